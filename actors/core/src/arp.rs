@@ -1,0 +1,62 @@
+//! An ARP packet as a value: what the decoders at the edge make of a frame.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lladdr::LinkAddr;
+
+/// `ar$op`, RFC 826; other operations do not get past the decoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    /// Who has `target`? Tell `sender`.
+    Request,
+    /// `sender` is at `sender_lladdr`.
+    Reply,
+}
+
+/// One ARP packet for IPv4, on a link of any address length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arp {
+    /// Request or reply.
+    pub operation: Operation,
+    /// `ar$sha`
+    pub sender_lladdr: LinkAddr,
+    /// `ar$spa`
+    pub sender: Ipv4Addr,
+    /// `ar$tha`; senders of requests fill it with anything, so it means something only in a reply.
+    pub target_lladdr: LinkAddr,
+    /// `ar$tpa`
+    pub target: Ipv4Addr,
+}
+
+impl Arp {
+    /// An address probe: nobody's sender address, RFC 5227 section 1.1.
+    pub fn is_address_probe(&self) -> bool {
+        self.sender.is_unspecified()
+    }
+
+    /// An announcement or gratuitous ARP, in request or reply form: sender and target are the same.
+    pub fn is_gratuitous(&self) -> bool {
+        self.sender == self.target
+    }
+}
+
+/// An ARP packet with what its frame said beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// The packet.
+    pub arp: Arp,
+    /// The frame's source; unknown on links whose frames carry none.
+    pub from: LinkAddr,
+}
+
+/// A frame of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Its destination, or `None` for the link's broadcast address.
+    pub to: Option<LinkAddr>,
+    /// The packet.
+    pub arp: Arp,
+}

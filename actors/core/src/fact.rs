@@ -1,0 +1,103 @@
+//! What the core is told: facts, in the past tense.
+
+use std::net::Ipv4Addr;
+
+use ipnetwork::Ipv4Network;
+use serde::{Deserialize, Serialize};
+
+use crate::arp::Heard;
+use crate::lladdr::LinkAddr;
+use crate::plan::{LinkKind, SegmentId};
+
+/// One thing that happened. A recording is a list of these with their times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// An ARP packet came in on a segment.
+    Heard {
+        /// Where.
+        segment: SegmentId,
+        /// What.
+        heard: Heard,
+    },
+    /// A segment's interface is now like this, and frames can be sent and heard on it; `None`: it is gone.
+    LinkChanged {
+        /// Which segment.
+        segment: SegmentId,
+        /// The interface's state.
+        link: Option<Link>,
+    },
+    /// All IPv4 addresses of this network namespace are now these.
+    AddressesChanged {
+        /// Every address, of every interface, without repeats.
+        addresses: Vec<Ipv4Addr>,
+    },
+    /// The kernel's table was read in full: these are all its host routes that concern us.
+    TableRead {
+        /// Ours and others', in the order of the kernel's answer.
+        routes: Vec<RouteSeen>,
+    },
+    /// Somebody else than this process added or replaced a route.
+    RouteAppeared(RouteSeen),
+    /// Somebody else than this process deleted a route.
+    RouteVanished(RouteSeen),
+    /// Somebody else than this process deleted a covering `unreachable` route of ours.
+    CoverVanished {
+        /// Its prefix.
+        prefix: Ipv4Network,
+    },
+    /// The kernel refused to write a host route.
+    RouteRefused {
+        /// On whose behalf it was written.
+        segment: SegmentId,
+        /// The route's destination.
+        address: Ipv4Addr,
+        /// The kernel's error number, positive.
+        errno: i32,
+        /// What the kernel said beside it, or the text of `errno`.
+        reason: String,
+    },
+    /// The deadline the core asked for has come, or some time has passed anyway.
+    TimePassed,
+    /// The daemon is stopping.
+    Stopped {
+        /// Whether routes are to be taken away (`on_exit: purge`).
+        purge: bool,
+    },
+}
+
+/// An interface, as a segment sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The kernel's number for the interface; a recreated interface has another.
+    pub index: u32,
+    /// What it is.
+    pub kind: LinkKind,
+    /// Its own link-layer address.
+    pub lladdr: LinkAddr,
+    /// `IFF_UP`: set up by the administrator.
+    pub up: bool,
+    /// `IFF_LOWER_UP`: there is a carrier.
+    pub carrier: bool,
+    /// Its IPv4 addresses with their prefixes, in the kernel's order.
+    pub addresses: Vec<Ipv4Network>,
+}
+
+/// A host route (`/32`) somebody has in the table we write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteSeen {
+    /// Its destination.
+    pub address: Ipv4Addr,
+    /// `rtm_protocol`; ours says that an arpherd put it there.
+    pub protocol: u8,
+    /// `RTA_PRIORITY`, 0 if it has none.
+    pub metric: u32,
+    /// `RTA_OIF`, 0 if it has none.
+    pub interface: u32,
+    /// The segment whose interface it leaves by, if it is one of ours.
+    pub segment: Option<SegmentId>,
+    /// `RTA_PREFSRC`
+    pub source: Option<Ipv4Addr>,
+    /// What the kernel's neighbour table holds for the address on that interface, if read along.
+    pub lladdr: LinkAddr,
+}

@@ -1,0 +1,108 @@
+//! Gratuitous requests of ours: telling the other segments that an address is now to be sent to us.
+
+use std::time::Duration;
+
+use super::Ledger;
+use super::host::{Host, Key};
+use super::timer::Timer;
+use crate::arp::{Arp, Frame, Operation};
+use crate::lladdr::LinkAddr;
+use crate::order::{Order, Purpose};
+use crate::plan::{Answer, SegmentId};
+use crate::time::Time;
+
+/// Pauses before the second and third announcement. Linux ignores an update within a second of the last one
+/// (`locktime`), so the three span more than two.
+const PAUSES: [Duration; 2] = [Duration::from_millis(1100), Duration::from_millis(1400)];
+/// After an own link-layer address changed, so many addresses are announced at once …
+const CHUNK: usize = 50;
+/// … and then after this pause the next.
+const CHUNK_PAUSE: Duration = Duration::from_millis(100);
+
+/// An address being announced.
+#[derive(Debug)]
+pub(crate) struct Announcement {
+    sent: usize,
+    due: Time,
+}
+
+/// The addresses still to be announced on a segment whose own link-layer address changed.
+#[derive(Debug)]
+pub(crate) struct Reannouncement {
+    keys: std::vec::IntoIter<Key>,
+    due: Time,
+}
+
+impl Ledger {
+    /// Announces a host that moved: on every segment but the one it lives on, three times.
+    pub(super) fn announce(&mut self, now: Time, key: Key, orders: &mut Vec<Order>) {
+        self.announcements.insert(key, Announcement { sent: 0, due: now });
+        self.announcement_due(now, now, key, orders);
+    }
+
+    pub(super) fn announcement_due(&mut self, now: Time, at: Time, key: Key, orders: &mut Vec<Order>) {
+        let Some(announcement) = self.announcements.get_mut(&key).filter(|it| it.due == at) else { return };
+        let Some(host) = self.hosts.get(&key).filter(|host| host.is_live()) else {
+            self.announcements.remove(&key);
+            return;
+        };
+        let pause = PAUSES.get(announcement.sent).copied();
+        announcement.sent += 1;
+        if let Some(pause) = pause {
+            announcement.due = now + pause;
+            self.timers.set(announcement.due, Timer::Announce(key));
+        } else {
+            self.announcements.remove(&key);
+        }
+        for other in self.others(host.segment) {
+            self.announce_on(other, key, orders);
+        }
+    }
+
+    fn announce_on(&self, segment: SegmentId, key: Key, orders: &mut Vec<Order>) {
+        let link = self.segment(segment);
+        if !link.is_up() || link.plan.answer != Answer::Live {
+            return;
+        }
+        let arp = Arp {
+            operation: Operation::Request,
+            sender_lladdr: link.lladdr(),
+            sender: key.address,
+            target_lladdr: LinkAddr::UNKNOWN,
+            target: key.address,
+        };
+        orders.push(Order::Transmit { segment, frame: Frame { to: None, arp }, purpose: Purpose::Announce });
+    }
+
+    /// Our own link-layer address on the segment changed: whoever was answered before has the old one.
+    pub(super) fn reannounce(&mut self, now: Time, segment: SegmentId) {
+        let domain = self.segment(segment).plan.domain;
+        let mut keys = self.keys_of(|host: &Host| host.is_live() && host.segment != segment);
+        keys.retain(|key| key.domain == domain);
+        self.reannouncements.insert(segment, Reannouncement { keys: keys.into_iter(), due: now });
+        self.timers.set(now, Timer::Reannounce(segment));
+    }
+
+    pub(super) fn reannouncement_due(
+        &mut self,
+        now: Time,
+        at: Time,
+        segment: SegmentId,
+        orders: &mut Vec<Order>,
+    ) {
+        let Some(roll) = self.reannouncements.get_mut(&segment).filter(|it| it.due == at) else { return };
+        let chunk: Vec<Key> = roll.keys.by_ref().take(CHUNK).collect();
+        if roll.keys.len() == 0 {
+            self.reannouncements.remove(&segment);
+        } else {
+            roll.due = now + CHUNK_PAUSE;
+            self.timers.set(roll.due, Timer::Reannounce(segment));
+        }
+        for key in chunk {
+            let is_remote = |host: &Host| host.is_live() && host.segment != segment;
+            if self.hosts.get(&key).is_some_and(is_remote) {
+                self.announce_on(segment, key, orders);
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Who spoke: sightings, and what is learned from them.
+
+use std::net::Ipv4Addr;
+
+use super::host::{Host, Key, Life, Origin, RouteState};
+use super::timer::Timer;
+use super::{Ledger, is_own_lladdr};
+use crate::arp::{Arp, Heard, Operation};
+use crate::event::{Event, Limit};
+use crate::lladdr::LinkAddr;
+use crate::order::Order;
+use crate::plan::SegmentId;
+use crate::time::Time;
+
+/// Proof that a host spoke.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sighting {
+    pub(crate) key: Key,
+    pub(crate) segment: SegmentId,
+    pub(crate) lladdr: LinkAddr,
+    pub(crate) origin: Origin,
+}
+
+impl Ledger {
+    /// One packet's way through the ledger: first who spoke, then what was asked.
+    pub(super) fn heard(&mut self, now: Time, segment: SegmentId, heard: &Heard, orders: &mut Vec<Order>) {
+        let arp = &heard.arp;
+        if !self.segment(segment).is_up() || is_own_lladdr(&self.segments, &arp.sender_lladdr) {
+            return;
+        }
+        if arp.is_address_probe() {
+            if arp.operation == Operation::Request {
+                self.address_probed(now, segment, arp, orders);
+            }
+            return;
+        }
+        if self.own.contains(&arp.sender) {
+            self.own_address_claimed(now, segment, arp, orders);
+            return;
+        }
+        self.sender_seen(now, segment, heard, orders);
+        if arp.operation == Operation::Request && !arp.is_gratuitous() {
+            self.asked(now, segment, arp, orders);
+        }
+    }
+
+    fn sender_seen(&mut self, now: Time, segment: SegmentId, heard: &Heard, orders: &mut Vec<Order>) {
+        let arp = &heard.arp;
+        if !self.segment(segment).may_hold(arp.sender) {
+            return;
+        }
+        // Somebody speaks for somebody else: a proxy or a repeater. It may be right, but proves nothing.
+        if !heard.from.is_empty() && !heard.from.same_port(&arp.sender_lladdr) {
+            self.segment_mut(segment).mismatched += 1;
+            return;
+        }
+        let origin = match (arp.is_gratuitous(), arp.operation) {
+            (true, _) => Origin::Announcement,
+            (false, Operation::Request) => Origin::Request,
+            (false, Operation::Reply) => Origin::Reply,
+        };
+        let key = self.key(segment, arp.sender);
+        self.sighted(now, Sighting { key, segment, lladdr: arp.sender_lladdr, origin }, orders);
+    }
+
+    fn sighted(&mut self, now: Time, sighting: Sighting, orders: &mut Vec<Order>) {
+        match self.hosts.get_mut(&sighting.key) {
+            Some(host) if host.is_live() && host.is_at(sighting.segment, &sighting.lladdr) => {
+                host.last_heard = now;
+                host.life = Life::Alive;
+                let changed = host.lladdr != sighting.lladdr;
+                if changed || !self.claims.is_empty() {
+                    self.confirmed(now, &sighting, changed, orders);
+                }
+            }
+            Some(host) if host.is_live() => self.contradicted(now, &sighting, orders),
+            _ => self.appeared(now, &sighting, orders),
+        }
+    }
+
+    /// A known host spoke from its place, and it matters to more than its timer.
+    fn confirmed(&mut self, now: Time, sighting: &Sighting, changed: bool, orders: &mut Vec<Order>) {
+        let key = sighting.key;
+        if changed {
+            let Some(host) = self.hosts.get_mut(&key) else { return };
+            let old = std::mem::replace(&mut host.lladdr, sighting.lladdr);
+            self.release_lladdr(sighting.segment, &old);
+            self.hold_lladdr(sighting.segment, sighting.lladdr);
+            self.put_neighbour(key, orders);
+            self.answer_held(now, key, orders);
+        }
+        self.incumbent_spoke(now, key, orders);
+    }
+
+    /// A host that was not known, or only remembered.
+    pub(super) fn appeared(&mut self, now: Time, sighting: &Sighting, orders: &mut Vec<Order>) {
+        let Sighting { key, segment, lladdr, origin } = *sighting;
+        if let Some(limit) = self.limit_reached(now, sighting) {
+            if self.may_complain(now, limit.as_str(), segment, Ipv4Addr::UNSPECIFIED) {
+                let address = key.address;
+                orders.push(Order::Tell(Event::LimitReached { segment, limit, address, lladdr }));
+            }
+            return;
+        }
+        let before = self.forget(key);
+        let quiet = self.segment(segment).plan.expiry.quiet;
+        self.hosts.insert(
+            key,
+            Host {
+                lladdr,
+                segment,
+                life: Life::Alive,
+                route: RouteState::None,
+                origin,
+                paced: false,
+                first_heard: now,
+                last_heard: now,
+                due: now + quiet,
+            },
+        );
+        self.timers.set(now + quiet, Timer::Host(key));
+        self.segment_mut(segment).hosts += 1;
+        self.hold_lladdr(segment, lladdr);
+        self.put_route(key, false, orders);
+        self.put_neighbour(key, orders);
+        self.answer_held(now, key, orders);
+        orders.push(Order::Found { segment, address: key.address });
+        orders.push(Order::Tell(Event::HostFound { address: key.address, lladdr, segment }));
+        // Those who knew its old place would go on sending there until their caches give it up.
+        if let Some(old) = before.filter(|old| old.segment != segment) {
+            let (old_lladdr, old_segment) = (old.lladdr, old.segment);
+            let address = key.address;
+            orders.push(Order::Tell(Event::HostMoved { address, old_lladdr, lladdr, old_segment, segment }));
+            self.announce(now, key, orders);
+        }
+    }
+
+    fn limit_reached(&mut self, now: Time, sighting: &Sighting) -> Option<Limit> {
+        let segment = self.segment_mut(sighting.segment);
+        let limits = segment.plan.limits;
+        if segment.hosts >= limits.hosts {
+            return Some(Limit::Hosts);
+        }
+        if segment.holders.get(&sighting.lladdr).is_some_and(|held| *held >= limits.hosts_per_lladdr) {
+            return Some(Limit::HostsPerLladdr);
+        }
+        (!segment.newcomers.take(now)).then_some(Limit::NewPerSecond)
+    }
+
+    /// Takes a host out of the ledger, remembered or live, with the counts it was part of.
+    pub(super) fn forget(&mut self, key: Key) -> Option<Host> {
+        self.set_route(key, RouteState::None);
+        let host = self.hosts.remove(&key)?;
+        if host.is_live() {
+            self.segment_mut(host.segment).hosts -= 1;
+            self.release_lladdr(host.segment, &host.lladdr);
+        } else {
+            self.segment_mut(host.segment).dormant -= 1;
+        }
+        Some(host)
+    }
+
+    pub(super) fn hold_lladdr(&mut self, segment: SegmentId, lladdr: LinkAddr) {
+        if !lladdr.is_empty() {
+            *self.segment_mut(segment).holders.entry(lladdr).or_default() += 1;
+        }
+    }
+
+    pub(super) fn release_lladdr(&mut self, segment: SegmentId, lladdr: &LinkAddr) {
+        let holders = &mut self.segment_mut(segment).holders;
+        if let Some(held) = holders.get_mut(lladdr) {
+            *held -= 1;
+            if *held == 0 {
+                holders.remove(lladdr);
+            }
+        }
+    }
+
+    fn own_address_claimed(&mut self, now: Time, segment: SegmentId, arp: &Arp, orders: &mut Vec<Order>) {
+        if self.may_complain(now, "own_address_claimed", segment, arp.sender) {
+            let (address, lladdr) = (arp.sender, arp.sender_lladdr);
+            orders.push(Order::Tell(Event::OwnAddressClaimed { address, lladdr, segment }));
+        }
+    }
+}

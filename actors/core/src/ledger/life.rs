@@ -1,0 +1,125 @@
+//! Time passed: the quiet are asked, the silent are given up.
+
+use std::time::Duration;
+
+use super::Ledger;
+use super::host::{Host, Key, Life, RouteState};
+use super::timer::Timer;
+use crate::event::Event;
+use crate::order::{Order, Purpose};
+use crate::time::Time;
+
+/// How long a host that is gone is remembered, so that those who knew its place can be told if it appears at
+/// another; longer than any neighbour cache in common use keeps an unused entry.
+const REMEMBERED: Duration = Duration::from_secs(600);
+/// The quiet time is looked at in so many steps, so that many hosts cost few wake-ups.
+const STEPS: u32 = 16;
+/// `asked` of a dormant host that is not to be asked any more.
+const ASKED_ENOUGH: u8 = u8::MAX;
+
+impl Ledger {
+    pub(super) fn host_due(&mut self, now: Time, at: Time, key: Key, orders: &mut Vec<Order>) {
+        let Some(host) = self.hosts.get_mut(&key).filter(|host| host.due == at) else { return };
+        let segment = &self.segments[host.segment.index()];
+        let expiry = &segment.plan.expiry;
+        let budget = expiry.unicast_on(segment.kind()).saturating_add(expiry.broadcast);
+        match host.life {
+            Life::Alive => {
+                let quiet_at = host.last_heard + expiry.quiet;
+                if quiet_at > now {
+                    host.due = on_grid(quiet_at, expiry.quiet);
+                    self.timers.set(host.due, Timer::Host(key));
+                    return;
+                }
+                host.life = Life::Suspect { asked: 0 };
+                self.ask_quiet(now, key, 0, orders);
+            }
+            Life::Suspect { asked } if asked < budget => self.ask_quiet(now, key, asked, orders),
+            Life::Suspect { .. } => self.gone(now, key, orders),
+            Life::Dormant { asked } if asked < budget && segment.is_up() => {
+                self.ask_quiet(now, key, asked, orders);
+            }
+            Life::Dormant { .. } => {
+                self.forget(key);
+            }
+        }
+    }
+
+    /// Asks a host whether it lives, when the segment's pace allows: a late question is never held against
+    /// the host, because only questions that were sent count.
+    fn ask_quiet(&mut self, now: Time, key: Key, asked: u8, orders: &mut Vec<Order>) {
+        let Some(host) = self.hosts.get_mut(&key) else { return };
+        let segment = &mut self.segments[host.segment.index()];
+        if !std::mem::take(&mut host.paced) {
+            let place = segment.verifications.reserve(now);
+            if place > now {
+                host.paced = true;
+                host.due = place;
+                self.timers.set(place, Timer::Host(key));
+                return;
+            }
+        }
+        let unicast = asked < segment.plan.expiry.unicast_on(segment.kind()) && !host.lladdr.is_empty();
+        let to = unicast.then_some(host.lladdr);
+        let asked = asked + 1;
+        host.life = if host.is_live() { Life::Suspect { asked } } else { Life::Dormant { asked } };
+        host.due = now + segment.plan.expiry.interval;
+        let (id, due) = (host.segment, host.due);
+        self.timers.set(due, Timer::Host(key));
+        self.ask(id, key.address, to, Purpose::Verify, orders);
+    }
+
+    /// Has a live host asked soon, whatever was heard of it.
+    pub(super) fn suspect(&mut self, now: Time, key: Key) {
+        if let Some(host) = self.hosts.get_mut(&key).filter(|host| host.is_live()) {
+            host.life = Life::Suspect { asked: 0 };
+            host.due = now;
+            self.timers.set(now, Timer::Host(key));
+        }
+    }
+
+    /// Has a dormant host asked soon: its segment is back.
+    pub(super) fn rouse(&mut self, now: Time, key: Key) {
+        if let Some(host) = self.hosts.get_mut(&key).filter(|host| !host.is_live()) {
+            host.life = Life::Dormant { asked: 0 };
+            host.due = now;
+            self.timers.set(now, Timer::Host(key));
+        }
+    }
+
+    /// Gives a live host up: route and neighbour entry go, the address is remembered for a while.
+    pub(super) fn gone(&mut self, now: Time, key: Key, orders: &mut Vec<Order>) {
+        self.delete_route(key, orders);
+        if let Some((segment, lladdr)) = self.put_to_sleep(now, key, ASKED_ENOUGH) {
+            orders.push(Order::Tell(Event::HostGone { address: key.address, lladdr, segment }));
+        }
+    }
+
+    /// Makes a live host a remembered one, without orders.
+    pub(super) fn put_to_sleep(
+        &mut self,
+        now: Time,
+        key: Key,
+        asked: u8,
+    ) -> Option<(crate::SegmentId, crate::LinkAddr)> {
+        self.announcements.remove(&key);
+        let host = self.forget(key)?;
+        let place = (host.segment, host.lladdr);
+        let segment = self.segment_mut(host.segment);
+        if segment.dormant < segment.plan.limits.hosts {
+            segment.dormant += 1;
+            let due = now + REMEMBERED;
+            let asleep =
+                Host { life: Life::Dormant { asked }, route: RouteState::None, paced: false, due, ..host };
+            self.hosts.insert(key, asleep);
+            self.timers.set(due, Timer::Host(key));
+        }
+        Some(place)
+    }
+}
+
+/// The next step of the quiet time at or after `at`.
+fn on_grid(at: Time, quiet: Duration) -> Time {
+    let step = u64::try_from((quiet / STEPS).as_nanos()).unwrap_or(u64::MAX).max(1);
+    Time::from_nanos(at.as_nanos().div_ceil(step).saturating_mul(step))
+}

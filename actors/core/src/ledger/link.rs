@@ -1,0 +1,156 @@
+//! A segment's interface came, changed or went; an address of this machine did.
+
+use std::net::Ipv4Addr;
+
+use super::Ledger;
+use super::host::{Host, Life, RouteState};
+use crate::event::{DownReason, Event};
+use crate::fact::Link;
+use crate::order::Order;
+use crate::plan::SegmentId;
+use crate::time::Time;
+
+impl Ledger {
+    pub(super) fn link_changed(
+        &mut self,
+        now: Time,
+        id: SegmentId,
+        link: Option<Link>,
+        orders: &mut Vec<Order>,
+    ) {
+        let old = self.segment(id).link.clone();
+        // Another number is another interface: what the old one had went with it.
+        let recreated = matches!((&old, &link), (Some(old), Some(new)) if old.index != new.index);
+        if recreated {
+            self.link_changed(now, id, None, orders);
+        }
+        let renumbered = match (&old, &link) {
+            (Some(old), Some(new)) => !recreated && old.addresses != new.addresses,
+            _ => false,
+        };
+        let segment = self.segment_mut(id);
+        let relabelled = match (&old, &link) {
+            (Some(old), Some(new)) if !recreated => old.lladdr != new.lladdr,
+            _ => false,
+        };
+        if let Some(old) = old.filter(|_| relabelled) {
+            segment.remember_lladdr(old.lladdr);
+        }
+        segment.link = link;
+        let was_up = segment.is_up();
+        let new_source = self.refresh(now, id, orders);
+        if was_up && self.segment(id).is_up() {
+            // Losing an address makes the kernel drop routes without a word (all of them, with the last
+            // address), so every route is written again.
+            if renumbered || new_source {
+                self.rewrite_routes(id, orders);
+            }
+            if relabelled {
+                self.reannounce(now, id);
+            }
+        }
+    }
+
+    pub(super) fn addresses_changed(&mut self, now: Time, addresses: Vec<Ipv4Addr>, orders: &mut Vec<Order>) {
+        self.own = addresses.into_iter().collect();
+        let taken: Vec<_> =
+            self.keys_of(|_| true).into_iter().filter(|key| self.own.contains(&key.address)).collect();
+        for key in taken {
+            if self.hosts.get(&key).is_some_and(Host::is_live) {
+                self.gone(now, key, orders);
+            }
+            self.forget(key);
+        }
+        for index in 0..self.segments.len() {
+            let Ok(index) = u16::try_from(index) else { break };
+            let id = SegmentId(index);
+            let was_up = self.segment(id).is_up();
+            if self.refresh(now, id, orders) && was_up && self.segment(id).is_up() {
+                self.rewrite_routes(id, orders);
+            }
+        }
+    }
+
+    /// Works out anew what the segment's source is and whether it can be used. True if the source changed.
+    fn refresh(&mut self, now: Time, id: SegmentId, orders: &mut Vec<Order>) -> bool {
+        let segment = self.segment(id);
+        let chosen = segment.choose_source(&self.own, self.domain(segment.plan.domain));
+        let down = match (&segment.link, &chosen) {
+            (None, _) => Some(DownReason::Absent),
+            (Some(link), _) if !link.up => Some(DownReason::AdminDown),
+            (_, Err(reason)) => Some(*reason),
+            (Some(link), _) if !link.carrier => Some(DownReason::NoCarrier),
+            _ => None,
+        };
+        let source = chosen.unwrap_or_default();
+        let segment = self.segment_mut(id);
+        let before = std::mem::replace(&mut segment.down, down);
+        let new_source = std::mem::replace(&mut segment.source, source) != source;
+        if before != down {
+            match down {
+                None => self.came_up(now, id, before, orders),
+                Some(reason) => self.went_down(now, id, before, reason, orders),
+            }
+        }
+        new_source
+    }
+
+    fn came_up(&mut self, now: Time, id: SegmentId, before: Option<DownReason>, orders: &mut Vec<Order>) {
+        let segment = self.segment(id);
+        let (lladdr, source) = (segment.lladdr(), segment.source);
+        orders.push(Order::Tell(Event::SegmentUp { segment: id, lladdr, source }));
+        self.put_covers(id, orders);
+        // Hosts kept over a lost carrier have their routes; others are asked before they get them back.
+        for key in self.keys_of(|host| host.segment == id) {
+            self.suspect(now, key);
+            self.rouse(now, key);
+        }
+        if before != Some(DownReason::NoCarrier) {
+            self.rewrite_routes(id, orders);
+        }
+        orders.push(Order::Sweep { segment: id, active: true });
+    }
+
+    fn went_down(
+        &mut self,
+        now: Time,
+        id: SegmentId,
+        before: Option<DownReason>,
+        reason: DownReason,
+        orders: &mut Vec<Order>,
+    ) {
+        orders.push(Order::Tell(Event::SegmentDown { segment: id, reason }));
+        if before.is_none() {
+            orders.push(Order::Sweep { segment: id, active: false });
+        }
+        for key in self.keys_of(|host| host.segment == id && host.is_live()) {
+            match reason {
+                // The kernel keeps the routes, and the cable may be back in a moment: the hosts get as long
+                // as it takes to ask them in vain.
+                DownReason::NoCarrier => self.suspect(now, key),
+                // The kernel has dropped the routes with the interface or its being up; they are forgotten.
+                DownReason::Absent | DownReason::AdminDown => {
+                    self.put_to_sleep(now, key, 0);
+                }
+                // It may have dropped some of them with the address.
+                DownReason::SourceMissing => {
+                    self.delete_route(key, orders);
+                    self.put_to_sleep(now, key, 0);
+                }
+            }
+        }
+    }
+
+    /// Writes the routes and neighbour entries of all live hosts of the segment again.
+    fn rewrite_routes(&mut self, id: SegmentId, orders: &mut Vec<Order>) {
+        let is_written = |host: &Host| {
+            host.segment == id
+                && matches!(host.life, Life::Alive | Life::Suspect { .. })
+                && host.route == RouteState::Written
+        };
+        for key in self.keys_of(is_written) {
+            self.put_route(key, true, orders);
+            self.put_neighbour(key, orders);
+        }
+    }
+}

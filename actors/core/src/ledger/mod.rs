@@ -1,0 +1,248 @@
+//! The ledger: which host lives where, and everything that follows from it.
+//!
+//! ```text
+//!            ┌ link.rs      a segment's interface came, changed, went
+//!            ├ learn.rs     who spoke: refresh, create ──► claim.rs  contradictions: verify, move, refuse
+//! step ──────┼ question.rs  who asked: answer, search, defend
+//!            ├ table.rs     what others did to the kernel's routes: adopt, heal, give way
+//!            └ life.rs      time passed: ask the quiet, drop the silent
+//!                     └──► route.rs, announce.rs   what all of them order
+//! ```
+
+mod announce;
+mod claim;
+mod host;
+mod learn;
+mod life;
+mod link;
+mod question;
+mod route;
+mod segment;
+mod table;
+#[cfg(test)]
+mod tests;
+mod timer;
+// view
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use announce::{Announcement, Reannouncement};
+use claim::{Claim, Moves};
+use host::{Host, Key, RouteState};
+use question::Question;
+use segment::Segment;
+use timer::{Timer, Timers};
+
+use crate::event::Event;
+use crate::fact::{Fact, RouteSeen};
+use crate::lladdr::LinkAddr;
+use crate::order::Order;
+use crate::plan::{DomainId, DomainPlan, Plan, RoutePlan, SegmentId};
+use crate::time::Time;
+
+/// The same complaint about the same address is not repeated within this time.
+const QUIET_BETWEEN_COMPLAINTS: Duration = Duration::from_secs(10);
+/// Complaints remembered for that; beyond it, repeats are possible, memory growth is not.
+const COMPLAINTS: usize = 4096;
+
+/// Every decision of the daemon: which host lives where, who is asked, who is answered, what is routed.
+///
+/// Maps whose order could show in the orders are ordered; the one of hosts is hashed for speed and is never
+/// iterated without sorting.
+#[derive(Debug)]
+pub struct Ledger {
+    routes: RoutePlan,
+    domains: Vec<DomainPlan>,
+    segments: Vec<Segment>,
+    /// Segments of each domain.
+    members: Vec<Vec<SegmentId>>,
+    hosts: HashMap<Key, Host>,
+    own: BTreeSet<Ipv4Addr>,
+    timers: Timers,
+    claims: BTreeMap<Key, Claim>,
+    moves: BTreeMap<Key, Moves>,
+    questions: BTreeMap<Key, Question>,
+    announcements: BTreeMap<Key, Announcement>,
+    reannouncements: BTreeMap<SegmentId, Reannouncement>,
+    /// Host routes of others, by address.
+    foreign: BTreeMap<Ipv4Addr, RouteSeen>,
+    /// Domains whose covering routes are written.
+    covered: BTreeSet<DomainId>,
+    complaints: BTreeMap<(&'static str, u16, Ipv4Addr), Time>,
+    /// Routes written, for the status.
+    written: u32,
+    /// When the table was last asked for, so that refusals cannot ask for it without end.
+    table_asked: Option<Time>,
+    stopped: bool,
+}
+
+impl Ledger {
+    /// A ledger that knows nobody yet.
+    pub fn new(plan: Plan) -> Self {
+        let mut members = vec![Vec::new(); plan.domains.len()];
+        for (id, segment) in (0..).map(SegmentId).zip(&plan.segments) {
+            members[segment.domain.index()].push(id);
+        }
+        Self {
+            routes: plan.routes,
+            domains: plan.domains,
+            segments: plan.segments.into_iter().map(Segment::new).collect(),
+            members,
+            hosts: HashMap::new(),
+            own: BTreeSet::new(),
+            timers: Timers::default(),
+            claims: BTreeMap::new(),
+            moves: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            announcements: BTreeMap::new(),
+            reannouncements: BTreeMap::new(),
+            foreign: BTreeMap::new(),
+            covered: BTreeSet::new(),
+            complaints: BTreeMap::new(),
+            written: 0,
+            table_asked: None,
+            stopped: false,
+        }
+    }
+
+    /// Takes one fact and appends what is to be done about it. Everything that was due by `now` is done
+    /// first, so a fact never finds a ledger older than itself. A fact about a segment that is not in the
+    /// plan is ignored.
+    pub fn step(&mut self, now: Time, fact: Fact, orders: &mut Vec<Order>) {
+        if self.stopped || !self.concerns_us(&fact) {
+            return;
+        }
+        self.fire(now, orders);
+        match fact {
+            Fact::Heard { segment, heard } => self.heard(now, segment, &heard, orders),
+            Fact::LinkChanged { segment, link } => self.link_changed(now, segment, link, orders),
+            Fact::AddressesChanged { addresses } => self.addresses_changed(now, addresses, orders),
+            Fact::TableRead { routes } => self.table_read(now, &routes, orders),
+            Fact::RouteAppeared(seen) => self.route_appeared(now, &seen, orders),
+            Fact::RouteVanished(seen) => self.route_vanished(&seen, orders),
+            Fact::CoverVanished { prefix } => self.cover_vanished(prefix, orders),
+            Fact::RouteRefused { segment, address, errno, reason } => {
+                self.route_refused(now, segment, address, errno, reason, orders);
+            }
+            Fact::TimePassed => {}
+            Fact::Stopped { purge } => self.stop(purge, orders),
+        }
+    }
+
+    /// When to come back with [`Fact::TimePassed`] if no other fact comes before.
+    pub fn deadline(&self) -> Option<Time> {
+        self.timers.deadline()
+    }
+
+    fn concerns_us(&self, fact: &Fact) -> bool {
+        let segment = match fact {
+            Fact::Heard { segment, .. }
+            | Fact::LinkChanged { segment, .. }
+            | Fact::RouteRefused { segment, .. } => Some(*segment),
+            Fact::RouteAppeared(seen) | Fact::RouteVanished(seen) => seen.segment,
+            _ => None,
+        };
+        segment.is_none_or(|id| id.index() < self.segments.len())
+    }
+
+    fn fire(&mut self, now: Time, orders: &mut Vec<Order>) {
+        while let Some((at, timer)) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Host(key) => self.host_due(now, at, key, orders),
+                Timer::Claim(key) => self.claim_due(now, at, key, orders),
+                Timer::Question(key) => self.question_due(now, at, key, orders),
+                Timer::Announce(key) => self.announcement_due(now, at, key, orders),
+                Timer::Reannounce(segment) => self.reannouncement_due(now, at, segment, orders),
+                Timer::Route(key) => self.route_due(now, key, orders),
+            }
+        }
+    }
+
+    fn segment(&self, id: SegmentId) -> &Segment {
+        &self.segments[id.index()]
+    }
+
+    fn segment_mut(&mut self, id: SegmentId) -> &mut Segment {
+        &mut self.segments[id.index()]
+    }
+
+    fn domain(&self, id: DomainId) -> &DomainPlan {
+        &self.domains[id.index()]
+    }
+
+    fn key(&self, segment: SegmentId, address: Ipv4Addr) -> Key {
+        Key { domain: self.segment(segment).plan.domain, address }
+    }
+
+    /// The other segments of the segment's domain.
+    fn others(&self, segment: SegmentId) -> impl Iterator<Item = SegmentId> + '_ {
+        let domain = self.segment(segment).plan.domain;
+        self.members[domain.index()].iter().copied().filter(move |&other| other != segment)
+    }
+
+    /// The domain of an address of which no segment is known.
+    fn domain_of(&self, address: Ipv4Addr) -> Option<DomainId> {
+        let has = |domain: &DomainPlan| domain.prefixes.iter().any(|prefix| prefix.contains(address));
+        (0..).map(DomainId).zip(&self.domains).find(|(_, domain)| has(domain)).map(|(id, _)| id)
+    }
+
+    /// Keys of the hosts that fit, in order.
+    fn keys_of(&self, fits: impl Fn(&Host) -> bool) -> Vec<Key> {
+        let mut keys: Vec<Key> =
+            self.hosts.iter().filter(|(_, host)| fits(host)).map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Whether this complaint was not made lately; makes it.
+    fn may_complain(&mut self, now: Time, what: &'static str, segment: SegmentId, address: Ipv4Addr) -> bool {
+        let about = (what, segment.0, address);
+        let lately = |then: &Time| now.since(*then) < QUIET_BETWEEN_COMPLAINTS;
+        if self.complaints.get(&about).is_some_and(lately) {
+            return false;
+        }
+        if self.complaints.len() >= COMPLAINTS {
+            self.complaints.retain(|_, then| lately(then));
+        }
+        if self.complaints.len() < COMPLAINTS {
+            self.complaints.insert(about, now);
+        }
+        true
+    }
+
+    /// Sets a host's state of route and keeps the count.
+    fn set_route(&mut self, key: Key, state: RouteState) {
+        if let Some(host) = self.hosts.get_mut(&key) {
+            self.written += u32::from(state == RouteState::Written);
+            self.written -= u32::from(host.route == RouteState::Written);
+            host.route = state;
+        }
+    }
+
+    fn stop(&mut self, purge: bool, orders: &mut Vec<Order>) {
+        if purge {
+            for key in self.keys_of(|host| host.route == RouteState::Written) {
+                self.delete_route(key, orders);
+            }
+            for domain in std::mem::take(&mut self.covered) {
+                for &prefix in &self.domain(domain).prefixes {
+                    orders.push(Order::DeleteCover { domain, prefix });
+                }
+            }
+        }
+        self.timers.clear();
+        self.stopped = true;
+    }
+}
+
+/// A tell-tale for tests and the recorder: `HostFound` and the like, in the order they were told.
+pub fn told(orders: &[Order]) -> impl Iterator<Item = &Event> {
+    orders.iter().filter_map(|order| if let Order::Tell(event) = order { Some(event) } else { None })
+}
+
+/// Whether `lladdr` is ours on any segment: a frame of ours that came back, perhaps over another link.
+fn is_own_lladdr(segments: &[Segment], lladdr: &LinkAddr) -> bool {
+    segments.iter().any(|segment| segment.is_own(lladdr))
+}

@@ -1,0 +1,131 @@
+//! Routes and neighbour entries of hosts: when they are wanted, and what to do when the kernel refuses.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipnetwork::Ipv4Network;
+
+use super::Ledger;
+use super::host::{Key, RouteState};
+use super::timer::Timer;
+use crate::event::Event;
+use crate::fact::RouteSeen;
+use crate::order::Order;
+use crate::plan::SegmentId;
+use crate::time::Time;
+
+/// A refused route is tried again after this time.
+const RETRY: Duration = Duration::from_secs(1);
+/// `EEXIST`: a route stands there that we did not know of.
+const EEXIST: i32 = 17;
+
+impl Ledger {
+    /// Orders the host's route, unless somebody else has one: theirs stands and is reported.
+    ///
+    /// `replace` says that a route of ours may stand there (a move, a heal); a first route is written so that
+    /// the kernel refuses it if any other exists, because `NLM_F_REPLACE` does not look at the protocol.
+    pub(super) fn put_route(&mut self, key: Key, replace: bool, orders: &mut Vec<Order>) {
+        let Some(host) = self.hosts.get(&key) else { return };
+        let segment = host.segment;
+        if let Some(foreign) = self.foreign.get(&key.address).copied() {
+            self.give_way(key, &foreign, orders);
+            return;
+        }
+        let source = self.segment(segment).source;
+        self.set_route(key, RouteState::Written);
+        orders.push(Order::PutRoute { segment, address: key.address, source, replace });
+    }
+
+    /// Somebody else's route to the host stands, so ours does not.
+    pub(super) fn give_way(&mut self, key: Key, foreign: &RouteSeen, orders: &mut Vec<Order>) {
+        let Some(host) = self.hosts.get(&key) else { return };
+        let told = host.route == RouteState::Conflict;
+        let segment = host.segment;
+        self.set_route(key, RouteState::Conflict);
+        if !told {
+            orders.push(Order::Tell(Event::RouteConflict {
+                address: key.address,
+                segment,
+                protocol: foreign.protocol,
+                metric: foreign.metric,
+                interface: foreign.interface,
+            }));
+        }
+    }
+
+    pub(super) fn put_neighbour(&self, key: Key, orders: &mut Vec<Order>) {
+        let Some(host) = self.hosts.get(&key) else { return };
+        if !host.lladdr.is_empty() {
+            let (segment, lladdr) = (host.segment, host.lladdr);
+            orders.push(Order::PutNeighbour { segment, address: key.address, lladdr });
+        }
+    }
+
+    /// Takes the host's route and neighbour entry away.
+    pub(super) fn delete_route(&mut self, key: Key, orders: &mut Vec<Order>) {
+        let Some(host) = self.hosts.get(&key) else { return };
+        let (segment, address) = (host.segment, key.address);
+        if host.route == RouteState::Written {
+            orders.push(Order::DeleteRoute { segment, address });
+        }
+        orders.push(Order::DeleteNeighbour { segment, address });
+        self.set_route(key, RouteState::None);
+    }
+
+    pub(super) fn put_covers(&mut self, segment: SegmentId, orders: &mut Vec<Order>) {
+        let domain = self.segment(segment).plan.domain;
+        if self.covered.insert(domain) {
+            let prefixes = &self.domain(domain).prefixes;
+            orders.extend(prefixes.iter().map(|&prefix| Order::PutCover { domain, prefix }));
+        }
+    }
+
+    pub(super) fn cover_vanished(&mut self, prefix: Ipv4Network, orders: &mut Vec<Order>) {
+        for &domain in &self.covered {
+            if self.domain(domain).prefixes.contains(&prefix) {
+                orders.push(Order::PutCover { domain, prefix });
+            }
+        }
+    }
+
+    /// The kernel said no. The host is not answered for until the route stands.
+    pub(super) fn route_refused(
+        &mut self,
+        now: Time,
+        segment: SegmentId,
+        address: Ipv4Addr,
+        errno: i32,
+        reason: String,
+        orders: &mut Vec<Order>,
+    ) {
+        let key = self.key(segment, address);
+        let Some(host) = self.hosts.get(&key) else { return };
+        if host.segment != segment || host.route != RouteState::Written {
+            return;
+        }
+        self.set_route(key, RouteState::Refused);
+        self.timers.set(now + RETRY, Timer::Route(key));
+        if errno == EEXIST {
+            self.ask_for_table(now, orders);
+        } else if self.may_complain(now, "route_refused", segment, address) {
+            orders.push(Order::Tell(Event::RouteRefused { address, segment, errno, reason }));
+        }
+    }
+
+    /// Has the kernel's table read again, at most once a second.
+    fn ask_for_table(&mut self, now: Time, orders: &mut Vec<Order>) {
+        if self.table_asked.is_none_or(|then| now.since(then) >= RETRY) {
+            self.table_asked = Some(now);
+            orders.push(Order::ReadTable);
+        }
+    }
+
+    pub(super) fn route_due(&mut self, now: Time, key: Key, orders: &mut Vec<Order>) {
+        let Some(host) = self.hosts.get(&key) else { return };
+        if host.route == RouteState::Refused && host.is_live() && self.segment(host.segment).link.is_some() {
+            self.put_route(key, false, orders);
+            self.put_neighbour(key, orders);
+            self.answer_held(now, key, orders);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A segment as it is now.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::Ipv4Addr;
+
+use crate::event::DownReason;
+use crate::fact::Link;
+use crate::lladdr::LinkAddr;
+use crate::pace::Pace;
+use crate::plan::{DomainPlan, LinkKind, SegmentPlan};
+
+/// Own link-layer addresses that are remembered after a change: frames of ours sent with an old one may
+/// still come back from a slow switch, and must not be learned.
+const FORMER_LLADDRS: usize = 4;
+/// Questions about known hosts a second where no sweep sets a rate.
+const VERIFY_RATE: u32 = 500;
+/// Searches for unknown targets a second and segment.
+const SEARCH_RATE: u32 = 2000;
+
+/// What is known and counted of one segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) plan: SegmentPlan,
+    pub(crate) link: Option<Link>,
+    /// Sender of probes and preferred source of routes.
+    pub(crate) source: Option<Ipv4Addr>,
+    /// `None`: it can be used.
+    pub(crate) down: Option<DownReason>,
+    pub(crate) former: VecDeque<LinkAddr>,
+    /// Live hosts.
+    pub(crate) hosts: u32,
+    /// Remembered ones.
+    pub(crate) dormant: u32,
+    /// Live hosts of each link-layer address.
+    pub(crate) holders: HashMap<LinkAddr, u32>,
+    /// Pace of new hosts; a fabric that comes back after a power cut speaks all at once.
+    pub(crate) newcomers: Pace,
+    /// Pace of questions about known hosts.
+    pub(crate) verifications: Pace,
+    /// Pace of searches.
+    pub(crate) searches: Pace,
+    /// Sightings that were not learned because frame source and ARP sender differ.
+    pub(crate) mismatched: u64,
+    /// Questions about unknown targets that were not searched for because there were too many.
+    pub(crate) shed: u64,
+}
+
+impl Segment {
+    pub(crate) fn new(plan: SegmentPlan) -> Self {
+        let verify = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate);
+        let newcomers = plan.limits.new_per_second;
+        Self {
+            link: None,
+            source: None,
+            down: Some(DownReason::Absent),
+            former: VecDeque::new(),
+            hosts: 0,
+            dormant: 0,
+            holders: HashMap::new(),
+            newcomers: Pace::new(newcomers, newcomers.saturating_mul(4)),
+            verifications: Pace::new(verify, verify / 10),
+            searches: Pace::new(SEARCH_RATE, SEARCH_RATE),
+            mismatched: 0,
+            shed: 0,
+            plan,
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.down.is_none()
+    }
+
+    pub(crate) fn lladdr(&self) -> LinkAddr {
+        self.link.as_ref().map_or(LinkAddr::UNKNOWN, |link| link.lladdr)
+    }
+
+    pub(crate) fn index(&self) -> Option<u32> {
+        self.link.as_ref().map(|link| link.index)
+    }
+
+    pub(crate) fn kind(&self) -> LinkKind {
+        self.plan.kind.or(self.link.as_ref().map(|link| link.kind)).unwrap_or(LinkKind::Ethernet)
+    }
+
+    /// Whether the address is or was our own on this link.
+    pub(crate) fn is_own(&self, lladdr: &LinkAddr) -> bool {
+        self.link.as_ref().is_some_and(|link| link.lladdr.same_port(lladdr))
+            || self.former.iter().any(|old| old.same_port(lladdr))
+    }
+
+    pub(crate) fn remember_lladdr(&mut self, old: LinkAddr) {
+        if old.is_empty() || self.former.contains(&old) {
+            return;
+        }
+        self.former.push_back(old);
+        if self.former.len() > FORMER_LLADDRS {
+            self.former.pop_front();
+        }
+    }
+
+    /// Whether a host of this address may live here: within the segment's prefixes, and not an address that
+    /// no host can have. Prefixes of /31 (RFC 3021) and /32 have no network or broadcast address.
+    pub(crate) fn may_hold(&self, address: Ipv4Addr) -> bool {
+        is_unicast(address)
+            && self.plan.prefixes.iter().any(|prefix| {
+                prefix.contains(address)
+                    && (prefix.prefix() >= 31
+                        || (address != prefix.network() && address != prefix.broadcast()))
+            })
+    }
+
+    /// The source that configuration and addresses give: the configured one if this machine has it, else
+    /// the interface's first address in the domain, else any of ours in the domain (one address shared by
+    /// several links), else none.
+    pub(crate) fn choose_source(
+        &self,
+        own: &BTreeSet<Ipv4Addr>,
+        domain: &DomainPlan,
+    ) -> Result<Option<Ipv4Addr>, DownReason> {
+        if let Some(source) = self.plan.source {
+            return if own.contains(&source) { Ok(Some(source)) } else { Err(DownReason::SourceMissing) };
+        }
+        let in_domain = |address: &Ipv4Addr| domain.prefixes.iter().any(|prefix| prefix.contains(*address));
+        let on_link = self.link.iter().flat_map(|link| link.addresses.iter().map(|network| network.ip()));
+        Ok(on_link
+            .filter(|address| own.contains(address))
+            .find(in_domain)
+            .or_else(|| own.iter().copied().find(in_domain)))
+    }
+}
+
+/// Whether an address can be one host's: not unspecified, multicast, loopback, link-local (RFC 3927), of the
+/// reserved 0/8 and 240/4, or the limited broadcast.
+pub(crate) fn is_unicast(address: Ipv4Addr) -> bool {
+    let first = address.octets()[0];
+    first != 0 && first < 224 && !address.is_loopback() && !address.is_link_local()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_host_has_a_special_address() {
+        for text in
+            ["0.0.0.0", "0.1.2.3", "127.0.0.1", "169.254.1.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"]
+        {
+            assert!(!is_unicast(text.parse().expect("an address")), "{text}");
+        }
+        assert!(is_unicast(Ipv4Addr::new(10, 0, 0, 1)));
+    }
+}

@@ -1,0 +1,29 @@
+//! Every decision of arpherd, and nothing else.
+//!
+//! ```text
+//! Fact ──► Ledger::step(now, fact, &mut orders) ──► Order
+//!          Ledger::deadline() ──► when to come back without a fact
+//! ```
+//!
+//! The same facts at the same times give the same orders: no clock, no randomness, no socket, no logger,
+//! no actor. The crate's manifest proves it.
+
+pub mod arp;
+pub mod event;
+pub mod fact;
+pub mod ledger;
+pub mod lladdr;
+pub mod order;
+pub mod pace;
+pub mod plan;
+pub mod sweep;
+pub mod time;
+
+pub use arp::{Arp, Frame, Heard, Operation};
+pub use event::Event;
+pub use fact::Fact;
+pub use ledger::Ledger;
+pub use lladdr::LinkAddr;
+pub use order::Order;
+pub use plan::{DomainId, Plan, SegmentId};
+pub use time::Time;

@@ -1,0 +1,77 @@
+//! Pacing: so many a second, with a small burst (the generic cell rate algorithm).
+
+use std::time::Duration;
+
+use crate::time::Time;
+
+/// A pace of events. Time is an argument; nothing here looks at a clock.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// Nanoseconds from one event to the next.
+    gap: u64,
+    /// How far ahead of its time an event may come, in nanoseconds: the burst.
+    slack: u64,
+    /// When the next event would come if all came evenly.
+    next: u64,
+}
+
+impl Pace {
+    /// `rate` events a second (at least 1), of which `burst` may come at once (at least 1).
+    pub fn new(rate: u32, burst: u32) -> Self {
+        let gap = 1_000_000_000 / u64::from(rate.max(1));
+        Self { gap, slack: gap * u64::from(burst.max(1) - 1), next: 0 }
+    }
+
+    /// The pace for work that is spread out: a burst of a hundredth of a second's worth.
+    pub fn smooth(rate: u32) -> Self {
+        Self::new(rate, rate / 100)
+    }
+
+    /// When the next event may come: now or later. Takes no place.
+    pub fn earliest(&self, now: Time) -> Time {
+        Time::from_nanos(self.next.saturating_sub(self.slack).max(now.as_nanos()))
+    }
+
+    /// Takes a place and says when it is: now, or later.
+    pub fn reserve(&mut self, now: Time) -> Time {
+        let at = self.earliest(now);
+        self.next = self.next.max(now.as_nanos()).saturating_add(self.gap);
+        at
+    }
+
+    /// Takes a place if there is one now.
+    pub fn take(&mut self, now: Time) -> bool {
+        let free = self.earliest(now) <= now;
+        if free {
+            self.reserve(now);
+        }
+        free
+    }
+
+    /// How far the pace is ahead of its time; zero when nothing waits.
+    pub fn backlog(&self, now: Time) -> Duration {
+        self.earliest(now).since(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let mut pace = Pace::new(10, 3);
+        let now = Time::from_nanos(5_000_000_000);
+        assert_eq!((0..10).filter(|_| pace.take(now)).count(), 3);
+        assert_eq!((0..10).filter(|_| pace.take(now + Duration::from_millis(100))).count(), 1);
+        assert_eq!((0..10).filter(|_| pace.take(now + Duration::from_secs(60))).count(), 3);
+    }
+
+    #[test]
+    fn reserved_places_are_a_gap_apart() {
+        let mut pace = Pace::new(1000, 1);
+        let places: Vec<u64> = (0..4).map(|_| pace.reserve(Time::ZERO).as_nanos()).collect();
+        assert_eq!(places, [0, 1_000_000, 2_000_000, 3_000_000]);
+        assert_eq!(pace.backlog(Time::ZERO), Duration::from_millis(4));
+    }
+}

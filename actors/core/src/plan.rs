@@ -1,0 +1,174 @@
+//! What the operator wants: the domains, their segments and the rules on each.
+//!
+//! A plan is checked before it gets here (the binary's configuration does that, with file and line); the
+//! core takes it as given.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipnetwork::Ipv4Network;
+use serde::{Deserialize, Serialize};
+
+/// A domain's place in the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DomainId(pub u16);
+
+/// A segment's place in the plan, counted over all domains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SegmentId(pub u16);
+
+impl DomainId {
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl SegmentId {
+    /// The segment's index in [`Plan::segments`].
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// Everything the core is to look after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The domains; a [`DomainId`] is an index here.
+    pub domains: Vec<DomainPlan>,
+    /// The segments of all domains; a [`SegmentId`] is an index here.
+    pub segments: Vec<SegmentPlan>,
+    /// How routes are marked.
+    pub routes: RoutePlan,
+}
+
+/// One IP subnet spread over segments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainPlan {
+    /// The operator's name for it.
+    pub name: String,
+    /// The prefixes that make up the subnet, none inside another.
+    pub prefixes: Vec<Ipv4Network>,
+}
+
+/// How every route of ours is marked in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutePlan {
+    /// `rtm_protocol`, by which our own routes are known again after a restart.
+    pub protocol: u8,
+    /// Routing table, `RTA_TABLE`.
+    pub table: u32,
+    /// Metric of host routes, `RTA_PRIORITY`.
+    pub metric: u32,
+}
+
+/// One link of a domain and the rules on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentPlan {
+    /// The operator's name for it.
+    pub name: String,
+    /// The domain it belongs to.
+    pub domain: DomainId,
+    /// The interface it is reached through.
+    pub interface: String,
+    /// The kind the operator gave, or `None` to take what the interface is.
+    pub kind: Option<LinkKind>,
+    /// Preferred source of routes and sender of probes; `None`: the interface's first address in the domain.
+    pub source: Option<Ipv4Addr>,
+    /// What may be learned and routed here.
+    pub prefixes: Vec<Ipv4Network>,
+    /// Who is answered for here.
+    pub answer: Answer,
+    /// Paced probes over the prefixes; `None`: no sweeps.
+    pub sweep: Option<SweepPlan>,
+    /// When a quiet host is asked and given up.
+    pub expiry: ExpiryPlan,
+    /// How much may be learned here.
+    pub limits: Limits,
+}
+
+/// What a link is, as far as it makes a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkKind {
+    /// Ethernet and all that looks like it.
+    Ethernet,
+    /// IEEE 802.11: clients sleep and miss broadcasts.
+    Wifi,
+    /// IP over InfiniBand: 20-octet addresses.
+    Ipoib,
+}
+
+impl LinkKind {
+    /// The word used in configuration and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ethernet => "ethernet",
+            Self::Wifi => "wifi",
+            Self::Ipoib => "ipoib",
+        }
+    }
+}
+
+/// Who answers for what on a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// We answer for hosts alive on another segment of the domain.
+    Live,
+    /// Nobody is answered.
+    Off,
+}
+
+impl Answer {
+    /// The word used in configuration and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// The pace of sweeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepPlan {
+    /// From the start of one sweep to the start of the next; the first is at once.
+    pub interval: Duration,
+    /// Probes per second at the most.
+    pub rate: u32,
+    /// Probes that may wait for an answer at the same time.
+    pub in_flight: u32,
+}
+
+/// When a quiet host is asked, how often, and so when it is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiryPlan {
+    /// Silence after which a host is asked.
+    pub quiet: Duration,
+    /// Between two questions.
+    pub interval: Duration,
+    /// Unicast questions; `None`: 5 on Wi-Fi, 3 elsewhere.
+    pub unicast: Option<u8>,
+    /// Broadcast questions after the unicast ones went unanswered.
+    pub broadcast: u8,
+}
+
+impl ExpiryPlan {
+    /// Unicast questions on a link of this kind. Sleeping Wi-Fi clients answer late, so they get more.
+    pub fn unicast_on(&self, kind: LinkKind) -> u8 {
+        self.unicast.unwrap_or(if kind == LinkKind::Wifi { 5 } else { 3 })
+    }
+}
+
+/// How much may be learned on a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Hosts known at the same time.
+    pub hosts: u32,
+    /// Addresses one link-layer address may hold.
+    pub hosts_per_lladdr: u32,
+    /// New hosts a second; a burst of as many is let through.
+    pub new_per_second: u32,
+}

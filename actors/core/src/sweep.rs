@@ -1,0 +1,230 @@
+//! The plan and pace of sweeps: which address is probed when.
+
+use std::collections::{HashSet, VecDeque};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipnetwork::Ipv4Network;
+
+use crate::pace::Pace;
+use crate::plan::SweepPlan;
+use crate::time::Time;
+
+/// How long a probe counts as in flight when nobody answers. Answers that come later are still heard; this
+/// only frees the place.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The sweeps of one segment.
+///
+/// A round goes over every address of the prefixes once, leaving out those it is told to skip and those
+/// that no host can have. It never stores the addresses, so a prefix of any size costs the same.
+#[derive(Debug)]
+pub struct Sweep {
+    plan: SweepPlan,
+    prefixes: Vec<Ipv4Network>,
+    pace: Pace,
+    round: Option<Round>,
+    /// When the next round starts.
+    next_round: Option<Time>,
+    waiting: HashSet<Ipv4Addr>,
+    /// Probes in flight in the order they were sent; answered ones are only taken out of `waiting`.
+    sent: VecDeque<(Time, Ipv4Addr)>,
+}
+
+#[derive(Debug)]
+struct Round {
+    skip: HashSet<Ipv4Addr>,
+    prefix: usize,
+    offset: u64,
+}
+
+impl Sweep {
+    /// No round until [`Sweep::start`]. The prefixes are as in the segment's plan.
+    pub fn new(plan: SweepPlan, prefixes: Vec<Ipv4Network>) -> Self {
+        Self {
+            pace: Pace::smooth(plan.rate),
+            plan,
+            prefixes,
+            round: None,
+            next_round: None,
+            waiting: HashSet::new(),
+            sent: VecDeque::new(),
+        }
+    }
+
+    /// The segment can be swept: the first round is due at once.
+    pub fn start(&mut self, now: Time) {
+        self.stop();
+        self.next_round = Some(now);
+    }
+
+    /// The segment cannot be swept any longer.
+    pub fn stop(&mut self) {
+        self.round = None;
+        self.next_round = None;
+        self.waiting.clear();
+        self.sent.clear();
+    }
+
+    /// Whether a round is to be begun, with [`Sweep::begin`].
+    pub fn is_due(&self, now: Time) -> bool {
+        self.round.is_none() && self.next_round.is_some_and(|at| at <= now)
+    }
+
+    /// Begins a round. `skip`: addresses that need no probe, because their hosts are known or are ourselves.
+    pub fn begin(&mut self, now: Time, skip: impl IntoIterator<Item = Ipv4Addr>) {
+        self.round = Some(Round { skip: skip.into_iter().collect(), prefix: 0, offset: 0 });
+        self.next_round = Some(now + self.plan.interval);
+    }
+
+    /// A round could not be begun; it is tried again after `pause`.
+    pub fn postpone(&mut self, now: Time, pause: Duration) {
+        self.next_round = Some(now + pause);
+    }
+
+    /// Whether a round is under way or probes are in flight.
+    pub fn is_busy(&self) -> bool {
+        self.round.is_some() || !self.waiting.is_empty()
+    }
+
+    /// The host answered, or was heard in another way.
+    pub fn found(&mut self, address: Ipv4Addr) {
+        if let Some(round) = &mut self.round {
+            round.skip.insert(address);
+        }
+        self.waiting.remove(&address);
+    }
+
+    /// Appends the addresses to probe now, `most` at the most.
+    pub fn next(&mut self, now: Time, most: usize, targets: &mut Vec<Ipv4Addr>) {
+        self.give_up(now);
+        for _ in 0..most {
+            if self.waiting.len() >= self.plan.in_flight as usize || self.pace.earliest(now) > now {
+                return;
+            }
+            let Some(address) = self.advance() else {
+                self.round = None;
+                return;
+            };
+            self.pace.reserve(now);
+            self.waiting.insert(address);
+            self.sent.push_back((now, address));
+            targets.push(address);
+        }
+    }
+
+    /// When to look again if nobody answers before: `None` while stopped.
+    pub fn deadline(&self, now: Time) -> Option<Time> {
+        if self.round.is_none() {
+            return self.next_round;
+        }
+        let paced = self.pace.earliest(now);
+        if self.waiting.len() < self.plan.in_flight as usize {
+            return Some(paced);
+        }
+        self.sent.front().map(|(at, _)| paced.max(*at + PATIENCE))
+    }
+
+    /// Frees the places of probes nobody answered.
+    fn give_up(&mut self, now: Time) {
+        while let Some(&(at, address)) = self.sent.front() {
+            if self.waiting.contains(&address) {
+                if now.since(at) < PATIENCE {
+                    return;
+                }
+                self.waiting.remove(&address);
+            }
+            self.sent.pop_front();
+        }
+    }
+
+    /// The next address of the round that wants a probe.
+    fn advance(&mut self) -> Option<Ipv4Addr> {
+        let round = self.round.as_mut()?;
+        while let Some(prefix) = self.prefixes.get(round.prefix) {
+            let last = u64::from(u32::from(prefix.broadcast()) - u32::from(prefix.network()));
+            while round.offset <= last {
+                let offset = round.offset;
+                round.offset += 1;
+                let is_edge = prefix.prefix() < 31 && (offset == 0 || offset == last);
+                let Ok(offset) = u32::try_from(offset) else { break };
+                let address = Ipv4Addr::from(u32::from(prefix.network()) + offset);
+                if !is_edge && !round.skip.contains(&address) {
+                    return Some(address);
+                }
+            }
+            round.prefix += 1;
+            round.offset = 0;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sweep(prefix: &str, rate: u32, in_flight: u32) -> Sweep {
+        let plan = SweepPlan { interval: Duration::from_secs(60), rate, in_flight };
+        Sweep::new(plan, vec![prefix.parse().expect("a prefix")])
+    }
+
+    fn drain(sweep: &mut Sweep, now: Time) -> Vec<Ipv4Addr> {
+        let mut targets = Vec::new();
+        sweep.next(now, usize::MAX, &mut targets);
+        targets
+    }
+
+    #[test]
+    fn every_address_but_edges_and_skipped_ones_once() {
+        let mut sweep = sweep("10.0.0.0/29", 1_000_000, 100);
+        sweep.start(Time::ZERO);
+        assert!(sweep.is_due(Time::ZERO));
+        sweep.begin(Time::ZERO, [Ipv4Addr::new(10, 0, 0, 3)]);
+        let hosts: Vec<u8> = drain(&mut sweep, Time::ZERO).iter().map(|it| it.octets()[3]).collect();
+        assert_eq!(hosts, [1, 2, 4, 5, 6]);
+        assert!(drain(&mut sweep, Time::ZERO).is_empty());
+        assert_eq!(sweep.deadline(Time::ZERO), Some(Time::ZERO + Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn no_more_in_flight_than_allowed() {
+        let mut sweep = sweep("10.0.0.0/24", 1_000_000, 4);
+        sweep.start(Time::ZERO);
+        sweep.begin(Time::ZERO, []);
+        let first = drain(&mut sweep, Time::ZERO);
+        assert_eq!(first.len(), 4);
+        assert!(drain(&mut sweep, Time::ZERO).is_empty());
+        sweep.found(first[1]);
+        assert_eq!(drain(&mut sweep, Time::ZERO).len(), 1);
+        let patient = sweep.deadline(Time::ZERO).expect("a round is under way");
+        assert_eq!(patient, Time::ZERO + PATIENCE);
+        assert_eq!(drain(&mut sweep, patient).len(), 4);
+    }
+
+    #[test]
+    fn no_faster_than_the_rate() {
+        let mut sweep = sweep("10.0.0.0/16", 500, 100_000);
+        sweep.start(Time::ZERO);
+        sweep.begin(Time::ZERO, []);
+        let mut now = Time::ZERO;
+        let mut sent = 0;
+        while now < Time::ZERO + Duration::from_secs(1) {
+            sent += drain(&mut sweep, now).len();
+            now = sweep.deadline(now).expect("a round is under way");
+        }
+        assert!((500..=505).contains(&sent), "{sent} probes in a second at a rate of 500");
+    }
+
+    #[test]
+    fn the_largest_prefix_ends() {
+        let mut sweep = sweep("0.0.0.0/0", 1, 1);
+        sweep.start(Time::ZERO);
+        sweep.begin(Time::ZERO, []);
+        if let Some(round) = &mut sweep.round {
+            round.offset = u64::from(u32::MAX - 1);
+        }
+        assert_eq!(sweep.advance(), Some(Ipv4Addr::new(255, 255, 255, 254)));
+        assert_eq!(sweep.advance(), None);
+    }
+}
