@@ -1,0 +1,127 @@
+//! What the codec takes and refuses.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LINKS: [LinkKind; 3] = [LinkKind::Ethernet, LinkKind::Wifi, LinkKind::Ipoib];
+
+fn station(link: LinkKind) -> impl Strategy<Value = LinkAddr> {
+    prop::collection::vec(any::<u8>(), address_len(link))
+        .prop_filter_map("no station", |octets| LinkAddr::try_new(&octets).filter(LinkAddr::is_station))
+}
+
+fn packet(link: LinkKind) -> impl Strategy<Value = Arp> {
+    let operation = prop_oneof![Just(Operation::Request), Just(Operation::Reply)];
+    let target = prop::collection::vec(any::<u8>(), address_len(link))
+        .prop_filter_map("length", |octets| LinkAddr::try_new(&octets));
+    (operation, station(link), any::<[u8; 4]>(), target, any::<[u8; 4]>()).prop_map(
+        |(operation, sender_lladdr, sender, target_lladdr, target)| Arp {
+            operation,
+            sender_lladdr,
+            sender: sender.into(),
+            target_lladdr,
+            target: target.into(),
+        },
+    )
+}
+
+fn linked_packet() -> impl Strategy<Value = (LinkKind, Arp)> {
+    prop::sample::select(&LINKS[..]).prop_flat_map(|link| (Just(link), packet(link)))
+}
+
+/// A well-formed request with 6-octet addresses, as it lies in a frame.
+fn request() -> [u8; ETHERNET_ARP] {
+    let mut bytes = [0; ETHERNET_ARP];
+    bytes[..HEADER].copy_from_slice(&[0, 1, 8, 0, 6, 4, 0, 1]);
+    bytes[8] = 2;
+    bytes[14..18].copy_from_slice(&[10, 0, 0, 1]);
+    bytes[24..].copy_from_slice(&[10, 0, 0, 2]);
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_can_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..130)) {
+        for link in LINKS {
+            let _ = decode(link, &bytes);
+        }
+    }
+
+    #[test]
+    fn no_field_behind_a_good_header_can_make_it_panic(
+        mut bytes in prop::collection::vec(any::<u8>(), HEADER..130),
+    ) {
+        for (link, header) in [
+            (LinkKind::Ethernet, [0, 1, 8, 0, 6, 4, 0, 1]),
+            (LinkKind::Ipoib, [0, 32, 8, 0, 20, 4, 0, 2]),
+        ] {
+            bytes[..HEADER].copy_from_slice(&header);
+            let decoded = decode(link, &bytes);
+            let enough = bytes.len() >= HEADER + 2 * (address_len(link) + IPV4);
+            prop_assert_eq!(decoded == Err(Refused::Short), !enough);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back((link, arp) in linked_packet()) {
+        let mut room = [0xa5; LONGEST];
+        let length = encode(link, &arp, &mut room).expect("addresses of the link's length");
+        prop_assert_eq!(decode(link, &room[..length]), Ok(arp));
+        prop_assert!(room[length..].iter().all(|octet| *octet == 0));
+    }
+
+    #[test]
+    fn pnet_reads_the_same_fields(arp in packet(LinkKind::Ethernet)) {
+        let mut room = [0; LONGEST];
+        let length = encode(LinkKind::Ethernet, &arp, &mut room).expect("addresses of the link's length");
+        prop_assert_eq!(length, ETHERNET_LEAST);
+        let oracle = ArpPacket::new(&room[..length]).expect("long enough");
+        prop_assert_eq!(oracle.get_hardware_type().0, 1);
+        prop_assert_eq!(oracle.get_protocol_type(), EtherTypes::Ipv4);
+        prop_assert_eq!((oracle.get_hw_addr_len(), oracle.get_proto_addr_len()), (6, 4));
+        prop_assert_eq!(oracle.get_operation().0, wire_operation(arp.operation));
+        prop_assert_eq!(oracle.get_sender_hw_addr().octets(), arp.sender_lladdr.octets());
+        prop_assert_eq!(oracle.get_sender_proto_addr().octets(), arp.sender.octets());
+        prop_assert_eq!(oracle.get_target_hw_addr().octets(), arp.target_lladdr.octets());
+        prop_assert_eq!(oracle.get_target_proto_addr().octets(), arp.target.octets());
+    }
+}
+
+#[test]
+fn each_wrong_field_is_named() {
+    let cases: [(usize, u8, Refused); 7] = [
+        (1, 6, Refused::HardwareType(6)),
+        (1, 32, Refused::HardwareType(32)),
+        (2, 0x86, Refused::ProtocolType(0x8600)),
+        (4, 20, Refused::Lengths(20, 4)),
+        (5, 16, Refused::Lengths(6, 16)),
+        (7, 3, Refused::Operation(3)),
+        (8, 1, Refused::SenderAddress),
+    ];
+    for (at, value, expected) in cases {
+        let mut bytes = request();
+        bytes[at] = value;
+        assert_eq!(decode(LinkKind::Ethernet, &bytes), Err(expected));
+    }
+    let mut nobody = request();
+    nobody[8] = 0;
+    assert_eq!(decode(LinkKind::Ethernet, &nobody), Err(Refused::SenderAddress));
+    assert_eq!(decode(LinkKind::Ethernet, &request()[..27]), Err(Refused::Short));
+    assert!(decode(LinkKind::Wifi, &request()).is_ok());
+}
+
+#[test]
+fn an_ethernet_packet_is_not_read_on_ipoib() {
+    assert_eq!(decode(LinkKind::Ipoib, &request()), Err(Refused::HardwareType(1)));
+}
+
+#[test]
+fn an_address_of_another_link_is_not_written() {
+    let mut arp = decode(LinkKind::Ethernet, &request()).expect("a request");
+    let mut room = [0; LONGEST];
+    assert_eq!(encode(LinkKind::Ipoib, &arp, &mut room), Err(Misfit { length: 6, link: LinkKind::Ipoib }));
+    arp.target_lladdr = LinkAddr::UNKNOWN;
+    assert_eq!(encode(LinkKind::Ethernet, &arp, &mut room), Ok(ETHERNET_LEAST));
+    assert_eq!(room[18..24], [0; 6]);
+}

@@ -1,0 +1,121 @@
+//! One daemon a link: a lock that dies with its holder.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::sockopt;
+
+/// How many may ask in vain during a holder's life and still be told who it is.
+const ASKERS: i32 = 1024;
+
+/// The right to serve one interface under one protocol number, in the calling thread's network namespace.
+///
+/// It is an abstract unix socket (unix(7)): its name belongs to the network namespace and is free again the
+/// moment the holder ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _socket: Socket,
+}
+
+/// Why a lock cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody has it.
+    #[error("{interface} is already served under routing protocol {protocol} by {holder}")]
+    Held {
+        /// The interface.
+        interface: String,
+        /// The protocol number.
+        protocol: u8,
+        /// Who has it.
+        holder: Holder,
+    },
+    /// A system call failed.
+    #[error("cannot lock {interface}: {cause}")]
+    Failed {
+        /// The interface.
+        interface: String,
+        /// What the kernel said.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// The process that has a lock, as far as it can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number; `None` if it cannot be seen from here (another PID namespace).
+    pub pid: Option<u32>,
+    /// Its name (`/proc/PID/comm`).
+    pub name: Option<String>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.pid, &self.name) {
+            (Some(pid), Some(name)) => write!(f, "process {pid} ({name})"),
+            (Some(pid), None) => write!(f, "process {pid}"),
+            (None, _) => f.write_str("a process that cannot be seen from here"),
+        }
+    }
+}
+
+impl Lock {
+    /// Takes the lock, or says who has it.
+    ///
+    /// # Errors
+    /// [`LockError::Held`], and what can go wrong with a socket.
+    pub fn take(protocol: u8, interface: &str) -> Result<Self, LockError> {
+        let failed = |cause| LockError::Failed { interface: interface.to_owned(), cause };
+        let name = SockAddr::unix(format!("\0arpherd/{protocol}/{interface}")).map_err(failed)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
+        match socket.bind(&name) {
+            Ok(()) => {
+                // Whoever wants the lock next connects, to learn whose it is; see `holder`.
+                socket.listen(ASKERS).map_err(failed)?;
+                Ok(Self { _socket: socket })
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => {
+                let holder = holder(&name).unwrap_or(Holder { pid: None, name: None });
+                Err(LockError::Held { interface: interface.to_owned(), protocol, holder })
+            }
+            Err(cause) => Err(failed(cause)),
+        }
+    }
+}
+
+/// Asks the kernel whose socket it is. Nobody accepts, so after [`ASKERS`] the queue is full, and the next is
+/// told less: better than waiting.
+fn holder(name: &SockAddr) -> io::Result<Holder> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(name)?;
+    // struct ucred: pid, uid, gid.
+    let [pid, _uid, _gid] = sockopt::get::<3>(&socket.as_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED)?;
+    let pid = u32::try_from(pid).ok().filter(|pid| *pid != 0);
+    let name = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+    Ok(Holder { pid, name: name.map(|name| name.trim_end().escape_default().to_string()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_had_once_and_says_by_whom() {
+        let interface = format!("t{}", std::process::id());
+        let lock = Lock::take(169, &interface).expect("free");
+        let other = Lock::take(170, &interface).expect("another protocol is another lock");
+        for _ in 0..3 {
+            let error = Lock::take(169, &interface).expect_err("held");
+            let LockError::Held { holder, .. } = &error else { panic!("{error}") };
+            assert_eq!(holder.pid, Some(std::process::id()), "{error}");
+        }
+        drop((lock, other));
+        Lock::take(169, &interface).expect("free again");
+    }
+}

@@ -1,0 +1,103 @@
+//! The edge: everything that talks to the kernel, and nothing that decides.
+//!
+//! ```text
+//! packet ── arp, filter     ARP frames on one link                      (FramePort)
+//! netlink::write            routes and neighbour entries, in batches    (RouteTable)
+//! netlink::read             what there is: links, addresses, routes, neighbours
+//! netlink::monitor          what others change
+//! sysctl, lock, wake        settings, one daemon a link, readiness under tokio
+//! ```
+//!
+//! All calls are synchronous and short; what an actor reads from never blocks. Only this module uses neli,
+//! socket2, libc and unsafe code.
+
+pub mod arp;
+mod filter;
+pub mod lock;
+pub mod netlink;
+pub mod packet;
+mod sockopt;
+pub mod sysctl;
+pub mod wake;
+
+use std::io;
+
+use arpherd_core::{Frame, Heard};
+
+pub use netlink::write::{Refusal, Write};
+pub use wake::Wake;
+
+/// Where ARP frames of one link come in and go out.
+pub trait FramePort: Send {
+    /// Takes in what has come, up to a fixed number of packets, and appends it to `heard`. Never blocks.
+    ///
+    /// Returns whether more may be waiting: call again before sleeping, but give others their turn first.
+    ///
+    /// # Errors
+    /// [`PortError::Down`] once after the link went down or away; see there. Nothing heard is lost by it.
+    fn receive(&mut self, heard: &mut Vec<Heard>, tally: &mut Tally) -> Result<bool, PortError>;
+
+    /// Sends frames, in their order. Never blocks: what the kernel has no room for is dropped and counted,
+    /// as on any Ethernet.
+    ///
+    /// # Errors
+    /// [`PortError::Down`] if the link is down or away; the frames not sent are counted all the same.
+    fn send(&mut self, frames: &[Frame], tally: &mut Tally) -> Result<(), PortError>;
+
+    /// Adds what the kernel dropped since the last call, for want of room, to `tally.overrun`.
+    fn count_overrun(&mut self, tally: &mut Tally);
+}
+
+/// Where routes and neighbour entries are written.
+pub trait RouteTable: Send {
+    /// Carries out all the writes, in their order, and appends the ones the kernel did not accept.
+    ///
+    /// There is no failure of the whole: if the kernel cannot be reached, every write is refused.
+    fn write(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>);
+}
+
+/// What became of the frames of one link. All counters only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Frames read from the link, malformed ones among them.
+    pub read: u64,
+    /// Frames that were no ARP packet we listen to.
+    pub malformed: u64,
+    /// Frames the kernel dropped because we were too slow (`PACKET_STATISTICS`).
+    pub overrun: u64,
+    /// Frames handed to the link.
+    pub sent: u64,
+    /// Frames of ours that the kernel took no hold of: no room, link down, or an address of another length.
+    pub unsent: u64,
+    /// Why the last malformed frame was refused.
+    pub last_refusal: Option<arp::Refused>,
+}
+
+/// Why a port could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// The link is down (`ENETDOWN`) or gone (`ENXIO`, `ENODEV`).
+    ///
+    /// A socket hears again when its link comes back up; if the interface was deleted it is deaf for ever
+    /// and says so only this once, so whoever gets this looks at the link.
+    #[error("the link is down or gone")]
+    Down,
+    /// Anything else.
+    #[error("cannot {doing}: {cause}")]
+    Failed {
+        /// What was tried.
+        doing: &'static str,
+        /// What the kernel said.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl PortError {
+    fn of(doing: &'static str, cause: io::Error) -> Self {
+        match cause.raw_os_error() {
+            Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV) => Self::Down,
+            _ => Self::Failed { doing, cause },
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! rtnetlink: what the kernel knows of links, addresses, routes and neighbours, and what we tell it.
+//!
+//! ```text
+//! write      RouteWriter ── Write ──► kernel ──► Refusal      (compose, template: the messages)
+//! read       Reader ◄── LinkSeen, AddressSeen, RouteSeen, NeighbourSeen        (seen: the decoders)
+//! monitor    Monitor ◄── Changed, as others change things
+//! ```
+//!
+//! neli is the codec and the socket; the walk over messages and the matching of answers to requests is our
+//! own, because its router loses the kernel's error text and the news of an overrun (neli 0.7.5).
+
+pub mod monitor;
+pub mod read;
+pub mod seen;
+mod socket;
+mod wire;
+pub mod write;
+
+mod compose;
+
+use std::io;
+
+pub use monitor::{Changed, Monitor, MonitorError};
+pub use read::{Reader, addresses_of};
+pub use seen::{AddressSeen, LinkSeen, NeighbourSeen};
+pub use write::RouteWriter;
+
+/// Why the kernel could not be asked or would not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NetlinkError {
+    /// A system call failed.
+    #[error("cannot {doing}: {cause}")]
+    Socket {
+        /// What was tried.
+        doing: &'static str,
+        /// What the kernel said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The kernel refused the question.
+    #[error("the kernel refuses to list {what}: {reason}")]
+    Refused {
+        /// What was asked for.
+        what: &'static str,
+        /// The kernel's error number, positive.
+        errno: i32,
+        /// What the kernel said beside it, or the text of `errno`.
+        reason: String,
+    },
+    /// The list changed under the kernel's hands each time it was asked for.
+    #[error("the list of {what} kept changing while it was read")]
+    Restless {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// The question could not be written down; a mistake of ours.
+    #[error("the question for {what} is malformed")]
+    Malformed {
+        /// What was asked for.
+        what: &'static str,
+    },
+}
+
+impl NetlinkError {
+    fn socket(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::Socket { doing, cause }
+    }
+}
+
+/// The text of an error number, without the number.
+fn errno_text(errno: i32) -> String {
+    let text = io::Error::from_raw_os_error(errno).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,180 @@
+//! Noticing what others change: links, addresses and host routes.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use arpherd_core::fact::RouteSeen;
+use socket2::SockRef;
+
+use super::NetlinkError;
+use super::seen::{self, AddressSeen, Decoded, LinkSeen};
+use super::socket::Channel;
+use super::wire::{Message, Messages};
+use crate::io::filter;
+
+/// Bytes of one datagram; a notification is one message, the longest about a link with all its attributes.
+const ROOM: usize = 64 << 10;
+/// Bytes that may wait unread: some 10,000 notifications.
+const RECEIVE_BUFFER: i32 = 8 << 20;
+/// Notifications read in one call.
+const BATCH: usize = 64;
+
+/// Something another changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// An interface appeared or is now like this. Sent often, and mostly without a difference that matters.
+    Link(LinkSeen),
+    /// An interface is gone; its number is not used again for long.
+    LinkGone {
+        /// Its number.
+        index: u32,
+        /// Its last name.
+        name: String,
+    },
+    /// An interface has got an IPv4 address.
+    AddressAppeared(AddressSeen),
+    /// An interface has lost an IPv4 address.
+    AddressVanished(AddressSeen),
+    /// Somebody added a `/32` route to the table watched, or replaced one there: of a route with the same
+    /// destination and metric nothing is left then, and no other notification says so.
+    RouteAppeared(RouteSeen),
+    /// Somebody deleted a `/32` route. The kernel does so too, but says nothing when it flushes routes
+    /// because a link went down or lost its last address: then look at the link and the addresses.
+    RouteVanished(RouteSeen),
+}
+
+/// Why changes could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    /// The kernel dropped notifications because we were too slow (`ENOBUFS`): whatever was known is void,
+    /// and everything must be read anew. The monitor goes on.
+    #[error("the kernel dropped notifications of changes")]
+    Overrun,
+    /// A system call failed.
+    #[error("cannot read notifications of changes: {0}")]
+    Failed(#[source] io::Error),
+}
+
+/// Hears what others change. It begins with what happens after it was opened, so open it first and read
+/// the lists then.
+pub struct Monitor {
+    channel: Channel,
+    table: u32,
+    room: Vec<u8>,
+    garbled: u64,
+}
+
+impl Monitor {
+    /// Opens a monitor in the calling thread's network namespace.
+    ///
+    /// `table` is the routing table watched. `own_port` is the netlink port whose changes are not reported,
+    /// because they are ours ([`super::RouteWriter::port`]).
+    ///
+    /// # Errors
+    /// If the kernel will not open it. No rights are needed.
+    pub fn open(table: u32, own_port: u32) -> Result<Self, NetlinkError> {
+        let open = || {
+            let channel = Channel::open(RECEIVE_BUFFER)?;
+            channel.nonblock()?;
+            // The filter before the groups, so that nothing else gets in.
+            SockRef::from(&channel).attach_filter(&filter::foreign_changes(own_port))?;
+            channel.join(&[libc::RTNLGRP_LINK, libc::RTNLGRP_IPV4_IFADDR, libc::RTNLGRP_IPV4_ROUTE])?;
+            Ok(channel)
+        };
+        let channel = open().map_err(NetlinkError::socket("open a netlink socket to watch changes"))?;
+        Ok(Self { channel, table, room: vec![0; ROOM], garbled: 0 })
+    }
+
+    /// Takes in what has come, up to a fixed number of notifications, and appends it to `changes`. Never
+    /// blocks. Returns whether more may be waiting.
+    ///
+    /// # Errors
+    /// [`MonitorError::Overrun`] when notifications were lost; what was read before it is appended.
+    pub fn read(&mut self, changes: &mut Vec<Changed>) -> Result<bool, MonitorError> {
+        for _ in 0..BATCH {
+            let length = match self.channel.receive(&mut self.room) {
+                Ok(length) => length,
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+                Err(cause) if cause.raw_os_error() == Some(libc::ENOBUFS) => {
+                    return Err(MonitorError::Overrun);
+                }
+                Err(cause) => return Err(MonitorError::Failed(cause)),
+            };
+            for message in Messages::of(&self.room[..length]) {
+                match decode(&message, self.table) {
+                    Ok(Some(change)) => changes.push(change),
+                    Ok(None) => {}
+                    Err(seen::Garbled) => self.garbled += 1,
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Notifications so far that could not be understood.
+    pub fn garbled(&self) -> u64 {
+        self.garbled
+    }
+}
+
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+}
+
+fn decode(message: &Message<'_>, table: u32) -> Decoded<Changed> {
+    let body = message.body;
+    Ok(match message.kind {
+        libc::RTM_NEWLINK => seen::link(body)?.map(Changed::Link),
+        libc::RTM_DELLINK => {
+            seen::link(body)?.map(|link| Changed::LinkGone { index: link.index, name: link.name })
+        }
+        libc::RTM_NEWADDR => seen::address(body)?.map(Changed::AddressAppeared),
+        libc::RTM_DELADDR => seen::address(body)?.map(Changed::AddressVanished),
+        libc::RTM_NEWROUTE => seen::host_route(body, table)?.map(Changed::RouteAppeared),
+        libc::RTM_DELROUTE => seen::host_route(body, table)?.map(Changed::RouteVanished),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_can_make_it_panic(
+            kind in 16_u16..30, body in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let _ = decode(&Message { kind, flags: 0, sequence: 0, body: &body }, 254);
+        }
+
+        /// Attributes with likely types and lengths, so that the decoders get past the first.
+        #[test]
+        fn no_attribute_can_make_it_panic(
+            kind in 16_u16..30,
+            head in 0_usize..20,
+            attributes in prop::collection::vec((0_u16..40, 0_u16..24, any::<u32>()), 0..8),
+            cut in 0_usize..12,
+        ) {
+            let mut body = vec![0; head];
+            if let Some(family) = body.first_mut() {
+                *family = 2;
+            }
+            if let Some(length) = body.get_mut(1) {
+                *length = 32;
+            }
+            for (kind, length, value) in attributes {
+                body.extend(length.to_ne_bytes());
+                body.extend(kind.to_ne_bytes());
+                body.extend(value.to_ne_bytes());
+            }
+            body.truncate(body.len().saturating_sub(cut));
+            let _ = decode(&Message { kind, flags: 0, sequence: 0, body: &body }, 254);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Reading the kernel's lists, each in one go.
+
+use std::io;
+
+use arpherd_core::fact::RouteSeen;
+use ipnetwork::Ipv4Network;
+use neli::consts::nl::NlmF;
+use neli::consts::rtnl::{Ifla, Nud, RtAddrFamily, RtScope, RtTable, Rta, Rtm, Rtn, Rtprot};
+use neli::rtnl::{IfaddrmsgBuilder, IfinfomsgBuilder, NdmsgBuilder, RtmsgBuilder};
+use neli::types::RtBuffer;
+use neli::{Size, ToBytes};
+
+use super::compose::{self, Unwritable, Verb, attribute};
+use super::seen::{self, AddressSeen, Decoded, LinkSeen, NeighbourSeen};
+use super::socket::Channel;
+use super::wire::{Message, Messages, Verdict};
+use super::{NetlinkError, errno_text};
+
+/// Bytes of one answer; the kernel fills up to 32 KiB of what it is offered.
+const ROOM: usize = 64 << 10;
+const RECEIVE_BUFFER: i32 = 1 << 20;
+/// Times a list that changed while it was read is read again.
+const ATTEMPTS: u32 = 8;
+/// `RTEXT_FILTER_SKIP_STATS`: leave out the counters of interfaces.
+const SKIP_STATS: u32 = 1 << 3;
+
+/// Asks the kernel for its lists. Every call waits for the answer, which takes milliseconds.
+pub struct Reader {
+    channel: Channel,
+    sequence: u32,
+    room: Vec<u8>,
+}
+
+/// How one run over a list ended.
+enum End {
+    Complete,
+    Interrupted,
+}
+
+impl Reader {
+    /// Opens a socket in the calling thread's network namespace. Reading needs no rights.
+    ///
+    /// # Errors
+    /// If the kernel will not open it.
+    pub fn open() -> Result<Self, NetlinkError> {
+        let channel = Channel::open(RECEIVE_BUFFER)
+            .map_err(NetlinkError::socket("open a netlink socket to read lists"))?;
+        Ok(Self { channel, sequence: 0, room: vec![0; ROOM] })
+    }
+
+    /// All interfaces.
+    ///
+    /// # Errors
+    /// See [`NetlinkError`]; so for every list.
+    pub fn links(&mut self) -> Result<Vec<LinkSeen>, NetlinkError> {
+        self.list("interfaces", Rtm::Getlink, Rtm::Newlink, seen::link, || {
+            let mut attributes = RtBuffer::new();
+            attributes.push(attribute(Ifla::ExtMask, SKIP_STATS)?);
+            let body = IfinfomsgBuilder::default().ifi_family(RtAddrFamily::Unspecified).rtattrs(attributes);
+            body.build().map_err(|_| Unwritable)
+        })
+    }
+
+    /// The interface of that name, if there is one.
+    ///
+    /// # Errors
+    /// See [`NetlinkError`].
+    pub fn link(&mut self, name: &str) -> Result<Option<LinkSeen>, NetlinkError> {
+        Ok(self.links()?.into_iter().find(|link| link.name == name))
+    }
+
+    /// All IPv4 addresses of this host, in the kernel's order.
+    ///
+    /// # Errors
+    /// See [`NetlinkError`].
+    pub fn addresses(&mut self) -> Result<Vec<AddressSeen>, NetlinkError> {
+        self.list("addresses", Rtm::Getaddr, Rtm::Newaddr, seen::address, || {
+            IfaddrmsgBuilder::default()
+                .ifa_family(RtAddrFamily::Inet)
+                .ifa_prefixlen(0)
+                .ifa_scope(RtScope::Universe)
+                .ifa_index(0)
+                .rtattrs(RtBuffer::new())
+                .build()
+                .map_err(|_| Unwritable)
+        })
+    }
+
+    /// All `/32` routes of one table, ours and others', without segment and link-layer address. A table
+    /// that does not exist has none.
+    ///
+    /// # Errors
+    /// See [`NetlinkError`].
+    pub fn host_routes(&mut self, table: u32) -> Result<Vec<RouteSeen>, NetlinkError> {
+        let decode = |bytes: &[u8]| seen::host_route(bytes, table);
+        let outcome = self.list("routes", Rtm::Getroute, Rtm::Newroute, decode, || {
+            let mut attributes = RtBuffer::new();
+            attributes.push(attribute(Rta::Table, table)?);
+            RtmsgBuilder::default()
+                .rtm_family(RtAddrFamily::Inet)
+                .rtm_dst_len(0)
+                .rtm_src_len(0)
+                .rtm_tos(0)
+                .rtm_table(RtTable::Unspec)
+                .rtm_protocol(Rtprot::Unspec)
+                .rtm_scope(RtScope::Universe)
+                .rtm_type(Rtn::Unspec)
+                .rtattrs(attributes)
+                .build()
+                .map_err(|_| Unwritable)
+        });
+        match outcome {
+            Err(NetlinkError::Refused { errno: libc::ENOENT, .. }) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    /// The kernel's IPv4 neighbour table, of all interfaces.
+    ///
+    /// # Errors
+    /// See [`NetlinkError`].
+    pub fn neighbours(&mut self) -> Result<Vec<NeighbourSeen>, NetlinkError> {
+        self.list("neighbours", Rtm::Getneigh, Rtm::Newneigh, seen::neighbour, || {
+            NdmsgBuilder::default()
+                .ndm_family(RtAddrFamily::Inet)
+                .ndm_index(0)
+                .ndm_state(Nud::empty())
+                .ndm_type(Rtn::Unspec)
+                .rtattrs(RtBuffer::new())
+                .build()
+                .map_err(|_| Unwritable)
+        })
+    }
+
+    /// Asks for a list, again if it changed meanwhile, and decodes its entries of type `answer`.
+    fn list<T, P: Size + ToBytes>(
+        &mut self,
+        what: &'static str,
+        question: Rtm,
+        answer: Rtm,
+        decode: impl Fn(&[u8]) -> Decoded<T>,
+        body: impl Fn() -> Result<P, Unwritable>,
+    ) -> Result<Vec<T>, NetlinkError> {
+        let verb = Verb { kind: question, flags: NlmF::REQUEST | NlmF::DUMP };
+        for _ in 0..ATTEMPTS {
+            self.sequence = self.sequence.wrapping_add(1);
+            let mut request = Vec::new();
+            body()
+                .and_then(|body| compose::append(&mut request, self.sequence, verb, body))
+                .map_err(|Unwritable| NetlinkError::Malformed { what })?;
+            self.channel.send(&request).map_err(NetlinkError::socket("send a netlink question"))?;
+            let mut entries = Vec::new();
+            let end = self.read_answers(what, |message| {
+                // An entry that cannot be understood is left out; the others are worth having.
+                if message.kind == u16::from(answer)
+                    && let Ok(Some(entry)) = decode(message.body)
+                {
+                    entries.push(entry);
+                }
+            })?;
+            if let End::Complete = end {
+                return Ok(entries);
+            }
+        }
+        Err(NetlinkError::Restless { what })
+    }
+
+    /// Reads the answers to the last question to their end.
+    fn read_answers(
+        &mut self,
+        what: &'static str,
+        mut each: impl FnMut(&Message<'_>),
+    ) -> Result<End, NetlinkError> {
+        let mut end = End::Complete;
+        loop {
+            let length = match self.channel.receive(&mut self.room) {
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+                other => other.map_err(NetlinkError::socket("read a netlink answer"))?,
+            };
+            for message in Messages::of(&self.room[..length]) {
+                if message.sequence != self.sequence {
+                    continue;
+                }
+                if i32::from(message.flags) & libc::NLM_F_DUMP_INTR != 0 {
+                    end = End::Interrupted;
+                }
+                if !matches!(i32::from(message.kind), libc::NLMSG_DONE | libc::NLMSG_ERROR) {
+                    each(&message);
+                    continue;
+                }
+                match Verdict::of(&message) {
+                    Some(Verdict { errno, text }) if errno != 0 => {
+                        let reason = text.map_or_else(|| errno_text(errno), str::to_owned);
+                        return Err(NetlinkError::Refused { what, errno, reason });
+                    }
+                    _ => return Ok(end),
+                }
+            }
+        }
+    }
+}
+
+/// The IPv4 addresses of the interface of that name, in the kernel's order; empty if it has none or there
+/// is no such interface.
+///
+/// # Errors
+/// See [`NetlinkError`].
+pub fn addresses_of(interface: &str) -> Result<Vec<Ipv4Network>, NetlinkError> {
+    let mut reader = Reader::open()?;
+    let Some(link) = reader.link(interface)? else { return Ok(Vec::new()) };
+    let addresses = reader.addresses()?;
+    Ok(addresses.into_iter().filter(|seen| seen.interface == link.index).map(|seen| seen.network).collect())
+}

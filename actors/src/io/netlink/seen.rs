@@ -1,0 +1,242 @@
+//! What the kernel says there is, as values.
+
+use std::io::Cursor;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use arpherd_core::LinkAddr;
+use arpherd_core::fact::RouteSeen;
+use arpherd_core::plan::LinkKind;
+use ipnetwork::Ipv4Network;
+use neli::FromBytesWithInput;
+use neli::consts::rtnl::{Ifa, Ifla, IflaInfo, Nda, RtAddrFamily, Rta};
+use neli::rtnl::{Ifaddrmsg, Ifinfomsg, Ndmsg, Rtmsg};
+
+/// A message the decoder could make nothing of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an rtnetlink message cannot be understood")]
+pub(super) struct Garbled;
+
+/// What the decoders make of a message: `None` if it is well-formed but none of our business.
+pub(super) type Decoded<T> = Result<Option<T>, Garbled>;
+
+/// An interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkSeen {
+    /// Its number.
+    pub index: u32,
+    /// Its name, made printable.
+    pub name: String,
+    /// `ARPHRD_…`: what kind of link-layer header it has.
+    pub hardware: u16,
+    /// `IFF_UP`: set up by the administrator.
+    pub up: bool,
+    /// `IFF_LOWER_UP`: there is a carrier.
+    pub carrier: bool,
+    /// `IFLA_OPERSTATE`, RFC 2863: 6 is up; on Wi-Fi it is down (2) without an access point.
+    pub operational: u8,
+    /// Its own link-layer address; unknown if it has none of 6 or 20 octets.
+    pub lladdr: LinkAddr,
+    /// Its broadcast address; likewise.
+    pub broadcast: LinkAddr,
+    /// Longest packet it takes, in octets.
+    pub mtu: u32,
+    /// The interface it is a port of.
+    pub master: Option<u32>,
+    /// `IFLA_INFO_KIND`, what it was created as: `veth`, `bridge`, `vlan`, …; hardware has none.
+    pub created_as: Option<String>,
+    /// `IFLA_INFO_SLAVE_KIND`, what it is a port of: `bridge`, `bond`, ….
+    pub port_of: Option<String>,
+}
+
+impl LinkSeen {
+    /// What the link is to us; `None` if ARP over it is not understood.
+    ///
+    /// Wi-Fi has Ethernet's link type; sysfs tells it apart. A sysfs of another network namespace, or none,
+    /// makes it Ethernet, which does no worse than expire sleeping clients too early.
+    pub fn kind(&self) -> Option<LinkKind> {
+        match self.hardware {
+            libc::ARPHRD_INFINIBAND => Some(LinkKind::Ipoib),
+            libc::ARPHRD_ETHER if is_wireless(Path::new("/sys/class/net"), &self.name) => {
+                Some(LinkKind::Wifi)
+            }
+            libc::ARPHRD_ETHER => Some(LinkKind::Ethernet),
+            _ => None,
+        }
+    }
+}
+
+fn is_wireless(sysfs: &Path, name: &str) -> bool {
+    let directory = sysfs.join(name);
+    ["phy80211", "wireless"].iter().any(|entry| directory.join(entry).exists())
+}
+
+/// An IPv4 address of this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressSeen {
+    /// The interface that has it.
+    pub interface: u32,
+    /// The address with its prefix.
+    pub network: Ipv4Network,
+}
+
+/// An IPv4 entry of the kernel's neighbour table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NeighbourSeen {
+    /// The interface it is on.
+    pub interface: u32,
+    /// Whose it is.
+    pub address: Ipv4Addr,
+    /// Its link-layer address; unknown if the kernel has none.
+    pub lladdr: LinkAddr,
+    /// `NUD_…` bits.
+    pub state: u16,
+    /// Written by a daemon (`NTF_EXT_LEARNED`), as ours are.
+    pub learned_elsewhere: bool,
+}
+
+fn ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
+    <[u8; 4]>::try_from(bytes).ok().map(Ipv4Addr::from)
+}
+
+fn number(bytes: &[u8]) -> Option<u32> {
+    bytes.try_into().ok().map(u32::from_ne_bytes)
+}
+
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|octet| *octet == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+fn lladdr(bytes: &[u8]) -> LinkAddr {
+    LinkAddr::try_new(bytes).unwrap_or_default()
+}
+
+fn body<T: FromBytesWithInput<Input = usize>>(bytes: &[u8]) -> Result<T, Garbled> {
+    T::from_bytes_with_input(&mut Cursor::new(bytes), bytes.len()).map_err(|_| Garbled)
+}
+
+/// Reads `RTM_NEWLINK` and `RTM_DELLINK`. Those of the bridge family are about a port's bridging, and one
+/// that says "deleted" only says that the port left its bridge.
+pub(super) fn link(bytes: &[u8]) -> Decoded<LinkSeen> {
+    let message: Ifinfomsg = body(bytes)?;
+    if *message.ifi_family() != RtAddrFamily::Unspecified {
+        return Ok(None);
+    }
+    let flags = message.ifi_flags().bits();
+    let mut link = LinkSeen {
+        index: u32::try_from(*message.ifi_index()).map_err(|_| Garbled)?,
+        name: String::new(),
+        hardware: u16::from(*message.ifi_type()),
+        up: flags & libc::IFF_UP.cast_unsigned() != 0,
+        carrier: flags & libc::IFF_LOWER_UP.cast_unsigned() != 0,
+        operational: 0,
+        lladdr: LinkAddr::UNKNOWN,
+        broadcast: LinkAddr::UNKNOWN,
+        mtu: 0,
+        master: None,
+        created_as: None,
+        port_of: None,
+    };
+    for attribute in message.rtattrs().iter() {
+        let payload = attribute.rta_payload().as_ref();
+        match attribute.rta_type() {
+            Ifla::Ifname => link.name = text(payload),
+            Ifla::Address => link.lladdr = lladdr(payload),
+            Ifla::Broadcast => link.broadcast = lladdr(payload),
+            Ifla::Mtu => link.mtu = number(payload).ok_or(Garbled)?,
+            Ifla::Operstate => link.operational = payload.first().copied().unwrap_or_default(),
+            Ifla::Master => link.master = number(payload),
+            Ifla::Linkinfo => {
+                for nested in attribute.get_attr_handle::<IflaInfo>().map_err(|_| Garbled)?.iter() {
+                    let word = || Some(text(nested.rta_payload().as_ref()));
+                    match nested.rta_type() {
+                        IflaInfo::Kind => link.created_as = word(),
+                        IflaInfo::SlaveKind => link.port_of = word(),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(link))
+}
+
+/// Reads `RTM_NEWADDR` and `RTM_DELADDR`.
+pub(super) fn address(bytes: &[u8]) -> Decoded<AddressSeen> {
+    let message: Ifaddrmsg = body(bytes)?;
+    if *message.ifa_family() != RtAddrFamily::Inet {
+        return Ok(None);
+    }
+    // On a point-to-point link IFA_ADDRESS is the peer's; IFA_LOCAL is always our own.
+    let (mut local, mut peer) = (None, None);
+    for attribute in message.rtattrs().iter() {
+        match attribute.rta_type() {
+            Ifa::Local => local = ipv4(attribute.rta_payload().as_ref()),
+            Ifa::Address => peer = ipv4(attribute.rta_payload().as_ref()),
+            _ => {}
+        }
+    }
+    let address = local.or(peer).ok_or(Garbled)?;
+    let network = Ipv4Network::new(address, *message.ifa_prefixlen()).map_err(|_| Garbled)?;
+    Ok(Some(AddressSeen { interface: *message.ifa_index(), network }))
+}
+
+/// Reads `RTM_NEWROUTE` and `RTM_DELROUTE`; only `/32` routes without a TOS in the table concern us.
+pub(super) fn host_route(bytes: &[u8], table: u32) -> Decoded<RouteSeen> {
+    let message: Rtmsg = body(bytes)?;
+    if *message.rtm_family() != RtAddrFamily::Inet || *message.rtm_dst_len() != 32 || *message.rtm_tos() != 0
+    {
+        return Ok(None);
+    }
+    let mut route = RouteSeen {
+        address: Ipv4Addr::UNSPECIFIED,
+        protocol: u8::from(*message.rtm_protocol()),
+        metric: 0,
+        interface: 0,
+        segment: None,
+        source: None,
+        lladdr: LinkAddr::UNKNOWN,
+    };
+    let mut its_table = u32::from(u8::from(*message.rtm_table()));
+    let mut destination = None;
+    for attribute in message.rtattrs().iter() {
+        let payload = attribute.rta_payload().as_ref();
+        match attribute.rta_type() {
+            Rta::Dst => destination = ipv4(payload),
+            Rta::Oif => route.interface = number(payload).ok_or(Garbled)?,
+            Rta::Priority => route.metric = number(payload).ok_or(Garbled)?,
+            Rta::Table => its_table = number(payload).ok_or(Garbled)?,
+            Rta::Prefsrc => route.source = ipv4(payload),
+            _ => {}
+        }
+    }
+    route.address = destination.ok_or(Garbled)?;
+    Ok((its_table == table).then_some(route))
+}
+
+/// Reads `RTM_NEWNEIGH`.
+pub(super) fn neighbour(bytes: &[u8]) -> Decoded<NeighbourSeen> {
+    let message: Ndmsg = body(bytes)?;
+    if *message.ndm_family() != RtAddrFamily::Inet {
+        return Ok(None);
+    }
+    let mut neighbour = NeighbourSeen {
+        interface: u32::try_from(*message.ndm_index()).map_err(|_| Garbled)?,
+        address: Ipv4Addr::UNSPECIFIED,
+        lladdr: LinkAddr::UNKNOWN,
+        state: message.ndm_state().bits(),
+        learned_elsewhere: message.ndm_flags().bits() & libc::NTF_EXT_LEARNED != 0,
+    };
+    let mut destination = None;
+    for attribute in message.rtattrs().iter() {
+        match attribute.rta_type() {
+            Nda::Dst => destination = ipv4(attribute.rta_payload().as_ref()),
+            Nda::Lladdr => neighbour.lladdr = lladdr(attribute.rta_payload().as_ref()),
+            _ => {}
+        }
+    }
+    neighbour.address = destination.ok_or(Garbled)?;
+    Ok(Some(neighbour))
+}

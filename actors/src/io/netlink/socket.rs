@@ -1,0 +1,63 @@
+//! A netlink socket with the options we want of every one.
+#![expect(unsafe_code, reason = "neli hands out its descriptor only as a number")]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use neli::consts::socket::{Msg, NlFamily};
+use neli::socket::NlSocket;
+use neli::utils::Groups;
+
+use crate::io::sockopt;
+
+/// An rtnetlink socket. Error texts are on, requests are not echoed in errors, and dumps are checked
+/// strictly (so that the kernel filters them).
+pub(super) struct Channel {
+    socket: NlSocket,
+    port: u32,
+}
+
+impl Channel {
+    /// Opens a socket in the calling thread's network namespace, with a receive buffer of so many bytes.
+    pub(super) fn open(receive_buffer: i32) -> io::Result<Self> {
+        let socket = NlSocket::connect(NlFamily::Route, None, Groups::empty())?;
+        socket.enable_ext_ack(true)?;
+        socket.enable_strict_checking(true)?;
+        let channel = Self { port: socket.pid()?, socket };
+        sockopt::set(&channel, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1)?;
+        sockopt::receive_buffer(&channel, receive_buffer)?;
+        Ok(channel)
+    }
+
+    /// Reading fails with `WouldBlock` from now on instead of waiting.
+    pub(super) fn nonblock(&self) -> io::Result<()> {
+        self.socket.nonblock()
+    }
+
+    /// Joins multicast groups (`RTNLGRP_…`).
+    pub(super) fn join(&self, groups: &[u32]) -> io::Result<()> {
+        self.socket.add_mcast_membership(Groups::new_groups(groups))
+    }
+
+    /// The socket's netlink port id, `nlmsg_pid` of what it sends and causes.
+    pub(super) fn port(&self) -> u32 {
+        self.port
+    }
+
+    /// Sends one datagram of messages. rtnetlink has carried all of them out when this returns.
+    pub(super) fn send(&self, messages: &[u8]) -> io::Result<()> {
+        self.socket.send(messages, Msg::empty()).map(drop)
+    }
+
+    /// Receives one datagram of messages and returns how long it is.
+    pub(super) fn receive(&self, room: &mut [u8]) -> io::Result<usize> {
+        self.socket.recv(room, Msg::empty()).map(|(length, _groups)| length)
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is the socket's, which stays open as long as `self` is borrowed.
+        unsafe { BorrowedFd::borrow_raw(self.socket.as_raw_fd()) }
+    }
+}

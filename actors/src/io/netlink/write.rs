@@ -1,0 +1,273 @@
+//! Writing routes and neighbour entries, in batches.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use arpherd_core::LinkAddr;
+use arpherd_core::fact::RouteSeen;
+use arpherd_core::plan::RoutePlan;
+use ipnetwork::Ipv4Network;
+use neli::consts::rtnl::{RtScope, Rtm, Rtn};
+
+use super::compose::{self, Route, Unwritable, Verb};
+use super::socket::Channel;
+use super::wire::{Messages, Verdict};
+use super::{NetlinkError, errno_text};
+use crate::io::RouteTable;
+
+/// Messages in one system call. Four times as many were measured to gain nothing.
+const BATCH: usize = 256;
+/// Bytes for the kernel's answers; a batch refused whole takes a quarter of it.
+const RECEIVE_BUFFER: i32 = 1 << 20;
+/// Metric of covering `unreachable` routes: behind any route a person would write, yet not the last number
+/// there is (`0xffff_ffff` is what some tools use for "none").
+pub const COVER_METRIC: u32 = 0xffff_ff00;
+
+/// One thing to have in the kernel's tables, or to have no longer. Each is idempotent except an exclusive
+/// [`Write::PutRoute`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// Have a `/32` route of scope link through the interface, with our protocol, table and metric.
+    PutRoute {
+        /// Where it leaves.
+        interface: u32,
+        /// Its destination.
+        address: Ipv4Addr,
+        /// Preferred source; it must be an address of this host.
+        source: Option<Ipv4Addr>,
+        /// Take the place of the route with the same metric that may stand there (`NLM_F_REPLACE`);
+        /// otherwise such a route has this one refused with `EEXIST` (`NLM_F_EXCL`).
+        replace: bool,
+    },
+    /// Have no route as [`Write::PutRoute`] writes it.
+    DeleteRoute {
+        /// Where it leaves.
+        interface: u32,
+        /// Its destination.
+        address: Ipv4Addr,
+    },
+    /// Have exactly this `/32` route no longer, whatever wrote it.
+    DeleteStray(RouteSeen),
+    /// Have an `unreachable` route to the prefix with [`COVER_METRIC`], our protocol and table.
+    PutCover {
+        /// Its destination.
+        prefix: Ipv4Network,
+    },
+    /// Have no such route.
+    DeleteCover {
+        /// Its destination.
+        prefix: Ipv4Network,
+    },
+    /// Have this neighbour entry: reachable, and exempt from the kernel's limits (`NTF_EXT_LEARNED`).
+    PutNeighbour {
+        /// On which interface.
+        interface: u32,
+        /// Whose.
+        address: Ipv4Addr,
+        /// Its link-layer address, of 6 or 20 octets.
+        lladdr: LinkAddr,
+    },
+    /// Have no neighbour entry for the address.
+    DeleteNeighbour {
+        /// On which interface.
+        interface: u32,
+        /// Whose.
+        address: Ipv4Addr,
+    },
+}
+
+impl Write {
+    /// Whether the error says that things already are as they were to be.
+    fn satisfied_by(&self, errno: i32) -> bool {
+        match self {
+            Self::DeleteRoute { .. } | Self::DeleteStray(_) | Self::DeleteCover { .. } => {
+                matches!(errno, libc::ESRCH | libc::ENODEV)
+            }
+            Self::DeleteNeighbour { .. } => matches!(errno, libc::ENOENT | libc::ENODEV),
+            Self::PutRoute { .. } | Self::PutCover { .. } | Self::PutNeighbour { .. } => false,
+        }
+    }
+}
+
+/// A write the kernel did not accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was to be written.
+    pub write: Write,
+    /// The kernel's error number, positive.
+    pub errno: i32,
+    /// What the kernel said beside it, or the text of `errno`.
+    pub reason: String,
+}
+
+/// Writes to the kernel's tables through a socket of its own.
+pub struct RouteWriter {
+    channel: Channel,
+    routes: RoutePlan,
+    sequence: u32,
+    batch: Vec<u8>,
+    /// Where the last message of the batch begins.
+    last: usize,
+    answers: Box<[u8; 8192]>,
+}
+
+impl RouteWriter {
+    /// Opens a socket in the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// If the kernel will not open it; rights (`CAP_NET_ADMIN`) are asked only at the first write.
+    pub fn open(routes: RoutePlan) -> Result<Self, NetlinkError> {
+        let open = || {
+            let channel = Channel::open(RECEIVE_BUFFER)?;
+            channel.nonblock()?;
+            Ok(channel)
+        };
+        let channel = open().map_err(NetlinkError::socket("open a netlink socket to write routes"))?;
+        Ok(Self { channel, routes, sequence: 1, batch: Vec::new(), last: 0, answers: Box::new([0; 8192]) })
+    }
+
+    /// The netlink port of the writer; a [`super::Monitor`] that knows it does not report what it wrote.
+    pub fn port(&self) -> u32 {
+        self.channel.port()
+    }
+
+    fn compose(&mut self, sequence: u32, write: &Write) -> Result<(), Unwritable> {
+        let batch = &mut self.batch;
+        match *write {
+            Write::PutRoute { interface, address, source, replace } => {
+                let verb = if replace { Verb::put(Rtm::Newroute) } else { Verb::add(Rtm::Newroute) };
+                compose::route(batch, sequence, verb, &host_route(&self.routes, interface, address, source))
+            }
+            Write::DeleteRoute { interface, address } => {
+                let route = host_route(&self.routes, interface, address, None);
+                compose::route(batch, sequence, Verb::delete(Rtm::Delroute), &route)
+            }
+            Write::DeleteStray(seen) => {
+                let route = stray(&self.routes, &seen);
+                compose::route(batch, sequence, Verb::delete(Rtm::Delroute), &route)
+            }
+            Write::PutCover { prefix } => {
+                compose::route(batch, sequence, Verb::put(Rtm::Newroute), &cover(&self.routes, prefix))
+            }
+            Write::DeleteCover { prefix } => {
+                compose::route(batch, sequence, Verb::delete(Rtm::Delroute), &cover(&self.routes, prefix))
+            }
+            Write::PutNeighbour { interface, address, lladdr } => {
+                let interface = i32::try_from(interface).map_err(|_| Unwritable)?;
+                compose::neighbour(batch, sequence, Verb::put(Rtm::Newneigh), interface, address, &lladdr)
+            }
+            Write::DeleteNeighbour { interface, address } => {
+                let interface = i32::try_from(interface).map_err(|_| Unwritable)?;
+                let verb = Verb::delete(Rtm::Delneigh);
+                compose::neighbour(batch, sequence, verb, interface, address, &LinkAddr::UNKNOWN)
+            }
+        }
+    }
+
+    /// Sends one batch and sorts out its answers.
+    fn write_batch(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>) {
+        self.batch.clear();
+        let first = self.sequence;
+        let mut sequence = first;
+        for write in writes {
+            let end = self.batch.len();
+            match self.compose(sequence, write) {
+                Ok(()) => self.last = end,
+                Err(Unwritable) => refusals.push(refusal(write, libc::EINVAL, None)),
+            }
+            sequence = sequence.wrapping_add(1);
+        }
+        self.sequence = sequence;
+        if self.batch.is_empty() {
+            return;
+        }
+        self.acknowledge_last();
+        let outcome = self.channel.send(&self.batch).and_then(|()| self.collect(first, writes, refusals));
+        if let Err(cause) = outcome {
+            let errno = cause.raw_os_error().unwrap_or(libc::EIO);
+            refusals.extend(writes.iter().map(|write| refusal(write, errno, Some(&cause.to_string()))));
+        }
+    }
+
+    /// Asks for an answer to the last message of the batch even if all goes well. Errors come unasked, each
+    /// with its own sequence number, and the kernel goes on after them (`netlink_rcv_skb`).
+    fn acknowledge_last(&mut self) {
+        if let Some(flags) = self.batch.get_mut(self.last + 6..self.last + 8) {
+            let flag = u16::from_ne_bytes([flags[0], flags[1]]) | libc::NLM_F_ACK as u16;
+            flags.copy_from_slice(&flag.to_ne_bytes());
+        }
+    }
+
+    /// Reads the answers, which lie in the socket when `send` returns, up to the one to the last message.
+    fn collect(&mut self, first: u32, writes: &[Write], refusals: &mut Vec<Refusal>) -> io::Result<()> {
+        let last = self.batch.get(self.last + 8..).and_then(|rest| rest.first_chunk());
+        let last = last.map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+        loop {
+            let length = self.channel.receive(&mut self.answers[..])?;
+            for message in Messages::of(&self.answers[..length]) {
+                let index = message.sequence.wrapping_sub(first) as usize;
+                let (Some(write), Some(verdict)) = (writes.get(index), Verdict::of(&message)) else {
+                    continue;
+                };
+                if verdict.errno != 0 && !write.satisfied_by(verdict.errno) {
+                    refusals.push(refusal(write, verdict.errno, verdict.text));
+                }
+                if message.sequence == last {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+impl RouteTable for RouteWriter {
+    fn write(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>) {
+        for batch in writes.chunks(BATCH) {
+            self.write_batch(batch, refusals);
+        }
+    }
+}
+
+fn refusal(write: &Write, errno: i32, text: Option<&str>) -> Refusal {
+    Refusal { write: *write, errno, reason: text.map_or_else(|| errno_text(errno), str::to_owned) }
+}
+
+fn host_route(plan: &RoutePlan, interface: u32, address: Ipv4Addr, source: Option<Ipv4Addr>) -> Route {
+    Route {
+        destination: address.into(),
+        interface,
+        source,
+        kind: Rtn::Unicast,
+        scope: RtScope::Link,
+        protocol: plan.protocol,
+        table: plan.table,
+        metric: plan.metric,
+    }
+}
+
+/// Type and scope left open match any (`fib_table_delete`).
+fn stray(plan: &RoutePlan, seen: &RouteSeen) -> Route {
+    Route {
+        destination: seen.address.into(),
+        interface: seen.interface,
+        source: None,
+        kind: Rtn::Unspec,
+        scope: RtScope::Nowhere,
+        protocol: seen.protocol,
+        table: plan.table,
+        metric: seen.metric,
+    }
+}
+
+fn cover(plan: &RoutePlan, prefix: Ipv4Network) -> Route {
+    Route {
+        destination: prefix,
+        interface: 0,
+        source: None,
+        kind: Rtn::Unreachable,
+        scope: RtScope::Universe,
+        protocol: plan.protocol,
+        table: plan.table,
+        metric: COVER_METRIC,
+    }
+}

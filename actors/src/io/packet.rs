@@ -1,0 +1,274 @@
+//! ARP frames of one link, through a packet socket (packet(7)).
+//!
+//! The socket is of the kind `SOCK_DGRAM`: the kernel writes and strips the link's header. So the source
+//! of our frames is the interface's address of that very moment, and IPoIB, whose header is none of the
+//! wire's, needs no special case here.
+#![expect(unsafe_code, reason = "batches of messages and 20-octet addresses have no safe wrapper")]
+
+use std::io;
+use std::mem::{offset_of, size_of};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::ptr;
+
+use arpherd_core::plan::LinkKind;
+use arpherd_core::{Frame, Heard, LinkAddr};
+use libc::{c_uint, iovec, mmsghdr, msghdr, socklen_t};
+use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
+
+use super::{FramePort, PortError, Tally, arp, filter, sockopt};
+
+/// Frames moved in one system call.
+pub const BATCH: usize = 64;
+/// Octets kept of a frame; padding beyond is cut off by the kernel.
+const ROOM: usize = 128;
+/// Receive buffer asked for, in bytes: a burst of some 10,000 frames.
+const RECEIVE_BUFFER: libc::c_int = 8 << 20;
+/// `ETH_P_ARP` in network order, as packet addresses want it.
+const PROTOCOL: u16 = 0x0806_u16.to_be();
+
+/// `struct sockaddr_ll` with room for any link-layer address (`MAX_ADDR_LEN` in `linux/netdevice.h`); the
+/// one in libc ends after 8 octets.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct LinkName {
+    family: u16,
+    protocol: u16,
+    interface: i32,
+    hardware_type: u16,
+    packet_type: u8,
+    length: u8,
+    address: [u8; 32],
+}
+
+const NAME_LENGTH: socklen_t = size_of::<LinkName>() as socklen_t;
+
+impl LinkName {
+    fn new(interface: i32) -> Self {
+        // AF_PACKET is 17.
+        Self { family: libc::AF_PACKET as u16, protocol: PROTOCOL, interface, ..Self::default() }
+    }
+
+    fn to(mut self, address: &LinkAddr) -> Self {
+        let octets = address.octets();
+        self.address[..octets.len()].copy_from_slice(octets);
+        self.length = u8::try_from(octets.len()).unwrap_or(0);
+        self
+    }
+
+    /// The frame's source, if the link's frames carry one of six octets.
+    fn source(&self) -> LinkAddr {
+        if self.length != 6 {
+            return LinkAddr::UNKNOWN;
+        }
+        LinkAddr::try_new(&self.address[..6]).unwrap_or_default()
+    }
+}
+
+/// What a port is opened on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Medium {
+    /// The interface's index.
+    pub interface: u32,
+    /// What it is.
+    pub kind: LinkKind,
+    /// Its broadcast address, `IFLA_BROADCAST`; on IPoIB it holds the partition key, so it is never made up.
+    pub broadcast: LinkAddr,
+}
+
+/// Buffers of one batch, allocated once.
+struct Arena {
+    frames: [[u8; ROOM]; BATCH],
+    names: [LinkName; BATCH],
+    lengths: [usize; BATCH],
+}
+
+/// A packet socket that hears and sends ARP on one link.
+pub struct PacketPort {
+    socket: Socket,
+    medium: Medium,
+    name: LinkName,
+    arena: Box<Arena>,
+}
+
+impl PacketPort {
+    /// Opens a socket on the link. It is deaf until its filter stands, so nothing else ever gets in.
+    ///
+    /// # Errors
+    /// Without `CAP_NET_RAW`; [`PortError::Down`] if there is no such interface. An interface that is
+    /// merely set down can be opened and hears once it is up.
+    pub fn open(medium: Medium) -> Result<Self, PortError> {
+        let interface = i32::try_from(medium.interface).map_err(|_| PortError::Down)?;
+        let name = LinkName::new(interface);
+        let doing = |doing| move |cause| PortError::of(doing, cause);
+        let socket = Socket::new(Domain::PACKET, Type::DGRAM, None).map_err(doing("open a packet socket"))?;
+        socket.set_nonblocking(true).map_err(doing("make a packet socket non-blocking"))?;
+        socket
+            .attach_filter(&filter::arp_for_us(medium.interface))
+            .map_err(doing("filter a packet socket"))?;
+        sockopt::receive_buffer(&socket, RECEIVE_BUFFER)
+            .map_err(doing("enlarge a packet socket's buffer"))?;
+        socket.bind(&name.into_sock_addr()).map_err(doing("bind a packet socket"))?;
+        let arena =
+            Arena { frames: [[0; ROOM]; BATCH], names: [LinkName::default(); BATCH], lengths: [0; BATCH] };
+        Ok(Self { socket, medium, name, arena: Box::new(arena) })
+    }
+
+    /// What the port was opened on.
+    pub fn medium(&self) -> Medium {
+        self.medium
+    }
+
+    /// Encodes the frames into the arena, leaving out and counting those that cannot go out on this link,
+    /// and returns how many there are.
+    fn fill(&mut self, frames: &[Frame], tally: &mut Tally) -> usize {
+        let mut filled = 0;
+        let width = arp::address_len(self.medium.kind);
+        for frame in frames {
+            let to = frame.to.unwrap_or(self.medium.broadcast);
+            let Some(room) = self.arena.frames[filled].first_chunk_mut() else { break };
+            match arp::encode(self.medium.kind, &frame.arp, room) {
+                Ok(length) if to.len() == width => {
+                    self.arena.lengths[filled] = length;
+                    self.arena.names[filled] = self.name.to(&to);
+                    filled += 1;
+                }
+                _ => tally.unsent += 1,
+            }
+        }
+        filled
+    }
+
+    /// Sends what lies in the arena from `from` up to `to` and returns how many frames the kernel took.
+    fn send_range(&mut self, from: usize, to: usize) -> io::Result<usize> {
+        let descriptor = self.socket.as_raw_fd();
+        self.arena.with_headers(from, to, |headers, count| {
+            // SAFETY: `with_headers` hands out `count` headers whose pointers are good for the call.
+            unsafe { libc::sendmmsg(descriptor, headers, count, libc::MSG_DONTWAIT) }
+        })
+    }
+}
+
+impl LinkName {
+    fn into_sock_addr(self) -> SockAddr {
+        let mut storage = SockAddrStorage::zeroed();
+        // SAFETY: `LinkName` is this platform's sockaddr_ll with a longer tail and fits the storage.
+        *unsafe { storage.view_as::<Self>() } = self;
+        // SAFETY: the storage holds a packet address of this length.
+        unsafe { SockAddr::new(storage, NAME_LENGTH) }
+    }
+}
+
+impl Arena {
+    /// Lays out message headers over the buffers from `from` up to `to`, each as long as `lengths` says,
+    /// runs the call on them, and leaves in `lengths` what the kernel moved.
+    fn with_headers(
+        &mut self,
+        from: usize,
+        to: usize,
+        call: impl FnOnce(*mut mmsghdr, c_uint) -> libc::c_int,
+    ) -> io::Result<usize> {
+        let mut vectors = [const { iovec { iov_base: ptr::null_mut(), iov_len: 0 } }; BATCH];
+        // SAFETY: all-zero bytes are a valid mmsghdr: null pointers, lengths of 0.
+        let mut headers: [mmsghdr; BATCH] = unsafe { std::mem::zeroed() };
+        let count = to - from;
+        for slot in 0..count {
+            vectors[slot] = iovec {
+                iov_base: self.frames[from + slot].as_mut_ptr().cast(),
+                iov_len: self.lengths[from + slot].min(ROOM),
+            };
+            let header: &mut msghdr = &mut headers[slot].msg_hdr;
+            header.msg_name = (&raw mut self.names[from + slot]).cast();
+            header.msg_namelen = NAME_LENGTH;
+            header.msg_iov = &raw mut vectors[slot];
+            header.msg_iovlen = 1;
+        }
+        let moved = call(headers.as_mut_ptr(), c_uint::try_from(count).unwrap_or(0));
+        let moved = usize::try_from(moved).map_err(|_| io::Error::last_os_error())?;
+        for slot in 0..moved.min(count) {
+            self.lengths[from + slot] = usize::try_from(headers[slot].msg_len).unwrap_or(0);
+        }
+        Ok(moved)
+    }
+}
+
+impl FramePort for PacketPort {
+    fn receive(&mut self, heard: &mut Vec<Heard>, tally: &mut Tally) -> Result<bool, PortError> {
+        let descriptor = self.socket.as_raw_fd();
+        self.arena.lengths = [ROOM; BATCH];
+        let outcome = self.arena.with_headers(0, BATCH, |headers, count| {
+            // SAFETY: `with_headers` hands out `count` headers whose pointers are good for the call.
+            unsafe { libc::recvmmsg(descriptor, headers, count, libc::MSG_DONTWAIT, ptr::null_mut()) }
+        });
+        let count = match outcome {
+            Ok(count) => count,
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(cause) => return Err(PortError::of("read from a packet socket", cause)),
+        };
+        for slot in 0..count {
+            let length = self.arena.lengths[slot].min(ROOM);
+            tally.read += 1;
+            match arp::decode(self.medium.kind, &self.arena.frames[slot][..length]) {
+                Ok(arp) => heard.push(Heard { arp, from: self.arena.names[slot].source() }),
+                Err(refused) => {
+                    tally.malformed += 1;
+                    tally.last_refusal = Some(refused);
+                }
+            }
+        }
+        Ok(count == BATCH)
+    }
+
+    fn send(&mut self, frames: &[Frame], tally: &mut Tally) -> Result<(), PortError> {
+        let mut outcome = Ok(());
+        for chunk in frames.chunks(BATCH) {
+            let filled = self.fill(chunk, tally);
+            let mut at = 0;
+            while at < filled {
+                let sent = match self.send_range(at, filled) {
+                    Ok(sent) => sent,
+                    Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+                    // This frame found no room or no link; the next may.
+                    Err(cause) => {
+                        if !is_congestion(&cause) {
+                            outcome = Err(PortError::of("send a frame", cause));
+                        }
+                        0
+                    }
+                };
+                tally.sent += sent as u64;
+                tally.unsent += u64::from(sent == 0);
+                at += sent.max(1);
+            }
+        }
+        outcome
+    }
+
+    fn count_overrun(&mut self, tally: &mut Tally) {
+        // struct tpacket_stats: tp_packets, tp_drops; reading sets both to 0.
+        let read = sockopt::get::<2>(&self.socket, libc::SOL_PACKET, libc::PACKET_STATISTICS);
+        if let Ok([_packets, drops]) = read {
+            tally.overrun += u64::from(drops.cast_unsigned());
+        }
+    }
+}
+
+/// Whether the kernel merely had no room: `EAGAIN` (socket buffer full), `ENOBUFS` (the queue dropped it).
+fn is_congestion(cause: &io::Error) -> bool {
+    matches!(cause.raw_os_error(), Some(libc::EAGAIN | libc::ENOBUFS))
+}
+
+impl AsRawFd for PacketPort {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+impl AsFd for PacketPort {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+// The kernel's layout, linux/if_packet.h.
+const _: () = assert!(offset_of!(LinkName, address) == 12 && size_of::<LinkName>() == 44);

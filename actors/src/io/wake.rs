@@ -1,0 +1,56 @@
+//! Sleeping until there is something to read, under tokio.
+#![expect(unsafe_code, reason = "tokio leaves it to the caller that a registered descriptor stays open")]
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Tells an actor when the socket it was made from has something to read.
+///
+/// It holds a duplicate of the descriptor, so the socket stays where it is. A dropped socket stays open in
+/// the kernel until its `Wake` is dropped too.
+#[derive(Debug)]
+pub struct Wake {
+    descriptor: AsyncFd<OwnedFd>,
+}
+
+impl Wake {
+    /// Registers a non-blocking socket with the tokio runtime of this thread.
+    ///
+    /// # Errors
+    /// If the process has no descriptor left, or the kernel will not watch this one.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime; an actor makes its `Wake` in `started`.
+    pub fn on(socket: &impl AsFd) -> io::Result<Self> {
+        let duplicate = socket.as_fd().try_clone_to_owned()?;
+        // SAFETY: the duplicate is moved into the AsyncFd, which alone owns it, never exchanges it and
+        // takes it out of the reactor before closing it.
+        let descriptor = unsafe { AsyncFd::register_with_interest(duplicate, Interest::READABLE) }?;
+        Ok(Self { descriptor })
+    }
+
+    /// Waits until the socket has something to read or an error to tell.
+    ///
+    /// The event is taken by this: read until the socket says that nothing more waits before the next call.
+    ///
+    /// # Errors
+    /// If the runtime is shutting down.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.descriptor.readable().await?.clear_ready();
+        Ok(())
+    }
+
+    /// Like [`Wake::readable`], for futures and streams written by hand.
+    ///
+    /// # Errors
+    /// If the runtime is shutting down.
+    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut event = ready!(self.descriptor.poll_read_ready(context))?;
+        event.clear_ready();
+        Poll::Ready(Ok(()))
+    }
+}
