@@ -1,0 +1,190 @@
+//! How to start an arpherd process: what it is given, and where it runs.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{env, fs, io};
+
+use tempfile::TempDir;
+
+use crate::error::Tried;
+use crate::{Daemon, LabError, Netns, Result};
+
+/// Variables that would change what a daemon does, besides all that begin with `ARPHERD_`: a test does
+/// not depend on whose shell it runs in.
+const FOREIGN: [&str; 6] =
+    ["INTERFACE", "SOURCE_IP", "NETWORK", "SWEEP_INTERVAL", "THREADS", "NOTIFY_SOCKET"];
+
+/// What an arpherd process is started with. Can start any number of them.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    pub(crate) ns: Netns,
+    pub(crate) binary: PathBuf,
+    pub(crate) limit: Duration,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    config: Option<(String, String)>,
+}
+
+/// How a process that should fail did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// All of its standard output.
+    pub stdout: String,
+    /// All of its standard error.
+    pub stderr: String,
+}
+
+impl Launch {
+    /// `binary` in namespace `ns`, without arguments.
+    pub fn new(ns: &Netns, binary: &Path) -> Self {
+        Self {
+            ns: ns.clone(),
+            binary: binary.to_owned(),
+            limit: Duration::from_secs(10),
+            args: Vec::new(),
+            env: Vec::new(),
+            config: None,
+        }
+    }
+
+    /// Adds arguments; with a [`config`](Self::config) they follow `run --config FILE`.
+    #[must_use]
+    pub fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(|&arg| arg.to_owned()));
+        self
+    }
+
+    /// Adds an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs with a configuration file of this extension (`toml`, `yaml`) and text.
+    #[must_use]
+    pub fn config(mut self, extension: &str, text: &str) -> Self {
+        self.config = Some((extension.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// How long the start may take; 10 seconds when not given.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Starts the daemon and waits until it says it is ready.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends, or is not ready in time; with all it printed.
+    pub fn start(&self) -> Result<Daemon> {
+        Daemon::spawn(self)
+    }
+
+    /// Runs the program to its end, which must come within the limit, whatever the exit code.
+    ///
+    /// # Errors
+    /// When it cannot be started or does not end.
+    pub fn run(&self) -> Result<Failure> {
+        let room = Room::new(self)?;
+        let output = bounded(self.command(&room), self.limit)?;
+        Ok(Failure {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// The daemon's command line.
+    pub(crate) fn command(&self, room: &Room) -> Command {
+        let mut command = self.plain(room);
+        if let Some(config) = &room.config {
+            command.args(["run", "--config"]).arg(config);
+        }
+        command.args(&self.args);
+        command
+    }
+
+    /// The program with the daemon's environment and no arguments yet.
+    pub(crate) fn plain(&self, room: &Room) -> Command {
+        let mut command = self.ns.command(&self.binary);
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("ARPHERD_")
+                || FOREIGN.iter().any(|foreign| name == *foreign)
+            {
+                command.env_remove(name);
+            }
+        }
+        command.env("ARPHERD_DAEMON__CONTROL", &room.control);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+/// A daemon's private directory, removed with it.
+pub(crate) struct Room {
+    pub(crate) control: PathBuf,
+    pub(crate) config: Option<PathBuf>,
+    _dir: TempDir,
+}
+
+impl Room {
+    pub(crate) fn new(launch: &Launch) -> Result<Self> {
+        let make = || {
+            let dir = tempfile::Builder::new().prefix("arpherd-lab-").tempdir()?;
+            let mut config = None;
+            if let Some((extension, text)) = &launch.config {
+                let path = dir.path().join(format!("arpherd.{extension}"));
+                fs::write(&path, text)?;
+                config = Some(path);
+            }
+            Ok::<_, io::Error>(Self { control: dir.path().join("control.sock"), config, _dir: dir })
+        };
+        make().tried(|| format!("make a directory below {}", env::temp_dir().display()))
+    }
+}
+
+/// Runs a command to its end or, when `limit` passed, kills it. Pipes are read meanwhile, so that a
+/// full one stops nobody.
+pub(crate) fn bounded(mut command: Command, limit: Duration) -> Result<Output> {
+    let mut child = command.spawn().tried(|| format!("start {command:?}"))?;
+    let stdout = reader(child.stdout.take());
+    let stderr = reader(child.stderr.take());
+    let start = Instant::now();
+    let mut ended = false;
+    while !ended && start.elapsed() < limit {
+        ended = child.try_wait().tried(|| "wait for a child".to_owned())?.is_some();
+        if !ended {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+    if !ended {
+        let _ = child.kill();
+    }
+    let status = child.wait().tried(|| "wait for a child".to_owned())?;
+    let read = |thread: thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
+    let output = Output { status, stdout: read(stdout), stderr: read(stderr) };
+    if ended {
+        return Ok(output);
+    }
+    let log = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    Err(LabError::Daemon { what: format!("{command:?} did not end within {limit:?}"), log })
+}
+
+fn reader(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.read_to_end(&mut bytes); // what came before an error is kept
+        }
+        bytes
+    })
+}
