@@ -1,0 +1,212 @@
+//! Answers on paper: tables for people, one JSON document for programs.
+
+use std::io::{self, Write};
+
+use arpherd_core::LinkAddr;
+use arpherd_core::view::{Answer, HostView, RouteView, SegmentView, StatusView};
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+use crate::log::Escaped;
+
+/// Columns of a terminal that tables try to fit.
+const NARROW: usize = 80;
+
+/// Writes the answer as one JSON document: a list of objects, or one object for the status.
+pub(super) fn write_json(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, answer)?;
+    out.write_all(b"\n")
+}
+
+/// Writes the answer as a table. A row is one line whatever its length, so that it can be cut and searched.
+pub(super) fn write_text(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
+    match answer {
+        Answer::Status(status) => write_status(out, status),
+        Answer::Segments(rows) => write_segments(out, rows),
+        Answer::Hosts(rows) => write_hosts(out, rows),
+        Answer::Routes(rows) => write_routes(out, rows),
+    }
+}
+
+fn write_status(out: &mut impl Write, status: &StatusView) -> io::Result<()> {
+    let StatusView { version, uptime_seconds, domains, hosts, routes, ready } = status;
+    writeln!(out, "version  {}", Escaped(version))?;
+    writeln!(out, "uptime   {}", span(*uptime_seconds))?;
+    writeln!(out, "domains  {domains}\nhosts    {hosts}\nroutes   {routes}")?;
+    writeln!(out, "ready    {}", if *ready { "yes" } else { "no" })
+}
+
+/// Two tables, because one would be half as wide again as a terminal.
+fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
+    let mut places = Sheet::new(&[
+        Left("domain"),
+        Left("segment"),
+        Left("interface"),
+        Left("kind"),
+        Left("state"),
+        Left("lladdr"),
+        Left("answer"),
+        Right("hosts"),
+    ]);
+    let mut counters = Sheet::new(&[
+        Left("domain"),
+        Left("segment"),
+        Right("read"),
+        Right("answered"),
+        Right("probed"),
+        Right("dropped"),
+        Right("malformed"),
+    ]);
+    for row in rows {
+        places.add([
+            text(&row.domain),
+            text(&row.segment),
+            text(&row.interface),
+            text(&row.kind),
+            text(&row.state),
+            lladdr(&row.lladdr),
+            text(&row.answer),
+            row.hosts.to_string(),
+        ]);
+        let count = row.counters;
+        let numbers = [count.read, count.answered, count.probed, count.dropped, count.malformed];
+        let names = [text(&row.domain), text(&row.segment)];
+        counters.add(names.into_iter().chain(numbers.map(|number| number.to_string())));
+    }
+    places.write(out)?;
+    out.write_all(b"\n")?;
+    counters.write(out)
+}
+
+fn write_hosts(out: &mut impl Write, rows: &[HostView]) -> io::Result<()> {
+    let mut sheet = Sheet::new(&[
+        Left("address"),
+        Left("lladdr"),
+        Left("domain"),
+        Left("segment"),
+        Left("interface"),
+        Left("state"),
+        Left("learned"),
+        Right("age"),
+    ]);
+    for row in rows {
+        sheet.add([
+            row.address.to_string(),
+            lladdr(&row.lladdr),
+            text(&row.domain),
+            text(&row.segment),
+            text(&row.interface),
+            text(&row.state),
+            text(&row.learned_from),
+            span(row.age_seconds),
+        ]);
+    }
+    sheet.write(out)
+}
+
+fn write_routes(out: &mut impl Write, rows: &[RouteView]) -> io::Result<()> {
+    let mut sheet = Sheet::new(&[
+        Left("address"),
+        Left("interface"),
+        Left("source"),
+        Right("metric"),
+        Right("table"),
+        Right("protocol"),
+        Left("state"),
+    ]);
+    for row in rows {
+        sheet.add([
+            row.address.to_string(),
+            row.interface.as_ref().map_or_else(none, |interface| text(interface)),
+            row.source.as_ref().map_or_else(none, ToString::to_string),
+            row.metric.to_string(),
+            table_name(row.table),
+            row.protocol.to_string(),
+            text(&row.state),
+        ]);
+    }
+    sheet.write(out)
+}
+
+/// A column by its heading.
+#[derive(Clone, Copy)]
+enum Column {
+    Left(&'static str),
+    /// For numbers.
+    Right(&'static str),
+}
+use Column::{Left, Right};
+
+/// A table without lines.
+struct Sheet(Table);
+
+impl Sheet {
+    fn new(columns: &[Column]) -> Self {
+        let mut table = Table::new();
+        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(columns.iter().map(|(Left(heading) | Right(heading))| *heading).collect::<Vec<_>>());
+        for (column, kind) in table.column_iter_mut().zip(columns) {
+            if matches!(kind, Right(_)) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        Self(table)
+    }
+
+    fn add(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.0.add_row(cells.into_iter().collect::<Vec<_>>());
+    }
+
+    fn write(mut self, out: &mut impl Write) -> io::Result<()> {
+        let widths = self.0.column_max_content_widths();
+        let content: usize = widths.iter().copied().map(usize::from).sum();
+        // Two spaces between columns look better; one is enough where it keeps rows on a narrow terminal.
+        let gap = if content + 2 * (widths.len() - 1) <= NARROW { 2 } else { 1 };
+        for column in self.0.column_iter_mut() {
+            column.set_padding((0, gap));
+        }
+        for line in self.0.lines() {
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+fn text(foreign: &str) -> String {
+    if foreign.is_empty() { none() } else { Escaped(foreign).to_string() }
+}
+
+fn lladdr(address: &LinkAddr) -> String {
+    text(&address.to_string())
+}
+
+fn none() -> String {
+    "-".into()
+}
+
+/// The kernel's own names for its tables.
+fn table_name(number: u32) -> String {
+    match number {
+        253 => "default".into(),
+        254 => "main".into(),
+        255 => "local".into(),
+        number => number.to_string(),
+    }
+}
+
+/// A span of time in its largest unit.
+fn span(seconds: u64) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    match seconds {
+        0..MINUTE => format!("{seconds}s"),
+        MINUTE..HOUR => format!("{}m", seconds / MINUTE),
+        HOUR..DAY => format!("{}h", seconds / HOUR),
+        DAY.. => format!("{}d", seconds / DAY),
+    }
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -1,0 +1,157 @@
+use std::net::Ipv4Addr;
+
+use arpherd_core::view::{CountersView, Destination};
+
+use super::*;
+
+fn on_paper(answer: &Answer) -> String {
+    let mut out = Vec::new();
+    write_text(&mut out, answer).expect("memory does not fail");
+    String::from_utf8(out).expect("text")
+}
+
+fn host(last: u8, segment: &str, interface: &str, age_seconds: u64) -> HostView {
+    HostView {
+        address: Ipv4Addr::new(10, 2, 0, last),
+        lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, last]),
+        domain: "cluster".into(),
+        segment: segment.into(),
+        interface: interface.into(),
+        state: if age_seconds > 30 { "suspect".into() } else { "alive".into() },
+        learned_from: "request".into(),
+        age_seconds,
+    }
+}
+
+fn segment(name: &str) -> SegmentView {
+    SegmentView {
+        domain: "cluster".into(),
+        segment: name.into(),
+        interface: name.into(),
+        kind: "ethernet".into(),
+        state: "up".into(),
+        lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
+        answer: "live".into(),
+        hosts: 250,
+        counters: CountersView { read: 123_456, answered: 7, probed: 80, dropped: 0, malformed: 1 },
+    }
+}
+
+#[test]
+fn hosts_stand_in_columns_with_ages_people_can_read() {
+    let rows = vec![host(9, "lan", "eth0", 12), host(101, "vms", "br1", 200), host(200, "vms", "br1", 7300)];
+    let expected = "\
+address     lladdr             domain   segment  interface  state    learned  age
+10.2.0.9    02:00:00:00:00:09  cluster  lan      eth0       alive    request  12s
+10.2.0.101  02:00:00:00:00:65  cluster  vms      br1        suspect  request   3m
+10.2.0.200  02:00:00:00:00:c8  cluster  vms      br1        suspect  request   2h
+";
+    let text = on_paper(&Answer::Hosts(rows));
+    // One column too many for the wide gap: the narrow one keeps the rows on the terminal.
+    let wide = expected.lines().map(str::len).max().unwrap_or(0);
+    assert!(wide > NARROW);
+    assert_eq!(
+        text.lines().next(),
+        Some("address    lladdr            domain  segment interface state   learned age")
+    );
+    assert!(text.lines().all(|line| line.len() <= NARROW), "{text}");
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(&text), words(expected));
+}
+
+#[test]
+fn segments_and_their_counters_fit_a_terminal() {
+    let expected = "\
+domain  segment interface kind     state lladdr            answer hosts
+cluster eth0    eth0      ethernet up    02:00:00:00:00:01 live     250
+cluster br1     br1       ethernet up    02:00:00:00:00:01 live     250
+
+domain   segment    read  answered  probed  dropped  malformed
+cluster  eth0     123456         7      80        0          1
+cluster  br1      123456         7      80        0          1
+";
+    let text = on_paper(&Answer::Segments(vec![segment("eth0"), segment("br1")]));
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(&text), words(expected));
+    assert!(text.lines().all(|line| line.len() <= NARROW), "{text}");
+    assert!(text.ends_with(&expected[expected.find("\n\n").unwrap_or(0)..]), "{text}");
+}
+
+#[test]
+fn routes_and_their_cover_are_listed() {
+    let host = RouteView {
+        address: Destination::Host(Ipv4Addr::new(10, 2, 0, 9)),
+        interface: Some("eth0".into()),
+        source: Some(Ipv4Addr::new(10, 2, 0, 1)),
+        metric: 50,
+        table: 254,
+        protocol: 169,
+        state: "installed".into(),
+    };
+    let cover = RouteView {
+        address: Destination::Prefix("10.2.0.0/24".parse().expect("a prefix")),
+        interface: None,
+        source: None,
+        table: 1000,
+        state: "cover".into(),
+        ..host.clone()
+    };
+    assert_eq!(
+        on_paper(&Answer::Routes(vec![host, cover])),
+        "\
+address      interface  source    metric  table  protocol  state
+10.2.0.9     eth0       10.2.0.1      50   main       169  installed
+10.2.0.0/24  -          -             50   1000       169  cover
+"
+    );
+}
+
+#[test]
+fn status_is_a_short_list() {
+    let status = StatusView {
+        version: "0.1.0".into(),
+        uptime_seconds: 200_000,
+        domains: 1,
+        hosts: 2,
+        routes: 2,
+        ready: true,
+    };
+    let expected = "version  0.1.0\nuptime   2d\ndomains  1\nhosts    2\nroutes   2\nready    yes\n";
+    assert_eq!(on_paper(&Answer::Status(status)), expected);
+}
+
+#[test]
+fn row_is_one_harmless_line_whatever_its_names() {
+    let mut long = host(9, "a\nb\x1b[2J", &"x".repeat(300), 1);
+    long.lladdr = LinkAddr::try_new(&[0xfe; 20]).expect("20 octets");
+    let text = on_paper(&Answer::Hosts(vec![long]));
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("a\\nb\\u{1b}[2J") && text.contains(&"x".repeat(300)), "{text}");
+    assert!(text.contains(&["fe"; 20].join(":")), "{text}");
+}
+
+#[test]
+fn nothing_known_is_a_heading_or_an_empty_list() {
+    let none = Answer::Hosts(Vec::new());
+    assert_eq!(on_paper(&none).lines().count(), 1);
+    let mut out = Vec::new();
+    write_json(&mut out, &none).expect("memory does not fail");
+    assert_eq!(out, b"[]\n");
+}
+
+#[test]
+fn json_is_one_document_of_plain_objects() {
+    let mut out = Vec::new();
+    write_json(&mut out, &Answer::Segments(vec![segment("eth0")])).expect("memory does not fail");
+    let document: serde_json::Value = serde_json::from_slice(&out).expect("one document");
+    assert_eq!(document[0]["malformed"], 1);
+    assert_eq!(document[0]["lladdr"], "02:00:00:00:00:01");
+}
+
+#[test]
+fn spans_are_told_in_their_largest_unit() {
+    assert_eq!(
+        [0, 59, 60, 3599, 3600, 86_399, 86_400].map(span),
+        ["0s", "59s", "1m", "59m", "1h", "23h", "1d"]
+    );
+}

@@ -1,0 +1,220 @@
+//! The daemon's log: set-up, and how the core's events become records.
+//!
+//! ```text
+//! Logger ──► Gate (level, changes while running) ──► slog-async (a thread) ──► text or JSON ──► stderr
+//! ```
+//!
+//! A record never blocks the actor that writes it: when the thread does not keep up, records are dropped
+//! and their number is told. A standard error that is closed or full is no reason to end.
+
+mod escape;
+mod told;
+
+use std::io::{self, IsTerminal, LineWriter, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use slog::{Drain, Level, Logger, Never, OwnedKVList, Record, o};
+use slog_async::{AsyncGuard, OverflowStrategy};
+use slog_term::{Decorator, FullFormat, PlainDecorator, TermDecorator};
+
+pub(crate) use escape::Escaped;
+pub(crate) use told::{Names, tell};
+
+/// Records that may wait for the log's thread.
+const CHANNEL: usize = 4096;
+
+/// How records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Format {
+    /// For people: a line each, time in UTC.
+    #[default]
+    Text,
+    /// For programs: a JSON object a line, with `ts`, `level`, `msg` and the record's own keys.
+    Json,
+}
+
+/// A running log. Keep it in `main` until the end: dropping it writes out what still waits.
+#[must_use = "what still waits is lost if main does not keep it"]
+pub(crate) struct Log {
+    /// Where records go in.
+    pub(crate) logger: Logger,
+    /// What is let through.
+    pub(crate) level: LevelSwitch,
+    _guard: AsyncGuard,
+}
+
+/// Which records are let through; may be turned while the daemon runs.
+#[derive(Debug, Clone)]
+pub(crate) struct LevelSwitch(Arc<AtomicUsize>);
+
+impl LevelSwitch {
+    /// Lets this level and all that matter more through.
+    pub(crate) fn new(level: Level) -> Self {
+        Self(Arc::new(AtomicUsize::new(level.as_usize())))
+    }
+
+    /// Lets this level and all that matter more through from now on.
+    pub(crate) fn set(&self, level: Level) {
+        self.0.store(level.as_usize(), Ordering::Relaxed);
+    }
+
+    fn lets_through(&self, level: Level) -> bool {
+        level.as_usize() <= self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Starts the log on standard error. The caller has put its process into the final state for new threads
+/// (capabilities, sandbox) before.
+pub(crate) fn start(format: Format, level: Level) -> Log {
+    let colours =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    match format {
+        Format::Text if colours => start_with(text(TermDecorator::new().stderr().build()), level),
+        Format::Text => start_with(text(PlainDecorator::new(io::stderr())), level),
+        Format::Json => start_with(json(io::stderr()), level),
+    }
+}
+
+fn start_with<D>(drain: D, level: Level) -> Log
+where
+    D: Drain<Ok = (), Err = io::Error> + Send + 'static,
+{
+    let (drain, guard) = slog_async::Async::new(drain.ignore_res())
+        .chan_size(CHANNEL)
+        .overflow_strategy(OverflowStrategy::DropAndReport)
+        .build_with_guard();
+    let level = LevelSwitch::new(level);
+    let gate = Gate { level: level.clone(), drain: drain.ignore_res() };
+    Log { logger: Logger::root(gate.fuse(), o!()), level, _guard: guard }
+}
+
+fn text<D: Decorator>(decorator: D) -> FullFormat<escape::Careful<D>> {
+    FullFormat::new(escape::Careful(decorator))
+        .use_original_order()
+        .use_custom_timestamp(slog_term::timestamp_utc)
+        .build()
+}
+
+fn json<W: Write + Send + 'static>(writer: W) -> impl Drain<Ok = (), Err = io::Error> + Send {
+    // A record is written in dozens of pieces; this makes one call of them.
+    slog_json::Json::new(LineWriter::new(writer)).add_default_keys().build()
+}
+
+/// Keeps records below the level from everything behind it.
+struct Gate<D> {
+    level: LevelSwitch,
+    drain: D,
+}
+
+impl<D: Drain<Ok = (), Err = Never>> Drain for Gate<D> {
+    type Ok = ();
+    type Err = Never;
+
+    fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
+        if self.level.lets_through(record.level()) { self.drain.log(record, values) } else { Ok(()) }
+    }
+
+    fn is_enabled(&self, level: Level) -> bool {
+        self.level.lets_through(level) && self.drain.is_enabled(level)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use slog::{debug, info};
+
+    use super::*;
+
+    /// What was written, readable after the log has ended.
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Paper {
+        fn text(&self) -> String {
+            String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        }
+    }
+
+    impl Write for Paper {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(octets)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn text_records_are_one_harmless_line_each_with_keys_in_their_order() {
+        let paper = Paper::default();
+        let log = start_with(text(PlainDecorator::new(paper.clone())), Level::Info);
+        let logger = log.logger.new(o!("interface" => "wlan0"));
+        info!(logger, "heard {}", "of\nERRO"; "ssid" => "\x1b]0;owned\x07", "lladdr" => "02:00:00:00:00:09");
+        drop((logger, log));
+        let text = paper.text();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let (time, rest) = text.split_once(" INFO ").expect("a level");
+        assert!(time.rsplit_once('.').is_some_and(|(_, millis)| millis.len() == 3), "{time}");
+        assert_eq!(
+            rest,
+            "heard of\\nERRO, interface: wlan0, ssid: \\u{1b}]0;owned\\u{7}, lladdr: 02:00:00:00:00:09\n"
+        );
+    }
+
+    #[test]
+    fn json_records_are_an_object_a_line() {
+        let paper = Paper::default();
+        let log = start_with(json(paper.clone()), Level::Info);
+        info!(log.logger, "ready"; "segments" => 2, "reason" => "a\nb");
+        info!(log.logger, "bye");
+        drop(log);
+        let text = paper.text();
+        let records: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
+        assert_eq!(records.len(), 2);
+        assert_eq!(records[0]["msg"], "ready");
+        assert_eq!(records[0]["level"], "INFO");
+        assert_eq!(records[0]["segments"], 2);
+        assert_eq!(records[0]["reason"], "a\nb");
+        assert!(records[0]["ts"].as_str().is_some_and(|time| time.ends_with('Z')), "{text}");
+    }
+
+    #[test]
+    fn level_turns_while_running() {
+        let paper = Paper::default();
+        let log = start_with(text(PlainDecorator::new(paper.clone())), Level::Info);
+        debug!(log.logger, "first");
+        assert!(!log.logger.is_debug_enabled());
+        log.level.set(Level::Debug);
+        debug!(log.logger, "second");
+        log.level.set(Level::Warning);
+        info!(log.logger, "third");
+        drop(log);
+        let text = paper.text();
+        assert!(text.contains("second") && !text.contains("first") && !text.contains("third"), "{text}");
+    }
+
+    #[test]
+    fn log_that_cannot_be_written_disturbs_nobody() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _octets: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+        }
+        for log in
+            [start_with(text(PlainDecorator::new(Full)), Level::Info), start_with(json(Full), Level::Info)]
+        {
+            info!(log.logger, "ready"; "a" => 1, "b" => 2);
+            // A panic of the log's thread would come out here.
+            drop(log);
+        }
+    }
+}
