@@ -1,0 +1,116 @@
+//! What is wrong with a configuration, one line each, and where each value came from.
+
+use std::fmt;
+
+use super::path::KeyPath;
+use super::text;
+
+/// Exit code for a wrong command line, `EX_USAGE` of sysexits.
+pub(crate) const EX_USAGE: u8 = 64;
+/// Exit code for a wrong configuration, `EX_CONFIG` of sysexits.
+pub(crate) const EX_CONFIG: u8 = 78;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// The configuration file; line and column are counted from 1, the column in characters.
+    File {
+        /// The file as it was named, escaped.
+        name: String,
+        /// The line.
+        line: usize,
+        /// The column.
+        column: usize,
+    },
+    /// The environment variable of this name.
+    Environment(String),
+    /// This flag of the command line.
+    CommandLine(String),
+    /// Addresses that these interfaces have.
+    Interfaces(String),
+}
+
+impl Origin {
+    /// What sorts problems: a file's by place, then the environment's, then the command line's.
+    fn rank(&self) -> (u8, usize, usize) {
+        match self {
+            Self::Default => (0, 0, 0),
+            Self::File { line, column, .. } => (1, *line, *column),
+            Self::Environment(_) => (2, 0, 0),
+            Self::CommandLine(_) => (3, 0, 0),
+            Self::Interfaces(_) => (4, 0, 0),
+        }
+    }
+}
+
+/// As `check` shows it.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { name, line, .. } => write!(f, "{name}:{line}"),
+            Self::Environment(name) => write!(f, "environment variable {}", text::plain(name)),
+            Self::CommandLine(flag) => write!(f, "command line {}", text::plain(flag)),
+            Self::Interfaces(names) => write!(f, "addresses of {}", text::plain(names)),
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// Where the wrong value came from.
+    pub(crate) origin: Origin,
+    /// The key, when the problem has one.
+    pub(crate) key: Option<KeyPath>,
+    /// What was found and what was expected; free of control characters.
+    pub(crate) text: String,
+}
+
+/// One line: `FILE:LINE:COL: key.path: found VALUE, expected WHAT`.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            Origin::Default => f.write_str("configuration: ")?,
+            Origin::File { name, line: 0, .. } => write!(f, "{name}: ")?,
+            Origin::File { name, line, column } => write!(f, "{name}:{line}:{column}: ")?,
+            Origin::Environment(name) => write!(f, "environment variable {}: ", text::plain(name))?,
+            Origin::CommandLine(flag) => write!(f, "{}: ", text::plain(flag))?,
+            Origin::Interfaces(names) => write!(f, "addresses of {}: ", text::plain(names))?,
+        }
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
+        f.write_str(&self.text)
+    }
+}
+
+/// Why there is no configuration to run with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The command line does not say enough.
+    #[error("{0}")]
+    Usage(String),
+    /// Everything that is wrong, one line each.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Wrong(Vec<Problem>),
+}
+
+impl ConfigError {
+    /// All these problems, in the order in which a reader meets them.
+    pub(crate) fn wrong(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.origin.rank());
+        problems.dedup();
+        Self::Wrong(problems)
+    }
+
+    /// The exit code that fits: 64 for usage, 78 for the configuration itself.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => EX_USAGE,
+            Self::Wrong(_) => EX_CONFIG,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Where each key and value stands in the file's text.
+
+use std::collections::BTreeMap;
+
+use super::path::KeyPath;
+
+/// A place in a text; line and column are counted from 1, the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pos {
+    /// The line.
+    pub(crate) line: usize,
+    /// The column.
+    pub(crate) column: usize,
+}
+
+/// The places of one entry.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    key: Pos,
+    value: Pos,
+}
+
+/// The places of all keys and values of a file.
+#[derive(Debug, Default)]
+pub(crate) struct Places(BTreeMap<KeyPath, Entry>);
+
+impl Places {
+    /// Notes where an entry stands; list items have no key and pass the value's place twice.
+    pub(crate) fn insert(&mut self, path: KeyPath, key: Pos, value: Pos) {
+        self.0.insert(path, Entry { key, value });
+    }
+
+    /// Where the key stands, when the file has it.
+    pub(crate) fn key(&self, path: &KeyPath) -> Option<Pos> {
+        self.0.get(path).map(|entry| entry.key)
+    }
+
+    /// Where the value stands or, when it has no place of its own (it came through an alias, say), the
+    /// closest value around it.
+    pub(crate) fn value(&self, path: &KeyPath) -> Pos {
+        let mut path = path.clone();
+        loop {
+            if let Some(entry) = self.0.get(&path) {
+                return entry.value;
+            }
+            match path.parent() {
+                Some(parent) => path = parent,
+                None => return Pos { line: 1, column: 1 },
+            }
+        }
+    }
+
+    /// The paths that end in this key.
+    pub(crate) fn ending_in(&self, key: &str) -> impl Iterator<Item = &KeyPath> {
+        self.0.keys().filter(move |path| path.last_key() == Some(key))
+    }
+}
+
+/// Turns byte offsets of a text into places.
+pub(crate) struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    /// Reads the text once.
+    pub(crate) fn new(text: &'t str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, starts }
+    }
+
+    /// The place of this byte; past the end, the end.
+    pub(crate) fn pos(&self, offset: usize) -> Pos {
+        let offset = offset.min(self.text.len());
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|index| self.starts.get(index)).copied().unwrap_or(0);
+        let before = self.text.as_bytes().get(start..offset).unwrap_or_default();
+        Pos { line, column: String::from_utf8_lossy(before).chars().count() + 1 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_become_lines_and_columns() {
+        let lines = Lines::new("ab\nü=1\n");
+        assert_eq!(lines.pos(0), Pos { line: 1, column: 1 });
+        assert_eq!(lines.pos(3), Pos { line: 2, column: 1 });
+        assert_eq!(lines.pos(5), Pos { line: 2, column: 2 });
+        assert_eq!(lines.pos(99), Pos { line: 3, column: 1 });
+    }
+}

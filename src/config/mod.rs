@@ -1,0 +1,122 @@
+//! The configuration: where it comes from, what it may say, and every error it has.
+//!
+//! ```text
+//! file (TOML, YAML) ─┐
+//! join / fillarpd  ──┤ base
+//! ARPHERD_* ─────────┼─► figment ─► Merged ─► Reader + schema ─► rules ─► Config ─► Plan
+//! --set, --control ──┘ later wins     │           └► Problems: all of them, a line each
+//!                                     └ each value's origin: file:line:column, variable, flag
+//! ```
+//! Defaults live in `model` and are filled in by the reader, so that a value without an origin is a default.
+
+mod duration;
+mod errors;
+mod file;
+mod fillarpd;
+mod join;
+mod locate;
+mod model;
+mod network;
+mod parsed;
+mod path;
+mod reader;
+mod rules;
+mod schema;
+mod segment;
+mod show;
+mod source;
+#[cfg(test)]
+mod tests;
+mod text;
+mod toml;
+mod want;
+mod yaml;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use ipnetwork::Ipv4Network;
+
+pub(crate) use errors::{ConfigError, EX_USAGE, Origin};
+pub(crate) use fillarpd::FillarpdArgs;
+pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config};
+pub(crate) use reader::Row;
+pub(crate) use source::Setting;
+
+use errors::Problem;
+use file::FileSource;
+use reader::Reader;
+use source::Merged;
+
+/// The environment as the process sees it: [`std::env::vars_os`], collected.
+pub(crate) type Environment = [(OsString, OsString)];
+
+/// A configuration that may be used, and where all of it came from.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// What to run with.
+    pub(crate) config: Config,
+    /// Every key in effect.
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Loaded {
+    /// The keys in effect as a table.
+    pub(crate) fn table(&self) -> String {
+        show::table(&self.rows)
+    }
+
+    /// The keys in effect as a JSON list of `key`, `value` and `origin`.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        show::json(&self.rows)
+    }
+}
+
+/// Reads a TOML or YAML file, the environment's `ARPHERD_*`, and the command line's settings.
+pub(crate) fn from_file(path: &Path, environment: &Environment, flags: &[Setting]) -> Result<Loaded, ConfigError> {
+    let (file, problems) = FileSource::read(path)?;
+    load(Some(file), problems, &[], environment, flags, false)
+}
+
+/// Takes fillarpd's flags and variables for a configuration of one domain with one segment.
+pub(crate) fn from_fillarpd(
+    args: &FillarpdArgs,
+    environment: &Environment,
+    flags: &[Setting],
+) -> Result<Loaded, ConfigError> {
+    let base = fillarpd::settings(args, environment)?;
+    load(None, Vec::new(), &base, environment, flags, true)
+}
+
+/// Makes one domain of these interfaces. `addresses` reads an interface's IPv4 addresses with their prefix
+/// lengths; it is asked only when no prefix is given.
+pub(crate) fn from_join(
+    interfaces: &[String],
+    prefixes: &[String],
+    addresses: impl Fn(&str) -> Vec<Ipv4Network>,
+    environment: &Environment,
+    flags: &[Setting],
+) -> Result<Loaded, ConfigError> {
+    let base = join::settings(interfaces, prefixes, addresses)?;
+    load(None, Vec::new(), &base, environment, flags, false)
+}
+
+fn load(
+    file: Option<FileSource>,
+    mut problems: Vec<Problem>,
+    base: &[Setting],
+    environment: &Environment,
+    flags: &[Setting],
+    drop_in: bool,
+) -> Result<Loaded, ConfigError> {
+    let (environment, wrong) = source::environment(environment.iter().cloned());
+    problems.extend(wrong);
+    let merged = Merged::new(file, base, environment, flags);
+    let mut reader = Reader::new(&merged, problems);
+    let config = schema::config(&mut reader);
+    rules::check(&mut reader, &config, drop_in);
+    if reader.problems.is_empty() {
+        return Ok(Loaded { config, rows: reader.rows });
+    }
+    Err(ConfigError::wrong(reader.problems))
+}

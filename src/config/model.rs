@@ -1,0 +1,171 @@
+//! The configuration as the rest of the program uses it: typed, complete, checked.
+//!
+//! Only [`super::load`] makes one, so whoever holds a [`Config`] need not check it again.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use arpherd_core::plan::{
+    Answer, DomainId, DomainPlan, ExpiryPlan, Limits, LinkKind, Plan, RoutePlan, SegmentPlan, SweepPlan,
+};
+use ipnetwork::Ipv4Network;
+
+/// Where the control socket is when nobody says otherwise.
+pub(crate) const CONTROL: &str = "/run/arpherd/control.sock";
+/// The environment variable of `daemon.control`; client commands read it too.
+pub(crate) const CONTROL_VARIABLE: &str = "ARPHERD_DAEMON__CONTROL";
+/// Routing table `main`.
+pub(crate) const MAIN_TABLE: u32 = 254;
+/// The highest metric a host route may have; the covering route's lies above.
+pub(crate) const HIGHEST_METRIC: u32 = u32::MAX - 2;
+
+/// How routes are marked unless the operator says otherwise.
+pub(crate) const ROUTES: RoutePlan = RoutePlan { protocol: 169, table: MAIN_TABLE, metric: 50 };
+/// The pace of sweeps unless the operator says otherwise.
+pub(crate) const SWEEP: SweepPlan = SweepPlan { interval: Duration::from_secs(60), rate: 500, in_flight: 256 };
+/// When quiet hosts are asked unless the operator says otherwise.
+pub(crate) const EXPIRY: ExpiryPlan = ExpiryPlan {
+    quiet: Duration::from_secs(30),
+    interval: Duration::from_secs(1),
+    unicast: None,
+    broadcast: 2,
+};
+/// How much may be learned on a segment unless the operator says otherwise.
+pub(crate) const LIMITS: Limits = Limits { hosts: 65_536, hosts_per_lladdr: 64, new_per_second: 2_000 };
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// The process itself.
+    pub(crate) daemon: Daemon,
+    /// How routes are marked.
+    pub(crate) routes: RoutePlan,
+    /// The domains, sorted by name.
+    pub(crate) domains: Vec<Domain>,
+}
+
+/// The process itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Daemon {
+    /// The control socket's path.
+    pub(crate) control: PathBuf,
+    /// What a clean exit does with our routes.
+    pub(crate) on_exit: OnExit,
+}
+
+/// What a clean exit does with our routes and neighbour entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnExit {
+    /// They are removed.
+    Purge,
+    /// They stay for the next start.
+    Keep,
+}
+
+impl OnExit {
+    /// The word used in configuration.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Purge => "purge",
+            Self::Keep => "keep",
+        }
+    }
+}
+
+/// Who looks after the kernel settings that a segment's interface needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sysctl {
+    /// We set and restore them.
+    Manage,
+    /// The administrator does.
+    Leave,
+}
+
+impl Sysctl {
+    /// The word used in configuration.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Manage => "manage",
+            Self::Leave => "leave",
+        }
+    }
+}
+
+/// One IP subnet spread over segments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Domain {
+    /// The operator's name for it.
+    pub(crate) name: String,
+    /// The prefixes that make it up, in the operator's order, none inside another.
+    pub(crate) prefixes: Vec<Ipv4Network>,
+    /// Its links, sorted by name.
+    pub(crate) segments: Vec<Segment>,
+}
+
+/// One link of a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// The operator's name for it.
+    pub(crate) name: String,
+    /// The interface it is reached through.
+    pub(crate) interface: String,
+    /// What the link is; `None`: what the interface is.
+    pub(crate) kind: Option<LinkKind>,
+    /// Preferred source of routes and sender of probes; `None`: the interface's first address in the domain.
+    pub(crate) source: Option<Ipv4Addr>,
+    /// What may be learned and routed here; `None`: the domain's prefixes.
+    pub(crate) prefixes: Option<Vec<Ipv4Network>>,
+    /// Who is answered for here.
+    pub(crate) answer: Answer,
+    /// The pace of sweeps; `None`: no sweeps.
+    pub(crate) sweep: Option<SweepPlan>,
+    /// When a quiet host is asked and given up.
+    pub(crate) expiry: ExpiryPlan,
+    /// How much may be learned here.
+    pub(crate) limits: Limits,
+    /// Who looks after the kernel settings.
+    pub(crate) sysctl: Sysctl,
+}
+
+impl Config {
+    /// What the core is to look after. Ids are positions: domains in order, segments counted over all of them.
+    pub(crate) fn plan(&self) -> Plan {
+        let numbered = (0_u16..).map(DomainId).zip(&self.domains);
+        Plan {
+            domains: self.domains.iter().map(Domain::plan).collect(),
+            segments: numbered
+                .flat_map(|(id, domain)| domain.segments.iter().map(move |segment| segment.plan(id, domain)))
+                .collect(),
+            routes: self.routes,
+        }
+    }
+
+    /// The segments in the plan's order, for what the plan leaves out: a segment's id is its place here.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.domains.iter().flat_map(|domain| &domain.segments)
+    }
+}
+
+impl Domain {
+    fn plan(&self) -> DomainPlan {
+        DomainPlan { name: self.name.clone(), prefixes: self.prefixes.clone() }
+    }
+}
+
+impl Segment {
+    fn plan(&self, id: DomainId, domain: &Domain) -> SegmentPlan {
+        SegmentPlan {
+            name: self.name.clone(),
+            domain: id,
+            interface: self.interface.clone(),
+            kind: self.kind,
+            source: self.source,
+            prefixes: self.prefixes.clone().unwrap_or_else(|| domain.prefixes.clone()),
+            answer: self.answer,
+            sweep: self.sweep,
+            expiry: self.expiry,
+            limits: self.limits,
+        }
+    }
+}

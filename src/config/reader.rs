@@ -1,0 +1,247 @@
+//! Walks the merged tree, collects every problem, and notes every value in effect with its origin.
+
+use figment::value::{Dict, Value};
+
+use super::errors::{Origin, Problem};
+use super::path::KeyPath;
+use super::source::Merged;
+use super::text;
+use super::want::{Raw, Want, found};
+
+/// One key in effect, for `arpherd check`.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    /// The key's path.
+    pub(crate) key: KeyPath,
+    /// The value; `null` where it follows from something else.
+    pub(crate) value: serde_json::Value,
+    /// What a `null` stands for.
+    pub(crate) note: &'static str,
+    /// Where the value came from.
+    pub(crate) origin: Origin,
+}
+
+/// A table of the tree; one that is absent is empty.
+#[derive(Clone)]
+pub(crate) struct Table<'m> {
+    /// Where it stands.
+    pub(crate) path: KeyPath,
+    /// Something stands here that is no table; that has been said.
+    pub(crate) broken: bool,
+    entries: Option<&'m Dict>,
+}
+
+impl<'m> Table<'m> {
+    /// The value of this key.
+    pub(crate) fn get(&self, key: &str) -> Option<&'m Value> {
+        self.entries?.get(key)
+    }
+}
+
+/// What has been found so far.
+pub(crate) struct Reader<'m> {
+    merged: &'m Merged,
+    /// Everything wrong.
+    pub(crate) problems: Vec<Problem>,
+    /// Everything in effect.
+    pub(crate) rows: Vec<Row>,
+}
+
+impl<'m> Reader<'m> {
+    /// Nothing is read yet; `problems` were found before.
+    pub(crate) fn new(merged: &'m Merged, problems: Vec<Problem>) -> Self {
+        Self { merged, problems, rows: Vec::new() }
+    }
+
+    /// The root table, whose only keys may be these.
+    pub(crate) fn root(&mut self, known: &[&str]) -> Table<'m> {
+        let table = Table { path: KeyPath::root(), broken: false, entries: self.merged.root().as_dict() };
+        self.known_keys(&table, known);
+        table
+    }
+
+    /// The table under this key, whose only keys may be these. Nothing at all is an empty table.
+    pub(crate) fn table(&mut self, parent: &Table<'m>, key: &str, known: &[&str]) -> Table<'m> {
+        let table = self.open(parent, key);
+        self.known_keys(&table, known);
+        table
+    }
+
+    /// The tables under this key, by the names that the operator gave them.
+    pub(crate) fn named(&mut self, parent: &Table<'m>, key: &str) -> Vec<(&'m str, Table<'m>)> {
+        let table = self.open(parent, key);
+        let names = table.entries.into_iter().flatten().map(|(name, _)| name.as_str());
+        names.map(|name| (name, self.open(&table, name))).collect()
+    }
+
+    fn open(&mut self, parent: &Table<'m>, key: &str) -> Table<'m> {
+        let path = parent.path.key(key);
+        let mut broken = false;
+        let entries = match parent.get(key) {
+            None | Some(Value::Empty(..)) => None,
+            Some(Value::Dict(_, entries)) => Some(entries),
+            Some(other) => {
+                self.mismatch(&path, other, "expected a table");
+                broken = true;
+                None
+            }
+        };
+        Table { path, broken, entries }
+    }
+
+    /// Refuses every key of the table that is none of these.
+    pub(crate) fn known_keys(&mut self, table: &Table<'m>, known: &[&str]) {
+        for key in table.entries.into_iter().flatten().map(|(key, _)| key) {
+            if known.contains(&key.as_str()) {
+                continue;
+            }
+            let hint = text::did_you_mean(key, known).map(|word| format!(", did you mean {word}?")).unwrap_or_default();
+            let path = table.path.key(key);
+            let text = format!("found an unknown key, expected one of {}{hint}", known.join(", "));
+            self.problems.push(Problem { origin: self.merged.key_origin(&path), key: Some(path), text });
+        }
+    }
+
+    /// The value of a key, or its default; `None` after a problem.
+    pub(crate) fn value<W: Want>(&mut self, table: &Table<'m>, key: &str, want: &W, default: W::Value) -> Option<W::Value> {
+        let path = table.path.key(key);
+        let Some(value) = table.get(key) else {
+            self.rows.push(Row { key: path, value: want.show(&default), note: "", origin: Origin::Default });
+            return Some(default);
+        };
+        let value = self.read(&path, value, want)?;
+        self.in_effect(path, want.show(&value));
+        Some(value)
+    }
+
+    /// The value of a key that may be absent or null; the note says what then happens.
+    pub(crate) fn optional<W: Want>(
+        &mut self,
+        table: &Table<'m>,
+        key: &str,
+        want: &W,
+        note: &'static str,
+    ) -> Option<Option<W::Value>> {
+        let path = table.path.key(key);
+        match table.get(key) {
+            None | Some(Value::Empty(..)) => {
+                self.follows(table, key, note);
+                Some(None)
+            }
+            Some(value) => {
+                let value = self.read(&path, value, want)?;
+                self.in_effect(path, want.show(&value));
+                Some(Some(value))
+            }
+        }
+    }
+
+    /// The list under a key with at least one item; `Some(None)` when it is absent, `None` after a problem.
+    pub(crate) fn list<W: Want>(&mut self, table: &Table<'m>, key: &str, want: &W) -> Option<Option<Vec<W::Value>>> {
+        let path = table.path.key(key);
+        let split;
+        let items: &[Value] = match table.get(key) {
+            None | Some(Value::Empty(..)) => return Some(None),
+            Some(Value::Array(_, items)) => items,
+            Some(Value::String(tag, text)) if self.merged.is_untyped(&path) => {
+                split = text.split(',').map(|item| Value::String(*tag, item.trim().to_owned())).collect::<Vec<_>>();
+                &split
+            }
+            Some(other) => {
+                self.mismatch(&path, other, &format!("expected a list of {}", plural(&want.expected())));
+                return None;
+            }
+        };
+        if items.is_empty() {
+            self.problem(&path, format!("found an empty list, expected at least one: {}", want.expected()));
+            return None;
+        }
+        let read = items.iter().enumerate().map(|(index, item)| self.read(&path.item(index), item, want));
+        let values = read.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()?;
+        self.in_effect(path, values.iter().map(|value| want.show(value)).collect());
+        Some(Some(values))
+    }
+
+    /// A key that a later version will fill; only its empty value is taken.
+    pub(crate) fn unsupported(&mut self, table: &Table<'m>, key: &str, empty: &serde_json::Value) {
+        let path = table.path.key(key);
+        let row = |origin| Row { key: path.clone(), value: empty.clone(), note: "not set", origin };
+        match table.get(key) {
+            None => self.rows.push(row(Origin::Default)),
+            Some(value) if is_empty(value, empty) => {
+                let origin = self.merged.origin(&path);
+                self.rows.push(row(origin));
+            }
+            Some(value) => {
+                let empty = if empty.is_null() { "nothing".to_owned() } else { empty.to_string().replace('"', "") };
+                self.mismatch(&path, value, &format!("expected {empty}: {key} is not supported by this version"));
+            }
+        }
+    }
+
+    /// Notes that a key is absent and what its value then follows from.
+    pub(crate) fn follows(&mut self, table: &Table<'m>, key: &str, note: &'static str) {
+        let value = serde_json::Value::Null;
+        self.rows.push(Row { key: table.path.key(key), value, note, origin: Origin::Default });
+    }
+
+    /// Notes that the value of this key, which is there, cannot be used at all.
+    pub(crate) fn misfit(&mut self, table: &Table<'m>, key: &str, expected: &str) {
+        if let Some(value) = table.get(key) {
+            self.mismatch(&table.path.key(key), value, expected);
+        }
+    }
+
+    /// Notes a value in effect.
+    pub(crate) fn in_effect(&mut self, path: KeyPath, value: serde_json::Value) {
+        let origin = self.merged.origin(&path);
+        self.rows.push(Row { key: path, value, note: "", origin });
+    }
+
+    /// Where the value at this path came from.
+    pub(crate) fn origin(&self, path: &KeyPath) -> Origin {
+        self.merged.origin(path)
+    }
+
+    /// Notes a problem with the value at this path.
+    pub(crate) fn problem(&mut self, path: &KeyPath, text: String) {
+        self.problems.push(Problem { origin: self.merged.origin(path), key: Some(path.clone()), text });
+    }
+
+    /// Notes a problem with the key at this path, not with what it holds.
+    pub(crate) fn key_problem(&mut self, path: &KeyPath, text: String) {
+        self.problems.push(Problem { origin: self.merged.key_origin(path), key: Some(path.clone()), text });
+    }
+
+    fn mismatch(&mut self, path: &KeyPath, value: &Value, expected: &str) {
+        self.problem(path, format!("found {}, {expected}", found(value)));
+    }
+
+    fn read<W: Want>(&mut self, path: &KeyPath, value: &Value, want: &W) -> Option<W::Value> {
+        let raw = Raw { value, untyped: self.merged.is_untyped(path) };
+        match want.read(raw) {
+            Ok(value) => Some(value),
+            Err(more) => {
+                let expected = more.unwrap_or_else(|| format!("expected {}", want.expected()));
+                self.mismatch(path, value, &expected);
+                None
+            }
+        }
+    }
+}
+
+/// "an IPv4 network, like …" in a sentence about several.
+fn plural(expected: &str) -> String {
+    expected.trim_start_matches("an ").replacen("network,", "networks,", 1)
+}
+
+fn is_empty(value: &Value, empty: &serde_json::Value) -> bool {
+    match value {
+        Value::Empty(..) => true,
+        Value::Array(_, items) => items.is_empty() && empty.is_array(),
+        Value::Dict(_, entries) => entries.is_empty() && empty.is_object(),
+        Value::Bool(_, flag) => !flag && empty == "off",
+        Value::String(_, text) => empty == text.as_str(),
+        _ => false,
+    }
+}

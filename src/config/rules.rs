@@ -1,0 +1,143 @@
+//! Rules between keys: what each value alone cannot tell.
+//!
+//! A list or name that already had a problem is empty here, and nothing more is said about it.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use ipnetwork::Ipv4Network;
+
+use super::errors::Origin;
+use super::model::{Config, Domain, Segment};
+use super::network::{nested, within};
+use super::path::KeyPath;
+use super::reader::Reader;
+
+/// As many segments as ids can tell apart.
+const MOST_SEGMENTS: usize = 65_535;
+
+/// Checks everything that takes two values to see.
+pub(crate) fn check(reader: &mut Reader<'_>, config: &Config, drop_in: bool) {
+    let domains = KeyPath::root().key("domains");
+    let segments = config.segments().count();
+    if segments > MOST_SEGMENTS {
+        reader.problem(&domains, format!("found {segments} segments, expected at most {MOST_SEGMENTS}"));
+    }
+    for domain in &config.domains {
+        let path = domains.key(&domain.name);
+        no_nesting(reader, &path.key("prefixes"), &domain.prefixes);
+        one_interface_once(reader, &path, domain);
+        for segment in &domain.segments {
+            let path = path.key("segments").key(&segment.name);
+            segment_prefixes(reader, &path, segment, domain);
+            source(reader, &path, segment, domain, drop_in);
+        }
+    }
+    apart(reader, &domains, config);
+}
+
+fn no_nesting(reader: &mut Reader<'_>, path: &KeyPath, prefixes: &[Ipv4Network]) {
+    for (inner, outer) in nested(prefixes) {
+        if let (Some(network), Some(holder)) = (prefixes.get(inner), prefixes.get(outer)) {
+            let text = format!("found {network}, expected a network apart from {holder} of the same list");
+            reader.problem(&path.item(inner), text);
+        }
+    }
+}
+
+fn one_interface_once(reader: &mut Reader<'_>, path: &KeyPath, domain: &Domain) {
+    let mut seen: HashMap<&str, &str> = HashMap::new();
+    let mut segments: Vec<_> = domain.segments.iter().filter(|segment| !segment.interface.is_empty()).collect();
+    // Of two that clash, the one that names its interface is told, not the one that is named like it.
+    segments.sort_by_key(|segment| segment.name != segment.interface);
+    for segment in segments {
+        if let Some(first) = seen.insert(&segment.interface, &segment.name) {
+            let place = path.key("segments").key(&segment.name).key("interface");
+            let text = format!(
+                "found {}, expected an interface that no other segment of the domain has; {first} has it",
+                segment.interface
+            );
+            reader.problem(&place, text);
+        }
+    }
+}
+
+fn segment_prefixes(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment, domain: &Domain) {
+    let Some(prefixes) = &segment.prefixes else { return };
+    let path = path.key("prefixes");
+    no_nesting(reader, &path, prefixes);
+    if domain.prefixes.is_empty() {
+        return;
+    }
+    for (index, network) in prefixes.iter().enumerate() {
+        if !domain.prefixes.iter().any(|outer| within(*network, *outer)) {
+            let text = format!("found {network}, expected a network inside the domain's prefixes ({})", join(&domain.prefixes));
+            reader.problem(&path.item(index), text);
+        }
+    }
+}
+
+/// fillarpd's users may sweep a part of their subnet and have their own address elsewhere in it.
+fn source(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment, domain: &Domain, drop_in: bool) {
+    let Some(address) = segment.source else { return };
+    let path = path.key("source");
+    match domain.prefixes.iter().find(|network| network.contains(address)) {
+        Some(network) if is_reserved(address, *network) => {
+            let text = format!("found {address}, expected a host's address; this is the network or broadcast address of {network}");
+            reader.problem(&path, text);
+        }
+        None if !domain.prefixes.is_empty() && !drop_in => {
+            let text = format!("found {address}, expected an address inside the domain's prefixes ({})", join(&domain.prefixes));
+            reader.problem(&path, text);
+        }
+        _ => {}
+    }
+}
+
+/// RFC 3021: a /31 has no network and no broadcast address, nor has a /32.
+fn is_reserved(address: Ipv4Addr, network: Ipv4Network) -> bool {
+    network.prefix() <= 30 && (address == network.network() || address == network.broadcast())
+}
+
+/// Domains share no address: one route cannot serve two of them.
+fn apart(reader: &mut Reader<'_>, domains: &KeyPath, config: &Config) {
+    let mut all = Vec::new();
+    for domain in &config.domains {
+        all.extend(domain.prefixes.iter().enumerate().map(|(index, network)| (domain, index, *network)));
+    }
+    let networks: Vec<_> = all.iter().map(|(_, _, network)| *network).collect();
+    for (inner, outer) in nested(&networks) {
+        let (Some((domain, index, network)), Some((other, at, holder))) = (all.get(inner), all.get(outer)) else {
+            continue;
+        };
+        if domain.name == other.name {
+            continue;
+        }
+        let place = |domain: &Domain, index| domains.key(&domain.name).key("prefixes").item(index);
+        // Of two that clash, the one that stands further down is told.
+        let (here, there) = (place(domain, *index), place(other, *at));
+        let (place, found, against, name) = if line(&reader.origin(&here)) >= line(&reader.origin(&there)) {
+            (here, network, holder, &other.name)
+        } else {
+            (there, holder, network, &domain.name)
+        };
+        let text = format!("found {found}, expected a network apart from {against} of the domain {name}");
+        reader.problem(&place, text);
+    }
+}
+
+fn line(origin: &Origin) -> usize {
+    match origin {
+        Origin::File { line, .. } => *line,
+        _ => usize::MAX,
+    }
+}
+
+fn join(networks: &[Ipv4Network]) -> String {
+    const SHOWN: usize = 4;
+    let mut shown: Vec<_> = networks.iter().take(SHOWN).map(ToString::to_string).collect();
+    if networks.len() > SHOWN {
+        shown.push("…".to_owned());
+    }
+    shown.join(", ")
+}
