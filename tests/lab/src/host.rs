@@ -62,7 +62,6 @@ impl Host {
         let port = segment.plug(&self.ns, &self.ifname)?;
         self.place = Some((segment.clone(), port));
         self.ns.set_mac(&self.ifname, self.mac)?;
-        self.ns.up(&self.ifname)?;
         self.ns.address(&self.ifname, &self.address.to_string())?;
         self.ns.quick_neighbours(&self.ifname)
     }
@@ -84,13 +83,15 @@ impl Host {
         segment.ns.down(port)
     }
 
-    /// Puts the cable back.
+    /// Puts the cable back; it carries frames on return.
     ///
     /// # Errors
     /// When it is not attached or the kernel refuses.
     pub fn replug(&self) -> Result<()> {
         let (segment, port) = self.plugged()?;
-        segment.ns.up(port)
+        segment.ns.up(port)?;
+        segment.ns.wait_ready(port)?;
+        self.ns.wait_ready(&self.ifname)
     }
 
     /// Carries the host to another segment. As on a real move the carrier goes and comes back, and
@@ -105,7 +106,7 @@ impl Host {
         old.ns.move_link(&port, &segment.ns)?;
         segment.join(&port)?;
         self.place = Some((segment.clone(), port));
-        Ok(())
+        self.ns.wait_ready(&self.ifname)
     }
 
     /// With `false` the kernel announces the address by gratuitous ARP whenever the link comes up, as

@@ -1,13 +1,18 @@
 //! Links: made, changed, and read back.
 
+use std::io;
 use std::os::fd::AsRawFd;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo as Info, LinkMessage,
+    BridgePortState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoVeth, LinkAttribute,
+    LinkFlags, LinkInfo as Info, LinkMessage, State,
 };
 
+use crate::error::Tried;
 use crate::{LabError, Mac, Netns, Result};
 
 /// What the kernel says about a link.
@@ -25,6 +30,9 @@ pub struct LinkInfo {
     pub up: bool,
     /// The other end answers (`IFF_LOWER_UP`).
     pub carrier: bool,
+    /// Ready to carry frames. A link with carrier becomes so a moment later, in the kernel's own time,
+    /// and a bridge port a moment after that; frames sent before are lost.
+    pub ready: bool,
     /// How many users asked for promiscuous mode.
     pub promiscuity: u32,
     /// Largest packet, in octets.
@@ -187,6 +195,22 @@ impl Netns {
         }
     }
 
+    /// Waits until the link is ready to carry frames, see [`LinkInfo::ready`].
+    ///
+    /// # Errors
+    /// When it is missing, or not ready within 5 seconds (the other end is down?).
+    pub fn wait_ready(&self, link: &str) -> Result<()> {
+        let start = Instant::now();
+        while !self.link_info(link)?.ready {
+            if start.elapsed() > Duration::from_secs(5) {
+                return Err(io::Error::from(io::ErrorKind::TimedOut))
+                    .tried(|| format!("wait until {link} in {} is ready", self.name()));
+            }
+            thread::sleep(Duration::from_millis(1)); // between two looks
+        }
+        Ok(())
+    }
+
     /// All links of the namespace.
     ///
     /// # Panics
@@ -227,12 +251,16 @@ fn read(message: &LinkMessage) -> LinkInfo {
         lladdr: Vec::new(),
         up: flags.contains(LinkFlags::Up),
         carrier: flags.contains(LinkFlags::LowerUp),
+        ready: false,
         promiscuity: 0,
         mtu: 0,
         controller: None,
     };
+    let mut forwards = true;
     for attribute in &message.attributes {
         match attribute {
+            LinkAttribute::OperState(state) => info.ready = matches!(state, State::Up | State::Unknown),
+            LinkAttribute::LinkInfo(parts) => forwards = parts.iter().all(may_forward),
             LinkAttribute::IfName(name) => info.name.clone_from(name),
             LinkAttribute::Address(bytes) => {
                 info.mac = bytes.as_slice().try_into().map(Mac).unwrap_or_default();
@@ -244,5 +272,15 @@ fn read(message: &LinkMessage) -> LinkInfo {
             _ => {}
         }
     }
+    info.ready &= info.up && info.carrier && forwards;
     info
+}
+
+/// False for a bridge port that does not forward yet.
+fn may_forward(part: &Info) -> bool {
+    let Info::PortData(InfoPortData::BridgePort(port)) = part else { return true };
+    port.iter().all(|attribute| match attribute {
+        InfoBridgePort::State(state) => *state == BridgePortState::Forwarding,
+        _ => true,
+    })
 }

@@ -30,21 +30,24 @@ impl Segment {
     }
 
     /// Makes link `link` in `ns`, plugged into a new port of the switch, and gives the port's name.
-    /// The port is up, the link is down until its owner sets it up.
+    /// Both ends are up and carry frames on return.
     ///
     /// # Errors
     /// When the name is taken or the kernel refuses.
     pub fn plug(&self, ns: &Netns, link: &str) -> Result<String> {
         let port = format!("p{}", PORTS.fetch_add(1, Ordering::Relaxed));
         ns.veth(link, &self.ns, &port)?;
+        ns.up(link)?;
         self.join(&port)?;
+        ns.wait_ready(link)?;
         Ok(port)
     }
 
-    /// Takes a link that already is in the switch's namespace as a port.
+    /// Takes a link in the switch's namespace as a port; its other end must be up.
     pub(crate) fn join(&self, port: &str) -> Result<()> {
         self.ns.enslave(port, &self.bridge)?;
-        self.ns.up(port)
+        self.ns.up(port)?;
+        self.ns.wait_ready(port)
     }
 
     /// Sets how the switch treats a port.

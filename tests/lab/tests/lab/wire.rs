@@ -120,8 +120,12 @@ fn a_capture_has_both_directions() -> Result<()> {
 fn crowd(count: u32) -> Result<(Netns, Crowd, Wire)> {
     let (near, far) = (Netns::new("near")?, Netns::new("far")?);
     near.veth("eth0", &far, "eth0")?;
-    near.up("eth0")?;
-    far.up("eth0")?;
+    for end in [&near, &far] {
+        end.up("eth0")?;
+    }
+    for end in [&near, &far] {
+        end.wait_ready("eth0")?;
+    }
     let hosts = (1..=count).map(host).collect();
     let crowd = Crowd::start(&far, "eth0", hosts)?;
     let wire = Wire::open(&near, "eth0")?;
@@ -214,11 +218,9 @@ fn a_wire_outlives_a_link_that_was_down() -> Result<()> {
     let segment = Segment::new("lan")?;
     let ns = Netns::new("far")?;
     segment.plug(&ns, "eth0")?;
-    ns.up("eth0")?;
     let crowd = Crowd::start(&ns, "eth0", vec![host(1)])?;
     let near = Netns::new("near")?;
     segment.plug(&near, "eth0")?;
-    near.up("eth0")?;
     let wire = Wire::open(&near, "eth0")?;
     assert!(wire.ask_one(&question(host(1)), SECOND).is_some());
     for link in [&ns, &near] {
