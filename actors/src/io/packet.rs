@@ -23,6 +23,8 @@ pub const BATCH: usize = 64;
 const ROOM: usize = 128;
 /// Receive buffer asked for, in bytes: a burst of some 10,000 frames.
 const RECEIVE_BUFFER: libc::c_int = 8 << 20;
+/// `libc::AF_PACKET`, of the width it has in an address.
+const AF_PACKET: u16 = 17;
 /// `ETH_P_ARP` in network order, as packet addresses want it.
 const PROTOCOL: u16 = 0x0806_u16.to_be();
 
@@ -40,12 +42,11 @@ struct LinkName {
     address: [u8; 32],
 }
 
-const NAME_LENGTH: socklen_t = size_of::<LinkName>() as socklen_t;
+const NAME_LENGTH: socklen_t = 44;
 
 impl LinkName {
     fn new(interface: i32) -> Self {
-        // AF_PACKET is 17.
-        Self { family: libc::AF_PACKET as u16, protocol: PROTOCOL, interface, ..Self::default() }
+        Self { family: AF_PACKET, protocol: PROTOCOL, interface, ..Self::default() }
     }
 
     fn to(mut self, address: &LinkAddr) -> Self {
@@ -184,8 +185,8 @@ impl Arena {
         }
         let moved = call(headers.as_mut_ptr(), c_uint::try_from(count).unwrap_or(0));
         let moved = usize::try_from(moved).map_err(|_| io::Error::last_os_error())?;
-        for slot in 0..moved.min(count) {
-            self.lengths[from + slot] = usize::try_from(headers[slot].msg_len).unwrap_or(0);
+        for (length, header) in self.lengths[from..to].iter_mut().zip(&headers).take(moved) {
+            *length = usize::try_from(header.msg_len).unwrap_or(0);
         }
         Ok(moved)
     }
@@ -271,4 +272,5 @@ impl AsFd for PacketPort {
 }
 
 // The kernel's layout, linux/if_packet.h.
-const _: () = assert!(offset_of!(LinkName, address) == 12 && size_of::<LinkName>() == 44);
+const _: () = assert!(offset_of!(LinkName, address) == 12 && size_of::<LinkName>() == NAME_LENGTH as usize);
+const _: () = assert!(AF_PACKET as i32 == libc::AF_PACKET);
