@@ -14,6 +14,8 @@ mod place;
 mod protocol;
 mod server;
 mod table;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use arpherd_core::view::{Answer, Question};
 pub(crate) use client::run_client;

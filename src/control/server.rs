@@ -36,7 +36,8 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// The future runs on async-std's executor, where tokio's timers panic. It need not limit its time; it is
 /// dropped after five seconds.
 pub(crate) trait Oracle: Send + Sync + 'static {
-    /// The answer to the question; it must be the one of the same name.
+    /// The answer to the question; it must be the one of the same name. Hosts and routes may come in any
+    /// order: they are sorted here, where nothing is urgent.
     fn ask(&self, question: Question) -> BoxFuture<'static, Result<Answer, Unavailable>>;
 }
 
@@ -242,8 +243,14 @@ async fn send(stream: &UnixStream, answer: Answer, allowance: &Allowance) -> io:
     match answer {
         Answer::Status(status) => serde_json::to_writer(&mut out.buffer, &status)?,
         Answer::Segments(rows) => out.list(rows).await?,
-        Answer::Hosts(rows) => out.list(rows).await?,
-        Answer::Routes(rows) => out.list(rows).await?,
+        Answer::Hosts(mut rows) => {
+            rows.sort_unstable_by(|a, b| (&a.domain, a.address).cmp(&(&b.domain, b.address)));
+            out.list(rows).await?;
+        }
+        Answer::Routes(mut rows) => {
+            rows.sort_unstable_by_key(|row| row.address);
+            out.list(rows).await?;
+        }
     }
     out.buffer.extend_from_slice(b"}\n");
     out.flush().await

@@ -1,132 +1,15 @@
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown};
-use std::os::unix::net::UnixStream as Stream;
-use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::thread;
 use std::time::Instant;
 
-use arpherd_core::LinkAddr;
-use arpherd_core::view::{CountersView, Destination, HostView, RouteView, SegmentView, StatusView};
+use arpherd_core::view::{Destination, RouteView};
 use async_std::channel;
 use proptest::prelude::*;
 
 use super::super::client::{ClientError, fetch};
+use super::super::testing::*;
 use super::*;
-
-/// Longer than anything here takes on a busy machine; a test that gets there has failed.
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// Knows as many hosts as it is told to.
-struct Almanac {
-    hosts: u32,
-}
-
-impl Oracle for Almanac {
-    fn ask(&self, question: Question) -> BoxFuture<'static, Result<Answer, Unavailable>> {
-        let answer = answer_to(question, self.hosts);
-        Box::pin(async { Ok(answer) })
-    }
-}
-
-fn answer_to(question: Question, hosts: u32) -> Answer {
-    match question {
-        Question::Status => Answer::Status(StatusView {
-            version: "0.1.0".into(),
-            uptime_seconds: 3,
-            domains: 1,
-            hosts: hosts.into(),
-            routes: 1,
-            ready: true,
-        }),
-        Question::Segments => Answer::Segments(vec![SegmentView {
-            domain: "cluster".into(),
-            segment: "lan".into(),
-            interface: "eth0".into(),
-            kind: "ethernet".into(),
-            state: "up".into(),
-            lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
-            answer: "live".into(),
-            hosts: hosts.into(),
-            counters: CountersView { read: 1, ..CountersView::default() },
-        }]),
-        Question::Hosts => Answer::Hosts((0..hosts).map(host).collect()),
-        Question::Routes => Answer::Routes(vec![RouteView {
-            address: Destination::Host(Ipv4Addr::new(10, 2, 0, 9)),
-            interface: Some("eth0".into()),
-            source: None,
-            metric: 50,
-            table: 254,
-            protocol: 169,
-            state: "installed".into(),
-        }]),
-    }
-}
-
-fn host(number: u32) -> HostView {
-    HostView {
-        address: Ipv4Addr::from(0x0a02_0000 + number),
-        lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 9]),
-        domain: "cluster".into(),
-        segment: "lan".into(),
-        interface: "eth0".into(),
-        state: "alive".into(),
-        learned_from: "request".into(),
-        age_seconds: 1,
-    }
-}
-
-struct Daemon {
-    handle: ServerHandle,
-    path: PathBuf,
-    _directory: tempfile::TempDir,
-}
-
-fn daemon(oracle: impl Oracle, allowance: Allowance) -> Daemon {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let path = directory.path().join("control.sock");
-    let handle = Server::bind_with(&path, allowance).expect("a free place").serve(Arc::new(oracle));
-    Daemon { handle, path, _directory: directory }
-}
-
-fn connect(path: &Path) -> Stream {
-    let stream = Stream::connect(path).expect("a daemon");
-    stream.set_read_timeout(Some(LIMIT)).expect("a limit");
-    stream.set_write_timeout(Some(LIMIT)).expect("a limit");
-    stream
-}
-
-/// Sends the octets, says that there are no more, and gives all that comes back.
-fn converse(path: &Path, octets: &[u8]) -> String {
-    let mut stream = connect(path);
-    // The daemon may have heard enough before we are done.
-    let _ = stream.write_all(octets).and_then(|()| stream.shutdown(Shutdown::Write));
-    let mut heard = Vec::new();
-    match stream.read_to_end(&mut heard) {
-        Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => panic!("no end: {error}"),
-        _ => String::from_utf8(heard).expect("replies are UTF-8"),
-    }
-}
-
-fn codes(text: &str) -> Vec<String> {
-    let code = |line: &str| {
-        let reply: serde_json::Value = serde_json::from_str(line).expect("a reply is JSON");
-        reply["error"]["code"].as_str().unwrap_or("ok").to_owned()
-    };
-    text.lines().map(code).collect()
-}
-
-/// Tries until it works; connections end a moment after their client does.
-fn eventually<T, E: std::fmt::Debug>(attempt: impl Fn() -> Result<T, E>) -> T {
-    let start = Instant::now();
-    loop {
-        match attempt() {
-            Ok(done) => return done,
-            Err(error) => assert!(start.elapsed() < LIMIT, "still {error:?}"),
-        }
-        thread::yield_now();
-    }
-}
 
 #[test]
 fn every_question_is_answered() {
@@ -140,6 +23,32 @@ fn every_question_is_answered() {
 fn answer_of_many_chunks_arrives_whole() {
     let daemon = daemon(Almanac { hosts: 65_536 }, Allowance::default());
     assert_eq!(fetch(&daemon.path, Question::Hosts).expect("an answer"), answer_to(Question::Hosts, 65_536));
+}
+
+/// Knows its hosts and routes in no order.
+struct Heap;
+
+impl Oracle for Heap {
+    fn ask(&self, question: Question) -> BoxFuture<'static, Result<Answer, Unavailable>> {
+        let mut answer = answer_to(question, 300);
+        match &mut answer {
+            Answer::Hosts(rows) => rows.reverse(),
+            Answer::Routes(rows) => {
+                let prefix = "10.2.0.0/24".parse().map(Destination::Prefix).expect("a prefix");
+                rows.insert(0, RouteView { address: prefix, ..rows[0].clone() });
+            }
+            Answer::Status(_) | Answer::Segments(_) => {}
+        }
+        Box::pin(async { Ok(answer) })
+    }
+}
+
+#[test]
+fn hosts_and_routes_are_sorted_and_covers_come_last() {
+    let daemon = daemon(Heap, Allowance::default());
+    assert_eq!(fetch(&daemon.path, Question::Hosts).expect("an answer"), answer_to(Question::Hosts, 300));
+    let Ok(Answer::Routes(routes)) = fetch(&daemon.path, Question::Routes) else { panic!("no routes") };
+    assert!(matches!(routes[0].address, Destination::Host(_)) && routes.len() == 2);
 }
 
 #[test]
@@ -182,17 +91,23 @@ fn one_client_too_many_is_told_so_and_served_when_another_has_left() {
 }
 
 #[test]
-fn client_that_does_not_read_loses_its_place_and_nobody_else_waits_for_it() {
-    let slow = Allowance { connections: 2, write: Duration::from_millis(50), ..Allowance::default() };
-    let daemon = daemon(Almanac { hosts: 20_000 }, slow);
-    let clients = [connect(&daemon.path), connect(&daemon.path)];
-    for mut client in &clients {
-        client.write_all(b"{\"get\":\"hosts\"}\n").expect("a small request");
-    }
+fn client_that_does_not_read_keeps_nobody_waiting() {
+    let daemon = daemon(Almanac { hosts: 20_000 }, Allowance::default());
+    let mut slow = connect(&daemon.path);
+    slow.write_all(b"{\"get\":\"hosts\"}\n").expect("a small request");
+    assert_eq!(fetch(&daemon.path, Question::Hosts).expect("an answer"), answer_to(Question::Hosts, 20_000));
+}
+
+#[test]
+fn client_that_does_not_read_loses_its_place() {
+    let impatient = Allowance { connections: 1, write: Duration::from_millis(50), ..Allowance::default() };
+    let daemon = daemon(Almanac { hosts: 20_000 }, impatient);
+    let mut slow = connect(&daemon.path);
+    slow.write_all(b"{\"get\":\"hosts\"}\n").expect("a small request");
     eventually(|| fetch(&daemon.path, Question::Status));
     let mut rest = Vec::new();
-    let _ = (&clients[0]).read_to_end(&mut rest);
-    assert!(!rest.ends_with(b"\n"), "the whole reply came after all");
+    let _ = slow.read_to_end(&mut rest);
+    assert!(!rest.is_empty() && !rest.ends_with(b"\n"), "{} octets", rest.len());
 }
 
 #[test]

@@ -64,10 +64,11 @@ fn level_of(event: &Event) -> Level {
     }
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 enum Value {
     Text(String),
     Number(i64),
+    None,
 }
 
 /// An event in words.
@@ -154,8 +155,8 @@ impl Told {
                 let told = told("segment_up").place(HERE, *segment, names).text("lladdr", lladdr);
                 match source {
                     Some(source) => told.text("source", source),
-                    None => told.text("source", "none").advice(
-                        "without a source it is listened to but not probed; give the interface an address of the domain",
+                    None => told.none("source").advice(
+                        "its hosts are asked without a sender, which some ignore; give it an address of the domain",
                     ),
                 }
             }
@@ -179,6 +180,11 @@ impl Told {
 
     fn number(mut self, key: &'static str, value: i64) -> Self {
         self.fields.push((key, Value::Number(value)));
+        self
+    }
+
+    fn none(mut self, key: &'static str) -> Self {
+        self.fields.push((key, Value::None));
         self
     }
 
@@ -215,6 +221,7 @@ impl KV for Told {
             match value {
                 Value::Text(text) => serializer.emit_str(Key::from(*key), text)?,
                 Value::Number(number) => serializer.emit_i64(Key::from(*key), *number)?,
+                Value::None => serializer.emit_none(Key::from(*key))?,
             }
         }
         Ok(())

@@ -149,3 +149,10 @@ fn segment_the_names_do_not_have_is_still_told() {
         record_of(&Event::RouteHealed { address: Ipv4Addr::LOCALHOST, segment: SegmentId(9) });
     assert_eq!((message.as_str(), fields["segment"].as_str()), ("route_healed", "number 9"));
 }
+
+#[test]
+fn segment_without_a_source_comes_with_advice() {
+    let event = Event::SegmentUp { segment: SegmentId(0), lladdr: LinkAddr::UNKNOWN, source: None };
+    let (_, _, fields) = record_of(&event);
+    assert!(fields.contains_key("source") && fields.contains_key("advice"), "{fields:?}");
+}

@@ -54,9 +54,9 @@ pub enum Answer {
     Status(StatusView),
     /// To [`Question::Segments`], in the order of the configuration.
     Segments(Vec<SegmentView>),
-    /// To [`Question::Hosts`], in the order of domains and addresses.
+    /// To [`Question::Hosts`]; the operator sees them by domain and address, whatever their order here.
     Hosts(Vec<HostView>),
-    /// To [`Question::Routes`], in the order of domains and addresses.
+    /// To [`Question::Routes`]; the operator sees them by address, covering routes last.
     Routes(Vec<RouteView>),
 }
 
@@ -131,7 +131,7 @@ pub struct HostView {
     pub interface: Label,
     /// `alive` or `suspect`.
     pub state: Word,
-    /// The sort of sighting it was first known by.
+    /// What taught us of it: `request`, `reply`, `announcement`, or `kernel` for an adopted route.
     pub learned_from: Word,
     /// Since it was last heard.
     pub age_seconds: u64,
