@@ -217,7 +217,8 @@ impl ClientArgs {
     /// Where the daemon's socket is: the flag, else the variable, else the default.
     pub(crate) fn socket(&self, environment: &Environment) -> PathBuf {
         let variable = || {
-            let (_, path) = environment.iter().find(|(name, path)| name == CONTROL_VARIABLE && !path.is_empty())?;
+            let (_, path) =
+                environment.iter().find(|(name, path)| name == CONTROL_VARIABLE && !path.is_empty())?;
             Some(PathBuf::from(path))
         };
         self.control.clone().or_else(variable).unwrap_or_else(|| PathBuf::from(CONTROL))

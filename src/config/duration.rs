@@ -40,7 +40,8 @@ pub(crate) fn parse_go(text: &str) -> Option<Duration> {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, tail) = rest.split_at_checked(digits)?;
         let number: f64 = number.parse().ok()?;
-        let units = [("ms", 1e-3), ("us", 1e-6), ("µs", 1e-6), ("ns", 1e-9), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
+        let units =
+            [("ms", 1e-3), ("us", 1e-6), ("µs", 1e-6), ("ns", 1e-9), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
         let (tail, size) = units.iter().find_map(|(unit, size)| Some((tail.strip_prefix(unit)?, *size)))?;
         total += number * size;
         rest = tail;
@@ -56,14 +57,18 @@ mod tests {
     fn a_unit_is_required() {
         assert_eq!(parse("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(parse("2m"), Some(Duration::from_secs(120)));
-        for bad in ["", "60", "s", "1.5s", "-1s", "1d", "60 s", "99999999999999999999s", "18446744073709551615h"] {
+        for bad in
+            ["", "60", "s", "1.5s", "-1s", "1d", "60 s", "99999999999999999999s", "18446744073709551615h"]
+        {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn what_is_shown_reads_back() {
-        for (text, shown) in [("60s", "60s"), ("120s", "2m"), ("90s", "90s"), ("1500ms", "1500ms"), ("60m", "1h")] {
+        for (text, shown) in
+            [("60s", "60s"), ("120s", "2m"), ("90s", "90s"), ("1500ms", "1500ms"), ("60m", "1h")]
+        {
             let duration = parse(text).expect("parses");
             assert_eq!(show(duration), shown);
             assert_eq!(parse(shown), Some(duration));
@@ -72,7 +77,9 @@ mod tests {
 
     #[test]
     fn go_durations_and_bare_seconds_are_read() {
-        for (text, millis) in [("60", 60_000), ("1m30s", 90_000), ("1.5h", 5_400_000), ("1h0m0.5s", 3_600_500)] {
+        for (text, millis) in
+            [("60", 60_000), ("1m30s", 90_000), ("1.5h", 5_400_000), ("1h0m0.5s", 3_600_500)]
+        {
             assert_eq!(parse_go(text), Some(Duration::from_millis(millis)), "{text}");
         }
         for bad in ["", "s", "1x", "-5", "1m30", "..s", "99999999999999999999h"] {

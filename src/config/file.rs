@@ -29,18 +29,25 @@ impl FileSource {
     /// stand twice), so that the reader can go on and find the others.
     pub(crate) fn read(path: &Path) -> Result<(Self, Vec<Problem>), ConfigError> {
         let name = text::file_name(path);
-        let alone = |text: String| ConfigError::wrong(vec![problem(&name, Pos { line: 0, column: 0 }, None, text)]);
+        let alone =
+            |text: String| ConfigError::wrong(vec![problem(&name, Pos { line: 0, column: 0 }, None, text)]);
         let parse = match extension(path).as_deref() {
             Some("toml") => toml::parse,
             Some("yaml" | "yml") => yaml::parse,
             _ => return Err(alone("expected a file name that ends in .toml, .yaml or .yml".to_owned())),
         };
-        let bytes = read(path).map_err(|error| alone(format!("cannot be read: {}", text::plain(&error.to_string()))))?;
+        let bytes = read(path)
+            .map_err(|error| alone(format!("cannot be read: {}", text::plain(&error.to_string()))))?;
         if bytes.len() as u64 > LARGEST {
             return Err(alone(format!("expected a configuration of at most {} MiB", LARGEST >> 20)));
         }
         let text = utf8(&bytes).map_err(|pos| {
-            ConfigError::wrong(vec![problem(&name, pos, None, "found a byte that is not UTF-8, expected text".to_owned())])
+            ConfigError::wrong(vec![problem(
+                &name,
+                pos,
+                None,
+                "found a byte that is not UTF-8, expected text".to_owned(),
+            )])
         })?;
         match parse(text) {
             Ok(parsed) => Self::assemble(name, parsed.value, parsed.places, &parsed.defects),
@@ -60,7 +67,10 @@ impl FileSource {
             Value::Empty(..) => Dict::new(),
             other => {
                 let pos = places.value(&KeyPath::root());
-                let text = format!("found {}, expected a table with daemon, routes and domains", super::want::found(&other));
+                let text = format!(
+                    "found {}, expected a table with daemon, routes and domains",
+                    super::want::found(&other)
+                );
                 return Err(ConfigError::wrong(vec![problem(&name, pos, None, text)]));
             }
         };
@@ -114,7 +124,10 @@ fn utf8(bytes: &[u8]) -> Result<&str, Pos> {
 }
 
 fn told(name: &str, defects: &[Defect]) -> Vec<Problem> {
-    defects.iter().map(|defect| problem(name, defect.pos, defect.key.clone(), text::plain(&defect.text))).collect()
+    defects
+        .iter()
+        .map(|defect| problem(name, defect.pos, defect.key.clone(), text::plain(&defect.text)))
+        .collect()
 }
 
 fn problem(name: &str, pos: Pos, key: Option<KeyPath>, text: String) -> Problem {

@@ -42,7 +42,10 @@ struct Given {
 }
 
 /// The settings that stand for a configuration file.
-pub(crate) fn settings(args: &FillarpdArgs, environment: &[(OsString, OsString)]) -> Result<Vec<Setting>, ConfigError> {
+pub(crate) fn settings(
+    args: &FillarpdArgs,
+    environment: &[(OsString, OsString)],
+) -> Result<Vec<Setting>, ConfigError> {
     let given = |flag: &Option<String>, name: &str, variable: &str| {
         let from_flag = flag.clone().map(|text| Given { text, origin: Origin::CommandLine(name.to_owned()) });
         from_flag.or_else(|| from_variable(environment, variable))
@@ -68,7 +71,8 @@ pub(crate) fn settings(args: &FillarpdArgs, environment: &[(OsString, OsString)]
         segment(&["sysctl"], interface, "leave"),
         segment(&["source"], source, &source.text),
     ];
-    settings.extend(interval.iter().map(|given| segment(&["sweep", "interval"], given, &with_unit(&given.text))));
+    settings
+        .extend(interval.iter().map(|given| segment(&["sweep", "interval"], given, &with_unit(&given.text))));
     settings.extend(threads.iter().map(|given| segment(&["sweep", "in_flight"], given, &given.text)));
     Ok(settings)
 }
@@ -76,7 +80,10 @@ pub(crate) fn settings(args: &FillarpdArgs, environment: &[(OsString, OsString)]
 /// An empty variable is one that is not set, as in an environment file with its lines left blank.
 fn from_variable(environment: &[(OsString, OsString)], variable: &str) -> Option<Given> {
     let (_, value) = environment.iter().find(|(name, value)| name == variable && !value.is_empty())?;
-    Some(Given { text: value.to_string_lossy().into_owned(), origin: Origin::Environment(variable.to_owned()) })
+    Some(Given {
+        text: value.to_string_lossy().into_owned(),
+        origin: Origin::Environment(variable.to_owned()),
+    })
 }
 
 fn missing(given: [&Option<Given>; 3]) -> ConfigError {
@@ -97,5 +104,6 @@ fn masked(text: &str) -> String {
 }
 
 fn with_unit(text: &str) -> String {
-    duration::parse_go(text.trim()).map_or_else(|| text.to_owned(), |length| format!("{}ms", length.as_millis()))
+    duration::parse_go(text.trim())
+        .map_or_else(|| text.to_owned(), |length| format!("{}ms", length.as_millis()))
 }

@@ -55,7 +55,8 @@ fn from_addresses(
     }
     // An address may lie in a network of another interface: a /28 taken out of a /24, a shared /32.
     let inner: Vec<usize> = nested(&all).into_iter().map(|(inner, _)| inner).collect();
-    let networks = all.iter().enumerate().filter(|(place, _)| !inner.contains(place)).map(|(_, network)| network);
+    let networks =
+        all.iter().enumerate().filter(|(place, _)| !inner.contains(place)).map(|(_, network)| network);
     let networks: Vec<_> = networks.collect();
     if networks.iter().all(|network| network.prefix() == 32) {
         let text = "join: the interfaces have /32 addresses only; name the subnet: --prefix 10.2.0.0/24";

@@ -39,7 +39,7 @@ use ipnetwork::Ipv4Network;
 
 pub(crate) use errors::{ConfigError, EX_USAGE, Origin};
 pub(crate) use fillarpd::FillarpdArgs;
-pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config};
+pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, OnExit, Sysctl};
 pub(crate) use reader::Row;
 pub(crate) use source::Setting;
 
@@ -73,7 +73,11 @@ impl Loaded {
 }
 
 /// Reads a TOML or YAML file, the environment's `ARPHERD_*`, and the command line's settings.
-pub(crate) fn from_file(path: &Path, environment: &Environment, flags: &[Setting]) -> Result<Loaded, ConfigError> {
+pub(crate) fn from_file(
+    path: &Path,
+    environment: &Environment,
+    flags: &[Setting],
+) -> Result<Loaded, ConfigError> {
     let (file, problems) = FileSource::read(path)?;
     load(Some(file), problems, &[], environment, flags, false)
 }

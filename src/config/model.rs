@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use arpherd_core::plan::{
-    Answer, DomainId, DomainPlan, ExpiryPlan, Limits, LinkKind, Plan, RoutePlan, SegmentPlan, SweepPlan,
+    Answer, COVER_METRIC, DomainId, DomainPlan, ExpiryPlan, Limits, LinkKind, Plan, RoutePlan, SegmentPlan,
+    SweepPlan,
 };
 use ipnetwork::Ipv4Network;
 
@@ -18,12 +19,13 @@ pub(crate) const CONTROL_VARIABLE: &str = "ARPHERD_DAEMON__CONTROL";
 /// Routing table `main`.
 pub(crate) const MAIN_TABLE: u32 = 254;
 /// The highest metric a host route may have; the covering route's lies above.
-pub(crate) const HIGHEST_METRIC: u32 = u32::MAX - 2;
+pub(crate) const HIGHEST_METRIC: u32 = COVER_METRIC - 1;
 
 /// How routes are marked unless the operator says otherwise.
 pub(crate) const ROUTES: RoutePlan = RoutePlan { protocol: 169, table: MAIN_TABLE, metric: 50 };
 /// The pace of sweeps unless the operator says otherwise.
-pub(crate) const SWEEP: SweepPlan = SweepPlan { interval: Duration::from_secs(60), rate: 500, in_flight: 256 };
+pub(crate) const SWEEP: SweepPlan =
+    SweepPlan { interval: Duration::from_secs(60), rate: 500, in_flight: 256 };
 /// When quiet hosts are asked unless the operator says otherwise.
 pub(crate) const EXPIRY: ExpiryPlan = ExpiryPlan {
     quiet: Duration::from_secs(30),
@@ -63,16 +65,6 @@ pub(crate) enum OnExit {
     Keep,
 }
 
-impl OnExit {
-    /// The word used in configuration.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Purge => "purge",
-            Self::Keep => "keep",
-        }
-    }
-}
-
 /// Who looks after the kernel settings that a segment's interface needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sysctl {
@@ -80,16 +72,6 @@ pub(crate) enum Sysctl {
     Manage,
     /// The administrator does.
     Leave,
-}
-
-impl Sysctl {
-    /// The word used in configuration.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Manage => "manage",
-            Self::Leave => "leave",
-        }
-    }
 }
 
 /// One IP subnet spread over segments.

@@ -95,7 +95,9 @@ impl<'m> Reader<'m> {
             if known.contains(&key.as_str()) {
                 continue;
             }
-            let hint = text::did_you_mean(key, known).map(|word| format!(", did you mean {word}?")).unwrap_or_default();
+            let hint = text::did_you_mean(key, known)
+                .map(|word| format!(", did you mean {word}?"))
+                .unwrap_or_default();
             let path = table.path.key(key);
             let text = format!("found an unknown key, expected one of {}{hint}", known.join(", "));
             self.problems.push(Problem { origin: self.merged.key_origin(&path), key: Some(path), text });
@@ -103,7 +105,13 @@ impl<'m> Reader<'m> {
     }
 
     /// The value of a key, or its default; `None` after a problem.
-    pub(crate) fn value<W: Want>(&mut self, table: &Table<'m>, key: &str, want: &W, default: W::Value) -> Option<W::Value> {
+    pub(crate) fn value<W: Want>(
+        &mut self,
+        table: &Table<'m>,
+        key: &str,
+        want: &W,
+        default: W::Value,
+    ) -> Option<W::Value> {
         let path = table.path.key(key);
         let Some(value) = table.get(key) else {
             self.rows.push(Row { key: path, value: want.show(&default), note: "", origin: Origin::Default });
@@ -137,14 +145,22 @@ impl<'m> Reader<'m> {
     }
 
     /// The list under a key with at least one item; `Some(None)` when it is absent, `None` after a problem.
-    pub(crate) fn list<W: Want>(&mut self, table: &Table<'m>, key: &str, want: &W) -> Option<Option<Vec<W::Value>>> {
+    pub(crate) fn list<W: Want>(
+        &mut self,
+        table: &Table<'m>,
+        key: &str,
+        want: &W,
+    ) -> Option<Option<Vec<W::Value>>> {
         let path = table.path.key(key);
         let split;
         let items: &[Value] = match table.get(key) {
             None | Some(Value::Empty(..)) => return Some(None),
             Some(Value::Array(_, items)) => items,
             Some(Value::String(tag, text)) if self.merged.is_untyped(&path) => {
-                split = text.split(',').map(|item| Value::String(*tag, item.trim().to_owned())).collect::<Vec<_>>();
+                split = text
+                    .split(',')
+                    .map(|item| Value::String(*tag, item.trim().to_owned()))
+                    .collect::<Vec<_>>();
                 &split
             }
             Some(other) => {
@@ -173,8 +189,13 @@ impl<'m> Reader<'m> {
                 self.rows.push(row(origin));
             }
             Some(value) => {
-                let empty = if empty.is_null() { "nothing".to_owned() } else { empty.to_string().replace('"', "") };
-                self.mismatch(&path, value, &format!("expected {empty}: {key} is not supported by this version"));
+                let empty =
+                    if empty.is_null() { "nothing".to_owned() } else { empty.to_string().replace('"', "") };
+                self.mismatch(
+                    &path,
+                    value,
+                    &format!("expected {empty}: {key} is not supported by this version"),
+                );
             }
         }
     }

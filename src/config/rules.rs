@@ -2,7 +2,7 @@
 //!
 //! A list or name that already had a problem is empty here, and nothing more is said about it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
@@ -47,7 +47,8 @@ fn no_nesting(reader: &mut Reader<'_>, path: &KeyPath, prefixes: &[Ipv4Network])
 
 fn one_interface_once(reader: &mut Reader<'_>, path: &KeyPath, domain: &Domain) {
     let mut seen: HashMap<&str, &str> = HashMap::new();
-    let mut segments: Vec<_> = domain.segments.iter().filter(|segment| !segment.interface.is_empty()).collect();
+    let mut segments: Vec<_> =
+        domain.segments.iter().filter(|segment| !segment.interface.is_empty()).collect();
     // Of two that clash, the one that names its interface is told, not the one that is named like it.
     segments.sort_by_key(|segment| segment.name != segment.interface);
     for segment in segments {
@@ -71,7 +72,10 @@ fn segment_prefixes(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment, 
     }
     for (index, network) in prefixes.iter().enumerate() {
         if !domain.prefixes.iter().any(|outer| within(*network, *outer)) {
-            let text = format!("found {network}, expected a network inside the domain's prefixes ({})", join(&domain.prefixes));
+            let text = format!(
+                "found {network}, expected a network inside the domain's prefixes ({})",
+                join(&domain.prefixes)
+            );
             reader.problem(&path.item(index), text);
         }
     }
@@ -83,11 +87,16 @@ fn source(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment, domain: &D
     let path = path.key("source");
     match domain.prefixes.iter().find(|network| network.contains(address)) {
         Some(network) if is_reserved(address, *network) => {
-            let text = format!("found {address}, expected a host's address; this is the network or broadcast address of {network}");
+            let text = format!(
+                "found {address}, expected a host's address; this is the network or broadcast address of {network}"
+            );
             reader.problem(&path, text);
         }
         None if !domain.prefixes.is_empty() && !drop_in => {
-            let text = format!("found {address}, expected an address inside the domain's prefixes ({})", join(&domain.prefixes));
+            let text = format!(
+                "found {address}, expected an address inside the domain's prefixes ({})",
+                join(&domain.prefixes)
+            );
             reader.problem(&path, text);
         }
         _ => {}
@@ -106,8 +115,10 @@ fn apart(reader: &mut Reader<'_>, domains: &KeyPath, config: &Config) {
         all.extend(domain.prefixes.iter().enumerate().map(|(index, network)| (domain, index, *network)));
     }
     let networks: Vec<_> = all.iter().map(|(_, _, network)| *network).collect();
+    let mut told = HashSet::new();
     for (inner, outer) in nested(&networks) {
-        let (Some((domain, index, network)), Some((other, at, holder))) = (all.get(inner), all.get(outer)) else {
+        let (Some((domain, index, network)), Some((other, at, holder))) = (all.get(inner), all.get(outer))
+        else {
             continue;
         };
         if domain.name == other.name {
@@ -122,7 +133,10 @@ fn apart(reader: &mut Reader<'_>, domains: &KeyPath, config: &Config) {
             (there, holder, network, &domain.name)
         };
         let text = format!("found {found}, expected a network apart from {against} of the domain {name}");
-        reader.problem(&place, text);
+        // A wide network may clash with many; once is enough.
+        if told.insert(place.clone()) {
+            reader.problem(&place, text);
+        }
     }
 }
 

@@ -17,8 +17,10 @@ const ON_EXIT: Word<OnExit> = Word { words: &[("purge", OnExit::Purge), ("keep",
 
 /// 0 to 4 are the kernel's (unspec, redirect, kernel, boot) and the administrator's (static): routes marked so
 /// are not ours to adopt or purge.
-const PROTOCOL: Whole = Whole { from: 5, to: 255, unit: "a route protocol; 0 to 4 belong to the kernel and to static routes" };
-const METRIC: Whole = Whole { from: 0, to: HIGHEST_METRIC, unit: "a route metric, below that of the covering route" };
+const PROTOCOL: Whole =
+    Whole { from: 5, to: 255, unit: "a route protocol; 0 to 4 belong to the kernel and to static routes" };
+const METRIC: Whole =
+    Whole { from: 0, to: HIGHEST_METRIC, unit: "a route metric, below that of the covering route" };
 
 /// Reads everything. What had a problem holds its default, so the caller looks at the problems first.
 pub(crate) fn config(reader: &mut Reader<'_>) -> Config {
@@ -81,7 +83,9 @@ pub(crate) fn check_name<'m>(reader: &mut Reader<'m>, name: &str, table: &Table<
     let good = (1..=LONGEST_NAME).contains(&name.chars().count()) && printable(name);
     if !good {
         let found = text::quoted(name);
-        let text = format!("found the name {found}, expected 1 to {LONGEST_NAME} printable characters without spaces");
+        let text = format!(
+            "found the name {found}, expected 1 to {LONGEST_NAME} printable characters without spaces"
+        );
         reader.key_problem(&table.path, text);
     }
     good

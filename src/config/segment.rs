@@ -42,7 +42,8 @@ const KIND: Word<Option<LinkKind>> = Word {
 };
 const ANSWER: Word<Answer> =
     Word { words: &[("live", Answer::Live), ("off", Answer::Off)], later: &["routed", "kernel"] };
-const SYSCTL: Word<Sysctl> = Word { words: &[("manage", Sysctl::Manage), ("leave", Sysctl::Leave)], later: &[] };
+const SYSCTL: Word<Sysctl> =
+    Word { words: &[("manage", Sysctl::Manage), ("leave", Sysctl::Leave)], later: &[] };
 
 const SWEEP_INTERVAL: Length = Length { from: Duration::from_millis(100), to: Duration::from_hours(168) };
 const RATE: Whole = Whole { from: 1, to: 10_000_000, unit: "frames per second" };
@@ -90,7 +91,12 @@ fn interface<'m>(reader: &mut Reader<'m>, name: Option<&str>, table: &Table<'m>)
     let Some(name) = name else { return String::new() };
     if InterfaceName::fits(name) {
         let value = json!(name);
-        reader.rows.push(Row { key: table.path.key("interface"), value, note: "", origin: super::Origin::Default });
+        reader.rows.push(Row {
+            key: table.path.key("interface"),
+            value,
+            note: "",
+            origin: super::Origin::Default,
+        });
         return name.to_owned();
     }
     let expected = InterfaceName.expected();
@@ -141,7 +147,10 @@ fn expiry<'m>(reader: &mut Reader<'m>, parent: &Table<'m>, kind: Option<LinkKind
     ExpiryPlan {
         quiet: reader.value(&table, "quiet", &QUIET, EXPIRY.quiet).unwrap_or(EXPIRY.quiet),
         interval: reader.value(&table, "interval", &ASK_INTERVAL, EXPIRY.interval).unwrap_or(EXPIRY.interval),
-        unicast: reader.optional(&table, "unicast", &UNICAST, note).flatten().and_then(|n| u8::try_from(n).ok()),
+        unicast: reader
+            .optional(&table, "unicast", &UNICAST, note)
+            .flatten()
+            .and_then(|n| u8::try_from(n).ok()),
         broadcast: reader
             .value(&table, "broadcast", &BROADCAST, u32::from(EXPIRY.broadcast))
             .and_then(|n| u8::try_from(n).ok())

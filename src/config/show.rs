@@ -8,7 +8,8 @@ use super::reader::Row;
 
 /// Three aligned columns; a value that follows from something else stands in brackets.
 pub(crate) fn table(rows: &[Row]) -> String {
-    let cells: Vec<_> = rows.iter().map(|row| (row.key.to_string(), shown(row), row.origin.to_string())).collect();
+    let cells: Vec<_> =
+        rows.iter().map(|row| (row.key.to_string(), shown(row), row.origin.to_string())).collect();
     let width = |cell: fn(&(String, String, String)) -> &String, head: &str| {
         cells.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0).max(head.len())
     };
@@ -24,8 +25,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
 
 /// A list of `{"key": …, "value": …, "origin": …}`; durations are texts, what follows from something else is null.
 pub(crate) fn json(rows: &[Row]) -> Value {
-    let object =
-        |row: &Row| json!({ "key": row.key.to_string(), "value": row.value, "origin": row.origin.to_string() });
+    let object = |row: &Row| json!({ "key": row.key.to_string(), "value": row.value, "origin": row.origin.to_string() });
     rows.iter().map(object).collect()
 }
 

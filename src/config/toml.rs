@@ -43,7 +43,8 @@ fn defect(error: &Error, text: &str, lines: &Lines<'_>, places: &Places) -> Defe
         Some(path) if others.is_none() => {
             // A table's key stands where the parser saw it last.
             let first = places.key(path).filter(|first| first.line < pos.line);
-            let first = first.map(|first| format!("; the first is on line {}", first.line)).unwrap_or_default();
+            let first =
+                first.map(|first| format!("; the first is on line {}", first.line)).unwrap_or_default();
             Defect { pos, key: Some(path.clone()), text: format!("{text}{first}") }
         }
         _ => Defect { pos, key: Some(KeyPath::of(&[name])), text: text.to_owned() },
@@ -64,7 +65,9 @@ fn value(value: &DeValue<'_>, path: &KeyPath, lines: &Lines<'_>, places: &mut Pl
     match value {
         DeValue::String(text) => Value::from(text.to_string()),
         DeValue::Integer(number) => integer(number),
-        DeValue::Float(number) => number.as_str().parse::<f64>().map_or_else(|_| number.as_str().into(), Value::from),
+        DeValue::Float(number) => {
+            number.as_str().parse::<f64>().map_or_else(|_| number.as_str().into(), Value::from)
+        }
         DeValue::Boolean(flag) => Value::from(*flag),
         DeValue::Datetime(time) => Value::from(time.to_string()),
         DeValue::Table(entries) => Value::from(table(entries, path, lines, places)),
@@ -83,5 +86,6 @@ fn value(value: &DeValue<'_>, path: &KeyPath, lines: &Lines<'_>, places: &mut Pl
 
 /// A number too large for any key stays the text it is, so that the message can show it.
 fn integer(number: &DeInteger<'_>) -> Value {
-    i64::from_str_radix(number.as_str(), number.radix()).map_or_else(|_| Value::from(number.to_string()), Value::from)
+    i64::from_str_radix(number.as_str(), number.radix())
+        .map_or_else(|_| Value::from(number.to_string()), Value::from)
 }

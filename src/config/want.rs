@@ -139,7 +139,9 @@ impl<T: Copy + PartialEq> Want for Word<T> {
             return Ok(*value);
         }
         let later = self.later.contains(&word.trim());
-        Err(later.then(|| format!("expected {}: {} is not supported by this version", self.expected(), word.trim())))
+        Err(later.then(|| {
+            format!("expected {}: {} is not supported by this version", self.expected(), word.trim())
+        }))
     }
     fn show(&self, value: &T) -> serde_json::Value {
         json!(self.words.iter().find(|(_, known)| known == value).map(|(word, _)| *word))
@@ -199,7 +201,8 @@ impl InterfaceName {
 
 /// Characters that tables and logs can show as they are, without spaces.
 pub(crate) fn printable(name: &str) -> bool {
-    name.chars().all(|c| !c.is_whitespace() && !c.is_control() && (c == '\'' || c.escape_debug().count() == 1))
+    name.chars()
+        .all(|c| !c.is_whitespace() && !c.is_control() && (c == '\'' || c.escape_debug().count() == 1))
 }
 
 impl Want for InterfaceName {
@@ -244,8 +247,12 @@ impl Want for Network {
         let text = raw.text().ok_or(None)?;
         network::parse(text.trim()).map_err(|why| match why {
             NotNetwork::Form | NotNetwork::Length => None,
-            NotNetwork::HostBits(meant) => Some(format!("expected a network: bits of the host part are set, did you mean {meant}?")),
-            NotNetwork::NotUnicast => Some("expected a network of hosts, not 0/8, 127/8 or multicast".to_owned()),
+            NotNetwork::HostBits(meant) => {
+                Some(format!("expected a network: bits of the host part are set, did you mean {meant}?"))
+            }
+            NotNetwork::NotUnicast => {
+                Some("expected a network of hosts, not 0/8, 127/8 or multicast".to_owned())
+            }
         })
     }
     fn show(&self, value: &Ipv4Network) -> serde_json::Value {

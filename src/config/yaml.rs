@@ -18,9 +18,15 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Vec<Defect>> {
     // A text without any node is an empty configuration; serde-saphyr would call it an early end.
     let mut locator = Locator::new(text);
     let located = locator.document();
-    let value = if locator.empty && located.is_ok() { Ok(Value::from(figment::value::Empty::Unit)) } else { values(text) };
+    let value = if locator.empty && located.is_ok() {
+        Ok(Value::from(figment::value::Empty::Unit))
+    } else {
+        values(text)
+    };
     let value = value.map_err(|defect| vec![defect])?;
-    located.map_err(|error| vec![Defect { pos: marker(error.marker()), key: None, text: format!("not YAML: {}", error.info()) }])?;
+    located.map_err(|error| {
+        vec![Defect { pos: marker(error.marker()), key: None, text: format!("not YAML: {}", error.info()) }]
+    })?;
     Ok(Parsed { value, places: locator.places, defects: locator.duplicates })
 }
 
@@ -135,7 +141,10 @@ impl<'t> Locator<'t> {
             if event.scalar().is_none() {
                 self.node(&event, &span, &here, pos)?;
             } else if let Some(first) = seen.get(&name) {
-                let text = format!("found this key a second time, expected it once; the first is on line {}", first.line);
+                let text = format!(
+                    "found this key a second time, expected it once; the first is on line {}",
+                    first.line
+                );
                 self.duplicates.push(Defect { pos, key: Some(here.clone()), text });
             } else {
                 seen.insert(name, pos);

@@ -1,0 +1,42 @@
+//! The configuration as a whole.
+
+mod any_input;
+mod no_file;
+mod sources;
+mod values;
+
+use ipnetwork::Ipv4Network;
+
+use super::{Loaded, Setting, from_file};
+
+/// The least that is a configuration.
+const SMALL: &str = "domains: { lan: { prefixes: [10.2.0.0/24], segments: { eth0: {}, eth1: } } }";
+
+/// Writes the text to a file of this ending and loads it.
+fn load_text(
+    ending: &str,
+    text: &[u8],
+    environment: &[(&str, &str)],
+    sets: &[&str],
+) -> Result<Loaded, String> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join(format!("c.{ending}"));
+    std::fs::write(&path, text).expect("written");
+    let environment: Vec<_> = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let sets: Vec<_> = sets.iter().map(|set| Setting::from_flag(set).expect("KEY=VALUE")).collect();
+    let place = format!("{}/", dir.path().display());
+    from_file(&path, &environment, &sets).map_err(|error| error.to_string().replace(&place, ""))
+}
+
+fn yaml(text: &str) -> Result<Loaded, String> {
+    load_text("yaml", text.as_bytes(), &[], &[])
+}
+
+fn row(loaded: &Loaded, key: &str) -> (serde_json::Value, String) {
+    let row = loaded.rows.iter().find(|row| row.key.to_string() == key).expect("the key is shown");
+    (row.value.clone(), row.origin.to_string())
+}
+
+fn net(text: &str) -> Ipv4Network {
+    text.parse().expect("a network")
+}

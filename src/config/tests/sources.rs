@@ -1,0 +1,52 @@
+//! Which source wins, and how variables and flags name keys.
+
+use arpherd_core::plan::LinkKind;
+
+use super::{SMALL, load_text, net, row};
+
+#[test]
+fn later_sources_win_and_are_named() {
+    let environment = [
+        ("ARPHERD_ROUTES__METRIC", "60"),
+        ("ARPHERD_ROUTES__TABLE", "9"),
+        ("ARPHERD_DOMAINS__LAN__SEGMENTS__ETH0__SWEEP__RATE", "8"),
+        ("INTERFACE", "nobody reads this beside a file"),
+    ];
+    let text = format!("routes: {{ metric: 50, protocol: 170 }}\n{SMALL}");
+    let loaded = load_text("yml", text.as_bytes(), &environment, &["routes.table=10"]).expect("loads");
+    let (protocol, origin) = row(&loaded, "routes.protocol");
+    assert!(protocol == 170 && origin.ends_with("/c.yml:1"), "{protocol} from {origin}");
+    assert_eq!(
+        row(&loaded, "routes.metric"),
+        (60.into(), "environment variable ARPHERD_ROUTES__METRIC".into())
+    );
+    assert_eq!(row(&loaded, "routes.table"), (10.into(), "command line --set".into()));
+    assert_eq!(row(&loaded, "domains.lan.segments.eth0.sweep.rate").0, 8);
+    assert_eq!(row(&loaded, "domains.lan.segments.eth0.sweep.interval"), ("60s".into(), "default".into()));
+}
+
+#[test]
+fn variables_reach_names_with_dashes_and_dots() {
+    let text = SMALL.replace("eth0", "br-lan").replace("eth1:", "eth1.7:");
+    let environment = [
+        ("ARPHERD_DOMAINS__LAN__SEGMENTS__BR_LAN__SWEEP", "off"),
+        ("ARPHERD_DOMAINS__LAN__SEGMENTS__ETH1_7__KIND", "wifi"),
+    ];
+    let config = load_text("yaml", text.as_bytes(), &environment, &[]).expect("loads").config;
+    assert!(config.domains[0].segments[0].sweep.is_none());
+    assert_eq!(config.domains[0].segments[1].kind, Some(LinkKind::Wifi));
+}
+
+#[test]
+fn lists_come_from_variables_and_flags() {
+    for list in ["10.2.0.0/24,10.3.0.0/24", "[10.2.0.0/24, 10.3.0.0/24]"] {
+        let set = format!("domains.lan.prefixes={list}");
+        let config = load_text("yaml", SMALL.as_bytes(), &[], &[&set]).expect("loads").config;
+        assert_eq!(config.domains[0].prefixes, [net("10.2.0.0/24"), net("10.3.0.0/24")]);
+    }
+    // Both end figment's own parser of such texts with a panic.
+    for bad in ["[".repeat(200_000), "{\"\u{a3c}\u{1b00}# \u{1ee79}#a 0A\u{13440}\\A\"".to_owned()] {
+        let bad = format!("routes={bad}");
+        assert!(load_text("yaml", SMALL.as_bytes(), &[], &[&bad]).is_err());
+    }
+}
