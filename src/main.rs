@@ -1,37 +1,124 @@
-//! The porch of arpherd: command line, configuration, logging, control socket.
-#![expect(dead_code, reason = "the daemon that uses the whole configuration and command line is on its way")]
-
-use std::ffi::OsString;
-use std::process::ExitCode;
+//! The porch of arpherd: command line, configuration, logging, control socket, demo.
 
 mod cli;
 mod config;
+mod control;
+mod demo;
+mod log;
+mod replay;
+mod run;
 
-use cli::{Cli, Command};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write as _};
+use std::process::ExitCode;
+
+use arpherd_actors::io::netlink::addresses_of;
+use cli::{CheckArgs, Cli, ClientArgs, Command, DemoArgs, JoinArgs, ReplayArgs, RunArgs};
+use config::{ConfigError, Environment, Loaded};
+use control::Question;
+
+/// `sysexits.h`: an input file cannot be read.
+const EX_NOINPUT: u8 = 66;
+/// `sysexits.h`: an input file's content is wrong.
+const EX_DATAERR: u8 = 65;
+/// `sysexits.h`: cannot write.
+const EX_IOERR: u8 = 74;
+/// `sysexits.h`: something of the system failed.
+const EX_OSERR: u8 = 71;
 
 fn main() -> ExitCode {
+    // Only while there is one thread can the environment be written.
+    control::use_one_thread();
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(code) => return code,
     };
     let environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     match &cli.command {
+        Command::Run(args) => run(args, &environment),
+        Command::Join(args) => join(args, &environment),
         Command::Check(args) => check(args, &environment),
-        _ => {
-            eprintln!("arpherd: this build can only check configurations");
-            ExitCode::from(70)
+        Command::Demo(args) => demo(args),
+        Command::Status(args) => ask(Question::Status, args, &environment),
+        Command::Segments(args) => ask(Question::Segments, args, &environment),
+        Command::Hosts(args) => ask(Question::Hosts, args, &environment),
+        Command::Routes(args) => ask(Question::Routes, args, &environment),
+        Command::Replay(args) => replay(args),
+    }
+}
+
+fn run(args: &RunArgs, environment: &Environment) -> ExitCode {
+    let flags = args.over.settings();
+    let loaded = match &args.config {
+        Some(file) => config::from_file(file, environment, &flags),
+        None => config::from_fillarpd(&args.fillarpd, environment, &flags),
+    };
+    loaded.map_or_else(|error| refuse(&error), |loaded| run::run(&loaded, &args.report))
+}
+
+fn join(args: &JoinArgs, environment: &Environment) -> ExitCode {
+    let flags = args.over.settings();
+    // An interface that cannot be read has no address; what to do about that is said with the others.
+    let addresses = |interface: &str| addresses_of(interface).unwrap_or_default();
+    let loaded = config::from_join(&args.interfaces, &args.prefixes, addresses, environment, &flags);
+    loaded.map_or_else(|error| refuse(&error), |loaded: Loaded| run::run(&loaded, &args.report))
+}
+
+fn check(args: &CheckArgs, environment: &Environment) -> ExitCode {
+    match config::from_file(&args.file, environment, &args.over.settings()) {
+        Ok(loaded) if args.json => print(&format!("{:#}\n", loaded.json())),
+        Ok(loaded) => print(&loaded.table()),
+        Err(error) => refuse(&error),
+    }
+}
+
+fn demo(args: &DemoArgs) -> ExitCode {
+    match std::env::current_exe() {
+        Ok(binary) => demo::run(args.keep, &binary),
+        Err(error) => {
+            eprintln!("arpherd: cannot find my own program file: {error}");
+            ExitCode::from(EX_OSERR)
         }
     }
 }
 
-fn check(args: &cli::CheckArgs, environment: &config::Environment) -> ExitCode {
-    match config::from_file(&args.file, environment, &args.over.settings()) {
-        Ok(loaded) if args.json => println!("{:#}", loaded.json()),
-        Ok(loaded) => print!("{}", loaded.table()),
+fn ask(question: Question, args: &ClientArgs, environment: &Environment) -> ExitCode {
+    control::run_client(question, &args.socket(environment), args.json)
+}
+
+fn replay(args: &ReplayArgs) -> ExitCode {
+    let file = match File::open(&args.file) {
+        Ok(file) => file,
         Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(error.exit_code());
+            eprintln!("arpherd: cannot read {}: {error}", args.file.display());
+            return ExitCode::from(EX_NOINPUT);
+        }
+    };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let outcome = replay::replay(BufReader::new(file), &mut out, args.json);
+    if out.flush().is_err() {
+        return ExitCode::from(EX_IOERR);
+    }
+    match outcome {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("arpherd: {}: {error}", args.file.display());
+            ExitCode::from(EX_DATAERR)
         }
     }
-    ExitCode::SUCCESS
+}
+
+fn refuse(error: &ConfigError) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(error.exit_code())
+}
+
+/// Writes to standard output; a reader that went away is no panic.
+fn print(text: &str) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(EX_IOERR),
+    }
 }

@@ -1,3 +1,36 @@
-//! (to be written)
+//! The actors of arpherd: thin shells around [`arpherd_core`], and the edge to the kernel.
+//!
+//! ```text
+//!              front thread: the packet path                     back thread
+//!   wire ──► Capture ──Told──► RouteOwner ◄──RollCall/Roll────── Sweep ──► wire
+//!   wire ◄── Capture ◄─Transmit── │ │ └──SweepOn, Found────────►
+//!             ▲                   │ └────Record────────────────► Recorder ──► file
+//!             │                   ├──────ReadTable─────────────► Watch ◄── rtnetlink
+//!             └───LinkUpdate──────│────────────────────────────── │ └──LinkUpdate──► Sweep
+//!                                 │ ◄────Told──────────────────── ┘
+//!                                 ▼
+//!                        kernel routes, neighbours; Teller: events
+//! ```
+//!
+//! | actor | count | owns |
+//! |---|---|---|
+//! | [`capture::Capture`] | one a segment | the link's packet socket, its filter and counters |
+//! | [`owner::RouteOwner`] | one | the ledger, every write of a route or neighbour entry |
+//! | [`sweep::Sweep`] | one a swept segment | the plan and pace of its sweeps, a socket that only sends |
+//! | [`watch::Watch`] | one | the rtnetlink monitor, the kernel settings |
+//! | [`recorder::Recorder`] | one, if recording | the file of facts |
+//!
+//! [`shepherd::Flock`] starts them, says when all are ready and stops them. Facts about a link go through
+//! its capture actor, so the route owner never uses a link before its socket is open.
 
+pub mod capture;
+pub mod clock;
 pub mod io;
+pub mod messages;
+pub mod owner;
+pub mod port;
+pub mod recorder;
+mod settings;
+pub mod shepherd;
+pub mod sweep;
+pub mod watch;

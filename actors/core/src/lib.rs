@@ -18,6 +18,7 @@ pub mod pace;
 pub mod plan;
 pub mod sweep;
 pub mod time;
+pub mod view;
 
 pub use arp::{Arp, Frame, Heard, Operation};
 pub use event::Event;

@@ -63,6 +63,10 @@ pub struct RoutePlan {
     pub metric: u32,
 }
 
+/// Metric of covering `unreachable` routes: behind any route a person would write, yet not the last number
+/// there is (`0xffff_ffff` is what some tools use for "none").
+pub const COVER_METRIC: u32 = 0xffff_ff00;
+
 /// One link of a domain and the rules on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentPlan {

@@ -26,7 +26,8 @@ pub(super) fn arp_for_us(interface: u32) -> Vec<SockFilter> {
     ])
 }
 
-/// rtnetlink notifications worth reading: of what others did, and of routes only those to single hosts.
+/// rtnetlink notifications worth reading: of what others did, and of routes only those to single hosts and
+/// the `unreachable` ones, of which the covering routes are some.
 ///
 /// `own_port` is the netlink port whose changes are echoes of ours. Offsets are those of `nlmsghdr` and
 /// `rtmsg`; the headers are in the machine's byte order and the program loads big-endian.
@@ -35,12 +36,14 @@ pub(super) fn foreign_changes(own_port: u32) -> Vec<SockFilter> {
     let half = |value: u16| u32::from(u16::from_be_bytes(value.to_ne_bytes()));
     vec![
         load(12, BPF_W), // nlmsg_pid
-        jump(BPF_JEQ, word(own_port), 6, 0),
+        jump(BPF_JEQ, word(own_port), 8, 0),
         load(4, BPF_H), // nlmsg_type
         jump(BPF_JEQ, half(libc::RTM_NEWROUTE), 1, 0),
-        jump(BPF_JEQ, half(libc::RTM_DELROUTE), 0, 2),
+        jump(BPF_JEQ, half(libc::RTM_DELROUTE), 0, 4),
         load(17, BPF_B), // rtm_dst_len
-        jump(BPF_JEQ, 32, 0, 1),
+        jump(BPF_JEQ, 32, 2, 0),
+        load(23, BPF_B), // rtm_type
+        jump(BPF_JEQ, u32::from(libc::RTN_UNREACHABLE), 0, 1),
         ret(WHOLE),
         ret(0),
     ]
@@ -128,6 +131,11 @@ mod tests {
         bytes
     }
 
+    fn unreachable(mut notification: Vec<u8>) -> Vec<u8> {
+        notification[23] = libc::RTN_UNREACHABLE;
+        notification
+    }
+
     #[test]
     fn own_echoes_and_networks_stay_out() {
         let program = foreign_changes(0x1234_5678);
@@ -138,6 +146,8 @@ mod tests {
         assert!(!passes(&program, &notification(libc::RTM_NEWROUTE, 0, 24)));
         assert!(passes(&program, &notification(libc::RTM_DELROUTE, 7, 32)));
         assert!(!passes(&program, &notification(libc::RTM_DELROUTE, 7, 0)));
+        assert!(passes(&program, &unreachable(notification(libc::RTM_DELROUTE, 7, 24))));
+        assert!(!passes(&program, &unreachable(notification(libc::RTM_DELROUTE, 0x1234_5678, 24))));
         assert!(passes(&program, &notification(libc::RTM_NEWLINK, 7, 0)));
         assert!(passes(&program, &notification(libc::RTM_DELADDR, 0, 24)));
     }

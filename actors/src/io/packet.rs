@@ -98,17 +98,27 @@ impl PacketPort {
     /// Without `CAP_NET_RAW`; [`PortError::Down`] if there is no such interface. An interface that is
     /// merely set down can be opened and hears once it is up.
     pub fn open(medium: Medium) -> Result<Self, PortError> {
+        let port = Self::open_deaf(medium)?;
+        let doing = |doing| move |cause| PortError::of(doing, cause);
+        port.socket
+            .attach_filter(&filter::arp_for_us(medium.interface))
+            .map_err(doing("filter a packet socket"))?;
+        sockopt::receive_buffer(&port.socket, RECEIVE_BUFFER)
+            .map_err(doing("enlarge a packet socket's buffer"))?;
+        port.socket.bind(&port.name.into_sock_addr()).map_err(doing("bind a packet socket"))?;
+        Ok(port)
+    }
+
+    /// Opens a socket that only sends: it is bound to nothing, so the kernel queues nothing for it.
+    ///
+    /// # Errors
+    /// As [`PacketPort::open`], but a missing interface shows only when sending.
+    pub fn open_deaf(medium: Medium) -> Result<Self, PortError> {
         let interface = i32::try_from(medium.interface).map_err(|_| PortError::Down)?;
         let name = LinkName::new(interface);
         let doing = |doing| move |cause| PortError::of(doing, cause);
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, None).map_err(doing("open a packet socket"))?;
         socket.set_nonblocking(true).map_err(doing("make a packet socket non-blocking"))?;
-        socket
-            .attach_filter(&filter::arp_for_us(medium.interface))
-            .map_err(doing("filter a packet socket"))?;
-        sockopt::receive_buffer(&socket, RECEIVE_BUFFER)
-            .map_err(doing("enlarge a packet socket's buffer"))?;
-        socket.bind(&name.into_sock_addr()).map_err(doing("bind a packet socket"))?;
         let arena =
             Arena { frames: [[0; ROOM]; BATCH], names: [LinkName::default(); BATCH], lengths: [0; BATCH] };
         Ok(Self { socket, medium, name, arena: Box::new(arena) })

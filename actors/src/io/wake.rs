@@ -54,3 +54,28 @@ impl Wake {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn each_arrival_wakes_once() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (near, far) = UnixDatagram::pair().expect("a pair of sockets");
+            far.set_nonblocking(true).expect("non-blocking");
+            let wake = Wake::on(&far).expect("registered");
+            for _ in 0..3 {
+                near.send(b"x").expect("sent");
+                wake.readable().await.expect("woken");
+                far.recv(&mut [0; 8]).expect("there is something to read");
+                let quiet = tokio::time::timeout(Duration::from_millis(5), wake.readable()).await;
+                assert!(quiet.is_err(), "nothing more to read");
+            }
+        });
+    }
+}

@@ -70,7 +70,6 @@ pub(crate) struct Host {
     pub(crate) origin: Origin,
     /// A place in the segment's pace is already taken for the next question.
     pub(crate) paced: bool,
-    pub(crate) first_heard: Time,
     pub(crate) last_heard: Time,
     /// When the host's timer fires; other entries of the timer queue for it are stale.
     pub(crate) due: Time,

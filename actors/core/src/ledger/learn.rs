@@ -113,7 +113,6 @@ impl Ledger {
                 route: RouteState::None,
                 origin,
                 paced: false,
-                first_heard: now,
                 last_heard: now,
                 due: now + quiet,
             },

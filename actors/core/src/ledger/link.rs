@@ -36,6 +36,7 @@ impl Ledger {
         if let Some(old) = old.filter(|_| relabelled) {
             segment.remember_lladdr(old.lladdr);
         }
+        segment.last_index = link.as_ref().map(|link| link.index).or(segment.last_index);
         segment.link = link;
         let was_up = segment.is_up();
         let new_source = self.refresh(now, id, orders);
@@ -128,12 +129,12 @@ impl Ledger {
                 // The kernel keeps the routes, and the cable may be back in a moment: the hosts get as long
                 // as it takes to ask them in vain.
                 DownReason::NoCarrier => self.suspect(now, key),
-                // The kernel has dropped the routes with the interface or its being up; they are forgotten.
-                DownReason::Absent | DownReason::AdminDown => {
+                // The kernel has dropped the routes; they are forgotten.
+                DownReason::AdminDown => {
                     self.put_to_sleep(now, key, 0);
                 }
-                // It may have dropped some of them with the address.
-                DownReason::SourceMissing => {
+                // It has dropped them, or some of them, or none: the interface may only have another name.
+                DownReason::Absent | DownReason::SourceMissing => {
                     self.delete_route(key, orders);
                     self.put_to_sleep(now, key, 0);
                 }

@@ -22,7 +22,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timer;
-// view
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
@@ -35,7 +35,7 @@ use question::Question;
 use segment::Segment;
 use timer::{Timer, Timers};
 
-use crate::event::Event;
+use crate::event::{DownReason, Event};
 use crate::fact::{Fact, RouteSeen};
 use crate::lladdr::LinkAddr;
 use crate::order::Order;

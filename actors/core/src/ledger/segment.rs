@@ -22,6 +22,8 @@ const SEARCH_RATE: u32 = 2000;
 pub(crate) struct Segment {
     pub(crate) plan: SegmentPlan,
     pub(crate) link: Option<Link>,
+    /// The interface's number, or its last one: what was written there is taken away by it.
+    pub(crate) last_index: Option<u32>,
     /// Sender of probes and preferred source of routes.
     pub(crate) source: Option<Ipv4Addr>,
     /// `None`: it can be used.
@@ -51,6 +53,7 @@ impl Segment {
         let newcomers = plan.limits.new_per_second;
         Self {
             link: None,
+            last_index: None,
             source: None,
             down: Some(DownReason::Absent),
             former: VecDeque::new(),

@@ -90,7 +90,6 @@ impl Ledger {
             route: RouteState::None,
             origin: Origin::Kernel,
             paced: false,
-            first_heard: now,
             last_heard: now,
             due: now,
         };

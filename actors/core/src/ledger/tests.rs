@@ -1,1 +1,18 @@
-//! Scenarios of the ledger.
+//! Scenarios of the ledger, in virtual time. Each name says one behaviour.
+
+mod addresses;
+mod adoption;
+mod answering;
+mod bench;
+mod domains;
+mod duplicates;
+mod learning;
+mod limits;
+mod links;
+mod liveness;
+mod log;
+mod moves;
+mod probes;
+mod routes;
+mod searching;
+mod stopping;

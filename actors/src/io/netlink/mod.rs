@@ -1,7 +1,7 @@
 //! rtnetlink: what the kernel knows of links, addresses, routes and neighbours, and what we tell it.
 //!
 //! ```text
-//! write      RouteWriter ── Write ──► kernel ──► Refusal      (compose, template: the messages)
+//! write      RouteWriter ── Write ──► kernel ──► Refusal                    (compose: the messages)
 //! read       Reader ◄── LinkSeen, AddressSeen, RouteSeen, NeighbourSeen        (seen: the decoders)
 //! monitor    Monitor ◄── Changed, as others change things
 //! ```

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use arpherd_core::fact::RouteSeen;
+use ipnetwork::Ipv4Network;
 use socket2::SockRef;
 
 use super::NetlinkError;
@@ -16,6 +17,8 @@ use crate::io::filter;
 const ROOM: usize = 64 << 10;
 /// Bytes that may wait unread: some 10,000 notifications.
 const RECEIVE_BUFFER: i32 = 8 << 20;
+/// More notifications than can wait at the same time.
+const MOST_WAITING: u32 = 1 << 16;
 /// Notifications read in one call.
 const BATCH: usize = 64;
 
@@ -41,6 +44,8 @@ pub enum Changed {
     /// Somebody deleted a `/32` route. The kernel does so too, but says nothing when it flushes routes
     /// because a link went down or lost its last address: then look at the link and the addresses.
     RouteVanished(RouteSeen),
+    /// Somebody deleted a covering route of ours.
+    CoverVanished(Ipv4Network),
 }
 
 /// Why changes could not be read.
@@ -89,7 +94,7 @@ impl Monitor {
     /// blocks. Returns whether more may be waiting.
     ///
     /// # Errors
-    /// [`MonitorError::Overrun`] when notifications were lost; what was read before it is appended.
+    /// [`MonitorError::Overrun`] when notifications were lost; what waits is thrown away with them.
     pub fn read(&mut self, changes: &mut Vec<Changed>) -> Result<bool, MonitorError> {
         for _ in 0..BATCH {
             let length = match self.channel.receive(&mut self.room) {
@@ -97,6 +102,7 @@ impl Monitor {
                 Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
                 Err(cause) if cause.raw_os_error() == Some(libc::ENOBUFS) => {
+                    self.discard();
                     return Err(MonitorError::Overrun);
                 }
                 Err(cause) => return Err(MonitorError::Failed(cause)),
@@ -110,6 +116,13 @@ impl Monitor {
             }
         }
         Ok(true)
+    }
+
+    /// Throws away what waits: it is older than what will be read anew, and would be taken for news.
+    fn discard(&self) {
+        // One octet is room enough: what does not fit is cut off by the kernel.
+        let mut waiting = (0..MOST_WAITING).map(|_| self.channel.receive(&mut [0]));
+        waiting.find(|received| matches!(received, Err(cause) if cause.kind() == io::ErrorKind::WouldBlock));
     }
 
     /// Notifications so far that could not be understood.
@@ -134,7 +147,10 @@ fn decode(message: &Message<'_>, table: u32) -> Decoded<Changed> {
         libc::RTM_NEWADDR => seen::address(body)?.map(Changed::AddressAppeared),
         libc::RTM_DELADDR => seen::address(body)?.map(Changed::AddressVanished),
         libc::RTM_NEWROUTE => seen::host_route(body, table)?.map(Changed::RouteAppeared),
-        libc::RTM_DELROUTE => seen::host_route(body, table)?.map(Changed::RouteVanished),
+        libc::RTM_DELROUTE => match seen::cover(body, table)? {
+            Some(prefix) => Some(Changed::CoverVanished(prefix)),
+            None => seen::host_route(body, table)?.map(Changed::RouteVanished),
+        },
         _ => None,
     })
 }

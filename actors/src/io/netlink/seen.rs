@@ -6,10 +6,10 @@ use std::path::Path;
 
 use arpherd_core::LinkAddr;
 use arpherd_core::fact::RouteSeen;
-use arpherd_core::plan::LinkKind;
+use arpherd_core::plan::{COVER_METRIC, LinkKind};
 use ipnetwork::Ipv4Network;
 use neli::FromBytesWithInput;
-use neli::consts::rtnl::{Ifa, Ifla, IflaInfo, Nda, RtAddrFamily, Rta};
+use neli::consts::rtnl::{Ifa, Ifla, IflaInfo, Nda, RtAddrFamily, Rta, Rtn};
 use neli::rtnl::{Ifaddrmsg, Ifinfomsg, Ndmsg, Rtmsg};
 
 /// A message the decoder could make nothing of.
@@ -214,6 +214,27 @@ pub(super) fn host_route(bytes: &[u8], table: u32) -> Decoded<RouteSeen> {
     }
     route.address = destination.ok_or(Garbled)?;
     Ok((its_table == table).then_some(route))
+}
+
+/// Reads `RTM_DELROUTE` of a covering route: `unreachable`, in the table, with [`COVER_METRIC`].
+pub(super) fn cover(bytes: &[u8], table: u32) -> Decoded<Ipv4Network> {
+    let message: Rtmsg = body(bytes)?;
+    if *message.rtm_family() != RtAddrFamily::Inet || *message.rtm_type() != Rtn::Unreachable {
+        return Ok(None);
+    }
+    let (mut its_table, mut metric) = (u32::from(u8::from(*message.rtm_table())), 0);
+    let mut destination = Ipv4Addr::UNSPECIFIED;
+    for attribute in message.rtattrs().iter() {
+        let payload = attribute.rta_payload().as_ref();
+        match attribute.rta_type() {
+            Rta::Dst => destination = ipv4(payload).ok_or(Garbled)?,
+            Rta::Priority => metric = number(payload).ok_or(Garbled)?,
+            Rta::Table => its_table = number(payload).ok_or(Garbled)?,
+            _ => {}
+        }
+    }
+    let prefix = Ipv4Network::new(destination, *message.rtm_dst_len()).map_err(|_| Garbled)?;
+    Ok((its_table == table && metric == COVER_METRIC).then_some(prefix))
 }
 
 /// Reads `RTM_NEWNEIGH`.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use arpherd_core::LinkAddr;
 use arpherd_core::fact::RouteSeen;
-use arpherd_core::plan::RoutePlan;
+use arpherd_core::plan::{COVER_METRIC, RoutePlan};
 use ipnetwork::Ipv4Network;
 use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 
@@ -19,9 +19,6 @@ use crate::io::RouteTable;
 const BATCH: usize = 256;
 /// Bytes for the kernel's answers; a batch refused whole takes a quarter of it.
 const RECEIVE_BUFFER: i32 = 1 << 20;
-/// Metric of covering `unreachable` routes: behind any route a person would write, yet not the last number
-/// there is (`0xffff_ffff` is what some tools use for "none").
-pub const COVER_METRIC: u32 = 0xffff_ff00;
 
 /// One thing to have in the kernel's tables, or to have no longer. Each is idempotent except an exclusive
 /// [`Write::PutRoute`].
@@ -150,6 +147,7 @@ impl RouteWriter {
             Write::DeleteCover { prefix } => {
                 compose::route(batch, sequence, Verb::delete(Rtm::Delroute), &cover(&self.routes, prefix))
             }
+            Write::PutNeighbour { lladdr, .. } if lladdr.is_empty() => Err(Unwritable),
             Write::PutNeighbour { interface, address, lladdr } => {
                 let interface = i32::try_from(interface).map_err(|_| Unwritable)?;
                 compose::neighbour(batch, sequence, Verb::put(Rtm::Newneigh), interface, address, &lladdr)

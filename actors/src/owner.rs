@@ -1,0 +1,348 @@
+//! The route owner: the one actor that has the ledger, and the only one that writes routes and neighbour
+//! entries.
+//!
+//! Whatever it is told becomes one fact, one step of the ledger, and orders, which are carried out before
+//! the next message is looked at: first the kernel's tables, then frames, then words.
+
+use std::sync::Arc;
+
+use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle};
+use arpherd_core::order::Purpose;
+use arpherd_core::view::{Answer, Question, StatusView};
+use arpherd_core::{Event, Fact, Frame, Ledger, Order, Time};
+use slog::{Logger, debug};
+
+use crate::clock::Clock;
+use crate::io::{Refusal, RouteTable, Write};
+use crate::messages::{
+    Counters, Finish, Found, ReadTable, Record, Roll, RollCall, Show, SweepOn, Told, Transmit,
+};
+
+/// A refusal can lead to orders that are refused in their turn; after so many rounds the rest waits for the
+/// ledger's timers.
+const ROUNDS: usize = 4;
+
+/// Where the route owner's orders for a segment go.
+pub struct Hands {
+    /// The capture actor, for frames.
+    pub transmit: Recipient<Transmit>,
+    /// The sweep actor, if the segment is swept.
+    pub sweep: Option<(Recipient<SweepOn>, Recipient<Found>)>,
+    /// What is counted there.
+    pub counters: Arc<Counters>,
+}
+
+/// Where the route owner tells what operators want to know. Called on the packet path: it must not block.
+pub type Teller = Box<dyn Fn(&Event) + Send>;
+
+/// Owner of the ledger and of every route.
+pub struct RouteOwner {
+    ledger: Ledger,
+    table: Box<dyn RouteTable>,
+    clock: Clock,
+    started: Time,
+    teller: Teller,
+    log: Logger,
+    hands: Vec<Hands>,
+    watch: Option<Recipient<ReadTable>>,
+    recorder: Option<Recipient<Record>>,
+    ready: bool,
+    orders: Vec<Order>,
+    writes: Vec<Write>,
+    /// Neighbour entries that can wait until a burst of newcomers has its routes.
+    later: Vec<Write>,
+    refusals: Vec<Refusal>,
+    outbox: Vec<Outbox>,
+    timer: Option<(Time, SpawnHandle)>,
+}
+
+/// What one message's orders add up to for a segment.
+#[derive(Default)]
+struct Outbox {
+    frames: Vec<Frame>,
+    found: Vec<std::net::Ipv4Addr>,
+    answered: u64,
+    probed: u64,
+}
+
+/// Tells the route owner who its hands are. Sent once, before anything else.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Meet {
+    /// By segment.
+    pub hands: Vec<Hands>,
+    /// Reads the table when told to.
+    pub watch: Recipient<ReadTable>,
+    /// Writes down every fact, if asked for.
+    pub recorder: Option<Recipient<Record>>,
+}
+
+/// The start is over.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct BeReady;
+
+impl RouteOwner {
+    /// An owner of nothing yet. It acts on facts once it has met the others.
+    pub fn new(
+        ledger: Ledger,
+        table: Box<dyn RouteTable>,
+        clock: Clock,
+        teller: Teller,
+        log: Logger,
+    ) -> Self {
+        Self {
+            ledger,
+            table,
+            started: clock.now(),
+            clock,
+            teller,
+            log,
+            hands: Vec::new(),
+            watch: None,
+            recorder: None,
+            ready: false,
+            orders: Vec::new(),
+            writes: Vec::new(),
+            later: Vec::new(),
+            refusals: Vec::new(),
+            outbox: Vec::new(),
+            timer: None,
+        }
+    }
+
+    fn take(&mut self, facts: Vec<Fact>, more: bool, ctx: &mut Context<Self>) {
+        let now = self.clock.now();
+        if let Some(recorder) = &self.recorder {
+            recorder.do_send(Record(facts.iter().map(|fact| (now, fact.clone())).collect()));
+        }
+        for fact in facts {
+            self.ledger.step(now, fact, &mut self.orders);
+        }
+        self.carry_out(now);
+        if !more && !self.later.is_empty() {
+            self.table.write(&self.later, &mut self.refusals);
+            self.later.clear();
+            self.hear_refusals(now);
+        }
+        self.arm(ctx);
+    }
+
+    fn carry_out(&mut self, now: Time) {
+        for _ in 0..ROUNDS {
+            if self.orders.is_empty() {
+                return;
+            }
+            let orders = std::mem::take(&mut self.orders);
+            for order in &orders {
+                self.sort(order);
+            }
+            if !self.writes.is_empty() {
+                self.table.write(&self.writes, &mut self.refusals);
+                self.writes.clear();
+            }
+            self.send_out();
+            for order in &orders {
+                if let Order::Tell(event) = order {
+                    (self.teller)(event);
+                }
+            }
+            // Keep the room for the next message's orders.
+            self.orders = orders;
+            self.orders.clear();
+            self.hear_refusals(now);
+        }
+    }
+
+    /// Puts an order where its like are carried out together.
+    fn sort(&mut self, order: &Order) {
+        match *order {
+            Order::PutRoute { segment, address, source, replace } => {
+                if let Some(interface) = self.ledger.interface(segment) {
+                    self.writes.push(Write::PutRoute { interface, address, source, replace });
+                }
+            }
+            Order::DeleteRoute { segment, address } => {
+                if let Some(interface) = self.ledger.interface(segment) {
+                    self.writes.push(Write::DeleteRoute { interface, address });
+                }
+            }
+            Order::DeleteStray(seen) => self.writes.push(Write::DeleteStray(seen)),
+            Order::PutCover { prefix, .. } => self.writes.push(Write::PutCover { prefix }),
+            Order::DeleteCover { prefix, .. } => self.writes.push(Write::DeleteCover { prefix }),
+            Order::PutNeighbour { segment, address, lladdr } => {
+                if let Some(interface) = self.ledger.interface(segment) {
+                    self.later.push(Write::PutNeighbour { interface, address, lladdr });
+                }
+            }
+            Order::DeleteNeighbour { segment, address } => {
+                if let Some(interface) = self.ledger.interface(segment) {
+                    self.later.push(Write::DeleteNeighbour { interface, address });
+                }
+            }
+            Order::Transmit { segment, frame, purpose } => {
+                if let Some(outbox) = self.outbox.get_mut(segment.index()) {
+                    outbox.frames.push(frame);
+                    match purpose {
+                        Purpose::Answer => outbox.answered += 1,
+                        Purpose::Verify | Purpose::Search => outbox.probed += 1,
+                        Purpose::Announce => {}
+                    }
+                }
+            }
+            Order::Found { segment, address } => {
+                if let Some(outbox) = self.outbox.get_mut(segment.index()) {
+                    outbox.found.push(address);
+                }
+            }
+            Order::Sweep { segment, active } => {
+                if let Some(Hands { sweep: Some((sweep, _)), .. }) = self.hands.get(segment.index()) {
+                    sweep.do_send(SweepOn(active));
+                }
+            }
+            Order::ReadTable => {
+                if let Some(watch) = &self.watch {
+                    watch.do_send(ReadTable);
+                }
+            }
+            Order::Tell(_) => {}
+        }
+    }
+
+    fn send_out(&mut self) {
+        for (outbox, hands) in self.outbox.iter_mut().zip(&self.hands) {
+            if !outbox.frames.is_empty() {
+                let frames = std::mem::take(&mut outbox.frames);
+                let count = frames.len() as u64;
+                match hands.transmit.try_send(Transmit(frames)) {
+                    Ok(()) => {
+                        Counters::add(&hands.counters.answered, outbox.answered);
+                        Counters::add(&hands.counters.probed, outbox.probed);
+                    }
+                    Err(_) => Counters::add(&hands.counters.dropped, count),
+                }
+                (outbox.answered, outbox.probed) = (0, 0);
+            }
+            if !outbox.found.is_empty() {
+                let found = std::mem::take(&mut outbox.found);
+                if let Some((_, sweep)) = &hands.sweep {
+                    sweep.do_send(Found(found));
+                }
+            }
+        }
+    }
+
+    /// The kernel's refusal of a route is a fact; one of anything else is only worth a word.
+    fn hear_refusals(&mut self, now: Time) {
+        for Refusal { write, errno, reason } in std::mem::take(&mut self.refusals) {
+            if let Write::PutRoute { interface, address, .. } = write
+                && let Some(segment) = self.ledger.segment_of(interface, address)
+            {
+                let fact = Fact::RouteRefused { segment, address, errno, reason };
+                if let Some(recorder) = &self.recorder {
+                    recorder.do_send(Record(vec![(now, fact.clone())]));
+                }
+                self.ledger.step(now, fact, &mut self.orders);
+            } else {
+                debug!(self.log, "write_refused"; "write" => ?write, "errno" => errno, "reason" => reason);
+            }
+        }
+    }
+
+    /// Has the ledger's deadline as the only timer.
+    fn arm(&mut self, ctx: &mut Context<Self>) {
+        let Some(deadline) = self.ledger.deadline() else { return };
+        if let Some((at, handle)) = self.timer {
+            if at <= deadline {
+                return;
+            }
+            ctx.cancel_future(handle);
+        }
+        let handle = ctx.run_later(self.clock.until(deadline), |this, ctx| {
+            this.timer = None;
+            this.take(vec![Fact::TimePassed], false, ctx);
+        });
+        self.timer = Some((deadline, handle));
+    }
+
+    fn segments(&self) -> Answer {
+        let mut views = self.ledger.segment_views();
+        for (view, hands) in views.iter_mut().zip(&self.hands) {
+            view.counters = hands.counters.view();
+        }
+        Answer::Segments(views)
+    }
+}
+
+impl Actor for RouteOwner {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(4096);
+    }
+}
+
+impl Handler<Meet> for RouteOwner {
+    type Result = ();
+
+    fn handle(&mut self, meet: Meet, _: &mut Self::Context) {
+        self.outbox.resize_with(meet.hands.len(), Outbox::default);
+        self.hands = meet.hands;
+        self.watch = Some(meet.watch);
+        self.recorder = meet.recorder;
+    }
+}
+
+impl Handler<Told> for RouteOwner {
+    type Result = ();
+
+    fn handle(&mut self, Told { facts, more }: Told, ctx: &mut Self::Context) {
+        self.take(facts, more, ctx);
+    }
+}
+
+impl Handler<RollCall> for RouteOwner {
+    type Result = MessageResult<RollCall>;
+
+    fn handle(&mut self, RollCall(segment): RollCall, _: &mut Self::Context) -> Self::Result {
+        let roll = self.ledger.roll(segment);
+        MessageResult(roll.map(|(source, lladdr, skip)| Roll { source, lladdr, skip }))
+    }
+}
+
+impl Handler<Show> for RouteOwner {
+    type Result = MessageResult<Show>;
+
+    fn handle(&mut self, Show(question): Show, _: &mut Self::Context) -> Self::Result {
+        let now = self.clock.now();
+        MessageResult(match question {
+            Question::Status => {
+                let uptime_seconds = now.since(self.started).as_secs();
+                Answer::Status(StatusView { uptime_seconds, ready: self.ready, ..self.ledger.status_view() })
+            }
+            Question::Segments => self.segments(),
+            Question::Hosts => Answer::Hosts(self.ledger.host_views(now)),
+            Question::Routes => Answer::Routes(self.ledger.route_views()),
+        })
+    }
+}
+
+impl Handler<BeReady> for RouteOwner {
+    type Result = ();
+
+    fn handle(&mut self, _: BeReady, _: &mut Self::Context) {
+        self.ready = true;
+    }
+}
+
+impl Handler<Finish> for RouteOwner {
+    type Result = ();
+
+    fn handle(&mut self, Finish { purge }: Finish, ctx: &mut Self::Context) {
+        self.ready = false;
+        self.take(vec![Fact::Stopped { purge }], false, ctx);
+        if let Some((_, handle)) = self.timer.take() {
+            ctx.cancel_future(handle);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! How actors come by a link's frames: the packet socket, or a stand-in.
+
+use std::pin::Pin;
+
+use futures_util::Stream;
+use futures_util::stream::unfold;
+
+use crate::io::packet::{Medium, PacketPort};
+use crate::io::{FramePort, PortError, Wake};
+
+/// Tells its actor each time the port may have something to read.
+pub type Readiness = Pin<Box<dyn Stream<Item = ()>>>;
+
+/// Opens ports. Called in the context of the actor that will own the port.
+pub trait Opener: Send {
+    /// A port that hears and sends.
+    ///
+    /// # Errors
+    /// As [`PacketPort::open`].
+    fn open(&self, medium: Medium) -> Result<(Box<dyn FramePort>, Readiness), PortError>;
+
+    /// A port that only sends.
+    ///
+    /// # Errors
+    /// As [`PacketPort::open_deaf`].
+    fn open_deaf(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError>;
+}
+
+/// Opens packet sockets.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PacketOpener;
+
+impl Opener for PacketOpener {
+    fn open(&self, medium: Medium) -> Result<(Box<dyn FramePort>, Readiness), PortError> {
+        let port = PacketPort::open(medium)?;
+        let wake =
+            Wake::on(&port).map_err(|cause| PortError::Failed { doing: "watch a packet socket", cause })?;
+        Ok((Box::new(port), readiness(wake)))
+    }
+
+    fn open_deaf(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
+        Ok(Box::new(PacketPort::open_deaf(medium)?))
+    }
+}
+
+/// A stream with an item each time the socket has something to read. It ends with the runtime.
+pub fn readiness(wake: Wake) -> Readiness {
+    Box::pin(unfold(wake, |wake| async move { wake.readable().await.ok().map(|()| ((), wake)) }))
+}

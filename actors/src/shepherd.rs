@@ -1,0 +1,261 @@
+//! The shepherd: starts the others in their order, says when all is ready, and stops them in theirs.
+//!
+//! It is the only place that knows every actor's type; they know one another as recipients of messages.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::{Actor, Addr, Arbiter, Recipient};
+use arpherd_core::plan::LinkKind;
+use arpherd_core::sweep::Sweep as SweepPlan;
+use arpherd_core::{Ledger, LinkAddr, Plan, SegmentId};
+use slog::{Logger, info, o, warn};
+
+use crate::capture::Capture;
+use crate::clock::Clock;
+use crate::io::lock::{Lock, LockError};
+use crate::io::netlink::{NetlinkError, RouteWriter};
+use crate::io::packet::{Medium, PacketPort};
+use crate::io::{PortError, RouteTable, Write};
+use crate::messages::{Barrier, Begin, Counters, Finish, Show};
+use crate::owner::{BeReady, Hands, Meet, RouteOwner, Teller};
+use crate::port::{Opener, PacketOpener};
+use crate::recorder::Recorder;
+use crate::sweep::Sweep;
+use crate::watch::{Eyes, Watch};
+
+/// The loopback interface's number in every network namespace.
+const LOOPBACK: u32 = 1;
+/// `EPERM`
+const EPERM: i32 = 1;
+
+/// What the daemon is to do.
+pub struct Charge {
+    /// The domains and segments.
+    pub plan: Plan,
+    /// Whether each segment's kernel settings are ours to manage; by segment.
+    pub manage: Vec<bool>,
+    /// Whether routes are taken away at the end.
+    pub purge: bool,
+    /// Where every fact is written down, if anywhere.
+    pub record: Option<PathBuf>,
+}
+
+/// Why the daemon could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another daemon serves one of the interfaces.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// The kernel's tables cannot be reached.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// A right is missing.
+    #[error(
+        "{right} is missing: run as root, or give the program the right (setcap cap_net_admin,cap_net_raw+ep)"
+    )]
+    Rights {
+        /// Which.
+        right: &'static str,
+    },
+    /// Packet sockets cannot be had.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The recording cannot be written.
+    #[error("cannot record to {path}: {cause}", path = path.display())]
+    Record {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// An actor ended during the start.
+    #[error("the daemon stopped while it was starting")]
+    Stopped,
+}
+
+/// The running daemon.
+pub struct Flock {
+    owner: Addr<RouteOwner>,
+    watch: Addr<Watch>,
+    captures: Vec<Addr<Capture>>,
+    sweeps: Vec<Addr<Sweep>>,
+    recorder: Option<Addr<Recorder>>,
+    back: Arbiter,
+    purge: bool,
+    log: Logger,
+    /// Held until the end.
+    _locks: Vec<Lock>,
+}
+
+impl Flock {
+    /// Starts the daemon in the network namespace of the calling thread, which becomes the packet path: the
+    /// actix system must be running on it. Returns when sockets are open, the kernel's state is read and old
+    /// routes are adopted.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing was changed in the kernel then.
+    pub async fn start(charge: Charge, teller: Teller, log: Logger) -> Result<Self, StartError> {
+        let mut table = RouteWriter::open(charge.plan.routes)?;
+        check_rights(&mut table)?;
+        let locks = take_locks(&charge.plan)?;
+        let clock = Clock::start();
+        let own_port = table.port();
+        let back = Arbiter::new();
+        let recorder = start_recorder(&charge, &back, &log)?;
+        let ledger = Ledger::new(charge.plan.clone());
+        let owner_log = log.new(o!("actor" => "route_owner"));
+        let owner = RouteOwner::new(ledger, Box::new(table), clock, teller, owner_log).start();
+        let tenders = Tenders::start(&charge, &owner, &back, clock, &log);
+        let Tenders { hands, eyes, captures, sweeps } = tenders;
+        let watch_log = log.new(o!("actor" => "watch"));
+        let watch = Watch::open(charge.plan.routes, own_port, eyes, owner.clone().recipient(), watch_log)?;
+        let watch = Watch::start_in_arbiter(&back.handle(), |_| watch);
+        let meet =
+            Meet { hands, watch: watch.clone().recipient(), recorder: recorder.clone().map(Addr::recipient) };
+        owner.do_send(meet);
+        let purge = charge.purge;
+        let flock = Self { owner, watch, captures, sweeps, recorder, back, purge, log, _locks: locks };
+        flock.be_ready().await.map_err(|_| StartError::Stopped)?;
+        Ok(flock)
+    }
+
+    /// What the kernel has is read, told to the captures, and through them to the route owner; when each has
+    /// dealt with it the start is over.
+    async fn be_ready(&self) -> Result<(), actix::MailboxError> {
+        self.watch.send(Begin).await?;
+        for capture in &self.captures {
+            capture.send(Barrier).await?;
+        }
+        self.owner.send(BeReady).await
+    }
+
+    /// Who answers operators' questions.
+    pub fn shower(&self) -> Recipient<Show> {
+        self.owner.clone().recipient()
+    }
+
+    /// Fetches what the kernel counts into the segments' counters.
+    pub fn counted(&self) -> Vec<Recipient<Barrier>> {
+        self.captures.iter().map(|capture| capture.clone().recipient()).collect()
+    }
+
+    /// Stops everything in order: nothing new is heard, then routes are kept or taken away, then settings are
+    /// put back. A part that is already gone is passed over.
+    pub async fn stop(self) {
+        let Self { owner, watch, captures, sweeps, recorder, back, purge, log, _locks } = self;
+        for sweep in sweeps {
+            finished(&log, "sweep", sweep.send(Finish { purge }).await);
+        }
+        for capture in captures {
+            finished(&log, "capture", capture.send(Finish { purge }).await);
+        }
+        finished(&log, "route_owner", owner.send(Finish { purge }).await);
+        finished(&log, "watch", watch.send(Finish { purge }).await);
+        if let Some(recorder) = recorder {
+            finished(&log, "recorder", recorder.send(Finish { purge }).await);
+        }
+        back.stop();
+        if back.join().is_err() {
+            warn!(log, "stop_incomplete"; "actor" => "back");
+        }
+        info!(log, "stopped"; "routes" => if purge { "purged" } else { "kept" });
+    }
+}
+
+fn finished(log: &Logger, actor: &str, outcome: Result<(), actix::MailboxError>) {
+    if let Err(error) = outcome {
+        warn!(log, "stop_incomplete"; "actor" => actor, "error" => %error);
+    }
+}
+
+/// Everyone who tends one segment, and how the others reach them.
+#[derive(Default)]
+struct Tenders {
+    hands: Vec<Hands>,
+    eyes: Vec<Eyes>,
+    captures: Vec<Addr<Capture>>,
+    sweeps: Vec<Addr<Sweep>>,
+}
+
+impl Tenders {
+    fn start(charge: &Charge, owner: &Addr<RouteOwner>, back: &Arbiter, clock: Clock, log: &Logger) -> Self {
+        let mut tenders = Self::default();
+        for ((id, segment), manage) in (0..).map(SegmentId).zip(&charge.plan.segments).zip(&charge.manage) {
+            let counters = Arc::new(Counters::default());
+            let domain = charge.plan.domains.get(usize::from(segment.domain.0));
+            let log = log.new(o!(
+                "domain" => domain.map(|domain| domain.name.clone()),
+                "segment" => segment.name.clone(),
+            ));
+            let capture_log = log.new(o!("actor" => "capture"));
+            let opener = Box::new(PacketOpener);
+            let capture =
+                Capture::new(id, owner.clone().recipient(), opener, counters.clone(), capture_log).start();
+            let sweep = segment.sweep.map(|pace| {
+                let plan = SweepPlan::new(pace, segment.prefixes.clone());
+                let (roll, counters) = (owner.clone().recipient(), counters.clone());
+                let log = log.new(o!("actor" => "sweep"));
+                let opener: Box<dyn Opener> = Box::new(PacketOpener);
+                Sweep::start_in_arbiter(&back.handle(), move |_| {
+                    Sweep::new(id, plan, roll, opener, counters, clock, log)
+                })
+            });
+            tenders.hands.push(Hands {
+                transmit: capture.clone().recipient(),
+                sweep: sweep.as_ref().map(|sweep| (sweep.clone().recipient(), sweep.clone().recipient())),
+                counters,
+            });
+            tenders.eyes.push(Eyes {
+                segment: id,
+                interface: segment.interface.clone(),
+                manage: *manage,
+                sweep: sweep.clone().map(Addr::recipient),
+                capture: capture.clone().recipient(),
+            });
+            tenders.captures.push(capture);
+            tenders.sweeps.extend(sweep);
+        }
+        tenders
+    }
+}
+
+/// Tries what will be done all the time, on the loopback interface and to no effect: a daemon that lacks the
+/// rights says so at once and does not wait for its interfaces.
+fn check_rights(table: &mut RouteWriter) -> Result<(), StartError> {
+    let nothing = Write::DeleteRoute { interface: LOOPBACK, address: Ipv4Addr::BROADCAST };
+    let mut refusals = Vec::new();
+    table.write(&[nothing], &mut refusals);
+    if refusals.iter().any(|refusal| refusal.errno == EPERM) {
+        return Err(StartError::Rights { right: "CAP_NET_ADMIN" });
+    }
+    let medium = Medium { interface: LOOPBACK, kind: LinkKind::Ethernet, broadcast: LinkAddr::UNKNOWN };
+    match PacketPort::open_deaf(medium) {
+        Err(PortError::Failed { cause, .. }) if cause.raw_os_error() == Some(EPERM) => {
+            Err(StartError::Rights { right: "CAP_NET_RAW" })
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// One lock an interface, however many segments are reached through it.
+fn take_locks(plan: &Plan) -> Result<Vec<Lock>, LockError> {
+    let interfaces: BTreeSet<&str> = plan.segments.iter().map(|segment| segment.interface.as_str()).collect();
+    interfaces.into_iter().map(|interface| Lock::take(plan.routes.protocol, interface)).collect()
+}
+
+fn start_recorder(
+    charge: &Charge,
+    back: &Arbiter,
+    log: &Logger,
+) -> Result<Option<Addr<Recorder>>, StartError> {
+    let Some(path) = &charge.record else { return Ok(None) };
+    let log = log.new(o!("actor" => "recorder"));
+    let recorder = Recorder::create(path, &charge.plan, log)
+        .map_err(|cause| StartError::Record { path: path.clone(), cause })?;
+    Ok(Some(Recorder::start_in_arbiter(&back.handle(), |_| recorder)))
+}

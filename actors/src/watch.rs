@@ -1,0 +1,297 @@
+//! The watch: what the kernel knows and what others do to it.
+//!
+//! It owns the rtnetlink monitor and the settings (sysctl). It reads everything once, then follows changes;
+//! when the kernel lost some, it reads everything again. It tells capture and sweep actors of their links,
+//! and the route owner of routes and addresses.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
+use arpherd_core::fact::{Link, RouteSeen};
+use arpherd_core::plan::RoutePlan;
+use arpherd_core::{Fact, SegmentId};
+use ipnetwork::Ipv4Network;
+use slog::{Logger, info, warn};
+
+use crate::io::Wake;
+use crate::io::netlink::{Changed, LinkSeen, Monitor, MonitorError, NetlinkError, Reader};
+use crate::io::packet::Medium;
+use crate::messages::{Begin, Finish, LinkUpdate, ReadTable, Told};
+use crate::port::readiness;
+use crate::settings::Settings;
+
+/// Pause before the kernel's lists are read again when that failed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Who is to hear of a segment's link.
+pub struct Eyes {
+    /// The segment.
+    pub segment: SegmentId,
+    /// The interface's name.
+    pub interface: String,
+    /// Whether its settings are ours to manage.
+    pub manage: bool,
+    /// Hears of the link first: the sweep actor, if there is one.
+    pub sweep: Option<Recipient<LinkUpdate>>,
+    /// The capture actor, which passes it on to the route owner.
+    pub capture: Recipient<LinkUpdate>,
+}
+
+/// Watches one network namespace.
+pub struct Watch {
+    reader: Reader,
+    monitor: Monitor,
+    routes: RoutePlan,
+    owner: Recipient<Told>,
+    settings: Settings,
+    log: Logger,
+    eyes: Vec<Eyes>,
+    /// What each was told last.
+    told: Vec<LinkUpdate>,
+    links: BTreeMap<u32, LinkSeen>,
+    /// In the kernel's order within an interface.
+    addresses: Vec<(u32, Ipv4Network)>,
+    own: Vec<Ipv4Addr>,
+    changes: Vec<Changed>,
+}
+
+/// The monitor may have something to read.
+struct Readable;
+
+/// More may be waiting; others have had their turn.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct ReadOn;
+
+impl Watch {
+    /// Opens the sockets; the monitor before anything is read, so nothing falls between.
+    ///
+    /// `own_port`: the netlink port of the route owner's socket, whose changes are no news.
+    ///
+    /// # Errors
+    /// If the kernel will not open a netlink socket.
+    pub fn open(
+        routes: RoutePlan,
+        own_port: u32,
+        eyes: Vec<Eyes>,
+        owner: Recipient<Told>,
+        log: Logger,
+    ) -> Result<Self, NetlinkError> {
+        Ok(Self {
+            monitor: Monitor::open(routes.table, own_port)?,
+            reader: Reader::open()?,
+            routes,
+            owner,
+            settings: Settings::new(log.clone()),
+            log,
+            told: vec![LinkUpdate(None); eyes.len()],
+            eyes,
+            links: BTreeMap::new(),
+            addresses: Vec::new(),
+            own: Vec::new(),
+            changes: Vec::new(),
+        })
+    }
+
+    /// Reads all there is. Routes are told before links, so that what an earlier run left is known before
+    /// the first host is heard.
+    fn read_everything(&mut self, ctx: &mut Context<Self>) {
+        if let Err(error) = self.try_read_everything() {
+            warn!(self.log, "kernel_unreadable"; "error" => %error);
+            ctx.run_later(RETRY, Self::read_everything);
+        }
+    }
+
+    fn try_read_everything(&mut self) -> Result<(), NetlinkError> {
+        self.links = self.reader.links()?.into_iter().map(|link| (link.index, link)).collect();
+        self.addresses = self.reader.addresses()?.iter().map(|seen| (seen.interface, seen.network)).collect();
+        self.tell_addresses();
+        self.tell_routes()?;
+        self.tell_links();
+        Ok(())
+    }
+
+    fn tell_routes(&mut self) -> Result<(), NetlinkError> {
+        let mut routes = self.reader.host_routes(self.routes.table)?;
+        let ours = routes.iter().any(|route| route.protocol == self.routes.protocol);
+        let neighbours: BTreeMap<(u32, Ipv4Addr), _> = if ours {
+            let seen = self.reader.neighbours()?;
+            seen.iter().map(|seen| ((seen.interface, seen.address), seen.lladdr)).collect()
+        } else {
+            BTreeMap::new()
+        };
+        for route in &mut routes {
+            route.segment = self.segment_of(route.interface);
+            route.lladdr = neighbours.get(&(route.interface, route.address)).copied().unwrap_or_default();
+        }
+        self.tell(Fact::TableRead { routes });
+        Ok(())
+    }
+
+    fn segment_of(&self, interface: u32) -> Option<SegmentId> {
+        let name = &self.links.get(&interface)?.name;
+        self.eyes.iter().find(|eyes| eyes.interface == *name).map(|eyes| eyes.segment)
+    }
+
+    fn tell(&self, fact: Fact) {
+        // The owner's mailbox is bounded, but what the kernel says must not be lost.
+        self.owner.do_send(Told { facts: vec![fact], more: false });
+    }
+
+    fn tell_addresses(&mut self) {
+        let mut own: Vec<Ipv4Addr> = self.addresses.iter().map(|(_, network)| network.ip()).collect();
+        own.sort_unstable();
+        own.dedup();
+        if own != self.own {
+            self.own.clone_from(&own);
+            self.tell(Fact::AddressesChanged { addresses: own });
+        }
+    }
+
+    /// Tells everybody whose link is not as it was.
+    fn tell_links(&mut self) {
+        for index in 0..self.eyes.len() {
+            let update = self.look_at(index);
+            if self.told[index] == update {
+                continue;
+            }
+            let eyes = &self.eyes[index];
+            let medium =
+                |update: &LinkUpdate| update.0.as_ref().map(|(medium, link)| (medium.interface, link.up));
+            // A new interface, or one that came up, may have lost its settings.
+            if eyes.manage && update.0.is_some() && medium(&self.told[index]) != medium(&update) {
+                self.settings.apply(&eyes.interface);
+            }
+            if let Some(sweep) = &eyes.sweep {
+                sweep.do_send(update.clone());
+            }
+            eyes.capture.do_send(update.clone());
+            self.told[index] = update;
+        }
+    }
+
+    fn look_at(&self, index: usize) -> LinkUpdate {
+        let name = &self.eyes[index].interface;
+        let Some(seen) = self.links.values().find(|link| link.name == *name) else { return LinkUpdate(None) };
+        let Some(kind) = seen.kind() else { return LinkUpdate(None) };
+        let on_link = self.addresses.iter().filter(|(interface, _)| *interface == seen.index);
+        let medium = Medium { interface: seen.index, kind, broadcast: seen.broadcast };
+        let link = Link {
+            index: seen.index,
+            kind,
+            lladdr: seen.lladdr,
+            up: seen.up,
+            carrier: seen.carrier,
+            addresses: on_link.map(|(_, network)| *network).collect(),
+        };
+        LinkUpdate(Some((medium, link)))
+    }
+
+    fn read(&mut self, ctx: &mut Context<Self>) {
+        let mut changes = std::mem::take(&mut self.changes);
+        let outcome = self.monitor.read(&mut changes);
+        for change in changes.drain(..) {
+            self.follow(change);
+        }
+        self.changes = changes;
+        self.tell_addresses();
+        self.tell_links();
+        match outcome {
+            Ok(true) => ctx.notify(ReadOn),
+            Ok(false) => {}
+            Err(MonitorError::Overrun) => {
+                info!(self.log, "kernel_overrun"; "meaning" => "changes were lost; everything is read again");
+                self.read_everything(ctx);
+                ctx.notify(ReadOn);
+            }
+            Err(error @ MonitorError::Failed(_)) => {
+                warn!(self.log, "monitor_failed"; "error" => %error);
+                ctx.run_later(RETRY, |this, ctx| {
+                    this.read_everything(ctx);
+                    this.read(ctx);
+                });
+            }
+        }
+    }
+
+    fn follow(&mut self, change: Changed) {
+        match change {
+            Changed::Link(link) => {
+                self.links.insert(link.index, link);
+            }
+            Changed::LinkGone { index, .. } => {
+                self.links.remove(&index);
+                self.addresses.retain(|(interface, _)| *interface != index);
+            }
+            Changed::AddressAppeared(seen) => {
+                let address = (seen.interface, seen.network);
+                if !self.addresses.contains(&address) {
+                    self.addresses.push(address);
+                }
+            }
+            Changed::AddressVanished(seen) => {
+                self.addresses.retain(|address| *address != (seen.interface, seen.network));
+            }
+            Changed::RouteAppeared(seen) => self.tell(Fact::RouteAppeared(self.with_segment(seen))),
+            Changed::RouteVanished(seen) => self.tell(Fact::RouteVanished(self.with_segment(seen))),
+            Changed::CoverVanished(prefix) => self.tell(Fact::CoverVanished { prefix }),
+        }
+    }
+
+    fn with_segment(&self, seen: RouteSeen) -> RouteSeen {
+        RouteSeen { segment: self.segment_of(seen.interface), ..seen }
+    }
+}
+
+impl Actor for Watch {
+    type Context = Context<Self>;
+}
+
+impl Handler<Begin> for Watch {
+    type Result = ();
+
+    fn handle(&mut self, _: Begin, ctx: &mut Self::Context) {
+        match Wake::on(&self.monitor) {
+            Ok(wake) => {
+                ctx.add_stream(futures_util::StreamExt::map(readiness(wake), |()| Readable));
+            }
+            Err(error) => warn!(self.log, "monitor_failed"; "error" => %error),
+        }
+        self.read_everything(ctx);
+    }
+}
+
+impl StreamHandler<Readable> for Watch {
+    fn handle(&mut self, _: Readable, ctx: &mut Self::Context) {
+        self.read(ctx);
+    }
+
+    /// It ends with the runtime; until then there is nothing to end it.
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+impl Handler<ReadOn> for Watch {
+    type Result = ();
+
+    fn handle(&mut self, _: ReadOn, ctx: &mut Self::Context) {
+        self.read(ctx);
+    }
+}
+
+impl Handler<ReadTable> for Watch {
+    type Result = ();
+
+    fn handle(&mut self, _: ReadTable, ctx: &mut Self::Context) {
+        self.read_everything(ctx);
+    }
+}
+
+impl Handler<Finish> for Watch {
+    type Result = ();
+
+    fn handle(&mut self, _: Finish, _: &mut Self::Context) {
+        self.settings.restore();
+    }
+}

@@ -1,0 +1,143 @@
+//! The daemon's life in this process: what is bound first, who is told, and the order of the end.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use actix::{Recipient, System};
+use arpherd_actors::messages::{Barrier, Show};
+use arpherd_actors::shepherd::{Charge, Flock, StartError};
+use slog::{Logger, error, info, warn};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{LogFormat, LogLevel, ReportArgs};
+use crate::config::{Config, Loaded, OnExit, Sysctl};
+use crate::control::{Answer, BoxFuture, Oracle, Question, Server, ServerHandle, Unavailable};
+use crate::log;
+
+/// `sysexits.h`: a system error, such as one that a service manager may try again.
+const EX_OSERR: u8 = 71;
+
+/// Runs the daemon with the configuration until it is told to stop.
+pub(crate) fn run(loaded: &Loaded, report: &ReportArgs) -> ExitCode {
+    let log = log::start(format_of(report.log_format), level_of(report.log_level));
+    let config = &loaded.config;
+    // Before anything else: a second daemon must harm nothing.
+    let server = match Server::bind(&config.daemon.control) {
+        Ok(server) => server,
+        Err(error) => {
+            error!(log.logger, "not_started"; "error" => %error);
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    System::new().block_on(live(config, server, report.record.as_deref(), &log.logger))
+}
+
+/// From the start to the end. The calling thread is the packet path.
+async fn live(config: &Config, server: Server, record: Option<&Path>, log: &Logger) -> ExitCode {
+    let plan = config.plan();
+    let names = log::Names::new(&plan);
+    let teller_log = log.clone();
+    let charge = Charge {
+        manage: config.segments().map(|segment| segment.sysctl == Sysctl::Manage).collect(),
+        purge: config.daemon.on_exit == OnExit::Purge,
+        record: record.map(Path::to_path_buf),
+        plan,
+    };
+    let (domains, segments) = (charge.plan.domains.len(), charge.plan.segments.len());
+    let teller = Box::new(move |event: &_| log::tell(&teller_log, event, &names));
+    let flock = match Flock::start(charge, teller, log.clone()).await {
+        Ok(flock) => flock,
+        Err(error) => {
+            error!(log, "not_started"; "error" => %error);
+            return ExitCode::from(exit_code_of(&error));
+        }
+    };
+    let mut handle = server.serve(Arc::new(Asker { show: flock.shower(), counted: flock.counted() }));
+    tell_manager(log, &[sd_notify::NotifyState::Ready]);
+    info!(log, "ready"; "domains" => domains, "segments" => segments,
+        "control" => %config.daemon.control.display(), "version" => env!("CARGO_PKG_VERSION"));
+    let outcome = wait_for_end(log).await;
+    tell_manager(log, &[sd_notify::NotifyState::Stopping]);
+    end(flock, &mut handle).await;
+    outcome
+}
+
+/// Routes go first; who asks meanwhile is still answered.
+async fn end(flock: Flock, handle: &mut ServerHandle) {
+    flock.stop().await;
+    handle.stop().await;
+}
+
+/// Waits for the signal that ends the daemon.
+async fn wait_for_end(log: &Logger) -> ExitCode {
+    let open = |kind| signal(kind);
+    let (terminate, interrupt, hangup) =
+        (open(SignalKind::terminate()), open(SignalKind::interrupt()), open(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = (terminate, interrupt, hangup) else {
+        error!(log, "not_started"; "error" => "cannot listen for signals");
+        return ExitCode::from(EX_OSERR);
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break info!(log, "stopping"; "signal" => "SIGTERM"),
+            _ = interrupt.recv() => break info!(log, "stopping"; "signal" => "SIGINT"),
+            _ = hangup.recv() => warn!(log, "reload_unsupported";
+                "advice" => "restart with `on_exit: keep` to change the configuration without losing a packet"),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn tell_manager(log: &Logger, state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!(log, "manager_not_told"; "error" => %error);
+    }
+}
+
+fn exit_code_of(error: &StartError) -> u8 {
+    match error {
+        StartError::Locked(_) => 69,
+        StartError::Rights { .. } => 77,
+        StartError::Record { .. } => 73,
+        StartError::Netlink(_) | StartError::Port(_) | StartError::Stopped => EX_OSERR,
+    }
+}
+
+fn level_of(level: LogLevel) -> slog::Level {
+    match level {
+        LogLevel::Trace => slog::Level::Trace,
+        LogLevel::Debug => slog::Level::Debug,
+        LogLevel::Info => slog::Level::Info,
+        LogLevel::Warn => slog::Level::Warning,
+        LogLevel::Error => slog::Level::Error,
+    }
+}
+
+fn format_of(format: LogFormat) -> log::Format {
+    match format {
+        LogFormat::Text => log::Format::Text,
+        LogFormat::Json => log::Format::Json,
+    }
+}
+
+/// Puts operators' questions to the route owner.
+struct Asker {
+    show: Recipient<Show>,
+    /// Captures fetch the kernel's drop counts when asked; only then are the counters whole.
+    counted: Vec<Recipient<Barrier>>,
+}
+
+impl Oracle for Asker {
+    fn ask(&self, question: Question) -> BoxFuture<'static, Result<Answer, Unavailable>> {
+        let show = self.show.clone();
+        let counted = if question == Question::Segments { self.counted.clone() } else { Vec::new() };
+        Box::pin(async move {
+            for capture in counted {
+                // A capture that is gone has nothing more to count.
+                let _ = capture.send(Barrier).await;
+            }
+            show.send(Show(question)).await.map_err(|_| Unavailable("the daemon is stopping".into()))
+        })
+    }
+}
