@@ -1,0 +1,38 @@
+//! The edge against the real kernel, judged by the lab's own reader of routes, neighbours and frames.
+//!
+//! Every test has network namespaces of its own; none needs a right or a program. One that cannot run
+//! fails.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it goes wrong")]
+
+mod ipoib;
+mod lists;
+mod monitor;
+mod neighbours;
+mod packets;
+mod rig;
+mod routes;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    // Before any thread: the kernel lets only a process with one thread change its user namespace.
+    if let Err(error) = arpherd_lab::enter() {
+        eprintln!("{error}");
+        return ExitCode::FAILURE;
+    }
+    let mut trials = Vec::new();
+    for tests in
+        [routes::TESTS, neighbours::TESTS, monitor::TESTS, lists::TESTS, packets::TESTS, ipoib::TESTS]
+    {
+        trials.extend(tests.iter().map(|(name, test)| {
+            Trial::test(*name, move || {
+                test();
+                Ok(())
+            })
+        }));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
