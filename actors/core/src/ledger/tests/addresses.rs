@@ -1,0 +1,133 @@
+//! Addresses of this machine come and go.
+
+use super::bench::{A, B, Bench, SECOND, host, ip, link, mac, net, plan};
+use super::log::{Log, delete, put};
+use crate::event::DownReason;
+use crate::fact::Link;
+use crate::order::{Order, Purpose};
+use crate::{Event, Fact};
+
+fn addresses(bench: &mut Bench, last: &[u8]) -> Log {
+    bench.tell(Fact::AddressesChanged { addresses: last.iter().copied().map(ip).collect() })
+}
+
+fn put_with(source: Option<u8>, replace: bool) -> Order {
+    Order::PutRoute { segment: A, address: ip(9), source: source.map(ip), replace }
+}
+
+#[test]
+fn the_preferred_source_is_the_interfaces_first_address_in_the_domain() {
+    let mut bench = Bench::with(plan(2));
+    bench.links(A, Some(Link { addresses: vec![net("192.168.7.1/24"), net("10.0.0.5/24")], ..link(A) }));
+    addresses(&mut bench, &[1, 5]);
+    assert_eq!(bench.hears(A, host(9).speaks()).routes(), [put_with(Some(5), false)]);
+}
+
+#[test]
+fn a_segment_without_an_address_uses_one_the_machine_has_elsewhere() {
+    let mut bench = Bench::new();
+    assert!(link(B).addresses.is_empty());
+    assert_eq!(bench.hears(B, host(9).speaks()).routes(), [put(B, 9)]);
+}
+
+#[test]
+fn without_any_address_in_the_domain_there_is_no_preferred_source() {
+    let mut bench = Bench::cold(plan(1));
+    addresses(&mut bench, &[]);
+    bench.links(A, Some(Link { addresses: Vec::new(), ..link(A) }));
+    assert_eq!(bench.hears(A, host(9).speaks()).routes(), [put_with(None, false)]);
+}
+
+/// The kernel drops every route of an interface with its last address, and says nothing.
+#[test]
+fn routes_are_written_again_when_an_interface_loses_an_address() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    let log = bench.links(A, Some(Link { addresses: Vec::new(), ..link(A) }));
+    assert_eq!(log.routes(), [put_with(Some(1), true)]);
+    let log = addresses(&mut bench, &[]);
+    assert_eq!(log.routes(), [put_with(None, true)]);
+    let mut log = addresses(&mut bench, &[1]).routes();
+    log.extend(bench.up(A).routes());
+    assert_eq!(log, [put_with(Some(1), true), put_with(Some(1), true)]);
+}
+
+#[test]
+fn a_new_preferred_source_is_written_to_every_route() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    addresses(&mut bench, &[1, 5]);
+    let renumbered = Link { addresses: vec![net("10.0.0.5/24"), net("10.0.0.1/24")], ..link(A) };
+    assert_eq!(bench.links(A, Some(renumbered)).routes(), [put_with(Some(5), true)]);
+}
+
+#[test]
+fn an_address_that_is_ours_from_now_on_is_no_host_any_longer() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    let log = addresses(&mut bench, &[1, 9]);
+    assert_eq!(log.routes(), [delete(A, 9)]);
+    assert!(bench.hears(B, host(20).asks(ip(9))).answers().is_empty());
+    assert!(bench.hears(A, host(9).replies()).routes().is_empty());
+    assert!(bench.passes(60 * SECOND).routes().iter().all(|order| *order == delete(B, 20)));
+}
+
+#[test]
+fn a_claim_to_an_address_that_is_ours_from_now_on_comes_to_nothing() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.hears(B, host(9).with_mac(99).announces());
+    addresses(&mut bench, &[1, 9]);
+    assert!(bench.passes(60 * SECOND).is_empty());
+}
+
+fn with_source() -> Bench {
+    let mut plan = plan(2);
+    plan.segments[0].source = Some(ip(1));
+    Bench::with(plan)
+}
+
+#[test]
+fn a_segment_whose_configured_source_is_missing_is_down_until_it_is_there() {
+    let mut bench = with_source();
+    bench.knows(A, host(9));
+    let log = addresses(&mut bench, &[]);
+    assert_eq!(log.events(), [Event::SegmentDown { segment: A, reason: DownReason::SourceMissing }]);
+    assert_eq!(log.routes(), [delete(A, 9)], "the kernel may have kept it");
+    assert!(bench.hears(A, host(9).speaks()).is_empty());
+    assert!(bench.hears(B, host(20).asks(ip(9))).answers().is_empty());
+    let log = addresses(&mut bench, &[1]);
+    assert!(matches!(log.events()[..], [Event::SegmentUp { segment: A, .. }]));
+    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(bench.hears(A, host(9).replies()).routes(), [put(A, 9)]);
+}
+
+#[test]
+fn a_configured_source_may_be_on_any_interface() {
+    let mut plan = plan(2);
+    plan.segments[1].source = Some(ip(1));
+    let mut bench = Bench::with(plan);
+    assert!(link(B).addresses.is_empty());
+    assert_eq!(bench.hears(B, host(9).speaks()).routes(), [put(B, 9)]);
+}
+
+/// The source goes while the cable is out, and the routes with it.
+#[test]
+fn routes_lost_with_an_address_during_a_lost_carrier_are_written_when_it_returns() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.links(A, Some(Link { carrier: false, ..link(A) }));
+    bench.links(A, Some(Link { carrier: false, addresses: Vec::new(), ..link(A) }));
+    addresses(&mut bench, &[]);
+    let log = bench.links(A, Some(Link { addresses: Vec::new(), ..link(A) }));
+    assert_eq!(log.routes(), [put_with(None, true)]);
+}
+
+#[test]
+fn probes_bear_the_source_of_today() {
+    let mut bench = Bench::new();
+    addresses(&mut bench, &[1, 5]);
+    bench.links(A, Some(Link { addresses: vec![net("10.0.0.5/24")], ..link(A) }));
+    let log = bench.hears(B, host(20).asks(ip(9)));
+    assert_eq!(log.frames(Purpose::Search)[0].1.arp.sender, ip(5));
+}

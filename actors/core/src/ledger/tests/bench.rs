@@ -1,0 +1,239 @@
+//! A ledger on a bench: facts go in at virtual times, orders come out with theirs.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipnetwork::Ipv4Network;
+
+use super::log::Log;
+use crate::arp::{Arp, Heard, Operation};
+use crate::fact::{Fact, Link, RouteSeen};
+use crate::plan::{
+    Answer, DomainId, DomainPlan, ExpiryPlan, Limits, LinkKind, Plan, RoutePlan, SegmentId, SegmentPlan,
+    SweepPlan,
+};
+use crate::{Ledger, LinkAddr, Time};
+
+pub(super) const A: SegmentId = SegmentId(0);
+pub(super) const B: SegmentId = SegmentId(1);
+pub(super) const C: SegmentId = SegmentId(2);
+
+pub(super) const PROTOCOL: u8 = 169;
+pub(super) const METRIC: u32 = 50;
+/// `RTPROT_STATIC`, standing for everybody else's routes.
+pub(super) const FOREIGN: u8 = 4;
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+
+pub(super) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// An address of the bench's subnet; `.1` is the gateway's own.
+pub(super) const fn ip(last: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, 0, last)
+}
+
+/// The link-layer address of a host.
+pub(super) const fn mac(last: u8) -> LinkAddr {
+    LinkAddr::ethernet([0x02, 0, 0, 0, 0, last])
+}
+
+/// The gateway's own link-layer address on a segment.
+pub(super) fn own_mac(segment: SegmentId) -> LinkAddr {
+    let [_, low] = segment.0.to_be_bytes();
+    LinkAddr::ethernet([0x02, 0xff, 0, 0, 0, low])
+}
+
+pub(super) fn net(text: &str) -> Ipv4Network {
+    text.parse().expect("the test's prefix is well-formed")
+}
+
+/// A host as it shows in ARP.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Host {
+    pub(super) address: Ipv4Addr,
+    pub(super) lladdr: LinkAddr,
+}
+
+/// The host `10.0.0.last` with a link-layer address of the same number.
+pub(super) fn host(last: u8) -> Host {
+    Host { address: ip(last), lladdr: mac(last) }
+}
+
+impl Host {
+    /// The same address at another link-layer address.
+    pub(super) fn with_mac(self, last: u8) -> Self {
+        Self { lladdr: mac(last), ..self }
+    }
+
+    fn says(self, operation: Operation, sender: Ipv4Addr, target: Ipv4Addr) -> Arp {
+        let target_lladdr = LinkAddr::UNKNOWN;
+        Arp { operation, sender_lladdr: self.lladdr, sender, target_lladdr, target }
+    }
+
+    pub(super) fn asks(self, target: Ipv4Addr) -> Arp {
+        self.says(Operation::Request, self.address, target)
+    }
+
+    /// An ordinary word of life: it asks for the gateway, whom the kernel answers for.
+    pub(super) fn speaks(self) -> Arp {
+        self.asks(ip(1))
+    }
+
+    /// A reply to the gateway.
+    pub(super) fn replies(self) -> Arp {
+        self.says(Operation::Reply, self.address, ip(1))
+    }
+
+    pub(super) fn announces(self) -> Arp {
+        self.says(Operation::Request, self.address, self.address)
+    }
+
+    pub(super) fn announces_in_a_reply(self) -> Arp {
+        self.says(Operation::Reply, self.address, self.address)
+    }
+
+    /// Makes sure that nobody has the address, before it takes it.
+    pub(super) fn probes(self) -> Arp {
+        self.says(Operation::Request, Ipv4Addr::UNSPECIFIED, self.address)
+    }
+}
+
+/// A domain `10.0.0.0/24` over so many Ethernet segments, with every key at its default.
+pub(super) fn plan(segments: u8) -> Plan {
+    let prefixes = vec![net("10.0.0.0/24")];
+    Plan {
+        domains: vec![DomainPlan { name: "lan".to_owned(), prefixes: prefixes.clone() }],
+        segments: (b'a'..b'a' + segments).map(|name| segment(char::from(name), &prefixes)).collect(),
+        routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC },
+    }
+}
+
+pub(super) fn segment(name: char, prefixes: &[Ipv4Network]) -> SegmentPlan {
+    SegmentPlan {
+        name: name.to_string(),
+        domain: DomainId(0),
+        interface: name.to_string(),
+        kind: None,
+        source: None,
+        prefixes: prefixes.to_vec(),
+        answer: Answer::Live,
+        sweep: Some(SweepPlan { interval: 60 * SECOND, rate: 500, in_flight: 256 }),
+        expiry: ExpiryPlan { quiet: 30 * SECOND, interval: SECOND, unicast: None, broadcast: 2 },
+        limits: Limits { hosts: 65_536, hosts_per_lladdr: 64, new_per_second: 2000 },
+    }
+}
+
+/// A segment's interface in good order. Only the first one has an address: the gateway's, shared by all.
+pub(super) fn link(segment: SegmentId) -> Link {
+    Link {
+        index: interface(segment),
+        kind: LinkKind::Ethernet,
+        lladdr: own_mac(segment),
+        up: true,
+        carrier: true,
+        addresses: if segment == A { vec![net("10.0.0.1/24")] } else { Vec::new() },
+    }
+}
+
+pub(super) fn interface(segment: SegmentId) -> u32 {
+    10 + u32::from(segment.0)
+}
+
+/// A route of ours to `10.0.0.last` through the segment.
+pub(super) fn our_route(segment: SegmentId, last: u8) -> RouteSeen {
+    RouteSeen {
+        address: ip(last),
+        protocol: PROTOCOL,
+        metric: METRIC,
+        interface: interface(segment),
+        segment: Some(segment),
+        source: Some(ip(1)),
+        lladdr: mac(last),
+    }
+}
+
+/// Somebody else's route to `10.0.0.last`, by an interface that is no segment's.
+pub(super) fn foreign_route(last: u8) -> RouteSeen {
+    RouteSeen {
+        protocol: FOREIGN,
+        metric: 0,
+        interface: 99,
+        segment: None,
+        source: None,
+        ..our_route(A, last)
+    }
+}
+
+pub(super) struct Bench {
+    pub(super) ledger: Ledger,
+    pub(super) now: Time,
+}
+
+impl Bench {
+    /// Three segments in good order, nobody known.
+    pub(super) fn new() -> Self {
+        Self::with(plan(3))
+    }
+
+    /// The plan's segments in good order, nobody known.
+    pub(super) fn with(plan: Plan) -> Self {
+        let segments = 0..u16::try_from(plan.segments.len()).expect("few segments");
+        let mut bench = Self::cold(plan);
+        bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
+        for segment in segments.map(SegmentId) {
+            bench.up(segment);
+        }
+        bench.tell(Fact::TableRead { routes: Vec::new() });
+        bench
+    }
+
+    /// A ledger that was told nothing yet.
+    pub(super) fn cold(plan: Plan) -> Self {
+        Self { ledger: Ledger::new(plan), now: Time::ZERO + 1000 * SECOND }
+    }
+
+    /// A fact, and what comes of it before any time passes.
+    pub(super) fn tell(&mut self, fact: Fact) -> Log {
+        let mut log = Log::default();
+        log.extend(self.now, |orders| self.ledger.step(self.now, fact, orders));
+        self.ring(self.now, &mut log);
+        log
+    }
+
+    pub(super) fn hears(&mut self, segment: SegmentId, arp: Arp) -> Log {
+        self.tell(Fact::Heard { segment, heard: Heard { arp, from: arp.sender_lladdr } })
+    }
+
+    /// A host speaks on the segment, and is known from then on.
+    pub(super) fn knows(&mut self, segment: SegmentId, host: Host) {
+        self.hears(segment, host.speaks());
+    }
+
+    pub(super) fn up(&mut self, segment: SegmentId) -> Log {
+        self.links(segment, Some(link(segment)))
+    }
+
+    pub(super) fn links(&mut self, segment: SegmentId, link: Option<Link>) -> Log {
+        self.tell(Fact::LinkChanged { segment, link })
+    }
+
+    /// Time passes, and the ledger is woken exactly when it asked for it.
+    pub(super) fn passes(&mut self, span: Duration) -> Log {
+        let mut log = Log::default();
+        let end = self.now + span;
+        self.ring(end, &mut log);
+        self.now = end;
+        log
+    }
+
+    /// Wakes the ledger at each deadline up to and including `end`.
+    fn ring(&mut self, end: Time, log: &mut Log) {
+        while let Some(at) = self.ledger.deadline().filter(|at| *at <= end) {
+            assert!(at >= self.now, "a deadline in the past: {at:?}, and it is {:?}", self.now);
+            self.now = at;
+            log.extend(at, |orders| self.ledger.step(at, Fact::TimePassed, orders));
+        }
+    }
+}

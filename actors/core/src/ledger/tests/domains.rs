@@ -1,0 +1,100 @@
+//! Two subnets in one daemon never mix.
+
+use std::net::Ipv4Addr;
+
+use super::bench::{A, B, Bench, C, Host, PROTOCOL, SECOND, host, ip, mac, net, our_route, plan, segment};
+use crate::fact::RouteSeen;
+use crate::plan::{DomainId, DomainPlan, SegmentId};
+use crate::{Event, Fact};
+
+const D: SegmentId = SegmentId(3);
+
+/// A host of the second subnet.
+fn other(last: u8) -> Host {
+    Host { address: Ipv4Addr::new(10, 9, 0, last), lladdr: mac(last) }
+}
+
+/// `10.0.0.0/24` on a and b, `10.9.0.0/24` on c and d.
+fn two_domains() -> Bench {
+    let mut plan = plan(2);
+    let prefixes = vec![net("10.9.0.0/24")];
+    for name in ['c', 'd'] {
+        plan.segments.push(crate::plan::SegmentPlan { domain: DomainId(1), ..segment(name, &prefixes) });
+    }
+    plan.domains.push(DomainPlan { name: "lab".to_owned(), prefixes });
+    let mut bench = Bench::with(plan);
+    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1), Ipv4Addr::new(10, 9, 0, 1)] });
+    bench
+}
+
+#[test]
+fn nobody_is_answered_for_across_domains() {
+    let mut bench = two_domains();
+    bench.knows(A, host(9));
+    bench.knows(C, other(9));
+    assert!(bench.hears(C, other(20).asks(ip(9))).answers().is_empty());
+    assert!(bench.hears(A, host(20).asks(other(9).address)).answers().is_empty());
+    assert_eq!(bench.hears(D, other(21).asks(other(9).address)).answers().len(), 1);
+}
+
+#[test]
+fn a_search_stays_in_its_domain() {
+    let mut bench = two_domains();
+    assert_eq!(bench.hears(A, host(20).asks(ip(77))).searches(), [(B, ip(77))]);
+    assert!(bench.hears(A, host(20).asks(other(77).address)).searches().is_empty());
+}
+
+#[test]
+fn a_host_of_one_domain_is_not_learned_on_a_segment_of_the_other() {
+    let mut bench = two_domains();
+    assert!(bench.hears(C, host(9).announces()).is_empty());
+    assert!(bench.hears(A, other(9).announces()).is_empty());
+}
+
+#[test]
+fn a_word_in_the_other_domain_moves_nobody() {
+    let mut bench = two_domains();
+    bench.knows(A, host(9));
+    assert!(bench.hears(C, host(9).speaks()).is_empty());
+    assert!(bench.hears(C, host(9).probes()).is_empty());
+}
+
+#[test]
+fn announcements_stay_in_their_domain() {
+    let mut bench = two_domains();
+    bench.knows(C, other(9));
+    assert_eq!(bench.hears(D, other(9).speaks()).announcements(), [(C, other(9).address)]);
+    let relabelled = crate::fact::Link { lladdr: mac(200), ..super::bench::link(A) };
+    assert!(bench.links(A, Some(relabelled)).announcements().is_empty());
+}
+
+#[test]
+fn each_domain_has_its_own_cover_and_loses_it_alone() {
+    let mut bench = two_domains();
+    let log = bench.tell(Fact::CoverVanished { prefix: net("10.9.0.0/24") });
+    let cover = crate::Order::PutCover { domain: DomainId(1), prefix: net("10.9.0.0/24") };
+    assert_eq!(log.orders(), [cover]);
+}
+
+/// Two domains may name the same prefix when they live in different network namespaces.
+#[test]
+fn the_same_address_in_two_domains_is_two_hosts() {
+    let mut plan = plan(2);
+    plan.domains.push(DomainPlan { name: "twin".to_owned(), prefixes: vec![net("10.0.0.0/24")] });
+    for name in ['c', 'd'] {
+        let twin = segment(name, &[net("10.0.0.0/24")]);
+        plan.segments.push(crate::plan::SegmentPlan { domain: DomainId(1), ..twin });
+    }
+    let mut bench = Bench::with(plan);
+    bench.knows(A, host(9));
+    bench.knows(C, host(9).with_mac(99));
+    assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1);
+    assert_eq!(bench.hears(D, host(20).asks(ip(9))).answers().len(), 1);
+    let log = bench.tell(Fact::RouteVanished(our_route(C, 9)));
+    assert_eq!(log.events(), [Event::RouteHealed { address: ip(9), segment: C }]);
+    let moved = bench.hears(D, host(9).with_mac(99).speaks());
+    assert!(matches!(moved.events()[..], [Event::HostMoved { old_segment: C, segment: D, .. }]));
+    assert!(bench.passes(SECOND).routes().is_empty());
+    let stray = RouteSeen { protocol: PROTOCOL, ..our_route(A, 9) };
+    assert!(bench.tell(Fact::RouteAppeared(stray)).is_empty(), "it stands as it should");
+}

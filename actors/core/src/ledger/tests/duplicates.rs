@@ -1,0 +1,150 @@
+//! An address claimed by a second station while the first still answers, and addresses that flap.
+
+use super::bench::{A, B, Bench, C, SECOND, host, ip, mac, ms};
+use super::log::replace;
+use crate::{Event, LinkAddr, SegmentId};
+
+fn duplicate(claimant_lladdr: LinkAddr, claimant_segment: SegmentId) -> Event {
+    Event::DuplicateAddress { address: ip(9), lladdr: mac(9), segment: A, claimant_lladdr, claimant_segment }
+}
+
+#[test]
+fn an_incumbent_that_answers_keeps_its_address_and_both_are_named() {
+    for segment in [A, B] {
+        let mut bench = Bench::new();
+        bench.knows(A, host(9));
+        bench.hears(segment, host(9).with_mac(99).announces());
+        let log = bench.hears(A, host(9).replies());
+        assert_eq!(log.events(), [duplicate(mac(99), segment)]);
+        assert_eq!(log.orders().len(), 1);
+        assert!(bench.passes(SECOND).is_empty());
+    }
+}
+
+#[test]
+fn a_late_answer_still_keeps_the_address() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.hears(B, host(9).with_mac(99).speaks());
+    bench.passes(ms(249));
+    assert_eq!(bench.hears(A, host(9).replies()).events(), [duplicate(mac(99), B)]);
+    assert!(bench.passes(SECOND).is_empty());
+}
+
+#[test]
+fn a_claimant_that_was_refused_is_not_looked_into_again_for_a_while() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.hears(B, host(9).with_mac(99).announces());
+    bench.hears(A, host(9).replies());
+    for _ in 0..9 {
+        bench.passes(SECOND);
+        assert!(bench.hears(B, host(9).with_mac(99).speaks()).is_empty());
+    }
+    bench.passes(SECOND);
+    assert_eq!(bench.hears(B, host(9).with_mac(99).speaks()).questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(bench.hears(A, host(9).replies()).events(), [duplicate(mac(99), B)]);
+}
+
+#[test]
+fn a_claimant_that_changes_its_address_with_every_frame_does_not_flood_the_log() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    let mut told = 0;
+    for last in 100..200 {
+        bench.hears(B, host(9).with_mac(last).announces());
+        told += bench.hears(A, host(9).replies()).events().len();
+        bench.passes(ms(10));
+    }
+    assert_eq!(told, 1);
+}
+
+#[test]
+fn the_claimant_is_answered_for_others_but_not_for_the_address_it_claims() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.knows(A, host(20));
+    bench.hears(B, host(9).with_mac(99).announces());
+    bench.hears(A, host(9).replies());
+    assert_eq!(bench.hears(B, host(9).with_mac(99).asks(ip(20))).answers(), [(B, ip(20), mac(99))]);
+    assert!(bench.hears(B, host(9).with_mac(99).asks(ip(9))).answers().is_empty());
+    assert_eq!(bench.hears(B, host(30).asks(ip(9))).answers(), [(B, ip(9), mac(30))]);
+}
+
+#[test]
+fn only_one_claim_to_an_address_is_looked_into_at_a_time() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    assert_eq!(bench.hears(B, host(9).with_mac(98).speaks()).questions().len(), 1);
+    assert!(bench.hears(C, host(9).with_mac(99).speaks()).is_empty());
+    assert_eq!(bench.passes(SECOND).routes(), [replace(B, 9)]);
+}
+
+fn is_flapping(event: &Event) -> bool {
+    matches!(event, Event::HostFlapping { .. })
+}
+
+#[test]
+fn an_address_that_flaps_is_held_where_it_is_for_a_minute() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    for (segment, _) in [B, A, B, A, B].into_iter().zip(0..) {
+        bench.passes(SECOND);
+        assert_eq!(bench.hears(segment, host(9).speaks()).routes(), [replace(segment, 9)]);
+    }
+    bench.passes(SECOND);
+    let log = bench.hears(A, host(9).speaks());
+    let flapping = Event::HostFlapping {
+        address: ip(9),
+        lladdr: mac(9),
+        segment: B,
+        claimant_lladdr: mac(9),
+        claimant_segment: A,
+    };
+    assert_eq!(log.events(), [flapping]);
+    assert!(log.routes().is_empty());
+    for _ in 0..5 {
+        bench.passes(10 * SECOND);
+        bench.knows(B, host(9));
+        assert!(bench.hears(A, host(9).speaks()).is_empty(), "held, and told once");
+    }
+    bench.passes(10 * SECOND);
+    assert_eq!(bench.hears(A, host(9).speaks()).routes(), [replace(A, 9)]);
+}
+
+#[test]
+fn a_few_moves_an_hour_are_no_flapping() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    for segment in [B, A, B, A, B, A, B, A, B, A] {
+        bench.passes(13 * SECOND);
+        assert_eq!(bench.hears(segment, host(9).speaks()).routes(), [replace(segment, 9)]);
+    }
+}
+
+#[test]
+fn who_is_held_and_silent_is_given_up_all_the_same() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    for segment in [B, A, B, A, B, A] {
+        bench.hears(segment, host(9).speaks());
+    }
+    let log = bench.passes(40 * SECOND);
+    assert!(
+        log.events().iter().any(|event| matches!(event, Event::HostGone { segment, .. } if *segment == B))
+    );
+    assert!(!bench.hears(A, host(9).speaks()).events().iter().any(is_flapping));
+}
+
+/// The incumbent was given up while it was being asked, and then answered after all.
+#[test]
+fn an_incumbent_revived_by_its_answer_is_not_moved() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.passes(ms(34_800));
+    bench.hears(B, host(9).with_mac(99).speaks());
+    bench.passes(ms(210));
+    assert_eq!(bench.hears(A, host(9).replies()).events(), [duplicate(mac(99), B)]);
+    let log = bench.passes(SECOND);
+    assert!(log.routes().is_empty(), "{log:?}");
+}

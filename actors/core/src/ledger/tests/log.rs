@@ -1,0 +1,121 @@
+//! What a ledger ordered and when, with the questions tests ask of it.
+
+use std::net::Ipv4Addr;
+
+use super::bench::ip;
+use crate::order::{Order, Purpose};
+use crate::{Event, Frame, LinkAddr, SegmentId, Time};
+
+/// Orders with the times they were given at.
+#[derive(Debug, Default)]
+pub(super) struct Log(Vec<(Time, Order)>);
+
+impl Log {
+    pub(super) fn extend(&mut self, at: Time, step: impl FnOnce(&mut Vec<Order>)) {
+        let mut orders = Vec::new();
+        step(&mut orders);
+        self.0.extend(orders.into_iter().map(|order| (at, order)));
+    }
+
+    pub(super) fn orders(&self) -> Vec<Order> {
+        self.pick(|order| Some(order.clone()))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn pick<T>(&self, wanted: impl Fn(&Order) -> Option<T>) -> Vec<T> {
+        self.0.iter().filter_map(|(_, order)| wanted(order)).collect()
+    }
+
+    /// Orders about host routes.
+    pub(super) fn routes(&self) -> Vec<Order> {
+        let is_route = |order: &Order| {
+            matches!(order, Order::PutRoute { .. } | Order::DeleteRoute { .. } | Order::DeleteStray(_))
+        };
+        self.pick(|order| is_route(order).then(|| order.clone()))
+    }
+
+    /// Orders about neighbour entries.
+    pub(super) fn neighbours(&self) -> Vec<Order> {
+        let is_entry =
+            |order: &Order| matches!(order, Order::PutNeighbour { .. } | Order::DeleteNeighbour { .. });
+        self.pick(|order| is_entry(order).then(|| order.clone()))
+    }
+
+    pub(super) fn events(&self) -> Vec<Event> {
+        self.pick(|order| if let Order::Tell(event) = order { Some(event.clone()) } else { None })
+    }
+
+    /// Frames of one sort: where, and what.
+    pub(super) fn frames(&self, sort: Purpose) -> Vec<(SegmentId, Frame)> {
+        self.pick(|order| match order {
+            Order::Transmit { segment, frame, purpose } if *purpose == sort => Some((*segment, *frame)),
+            _ => None,
+        })
+    }
+
+    /// Proxied replies: where, for which target, to which station.
+    pub(super) fn answers(&self) -> Vec<(SegmentId, Ipv4Addr, LinkAddr)> {
+        let told =
+            |(segment, frame): (SegmentId, Frame)| (segment, frame.arp.sender, frame.arp.target_lladdr);
+        self.frames(Purpose::Answer).into_iter().map(told).collect()
+    }
+
+    /// Questions about known hosts: where, for which address, and to which station, or to all.
+    pub(super) fn questions(&self) -> Vec<(SegmentId, Ipv4Addr, Option<LinkAddr>)> {
+        let told = |(segment, frame): (SegmentId, Frame)| (segment, frame.arp.target, frame.to);
+        self.frames(Purpose::Verify).into_iter().map(told).collect()
+    }
+
+    /// Searches for unknown targets: where, and for which.
+    pub(super) fn searches(&self) -> Vec<(SegmentId, Ipv4Addr)> {
+        let told = |(segment, frame): (SegmentId, Frame)| (segment, frame.arp.target);
+        self.frames(Purpose::Search).into_iter().map(told).collect()
+    }
+
+    /// Announcements: where, and of which address.
+    pub(super) fn announcements(&self) -> Vec<(SegmentId, Ipv4Addr)> {
+        let told = |(segment, frame): (SegmentId, Frame)| (segment, frame.arp.sender);
+        self.frames(Purpose::Announce).into_iter().map(told).collect()
+    }
+
+    /// When frames of one sort were sent, in milliseconds since `start`.
+    pub(super) fn millis_of(&self, sort: Purpose, start: Time) -> Vec<u128> {
+        let is_wanted = |order: &Order| matches!(order, Order::Transmit { purpose, .. } if *purpose == sort);
+        self.0
+            .iter()
+            .filter(|(_, order)| is_wanted(order))
+            .map(|(at, _)| at.since(start).as_millis())
+            .collect()
+    }
+
+    /// When an event was told, in milliseconds since `start`.
+    pub(super) fn millis_of_event(&self, start: Time, wanted: impl Fn(&Event) -> bool) -> Option<u128> {
+        let is_wanted = |order: &Order| matches!(order, Order::Tell(event) if wanted(event));
+        self.0.iter().find(|(_, order)| is_wanted(order)).map(|(at, _)| at.since(start).as_millis())
+    }
+}
+
+/// A first route to `10.0.0.last`.
+pub(super) fn put(segment: SegmentId, last: u8) -> Order {
+    Order::PutRoute { segment, address: ip(last), source: Some(ip(1)), replace: false }
+}
+
+/// A route to `10.0.0.last` in place of one that may stand.
+pub(super) fn replace(segment: SegmentId, last: u8) -> Order {
+    Order::PutRoute { segment, address: ip(last), source: Some(ip(1)), replace: true }
+}
+
+pub(super) fn delete(segment: SegmentId, last: u8) -> Order {
+    Order::DeleteRoute { segment, address: ip(last) }
+}
+
+pub(super) fn put_neighbour(segment: SegmentId, last: u8, lladdr: LinkAddr) -> Order {
+    Order::PutNeighbour { segment, address: ip(last), lladdr }
+}
+
+pub(super) fn delete_neighbour(segment: SegmentId, last: u8) -> Order {
+    Order::DeleteNeighbour { segment, address: ip(last) }
+}

@@ -1,0 +1,178 @@
+//! Questions about targets nobody is known to have: searched for elsewhere, held, answered when proven.
+
+use std::net::Ipv4Addr;
+
+use super::bench::{A, B, Bench, C, Host, SECOND, host, ip, link, mac, ms, net, plan};
+use crate::LinkAddr;
+use crate::arp::Operation;
+use crate::fact::Link;
+use crate::order::Purpose;
+
+#[test]
+fn an_unknown_target_is_searched_for_on_every_segment_but_the_askers() {
+    let mut bench = Bench::new();
+    let log = bench.hears(B, host(20).asks(ip(9)));
+    assert_eq!(log.searches(), [(A, ip(9)), (C, ip(9))]);
+    for (_, frame) in log.frames(Purpose::Search) {
+        assert_eq!(frame.to, None);
+        assert_eq!((frame.arp.operation, frame.arp.sender), (Operation::Request, ip(1)));
+    }
+}
+
+#[test]
+fn a_target_that_proves_itself_is_answered_for_at_once() {
+    let mut bench = Bench::new();
+    bench.hears(B, host(20).asks(ip(9)));
+    bench.passes(ms(3));
+    assert_eq!(bench.hears(A, host(9).replies()).answers(), [(B, ip(9), mac(20))]);
+    assert!(bench.passes(10 * SECOND).answers().is_empty(), "once");
+}
+
+#[test]
+fn any_word_of_the_target_is_proof() {
+    for arp in [host(9).speaks(), host(9).announces(), host(9).replies()] {
+        let mut bench = Bench::new();
+        bench.hears(B, host(20).asks(ip(9)));
+        assert_eq!(bench.hears(C, arp).answers(), [(B, ip(9), mac(20))]);
+    }
+}
+
+#[test]
+fn a_target_that_turns_out_to_live_beside_the_asker_is_left_to_answer_itself() {
+    let mut bench = Bench::new();
+    bench.hears(B, host(20).asks(ip(9)));
+    assert!(bench.hears(B, host(9).speaks()).answers().is_empty());
+}
+
+#[test]
+fn everybody_who_waits_is_answered_but_who_lives_beside_the_target() {
+    let mut bench = Bench::new();
+    bench.hears(B, host(20).asks(ip(9)));
+    bench.hears(C, host(30).asks(ip(9)));
+    bench.hears(A, host(40).asks(ip(9)));
+    bench.hears(B, host(21).asks(ip(9)));
+    let answers = bench.hears(A, host(9).replies()).answers();
+    assert_eq!(answers, [(B, ip(9), mac(20)), (C, ip(9), mac(30)), (B, ip(9), mac(21))]);
+}
+
+#[test]
+fn many_askers_cost_one_search_a_second_and_segment() {
+    let mut bench = Bench::new();
+    let mut searches = Vec::new();
+    for _ in 0..10 {
+        for last in 20..60 {
+            searches.extend(bench.hears(B, host(last).asks(ip(9))).searches());
+        }
+        searches.extend(bench.passes(ms(500)).searches());
+    }
+    for segment in [A, C] {
+        let there = searches.iter().filter(|(at, _)| *at == segment).count();
+        assert!((5..=6).contains(&there), "{there} searches in five seconds");
+    }
+    assert!(searches.iter().all(|(segment, _)| *segment != B));
+}
+
+#[test]
+fn askers_on_two_segments_have_all_three_searched_once() {
+    let mut bench = Bench::new();
+    let mut searches = bench.hears(B, host(20).asks(ip(9))).searches();
+    searches.extend(bench.hears(A, host(30).asks(ip(9))).searches());
+    assert_eq!(searches, [(A, ip(9)), (C, ip(9)), (B, ip(9))]);
+}
+
+#[test]
+fn a_search_is_repeated_once_while_its_asker_waits_and_then_ends() {
+    let mut bench = Bench::new();
+    let start = bench.now;
+    bench.hears(B, host(20).asks(ip(9)));
+    let log = bench.passes(20 * SECOND);
+    assert_eq!(log.millis_of(Purpose::Search, start), [1000, 1000]);
+    assert_eq!(bench.ledger.deadline(), Some(start + 30 * SECOND), "only the asker's own life is left");
+}
+
+#[test]
+fn an_asker_that_waited_too_long_is_not_answered_any_more() {
+    let mut bench = Bench::new();
+    bench.hears(B, host(20).asks(ip(9)));
+    bench.passes(3 * SECOND);
+    assert!(bench.hears(A, host(9).replies()).answers().is_empty());
+}
+
+#[test]
+fn at_most_sixteen_askers_are_held_for_one_target() {
+    let mut bench = Bench::new();
+    for last in 20..60 {
+        bench.hears(B, host(last).asks(ip(9)));
+    }
+    assert_eq!(bench.hears(A, host(9).replies()).answers().len(), 16);
+}
+
+#[test]
+fn an_asker_that_repeats_itself_is_held_once() {
+    let mut bench = Bench::new();
+    for _ in 0..5 {
+        bench.hears(B, host(20).asks(ip(9)));
+    }
+    assert_eq!(bench.hears(A, host(9).replies()).answers().len(), 1);
+}
+
+fn wide() -> Bench {
+    let mut plan = plan(2);
+    for prefixes in [&mut plan.domains[0].prefixes, &mut plan.segments[0].prefixes] {
+        *prefixes = vec![net("10.0.0.0/16")];
+    }
+    Bench::with(plan)
+}
+
+/// Asks for so many targets nobody has, and counts the searches.
+fn scan(bench: &mut Bench, targets: std::ops::Range<u32>) -> usize {
+    let first = u32::from(Ipv4Addr::new(10, 0, 1, 0));
+    targets.map(|n| bench.hears(B, host(20).asks((first + n).into())).searches().len()).sum()
+}
+
+#[test]
+fn a_flood_of_unknown_targets_is_searched_at_a_pace() {
+    assert_eq!(scan(&mut wide(), 0..5000), 2000, "at one moment");
+}
+
+#[test]
+fn beyond_4096_unknown_targets_more_are_shed_while_known_hosts_are_answered() {
+    let mut bench = wide();
+    bench.knows(A, host(9));
+    scan(&mut bench, 0..5000);
+    bench.passes(ms(900));
+    assert_eq!(scan(&mut bench, 5000..6000), 0, "the pace would allow it, the memory does not");
+    assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1);
+    bench.passes(3 * SECOND);
+    assert_eq!(scan(&mut bench, 6000..7000), 1000);
+}
+
+#[test]
+fn only_segments_that_are_up_and_may_hold_the_target_are_searched() {
+    let mut plan = plan(3);
+    plan.segments[2].prefixes = vec![net("10.0.0.64/28")];
+    let mut bench = Bench::with(plan);
+    assert_eq!(bench.hears(B, host(20).asks(ip(9))).searches(), [(A, ip(9))]);
+    bench.links(A, Some(Link { carrier: false, ..link(A) }));
+    bench.passes(10 * SECOND);
+    assert!(bench.hears(B, host(20).asks(ip(9))).is_empty());
+    assert_eq!(bench.hears(B, host(20).asks(ip(70))).searches(), [(C, ip(70))]);
+}
+
+#[test]
+fn a_route_taken_over_from_an_earlier_run_answers_once_its_host_has_spoken() {
+    let mut bench = Bench::new();
+    let silent = crate::fact::RouteSeen { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
+    bench.tell(crate::Fact::TableRead { routes: vec![silent] });
+    let log = bench.hears(B, host(20).asks(ip(9)));
+    assert!(log.answers().is_empty(), "whom it leads to is not known");
+    assert_eq!(bench.hears(A, host(9).replies()).answers(), [(B, ip(9), mac(20))]);
+}
+
+#[test]
+fn an_asker_is_not_told_of_its_own_second_address() {
+    let mut bench = Bench::new();
+    bench.hears(B, host(20).asks(ip(9)));
+    let same_station = Host { lladdr: mac(20), ..host(9) };
+    assert!(bench.hears(A, same_station.speaks()).answers().is_empty());
+}

@@ -1,0 +1,58 @@
+//! The end of the daemon.
+
+use super::bench::{A, B, Bench, SECOND, foreign_route, host, ip, net};
+use super::log::{delete, delete_neighbour};
+use crate::Fact;
+use crate::order::Order;
+use crate::plan::DomainId;
+
+#[test]
+fn a_purge_takes_every_route_cover_and_neighbour_entry_of_ours() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.knows(B, host(10));
+    let log = bench.tell(Fact::Stopped { purge: true });
+    assert_eq!(log.routes(), [delete(A, 9), delete(B, 10)]);
+    assert_eq!(log.neighbours(), [delete_neighbour(A, 9), delete_neighbour(B, 10)]);
+    let cover = Order::DeleteCover { domain: DomainId(0), prefix: net("10.0.0.0/24") };
+    assert!(log.orders().contains(&cover));
+}
+
+#[test]
+fn keeping_leaves_everything_as_it_is() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    assert!(bench.tell(Fact::Stopped { purge: false }).is_empty());
+}
+
+#[test]
+fn somebody_elses_route_outlives_a_purge() {
+    let mut bench = Bench::new();
+    bench.tell(Fact::RouteAppeared(foreign_route(9)));
+    bench.knows(A, host(9));
+    let log = bench.tell(Fact::Stopped { purge: true });
+    assert!(log.routes().is_empty());
+    assert_eq!(log.neighbours(), [delete_neighbour(A, 9)]);
+}
+
+#[test]
+fn a_refused_route_is_purged_too() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.tell(Fact::RouteRefused { segment: A, address: ip(9), errno: 105, reason: String::new() });
+    assert_eq!(bench.tell(Fact::Stopped { purge: true }).routes(), [delete(A, 9)]);
+}
+
+#[test]
+fn after_the_end_nothing_is_ordered() {
+    for purge in [true, false] {
+        let mut bench = Bench::new();
+        bench.knows(A, host(9));
+        bench.hears(B, host(20).asks(ip(77)));
+        bench.tell(Fact::Stopped { purge });
+        assert_eq!(bench.ledger.deadline(), None);
+        assert!(bench.hears(B, host(21).asks(ip(9))).is_empty());
+        assert!(bench.passes(3600 * SECOND).is_empty());
+        assert!(bench.tell(Fact::Stopped { purge: true }).is_empty());
+    }
+}
