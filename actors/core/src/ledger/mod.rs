@@ -144,7 +144,11 @@ impl Ledger {
             Fact::RouteAppeared(seen) | Fact::RouteVanished(seen) => seen.segment,
             _ => None,
         };
-        segment.is_none_or(|id| id.index() < self.segments.len())
+        segment.is_none_or(|id| self.is_planned(id))
+    }
+
+    fn is_planned(&self, segment: SegmentId) -> bool {
+        segment.index() < self.segments.len()
     }
 
     fn fire(&mut self, now: Time, orders: &mut Vec<Order>) {

@@ -53,7 +53,7 @@ impl Ledger {
     /// A route with our mark: true if it stands for a host of ours, now or from now on.
     fn take_over(&mut self, now: Time, seen: &RouteSeen, orders: &mut Vec<Order>) -> bool {
         // It leads over an interface that is not ours to look after: another arpherd's, perhaps.
-        let Some(segment) = seen.segment else { return false };
+        let Some(segment) = seen.segment.filter(|id| self.is_planned(*id)) else { return false };
         let key = self.key(segment, seen.address);
         match self.hosts.get(&key) {
             Some(host) if host.is_live() && host.segment == segment && seen.metric == self.routes.metric => {
