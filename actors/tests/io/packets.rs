@@ -16,6 +16,7 @@ crate::tests![
     answers_go_where_they_are_sent_from_the_interfaces_address,
     what_is_not_for_us_is_not_heard,
     lying_packets_are_counted_and_do_no_harm,
+    a_bridge_is_heard_and_its_port_is_not,
     a_deaf_port_sends_and_hears_nothing,
     a_burst_is_read_in_batches,
     a_burst_is_sent_in_order,
@@ -142,6 +143,29 @@ fn lying_packets_are_counted_and_do_no_harm() {
     wire.send_raw(&honest).unwrap();
     assert_eq!(drain(&mut port, &mut tally).len(), 1);
     assert_eq!((tally.read, tally.malformed), (7, 6));
+}
+
+/// The bridge takes a frame from its port before sockets on the port see it; so a segment is the bridge.
+fn a_bridge_is_heard_and_its_port_is_not() {
+    let (rig, mut on_port, wire) = port();
+    rig.router.bridge("br0").unwrap();
+    rig.router.up("br0").unwrap();
+    rig.router.enslave("lan0", "br0").unwrap();
+    let interface = rig.router.index("br0").unwrap();
+    let medium = Medium { interface, ..on_port.medium() };
+    let mut on_bridge = rig.router.run(|| PacketPort::open(medium)).unwrap();
+    let mut tally = Tally::default();
+    let mut heard = Vec::new();
+    // A port forwards only after a while.
+    wait_until(LIMIT, "the bridge is heard", || {
+        wire.send(&ArpFrame::request(FAR, HOST, OWN)).unwrap();
+        heard.extend(drain(&mut on_bridge, &mut tally));
+        !heard.is_empty()
+    });
+    drain(&mut on_port, &mut tally);
+    wire.send(&ArpFrame::request(FAR, HOST, OWN)).unwrap();
+    assert_eq!(drain(&mut on_bridge, &mut tally).len(), 1);
+    assert_eq!(drain(&mut on_port, &mut tally), []);
 }
 
 fn a_deaf_port_sends_and_hears_nothing() {
