@@ -19,7 +19,7 @@ use crate::plan::{LinkKind, SegmentId};
 use crate::time::Time;
 
 /// How long an incumbent may take to answer one question. Two of them keep a move well under a second.
-const WAIT: Duration = Duration::from_millis(125);
+pub(super) const WAIT: Duration = Duration::from_millis(125);
 /// Questions to an incumbent.
 const TRIES: u8 = 2;
 /// The same for one that may be asleep.
@@ -149,15 +149,20 @@ impl Ledger {
         }
     }
 
-    /// The host at the known place spoke; whoever claims its address does so wrongly.
+    /// The host at the known place spoke; whoever else claims its address does so wrongly.
     pub(super) fn incumbent_spoke(&mut self, now: Time, key: Key, orders: &mut Vec<Order>) {
         let Some(claim) = self.claims.remove(&key) else { return };
         let Some(host) = self.hosts.get(&key) else { return };
         let (lladdr, segment) = (host.lladdr, host.segment);
         let Sighting { segment: claimant_segment, lladdr: claimant_lladdr, .. } = claim.claimant;
+        if host.is_at(claimant_segment, &claimant_lladdr) {
+            return;
+        }
         match claim.stake {
             Stake::Defence => {
-                self.defend(now, key, claimant_segment, claimant_lladdr, orders);
+                if self.may_defend(host, claimant_segment, &claimant_lladdr) {
+                    self.defend(now, key, claimant_segment, claimant_lladdr, orders);
+                }
             }
             Stake::Address => {
                 self.moves_of(now, key).refused =
@@ -186,6 +191,9 @@ impl Ledger {
             return;
         }
         let Some(Claim { claimant, stake, .. }) = self.claims.remove(&key) else { return };
+        if !self.segment(claimant.segment).is_up() {
+            return;
+        }
         let live = self.hosts.get(&key).is_some_and(Host::is_live);
         match (stake, live) {
             (Stake::Address, true) => self.move_host(now, &claimant, orders),

@@ -132,6 +132,7 @@ impl Ledger {
             orders.push(Order::Tell(Event::HostMoved { address, old_lladdr, lladdr, old_segment, segment }));
             self.announce(now, key, orders);
         }
+        self.incumbent_spoke(now, key, orders);
     }
 
     fn limit_reached(&mut self, now: Time, sighting: &Sighting) -> Option<Limit> {

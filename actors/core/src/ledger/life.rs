@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Ledger;
+use super::claim;
 use super::host::{Host, Key, Life, RouteState};
 use super::timer::Timer;
 use crate::event::Event;
@@ -35,6 +36,11 @@ impl Ledger {
                 self.ask_quiet(now, key, 0, orders);
             }
             Life::Suspect { asked } if asked < budget => self.ask_quiet(now, key, asked, orders),
+            // The claim decides soon: if the host is silent the address moves, and its route with it.
+            Life::Suspect { .. } if self.claims.contains_key(&key) => {
+                host.due = now + claim::WAIT;
+                self.timers.set(host.due, Timer::Host(key));
+            }
             Life::Suspect { .. } => self.gone(now, key, orders),
             Life::Dormant { asked } if asked < budget && segment.is_up() => {
                 self.ask_quiet(now, key, asked, orders);

@@ -56,6 +56,8 @@ impl Ledger {
         self.own = addresses.into_iter().collect();
         let taken: Vec<_> =
             self.keys_of(|_| true).into_iter().filter(|key| self.own.contains(&key.address)).collect();
+        self.claims.retain(|key, _| !self.own.contains(&key.address));
+        self.questions.retain(|key, _| !self.own.contains(&key.address));
         for key in taken {
             if self.hosts.get(&key).is_some_and(Host::is_live) {
                 self.gone(now, key, orders);

@@ -97,11 +97,16 @@ impl Ledger {
 
     /// Whether a host may be answered for on a segment, to this asker.
     fn may_answer(&self, host: &Host, key: Key, segment: SegmentId, asker: &LinkAddr) -> bool {
+        self.may_defend(host, segment, asker) && self.leads_there(host, key.address)
+    }
+
+    /// Whether a host may be spoken for on a segment, to this station, wherever routes lead.
+    pub(super) fn may_defend(&self, host: &Host, segment: SegmentId, asker: &LinkAddr) -> bool {
         host.is_live()
             && host.segment != segment
             && !host.lladdr.same_port(asker)
             && self.segment(segment).plan.answer == Answer::Live
-            && self.leads_there(host, key.address)
+            && self.segment(segment).is_up()
     }
 
     /// Whether what we would be sent for the host would reach it.

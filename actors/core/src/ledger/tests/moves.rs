@@ -188,3 +188,24 @@ fn an_address_we_do_not_carry_is_not_announced() {
     assert_eq!(log.events(), [moved(A, mac(9), B, mac(9))]);
     assert!(bench.passes(10 * SECOND).announcements().is_empty());
 }
+
+#[test]
+fn a_claim_from_a_segment_that_went_down_meanwhile_comes_to_nothing() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.hears(B, host(9).with_mac(99).speaks());
+    bench.links(B, Some(Link { up: false, ..link(B) }));
+    assert!(bench.passes(SECOND).routes().is_empty());
+    assert_eq!(bench.hears(C, host(20).asks(ip(9))).answers().len(), 1, "it is where it was");
+}
+
+#[test]
+fn a_claimant_that_was_found_meanwhile_does_not_move_to_where_it_is() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.hears(B, host(9).with_mac(99).speaks());
+    bench.links(A, Some(Link { up: false, ..link(A) }));
+    let log = bench.hears(B, host(9).with_mac(99).speaks());
+    assert!(log.events().contains(&moved(A, mac(9), B, mac(99))));
+    assert!(bench.passes(SECOND).events().is_empty());
+}
