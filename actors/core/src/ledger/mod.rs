@@ -227,7 +227,7 @@ impl Ledger {
 
     fn stop(&mut self, purge: bool, orders: &mut Vec<Order>) {
         if purge {
-            for key in self.keys_of(|host| host.route == RouteState::Written) {
+            for key in self.keys_of(Host::is_live) {
                 self.delete_route(key, orders);
             }
             for domain in std::mem::take(&mut self.covered) {

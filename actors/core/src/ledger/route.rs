@@ -65,7 +65,8 @@ impl Ledger {
     pub(super) fn delete_route(&mut self, key: Key, orders: &mut Vec<Order>) {
         let Some(host) = self.hosts.get(&key) else { return };
         let (segment, address) = (host.segment, key.address);
-        if host.route == RouteState::Written {
+        // A refused one may have been a rewrite, and the route from before still stand.
+        if matches!(host.route, RouteState::Written | RouteState::Refused) {
             orders.push(Order::DeleteRoute { segment, address });
         }
         orders.push(Order::DeleteNeighbour { segment, address });
@@ -107,7 +108,11 @@ impl Ledger {
         self.timers.set(now + RETRY, Timer::Route(key));
         if errno == EEXIST {
             self.ask_for_table(now, orders);
-        } else if self.may_complain(now, "route_refused", segment, address) {
+            return;
+        }
+        // If it was a move, our route to the old place still stands.
+        orders.extend(self.others(segment).map(|segment| Order::DeleteRoute { segment, address }));
+        if self.may_complain(now, "route_refused", segment, address) {
             orders.push(Order::Tell(Event::RouteRefused { address, segment, errno, reason }));
         }
     }
