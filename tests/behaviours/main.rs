@@ -1,0 +1,30 @@
+//! What arpherd must do, seen from outside: the built binary between real kernels, judged by the
+//! kernels' tables and the frames on the wire. Tests bear the ids of the behaviours they prove.
+
+mod a_wifi;
+mod b_answering;
+mod c_subnet;
+mod d_fillarpd;
+mod links;
+mod rig;
+
+use std::process::ExitCode;
+
+use arpherd_lab as lab;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    // First of all: only a process with one thread may change its user namespace.
+    if let Err(error) = lab::enter() {
+        eprintln!("{error}");
+        return ExitCode::FAILURE;
+    }
+    let files = [a_wifi::tests, b_answering::tests, c_subnet::tests, d_fillarpd::tests, links::tests];
+    let tests = files.iter().flat_map(|tests| tests()).collect();
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}
+
+/// A test that may end with any of the lab's errors.
+fn test(name: &str, run: fn() -> lab::Result<()>) -> Trial {
+    Trial::test(name, move || run().map_err(Failed::from))
+}
