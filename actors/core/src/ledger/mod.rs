@@ -66,8 +66,8 @@ pub struct Ledger {
     questions: BTreeMap<Key, Question>,
     announcements: BTreeMap<Key, Announcement>,
     reannouncements: BTreeMap<SegmentId, Reannouncement>,
-    /// Host routes of others, by address.
-    foreign: BTreeMap<Ipv4Addr, RouteSeen>,
+    /// Host routes of others, by address and metric: of several to one address the first is in use.
+    foreign: BTreeMap<(Ipv4Addr, u32), RouteSeen>,
     /// Domains whose covering routes are written.
     covered: BTreeSet<DomainId>,
     complaints: BTreeMap<(&'static str, u16, Ipv4Addr), Time>,
@@ -121,7 +121,7 @@ impl Ledger {
             Fact::AddressesChanged { addresses } => self.addresses_changed(now, addresses, orders),
             Fact::TableRead { routes } => self.table_read(now, &routes, orders),
             Fact::RouteAppeared(seen) => self.route_appeared(now, &seen, orders),
-            Fact::RouteVanished(seen) => self.route_vanished(&seen, orders),
+            Fact::RouteVanished(seen) => self.route_vanished(now, &seen, orders),
             Fact::CoverVanished { prefix } => self.cover_vanished(prefix, orders),
             Fact::RouteRefused { segment, address, errno, reason } => {
                 self.route_refused(now, segment, address, errno, reason, orders);
@@ -188,8 +188,11 @@ impl Ledger {
 
     /// The domain of an address of which no segment is known.
     fn domain_of(&self, address: Ipv4Addr) -> Option<DomainId> {
-        let has = |domain: &DomainPlan| domain.prefixes.iter().any(|prefix| prefix.contains(address));
-        (0..).map(DomainId).zip(&self.domains).find(|(_, domain)| has(domain)).map(|(id, _)| id)
+        (0..).map(DomainId).take(self.domains.len()).find(|id| self.holds(*id, address))
+    }
+
+    fn holds(&self, domain: DomainId, address: Ipv4Addr) -> bool {
+        self.domain(domain).prefixes.iter().any(|prefix| prefix.contains(address))
     }
 
     /// Keys of the hosts that fit, in order.

@@ -115,7 +115,7 @@ impl Ledger {
             RouteState::Written => true,
             RouteState::Conflict => {
                 let interface = self.segment(host.segment).index();
-                self.foreign.get(&address).is_some_and(|foreign| Some(foreign.interface) == interface)
+                self.foreign_to(address).is_some_and(|foreign| Some(foreign.interface) == interface)
             }
             RouteState::None | RouteState::Refused => false,
         }

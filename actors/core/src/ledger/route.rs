@@ -27,7 +27,7 @@ impl Ledger {
     pub(super) fn put_route(&mut self, key: Key, replace: bool, orders: &mut Vec<Order>) {
         let Some(host) = self.hosts.get(&key) else { return };
         let segment = host.segment;
-        if let Some(foreign) = self.foreign.get(&key.address).copied() {
+        if let Some(foreign) = self.foreign_to(key.address).copied() {
             self.give_way(key, &foreign, orders);
             return;
         }

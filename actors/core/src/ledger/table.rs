@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::Ledger;
 use super::host::{Host, Key, Life, Origin, RouteState};
+use super::segment::Segment;
 use super::timer::Timer;
 use crate::event::Event;
 use crate::fact::RouteSeen;
@@ -18,12 +19,13 @@ impl Ledger {
     pub(super) fn table_read(&mut self, now: Time, routes: &[RouteSeen], orders: &mut Vec<Order>) {
         let (ours, others): (Vec<&RouteSeen>, Vec<&RouteSeen>) =
             routes.iter().partition(|seen| seen.protocol == self.routes.protocol);
+        let wanted = self.keys_of(|host| host.route == RouteState::Written);
         let before = std::mem::take(&mut self.foreign);
         for seen in others {
             self.note_foreign(seen);
         }
-        for address in before.keys() {
-            self.foreign_gone(*address, orders);
+        for (address, _) in before.keys() {
+            self.foreign_gone(now, *address, orders);
         }
         let foreign: Vec<RouteSeen> = self.foreign.values().copied().collect();
         for seen in &foreign {
@@ -35,14 +37,13 @@ impl Ledger {
                 standing.extend(seen.segment.map(|segment| (seen.address, segment)));
             }
         }
-        let missing = |key: &Key, host: &Host| {
-            host.route == RouteState::Written && standing.get(&key.address) != Some(&host.segment)
-        };
-        let mut lost: Vec<Key> =
-            self.hosts.iter().filter(|(key, host)| missing(key, host)).map(|(key, _)| *key).collect();
-        lost.sort_unstable();
-        for key in lost {
-            self.heal(key, orders);
+        for key in wanted {
+            let is_missing = |host: &Host| {
+                host.route == RouteState::Written && standing.get(&key.address) != Some(&host.segment)
+            };
+            if self.hosts.get(&key).is_some_and(is_missing) {
+                self.heal(key, orders);
+            }
         }
         let covered: Vec<_> = self.covered.iter().flat_map(|id| self.domain(*id).prefixes.clone()).collect();
         for prefix in covered {
@@ -56,10 +57,13 @@ impl Ledger {
         let Some(segment) = seen.segment.filter(|id| self.is_planned(*id)) else { return false };
         let key = self.key(segment, seen.address);
         match self.hosts.get(&key) {
-            Some(host) if host.is_live() && host.segment == segment && seen.metric == self.routes.metric => {
-                if host.route == RouteState::Refused {
-                    self.set_route(key, RouteState::Written);
-                }
+            Some(host)
+                if host.segment == segment
+                    && seen.metric == self.routes.metric
+                    && matches!(host.route, RouteState::Written | RouteState::Refused) =>
+            {
+                self.set_route(key, RouteState::Written);
+                self.refresh_source(key, seen, orders);
                 true
             }
             None if seen.metric == self.routes.metric && self.is_adoptable(segment, seen.address) => {
@@ -77,7 +81,7 @@ impl Ledger {
         let segment = self.segment(segment);
         segment.may_hold(address)
             && !self.own.contains(&address)
-            && !self.foreign.contains_key(&address)
+            && self.foreign_to(address).is_none()
             && segment.hosts < segment.plan.limits.hosts
     }
 
@@ -99,7 +103,13 @@ impl Ledger {
         self.hold_lladdr(segment, seen.lladdr);
         self.timers.set(now, Timer::Host(key));
         orders.push(Order::Tell(Event::RouteAdopted { address: key.address, segment }));
-        if seen.source != self.segment(segment).source && self.segment(segment).is_up() {
+        self.refresh_source(key, seen, orders);
+    }
+
+    /// Writes a route of ours again if its preferred source is one of yesterday.
+    fn refresh_source(&mut self, key: Key, seen: &RouteSeen, orders: &mut Vec<Order>) {
+        let is_stale = |segment: &Segment| segment.is_up() && segment.source != seen.source;
+        if seen.segment.is_some_and(|id| is_stale(self.segment(id))) {
             self.put_route(key, true, orders);
         }
     }
@@ -110,8 +120,7 @@ impl Ledger {
             self.foreign_came(seen, orders);
             return;
         }
-        let Some(domain) = self.domain_of(seen.address) else { return };
-        let key = Key { domain, address: seen.address };
+        let Some(key) = self.key_of(seen) else { return };
         match self.hosts.get(&key) {
             // Somebody rewrote ours in our name; the ledger knows better where the host is.
             Some(host) if host.route == RouteState::Written => {
@@ -125,9 +134,8 @@ impl Ledger {
         }
     }
 
-    pub(super) fn route_vanished(&mut self, seen: &RouteSeen, orders: &mut Vec<Order>) {
-        let Some(domain) = self.domain_of(seen.address) else { return };
-        let key = Key { domain, address: seen.address };
+    pub(super) fn route_vanished(&mut self, now: Time, seen: &RouteSeen, orders: &mut Vec<Order>) {
+        let Some(key) = self.key_of(seen) else { return };
         if seen.protocol == self.routes.protocol {
             let is_ours = |host: &Host| {
                 host.route == RouteState::Written
@@ -138,14 +146,11 @@ impl Ledger {
                 self.heal(key, orders);
             }
         } else {
-            let same = |noted: &RouteSeen| {
-                noted.metric == seen.metric
-                    && noted.protocol == seen.protocol
-                    && noted.interface == seen.interface
-            };
-            if self.foreign.get(&seen.address).is_some_and(same) {
-                self.foreign.remove(&seen.address);
-                self.foreign_gone(seen.address, orders);
+            let same =
+                |noted: &RouteSeen| noted.protocol == seen.protocol && noted.interface == seen.interface;
+            if self.foreign.get(&(seen.address, seen.metric)).is_some_and(same) {
+                self.foreign.remove(&(seen.address, seen.metric));
+                self.foreign_gone(now, seen.address, orders);
             }
         }
     }
@@ -163,14 +168,26 @@ impl Ledger {
 
     fn note_foreign(&mut self, seen: &RouteSeen) {
         if self.domain_of(seen.address).is_some() {
-            self.foreign.insert(seen.address, *seen);
+            self.foreign.insert((seen.address, seen.metric), *seen);
         }
+    }
+
+    /// Somebody else's route to the address that is in use, if there is one.
+    pub(super) fn foreign_to(&self, address: Ipv4Addr) -> Option<&RouteSeen> {
+        self.foreign.range((address, 0)..=(address, u32::MAX)).next().map(|(_, seen)| seen)
+    }
+
+    /// The host a route is about. Of domains that share a prefix it is that of the route's segment.
+    fn key_of(&self, seen: &RouteSeen) -> Option<Key> {
+        let near = seen.segment.filter(|id| self.is_planned(*id)).map(|id| self.segment(id).plan.domain);
+        let domain =
+            near.filter(|id| self.holds(*id, seen.address)).or_else(|| self.domain_of(seen.address))?;
+        Some(Key { domain, address: seen.address })
     }
 
     /// Somebody's route stands for a host of ours: ours goes, if theirs has not replaced it already.
     fn foreign_came(&mut self, seen: &RouteSeen, orders: &mut Vec<Order>) {
-        let Some(domain) = self.domain_of(seen.address) else { return };
-        let key = Key { domain, address: seen.address };
+        let Some(key) = self.key_of(seen) else { return };
         let Some(host) = self.hosts.get(&key).filter(|host| host.is_live()) else { return };
         if host.route == RouteState::Written && seen.metric != self.routes.metric {
             orders.push(Order::DeleteRoute { segment: host.segment, address: key.address });
@@ -178,15 +195,16 @@ impl Ledger {
         self.give_way(key, seen, orders);
     }
 
-    /// Nobody else's route stands any more for an address whose host waited for that.
-    fn foreign_gone(&mut self, address: Ipv4Addr, orders: &mut Vec<Order>) {
-        if self.foreign.contains_key(&address) {
+    /// A route of somebody else's is gone; if it was the last one, a host that waited for that gets its own.
+    fn foreign_gone(&mut self, now: Time, address: Ipv4Addr, orders: &mut Vec<Order>) {
+        if self.foreign_to(address).is_some() {
             return;
         }
         let Some(domain) = self.domain_of(address) else { return };
         let key = Key { domain, address };
         if self.hosts.get(&key).is_some_and(|host| host.route == RouteState::Conflict) {
             self.put_route(key, false, orders);
+            self.answer_held(now, key, orders);
         }
     }
 }
