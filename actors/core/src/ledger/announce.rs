@@ -54,8 +54,10 @@ impl Ledger {
         } else {
             self.announcements.remove(&key);
         }
-        for other in self.others(host.segment) {
-            self.announce_on(other, key, orders);
+        if self.leads_there(host, key.address) {
+            for other in self.others(host.segment) {
+                self.announce_on(other, key, orders);
+            }
         }
     }
 
@@ -99,8 +101,10 @@ impl Ledger {
             self.timers.set(roll.due, Timer::Reannounce(segment));
         }
         for key in chunk {
-            let is_remote = |host: &Host| host.is_live() && host.segment != segment;
-            if self.hosts.get(&key).is_some_and(is_remote) {
+            let is_carried = |host: &Host| {
+                host.is_live() && host.segment != segment && self.leads_there(host, key.address)
+            };
+            if self.hosts.get(&key).is_some_and(is_carried) {
                 self.announce_on(segment, key, orders);
             }
         }

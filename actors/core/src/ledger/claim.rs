@@ -153,29 +153,42 @@ impl Ledger {
     pub(super) fn incumbent_spoke(&mut self, now: Time, key: Key, orders: &mut Vec<Order>) {
         let Some(claim) = self.claims.remove(&key) else { return };
         let Some(host) = self.hosts.get(&key) else { return };
-        let (lladdr, segment) = (host.lladdr, host.segment);
-        let Sighting { segment: claimant_segment, lladdr: claimant_lladdr, .. } = claim.claimant;
-        if host.is_at(claimant_segment, &claimant_lladdr) {
+        let Sighting { segment, lladdr, .. } = claim.claimant;
+        if host.is_at(segment, &lladdr) {
             return;
         }
         match claim.stake {
             Stake::Defence => {
-                if self.may_defend(host, claimant_segment, &claimant_lladdr) {
-                    self.defend(now, key, claimant_segment, claimant_lladdr, orders);
+                if self.may_defend(host, segment, &lladdr) {
+                    self.defend(now, key, segment, lladdr, orders);
                 }
             }
             Stake::Address => {
-                self.moves_of(now, key).refused =
-                    Some((claimant_lladdr, claimant_segment, now + QUIET_BETWEEN_COMPLAINTS));
-                let address = key.address;
-                orders.push(Order::Tell(Event::DuplicateAddress {
-                    address,
-                    lladdr,
-                    segment,
-                    claimant_lladdr,
-                    claimant_segment,
-                }));
+                self.moves_of(now, key).refused = Some((lladdr, segment, now + QUIET_BETWEEN_COMPLAINTS));
+                self.tell_duplicate(now, key, segment, lladdr, orders);
             }
+        }
+    }
+
+    /// Names both stations that want one address.
+    pub(super) fn tell_duplicate(
+        &mut self,
+        now: Time,
+        key: Key,
+        claimant_segment: SegmentId,
+        claimant_lladdr: LinkAddr,
+        orders: &mut Vec<Order>,
+    ) {
+        let Some(host) = self.hosts.get(&key) else { return };
+        let (address, lladdr, segment) = (key.address, host.lladdr, host.segment);
+        if self.may_complain(now, "duplicate_address", claimant_segment, address) {
+            orders.push(Order::Tell(Event::DuplicateAddress {
+                address,
+                lladdr,
+                segment,
+                claimant_lladdr,
+                claimant_segment,
+            }));
         }
     }
 

@@ -110,7 +110,7 @@ impl Ledger {
     }
 
     /// Whether what we would be sent for the host would reach it.
-    fn leads_there(&self, host: &Host, address: Ipv4Addr) -> bool {
+    pub(super) fn leads_there(&self, host: &Host, address: Ipv4Addr) -> bool {
         match host.route {
             RouteState::Written => true,
             RouteState::Conflict => {
@@ -152,18 +152,8 @@ impl Ledger {
         prober: LinkAddr,
         orders: &mut Vec<Order>,
     ) {
-        let Some(host) = self.hosts.get(&key) else { return };
-        let (incumbent, at) = (host.lladdr, host.segment);
         self.answer(segment, key.address, prober, Ipv4Addr::UNSPECIFIED, orders);
-        if self.may_complain(now, "duplicate_address", segment, key.address) {
-            orders.push(Order::Tell(Event::DuplicateAddress {
-                address: key.address,
-                lladdr: incumbent,
-                segment: at,
-                claimant_lladdr: prober,
-                claimant_segment: segment,
-            }));
-        }
+        self.tell_duplicate(now, key, segment, prober, orders);
     }
 
     /// Holds the question and asks the other segments.
@@ -272,7 +262,7 @@ impl Ledger {
             asker.address.is_unspecified() && asker.segment != segment && !asker.lladdr.same_port(&lladdr)
         });
         if let Some(first) = other
-            && self.may_complain(now, "duplicate_probe", segment, key.address)
+            && self.may_complain(now, "duplicate_probe", segment.min(first.segment), key.address)
         {
             orders.push(Order::Tell(Event::DuplicateProbe {
                 address: key.address,
