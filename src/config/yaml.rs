@@ -40,6 +40,8 @@ fn values(text: &str) -> Result<Value, Defect> {
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+        // Room for as many segments as ids can tell apart, and an end to aliases of aliases.
+        budget: serde_saphyr::budget! { max_nodes: 1_000_000 },
         with_snippet: false,
     };
     let json: serde_json::Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
