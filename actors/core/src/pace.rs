@@ -48,6 +48,11 @@ impl Pace {
         free
     }
 
+    /// Gives back every place that was taken.
+    pub fn clear(&mut self) {
+        self.next = 0;
+    }
+
     /// How far the pace is ahead of its time; zero when nothing waits.
     pub fn backlog(&self, now: Time) -> Duration {
         self.earliest(now).since(now)
@@ -73,5 +78,7 @@ mod tests {
         let places: Vec<u64> = (0..4).map(|_| pace.reserve(Time::ZERO).as_nanos()).collect();
         assert_eq!(places, [0, 1_000_000, 2_000_000, 3_000_000]);
         assert_eq!(pace.backlog(Time::ZERO), Duration::from_millis(4));
+        pace.clear();
+        assert_eq!(pace.backlog(Time::ZERO), Duration::ZERO);
     }
 }

@@ -26,6 +26,8 @@ impl Ledger {
         let budget = expiry.unicast_on(segment.kind()).saturating_add(expiry.broadcast);
         match host.life {
             Life::Alive => {
+                // A place it took to be asked in was not needed, and is not kept for when it is.
+                host.paced = false;
                 let quiet_at = host.last_heard + expiry.quiet;
                 if quiet_at > now {
                     host.due = on_grid(quiet_at, expiry.quiet);
@@ -56,7 +58,8 @@ impl Ledger {
     fn ask_quiet(&mut self, now: Time, key: Key, asked: u8, orders: &mut Vec<Order>) {
         let Some(host) = self.hosts.get_mut(&key) else { return };
         let segment = &mut self.segments[host.segment.index()];
-        if !std::mem::take(&mut host.paced) {
+        // Without a link nothing is sent, and there is nothing to pace.
+        if segment.is_up() && !std::mem::take(&mut host.paced) {
             let place = segment.verifications.reserve(now);
             if place > now {
                 host.paced = true;
@@ -79,6 +82,7 @@ impl Ledger {
     pub(super) fn suspect(&mut self, now: Time, key: Key) {
         if let Some(host) = self.hosts.get_mut(&key).filter(|host| host.is_live()) {
             host.life = Life::Suspect { asked: 0 };
+            host.paced = false;
             host.due = now;
             self.timers.set(now, Timer::Host(key));
         }
@@ -88,6 +92,7 @@ impl Ledger {
     pub(super) fn rouse(&mut self, now: Time, key: Key) {
         if let Some(host) = self.hosts.get_mut(&key).filter(|host| !host.is_live()) {
             host.life = Life::Dormant { asked: 0 };
+            host.paced = false;
             host.due = now;
             self.timers.set(now, Timer::Host(key));
         }

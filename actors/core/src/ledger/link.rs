@@ -104,6 +104,7 @@ impl Ledger {
         orders.push(Order::Tell(Event::SegmentUp { segment: id, lladdr, source }));
         self.put_covers(id, orders);
         // Hosts kept over a lost carrier have their routes; others are asked before they get them back.
+        self.segment_mut(id).verifications.clear();
         for key in self.keys_of(|host| host.segment == id) {
             self.suspect(now, key);
             self.rouse(now, key);

@@ -235,3 +235,23 @@ fn a_qpn_that_changes_moves_an_infiniband_host_and_its_flags_do_not() {
     assert!(matches!(log.events()[..], [Event::HostMoved { .. }]));
     assert!(log.routes().is_empty());
 }
+
+#[test]
+fn a_link_that_flaps_delays_nobodys_questions() {
+    let mut plan = plan(2);
+    plan.segments[0].sweep = plan.segments[0].sweep.map(|sweep| crate::plan::SweepPlan { rate: 20, ..sweep });
+    let mut bench = Bench::with(plan);
+    for last in 10..210 {
+        bench.knows(A, host(last));
+    }
+    let mut asked = 0;
+    for _ in 0..5 {
+        bench.links(A, Some(Link { carrier: false, ..link(A) }));
+        bench.passes(ms(100));
+        asked = bench.up(A).questions().len();
+        bench.passes(ms(100));
+    }
+    assert_eq!(asked, 2, "a tenth of a second's worth at once");
+    let log = bench.passes(10 * SECOND);
+    assert!((198..=202).contains(&log.questions().len()), "{}", log.questions().len());
+}
