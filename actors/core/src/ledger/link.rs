@@ -24,31 +24,16 @@ impl Ledger {
         if recreated {
             self.link_changed(now, id, None, orders);
         }
-        let renumbered = match (&old, &link) {
-            (Some(old), Some(new)) => !recreated && old.addresses != new.addresses,
-            _ => false,
-        };
+        let renumbered = matches!((&old, &link), (Some(old), Some(new)) if old.addresses != new.addresses);
         let segment = self.segment_mut(id);
-        let relabelled = match (&old, &link) {
-            (Some(old), Some(new)) if !recreated => old.lladdr != new.lladdr,
-            _ => false,
-        };
-        if let Some(old) = old.filter(|_| relabelled) {
-            segment.remember_lladdr(old.lladdr);
-        }
         segment.last_index = link.as_ref().map(|link| link.index).or(segment.last_index);
         segment.link = link;
         let was_up = segment.is_up();
         let new_source = self.refresh(now, id, orders);
-        if was_up && self.segment(id).is_up() {
-            // Losing an address makes the kernel drop routes without a word (all of them, with the last
-            // address), so every route is written again.
-            if renumbered || new_source {
-                self.rewrite_routes(id, orders);
-            }
-            if relabelled {
-                self.reannounce(now, id);
-            }
+        // Losing an address makes the kernel drop routes without a word (all of them, with the last
+        // address), so every route is written again.
+        if was_up && self.segment(id).is_up() && (renumbered || new_source) {
+            self.rewrite_routes(id, orders);
         }
     }
 
@@ -91,27 +76,30 @@ impl Ledger {
         let new_source = std::mem::replace(&mut segment.source, source) != source;
         if before != down {
             match down {
-                None => self.came_up(now, id, before, orders),
+                None => self.came_up(now, id, orders),
                 Some(reason) => self.went_down(now, id, before, reason, orders),
             }
+        }
+        let segment = self.segment_mut(id);
+        if segment.is_up() && segment.relabel() {
+            self.reannounce(now, id);
         }
         new_source
     }
 
-    fn came_up(&mut self, now: Time, id: SegmentId, before: Option<DownReason>, orders: &mut Vec<Order>) {
+    fn came_up(&mut self, now: Time, id: SegmentId, orders: &mut Vec<Order>) {
         let segment = self.segment(id);
         let (lladdr, source) = (segment.lladdr(), segment.source);
         orders.push(Order::Tell(Event::SegmentUp { segment: id, lladdr, source }));
         self.put_covers(id, orders);
-        // Hosts kept over a lost carrier have their routes; others are asked before they get them back.
+        // Hosts kept over a lost carrier keep their routes, which may have been lost meanwhile with an address
+        // or to somebody else; others are asked before they get them back.
         self.segment_mut(id).verifications.clear();
         for key in self.keys_of(|host| host.segment == id) {
             self.suspect(now, key);
             self.rouse(now, key);
         }
-        if before != Some(DownReason::NoCarrier) {
-            self.rewrite_routes(id, orders);
-        }
+        self.rewrite_routes(id, orders);
         orders.push(Order::Sweep { segment: id, active: true });
     }
 

@@ -9,9 +9,9 @@ use crate::lladdr::LinkAddr;
 use crate::pace::Pace;
 use crate::plan::{DomainPlan, LinkKind, SegmentPlan};
 
-/// Own link-layer addresses that are remembered after a change: frames of ours sent with an old one may
-/// still come back from a slow switch, and must not be learned.
-const FORMER_LLADDRS: usize = 4;
+/// Own link-layer addresses that are remembered, the one in use among them: frames of ours sent with an old
+/// one may still come back from a slow switch, and must not be learned.
+const LABELS: usize = 5;
 /// Questions about known hosts a second where no sweep sets a rate.
 const VERIFY_RATE: u32 = 500;
 /// Searches for unknown targets a second and segment.
@@ -28,7 +28,8 @@ pub(crate) struct Segment {
     pub(crate) source: Option<Ipv4Addr>,
     /// `None`: it can be used.
     pub(crate) down: Option<DownReason>,
-    pub(crate) former: VecDeque<LinkAddr>,
+    /// Own link-layer addresses frames were sent with, the last one last.
+    labels: VecDeque<LinkAddr>,
     /// Live hosts.
     pub(crate) hosts: u32,
     /// Remembered ones.
@@ -56,7 +57,7 @@ impl Segment {
             last_index: None,
             source: None,
             down: Some(DownReason::Absent),
-            former: VecDeque::new(),
+            labels: VecDeque::new(),
             hosts: 0,
             dormant: 0,
             holders: HashMap::new(),
@@ -88,17 +89,22 @@ impl Segment {
     /// Whether the address is or was our own on this link.
     pub(crate) fn is_own(&self, lladdr: &LinkAddr) -> bool {
         self.link.as_ref().is_some_and(|link| link.lladdr.same_port(lladdr))
-            || self.former.iter().any(|old| old.same_port(lladdr))
+            || self.labels.iter().any(|old| old.same_port(lladdr))
     }
 
-    pub(crate) fn remember_lladdr(&mut self, old: LinkAddr) {
-        if old.is_empty() || self.former.contains(&old) {
-            return;
+    /// Takes note of the link-layer address in use. True if frames were sent with another one before.
+    pub(crate) fn relabel(&mut self) -> bool {
+        let lladdr = self.lladdr();
+        let last = self.labels.back().copied();
+        if last == Some(lladdr) {
+            return false;
         }
-        self.former.push_back(old);
-        if self.former.len() > FORMER_LLADDRS {
-            self.former.pop_front();
+        self.labels.retain(|old| *old != lladdr);
+        self.labels.push_back(lladdr);
+        if self.labels.len() > LABELS {
+            self.labels.pop_front();
         }
+        last.is_some()
     }
 
     /// Whether a host of this address may live here: within the segment's prefixes, and not an address that
