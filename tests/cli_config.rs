@@ -202,7 +202,11 @@ fn empty_files_say_what_is_missing() {
 #[test]
 fn variables_and_flags_are_named_in_errors() {
     let dir = dir_with("good.yaml", GOOD.as_bytes());
-    let variables = [("ARPHERD_ROUTES__METRIC", "high"), ("ARPHERD_ROUTE__METRIC", "1")];
+    let variables = [
+        ("ARPHERD_ROUTES__METRIC", "high"),
+        ("ARPHERD_ROUTE__METRIC", "1"),
+        ("ARPHERD_DAEMON_CONTROL", "/run/a.sock"),
+    ];
     let output = arpherd(
         dir.path(),
         &["check", "good.yaml", "--set", "daemon.on_exit=stay", "--control", ""],
@@ -212,12 +216,13 @@ fn variables_and_flags_are_named_in_errors() {
     for expected in [
         "environment variable ARPHERD_ROUTES__METRIC: routes.metric: found \"high\", expected a whole number",
         "environment variable ARPHERD_ROUTE__METRIC: route: found an unknown key, expected one of daemon, routes, domains, did you mean routes?",
+        "environment variable ARPHERD_DAEMON_CONTROL: daemon_control: found an unknown key, expected one of daemon, routes, domains (two underscores stand between levels)",
         "--set: daemon.on_exit: found \"stay\", expected purge or keep",
         "--control: daemon.control: found \"\", expected the path of a socket",
     ] {
         assert!(told.lines().any(|line| line.starts_with(expected)), "{expected} in\n{told}");
     }
-    assert_eq!((told.lines().count(), output.status.code()), (4, Some(78)));
+    assert_eq!((told.lines().count(), output.status.code()), (5, Some(78)));
 }
 
 #[test]

@@ -99,8 +99,11 @@ impl<'m> Reader<'m> {
                 .map(|word| format!(", did you mean {word}?"))
                 .unwrap_or_default();
             let path = table.path.key(key);
+            let origin = self.merged.key_origin(&path);
+            let levels = matches!(origin, Origin::Environment(_)) && key.contains('_') && hint.is_empty();
+            let hint = if levels { " (two underscores stand between levels)" } else { hint.as_str() };
             let text = format!("found an unknown key, expected one of {}{hint}", known.join(", "));
-            self.problems.push(Problem { origin: self.merged.key_origin(&path), key: Some(path), text });
+            self.problems.push(Problem { origin, key: Some(path), text });
         }
     }
 
