@@ -12,7 +12,7 @@ use super::learn::Sighting;
 use super::timer::Timer;
 use super::{Ledger, QUIET_BETWEEN_COMPLAINTS};
 use crate::arp::{Arp, Frame, Operation};
-use crate::event::{Event, Limit};
+use crate::event::Event;
 use crate::lladdr::LinkAddr;
 use crate::order::{Order, Purpose};
 use crate::plan::{LinkKind, SegmentId};
@@ -265,14 +265,8 @@ impl Ledger {
     ) -> bool {
         let address = to.key.address;
         let (claimant_segment, claimant_lladdr) = (to.segment, to.lladdr);
-        let target = self.segment(to.segment);
-        let held = target.holders.get(&to.lladdr).copied().unwrap_or_default();
-        if held >= target.plan.limits.hosts_per_lladdr {
-            let limit = Limit::HostsPerLladdr;
-            if self.may_complain(now, limit.as_str(), to.segment, Ipv4Addr::UNSPECIFIED) {
-                let (segment, lladdr) = (to.segment, to.lladdr);
-                orders.push(Order::Tell(Event::LimitReached { segment, limit, address, lladdr }));
-            }
+        if let Some(limit) = self.segment(to.segment).limit_for(&to.lladdr, to.segment != segment) {
+            self.tell_limit(now, limit, to, orders);
             return true;
         }
         let moves = self.moves_of(now, to.key);

@@ -96,10 +96,7 @@ impl Ledger {
     pub(super) fn appeared(&mut self, now: Time, sighting: &Sighting, orders: &mut Vec<Order>) {
         let Sighting { key, segment, lladdr, origin } = *sighting;
         if let Some(limit) = self.limit_reached(now, sighting) {
-            if self.may_complain(now, limit.as_str(), segment, Ipv4Addr::UNSPECIFIED) {
-                let address = key.address;
-                orders.push(Order::Tell(Event::LimitReached { segment, limit, address, lladdr }));
-            }
+            self.tell_limit(now, limit, sighting, orders);
             return;
         }
         let before = self.forget(key);
@@ -137,14 +134,22 @@ impl Ledger {
 
     fn limit_reached(&mut self, now: Time, sighting: &Sighting) -> Option<Limit> {
         let segment = self.segment_mut(sighting.segment);
-        let limits = segment.plan.limits;
-        if segment.hosts >= limits.hosts {
-            return Some(Limit::Hosts);
+        let limit = segment.limit_for(&sighting.lladdr, true);
+        limit.or_else(|| (!segment.newcomers.take(now)).then_some(Limit::NewPerSecond))
+    }
+
+    pub(super) fn tell_limit(
+        &mut self,
+        now: Time,
+        limit: Limit,
+        sighting: &Sighting,
+        orders: &mut Vec<Order>,
+    ) {
+        let Sighting { key, segment, lladdr, .. } = *sighting;
+        if self.may_complain(now, limit.as_str(), segment, Ipv4Addr::UNSPECIFIED) {
+            let address = key.address;
+            orders.push(Order::Tell(Event::LimitReached { segment, limit, address, lladdr }));
         }
-        if segment.holders.get(&sighting.lladdr).is_some_and(|held| *held >= limits.hosts_per_lladdr) {
-            return Some(Limit::HostsPerLladdr);
-        }
-        (!segment.newcomers.take(now)).then_some(Limit::NewPerSecond)
     }
 
     /// Takes a host out of the ledger, remembered or live, with the counts it was part of.

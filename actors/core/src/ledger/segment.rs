@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::Ipv4Addr;
 
-use crate::event::DownReason;
+use crate::event::{DownReason, Limit};
 use crate::fact::Link;
 use crate::lladdr::LinkAddr;
 use crate::pace::Pace;
@@ -116,6 +116,16 @@ impl Segment {
                     && (prefix.prefix() >= 31
                         || (address != prefix.network() && address != prefix.broadcast()))
             })
+    }
+
+    /// The limit that keeps out one more address of the station, or one more host if it is new on this segment.
+    pub(crate) fn limit_for(&self, lladdr: &LinkAddr, is_new: bool) -> Option<Limit> {
+        let limits = &self.plan.limits;
+        if is_new && self.hosts >= limits.hosts {
+            return Some(Limit::Hosts);
+        }
+        let held = self.holders.get(lladdr).copied().unwrap_or_default();
+        (held >= limits.hosts_per_lladdr).then_some(Limit::HostsPerLladdr)
     }
 
     /// The source that configuration and addresses give: the configured one if this machine has it, else
