@@ -1,0 +1,79 @@
+//! Where a contender works: a gateway with two links, and whoever is behind them.
+
+use std::net::Ipv4Addr;
+
+use arpherd_lab::{ArpFrame, Mac, Netns, Wire};
+
+use crate::error::{Result, Tried};
+use crate::floor::Link;
+use crate::sys::{Frame, PacketSocket};
+
+/// The gateway's links, which are the names of its segments.
+pub(crate) const LINKS: [&str; 2] = ["lan", "vms"];
+/// The name of the other end of each.
+pub(crate) const PORT: &str = "eth0";
+/// The one subnet of all, written as a prefix.
+pub(crate) const SUBNET: &str = "10.64.0.0/10";
+/// The gateway's addresses, one a link.
+pub(crate) const SOURCES: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 64, 0, 1), Ipv4Addr::new(10, 64, 0, 2)];
+/// Who asks on `lan`.
+pub(crate) const ASKER: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 10);
+
+/// A gateway namespace with links `lan` and `vms`, and the namespaces behind them: plain cables, so that
+/// nothing but the contender takes time. The other ends have no address; their kernels say nothing.
+pub(crate) struct Field {
+    pub(crate) gateway: Netns,
+    pub(crate) lan: Netns,
+    pub(crate) vms: Netns,
+}
+
+impl Field {
+    pub(crate) fn new() -> Result<Self> {
+        let field =
+            Self { gateway: Netns::new("gateway")?, lan: Netns::new("lan")?, vms: Netns::new("vms")? };
+        for ((link, source), peer) in LINKS.iter().zip(SOURCES).zip([&field.lan, &field.vms]) {
+            field.gateway.veth(link, peer, PORT)?;
+            peer.up(PORT)?;
+            field.gateway.up(link)?;
+            field.gateway.address_noprefix(link, &format!("{source}/10"))?;
+            field.gateway.wait_ready(link)?;
+            peer.wait_ready(PORT)?;
+        }
+        Ok(field)
+    }
+
+    /// The gateway's links as a floor is told of them.
+    pub(crate) fn links(&self) -> Result<Vec<Link>> {
+        let link = |name| {
+            let info = self.gateway.link_info(name)?;
+            Ok(Link { index: info.index, mac: info.mac })
+        };
+        LINKS.into_iter().map(link).collect()
+    }
+
+    /// A mouth on the far end of `vms`.
+    pub(crate) fn speaker(&self) -> Result<PacketSocket> {
+        let index = self.vms.index(PORT)?;
+        self.vms.run(|| PacketSocket::open_deaf(index)).tried(|| "open a packet socket on vms".to_owned())
+    }
+
+    /// Mouth and ears on the far end of `lan`.
+    pub(crate) fn asker(&self) -> Result<Wire> {
+        Ok(Wire::open(&self.lan, PORT)?)
+    }
+}
+
+/// The address of host number `n`, counted from 0 over all hosts of a field.
+pub(crate) fn host(n: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 65, 0, 1)) + n)
+}
+
+/// What a host says when its link comes up.
+pub(crate) fn announcement(ip: Ipv4Addr) -> Frame {
+    ArpFrame::gratuitous(Mac::of_crowd(ip), ip).encode()
+}
+
+/// What a host says most of its life: a question for a neighbour on its own link.
+pub(crate) fn chatter(ip: Ipv4Addr, neighbour: Ipv4Addr) -> Frame {
+    ArpFrame::request(Mac::of_crowd(ip), ip, neighbour).encode()
+}

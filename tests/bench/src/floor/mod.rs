@@ -1,0 +1,105 @@
+//! The floor: the least a program can do, in plain blocking code with one thread.
+//!
+//! It reads ARP from a packet socket, one frame at a time, and adds a route or answers from a table. It
+//! checks nothing, expires nothing, repairs nothing and never looks whether the kernel refused. Whatever
+//! arpherd does beyond that shows as a ratio to it.
+
+mod listen;
+mod sweep;
+
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+
+use arpherd_lab::Mac;
+
+/// What a floor does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Job {
+    /// Adds a route for each new sender.
+    Routes,
+    /// Answers for senders heard on another link.
+    Answers,
+    /// On each line of input asks for all of a /16 on the last link, and routes who answers.
+    Sweep {
+        /// Sender of the questions, on the last link.
+        source: Ipv4Addr,
+        /// First address of the /16.
+        network: Ipv4Addr,
+    },
+}
+
+/// A link of the namespace the floor runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// Its number.
+    pub(crate) index: u32,
+    /// Its address.
+    pub(crate) mac: Mac,
+}
+
+/// The word that makes the bench's own executable a floor.
+pub(crate) const COMMAND: &str = "floor";
+
+/// The arguments that [`run`] reads.
+pub(crate) fn arguments(job: &Job, links: &[Link]) -> Vec<String> {
+    let job = match job {
+        Job::Routes => "routes".to_owned(),
+        Job::Answers => "answers".to_owned(),
+        Job::Sweep { source, network } => format!("{source},{network}"),
+    };
+    let links = links.iter().map(|Link { index, mac }| format!("{index},{mac}"));
+    [COMMAND.to_owned(), job].into_iter().chain(links).collect()
+}
+
+/// A floor, until it is killed or something fails.
+pub(crate) fn run(arguments: &[String]) -> io::Result<()> {
+    crate::sys::end_with_parent()?;
+    let (job, links) = read(arguments).ok_or_else(|| io::Error::other("arguments do not read"))?;
+    match job {
+        Job::Routes => listen::routes(),
+        Job::Answers => listen::answers(&links),
+        Job::Sweep { source, network } => {
+            let link = links.last().ok_or_else(|| io::Error::other("a link to sweep is needed"))?;
+            sweep::sweep(*link, source, network)
+        }
+    }
+}
+
+/// Tells the bench that frames are heard from now on.
+fn ready() -> io::Result<()> {
+    let mut out = io::stdout();
+    out.write_all(b"ready\n")?;
+    out.flush()
+}
+
+fn read(arguments: &[String]) -> Option<(Job, Vec<Link>)> {
+    let (job, links) = arguments.split_first()?;
+    let job = match job.as_str() {
+        "routes" => Job::Routes,
+        "answers" => Job::Answers,
+        sweep => {
+            let (source, network) = sweep.split_once(',')?;
+            Job::Sweep { source: source.parse().ok()?, network: network.parse().ok()? }
+        }
+    };
+    let link = |text: &String| {
+        let (index, mac) = text.split_once(',')?;
+        Some(Link { index: index.parse().ok()?, mac: mac.parse().ok()? })
+    };
+    Some((job, links.iter().map(link).collect::<Option<_>>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_read_as_they_were_written() {
+        let links = [Link { index: 7, mac: Mac([2, 0, 0, 0, 0, 9]) }, Link { index: 8, mac: Mac::ZERO }];
+        let sweep = Job::Sweep { source: Ipv4Addr::new(10, 1, 0, 1), network: Ipv4Addr::new(10, 1, 0, 0) };
+        for job in [Job::Routes, Job::Answers, sweep] {
+            let written = arguments(&job, &links);
+            assert_eq!(read(&written[1..]), Some((job, links.to_vec())));
+        }
+    }
+}

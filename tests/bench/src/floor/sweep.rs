@@ -1,0 +1,44 @@
+//! Asks for every address of a /16 as fast as the link takes it; a second thread routes who answers.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::Ipv4Addr;
+use std::thread;
+
+use arpherd_lab::ArpFrame;
+
+use super::Link;
+use super::listen::{at, four};
+use crate::sys::{Frame, PacketSocket, RouteAdder};
+
+pub(super) fn sweep(link: Link, source: Ipv4Addr, network: Ipv4Addr) -> io::Result<()> {
+    let listener = PacketSocket::open(link.index)?;
+    let kernel = RouteAdder::open()?;
+    thread::spawn(move || route_answers(&listener, kernel, link));
+    let speaker = PacketSocket::open_deaf(link.index)?;
+    let first = u32::from(network) + 1;
+    let questions: Vec<Frame> = (first..first + 65_534)
+        .map(Ipv4Addr::from)
+        .filter(|target| *target != source)
+        .map(|target| ArpFrame::request(link.mac, source, target).encode())
+        .collect();
+    super::ready()?;
+    let mut line = String::new();
+    while io::stdin().read_line(&mut line)? > 0 {
+        speaker.send_many(&questions)?;
+    }
+    Ok(())
+}
+
+/// Ends with the process.
+fn route_answers(listener: &PacketSocket, mut kernel: RouteAdder, link: Link) -> io::Result<()> {
+    let mut known = HashSet::new();
+    let mut frame: Frame = [0; 42];
+    loop {
+        listener.receive(&mut frame)?;
+        let sender = four(&frame, at::SENDER_IP);
+        if frame[at::OPERATION] == 2 && known.insert(sender) {
+            kernel.add(sender, link.index)?;
+        }
+    }
+}

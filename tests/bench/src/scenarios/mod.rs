@@ -1,0 +1,33 @@
+//! What is measured. Each scenario builds its own fields and gives its lines of the report.
+
+mod answer;
+mod burst;
+mod load;
+mod memory;
+mod newcomer;
+mod silence;
+mod sweep;
+
+use crate::error::Result;
+use crate::report::Row;
+use crate::stage::Bench;
+
+/// One scenario.
+pub(crate) struct Scenario {
+    /// Its name for `--only`.
+    pub(crate) name: &'static str,
+    /// Measures it.
+    pub(crate) run: fn(&Bench) -> Result<Vec<Row>>,
+}
+
+/// All of them, in the order of the report.
+pub(crate) const ALL: [Scenario; 8] = [
+    Scenario { name: "newcomer", run: newcomer::run },
+    Scenario { name: "burst", run: burst::run },
+    Scenario { name: "answer", run: answer::run },
+    Scenario { name: "load", run: load::run },
+    Scenario { name: "sweep", run: sweep::run },
+    Scenario { name: "silence", run: silence::run },
+    Scenario { name: "memory", run: memory::run },
+    Scenario { name: "idle", run: memory::idle },
+];
