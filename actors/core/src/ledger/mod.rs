@@ -39,7 +39,7 @@ use crate::event::{DownReason, Event};
 use crate::fact::{Fact, RouteSeen};
 use crate::lladdr::LinkAddr;
 use crate::order::Order;
-use crate::plan::{DomainId, DomainPlan, Plan, RoutePlan, SegmentId};
+use crate::plan::{DomainId, DomainPlan, Plan, RoutePlan, SegmentId, SegmentPlan};
 use crate::time::Time;
 
 /// The same complaint about the same address is not repeated within this time.
@@ -85,10 +85,19 @@ impl Ledger {
         for (id, segment) in (0..).map(SegmentId).zip(&plan.segments) {
             members[segment.domain.index()].push(id);
         }
+        let prefixes_of = |domain: usize| {
+            let own = members[domain].iter().flat_map(|id| &plan.segments[id.index()].prefixes);
+            own.chain(&plan.domains[domain].prefixes)
+        };
+        let edges: Vec<_> = (0..members.len()).map(|domain| segment::edges(prefixes_of(domain))).collect();
+        let with_edges = |it: SegmentPlan| {
+            let edges = edges[it.domain.index()].clone();
+            Segment::new(it, edges)
+        };
         Self {
             routes: plan.routes,
             domains: plan.domains,
-            segments: plan.segments.into_iter().map(Segment::new).collect(),
+            segments: plan.segments.into_iter().map(with_edges).collect(),
             members,
             hosts: HashMap::new(),
             own: BTreeSet::new(),

@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::Ipv4Addr;
 
+use ipnetwork::Ipv4Network;
+
 use crate::event::{DownReason, Limit};
 use crate::fact::Link;
 use crate::lladdr::LinkAddr;
@@ -21,6 +23,9 @@ const SEARCH_RATE: u32 = 2000;
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) plan: SegmentPlan,
+    /// Network and broadcast addresses of every prefix of the domain, sorted: the larger prefix around a
+    /// sub-subnet has them in its middle.
+    pub(crate) edges: Vec<Ipv4Addr>,
     pub(crate) link: Option<Link>,
     /// The interface's number, or its last one: what was written there is taken away by it.
     pub(crate) last_index: Option<u32>,
@@ -49,7 +54,7 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    pub(crate) fn new(plan: SegmentPlan) -> Self {
+    pub(crate) fn new(plan: SegmentPlan, edges: Vec<Ipv4Addr>) -> Self {
         let verify = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate);
         let newcomers = plan.limits.new_per_second;
         Self {
@@ -66,6 +71,7 @@ impl Segment {
             searches: Pace::new(SEARCH_RATE, SEARCH_RATE),
             mismatched: 0,
             shed: 0,
+            edges,
             plan,
         }
     }
@@ -108,14 +114,11 @@ impl Segment {
     }
 
     /// Whether a host of this address may live here: within the segment's prefixes, and not an address that
-    /// no host can have. Prefixes of /31 (RFC 3021) and /32 have no network or broadcast address.
+    /// no host can have.
     pub(crate) fn may_hold(&self, address: Ipv4Addr) -> bool {
         is_unicast(address)
-            && self.plan.prefixes.iter().any(|prefix| {
-                prefix.contains(address)
-                    && (prefix.prefix() >= 31
-                        || (address != prefix.network() && address != prefix.broadcast()))
-            })
+            && self.plan.prefixes.iter().any(|prefix| prefix.contains(address))
+            && self.edges.binary_search(&address).is_err()
     }
 
     /// The limit that keeps out one more address of the station, or one more host if it is new on this segment.
@@ -146,6 +149,15 @@ impl Segment {
             .find(in_domain)
             .or_else(|| own.iter().copied().find(in_domain)))
     }
+}
+
+/// Network and broadcast address of each prefix. Those of /31 (RFC 3021) and /32 have none.
+pub(crate) fn edges<'a>(prefixes: impl Iterator<Item = &'a Ipv4Network>) -> Vec<Ipv4Addr> {
+    let has_edges = prefixes.filter(|prefix| prefix.prefix() < 31);
+    let mut edges: Vec<_> = has_edges.flat_map(|prefix| [prefix.network(), prefix.broadcast()]).collect();
+    edges.sort_unstable();
+    edges.dedup();
+    edges
 }
 
 /// Whether an address can be one host's: not unspecified, multicast, loopback, link-local (RFC 3927), of the
