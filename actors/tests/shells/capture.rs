@@ -1,0 +1,145 @@
+//! The capture actor: what it passes on, and how it keeps a socket.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::{Actor, Context, Handler};
+use arpherd_actors::capture::Capture;
+use arpherd_actors::io::packet::BATCH;
+use arpherd_actors::messages::{Counters, LinkUpdate, Told, Transmit};
+use arpherd_core::{Fact, Frame, SegmentId};
+
+use crate::fakes::{FakeLink, in_virtual_time, link, quiet_log, request, settle};
+
+/// In the route owner's place: keeps what it is told.
+#[derive(Clone, Default)]
+struct Ear(Arc<Mutex<Vec<(Vec<Fact>, bool)>>>);
+
+impl Ear {
+    fn told(&self) -> Vec<(Vec<Fact>, bool)> {
+        std::mem::take(&mut *self.0.lock().expect("no panic with the lock"))
+    }
+}
+
+impl Actor for Ear {
+    type Context = Context<Self>;
+}
+
+impl Handler<Told> for Ear {
+    type Result = ();
+
+    fn handle(&mut self, told: Told, _: &mut Self::Context) {
+        self.0.lock().expect("no panic with the lock").push((told.facts, told.more));
+    }
+}
+
+struct Bench {
+    wire: FakeLink,
+    ear: Ear,
+    capture: actix::Addr<Capture>,
+    counters: Arc<Counters>,
+}
+
+fn bench() -> Bench {
+    let (wire, ear, counters) = (FakeLink::default(), Ear::default(), Arc::new(Counters::default()));
+    let owner = ear.clone().start().recipient();
+    let capture =
+        Capture::new(SegmentId(0), owner, Box::new(wire.clone()), counters.clone(), quiet_log()).start();
+    Bench { wire, ear, capture, counters }
+}
+
+fn heard_in(told: &[(Vec<Fact>, bool)]) -> usize {
+    told.iter().flat_map(|(facts, _)| facts).filter(|fact| matches!(fact, Fact::Heard { .. })).count()
+}
+
+#[test]
+fn a_link_is_opened_before_the_owner_hears_of_it_and_its_frames_follow() {
+    in_virtual_time(async {
+        let bench = bench();
+        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        settle().await;
+        let told = bench.ear.told();
+        assert!(
+            matches!(&told[..], [(facts, _)] if matches!(facts[..], [Fact::LinkChanged { link: Some(_), .. }]))
+        );
+        assert_eq!(bench.wire.opened(), [link(7).0]);
+        bench.wire.arrive([request(11, 12), request(13, 12)]);
+        settle().await;
+        let told = bench.ear.told();
+        assert_eq!(heard_in(&told), 2);
+        assert_eq!(told.len(), 1, "one batch is one message");
+        assert_eq!(bench.counters.view().read, 2);
+    });
+}
+
+#[test]
+fn a_burst_goes_on_in_batches_and_its_end_is_told() {
+    in_virtual_time(async {
+        let bench = bench();
+        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        settle().await;
+        bench.ear.told();
+        // Exactly full batches: what comes after is nothing, and the owner must still hear that.
+        bench.wire.arrive((0..2 * BATCH).map(|index| request(u8::try_from(index % 200).unwrap_or(0) + 2, 1)));
+        settle().await;
+        let told = bench.ear.told();
+        assert_eq!(heard_in(&told), 2 * BATCH);
+        let more: Vec<bool> = told.iter().map(|(_, more)| *more).collect();
+        assert_eq!(more, [true, true, false]);
+    });
+}
+
+#[test]
+fn a_link_that_cannot_be_opened_is_absent_and_tried_again() {
+    in_virtual_time(async {
+        let bench = bench();
+        bench.wire.refuse_to_open(true);
+        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        settle().await;
+        let told = bench.ear.told();
+        assert!(
+            matches!(&told[..], [(facts, _)] if matches!(facts[..], [Fact::LinkChanged { link: None, .. }]))
+        );
+        bench.wire.refuse_to_open(false);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        settle().await;
+        let told = bench.ear.told();
+        assert!(
+            matches!(&told[..], [(facts, _)] if matches!(facts[..], [Fact::LinkChanged { link: Some(_), .. }]))
+        );
+    });
+}
+
+#[test]
+fn a_recreated_interface_gets_a_new_socket_and_a_changed_one_keeps_its() {
+    in_virtual_time(async {
+        let bench = bench();
+        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        let (medium, mut changed) = link(7);
+        changed.carrier = false;
+        bench.capture.do_send(LinkUpdate(Some((medium, changed))));
+        settle().await;
+        assert_eq!(bench.wire.opened().len(), 1);
+        bench.capture.do_send(LinkUpdate(None));
+        bench.capture.do_send(LinkUpdate(Some(link(8))));
+        settle().await;
+        let opened: Vec<u32> = bench.wire.opened().iter().map(|medium| medium.interface).collect();
+        assert_eq!(opened, [7, 8]);
+    });
+}
+
+#[test]
+fn frames_for_a_link_that_is_not_there_are_counted_as_dropped() {
+    in_virtual_time(async {
+        let bench = bench();
+        let frame = Frame { to: None, arp: request(1, 2).arp };
+        bench.capture.do_send(Transmit(vec![frame, frame]));
+        settle().await;
+        assert_eq!(bench.counters.view().dropped, 2);
+        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        bench.capture.do_send(Transmit(vec![frame]));
+        settle().await;
+        assert_eq!(bench.wire.sent(), [frame]);
+        assert_eq!(bench.counters.view().dropped, 2);
+    });
+}

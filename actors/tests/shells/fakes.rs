@@ -1,0 +1,227 @@
+//! Stand-ins for the edge: a link whose frames are put in by hand, and a kernel that remembers its tables.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use actix::System;
+use arpherd_actors::io::packet::{BATCH, Medium};
+use arpherd_actors::io::{FramePort, PortError, Refusal, RouteTable, Tally, Write};
+use arpherd_actors::port::{Opener, Readiness};
+use arpherd_core::fact::Link;
+use arpherd_core::plan::{
+    Answer, DomainPlan, ExpiryPlan, Limits, LinkKind, RoutePlan, SegmentPlan, SweepPlan,
+};
+use arpherd_core::{Arp, DomainId, Frame, Heard, LinkAddr, Operation, Plan};
+use futures_util::stream::unfold;
+use slog::{Discard, Logger, o};
+use tokio::sync::Notify;
+
+/// Runs a test's future on an actix system whose clock stands still except where the test waits.
+pub(crate) fn in_virtual_time(test: impl Future<Output = ()> + 'static) {
+    System::new().block_on(async {
+        tokio::time::pause();
+        test.await;
+    });
+}
+
+/// Lets every actor deal with what it was sent, without time passing but for a moment.
+pub(crate) async fn settle() {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::sleep(Duration::from_micros(10)).await;
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+}
+
+pub(crate) fn quiet_log() -> Logger {
+    Logger::root(Discard, o!())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no test thread panicked with the lock")
+}
+
+/// One link. Clones are the same link.
+#[derive(Clone, Default)]
+pub(crate) struct FakeLink {
+    inner: Arc<Mutex<LinkState>>,
+    arrived: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct LinkState {
+    waiting: Vec<Heard>,
+    sent: Vec<Frame>,
+    opened: Vec<Medium>,
+    refuse_to_open: bool,
+}
+
+impl FakeLink {
+    /// Frames arrive at the link.
+    pub(crate) fn arrive(&self, heard: impl IntoIterator<Item = Heard>) {
+        locked(&self.inner).waiting.extend(heard);
+        self.arrived.notify_one();
+    }
+
+    /// What was sent since this was last asked.
+    pub(crate) fn sent(&self) -> Vec<Frame> {
+        std::mem::take(&mut locked(&self.inner).sent)
+    }
+
+    /// What the link was opened as, each time.
+    pub(crate) fn opened(&self) -> Vec<Medium> {
+        locked(&self.inner).opened.clone()
+    }
+
+    /// Whether the next attempts to open it fail.
+    pub(crate) fn refuse_to_open(&self, refuse: bool) {
+        locked(&self.inner).refuse_to_open = refuse;
+    }
+
+    fn try_open(&self, medium: Medium) -> Result<(), PortError> {
+        let mut state = locked(&self.inner);
+        if state.refuse_to_open {
+            return Err(PortError::Down);
+        }
+        state.opened.push(medium);
+        Ok(())
+    }
+}
+
+impl Opener for FakeLink {
+    fn open(&self, medium: Medium) -> Result<(Box<dyn FramePort>, Readiness), PortError> {
+        self.try_open(medium)?;
+        let readiness = unfold(self.arrived.clone(), |arrived| async move {
+            arrived.notified().await;
+            Some(((), arrived))
+        });
+        Ok((Box::new(self.clone()), Box::pin(readiness)))
+    }
+
+    fn open_deaf(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
+        self.try_open(medium)?;
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl FramePort for FakeLink {
+    fn receive(&mut self, heard: &mut Vec<Heard>, tally: &mut Tally) -> Result<bool, PortError> {
+        let waiting = &mut locked(&self.inner).waiting;
+        let count = waiting.len().min(BATCH);
+        heard.extend(waiting.drain(..count));
+        tally.read += count as u64;
+        Ok(count == BATCH)
+    }
+
+    fn send(&mut self, frames: &[Frame], tally: &mut Tally) -> Result<(), PortError> {
+        locked(&self.inner).sent.extend_from_slice(frames);
+        tally.sent += frames.len() as u64;
+        Ok(())
+    }
+
+    fn count_overrun(&mut self, _: &mut Tally) {}
+}
+
+/// The kernel's tables: what was written, in order, and what is to be refused.
+#[derive(Clone, Default)]
+pub(crate) struct FakeTable(Arc<Mutex<TableState>>);
+
+#[derive(Default)]
+struct TableState {
+    batches: Vec<Vec<Write>>,
+    refuse: Option<(Ipv4Addr, i32)>,
+}
+
+impl FakeTable {
+    /// The batches written since this was last asked.
+    pub(crate) fn batches(&self) -> Vec<Vec<Write>> {
+        std::mem::take(&mut locked(&self.0).batches)
+    }
+
+    /// From now on, routes to the address are refused with the error; `None`: nothing is.
+    pub(crate) fn refuse(&self, refuse: Option<(Ipv4Addr, i32)>) {
+        locked(&self.0).refuse = refuse;
+    }
+}
+
+impl RouteTable for FakeTable {
+    fn write(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>) {
+        let mut state = locked(&self.0);
+        state.batches.push(writes.to_vec());
+        if let Some((refused, errno)) = state.refuse {
+            let hit =
+                |write: &&Write| matches!(write, Write::PutRoute { address, .. } if *address == refused);
+            let refusal =
+                |write: &Write| Refusal { write: *write, errno, reason: "refused by the test".into() };
+            refusals.extend(writes.iter().filter(hit).map(refusal));
+        }
+    }
+}
+
+/// A domain 10.0.0.0/24 of two segments, `a` and `b`, with the quick expiry of tests and no sweeps.
+pub(crate) fn plan(sweep: Option<SweepPlan>) -> Plan {
+    let segment = |name: &str| SegmentPlan {
+        name: name.into(),
+        domain: DomainId(0),
+        interface: name.into(),
+        kind: None,
+        source: None,
+        prefixes: vec!["10.0.0.0/24".parse().expect("a prefix")],
+        answer: Answer::Live,
+        sweep,
+        expiry: ExpiryPlan {
+            quiet: Duration::from_secs(30),
+            interval: Duration::from_secs(1),
+            unicast: None,
+            broadcast: 2,
+        },
+        limits: Limits { hosts: 1000, hosts_per_lladdr: 64, new_per_second: 1000 },
+    };
+    Plan {
+        domains: vec![DomainPlan {
+            name: "d".into(),
+            prefixes: vec!["10.0.0.0/24".parse().expect("a prefix")],
+        }],
+        segments: vec![segment("a"), segment("b")],
+        routes: RoutePlan { protocol: 169, table: 254, metric: 50 },
+    }
+}
+
+pub(crate) fn lladdr(last: u8) -> LinkAddr {
+    LinkAddr::ethernet([2, 0, 0, 0, 0, last])
+}
+
+pub(crate) fn address(last: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, 0, last)
+}
+
+/// An interface of this number, whose own link-layer address ends in it, up and with a carrier.
+pub(crate) fn link(index: u32) -> (Medium, Link) {
+    let own = lladdr(u8::try_from(index).expect("a small number"));
+    let medium =
+        Medium { interface: index, kind: LinkKind::Ethernet, broadcast: LinkAddr::ethernet([0xff; 6]) };
+    let link = Link {
+        index,
+        kind: LinkKind::Ethernet,
+        lladdr: own,
+        up: true,
+        carrier: true,
+        addresses: vec!["10.0.0.1/32".parse().expect("an address")],
+    };
+    (medium, link)
+}
+
+/// Host `from` asks for host `target`; its link-layer address ends like its address.
+pub(crate) fn request(from: u8, target: u8) -> Heard {
+    let arp = Arp {
+        operation: Operation::Request,
+        sender_lladdr: lladdr(from),
+        sender: address(from),
+        target_lladdr: LinkAddr::UNKNOWN,
+        target: address(target),
+    };
+    Heard { arp, from: lladdr(from) }
+}

@@ -1,0 +1,6 @@
+//! The shells around the core, against stand-ins for sockets and the kernel, in virtual time.
+
+mod capture;
+mod fakes;
+mod owner;
+mod sweep;

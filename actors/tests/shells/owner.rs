@@ -1,0 +1,219 @@
+//! The route owner: the order in which it carries things out, its one timer, and refusals.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::{Actor, Addr, Context, Handler};
+use arpherd_actors::clock::Clock;
+use arpherd_actors::io::Write;
+use arpherd_actors::messages::{Counters, Finish, ReadTable, RollCall, Show, Told, Transmit};
+use arpherd_actors::owner::{Hands, Meet, RouteOwner};
+use arpherd_core::view::{Answer, Question};
+use arpherd_core::{Event, Fact, Frame, Ledger, Operation, SegmentId};
+
+use crate::fakes::{FakeTable, address, in_virtual_time, link, lladdr, plan, quiet_log, request, settle};
+
+/// In the place of capture and watch: keeps what it is ordered.
+#[derive(Clone, Default)]
+struct Hand {
+    frames: Arc<Mutex<Vec<Frame>>>,
+    table_reads: Arc<Mutex<u32>>,
+}
+
+impl Actor for Hand {
+    type Context = Context<Self>;
+}
+
+impl Handler<Transmit> for Hand {
+    type Result = ();
+
+    fn handle(&mut self, Transmit(frames): Transmit, _: &mut Self::Context) {
+        self.frames.lock().expect("no panic with the lock").extend(frames);
+    }
+}
+
+impl Handler<ReadTable> for Hand {
+    type Result = ();
+
+    fn handle(&mut self, _: ReadTable, _: &mut Self::Context) {
+        *self.table_reads.lock().expect("no panic with the lock") += 1;
+    }
+}
+
+struct Bench {
+    table: FakeTable,
+    hands: Vec<Hand>,
+    watch: Hand,
+    events: Arc<Mutex<Vec<Event>>>,
+    owner: Addr<RouteOwner>,
+}
+
+impl Bench {
+    /// Two links up, nobody known.
+    async fn new() -> Self {
+        let (table, events) = (FakeTable::default(), Arc::new(Mutex::new(Vec::new())));
+        let told = events.clone();
+        let teller = Box::new(move |event: &Event| {
+            told.lock().expect("no panic with the lock").push(event.clone());
+        });
+        let ledger = Ledger::new(plan(None));
+        let owner =
+            RouteOwner::new(ledger, Box::new(table.clone()), Clock::start(), teller, quiet_log()).start();
+        let hands = vec![Hand::default(), Hand::default()];
+        let watch = Hand::default();
+        let counters = || Arc::new(Counters::default());
+        let transmit = |hand: &Hand| Hands {
+            transmit: hand.clone().start().recipient(),
+            sweep: None,
+            counters: counters(),
+        };
+        owner.do_send(Meet {
+            hands: hands.iter().map(transmit).collect(),
+            watch: watch.clone().start().recipient(),
+            recorder: None,
+        });
+        let bench = Self { table, hands, watch, events, owner };
+        bench.tell(vec![
+            Fact::AddressesChanged { addresses: vec![address(1)] },
+            Fact::LinkChanged { segment: SegmentId(0), link: Some(link(7).1) },
+            Fact::LinkChanged { segment: SegmentId(1), link: Some(link(8).1) },
+        ]);
+        settle().await;
+        bench.table.batches();
+        bench
+    }
+
+    fn tell(&self, facts: Vec<Fact>) {
+        self.owner.do_send(Told { facts, more: false });
+    }
+
+    fn hears(&self, segment: u16, from: u8, target: u8) -> Fact {
+        Fact::Heard { segment: SegmentId(segment), heard: request(from, target) }
+    }
+
+    fn frames(&self, segment: usize) -> Vec<Frame> {
+        std::mem::take(&mut *self.hands[segment].frames.lock().expect("no panic with the lock"))
+    }
+
+    async fn hosts(&self) -> Vec<Ipv4Addr> {
+        match self.owner.send(Show(Question::Hosts)).await.expect("the owner lives") {
+            Answer::Hosts(hosts) => hosts.iter().map(|host| host.address).collect(),
+            other => panic!("asked for hosts, got {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn routes_are_written_before_anybody_is_answered_and_neighbours_after_the_burst() {
+    in_virtual_time(async {
+        let bench = Bench::new().await;
+        bench.tell(vec![bench.hears(0, 11, 99)]);
+        let facts = vec![bench.hears(1, 22, 11)];
+        bench.owner.do_send(Told { facts, more: true });
+        settle().await;
+        let batches = bench.table.batches();
+        let is_route = |write: &Write| matches!(write, Write::PutRoute { .. });
+        assert!(batches[0].iter().all(is_route), "{batches:?}");
+        assert!(!batches[1].iter().any(is_route), "{batches:?}");
+        assert_eq!(
+            batches.len(),
+            3,
+            "the second host's neighbour entry waits for the burst's end: {batches:?}"
+        );
+        bench.owner.do_send(Told { facts: Vec::new(), more: false });
+        settle().await;
+        let late = bench.table.batches().concat();
+        assert!(matches!(late[..], [Write::PutNeighbour { interface: 8, .. }]), "{late:?}");
+        let answers = bench.frames(1);
+        let reply = answers.iter().find(|frame| frame.arp.operation == Operation::Reply).expect("an answer");
+        assert_eq!((reply.arp.sender, reply.arp.sender_lladdr), (address(11), lladdr(8)));
+        assert_eq!(reply.to, Some(lladdr(22)));
+    });
+}
+
+#[test]
+fn a_silent_host_is_asked_and_dropped_by_the_one_timer() {
+    in_virtual_time(async {
+        let bench = Bench::new().await;
+        bench.tell(vec![bench.hears(0, 11, 12)]);
+        settle().await;
+        bench.table.batches();
+        bench.frames(0);
+        tokio::time::sleep(Duration::from_secs(34)).await;
+        settle().await;
+        assert_eq!(bench.hosts().await, [address(11)]);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        settle().await;
+        assert!(bench.hosts().await.is_empty());
+        let asked: Vec<bool> = bench.frames(0).iter().map(|frame| frame.to.is_some()).collect();
+        assert_eq!(asked, [true, true, true, false, false], "three by unicast, two by broadcast");
+        let writes = bench.table.batches().concat();
+        assert!(writes.iter().any(|write| matches!(write, Write::DeleteRoute { interface: 7, .. })));
+    });
+}
+
+#[test]
+fn a_refused_route_is_told_tried_again_and_answered_for_only_when_it_stands() {
+    in_virtual_time(async {
+        let bench = Bench::new().await;
+        bench.table.refuse(Some((address(11), 22)));
+        bench.tell(vec![bench.hears(0, 11, 99)]);
+        settle().await;
+        bench.tell(vec![bench.hears(1, 22, 11)]);
+        settle().await;
+        let is_answer = |frame: &Frame| frame.arp.operation == Operation::Reply;
+        assert!(!bench.frames(1).iter().any(is_answer), "no route, no answer");
+        let refused = |event: &Event| matches!(event, Event::RouteRefused { errno: 22, .. });
+        assert!(bench.events.lock().expect("no panic with the lock").iter().any(refused));
+        bench.table.refuse(None);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        bench.tell(vec![bench.hears(1, 22, 11)]);
+        settle().await;
+        assert!(bench.frames(1).iter().any(is_answer));
+    });
+}
+
+#[test]
+fn a_route_that_already_stands_has_the_table_read() {
+    in_virtual_time(async {
+        let bench = Bench::new().await;
+        bench.table.refuse(Some((address(11), 17)));
+        bench.tell(vec![bench.hears(0, 11, 99)]);
+        settle().await;
+        assert_eq!(*bench.watch.table_reads.lock().expect("no panic with the lock"), 1);
+    });
+}
+
+#[test]
+fn a_sweep_is_told_who_is_known_and_who_is_ourselves() {
+    in_virtual_time(async {
+        let bench = Bench::new().await;
+        bench.tell(vec![bench.hears(1, 22, 99)]);
+        let roll =
+            bench.owner.send(RollCall(SegmentId(0))).await.expect("the owner lives").expect("it is up");
+        assert_eq!((roll.source, roll.lladdr), (Some(address(1)), lladdr(7)));
+        let mut skip = roll.skip;
+        skip.sort_unstable();
+        assert_eq!(skip, [address(1), address(22)]);
+        bench.tell(vec![Fact::LinkChanged { segment: SegmentId(0), link: None }]);
+        assert!(bench.owner.send(RollCall(SegmentId(0))).await.expect("the owner lives").is_none());
+    });
+}
+
+#[test]
+fn the_end_takes_everything_away_only_if_asked_to() {
+    for purge in [true, false] {
+        in_virtual_time(async move {
+            let bench = Bench::new().await;
+            bench.tell(vec![bench.hears(0, 11, 99), bench.hears(1, 22, 99)]);
+            settle().await;
+            bench.table.batches();
+            bench.owner.send(Finish { purge }).await.expect("the owner lives");
+            let writes = bench.table.batches().concat();
+            let deleted = writes.iter().filter(|write| matches!(write, Write::DeleteRoute { .. })).count();
+            let covers = writes.iter().filter(|write| matches!(write, Write::DeleteCover { .. })).count();
+            assert_eq!((deleted, covers), if purge { (2, 1) } else { (0, 0) }, "purge: {purge}");
+        });
+    }
+}

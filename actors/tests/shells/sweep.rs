@@ -1,0 +1,100 @@
+//! The sweep actor: its pace, its places in flight, and whom it leaves alone.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, Context, Handler, MessageResult};
+use arpherd_actors::clock::Clock;
+use arpherd_actors::messages::{Counters, Found, LinkUpdate, Roll, RollCall, SweepOn};
+use arpherd_actors::sweep::Sweep;
+use arpherd_core::SegmentId;
+use arpherd_core::plan::SweepPlan;
+use arpherd_core::sweep::Sweep as Plan;
+
+use crate::fakes::{FakeLink, address, in_virtual_time, link, lladdr, quiet_log, settle};
+
+/// In the route owner's place: 10.0.0.1 is ourselves, 10.0.0.5 is known.
+struct Owner;
+
+impl Actor for Owner {
+    type Context = Context<Self>;
+}
+
+impl Handler<RollCall> for Owner {
+    type Result = MessageResult<RollCall>;
+
+    fn handle(&mut self, _: RollCall, _: &mut Self::Context) -> Self::Result {
+        MessageResult(Some(Roll {
+            source: Some(address(1)),
+            lladdr: lladdr(7),
+            skip: vec![address(1), address(5)],
+        }))
+    }
+}
+
+fn sweep(rate: u32, in_flight: u32) -> (FakeLink, Addr<Sweep>) {
+    let wire = FakeLink::default();
+    let pace = SweepPlan { interval: Duration::from_secs(60), rate, in_flight };
+    let plan = Plan::new(pace, vec!["10.0.0.0/28".parse().expect("a prefix")]);
+    let (owner, counters) = (Owner.start().recipient(), Arc::new(Counters::default()));
+    let opener = Box::new(wire.clone());
+    let sweep = Sweep::new(SegmentId(0), plan, owner, opener, counters, Clock::start(), quiet_log()).start();
+    sweep.do_send(LinkUpdate(Some(link(7))));
+    (wire, sweep)
+}
+
+fn targets(wire: &FakeLink) -> Vec<Ipv4Addr> {
+    wire.sent().iter().map(|frame| frame.arp.target).collect()
+}
+
+#[test]
+fn a_round_probes_everybody_unknown_at_its_pace_and_comes_back_after_the_interval() {
+    in_virtual_time(async {
+        let (wire, sweep) = sweep(10, 100);
+        settle().await;
+        assert!(targets(&wire).is_empty(), "no probe before the segment is up");
+        sweep.do_send(SweepOn(true));
+        tokio::time::sleep(Duration::from_millis(450)).await;
+        settle().await;
+        let first = targets(&wire);
+        assert_eq!(first.len(), 5, "at ten a second: {first:?}");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        settle().await;
+        let all: Vec<Ipv4Addr> = first.into_iter().chain(targets(&wire)).collect();
+        let wanted: Vec<Ipv4Addr> = (2..=14).filter(|last| *last != 5).map(address).collect();
+        assert_eq!(all, wanted);
+        tokio::time::sleep(Duration::from_secs(56)).await;
+        settle().await;
+        assert!(!targets(&wire).is_empty(), "the next round");
+    });
+}
+
+#[test]
+fn an_answer_makes_room_for_the_next_probe() {
+    in_virtual_time(async {
+        let (wire, sweep) = sweep(100_000, 3);
+        sweep.do_send(SweepOn(true));
+        settle().await;
+        let first = targets(&wire);
+        assert_eq!(first.len(), 3);
+        sweep.do_send(Found(vec![first[0]]));
+        settle().await;
+        assert_eq!(targets(&wire).len(), 1);
+    });
+}
+
+#[test]
+fn a_segment_that_went_down_is_not_swept() {
+    in_virtual_time(async {
+        let (wire, sweep) = sweep(10, 100);
+        sweep.do_send(SweepOn(true));
+        settle().await;
+        sweep.do_send(SweepOn(false));
+        settle().await;
+        wire.sent();
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        settle().await;
+        assert!(targets(&wire).is_empty());
+    });
+}
