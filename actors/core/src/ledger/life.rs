@@ -15,8 +15,8 @@ use crate::time::Time;
 const REMEMBERED: Duration = Duration::from_secs(600);
 /// The quiet time is looked at in so many steps, so that many hosts cost few wake-ups.
 const STEPS: u32 = 16;
-/// `asked` of a dormant host that is not to be asked any more.
-const ASKED_ENOUGH: u8 = u8::MAX;
+/// `asked` of a dormant host that is not being asked: it was in vain, or its segment is down.
+const AT_REST: u8 = u8::MAX;
 
 impl Ledger {
     pub(super) fn host_due(&mut self, now: Time, at: Time, key: Key, orders: &mut Vec<Order>) {
@@ -44,11 +44,16 @@ impl Ledger {
                 self.timers.set(host.due, Timer::Host(key));
             }
             Life::Suspect { .. } => self.gone(now, key, orders),
+            Life::Dormant { asked: AT_REST } => {
+                self.forget(key);
+            }
             Life::Dormant { asked } if asked < budget && segment.is_up() => {
                 self.ask_quiet(now, key, asked, orders);
             }
             Life::Dormant { .. } => {
-                self.forget(key);
+                host.life = Life::Dormant { asked: AT_REST };
+                host.due = now + REMEMBERED;
+                self.timers.set(host.due, Timer::Host(key));
             }
         }
     }
@@ -101,7 +106,7 @@ impl Ledger {
     /// Gives a live host up: route and neighbour entry go, the address is remembered for a while.
     pub(super) fn gone(&mut self, now: Time, key: Key, orders: &mut Vec<Order>) {
         self.delete_route(key, orders);
-        if let Some((segment, lladdr)) = self.put_to_sleep(now, key, ASKED_ENOUGH) {
+        if let Some((segment, lladdr)) = self.put_to_sleep(now, key) {
             orders.push(Order::Tell(Event::HostGone { address: key.address, lladdr, segment }));
         }
     }
@@ -111,7 +116,6 @@ impl Ledger {
         &mut self,
         now: Time,
         key: Key,
-        asked: u8,
     ) -> Option<(crate::SegmentId, crate::LinkAddr)> {
         self.announcements.remove(&key);
         let host = self.forget(key)?;
@@ -120,8 +124,13 @@ impl Ledger {
         if segment.dormant < segment.plan.limits.hosts {
             segment.dormant += 1;
             let due = now + REMEMBERED;
-            let asleep =
-                Host { life: Life::Dormant { asked }, route: RouteState::None, paced: false, due, ..host };
+            let asleep = Host {
+                life: Life::Dormant { asked: AT_REST },
+                route: RouteState::None,
+                paced: false,
+                due,
+                ..host
+            };
             self.hosts.insert(key, asleep);
             self.timers.set(due, Timer::Host(key));
         }

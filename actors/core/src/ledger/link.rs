@@ -122,12 +122,12 @@ impl Ledger {
                 DownReason::NoCarrier => self.suspect(now, key),
                 // The kernel has dropped the routes; they are forgotten.
                 DownReason::AdminDown => {
-                    self.put_to_sleep(now, key, 0);
+                    self.put_to_sleep(now, key);
                 }
                 // It has dropped them, or some of them, or none: the interface may only have another name.
                 DownReason::Absent | DownReason::SourceMissing => {
                     self.delete_route(key, orders);
-                    self.put_to_sleep(now, key, 0);
+                    self.put_to_sleep(now, key);
                 }
             }
         }

@@ -255,3 +255,26 @@ fn a_link_that_flaps_delays_nobodys_questions() {
     let log = bench.passes(10 * SECOND);
     assert!((198..=202).contains(&log.questions().len()), "{}", log.questions().len());
 }
+
+#[test]
+fn who_is_asked_in_vain_when_a_link_returns_is_still_remembered() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.links(A, None);
+    bench.up(A);
+    assert_eq!(bench.passes(10 * SECOND).questions().len(), 4, "after the first");
+    let log = bench.hears(B, host(9).speaks());
+    assert_eq!(log.announcements(), [(A, ip(9)), (C, ip(9))], "those who knew its old place are told");
+}
+
+#[test]
+fn a_link_that_returns_for_a_moment_forgets_nobody() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.links(A, None);
+    bench.up(A);
+    bench.passes(ms(500));
+    bench.links(A, None);
+    bench.passes(60 * SECOND);
+    assert_eq!(bench.up(A).questions(), [(A, ip(9), Some(mac(9)))]);
+}
