@@ -59,7 +59,7 @@ impl Contender {
 
     /// A daemon that is ready.
     pub(crate) fn arpherd(field: &Field, binary: &Path, config: &str) -> Result<Self> {
-        let daemon = Daemon::start(&field.gateway, binary, &["--log-level", "warn"], Some(("yaml", config)))?;
+        let daemon = Daemon::start(&field.gateway, binary, &[], Some(("yaml", config)))?;
         Ok(Self::Arpherd(Box::new(daemon)))
     }
 
