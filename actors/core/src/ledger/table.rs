@@ -17,11 +17,13 @@ impl Ledger {
     /// The whole table, at start and whenever events were lost. Ours are taken over, or deleted where they
     /// lead nowhere we serve; missing ones are put back; those of others are noted.
     pub(super) fn table_read(&mut self, now: Time, routes: &[RouteSeen], orders: &mut Vec<Order>) {
-        let (ours, others): (Vec<&RouteSeen>, Vec<&RouteSeen>) =
-            routes.iter().partition(|seen| seen.protocol == self.routes.protocol);
+        let (ours, others): (Vec<RouteSeen>, Vec<RouteSeen>) = routes
+            .iter()
+            .map(|seen| self.placed(seen))
+            .partition(|seen| seen.protocol == self.routes.protocol);
         let wanted = self.keys_of(|host| host.route == RouteState::Written);
         let before = std::mem::take(&mut self.foreign);
-        for seen in others {
+        for seen in &others {
             self.note_foreign(seen);
         }
         for (address, _) in before.keys() {
@@ -32,7 +34,7 @@ impl Ledger {
             self.foreign_came(seen, orders);
         }
         let mut standing: BTreeMap<Ipv4Addr, SegmentId> = BTreeMap::new();
-        for seen in ours {
+        for seen in &ours {
             if self.take_over(now, seen, orders) {
                 standing.extend(seen.segment.map(|segment| (seen.address, segment)));
             }
@@ -54,7 +56,7 @@ impl Ledger {
     /// A route with our mark: true if it stands for a host of ours, now or from now on.
     fn take_over(&mut self, now: Time, seen: &RouteSeen, orders: &mut Vec<Order>) -> bool {
         // It leads over an interface that is not ours to look after: another arpherd's, perhaps.
-        let Some(segment) = seen.segment.filter(|id| self.is_planned(*id)) else { return false };
+        let Some(segment) = seen.segment else { return false };
         let key = self.key(segment, seen.address);
         match self.hosts.get(&key) {
             Some(host)
@@ -115,6 +117,7 @@ impl Ledger {
     }
 
     pub(super) fn route_appeared(&mut self, now: Time, seen: &RouteSeen, orders: &mut Vec<Order>) {
+        let seen = &self.placed(seen);
         if seen.protocol != self.routes.protocol {
             self.note_foreign(seen);
             self.foreign_came(seen, orders);
@@ -135,6 +138,7 @@ impl Ledger {
     }
 
     pub(super) fn route_vanished(&mut self, now: Time, seen: &RouteSeen, orders: &mut Vec<Order>) {
+        let seen = &self.placed(seen);
         let Some(key) = self.key_of(seen) else { return };
         if seen.protocol == self.routes.protocol {
             let is_ours = |host: &Host| {
@@ -179,10 +183,24 @@ impl Ledger {
 
     /// The host a route is about. Of domains that share a prefix it is that of the route's segment.
     fn key_of(&self, seen: &RouteSeen) -> Option<Key> {
-        let near = seen.segment.filter(|id| self.is_planned(*id)).map(|id| self.segment(id).plan.domain);
+        let near = seen.segment.map(|id| self.segment(id).plan.domain);
         let domain =
             near.filter(|id| self.holds(*id, seen.address)).or_else(|| self.domain_of(seen.address))?;
         Some(Key { domain, address: seen.address })
+    }
+
+    /// The route with the segment it matters to: of several domains on one interface that of its address.
+    fn placed(&self, seen: &RouteSeen) -> RouteSeen {
+        let twin = |id: SegmentId| {
+            let near = &self.segment(id).plan;
+            if self.holds(near.domain, seen.address) {
+                return None;
+            }
+            let mut members = self.members[self.domain_of(seen.address)?.index()].iter().copied();
+            members.find(|other| self.segment(*other).plan.interface == near.interface)
+        };
+        let near = seen.segment.filter(|id| self.is_planned(*id));
+        RouteSeen { segment: near.map(|id| twin(id).unwrap_or(id)), ..*seen }
     }
 
     /// Somebody's route stands for a host of ours: ours goes, if theirs has not replaced it already.

@@ -98,3 +98,24 @@ fn the_same_address_in_two_domains_is_two_hosts() {
     let stray = RouteSeen { protocol: PROTOCOL, ..our_route(A, 9) };
     assert!(bench.tell(Fact::RouteAppeared(stray)).is_empty(), "it stands as it should");
 }
+
+/// The shell names the first segment of the interface a route leaves by.
+#[test]
+fn two_domains_on_one_interface_know_their_routes_apart() {
+    let mut plan = plan(2);
+    let prefixes = vec![net("10.9.0.0/24")];
+    let shared = segment('a', &prefixes);
+    plan.segments.push(crate::plan::SegmentPlan { domain: DomainId(1), ..shared });
+    plan.domains.push(DomainPlan { name: "lab".to_owned(), prefixes });
+    let mut bench = Bench::with(plan);
+    bench.knows(C, other(9));
+    let seen = RouteSeen { address: other(9).address, source: None, ..our_route(A, 9) };
+    let log = bench.tell(Fact::TableRead { routes: vec![seen] });
+    assert!(log.routes().is_empty() && log.events().is_empty(), "{log:?}");
+    let address = other(9).address;
+    let healed = Event::RouteHealed { address, segment: C };
+    assert_eq!(bench.tell(Fact::RouteVanished(seen)).events(), [healed]);
+    let adopted = RouteSeen { address: other(10).address, ..our_route(A, 10) };
+    let log = bench.tell(Fact::RouteAppeared(adopted));
+    assert_eq!(log.events(), [Event::RouteAdopted { address: other(10).address, segment: C }]);
+}
