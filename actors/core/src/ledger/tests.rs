@@ -16,3 +16,4 @@ mod probes;
 mod routes;
 mod searching;
 mod stopping;
+mod sweeping;

@@ -23,12 +23,14 @@ impl Ledger {
     }
 
     /// For a sweep of the segment: the sender of its probes, that one's link-layer address, and the addresses
-    /// that need no probe because their hosts are known or they are our own. `None` while it is down.
+    /// that need no probe because their hosts are known, they are our own, or no host of the domain can have
+    /// them. `None` while it is down.
     pub fn roll(&self, id: SegmentId) -> Option<(Option<Ipv4Addr>, LinkAddr, Vec<Ipv4Addr>)> {
         let segment = self.segments.get(id.index()).filter(|segment| segment.is_up())?;
         let domain = segment.plan.domain;
         let known = self.hosts.iter().filter(|(key, host)| key.domain == domain && host.is_live());
-        let skip = known.map(|(key, _)| key.address).chain(self.own.iter().copied()).collect();
+        let nobodys = self.own.iter().chain(&segment.edges).copied();
+        let skip = known.map(|(key, _)| key.address).chain(nobodys).collect();
         Some((segment.source, segment.lladdr(), skip))
     }
 
