@@ -73,6 +73,10 @@ pub struct Ledger {
     complaints: BTreeMap<(&'static str, u16, Ipv4Addr), Time>,
     /// Routes written, for the status.
     written: u32,
+    /// Hosts whose routes stay away because of somebody else's.
+    conflicts: u32,
+    /// When the table is read again because of them.
+    conflicts_due: Option<Time>,
     /// When the table was last asked for, so that refusals cannot ask for it without end.
     table_asked: Option<Time>,
     stopped: bool,
@@ -111,6 +115,8 @@ impl Ledger {
             covered: BTreeSet::new(),
             complaints: BTreeMap::new(),
             written: 0,
+            conflicts: 0,
+            conflicts_due: None,
             table_asked: None,
             stopped: false,
         }
@@ -138,6 +144,7 @@ impl Ledger {
             Fact::TimePassed => {}
             Fact::Stopped { purge } => self.stop(purge, orders),
         }
+        self.watch_conflicts(now);
     }
 
     /// When to come back with [`Fact::TimePassed`] if no other fact comes before.
@@ -169,6 +176,7 @@ impl Ledger {
                 Timer::Announce(key) => self.announcement_due(now, at, key, orders),
                 Timer::Reannounce(segment) => self.reannouncement_due(now, at, segment, orders),
                 Timer::Route(key) => self.route_due(now, key, orders),
+                Timer::Conflicts => self.conflicts_due(now, at, orders),
             }
         }
     }
@@ -228,12 +236,16 @@ impl Ledger {
         true
     }
 
-    /// Sets a host's state of route and keeps the count.
+    /// Sets a host's state of route and keeps the counts.
     fn set_route(&mut self, key: Key, state: RouteState) {
         if let Some(host) = self.hosts.get_mut(&key) {
-            self.written += u32::from(state == RouteState::Written);
-            self.written -= u32::from(host.route == RouteState::Written);
-            host.route = state;
+            let before = std::mem::replace(&mut host.route, state);
+            for (count, counted) in
+                [(&mut self.written, RouteState::Written), (&mut self.conflicts, RouteState::Conflict)]
+            {
+                *count += u32::from(state == counted);
+                *count -= u32::from(before == counted);
+            }
         }
     }
 
@@ -249,6 +261,7 @@ impl Ledger {
             }
         }
         self.timers.clear();
+        self.conflicts = 0;
         self.stopped = true;
     }
 }

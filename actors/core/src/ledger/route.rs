@@ -16,6 +16,8 @@ use crate::time::Time;
 
 /// A refused route is tried again after this time.
 const RETRY: Duration = Duration::from_secs(1);
+/// The table is read so often while somebody else's route keeps one of ours away.
+const CONFLICT_LOOK: Duration = Duration::from_secs(60);
 /// `EEXIST`: a route stands there that we did not know of.
 const EEXIST: i32 = 17;
 
@@ -114,6 +116,21 @@ impl Ledger {
         orders.extend(self.others(segment).map(|segment| Order::DeleteRoute { segment, address }));
         if self.may_complain(now, "route_refused", segment, address) {
             orders.push(Order::Tell(Event::RouteRefused { address, segment, errno, reason }));
+        }
+    }
+
+    /// Somebody else's route goes without a word when its interface does, so while one keeps ours away the
+    /// table is read now and then.
+    pub(super) fn watch_conflicts(&mut self, now: Time) {
+        if self.conflicts > 0 && self.conflicts_due.is_none() {
+            self.conflicts_due = Some(now + CONFLICT_LOOK);
+            self.timers.set(now + CONFLICT_LOOK, Timer::Conflicts);
+        }
+    }
+
+    pub(super) fn conflicts_due(&mut self, now: Time, at: Time, orders: &mut Vec<Order>) {
+        if self.conflicts_due.take_if(|due| *due == at).is_some() && self.conflicts > 0 {
+            self.ask_for_table(now, orders);
         }
     }
 

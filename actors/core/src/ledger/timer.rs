@@ -22,6 +22,8 @@ pub(crate) enum Timer {
     Reannounce(SegmentId),
     /// A refused route is to be tried again.
     Route(Key),
+    /// The routes of others that keep ours away are to be looked at again.
+    Conflicts,
 }
 
 /// A queue of timers. Setting one is cheap and cancelling is free: who sets a timer remembers its time, and

@@ -72,6 +72,22 @@ fn those_who_waited_for_a_conflict_to_end_are_answered() {
     assert_eq!(log.answers(), [(B, ip(9), mac(20))]);
 }
 
+/// The kernel says nothing of routes that go with their interface.
+#[test]
+fn a_conflict_that_ended_without_a_word_is_noticed_within_a_minute() {
+    let mut bench = Bench::new();
+    bench.tell(Fact::RouteAppeared(foreign_route(9)));
+    for _ in 0..7 {
+        bench.knows(A, host(9));
+        let reads = bench.passes(20 * SECOND).orders();
+        if reads.contains(&Order::ReadTable) {
+            assert_eq!(bench.tell(Fact::TableRead { routes: Vec::new() }).routes(), [put(A, 9)]);
+        }
+    }
+    assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1);
+    assert!(!bench.passes(3600 * SECOND).orders().contains(&Order::ReadTable), "nothing left to look at");
+}
+
 #[test]
 fn the_end_of_some_other_route_of_theirs_changes_nothing() {
     let mut bench = Bench::new();
