@@ -25,6 +25,7 @@
 
 pub mod capture;
 pub mod clock;
+pub mod errands;
 pub mod io;
 pub mod messages;
 pub mod owner;

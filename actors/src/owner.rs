@@ -4,33 +4,19 @@
 //! Whatever it is told becomes one fact, one step of the ledger, and orders, which are carried out before
 //! the next message is looked at: first the kernel's tables, then frames, then words.
 
-use std::sync::Arc;
-
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle};
-use arpherd_core::order::Purpose;
 use arpherd_core::view::{Answer, Question, StatusView};
-use arpherd_core::{Event, Fact, Frame, Ledger, Order, Time};
+use arpherd_core::{Event, Fact, Ledger, Order, Time};
 use slog::{Logger, debug};
 
 use crate::clock::Clock;
+use crate::errands::{Errands, Hands};
 use crate::io::{Refusal, RouteTable, Write};
-use crate::messages::{
-    Counters, Finish, Found, ReadTable, Record, Roll, RollCall, Show, SweepOn, Told, Transmit,
-};
+use crate::messages::{Finish, ReadTable, Record, Roll, RollCall, Show, Told};
 
 /// A refusal can lead to orders that are refused in their turn; after so many rounds the rest waits for the
 /// ledger's timers.
 const ROUNDS: usize = 4;
-
-/// Where the route owner's orders for a segment go.
-pub struct Hands {
-    /// The capture actor, for frames.
-    pub transmit: Recipient<Transmit>,
-    /// The sweep actor, if the segment is swept.
-    pub sweep: Option<(Recipient<SweepOn>, Recipient<Found>)>,
-    /// What is counted there.
-    pub counters: Arc<Counters>,
-}
 
 /// Where the route owner tells what operators want to know. Called on the packet path: it must not block.
 pub type Teller = Box<dyn Fn(&Event) + Send>;
@@ -43,26 +29,12 @@ pub struct RouteOwner {
     started: Time,
     teller: Teller,
     log: Logger,
-    hands: Vec<Hands>,
-    watch: Option<Recipient<ReadTable>>,
+    errands: Errands,
     recorder: Option<Recipient<Record>>,
     ready: bool,
     orders: Vec<Order>,
-    writes: Vec<Write>,
-    /// Neighbour entries that can wait until a burst of newcomers has its routes.
-    later: Vec<Write>,
     refusals: Vec<Refusal>,
-    outbox: Vec<Outbox>,
     timer: Option<(Time, SpawnHandle)>,
-}
-
-/// What one message's orders add up to for a segment.
-#[derive(Default)]
-struct Outbox {
-    frames: Vec<Frame>,
-    found: Vec<std::net::Ipv4Addr>,
-    answered: u64,
-    probed: u64,
 }
 
 /// Tells the route owner who its hands are. Sent once, before anything else.
@@ -98,15 +70,11 @@ impl RouteOwner {
             clock,
             teller,
             log,
-            hands: Vec::new(),
-            watch: None,
+            errands: Errands::default(),
             recorder: None,
             ready: false,
             orders: Vec::new(),
-            writes: Vec::new(),
-            later: Vec::new(),
             refusals: Vec::new(),
-            outbox: Vec::new(),
             timer: None,
         }
     }
@@ -120,9 +88,9 @@ impl RouteOwner {
             self.ledger.step(now, fact, &mut self.orders);
         }
         self.carry_out(now);
-        if !more && !self.later.is_empty() {
-            self.table.write(&self.later, &mut self.refusals);
-            self.later.clear();
+        if !more && !self.errands.later.is_empty() {
+            self.table.write(&self.errands.later, &mut self.refusals);
+            self.errands.later.clear();
             self.hear_refusals(now);
         }
         self.arm(ctx);
@@ -135,13 +103,13 @@ impl RouteOwner {
             }
             let orders = std::mem::take(&mut self.orders);
             for order in &orders {
-                self.sort(order);
+                self.errands.sort(&self.ledger, order);
             }
-            if !self.writes.is_empty() {
-                self.table.write(&self.writes, &mut self.refusals);
-                self.writes.clear();
+            if !self.errands.writes.is_empty() {
+                self.table.write(&self.errands.writes, &mut self.refusals);
+                self.errands.writes.clear();
             }
-            self.send_out();
+            self.errands.send_out();
             for order in &orders {
                 if let Order::Tell(event) = order {
                     (self.teller)(event);
@@ -151,84 +119,6 @@ impl RouteOwner {
             self.orders = orders;
             self.orders.clear();
             self.hear_refusals(now);
-        }
-    }
-
-    /// Puts an order where its like are carried out together.
-    fn sort(&mut self, order: &Order) {
-        match *order {
-            Order::PutRoute { segment, address, source, replace } => {
-                if let Some(interface) = self.ledger.interface(segment) {
-                    self.writes.push(Write::PutRoute { interface, address, source, replace });
-                }
-            }
-            Order::DeleteRoute { segment, address } => {
-                if let Some(interface) = self.ledger.interface(segment) {
-                    self.writes.push(Write::DeleteRoute { interface, address });
-                }
-            }
-            Order::DeleteStray(seen) => self.writes.push(Write::DeleteStray(seen)),
-            Order::PutCover { prefix, .. } => self.writes.push(Write::PutCover { prefix }),
-            Order::DeleteCover { prefix, .. } => self.writes.push(Write::DeleteCover { prefix }),
-            Order::PutNeighbour { segment, address, lladdr } => {
-                if let Some(interface) = self.ledger.interface(segment) {
-                    self.later.push(Write::PutNeighbour { interface, address, lladdr });
-                }
-            }
-            Order::DeleteNeighbour { segment, address } => {
-                if let Some(interface) = self.ledger.interface(segment) {
-                    self.later.push(Write::DeleteNeighbour { interface, address });
-                }
-            }
-            Order::Transmit { segment, frame, purpose } => {
-                if let Some(outbox) = self.outbox.get_mut(segment.index()) {
-                    outbox.frames.push(frame);
-                    match purpose {
-                        Purpose::Answer => outbox.answered += 1,
-                        Purpose::Verify | Purpose::Search => outbox.probed += 1,
-                        Purpose::Announce => {}
-                    }
-                }
-            }
-            Order::Found { segment, address } => {
-                if let Some(outbox) = self.outbox.get_mut(segment.index()) {
-                    outbox.found.push(address);
-                }
-            }
-            Order::Sweep { segment, active } => {
-                if let Some(Hands { sweep: Some((sweep, _)), .. }) = self.hands.get(segment.index()) {
-                    sweep.do_send(SweepOn(active));
-                }
-            }
-            Order::ReadTable => {
-                if let Some(watch) = &self.watch {
-                    watch.do_send(ReadTable);
-                }
-            }
-            Order::Tell(_) => {}
-        }
-    }
-
-    fn send_out(&mut self) {
-        for (outbox, hands) in self.outbox.iter_mut().zip(&self.hands) {
-            if !outbox.frames.is_empty() {
-                let frames = std::mem::take(&mut outbox.frames);
-                let count = frames.len() as u64;
-                match hands.transmit.try_send(Transmit(frames)) {
-                    Ok(()) => {
-                        Counters::add(&hands.counters.answered, outbox.answered);
-                        Counters::add(&hands.counters.probed, outbox.probed);
-                    }
-                    Err(_) => Counters::add(&hands.counters.dropped, count),
-                }
-                (outbox.answered, outbox.probed) = (0, 0);
-            }
-            if !outbox.found.is_empty() {
-                let found = std::mem::take(&mut outbox.found);
-                if let Some((_, sweep)) = &hands.sweep {
-                    sweep.do_send(Found(found));
-                }
-            }
         }
     }
 
@@ -267,7 +157,7 @@ impl RouteOwner {
 
     fn segments(&self) -> Answer {
         let mut views = self.ledger.segment_views();
-        for (view, hands) in views.iter_mut().zip(&self.hands) {
+        for (view, hands) in views.iter_mut().zip(self.errands.hands()) {
             view.counters = hands.counters.view();
         }
         Answer::Segments(views)
@@ -286,9 +176,7 @@ impl Handler<Meet> for RouteOwner {
     type Result = ();
 
     fn handle(&mut self, meet: Meet, _: &mut Self::Context) {
-        self.outbox.resize_with(meet.hands.len(), Outbox::default);
-        self.hands = meet.hands;
-        self.watch = Some(meet.watch);
+        self.errands.meet(meet.hands, meet.watch);
         self.recorder = meet.recorder;
     }
 }

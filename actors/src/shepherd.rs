@@ -15,12 +15,13 @@ use slog::{Logger, info, o, warn};
 
 use crate::capture::Capture;
 use crate::clock::Clock;
+use crate::errands::Hands;
 use crate::io::lock::{Lock, LockError};
 use crate::io::netlink::{NetlinkError, RouteWriter};
 use crate::io::packet::{Medium, PacketPort};
 use crate::io::{PortError, RouteTable, Write};
 use crate::messages::{Barrier, Begin, Counters, Finish, Show};
-use crate::owner::{BeReady, Hands, Meet, RouteOwner, Teller};
+use crate::owner::{BeReady, Meet, RouteOwner, Teller};
 use crate::port::{Opener, PacketOpener};
 use crate::recorder::Recorder;
 use crate::sweep::Sweep;

@@ -8,7 +8,8 @@ use actix::{Actor, Addr, Context, Handler};
 use arpherd_actors::clock::Clock;
 use arpherd_actors::io::Write;
 use arpherd_actors::messages::{Counters, Finish, ReadTable, RollCall, Show, Told, Transmit};
-use arpherd_actors::owner::{Hands, Meet, RouteOwner};
+use arpherd_actors::errands::Hands;
+use arpherd_actors::owner::{Meet, RouteOwner};
 use arpherd_core::view::{Answer, Question};
 use arpherd_core::{Event, Fact, Frame, Ledger, Operation, SegmentId};
 

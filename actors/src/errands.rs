@@ -1,0 +1,136 @@
+//! What one message's orders add up to: writes for the kernel, frames and words for the segments' actors.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use actix::Recipient;
+use arpherd_core::order::Purpose;
+use arpherd_core::{Frame, Ledger, Order};
+
+use crate::io::Write;
+use crate::messages::{Counters, Found, ReadTable, SweepOn, Transmit};
+
+/// Where the route owner's orders for a segment go.
+pub struct Hands {
+    /// The capture actor, for frames.
+    pub transmit: Recipient<Transmit>,
+    /// The sweep actor, if the segment is swept.
+    pub sweep: Option<(Recipient<SweepOn>, Recipient<Found>)>,
+    /// What is counted there.
+    pub counters: Arc<Counters>,
+}
+
+/// Orders, sorted by who carries them out.
+#[derive(Default)]
+pub(crate) struct Errands {
+    /// Routes, and what else must stand before anybody is told of it.
+    pub(crate) writes: Vec<Write>,
+    /// Neighbour entries: they save the first packet a question, and can wait until a burst of newcomers has
+    /// its routes.
+    pub(crate) later: Vec<Write>,
+    hands: Vec<Hands>,
+    outboxes: Vec<Outbox>,
+    watch: Option<Recipient<ReadTable>>,
+}
+
+/// What goes to one segment.
+#[derive(Default)]
+struct Outbox {
+    frames: Vec<Frame>,
+    found: Vec<Ipv4Addr>,
+    answered: u64,
+    probed: u64,
+}
+
+impl Errands {
+    /// Learns who its hands are, by segment.
+    pub(crate) fn meet(&mut self, hands: Vec<Hands>, watch: Recipient<ReadTable>) {
+        self.outboxes.resize_with(hands.len(), Outbox::default);
+        self.hands = hands;
+        self.watch = Some(watch);
+    }
+
+    pub(crate) fn hands(&self) -> &[Hands] {
+        &self.hands
+    }
+
+    /// Puts an order where its like are carried out together.
+    pub(crate) fn sort(&mut self, ledger: &Ledger, order: &Order) {
+        match *order {
+            Order::PutRoute { segment, address, source, replace } => {
+                if let Some(interface) = ledger.interface(segment) {
+                    self.writes.push(Write::PutRoute { interface, address, source, replace });
+                }
+            }
+            Order::DeleteRoute { segment, address } => {
+                if let Some(interface) = ledger.interface(segment) {
+                    self.writes.push(Write::DeleteRoute { interface, address });
+                }
+            }
+            Order::DeleteStray(seen) => self.writes.push(Write::DeleteStray(seen)),
+            Order::PutCover { prefix, .. } => self.writes.push(Write::PutCover { prefix }),
+            Order::DeleteCover { prefix, .. } => self.writes.push(Write::DeleteCover { prefix }),
+            Order::PutNeighbour { segment, address, lladdr } => {
+                if let Some(interface) = ledger.interface(segment) {
+                    self.later.push(Write::PutNeighbour { interface, address, lladdr });
+                }
+            }
+            Order::DeleteNeighbour { segment, address } => {
+                if let Some(interface) = ledger.interface(segment) {
+                    self.later.push(Write::DeleteNeighbour { interface, address });
+                }
+            }
+            Order::Transmit { segment, frame, purpose } => {
+                if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
+                    outbox.frames.push(frame);
+                    match purpose {
+                        Purpose::Answer => outbox.answered += 1,
+                        Purpose::Verify | Purpose::Search => outbox.probed += 1,
+                        Purpose::Announce => {}
+                    }
+                }
+            }
+            Order::Found { segment, address } => {
+                if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
+                    outbox.found.push(address);
+                }
+            }
+            Order::Sweep { segment, active } => {
+                if let Some(Hands { sweep: Some((sweep, _)), .. }) = self.hands.get(segment.index()) {
+                    sweep.do_send(SweepOn(active));
+                }
+            }
+            Order::ReadTable => {
+                if let Some(watch) = &self.watch {
+                    watch.do_send(ReadTable);
+                }
+            }
+            Order::Tell(_) => {}
+        }
+    }
+
+    /// Gives the segments' actors what is theirs. A capture actor whose mailbox is full loses frames, as any
+    /// full queue does.
+    pub(crate) fn send_out(&mut self) {
+        for (outbox, hands) in self.outboxes.iter_mut().zip(&self.hands) {
+            if !outbox.frames.is_empty() {
+                let frames = std::mem::take(&mut outbox.frames);
+                let count = frames.len() as u64;
+                match hands.transmit.try_send(Transmit(frames)) {
+                    Ok(()) => {
+                        Counters::add(&hands.counters.answered, outbox.answered);
+                        Counters::add(&hands.counters.probed, outbox.probed);
+                    }
+                    Err(_) => Counters::add(&hands.counters.dropped, count),
+                }
+                (outbox.answered, outbox.probed) = (0, 0);
+            }
+            if !outbox.found.is_empty() {
+                let found = std::mem::take(&mut outbox.found);
+                if let Some((_, sweep)) = &hands.sweep {
+                    sweep.do_send(Found(found));
+                }
+            }
+        }
+    }
+}
