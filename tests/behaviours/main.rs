@@ -3,6 +3,7 @@
 
 mod a_wifi;
 mod b_answering;
+mod b_moves;
 mod c_subnet;
 mod d_fillarpd;
 mod links;
@@ -19,7 +20,8 @@ fn main() -> ExitCode {
         eprintln!("{error}");
         return ExitCode::FAILURE;
     }
-    let files = [a_wifi::tests, b_answering::tests, c_subnet::tests, d_fillarpd::tests, links::tests];
+    let files =
+        [a_wifi::tests, b_answering::tests, b_moves::tests, c_subnet::tests, d_fillarpd::tests, links::tests];
     let tests = files.iter().flat_map(|tests| tests()).collect();
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use arpherd_lab::{Daemon, Host, Launch, Mac, Netns, Result, Route, Segment, wait_until};
+use arpherd_lab::{Daemon, Host, Launch, Mac, NeighbourTimers, Netns, Result, Route, Segment, wait_until};
 use serde_json::Value;
 
 /// The protocol number of arpherd's routes.
@@ -27,6 +27,17 @@ pub(crate) const SLOW_EXPIRY: &str = "{ quiet: 1h }";
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// How long "nothing happens" is watched where nothing else sets a time.
 pub(crate) const A_WHILE: Duration = Duration::from_millis(600);
+
+/// The kernel's own timing of neighbours, which the lab makes quicker.
+const PATIENT: NeighbourTimers = NeighbourTimers {
+    ucast_solicit: Some(3),
+    mcast_solicit: Some(3),
+    retrans: Some(Duration::from_secs(1)),
+    base_reachable: Some(Duration::from_secs(30)),
+    delay_probe: Some(Duration::from_secs(5)),
+    proxy_delay: None,
+    locktime: Some(Duration::from_secs(1)),
+};
 
 /// The built binary.
 pub(crate) fn binary() -> &'static Path {
@@ -50,7 +61,12 @@ impl Config {
 
     /// The common rig's: both segments, no sweeps, quick expiry.
     pub(crate) fn common() -> Self {
-        Self::of(SUBNET).segment("eth0", &[]).segment("eth1", &[])
+        Self::common_with(&[])
+    }
+
+    /// The common rig's with these keys on both segments.
+    pub(crate) fn common_with(keys: &[(&str, &str)]) -> Self {
+        Self::of(SUBNET).segment("eth0", keys).segment("eth1", keys)
     }
 
     /// Adds a segment on the interface of this name. Without a value of its own it has no sweeps and
@@ -122,6 +138,14 @@ impl Rig {
     /// A host `10.9.0.LAST/24` on the right.
     pub(crate) fn right(&self, last: u8) -> Result<Host> {
         host_on(&self.right, last)
+    }
+
+    /// Lets the hosts and the router be as patient with their neighbours as the kernel is by itself.
+    pub(crate) fn patient(&self, hosts: &[&Host]) -> Result<()> {
+        for host in hosts {
+            host.ns.neighbour_timers(&host.ifname, PATIENT)?;
+        }
+        ["eth0", "eth1"].iter().try_for_each(|link| self.r.neighbour_timers(link, PATIENT))
     }
 
     /// The router's Ethernet address on a link.
