@@ -25,7 +25,9 @@ impl Ledger {
     /// One packet's way through the ledger: first who spoke, then what was asked.
     pub(super) fn heard(&mut self, now: Time, segment: SegmentId, heard: &Heard, orders: &mut Vec<Order>) {
         let arp = &heard.arp;
-        if !self.segment(segment).is_up() || is_own_lladdr(&self.segments, &arp.sender_lladdr) {
+        if !self.segment(segment).may_hear(&arp.sender_lladdr)
+            || is_own_lladdr(&self.segments, &arp.sender_lladdr)
+        {
             return;
         }
         if arp.is_address_probe() {

@@ -80,6 +80,11 @@ impl Segment {
         self.down.is_none()
     }
 
+    /// Whether frames of this station can come in: it is one, of this sort of link, and the link is up.
+    pub(crate) fn may_hear(&self, station: &LinkAddr) -> bool {
+        self.is_up() && station.len() == self.lladdr().len() && station.is_station()
+    }
+
     pub(crate) fn lladdr(&self) -> LinkAddr {
         self.link.as_ref().map_or(LinkAddr::UNKNOWN, |link| link.lladdr)
     }

@@ -154,6 +154,21 @@ fn frames_of_our_own_teach_nothing_wherever_they_come_back() {
     }
 }
 
+#[test]
+fn what_is_no_station_of_the_link_is_neither_learned_nor_answered() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(20));
+    let infiniband = LinkAddr::try_new(&[7; 20]).expect("20 octets");
+    for lladdr in
+        [LinkAddr::UNKNOWN, LinkAddr::ethernet([0; 6]), LinkAddr::ethernet([1, 0, 0x5e, 0, 0, 1]), infiniband]
+    {
+        let nobody = Host { lladdr, ..host(9) };
+        assert!(bench.hears(B, nobody.asks(ip(20))).is_empty(), "{lladdr}");
+        assert!(bench.hears(B, nobody.probes()).is_empty(), "{lladdr}");
+        assert!(bench.hears(B, nobody.announces()).is_empty(), "{lladdr}");
+    }
+}
+
 fn relayed(arp: Arp, from: LinkAddr) -> Fact {
     Fact::Heard { segment: A, heard: Heard { arp, from } }
 }

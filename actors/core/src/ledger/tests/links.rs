@@ -5,6 +5,7 @@ use super::log::{Log, delete, put, replace};
 use crate::event::DownReason;
 use crate::fact::Link;
 use crate::order::{Order, Purpose};
+use crate::plan::LinkKind;
 use crate::{Event, Fact, LinkAddr, SegmentId};
 
 fn down(reason: DownReason) -> Event {
@@ -226,6 +227,7 @@ fn a_qpn_that_changes_moves_an_infiniband_host_and_its_flags_do_not() {
     };
     let at = |lladdr| super::bench::Host { address: ip(9), lladdr };
     let mut bench = Bench::new();
+    bench.links(A, Some(Link { kind: LinkKind::Ipoib, lladdr: port(0, 9), ..link(A) }));
     bench.knows(A, at(port(0, 1)));
     let log = bench.hears(A, at(port(0x80, 1)).speaks());
     assert_eq!(log.neighbours().len(), 1, "the kernel sends to the address in full");

@@ -1,0 +1,171 @@
+//! Anything, at any time.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use arpherd_core::fact::Link;
+use arpherd_core::order::Purpose;
+use arpherd_core::plan::Answer;
+use arpherd_core::{Fact, Ledger, Order, SegmentId, Time};
+use proptest::prelude::*;
+
+use crate::facts::{any_fact, any_pause, good_link, own_addresses, plan};
+use crate::places::Places;
+
+/// Addresses the facts name; orders of one step grow with the hosts it concerns, and no faster.
+const ADDRESSES: usize = 38;
+
+/// Everything that can be told of a run, to be compared with another.
+type Story = Vec<(Time, Vec<Order>)>;
+
+struct Run {
+    ledger: Ledger,
+    places: Places,
+    links: Vec<Option<Link>>,
+    own: BTreeSet<Ipv4Addr>,
+    now: Time,
+    story: Story,
+}
+
+impl Run {
+    fn new() -> Self {
+        Self {
+            ledger: Ledger::new(plan()),
+            places: Places::new(&plan()),
+            links: vec![None; plan().segments.len()],
+            own: BTreeSet::new(),
+            now: Time::ZERO + Duration::from_secs(1),
+            story: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, fact: Fact) {
+        let is_frame = matches!(fact, Fact::Heard { .. });
+        self.note(&fact);
+        let mut orders = Vec::new();
+        self.ledger.step(self.now, fact, &mut orders);
+        let most = if is_frame { 64 } else { 64 + 24 * ADDRESSES };
+        assert!(orders.len() <= most, "{} orders of one step", orders.len());
+        self.check_frames(&orders);
+        self.places.follow(&orders);
+        assert!(self.ledger.deadline().is_none_or(|at| at >= self.now), "a deadline in the past");
+        self.story.push((self.now, orders));
+    }
+
+    fn note(&mut self, fact: &Fact) {
+        match fact {
+            Fact::LinkChanged { segment, link } => {
+                if let Some(noted) = self.links.get_mut(segment.index()) {
+                    noted.clone_from(link);
+                }
+            }
+            Fact::AddressesChanged { addresses } => self.own = addresses.iter().copied().collect(),
+            _ => {}
+        }
+    }
+
+    fn check_frames(&self, orders: &[Order]) {
+        for order in orders {
+            let Order::Transmit { segment, frame, purpose } = order else { continue };
+            let link = self.links[segment.index()].as_ref().expect("frames go where there is a link");
+            assert!(link.up && link.carrier, "a frame on a dead link");
+            assert_eq!(frame.arp.sender_lladdr, link.lladdr, "we speak with the address of today");
+            let speaks_for_a_host = matches!(purpose, Purpose::Answer | Purpose::Announce);
+            if speaks_for_a_host {
+                assert_eq!(plan().segments[segment.index()].answer, Answer::Live);
+                assert!(!self.own.contains(&frame.arp.sender), "the kernel speaks for us");
+            }
+        }
+    }
+
+    /// Time passes, and the ledger is woken when it asks for it.
+    fn pass(&mut self, pause: Duration) {
+        let end = self.now + pause;
+        let mut wakeups = 0;
+        while let Some(at) = self.ledger.deadline().filter(|at| *at <= end) {
+            self.now = at;
+            self.step(Fact::TimePassed);
+            assert!(self.ledger.deadline().is_none_or(|next| next > at), "waking up leads nowhere");
+            wakeups += 1;
+        }
+        let most = 100 + 30 * ADDRESSES + 40 * usize::try_from(pause.as_secs()).unwrap_or(usize::MAX);
+        assert!(wakeups <= most, "{wakeups} wake-ups in {pause:?}");
+        self.now = end;
+    }
+}
+
+fn run(facts: &[(Duration, Fact)]) -> Story {
+    let mut run = Run::new();
+    for (pause, fact) in facts {
+        run.pass(*pause);
+        run.step(fact.clone());
+    }
+    run.pass(Duration::from_secs(60));
+    run.story
+}
+
+fn any_facts() -> impl Strategy<Value = Vec<(Duration, Fact)>> {
+    proptest::collection::vec((any_pause(), any_fact()), 1..120)
+}
+
+/// Links up and addresses there, so that chaos has something to break.
+fn in_order(facts: Vec<(Duration, Fact)>) -> Vec<(Duration, Fact)> {
+    let links =
+        (0..5).map(SegmentId).map(|segment| Fact::LinkChanged { segment, link: Some(good_link(segment)) });
+    let start = std::iter::once(Fact::AddressesChanged { addresses: own_addresses() }).chain(links);
+    start.map(|fact| (Duration::ZERO, fact)).chain(facts).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_it_is_told_it_keeps_its_head(facts in any_facts()) {
+        run(&in_order(facts));
+    }
+
+    #[test]
+    fn even_before_any_link_is_there(facts in any_facts()) {
+        run(&facts);
+    }
+
+    #[test]
+    fn the_same_facts_give_the_same_orders(facts in any_facts()) {
+        let facts = in_order(facts);
+        prop_assert_eq!(run(&facts), run(&facts));
+    }
+
+    #[test]
+    fn facts_about_segments_outside_the_plan_change_nothing(facts in any_facts()) {
+        let names_a_stranger = |fact: &Fact| match fact {
+            Fact::Heard { segment, .. }
+            | Fact::LinkChanged { segment, .. }
+            | Fact::RouteRefused { segment, .. } => segment.index() >= 5,
+            _ => false,
+        };
+        let (pauses, facts): (Vec<Duration>, Vec<Fact>) = in_order(facts).into_iter().unzip();
+        let without = facts.iter().map(|fact| {
+            if names_a_stranger(fact) { Fact::TimePassed } else { fact.clone() }
+        });
+        let without: Vec<_> = pauses.iter().copied().zip(without).collect();
+        let with: Vec<_> = pauses.into_iter().zip(facts).collect();
+        prop_assert_eq!(run(&with), run(&without));
+    }
+
+    #[test]
+    fn nothing_is_ordered_after_the_end(facts in any_facts(), purge in any::<bool>()) {
+        let mut run = Run::new();
+        for (pause, fact) in in_order(facts.clone()) {
+            run.pass(pause);
+            run.step(fact);
+        }
+        run.step(Fact::Stopped { purge });
+        let end = run.story.len();
+        for (pause, fact) in facts {
+            run.pass(pause);
+            run.step(fact);
+        }
+        prop_assert!(run.story[end..].iter().all(|(_, orders)| orders.is_empty()));
+    }
+}

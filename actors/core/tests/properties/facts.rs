@@ -1,0 +1,201 @@
+//! A plan with some of everything, and arbitrary facts about it.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use arpherd_core::arp::{Arp, Heard, Operation};
+use arpherd_core::fact::{Link, RouteSeen};
+use arpherd_core::plan::{
+    Answer, DomainId, DomainPlan, ExpiryPlan, Limits, LinkKind, Plan, RoutePlan, SegmentPlan, SweepPlan,
+};
+use arpherd_core::{Fact, LinkAddr, SegmentId};
+use ipnetwork::Ipv4Network;
+use proptest::prelude::*;
+
+pub(crate) const PROTOCOL: u8 = 169;
+pub(crate) const METRIC: u32 = 50;
+
+fn net(text: &str) -> Ipv4Network {
+    text.parse().expect("the test's prefix is well-formed")
+}
+
+pub(crate) fn segment(name: &str, domain: u16, prefix: &str) -> SegmentPlan {
+    SegmentPlan {
+        name: name.to_owned(),
+        domain: DomainId(domain),
+        interface: name.to_owned(),
+        kind: None,
+        source: None,
+        prefixes: vec![net(prefix)],
+        answer: Answer::Live,
+        sweep: Some(SweepPlan { interval: Duration::from_secs(60), rate: 500, in_flight: 16 }),
+        expiry: ExpiryPlan {
+            quiet: Duration::from_secs(30),
+            interval: Duration::from_secs(1),
+            unicast: None,
+            broadcast: 2,
+        },
+        limits: Limits { hosts: 64, hosts_per_lladdr: 64, new_per_second: 2000 },
+    }
+}
+
+/// Two domains: `10.0.0.0/28` on a, b, c and `10.0.1.0/28` on d, e; one segment of each sort there is.
+pub(crate) fn plan() -> Plan {
+    let (lan, lab) = ("10.0.0.0/28", "10.0.1.0/28");
+    let mut segments = vec![
+        segment("a", 0, lan),
+        segment("b", 0, lan),
+        segment("c", 0, "10.0.0.8/29"),
+        segment("d", 1, lab),
+        segment("e", 1, lab),
+    ];
+    segments[0].source = Some(Ipv4Addr::new(10, 0, 0, 1));
+    segments[1].kind = Some(LinkKind::Wifi);
+    segments[1].limits = Limits { hosts: 4, hosts_per_lladdr: 2, new_per_second: 2 };
+    segments[2].expiry.interval = Duration::ZERO;
+    segments[3].answer = Answer::Off;
+    segments[4].expiry.quiet = Duration::ZERO;
+    segments[4].sweep = None;
+    Plan {
+        domains: [("lan", lan), ("lab", lab)]
+            .map(|(name, prefix)| DomainPlan { name: name.to_owned(), prefixes: vec![net(prefix)] })
+            .to_vec(),
+        segments,
+        routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC },
+    }
+}
+
+/// One more than there are; mostly those of the first domain.
+pub(crate) fn any_segment() -> impl Strategy<Value = SegmentId> {
+    prop_oneof![6 => 0_u16..3, 2 => 3_u16..6].prop_map(SegmentId)
+}
+
+/// Mostly hosts, sometimes addresses no host can have.
+pub(crate) fn any_address() -> impl Strategy<Value = Ipv4Addr> {
+    let special = ["0.0.0.0", "127.0.0.1", "169.254.1.1", "224.0.0.1", "255.255.255.255", "10.7.7.7"];
+    let special = special.map(|text| text.parse::<Ipv4Addr>().expect("the test's address is well-formed"));
+    let host = |(net, last): (bool, u8)| Ipv4Addr::new(10, 0, u8::from(net), last);
+    prop_oneof![
+        30 => (proptest::bool::weighted(0.2), 8_u8..13).prop_map(host),
+        4 => (proptest::bool::weighted(0.2), 0_u8..16).prop_map(host),
+        1 => proptest::sample::select(special.to_vec()),
+    ]
+}
+
+/// Few stations, our own addresses among them, one of another kind, and none at all.
+pub(crate) fn any_lladdr() -> impl Strategy<Value = LinkAddr> {
+    let ipoib = LinkAddr::try_new(&[7; 20]).expect("20 octets");
+    prop_oneof![
+        30 => (1_u8..7).prop_map(|last| LinkAddr::ethernet([2, 0, 0, 0, 0, last])),
+        1 => (0_u8..5).prop_map(own_lladdr),
+        1 => Just(ipoib),
+        1 => Just(LinkAddr::UNKNOWN),
+    ]
+}
+
+/// Ours on a segment.
+pub(crate) fn own_lladdr(segment: u8) -> LinkAddr {
+    LinkAddr::ethernet([2, 0xff, 0, 0, 0, segment])
+}
+
+fn any_arp() -> impl Strategy<Value = Arp> {
+    let operation = prop_oneof![Just(Operation::Request), Just(Operation::Reply)];
+    (operation, any_lladdr(), any_address(), any_lladdr(), any_address(), 0_u8..4).prop_map(
+        |(operation, sender_lladdr, sender, target_lladdr, target, form)| {
+            let (sender, target) = match form {
+                0 => (sender, sender),
+                1 => (Ipv4Addr::UNSPECIFIED, target),
+                _ => (sender, target),
+            };
+            Arp { operation, sender_lladdr, sender, target_lladdr, target }
+        },
+    )
+}
+
+fn any_heard() -> impl Strategy<Value = Heard> {
+    (any_arp(), proptest::option::weighted(0.1, any_lladdr()))
+        .prop_map(|(arp, from)| Heard { arp, from: from.unwrap_or(arp.sender_lladdr) })
+}
+
+fn any_link() -> impl Strategy<Value = Link> {
+    let networks = proptest::collection::vec((any_address(), 20_u8..=32), 0..3).prop_map(|networks| {
+        let network = |(ip, prefix)| Ipv4Network::new(ip, prefix).expect("a length up to 32");
+        networks.into_iter().map(network).collect()
+    });
+    (1_u32..9, 0_u8..5, proptest::bool::weighted(0.7), proptest::bool::weighted(0.7), networks).prop_map(
+        |(index, label, up, carrier, addresses)| Link {
+            index,
+            kind: LinkKind::Ethernet,
+            lladdr: own_lladdr(label),
+            up,
+            carrier,
+            addresses,
+        },
+    )
+}
+
+/// A segment's interface in good order.
+pub(crate) fn good_link(segment: SegmentId) -> Link {
+    let [_, label] = segment.0.to_be_bytes();
+    Link {
+        index: u32::from(label) + 1,
+        kind: LinkKind::Ethernet,
+        lladdr: own_lladdr(label),
+        up: true,
+        carrier: true,
+        addresses: Vec::new(),
+    }
+}
+
+/// Ours, one in each domain.
+pub(crate) fn own_addresses() -> Vec<Ipv4Addr> {
+    vec![Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 1, 1)]
+}
+
+fn any_route() -> impl Strategy<Value = RouteSeen> {
+    let protocol = prop_oneof![3 => Just(PROTOCOL), 1 => Just(4)];
+    let metric = prop_oneof![3 => Just(METRIC), 1 => Just(0)];
+    let segment = proptest::option::weighted(0.8, any_segment());
+    (any_address(), protocol, metric, 1_u32..9, segment, proptest::option::of(any_address()), any_lladdr())
+        .prop_map(|(address, protocol, metric, interface, segment, source, lladdr)| RouteSeen {
+            address,
+            protocol,
+            metric,
+            interface,
+            segment,
+            source,
+            lladdr,
+        })
+}
+
+/// A fact of any sort. Most are frames, as in life.
+pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
+    let errno = prop_oneof![Just(17), Just(100), Just(22)];
+    prop_oneof![
+        60 => (any_segment(), any_heard()).prop_map(|(segment, heard)| Fact::Heard { segment, heard }),
+        1 => (any_segment(), proptest::option::weighted(0.9, any_link()))
+            .prop_map(|(segment, link)| Fact::LinkChanged { segment, link }),
+        3 => any_segment().prop_map(|segment| Fact::LinkChanged { segment, link: Some(good_link(segment)) }),
+        3 => Just(Fact::AddressesChanged { addresses: own_addresses() }),
+        1 => proptest::collection::vec(any_address(), 0..4)
+            .prop_map(|addresses| Fact::AddressesChanged { addresses }),
+        1 => proptest::collection::vec(any_route(), 0..12).prop_map(|routes| Fact::TableRead { routes }),
+        2 => any_route().prop_map(Fact::RouteAppeared),
+        2 => any_route().prop_map(Fact::RouteVanished),
+        1 => Just(Fact::CoverVanished { prefix: net("10.0.0.0/28") }),
+        2 => (any_segment(), any_address(), errno).prop_map(|(segment, address, errno)| {
+            Fact::RouteRefused { segment, address, errno, reason: "no".to_owned() }
+        }),
+        2 => Just(Fact::TimePassed),
+    ]
+}
+
+/// Pauses between facts, from none to long.
+pub(crate) fn any_pause() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        4 => Just(Duration::ZERO),
+        16 => (0_u64..300).prop_map(Duration::from_millis),
+        4 => (0_u64..5_000).prop_map(Duration::from_millis),
+        1 => (0_u64..700).prop_map(Duration::from_secs),
+    ]
+}
