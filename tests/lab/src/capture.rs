@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::Tried;
 use crate::packet::{Batch, Hears, PacketSocket, PacketType};
-use crate::wait::{Stop, Woken};
+use crate::wait::{Stop, Woken, pause};
 use crate::{ArpFrame, Netns, Result};
 
 /// A recorded frame.
@@ -95,7 +95,7 @@ impl Capture {
             if found.is_some() || start.elapsed() >= limit {
                 return found;
             }
-            thread::sleep(Duration::from_millis(1)); // bounded by `limit`
+            pause(Duration::from_millis(1));
         }
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::error::Tried;
 use crate::launch::{Launch, Room, bounded};
-use crate::wait::left;
+use crate::wait::{left, pause};
 use crate::{Failure, LabError, Netns, Result};
 
 /// An arpherd process in a namespace, with a private directory for its configuration and control
@@ -173,7 +173,7 @@ impl Daemon {
         let _ = self.signal(libc::SIGTERM); // gone already is fine
         let start = Instant::now();
         while self.is_running() && start.elapsed() < Duration::from_secs(10) {
-            thread::sleep(Duration::from_millis(2));
+            pause(Duration::from_millis(2));
         }
         self.kill()
     }

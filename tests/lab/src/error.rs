@@ -63,6 +63,12 @@ pub enum LabError {
 }
 
 impl LabError {
+    /// True when what was to be changed or removed is not there.
+    pub fn missing(&self) -> bool {
+        matches!(self, Self::NoLink { .. })
+            || matches!(self.errno(), Some(libc::ENOENT | libc::ESRCH | libc::ENODEV))
+    }
+
     /// The error number, where a system call or the kernel gave one.
     pub fn errno(&self) -> Option<i32> {
         match self {

@@ -94,9 +94,9 @@ impl Host {
         self.ns.wait_ready(&self.ifname)
     }
 
-    /// Carries the host to another segment. As on a real move the carrier goes and comes back, and
-    /// interface, addresses and routes stay. The host does not speak of it; see
-    /// [`announce`](Self::announce) and [`mute`](Self::mute).
+    /// Carries the host to another segment. As on a real move the carrier goes and comes back, the host
+    /// forgets its neighbours, and interface, addresses and routes stay. The host does not speak of it;
+    /// see [`announce`](Self::announce) and [`mute`](Self::mute).
     ///
     /// # Errors
     /// When it is not attached or the kernel refuses.
@@ -104,9 +104,18 @@ impl Host {
         let (old, port) = self.plugged()?;
         let port = port.to_owned();
         old.ns.move_link(&port, &segment.ns)?;
+        self.forget_neighbours();
         segment.join(&port)?;
         self.place = Some((segment.clone(), port));
         self.ns.wait_ready(&self.ifname)
+    }
+
+    /// The kernel does so too, but only when it notices the lost carrier, up to a second late. Our moves
+    /// are quicker: it would often notice nothing.
+    fn forget_neighbours(&self) {
+        for neighbour in self.ns.neighbours() {
+            let _ = self.ns.forget_neighbour(&neighbour.dev, neighbour.address); // gone already is fine
+        }
     }
 
     /// With `false` the kernel announces the address by gratuitous ARP whenever the link comes up, as

@@ -1,6 +1,8 @@
 //! How to start an arpherd process: what it is given, and where it runs.
+#![expect(unsafe_code, reason = "what a child does before it execs is said with system calls")]
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -9,7 +11,8 @@ use std::{env, fs, io};
 
 use tempfile::TempDir;
 
-use crate::error::Tried;
+use crate::error::{Tried, check};
+use crate::wait::pause;
 use crate::{Daemon, LabError, Netns, Result};
 
 /// Variables that would change what a daemon does, besides all that begin with `ARPHERD_`: a test does
@@ -26,6 +29,7 @@ pub struct Launch {
     args: Vec<String>,
     env: Vec<(String, String)>,
     config: Option<(String, String)>,
+    end_with_caller: bool,
 }
 
 /// How a process that should fail did.
@@ -49,6 +53,7 @@ impl Launch {
             args: Vec::new(),
             env: Vec::new(),
             config: None,
+            end_with_caller: false,
         }
     }
 
@@ -77,6 +82,14 @@ impl Launch {
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// The daemon gets a SIGTERM when the thread that starts it is gone, even by SIGKILL, so that no
+    /// daemon is left behind.
+    #[must_use]
+    pub fn end_with_caller(mut self) -> Self {
+        self.end_with_caller = true;
         self
     }
 
@@ -109,6 +122,12 @@ impl Launch {
             command.args(["run", "--config"]).arg(config);
         }
         command.args(&self.args);
+        if self.end_with_caller {
+            // SAFETY: between fork and exec it makes one system call without pointers.
+            unsafe {
+                command.pre_exec(|| check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM)).map(drop));
+            }
+        }
         command
     }
 
@@ -163,7 +182,7 @@ pub(crate) fn bounded(mut command: Command, limit: Duration) -> Result<Output> {
     while !ended && start.elapsed() < limit {
         ended = child.try_wait().tried(|| "wait for a child".to_owned())?.is_some();
         if !ended {
-            thread::sleep(Duration::from_millis(2));
+            pause(Duration::from_millis(2));
         }
     }
     if !ended {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
@@ -13,6 +12,7 @@ use netlink_packet_route::link::{
 };
 
 use crate::error::Tried;
+use crate::wait::pause;
 use crate::{LabError, Mac, Netns, Result};
 
 /// What the kernel says about a link.
@@ -206,7 +206,7 @@ impl Netns {
                 return Err(io::Error::from(io::ErrorKind::TimedOut))
                     .tried(|| format!("wait until {link} in {} is ready", self.name()));
             }
-            thread::sleep(Duration::from_millis(1)); // between two looks
+            pause(Duration::from_millis(1));
         }
         Ok(())
     }

@@ -15,12 +15,18 @@ use crate::error::check;
 /// When `limit` passed first; the message names `what`.
 pub fn wait_until(limit: Duration, what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
-    let mut pause = Duration::from_millis(1);
+    let mut time = Duration::from_millis(1);
     while !done() {
         assert!(start.elapsed() < limit, "waited {limit:?} in vain: {what}");
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
+        pause(time);
+        time = (time * 2).min(Duration::from_millis(20));
     }
+}
+
+/// Between two looks at something that tells nobody when it changes; whoever looks has a limit.
+#[expect(clippy::disallowed_methods, reason = "the lab asks kernels and processes that tell nobody")]
+pub(crate) fn pause(time: Duration) {
+    thread::sleep(time);
 }
 
 /// `CLOCK_MONOTONIC` in nanoseconds; every time stamp of the lab is one of these.

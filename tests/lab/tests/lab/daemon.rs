@@ -1,9 +1,10 @@
 //! Processes in namespaces. A shell plays the daemon.
 
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use arpherd_lab::{Daemon, LabError, Launch, Netns, Result};
+use arpherd_lab::{Daemon, LabError, Launch, Netns, Result, wait_until};
 use libtest_mimic::Trial;
 
 use crate::test;
@@ -18,6 +19,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("a_refusal_to_start_is_seen", a_refusal_to_start_is_seen),
         test("a_command_prints_json", a_command_prints_json),
         test("a_dropped_daemon_is_gone", a_dropped_daemon_is_gone),
+        test("a_daemon_ends_with_its_caller_where_asked_to", a_daemon_ends_with_its_caller),
         test("a_child_sees_the_links_of_its_namespace", a_child_sees_its_links),
     ]
 }
@@ -87,6 +89,17 @@ fn a_dropped_daemon_is_gone() -> Result<()> {
     assert!(Path::new(&process).exists());
     drop(daemon);
     assert!(!Path::new(&process).exists());
+    Ok(())
+}
+
+fn a_daemon_ends_with_its_caller() -> Result<()> {
+    let ns = Netns::new("router")?;
+    let launch = Launch::new(&ns, Path::new(SHELL)).args(&["-c", "echo ready; exec sleep 60"]);
+    let start = |launch: Launch| thread::scope(|scope| scope.spawn(move || launch.start()).join());
+    let mut bound = start(launch.clone().end_with_caller()).expect("no panic")?;
+    let mut free = start(launch).expect("no panic")?;
+    wait_until(Duration::from_secs(5), "the bound daemon to end", || !bound.is_running());
+    assert!(free.is_running());
     Ok(())
 }
 
