@@ -196,8 +196,6 @@ impl Watch {
             self.follow(change);
         }
         self.changes = changes;
-        self.tell_addresses();
-        self.tell_links();
         match outcome {
             Ok(true) => ctx.notify(ReadOn),
             Ok(false) => {}
@@ -216,8 +214,14 @@ impl Watch {
         }
     }
 
+    /// What a change of a link or address amounts to is told before the next is looked at: an interface that
+    /// was down, or without its address, for no longer than it takes to read two notifications has lost its
+    /// routes all the same, and the kernel says nothing of that.
     fn follow(&mut self, change: Changed) {
         match change {
+            Changed::RouteAppeared(seen) => return self.tell(Fact::RouteAppeared(self.with_segment(seen))),
+            Changed::RouteVanished(seen) => return self.tell(Fact::RouteVanished(self.with_segment(seen))),
+            Changed::CoverVanished(prefix) => return self.tell(Fact::CoverVanished { prefix }),
             Changed::Link(link) => {
                 self.links.insert(link.index, link);
             }
@@ -234,10 +238,9 @@ impl Watch {
             Changed::AddressVanished(seen) => {
                 self.addresses.retain(|address| *address != (seen.interface, seen.network));
             }
-            Changed::RouteAppeared(seen) => self.tell(Fact::RouteAppeared(self.with_segment(seen))),
-            Changed::RouteVanished(seen) => self.tell(Fact::RouteVanished(self.with_segment(seen))),
-            Changed::CoverVanished(prefix) => self.tell(Fact::CoverVanished { prefix }),
         }
+        self.tell_addresses();
+        self.tell_links();
     }
 
     fn with_segment(&self, seen: RouteSeen) -> RouteSeen {
