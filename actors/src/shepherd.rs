@@ -144,8 +144,8 @@ impl Flock {
         self.captures.iter().map(|capture| capture.clone().recipient()).collect()
     }
 
-    /// Stops everything in order: nothing new is heard, then routes are kept or taken away, then settings are
-    /// put back. A part that is already gone is passed over.
+    /// Stops everything in order: nothing new is heard, then routes are kept or taken away, and with them the
+    /// settings they need. A part that is already gone is passed over.
     pub async fn stop(self) {
         let Self { owner, watch, captures, sweeps, recorder, back, purge, log, _locks } = self;
         for sweep in sweeps {

@@ -294,7 +294,10 @@ impl Handler<ReadTable> for Watch {
 impl Handler<Finish> for Watch {
     type Result = ();
 
-    fn handle(&mut self, _: Finish, _: &mut Self::Context) {
-        self.settings.restore();
+    /// Routes that stay need their settings: without forwarding they would lead nowhere until the next start.
+    fn handle(&mut self, Finish { purge }: Finish, _: &mut Self::Context) {
+        if purge {
+            self.settings.restore();
+        }
     }
 }
