@@ -69,6 +69,11 @@ impl Moves {
 impl Ledger {
     /// A live host's address was heard elsewhere.
     pub(super) fn contradicted(&mut self, now: Time, sighting: &Sighting, orders: &mut Vec<Order>) {
+        self.weigh(now, sighting, orders);
+        self.correct_kernel(sighting.key, sighting.segment, &sighting.lladdr, orders);
+    }
+
+    fn weigh(&mut self, now: Time, sighting: &Sighting, orders: &mut Vec<Order>) {
         let Some(host) = self.hosts.get(&sighting.key) else { return };
         let asked_here =
             host.segment == sighting.segment && matches!(host.life, Life::Suspect { asked: 1.. });

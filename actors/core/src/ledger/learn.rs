@@ -54,6 +54,7 @@ impl Ledger {
         // Somebody speaks for somebody else: a proxy or a repeater. It may be right, but proves nothing.
         if !heard.from.is_empty() && !heard.from.same_port(&arp.sender_lladdr) {
             self.segment_mut(segment).mismatched += 1;
+            self.correct_kernel(self.key(segment, arp.sender), segment, &arp.sender_lladdr, orders);
             return;
         }
         let origin = match (arp.is_gratuitous(), arp.operation) {

@@ -6,10 +6,11 @@ use std::time::Duration;
 use ipnetwork::Ipv4Network;
 
 use super::Ledger;
-use super::host::{Key, RouteState};
+use super::host::{Host, Key, RouteState};
 use super::timer::Timer;
 use crate::event::Event;
 use crate::fact::RouteSeen;
+use crate::lladdr::LinkAddr;
 use crate::order::Order;
 use crate::plan::SegmentId;
 use crate::time::Time;
@@ -60,6 +61,22 @@ impl Ledger {
         if !host.lladdr.is_empty() {
             let (segment, lladdr) = (host.segment, host.lladdr);
             orders.push(Order::PutNeighbour { segment, address: key.address, lladdr });
+        }
+    }
+
+    /// The kernel believes whoever spoke last on the link of a neighbour entry it has. If that was not the
+    /// host, the kernel is told again who has the address.
+    pub(super) fn correct_kernel(
+        &self,
+        key: Key,
+        segment: SegmentId,
+        speaker: &LinkAddr,
+        orders: &mut Vec<Order>,
+    ) {
+        let deceived =
+            |host: &Host| host.is_live() && host.segment == segment && !host.lladdr.same_port(speaker);
+        if self.hosts.get(&key).is_some_and(deceived) {
+            self.put_neighbour(key, orders);
         }
     }
 

@@ -6,6 +6,7 @@ mod answering;
 mod bench;
 mod domains;
 mod duplicates;
+mod entries;
 mod learning;
 mod limits;
 mod links;
