@@ -158,7 +158,7 @@ impl RouteOwner {
     fn segments(&self) -> Answer {
         let mut views = self.ledger.segment_views();
         for (view, hands) in views.iter_mut().zip(self.errands.hands()) {
-            view.counters = hands.counters.view();
+            view.counters = view.counters + hands.counters.view();
         }
         Answer::Segments(views)
     }

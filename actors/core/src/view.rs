@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
-use std::ops::Deref;
+use std::ops::{Add, Deref};
 use std::sync::Arc;
 
 use ipnetwork::Ipv4Network;
@@ -110,10 +110,24 @@ pub struct CountersView {
     pub answered: u64,
     /// Questions sent, of every kind.
     pub probed: u64,
-    /// Frames lost between the kernel and the ledger because there were too many.
+    /// Frames lost between the kernel and the ledger, and searches left undone, because there were too many.
     pub dropped: u64,
     /// Frames that are no ARP for IPv4, or contradict themselves.
     pub malformed: u64,
+}
+
+impl Add for CountersView {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            read: self.read + other.read,
+            answered: self.answered + other.answered,
+            probed: self.probed + other.probed,
+            dropped: self.dropped + other.dropped,
+            malformed: self.malformed + other.malformed,
+        }
+    }
 }
 
 /// A host.

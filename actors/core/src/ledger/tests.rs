@@ -16,5 +16,6 @@ mod moves;
 mod probes;
 mod routes;
 mod searching;
+mod shown;
 mod stopping;
 mod sweeping;

@@ -46,7 +46,8 @@ impl Ledger {
         }
     }
 
-    /// The segments in the order of the plan, but for the counters, which the shell keeps.
+    /// The segments in the order of the plan. Of the counters only what the ledger itself passed over; the
+    /// shell counts the rest.
     pub fn segment_views(&self) -> Vec<SegmentView> {
         self.segments
             .iter()
@@ -62,7 +63,11 @@ impl Ledger {
                 lladdr: segment.lladdr(),
                 answer: segment.plan.answer.as_str().into(),
                 hosts: u64::from(segment.hosts),
-                counters: CountersView::default(),
+                counters: CountersView {
+                    dropped: segment.shed,
+                    malformed: segment.mismatched,
+                    ..CountersView::default()
+                },
             })
             .collect()
     }
