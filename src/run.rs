@@ -15,6 +15,8 @@ use crate::config::{Config, Loaded, OnExit, Sysctl};
 use crate::control::{Answer, BoxFuture, Oracle, Question, Server, ServerHandle, Unavailable};
 use crate::log;
 
+/// `sysexits.h`: an internal error.
+const EX_SOFTWARE: u8 = 70;
 /// `sysexits.h`: a system error, such as one that a service manager may try again.
 const EX_OSERR: u8 = 71;
 
@@ -30,7 +32,12 @@ pub(crate) fn run(loaded: &Loaded, report: &ReportArgs) -> ExitCode {
             return ExitCode::from(error.exit_code());
         }
     };
-    System::new().block_on(live(config, server, report.record.as_deref(), &log.logger))
+    let (config, record, logger) = (config.clone(), report.record.clone(), log.logger.clone());
+    System::new().block_on(async {
+        // As a task of its own: what is blocked on is looked at anew each time any actor wakes.
+        let life = actix::spawn(async move { live(&config, server, record.as_deref(), &logger).await });
+        life.await.unwrap_or(ExitCode::from(EX_SOFTWARE))
+    })
 }
 
 /// From the start to the end. The calling thread is the packet path.

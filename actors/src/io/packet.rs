@@ -6,19 +6,21 @@
 #![expect(unsafe_code, reason = "batches of messages and 20-octet addresses have no safe wrapper")]
 
 use std::io;
-use std::mem::{offset_of, size_of};
+use std::mem::{MaybeUninit, offset_of, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
 use arpherd_core::plan::LinkKind;
 use arpherd_core::{Frame, Heard, LinkAddr};
-use libc::{c_uint, iovec, mmsghdr, msghdr, socklen_t};
+use libc::{c_uint, iovec, mmsghdr, socklen_t};
 use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
 
 use super::{FramePort, PortError, Tally, arp, filter, sockopt};
 
 /// Frames moved in one system call.
 pub const BATCH: usize = 64;
+/// Frames asked for when the last call found few: laying out a batch costs as much as reading a frame.
+const FEW: usize = 4;
 /// Octets kept of a frame; padding beyond is cut off by the kernel.
 const ROOM: usize = 128;
 /// Receive buffer asked for, in bytes: a burst of some 10,000 frames.
@@ -89,6 +91,8 @@ pub struct PacketPort {
     medium: Medium,
     name: LinkName,
     arena: Box<Arena>,
+    /// Frames asked for in the next call.
+    room: usize,
 }
 
 impl PacketPort {
@@ -121,7 +125,7 @@ impl PacketPort {
         socket.set_nonblocking(true).map_err(doing("make a packet socket non-blocking"))?;
         let arena =
             Arena { frames: [[0; ROOM]; BATCH], names: [LinkName::default(); BATCH], lengths: [0; BATCH] };
-        Ok(Self { socket, medium, name, arena: Box::new(arena) })
+        Ok(Self { socket, medium, name, arena: Box::new(arena), room: FEW })
     }
 
     /// What the port was opened on.
@@ -178,25 +182,27 @@ impl Arena {
         to: usize,
         call: impl FnOnce(*mut mmsghdr, c_uint) -> libc::c_int,
     ) -> io::Result<usize> {
-        let mut vectors = [const { iovec { iov_base: ptr::null_mut(), iov_len: 0 } }; BATCH];
-        // SAFETY: all-zero bytes are a valid mmsghdr: null pointers, lengths of 0.
-        let mut headers: [mmsghdr; BATCH] = unsafe { std::mem::zeroed() };
+        // Room for a whole batch, of which only what this call needs is written: mostly it is one frame.
+        let mut vectors = [const { MaybeUninit::<iovec>::uninit() }; BATCH];
+        let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; BATCH];
         let count = to - from;
         for slot in 0..count {
-            vectors[slot] = iovec {
+            let vector = vectors[slot].write(iovec {
                 iov_base: self.frames[from + slot].as_mut_ptr().cast(),
                 iov_len: self.lengths[from + slot].min(ROOM),
-            };
-            let header: &mut msghdr = &mut headers[slot].msg_hdr;
-            header.msg_name = (&raw mut self.names[from + slot]).cast();
-            header.msg_namelen = NAME_LENGTH;
-            header.msg_iov = &raw mut vectors[slot];
-            header.msg_iovlen = 1;
+            });
+            // SAFETY: all-zero bytes are a valid mmsghdr: null pointers, lengths of 0.
+            let header = headers[slot].write(unsafe { std::mem::zeroed() });
+            header.msg_hdr.msg_name = (&raw mut self.names[from + slot]).cast();
+            header.msg_hdr.msg_namelen = NAME_LENGTH;
+            header.msg_hdr.msg_iov = vector;
+            header.msg_hdr.msg_iovlen = 1;
         }
-        let moved = call(headers.as_mut_ptr(), c_uint::try_from(count).unwrap_or(0));
-        let moved = usize::try_from(moved).map_err(|_| io::Error::last_os_error())?;
-        for (length, header) in self.lengths[from..to].iter_mut().zip(&headers).take(moved) {
-            *length = usize::try_from(header.msg_len).unwrap_or(0);
+        let moved = call(headers.as_mut_ptr().cast(), c_uint::try_from(count).unwrap_or(0));
+        let moved = usize::try_from(moved).map_err(|_| io::Error::last_os_error())?.min(count);
+        for (length, header) in self.lengths[from..].iter_mut().zip(&headers[..moved]) {
+            // SAFETY: the first `count` headers were written above, and `moved` is no more.
+            *length = usize::try_from(unsafe { header.assume_init_ref() }.msg_len).unwrap_or(0);
         }
         Ok(moved)
     }
@@ -205,8 +211,9 @@ impl Arena {
 impl FramePort for PacketPort {
     fn receive(&mut self, heard: &mut Vec<Heard>, tally: &mut Tally) -> Result<bool, PortError> {
         let descriptor = self.socket.as_raw_fd();
-        self.arena.lengths = [ROOM; BATCH];
-        let outcome = self.arena.with_headers(0, BATCH, |headers, count| {
+        let room = self.room;
+        self.arena.lengths[..room].fill(ROOM);
+        let outcome = self.arena.with_headers(0, room, |headers, count| {
             // SAFETY: `with_headers` hands out `count` headers whose pointers are good for the call.
             unsafe { libc::recvmmsg(descriptor, headers, count, libc::MSG_DONTWAIT, ptr::null_mut()) }
         });
@@ -227,7 +234,9 @@ impl FramePort for PacketPort {
                 }
             }
         }
-        Ok(count == BATCH)
+        let more = count == room;
+        self.room = if more { BATCH } else { FEW };
+        Ok(more)
     }
 
     fn send(&mut self, frames: &[Frame], tally: &mut Tally) -> Result<(), PortError> {
