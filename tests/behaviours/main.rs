@@ -1,13 +1,17 @@
 //! What arpherd must do, seen from outside: the built binary between real kernels, judged by the
 //! kernels' tables and the frames on the wire. Tests bear the ids of the behaviours they prove.
 
+mod a_duplicates;
 mod a_wifi;
 mod b_answering;
+mod b_defence;
 mod b_moves;
 mod c_subnet;
 mod d_fillarpd;
 mod links;
 mod rig;
+mod traps_frames;
+mod traps_unknown;
 
 use std::process::ExitCode;
 
@@ -20,8 +24,18 @@ fn main() -> ExitCode {
         eprintln!("{error}");
         return ExitCode::FAILURE;
     }
-    let files =
-        [a_wifi::tests, b_answering::tests, b_moves::tests, c_subnet::tests, d_fillarpd::tests, links::tests];
+    let files = [
+        a_duplicates::tests,
+        a_wifi::tests,
+        b_answering::tests,
+        b_defence::tests,
+        b_moves::tests,
+        c_subnet::tests,
+        d_fillarpd::tests,
+        links::tests,
+        traps_frames::tests,
+        traps_unknown::tests,
+    ];
     let tests = files.iter().flat_map(|tests| tests()).collect();
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }

@@ -1,0 +1,131 @@
+//! Address probes of RFC 5227 (duplicate address detection): who is told that an address is taken.
+
+use std::net::Ipv4Addr;
+use std::thread;
+use std::time::Duration;
+
+use arpherd_lab::{ArpFrame, Capture, Host, Mac, Result};
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use crate::rig::{A_WHILE, Config, Rig, SLOW_EXPIRY, events, introduce, ip, wait_event};
+use crate::test;
+
+/// Somebody without an address.
+const PROBER: Mac = Mac([2, 0, 0, 0, 0, 0xdd]);
+
+pub(crate) fn tests() -> Vec<Trial> {
+    vec![
+        test("dad_defends_a_host_alive_on_another_segment_once", alive_elsewhere),
+        test("dad_asks_a_host_not_heard_lately_before_it_is_defended", asked_first),
+        test("dad_defends_a_mute_host_of_another_segment", mute_elsewhere),
+        test("dad_does_not_defend_a_host_that_died", dead_elsewhere),
+        test("dad_does_not_defend_a_host_against_itself", own_address),
+        test("dad_leaves_the_asking_segment_to_its_hosts", same_segment),
+        test("dad_is_silent_about_the_unknown", unknown),
+        test("dad_of_two_at_once_is_reported_and_not_answered", two_at_once),
+    ]
+}
+
+/// What is answered on a host's link to a probe for `target`, other than by the link's own hosts.
+fn probed(by: &Host, mac: Mac, target: Ipv4Addr) -> Result<Vec<ArpFrame>> {
+    Ok(by.wire()?.ask(&ArpFrame::probe(mac, target), A_WHILE))
+}
+
+/// What we answer: to the prober alone, whose address is still none.
+fn defence(rig: &Rig, target: Ipv4Addr) -> ArpFrame {
+    ArpFrame::reply(rig.mac("eth1"), target, PROBER, Ipv4Addr::UNSPECIFIED)
+}
+
+fn alive_elsewhere() -> Result<()> {
+    let rig = Rig::new()?;
+    let daemon = Config::common().start(&rig.r)?;
+    let (a, b) = (rig.left(10)?, rig.right(20)?);
+    introduce(&a, &rig.r, "eth0")?;
+    assert_eq!(probed(&b, PROBER, a.ip())?, [defence(&rig, a.ip())]);
+    let told = wait_event(&daemon, "duplicate_address", |_| true);
+    assert_eq!((&told["lladdr"], &told["claimant_lladdr"]), (&text(a.mac()), &text(PROBER)));
+    Ok(())
+}
+
+fn text(mac: Mac) -> Value {
+    mac.to_string().into()
+}
+
+fn asked_first() -> Result<()> {
+    let rig = Rig::new()?;
+    let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
+    let (a, b) = (rig.left(10)?, rig.right(20)?);
+    introduce(&a, &rig.r, "eth0")?;
+    thread::sleep(Duration::from_millis(1100)); // what was heard within a second needs no proof
+    let left = Capture::start(&rig.left.ns, &rig.left_port)?;
+    assert_eq!(probed(&b, PROBER, a.ip())?, [defence(&rig, a.ip())]);
+    let asked = left.arps().into_iter().filter(|arp| arp.is_request()).collect::<Vec<_>>();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!((asked[0].dst, asked[0].tpa), (a.mac(), a.ip()));
+    Ok(())
+}
+
+fn mute_elsewhere() -> Result<()> {
+    let rig = Rig::new()?;
+    let _daemon = Config::common().start(&rig.r)?;
+    let (a, b) = (rig.left(10)?, rig.right(20)?);
+    assert_eq!(probed(&b, PROBER, a.ip())?, [defence(&rig, a.ip())]);
+    Ok(())
+}
+
+fn dead_elsewhere() -> Result<()> {
+    let rig = Rig::new()?;
+    let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
+    let (a, b) = (rig.left(10)?, rig.right(20)?);
+    introduce(&a, &rig.r, "eth0")?;
+    a.silence(true)?;
+    thread::sleep(Duration::from_millis(1100)); // what was heard within a second needs no proof
+    assert_eq!(probed(&b, PROBER, a.ip())?, []);
+    assert_eq!(events(&daemon, "duplicate_address"), Vec::<Value>::new());
+    Ok(())
+}
+
+fn own_address() -> Result<()> {
+    let rig = Rig::new()?;
+    let daemon = Config::common().start(&rig.r)?;
+    let (a, b) = (rig.left(10)?, rig.right(20)?);
+    introduce(&a, &rig.r, "eth0")?;
+    assert_eq!(probed(&b, a.mac(), a.ip())?, [], "it was carried over and makes sure of its address");
+    assert_eq!(events(&daemon, "duplicate_address"), Vec::<Value>::new());
+    Ok(())
+}
+
+fn same_segment() -> Result<()> {
+    let rig = Rig::new()?;
+    let _daemon = Config::common().start(&rig.r)?;
+    let (a, c) = (rig.left(10)?, rig.left(11)?);
+    introduce(&c, &rig.r, "eth0")?;
+    let by_itself = ArpFrame::reply(c.mac(), c.ip(), PROBER, Ipv4Addr::UNSPECIFIED);
+    assert_eq!(probed(&a, PROBER, c.ip())?, [by_itself]);
+    Ok(())
+}
+
+fn unknown() -> Result<()> {
+    let rig = Rig::new()?;
+    let _daemon = Config::common().start(&rig.r)?;
+    let (a, b) = (rig.left(10)?, rig.right(20)?);
+    introduce(&a, &rig.r, "eth0")?;
+    assert_eq!(probed(&b, PROBER, ip(99))?, []);
+    assert_eq!(probed(&b, PROBER, Ipv4Addr::new(169, 254, 7, 7))?, []);
+    Ok(())
+}
+
+fn two_at_once() -> Result<()> {
+    let rig = Rig::new()?;
+    let daemon = Config::common().start(&rig.r)?;
+    let (a, b) = (rig.left(10)?, rig.right(20)?);
+    let (wire, other) = (a.wire()?, Mac([2, 0, 0, 0, 0, 0xcc]));
+    wire.send(&ArpFrame::probe(other, ip(99)))?;
+    assert_eq!(probed(&b, PROBER, ip(99))?, []);
+    let mut answers = std::iter::from_fn(|| wire.recv(Duration::ZERO));
+    assert_eq!(answers.find(|(arp, _)| arp.is_reply()), None);
+    let told = wait_event(&daemon, "duplicate_probe", |_| true);
+    assert_eq!((&told["lladdr"], &told["claimant_lladdr"]), (&text(other), &text(PROBER)));
+    Ok(())
+}
