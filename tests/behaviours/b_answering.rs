@@ -1,9 +1,10 @@
 //! B: who is answered, how and how fast, and who is not.
 
 use std::net::Ipv4Addr;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use arpherd_lab::{ArpFrame, Capture, Host, Result, RouteKind};
+use arpherd_lab::{ArpFrame, Capture, Host, Result, RouteKind, as_ordinary_user, wait_until};
 use libtest_mimic::Trial;
 
 use crate::rig::{
@@ -22,6 +23,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("b7_covering_route_keeps_the_unknown_off_the_default_route", covering_route),
         test("b11_a_thousand_answers_come_in_five_milliseconds", thousand_answers),
         test("b11_hosts_resolve_each_other_in_five_milliseconds", hosts_resolve),
+        test("b12_ordinary_user_without_programs_can_run_these_tests", ordinary_user),
     ]
 }
 
@@ -173,4 +175,21 @@ fn hosts_resolve() -> Result<()> {
         let stats = a.ns.ping(b.ip(), 1, SOON, SOON);
         Ok(*stats.rtts.first().expect("an echo"))
     })
+}
+
+/// One of these tests again, by nobody, who finds no program to help.
+fn ordinary_user() -> Result<()> {
+    let this = std::env::current_exe().expect("a running program has a file");
+    let mut again = Command::new(this);
+    again.args(["--test-threads", "1", "--exact", "b5_host_of_another_segment_is_answered_for_once"]);
+    again.env_clear();
+    as_ordinary_user(&mut again);
+    again.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = again.spawn().expect("user namespaces are at hand");
+    let ended = || matches!(child.try_wait(), Ok(Some(_)));
+    wait_until(Duration::from_secs(30), "the test of another process", ended);
+    let output = child.wait_with_output().expect("it has ended");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    Ok(())
 }
