@@ -50,6 +50,9 @@ impl Ledger {
             Life::Dormant { asked } if asked < budget && segment.is_up() => {
                 self.ask_quiet(now, key, asked, orders);
             }
+            Life::Dormant { asked } if segment.is_up() => {
+                self.ask_on(now, key, asked, asked - budget, orders);
+            }
             Life::Dormant { .. } => {
                 host.life = Life::Dormant { asked: AT_REST };
                 host.due = now + REMEMBERED;
@@ -83,6 +86,29 @@ impl Ledger {
         self.ask(id, key.address, to, Purpose::Verify, orders);
     }
 
+    /// Asks for a host that did not come back with its segment, less and less often, for as long as it is
+    /// remembered. Who sends to it has it in a cache and asks nobody, so waiting to be asked could take long.
+    fn ask_on(&mut self, now: Time, key: Key, asked: u8, over: u8, orders: &mut Vec<Order>) {
+        let Some(host) = self.hosts.get_mut(&key) else { return };
+        let segment = &mut self.segments[host.segment.index()];
+        let pause = segment.plan.expiry.interval.saturating_mul(1 << over.min(30));
+        if pause > REMEMBERED / 2 || asked + 1 == AT_REST {
+            host.life = Life::Dormant { asked: AT_REST };
+            host.due = now + REMEMBERED;
+            self.timers.set(host.due, Timer::Host(key));
+            return;
+        }
+        host.life = Life::Dormant { asked: asked + 1 };
+        host.due = now + pause;
+        let (id, due) = (host.segment, host.due);
+        // Never at the cost of a host that is known to live.
+        let is_free = segment.verifications.take(now);
+        self.timers.set(due, Timer::Host(key));
+        if is_free {
+            self.ask(id, key.address, None, Purpose::Verify, orders);
+        }
+    }
+
     /// Has a live host asked soon, whatever was heard of it.
     pub(super) fn suspect(&mut self, now: Time, key: Key) {
         if let Some(host) = self.hosts.get_mut(&key).filter(|host| host.is_live()) {
@@ -108,6 +134,10 @@ impl Ledger {
         self.delete_route(key, orders);
         if let Some((segment, lladdr)) = self.put_to_sleep(now, key) {
             orders.push(Order::Tell(Event::HostGone { address: key.address, lladdr, segment }));
+            let came_up = self.segment(segment).came_up;
+            if self.hosts.get(&key).is_some_and(|host| came_up.is_some_and(|then| host.last_heard < then)) {
+                self.rouse(now, key);
+            }
         }
     }
 

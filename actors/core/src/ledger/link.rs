@@ -72,6 +72,7 @@ impl Ledger {
         };
         let source = chosen.unwrap_or_default();
         let segment = self.segment_mut(id);
+        segment.came_up = down.is_none().then(|| segment.came_up.unwrap_or(now));
         let before = std::mem::replace(&mut segment.down, down);
         let new_source = std::mem::replace(&mut segment.source, source) != source;
         if before != down {

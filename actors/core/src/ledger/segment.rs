@@ -10,6 +10,7 @@ use crate::fact::Link;
 use crate::lladdr::LinkAddr;
 use crate::pace::Pace;
 use crate::plan::{DomainPlan, LinkKind, SegmentPlan};
+use crate::time::Time;
 
 /// Own link-layer addresses that are remembered, the one in use among them: frames of ours sent with an old
 /// one may still come back from a slow switch, and must not be learned.
@@ -33,6 +34,8 @@ pub(crate) struct Segment {
     pub(crate) source: Option<Ipv4Addr>,
     /// `None`: it can be used.
     pub(crate) down: Option<DownReason>,
+    /// Since when it can be used, while it can.
+    pub(crate) came_up: Option<Time>,
     /// Own link-layer addresses frames were sent with, the last one last.
     labels: VecDeque<LinkAddr>,
     /// Live hosts.
@@ -62,6 +65,7 @@ impl Segment {
             last_index: None,
             source: None,
             down: Some(DownReason::Absent),
+            came_up: None,
             labels: VecDeque::new(),
             hosts: 0,
             dormant: 0,
