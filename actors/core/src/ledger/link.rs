@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::Ledger;
-use super::host::{Host, Life, RouteState};
+use super::host::{Host, RouteState};
 use crate::event::{DownReason, Event};
 use crate::fact::Link;
 use crate::order::Order;
@@ -28,11 +28,7 @@ impl Ledger {
         let segment = self.segment_mut(id);
         segment.last_index = link.as_ref().map(|link| link.index).or(segment.last_index);
         segment.link = link;
-        let was_up = segment.is_up();
-        let new_source = self.refresh(now, id, orders);
-        // Losing an address makes the kernel drop routes without a word (all of them, with the last
-        // address), so every route is written again.
-        if was_up && self.segment(id).is_up() && (renumbered || new_source) {
+        if self.refresh(now, id, orders) || renumbered {
             self.rewrite_routes(id, orders);
         }
     }
@@ -52,14 +48,14 @@ impl Ledger {
         for index in 0..self.segments.len() {
             let Ok(index) = u16::try_from(index) else { break };
             let id = SegmentId(index);
-            let was_up = self.segment(id).is_up();
-            if self.refresh(now, id, orders) && was_up && self.segment(id).is_up() {
+            if self.refresh(now, id, orders) {
                 self.rewrite_routes(id, orders);
             }
         }
     }
 
-    /// Works out anew what the segment's source is and whether it can be used. True if the source changed.
+    /// Works out anew what the segment's source is and whether it can be used. True if its routes have to be
+    /// written again because of that.
     fn refresh(&mut self, now: Time, id: SegmentId, orders: &mut Vec<Order>) -> bool {
         let segment = self.segment(id);
         let chosen = segment.choose_source(&self.own, self.domain(segment.plan.domain));
@@ -85,7 +81,7 @@ impl Ledger {
         if segment.is_up() && segment.relabel() {
             self.reannounce(now, id);
         }
-        new_source
+        new_source || (before.is_some() && down.is_none())
     }
 
     fn came_up(&mut self, now: Time, id: SegmentId, orders: &mut Vec<Order>) {
@@ -93,14 +89,12 @@ impl Ledger {
         let (lladdr, source) = (segment.lladdr(), segment.source);
         orders.push(Order::Tell(Event::SegmentUp { segment: id, lladdr, source }));
         self.put_covers(id, orders);
-        // Hosts kept over a lost carrier keep their routes, which may have been lost meanwhile with an address
-        // or to somebody else; others are asked before they get them back.
+        // Hosts kept over a lost carrier keep their routes; others are asked before they get them back.
         self.segment_mut(id).verifications.clear();
         for key in self.keys_of(|host| host.segment == id) {
             self.suspect(now, key);
             self.rouse(now, key);
         }
-        self.rewrite_routes(id, orders);
         orders.push(Order::Sweep { segment: id, active: true });
     }
 
@@ -121,12 +115,9 @@ impl Ledger {
                 // The kernel keeps the routes, and the cable may be back in a moment: the hosts get as long
                 // as it takes to ask them in vain.
                 DownReason::NoCarrier => self.suspect(now, key),
-                // The kernel has dropped the routes; they are forgotten.
-                DownReason::AdminDown => {
-                    self.put_to_sleep(now, key);
-                }
-                // It has dropped them, or some of them, or none: the interface may only have another name.
-                DownReason::Absent | DownReason::SourceMissing => {
+                // It has dropped them, or some of them, or none: the interface may only have another name, or
+                // be up again by the time we hear that it went down.
+                DownReason::AdminDown | DownReason::Absent | DownReason::SourceMissing => {
                     self.delete_route(key, orders);
                     self.put_to_sleep(now, key);
                 }
@@ -134,14 +125,13 @@ impl Ledger {
         }
     }
 
-    /// Writes the routes and neighbour entries of all live hosts of the segment again.
+    /// Writes the routes and neighbour entries of all live hosts of the segment again: the kernel drops routes
+    /// without a word with an address, all of them with the last, and others may take them while a cable is out.
     fn rewrite_routes(&mut self, id: SegmentId, orders: &mut Vec<Order>) {
-        let is_written = |host: &Host| {
-            host.segment == id
-                && matches!(host.life, Life::Alive | Life::Suspect { .. })
-                && host.route == RouteState::Written
-        };
-        for key in self.keys_of(is_written) {
+        if !matches!(self.segment(id).down, None | Some(DownReason::NoCarrier)) {
+            return;
+        }
+        for key in self.keys_of(|host| host.segment == id && host.route == RouteState::Written) {
             self.put_route(key, true, orders);
             self.put_neighbour(key, orders);
         }

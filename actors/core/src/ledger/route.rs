@@ -80,14 +80,12 @@ impl Ledger {
         }
     }
 
-    /// Takes the host's route and neighbour entry away.
+    /// Takes the host's route and neighbour entry away. The route is deleted even if there should be none: a
+    /// rewrite of it may have been refused, or news of somebody else's have crossed an order for ours.
     pub(super) fn delete_route(&mut self, key: Key, orders: &mut Vec<Order>) {
         let Some(host) = self.hosts.get(&key) else { return };
         let (segment, address) = (host.segment, key.address);
-        // A refused one may have been a rewrite, and the route from before still stand.
-        if matches!(host.route, RouteState::Written | RouteState::Refused) {
-            orders.push(Order::DeleteRoute { segment, address });
-        }
+        orders.push(Order::DeleteRoute { segment, address });
         orders.push(Order::DeleteNeighbour { segment, address });
         self.set_route(key, RouteState::None);
     }

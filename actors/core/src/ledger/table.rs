@@ -162,9 +162,6 @@ impl Ledger {
     fn heal(&mut self, key: Key, orders: &mut Vec<Order>) {
         let Some(host) = self.hosts.get(&key) else { return };
         let segment = host.segment;
-        if !self.segment(segment).is_up() {
-            return;
-        }
         self.put_route(key, true, orders);
         self.put_neighbour(key, orders);
         orders.push(Order::Tell(Event::RouteHealed { address: key.address, segment }));
@@ -203,11 +200,11 @@ impl Ledger {
         RouteSeen { segment: near.map(|id| twin(id).unwrap_or(id)), ..*seen }
     }
 
-    /// Somebody's route stands for a host of ours: ours goes, if theirs has not replaced it already.
+    /// Somebody's route stands for a host of ours: ours goes, which may have crossed the news of theirs.
     fn foreign_came(&mut self, seen: &RouteSeen, orders: &mut Vec<Order>) {
         let Some(key) = self.key_of(seen) else { return };
         let Some(host) = self.hosts.get(&key).filter(|host| host.is_live()) else { return };
-        if host.route == RouteState::Written && seen.metric != self.routes.metric {
+        if host.route != RouteState::Conflict {
             orders.push(Order::DeleteRoute { segment: host.segment, address: key.address });
         }
         self.give_way(key, seen, orders);

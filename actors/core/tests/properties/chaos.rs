@@ -118,7 +118,7 @@ fn in_order(facts: Vec<(Duration, Fact)>) -> Vec<(Duration, Fact)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_it_is_told_it_keeps_its_head(facts in any_facts()) {

@@ -5,7 +5,7 @@
 
 mod chaos;
 mod facts;
-//mod kernel;
+mod kernel;
 mod places;
-//mod stations;
-//mod world;
+mod stations;
+mod world;

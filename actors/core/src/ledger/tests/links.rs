@@ -51,12 +51,13 @@ fn nothing_is_learned_or_answered_on_a_segment_that_is_down() {
 }
 
 #[test]
-fn admin_down_forgets_the_hosts_at_once_because_the_kernel_has_dropped_their_routes() {
+fn admin_down_forgets_the_hosts_at_once_and_asks_them_first_on_return() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     let log = bench.links(A, Some(Link { up: false, carrier: false, ..link(A) }));
     assert_eq!(log.events(), [down(DownReason::AdminDown)]);
     assert_eq!(swept(&log), [(A, false)]);
+    assert_eq!(log.routes(), [delete(A, 9)], "it may be up again by now, with the routes of a late order");
     assert!(bench.hears(B, host(20).asks(ip(9))).answers().is_empty());
     let log = bench.up(A);
     assert_eq!(log.events(), [up(own_mac(A))]);

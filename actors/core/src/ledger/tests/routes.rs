@@ -31,25 +31,22 @@ fn somebody_elses_route_is_left_alone_and_reported_once() {
         assert!(bench.hears(A, host(9).speaks()).is_empty());
     }
     let log = bench.passes(60 * SECOND);
-    assert!(log.routes().is_empty(), "there is none of ours to delete: {log:?}");
+    assert_eq!(
+        log.routes(),
+        [delete(A, 9)],
+        "none of ours is left, should the news of theirs have been late"
+    );
 }
 
 #[test]
-fn ours_gives_way_to_somebody_elses_route_of_another_metric() {
-    let mut bench = Bench::new();
-    bench.knows(A, host(9));
-    let log = bench.tell(Fact::RouteAppeared(foreign_route(9)));
-    assert_eq!(log.routes(), [delete(A, 9)]);
-    assert_eq!(log.events(), [conflict(A, 0)]);
-}
-
-#[test]
-fn a_route_of_our_metric_that_replaced_ours_is_not_touched() {
-    let mut bench = Bench::new();
-    bench.knows(A, host(9));
-    let log = bench.tell(Fact::RouteAppeared(RouteSeen { metric: METRIC, ..foreign_route(9) }));
-    assert!(log.routes().is_empty(), "deleting would hit theirs");
-    assert_eq!(log.events(), [conflict(A, METRIC)]);
+fn ours_gives_way_to_somebody_elses_route_whatever_its_metric() {
+    for metric in [0, METRIC, METRIC + 1] {
+        let mut bench = Bench::new();
+        bench.knows(A, host(9));
+        let log = bench.tell(Fact::RouteAppeared(RouteSeen { metric, ..foreign_route(9) }));
+        assert_eq!(log.routes(), [delete(A, 9)]);
+        assert_eq!(log.events(), [conflict(A, metric)]);
+    }
 }
 
 #[test]
@@ -202,7 +199,7 @@ fn the_table_shows_that_the_route_is_somebody_elses() {
     refuse(&mut bench, A, EEXIST);
     let theirs = RouteSeen { metric: METRIC, ..foreign_route(9) };
     let log = bench.tell(Fact::TableRead { routes: vec![theirs] });
-    assert!(log.routes().is_empty());
+    assert_eq!(log.routes(), [delete(A, 9)]);
     assert_eq!(log.events(), [conflict(A, METRIC)]);
     assert!(bench.passes(5 * SECOND).routes().is_empty());
 }
@@ -236,6 +233,15 @@ fn who_is_given_up_while_its_route_is_refused_leaves_none_behind() {
     refuse(&mut bench, A, ENOBUFS);
     assert_eq!(bench.passes(ms(500)).routes(), [delete(A, 9)]);
     assert!(bench.passes(10 * SECOND).routes().is_empty());
+}
+
+#[test]
+fn a_refused_rewrite_gives_way_to_somebody_elses_route() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    refuse(&mut bench, A, ENOBUFS);
+    let log = bench.tell(Fact::RouteAppeared(foreign_route(9)));
+    assert_eq!(log.routes(), [delete(A, 9)]);
 }
 
 #[test]

@@ -26,12 +26,12 @@ fn keeping_leaves_everything_as_it_is() {
 }
 
 #[test]
-fn somebody_elses_route_outlives_a_purge() {
+fn a_purge_leaves_no_neighbour_entry_beside_somebody_elses_route() {
     let mut bench = Bench::new();
     bench.tell(Fact::RouteAppeared(foreign_route(9)));
     bench.knows(A, host(9));
     let log = bench.tell(Fact::Stopped { purge: true });
-    assert!(log.routes().is_empty());
+    assert_eq!(log.routes(), [delete(A, 9)], "ours, should the news of theirs have been late");
     assert_eq!(log.neighbours(), [delete_neighbour(A, 9)]);
 }
 
