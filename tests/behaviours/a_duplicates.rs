@@ -1,13 +1,12 @@
 //! A6: two hosts with one address. The first keeps it, and the operator is told of both.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use arpherd_lab::{ArpFrame, Capture, Daemon, Host, Mac, Result, RouteEvent, RouteWatch, Segment, Wire};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::rig::{Config, Rig, SOON, events, host_row, introduce, routed_by, wait_event};
+use crate::rig::{Config, Rig, SOON, events, host_row, introduce, pass, routed_by, wait_event};
 use crate::test;
 
 /// Who wants an address that another has.
@@ -56,7 +55,7 @@ impl Quarrel {
     fn insist(&self, claim: &ArpFrame) -> Result<()> {
         for _ in 0..CLAIMS {
             self.claimant.send(claim)?;
-            thread::sleep(PAUSE); // the pace of the claims
+            pass(PAUSE); // the pace of the claims
         }
         Ok(())
     }

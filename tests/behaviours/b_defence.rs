@@ -1,14 +1,13 @@
 //! Address probes of RFC 5227 (duplicate address detection): who is told that an address is taken.
 
 use std::net::Ipv4Addr;
-use std::thread;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Host, Mac, Result};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::rig::{A_WHILE, Config, Rig, SLOW_EXPIRY, events, introduce, ip, wait_event};
+use crate::rig::{A_WHILE, Config, Rig, SLOW_EXPIRY, events, introduce, ip, pass, wait_event};
 use crate::test;
 
 /// Somebody without an address.
@@ -57,7 +56,7 @@ fn asked_first() -> Result<()> {
     let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&a, &rig.r, "eth0")?;
-    thread::sleep(Duration::from_millis(1100)); // what was heard within a second needs no proof
+    pass(Duration::from_millis(1100)); // what was heard within a second needs no proof
     let left = Capture::start(&rig.left.ns, &rig.left_port)?;
     assert_eq!(probed(&b, PROBER, a.ip())?, [defence(&rig, a.ip())]);
     let asked = left.arps().into_iter().filter(|arp| arp.is_request()).collect::<Vec<_>>();
@@ -80,7 +79,7 @@ fn dead_elsewhere() -> Result<()> {
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&a, &rig.r, "eth0")?;
     a.silence(true)?;
-    thread::sleep(Duration::from_millis(1100)); // what was heard within a second needs no proof
+    pass(Duration::from_millis(1100)); // what was heard within a second needs no proof
     assert_eq!(probed(&b, PROBER, a.ip())?, []);
     assert_eq!(events(&daemon, "duplicate_address"), Vec::<Value>::new());
     Ok(())

@@ -7,7 +7,9 @@ use std::time::Duration;
 use arpherd_lab::{ArpFrame, Capture, Captured, Host, PingStats, Result, wait_until};
 use libtest_mimic::Trial;
 
-use crate::rig::{A_WHILE, Config, Rig, SOON, echoes, introduce, ip, routed_by, wait_event, wait_route};
+use crate::rig::{
+    A_WHILE, Config, Rig, SOON, echoes, introduce, ip, pass, routed_by, wait_event, wait_route,
+};
 use crate::test;
 
 /// The address that moves.
@@ -49,7 +51,7 @@ fn without_a_long_gap(clients: &[&Host], to: Ipv4Addr, change: impl FnOnce() -> 
         let ping = |client: &Host| client.ns.ping(to, 4 * A_SECOND, BEAT, BEAT * 5);
         let running: Vec<_> = clients.iter().map(|&client| scope.spawn(move || ping(client))).collect();
         // Some beats before, so that all know the old place.
-        thread::sleep(BEAT * 10);
+        pass(BEAT * 10);
         change()?;
         let stats = running.into_iter().map(|ping| ping.join().expect("a ping does not panic"));
         Ok::<_, arpherd_lab::LabError>(stats.collect())
@@ -75,7 +77,7 @@ fn ours(capture: &Capture, address: Ipv4Addr, what: impl Fn(&ArpFrame) -> bool) 
 fn announced_thrice(on: &Capture) -> Vec<(u64, ArpFrame)> {
     let announcements = || ours(on, VIP, ArpFrame::is_gratuitous);
     wait_until(SOON, "three announcements", || announcements().len() >= 3);
-    thread::sleep(A_WHILE); // more would come now
+    pass(A_WHILE); // more would come now
     let all = announcements();
     assert_eq!(all.len(), 3, "{all:?}");
     assert!(all[2].0 - all[0].0 > 1_000_000_000, "{all:?}");
@@ -218,7 +220,7 @@ fn unsolicited_reply() -> Result<()> {
     let wire = other.wire()?;
     for _ in 0..20 {
         wire.send(&lie)?;
-        thread::sleep(BEAT); // a flood's pace
+        pass(BEAT); // a flood's pace
     }
     assert_eq!(routed_by(&rig.r, VIP).as_deref(), Some("eth0"));
     echoes(&near.ns, VIP);

@@ -39,6 +39,12 @@ const PATIENT: NeighbourTimers = NeighbourTimers {
     locktime: Some(Duration::from_secs(1)),
 };
 
+/// Lets time pass: between two acts of a test, or while nothing may happen.
+#[expect(clippy::disallowed_methods, reason = "there is no event to wait for where none may come")]
+pub(crate) fn pass(time: Duration) {
+    thread::sleep(time);
+}
+
 /// The built binary.
 pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_arpherd"))
@@ -231,7 +237,7 @@ pub(crate) fn wait_event(daemon: &Daemon, name: &str, fits: impl Fn(&Value) -> b
             return event;
         }
         assert!(start.elapsed() < SOON, "no such {name} within {SOON:?} in the log:\n{}", daemon.log());
-        thread::sleep(Duration::from_millis(5)); // between two looks
+        pass(Duration::from_millis(5)); // between two looks
     }
 }
 

@@ -1,13 +1,14 @@
 //! Targets nobody is known to have, hosts that die, and addresses that never rest.
 
 use std::net::Ipv4Addr;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use arpherd_lab::{ArpFrame, Capture, Captured, Crowd, Mac, Result, Segment, wait_until};
 use libtest_mimic::Trial;
 
-use crate::rig::{A_WHILE, Config, Rig, SOON, events, introduce, ip, routed_by, wait_event, wait_route};
+use crate::rig::{
+    A_WHILE, Config, Rig, SOON, events, introduce, ip, pass, routed_by, wait_event, wait_route,
+};
 use crate::test;
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -56,7 +57,7 @@ fn coalesced() -> Result<()> {
         for last in 100..110 {
             wire.send(&ArpFrame::request(Mac::of_crowd(ip(last)), ip(last), ip(99)))?;
         }
-        thread::sleep(Duration::from_millis(50)); // the pace of the questions
+        pass(Duration::from_millis(50)); // the pace of the questions
     }
     for other in others {
         let times = searches(&other, ip(99));
@@ -137,7 +138,7 @@ fn flapping() -> Result<()> {
     let held = routed_by(&rig.r, ip(60));
     for wire in [&here, &there, &here, &there] {
         wire.send(&station)?;
-        thread::sleep(A_WHILE / 4); // it would have moved by now
+        pass(A_WHILE / 4); // it would have moved by now
         assert_eq!(routed_by(&rig.r, ip(60)), held);
     }
     assert_eq!(events(&daemon, "host_flapping").len(), 1);
