@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::thread;
 use std::time::Duration;
 
-use arpherd_lab::{ArpFrame, Capture, Captured, Host, PingStats, Result, wait_until};
+use arpherd_lab::{ArpFrame, Capture, Captured, Host, PingStats, Result, RouteWatch, wait_until};
 use libtest_mimic::Trial;
 
 use crate::rig::{
@@ -28,6 +28,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("b4_vip_of_a_dead_host_moves_with_its_first_question", by_question),
         test("b4_host_that_is_carried_over_is_reached_in_a_second", carried_host),
         test("b4_unsolicited_reply_moves_nothing", unsolicited_reply),
+        test("b4_move_is_one_replace_in_the_operators_table", one_replace),
     ]
 }
 
@@ -224,5 +225,26 @@ fn unsolicited_reply() -> Result<()> {
     }
     assert_eq!(routed_by(&rig.r, VIP).as_deref(), Some("eth0"));
     echoes(&near.ns, VIP);
+    Ok(())
+}
+
+fn one_replace() -> Result<()> {
+    let rig = Rig::new()?;
+    let routes = "routes: { protocol: 77, metric: 7, table: 100 }";
+    let _daemon = Config::common().top(routes).start(&rig.r)?;
+    let (old, new) = (rig.left(11)?, rig.right(12)?);
+    let routes = || rig.r.routes().into_iter().filter(|route| route.dst.ip() == VIP).collect::<Vec<_>>();
+    let on = |link: &str| routes().iter().any(|route| route.dev.as_deref() == Some(link));
+    take(&old, &gratuitous(&old))?;
+    wait_until(SOON, "a route by eth0", || on("eth0"));
+    let watch = RouteWatch::start(&rig.r)?;
+    give_up(&old)?;
+    take(&new, &gratuitous(&new))?;
+    wait_until(SOON, "a route by eth1", || on("eth1"));
+    let routes = routes();
+    assert_eq!(routes.len(), 1, "{routes:?}");
+    assert_eq!((routes[0].protocol, routes[0].metric, routes[0].table), (77, 7, 100));
+    let removed = watch.events().into_iter().find(|event| !event.is_new);
+    assert_eq!(removed, None, "never a gap");
     Ok(())
 }

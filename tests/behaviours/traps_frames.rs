@@ -71,14 +71,14 @@ fn own_address_claimed() -> Result<()> {
         wire.send(&ArpFrame::gratuitous(LIAR, ROUTER))?;
         wire.send(&ArpFrame::request(LIAR, ROUTER, host.ip()))?;
         let told = wait_event(&daemon, "own_address_claimed", |event| event["segment"] == link);
-        assert_eq!((&told["address"], &told["lladdr"]), (&text(ROUTER), &text(LIAR)));
+        assert_eq!((&told["address"], &told["lladdr"]), (&text(&ROUTER), &text(&LIAR)));
     }
     assert_eq!(host_routes(&rig.r), []);
     assert_eq!(host_row(&daemon, ROUTER), None);
     Ok(())
 }
 
-fn text(value: impl ToString) -> Value {
+fn text(value: &impl ToString) -> Value {
     value.to_string().into()
 }
 
