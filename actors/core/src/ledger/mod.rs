@@ -73,6 +73,8 @@ pub struct Ledger {
     complaints: BTreeMap<(&'static str, u16, Ipv4Addr), Time>,
     /// Routes written, for the status.
     written: u32,
+    /// Refused routes, and when they are tried again.
+    retries: BTreeMap<Key, Time>,
     /// Hosts whose routes stay away because of somebody else's.
     conflicts: u32,
     /// When the table is read again because of them.
@@ -115,6 +117,7 @@ impl Ledger {
             covered: BTreeSet::new(),
             complaints: BTreeMap::new(),
             written: 0,
+            retries: BTreeMap::new(),
             conflicts: 0,
             conflicts_due: None,
             table_asked: None,
@@ -175,7 +178,7 @@ impl Ledger {
                 Timer::Question(key) => self.question_due(now, at, key, orders),
                 Timer::Announce(key) => self.announcement_due(now, at, key, orders),
                 Timer::Reannounce(segment) => self.reannouncement_due(now, at, segment, orders),
-                Timer::Route(key) => self.route_due(now, key, orders),
+                Timer::Route(key) => self.route_due(now, at, key, orders),
                 Timer::Conflicts => self.conflicts_due(now, at, orders),
             }
         }

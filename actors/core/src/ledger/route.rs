@@ -122,6 +122,7 @@ impl Ledger {
             return;
         }
         self.set_route(key, RouteState::Refused);
+        self.retries.insert(key, now + RETRY);
         self.timers.set(now + RETRY, Timer::Route(key));
         if errno == EEXIST {
             self.ask_for_table(now, orders);
@@ -157,7 +158,11 @@ impl Ledger {
         }
     }
 
-    pub(super) fn route_due(&mut self, now: Time, key: Key, orders: &mut Vec<Order>) {
+    pub(super) fn route_due(&mut self, now: Time, at: Time, key: Key, orders: &mut Vec<Order>) {
+        if self.retries.get(&key) != Some(&at) {
+            return;
+        }
+        self.retries.remove(&key);
         let Some(host) = self.hosts.get(&key) else { return };
         if host.route == RouteState::Refused && host.is_live() && self.segment(host.segment).link.is_some() {
             self.put_route(key, false, orders);

@@ -163,6 +163,18 @@ fn a_refused_route_is_reported_and_tried_again_each_second() {
 }
 
 #[test]
+fn a_route_refused_twice_is_tried_again_once() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    refuse(&mut bench, A, ENOBUFS);
+    bench.passes(ms(500));
+    bench.tell(Fact::TableRead { routes: vec![our_route(A, 9)] });
+    refuse(&mut bench, A, ENOBUFS);
+    assert!(bench.passes(ms(900)).routes().is_empty());
+    assert_eq!(bench.passes(ms(1000)).routes().len(), 1);
+}
+
+#[test]
 fn a_route_the_kernel_has_already_makes_the_ledger_read_the_table_at_most_once_a_second() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
