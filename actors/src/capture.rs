@@ -1,7 +1,8 @@
 //! The capture actor: the ARP frames of one link.
 //!
-//! It owns the link's packet socket. What it hears it tells the route owner as facts, a batch a message;
-//! what the route owner orders it sends. It decides nothing but what is no ARP packet.
+//! It owns the link's packet socket and tells the route owner what it hears as facts, a batch a message.
+//! When it opens the link it hands the route owner a port of its own to send through, so a packet's way
+//! leads in one direction. It decides nothing but what is no ARP packet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,16 +13,17 @@ use slog::{Logger, info, warn};
 
 use crate::io::packet::Medium;
 use crate::io::{FramePort, PortError, Tally};
-use crate::messages::{Barrier, Counters, Finish, LinkUpdate, Told, Transmit};
+use crate::messages::{Barrier, Counters, Finish, LinkUpdate, Outlet, Told};
 use crate::port::Opener;
 
 /// Pause before a socket that could not be opened or broke is opened again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// One link's ears and mouth.
+/// One link's ears.
 pub struct Capture {
     segment: SegmentId,
     owner: Recipient<Told>,
+    outlet: Recipient<Outlet>,
     opener: Box<dyn Opener>,
     counters: Arc<Counters>,
     log: Logger,
@@ -53,11 +55,13 @@ impl Capture {
     pub fn new(
         segment: SegmentId,
         owner: Recipient<Told>,
+        outlet: Recipient<Outlet>,
         opener: Box<dyn Opener>,
         counters: Arc<Counters>,
         log: Logger,
     ) -> Self {
-        Self { segment, owner, opener, counters, log, link: LinkUpdate(None), open: None, heard: Vec::new() }
+        let link = LinkUpdate(None);
+        Self { segment, owner, outlet, opener, counters, log, link, open: None, heard: Vec::new() }
     }
 
     /// Takes in one batch and passes it on. The route owner gets its turn before the next.
@@ -100,6 +104,7 @@ impl Capture {
     fn close(&mut self, ctx: &mut Context<Self>) {
         if let Some(open) = self.open.take() {
             ctx.cancel_future(open.stream);
+            self.outlet.do_send(Outlet { segment: self.segment, port: None });
         }
     }
 
@@ -127,6 +132,8 @@ impl Capture {
 
     fn open(&mut self, medium: Medium, ctx: &mut Context<Self>) -> Result<(), PortError> {
         let (port, readiness) = self.opener.open(medium)?;
+        let outlet = self.opener.open_deaf(medium)?;
+        self.outlet.do_send(Outlet { segment: self.segment, port: Some(outlet) });
         let stream = ctx.add_stream(futures_util::StreamExt::map(readiness, |()| Readable));
         self.open = Some(Open { medium, port, stream, reading_on: false, tally: Tally::default() });
         info!(self.log, "capture_open"; "ifindex" => medium.interface, "kind" => medium.kind.as_str());
@@ -162,22 +169,6 @@ impl Handler<ReadOn> for Capture {
 
     fn handle(&mut self, _: ReadOn, ctx: &mut Self::Context) {
         self.read(ctx);
-    }
-}
-
-impl Handler<Transmit> for Capture {
-    type Result = ();
-
-    fn handle(&mut self, Transmit(frames): Transmit, _: &mut Self::Context) {
-        let Some(open) = &mut self.open else {
-            Counters::add(&self.counters.dropped, frames.len() as u64);
-            return;
-        };
-        let before = open.tally.unsent;
-        if let Err(error @ PortError::Failed { .. }) = open.port.send(&frames, &mut open.tally) {
-            warn!(self.log, "transmit_failed"; "error" => %error);
-        }
-        Counters::add(&self.counters.dropped, open.tally.unsent - before);
     }
 }
 

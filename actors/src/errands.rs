@@ -1,4 +1,5 @@
-//! What one message's orders add up to: writes for the kernel, frames and words for the segments' actors.
+//! What one message's orders add up to: writes for the kernel's tables, frames for the links, words for
+//! other actors.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -7,13 +8,11 @@ use actix::Recipient;
 use arpherd_core::order::Purpose;
 use arpherd_core::{Frame, Ledger, Order};
 
-use crate::io::Write;
-use crate::messages::{Counters, Found, ReadTable, SweepOn, Transmit};
+use crate::io::{FramePort, Tally, Write};
+use crate::messages::{Counters, Found, Outlet, ReadTable, SweepOn};
 
 /// Where the route owner's orders for a segment go.
 pub struct Hands {
-    /// The capture actor, for frames.
-    pub transmit: Recipient<Transmit>,
     /// The sweep actor, if the segment is swept.
     pub sweep: Option<(Recipient<SweepOn>, Recipient<Found>)>,
     /// What is counted there.
@@ -36,6 +35,9 @@ pub(crate) struct Errands {
 /// What goes to one segment.
 #[derive(Default)]
 struct Outbox {
+    /// Through what frames go; `None` while there is no link.
+    port: Option<Box<dyn FramePort>>,
+    tally: Tally,
     frames: Vec<Frame>,
     found: Vec<Ipv4Addr>,
     answered: u64,
@@ -109,21 +111,18 @@ impl Errands {
         }
     }
 
-    /// Gives the segments' actors what is theirs. A capture actor whose mailbox is full loses frames, as any
-    /// full queue does.
+    /// A link can be sent on from now on, or no longer.
+    pub(crate) fn set_outlet(&mut self, Outlet { segment, port }: Outlet) {
+        if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
+            outbox.port = port;
+        }
+    }
+
+    /// Sends the frames, and tells the sweeps what was found.
     pub(crate) fn send_out(&mut self) {
         for (outbox, hands) in self.outboxes.iter_mut().zip(&self.hands) {
             if !outbox.frames.is_empty() {
-                let frames = std::mem::take(&mut outbox.frames);
-                let count = frames.len() as u64;
-                match hands.transmit.try_send(Transmit(frames)) {
-                    Ok(()) => {
-                        Counters::add(&hands.counters.answered, outbox.answered);
-                        Counters::add(&hands.counters.probed, outbox.probed);
-                    }
-                    Err(_) => Counters::add(&hands.counters.dropped, count),
-                }
-                (outbox.answered, outbox.probed) = (0, 0);
+                outbox.transmit(&hands.counters);
             }
             if !outbox.found.is_empty() {
                 let found = std::mem::take(&mut outbox.found);
@@ -132,5 +131,23 @@ impl Errands {
                 }
             }
         }
+    }
+}
+
+impl Outbox {
+    /// What cannot be sent is dropped and counted, as on any link: whoever asked asks again.
+    fn transmit(&mut self, counters: &Counters) {
+        let before = self.tally.unsent;
+        // A link that is down is told by the watch; the frames are counted as unsent.
+        if let Some(port) = &mut self.port
+            && port.send(&self.frames, &mut self.tally).is_ok()
+        {
+            Counters::add(&counters.answered, self.answered);
+            Counters::add(&counters.probed, self.probed);
+        }
+        let lost = if self.port.is_some() { self.tally.unsent - before } else { self.frames.len() as u64 };
+        Counters::add(&counters.dropped, lost);
+        (self.answered, self.probed) = (0, 0);
+        self.frames.clear();
     }
 }

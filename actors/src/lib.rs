@@ -1,21 +1,21 @@
 //! The actors of arpherd: thin shells around [`arpherd_core`], and the edge to the kernel.
 //!
 //! ```text
-//!              front thread: the packet path                     back thread
-//!   wire ──► Capture ──Told──► RouteOwner ◄──RollCall/Roll────── Sweep ──► wire
-//!   wire ◄── Capture ◄─Transmit── │ │ └──SweepOn, Found────────►
-//!             ▲                   │ └────Record────────────────► Recorder ──► file
-//!             │                   ├──────ReadTable─────────────► Watch ◄── rtnetlink
-//!             └───LinkUpdate──────│────────────────────────────── │ └──LinkUpdate──► Sweep
-//!                                 │ ◄────Told──────────────────── ┘
-//!                                 ▼
-//!                        kernel routes, neighbours; Teller: events
+//!        front thread: the packet path                          back thread
+//!   wire ──► Capture ──Told, Outlet──► RouteOwner ◄──RollCall── Sweep ──► wire
+//!               ▲                       │ │ │ └──SweepOn, Found──►
+//!               │                       │ │ └────Record─────────► Recorder ──► file
+//!               │                       │ └──────ReadTable──────► Watch ◄── rtnetlink
+//!               └───────LinkUpdate──────│──────────────────────── │ └──LinkUpdate──► Sweep
+//!                                       │ ◄───Told─────────────── ┘
+//!                                       ▼
+//!            routes and neighbours (one netlink batch) · frames ──► wire · events (Teller)
 //! ```
 //!
 //! | actor | count | owns |
 //! |---|---|---|
 //! | [`capture::Capture`] | one a segment | the link's packet socket, its filter and counters |
-//! | [`owner::RouteOwner`] | one | the ledger, every write of a route or neighbour entry |
+//! | [`owner::RouteOwner`] | one | the ledger, every write of a route or neighbour entry, the outlets |
 //! | [`sweep::Sweep`] | one a swept segment | the plan and pace of its sweeps, a socket that only sends |
 //! | [`watch::Watch`] | one | the rtnetlink monitor, the kernel settings |
 //! | [`recorder::Recorder`] | one, if recording | the file of facts |

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix::Message;
 use arpherd_core::fact::Link;
 use arpherd_core::view::{Answer, CountersView, Question};
-use arpherd_core::{Fact, Frame, LinkAddr, SegmentId, Time};
+use arpherd_core::{Fact, LinkAddr, SegmentId, Time};
 
+use crate::io::FramePort;
 use crate::io::packet::Medium;
 
 /// Facts for the route owner: the one door in. They become orders before the next message is looked at.
@@ -20,10 +21,15 @@ pub struct Told {
     pub more: bool,
 }
 
-/// Frames to be sent on a capture actor's link.
-#[derive(Debug, Message)]
+/// What the route owner sends on a segment through, or `None` when there is no link to send on.
+#[derive(Message)]
 #[rtype(result = "()")]
-pub struct Transmit(pub Vec<Frame>);
+pub struct Outlet {
+    /// Which segment.
+    pub segment: SegmentId,
+    /// A port that only sends.
+    pub port: Option<Box<dyn FramePort>>,
+}
 
 /// The interface of a segment is now like this; `None`: there is none of its name.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]

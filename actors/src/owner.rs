@@ -12,7 +12,7 @@ use slog::{Logger, debug};
 use crate::clock::Clock;
 use crate::errands::{Errands, Hands};
 use crate::io::{Refusal, RouteTable, Write};
-use crate::messages::{Finish, ReadTable, Record, Roll, RollCall, Show, Told};
+use crate::messages::{Finish, Outlet, ReadTable, Record, Roll, RollCall, Show, Told};
 
 /// A refusal can lead to orders that are refused in their turn; after so many rounds the rest waits for the
 /// ledger's timers.
@@ -186,6 +186,14 @@ impl Handler<Told> for RouteOwner {
 
     fn handle(&mut self, Told { facts, more }: Told, ctx: &mut Self::Context) {
         self.take(facts, more, ctx);
+    }
+}
+
+impl Handler<Outlet> for RouteOwner {
+    type Result = ();
+
+    fn handle(&mut self, outlet: Outlet, _: &mut Self::Context) {
+        self.errands.set_outlet(outlet);
     }
 }
 

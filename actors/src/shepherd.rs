@@ -194,8 +194,8 @@ impl Tenders {
             ));
             let capture_log = log.new(o!("actor" => "capture"));
             let opener = Box::new(PacketOpener);
-            let capture =
-                Capture::new(id, owner.clone().recipient(), opener, counters.clone(), capture_log).start();
+            let (told, outlet) = (owner.clone().recipient(), owner.clone().recipient());
+            let capture = Capture::new(id, told, outlet, opener, counters.clone(), capture_log).start();
             let sweep = segment.sweep.map(|pace| {
                 let plan = SweepPlan::new(pace, segment.prefixes.clone());
                 let (roll, counters) = (owner.clone().recipient(), counters.clone());
@@ -206,7 +206,6 @@ impl Tenders {
                 })
             });
             tenders.hands.push(Hands {
-                transmit: capture.clone().recipient(),
                 sweep: sweep.as_ref().map(|sweep| (sweep.clone().recipient(), sweep.clone().recipient())),
                 counters,
             });

@@ -6,18 +6,26 @@ use std::time::Duration;
 use actix::{Actor, Context, Handler};
 use arpherd_actors::capture::Capture;
 use arpherd_actors::io::packet::BATCH;
-use arpherd_actors::messages::{Counters, LinkUpdate, Told, Transmit};
-use arpherd_core::{Fact, Frame, SegmentId};
+use arpherd_actors::messages::{Counters, LinkUpdate, Outlet, Told};
+use arpherd_core::{Fact, SegmentId};
 
 use crate::fakes::{FakeLink, in_virtual_time, link, quiet_log, request, settle};
 
 /// In the route owner's place: keeps what it is told.
 #[derive(Clone, Default)]
-struct Ear(Arc<Mutex<Vec<(Vec<Fact>, bool)>>>);
+struct Ear {
+    told: Arc<Mutex<Vec<(Vec<Fact>, bool)>>>,
+    outlets: Arc<Mutex<Vec<bool>>>,
+}
 
 impl Ear {
     fn told(&self) -> Vec<(Vec<Fact>, bool)> {
-        std::mem::take(&mut *self.0.lock().expect("no panic with the lock"))
+        std::mem::take(&mut *self.told.lock().expect("no panic with the lock"))
+    }
+
+    /// Whether each outlet that came was one.
+    fn outlets(&self) -> Vec<bool> {
+        std::mem::take(&mut *self.outlets.lock().expect("no panic with the lock"))
     }
 }
 
@@ -29,7 +37,15 @@ impl Handler<Told> for Ear {
     type Result = ();
 
     fn handle(&mut self, told: Told, _: &mut Self::Context) {
-        self.0.lock().expect("no panic with the lock").push((told.facts, told.more));
+        self.told.lock().expect("no panic with the lock").push((told.facts, told.more));
+    }
+}
+
+impl Handler<Outlet> for Ear {
+    type Result = ();
+
+    fn handle(&mut self, outlet: Outlet, _: &mut Self::Context) {
+        self.outlets.lock().expect("no panic with the lock").push(outlet.port.is_some());
     }
 }
 
@@ -42,9 +58,9 @@ struct Bench {
 
 fn bench() -> Bench {
     let (wire, ear, counters) = (FakeLink::default(), Ear::default(), Arc::new(Counters::default()));
-    let owner = ear.clone().start().recipient();
-    let capture =
-        Capture::new(SegmentId(0), owner, Box::new(wire.clone()), counters.clone(), quiet_log()).start();
+    let owner = ear.clone().start();
+    let (told, outlet, opener) = (owner.clone().recipient(), owner.recipient(), Box::new(wire.clone()));
+    let capture = Capture::new(SegmentId(0), told, outlet, opener, counters.clone(), quiet_log()).start();
     Bench { wire, ear, capture, counters }
 }
 
@@ -62,7 +78,7 @@ fn a_link_is_opened_before_the_owner_hears_of_it_and_its_frames_follow() {
         assert!(
             matches!(&told[..], [(facts, _)] if matches!(facts[..], [Fact::LinkChanged { link: Some(_), .. }]))
         );
-        assert_eq!(bench.wire.opened(), [link(7).0]);
+        assert_eq!(bench.wire.opened(), [link(7).0; 2]);
         bench.wire.arrive([request(11, 12), request(13, 12)]);
         settle().await;
         let told = bench.ear.told();
@@ -119,27 +135,24 @@ fn a_recreated_interface_gets_a_new_socket_and_a_changed_one_keeps_its() {
         changed.carrier = false;
         bench.capture.do_send(LinkUpdate(Some((medium, changed))));
         settle().await;
-        assert_eq!(bench.wire.opened().len(), 1);
+        assert_eq!(bench.wire.opened().len(), 2, "one that hears, one that sends");
         bench.capture.do_send(LinkUpdate(None));
         bench.capture.do_send(LinkUpdate(Some(link(8))));
         settle().await;
         let opened: Vec<u32> = bench.wire.opened().iter().map(|medium| medium.interface).collect();
-        assert_eq!(opened, [7, 8]);
+        assert_eq!(opened, [7, 7, 8, 8]);
     });
 }
 
 #[test]
-fn frames_for_a_link_that_is_not_there_are_counted_as_dropped() {
+fn the_owner_gets_an_outlet_with_the_link_and_loses_it_with_it() {
     in_virtual_time(async {
         let bench = bench();
-        let frame = Frame { to: None, arp: request(1, 2).arp };
-        bench.capture.do_send(Transmit(vec![frame, frame]));
-        settle().await;
-        assert_eq!(bench.counters.view().dropped, 2);
         bench.capture.do_send(LinkUpdate(Some(link(7))));
-        bench.capture.do_send(Transmit(vec![frame]));
         settle().await;
-        assert_eq!(bench.wire.sent(), [frame]);
-        assert_eq!(bench.counters.view().dropped, 2);
+        assert_eq!(bench.ear.outlets(), [true], "before the link is told");
+        bench.capture.do_send(LinkUpdate(None));
+        settle().await;
+        assert_eq!(bench.ear.outlets(), [false]);
     });
 }

@@ -6,46 +6,38 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler};
 use arpherd_actors::clock::Clock;
-use arpherd_actors::io::Write;
-use arpherd_actors::messages::{Counters, Finish, ReadTable, RollCall, Show, Told, Transmit};
 use arpherd_actors::errands::Hands;
+use arpherd_actors::io::Write;
+use arpherd_actors::messages::{Counters, Finish, Outlet, ReadTable, RollCall, Show, Told};
 use arpherd_actors::owner::{Meet, RouteOwner};
 use arpherd_core::view::{Answer, Question};
 use arpherd_core::{Event, Fact, Frame, Ledger, Operation, SegmentId};
 
-use crate::fakes::{FakeTable, address, in_virtual_time, link, lladdr, plan, quiet_log, request, settle};
+use crate::fakes::{
+    FakeLink, FakeTable, address, in_virtual_time, link, lladdr, plan, quiet_log, request, settle,
+};
 
-/// In the place of capture and watch: keeps what it is ordered.
+/// In the watch's place: counts how often it is to read the table.
 #[derive(Clone, Default)]
-struct Hand {
-    frames: Arc<Mutex<Vec<Frame>>>,
-    table_reads: Arc<Mutex<u32>>,
-}
+struct Watch(Arc<Mutex<u32>>);
 
-impl Actor for Hand {
+impl Actor for Watch {
     type Context = Context<Self>;
 }
 
-impl Handler<Transmit> for Hand {
-    type Result = ();
-
-    fn handle(&mut self, Transmit(frames): Transmit, _: &mut Self::Context) {
-        self.frames.lock().expect("no panic with the lock").extend(frames);
-    }
-}
-
-impl Handler<ReadTable> for Hand {
+impl Handler<ReadTable> for Watch {
     type Result = ();
 
     fn handle(&mut self, _: ReadTable, _: &mut Self::Context) {
-        *self.table_reads.lock().expect("no panic with the lock") += 1;
+        *self.0.lock().expect("no panic with the lock") += 1;
     }
 }
 
 struct Bench {
     table: FakeTable,
-    hands: Vec<Hand>,
-    watch: Hand,
+    wires: Vec<FakeLink>,
+    counters: Vec<Arc<Counters>>,
+    watch: Watch,
     events: Arc<Mutex<Vec<Event>>>,
     owner: Addr<RouteOwner>,
 }
@@ -61,20 +53,18 @@ impl Bench {
         let ledger = Ledger::new(plan(None));
         let owner =
             RouteOwner::new(ledger, Box::new(table.clone()), Clock::start(), teller, quiet_log()).start();
-        let hands = vec![Hand::default(), Hand::default()];
-        let watch = Hand::default();
-        let counters = || Arc::new(Counters::default());
-        let transmit = |hand: &Hand| Hands {
-            transmit: hand.clone().start().recipient(),
-            sweep: None,
-            counters: counters(),
-        };
+        let wires = vec![FakeLink::default(), FakeLink::default()];
+        let counters: Vec<Arc<Counters>> = vec![Arc::default(), Arc::default()];
+        let watch = Watch::default();
         owner.do_send(Meet {
-            hands: hands.iter().map(transmit).collect(),
+            hands: counters.iter().map(|it| Hands { sweep: None, counters: it.clone() }).collect(),
             watch: watch.clone().start().recipient(),
             recorder: None,
         });
-        let bench = Self { table, hands, watch, events, owner };
+        for (segment, wire) in (0..).map(SegmentId).zip(&wires) {
+            owner.do_send(Outlet { segment, port: Some(Box::new(wire.clone())) });
+        }
+        let bench = Self { table, wires, counters, watch, events, owner };
         bench.tell(vec![
             Fact::AddressesChanged { addresses: vec![address(1)] },
             Fact::LinkChanged { segment: SegmentId(0), link: Some(link(7).1) },
@@ -94,7 +84,7 @@ impl Bench {
     }
 
     fn frames(&self, segment: usize) -> Vec<Frame> {
-        std::mem::take(&mut *self.hands[segment].frames.lock().expect("no panic with the lock"))
+        self.wires[segment].sent()
     }
 
     async fn hosts(&self) -> Vec<Ipv4Addr> {
@@ -182,7 +172,7 @@ fn a_route_that_already_stands_has_the_table_read() {
         bench.table.refuse(Some((address(11), 17)));
         bench.tell(vec![bench.hears(0, 11, 99)]);
         settle().await;
-        assert_eq!(*bench.watch.table_reads.lock().expect("no panic with the lock"), 1);
+        assert_eq!(*bench.watch.0.lock().expect("no panic with the lock"), 1);
     });
 }
 
@@ -196,9 +186,25 @@ fn a_sweep_is_told_who_is_known_and_who_is_ourselves() {
         assert_eq!((roll.source, roll.lladdr), (Some(address(1)), lladdr(7)));
         let mut skip = roll.skip;
         skip.sort_unstable();
-        assert_eq!(skip, [address(1), address(22)]);
+        let nobodys = [address(0), address(255)];
+        assert_eq!(skip, [nobodys[0], address(1), address(22), nobodys[1]]);
         bench.tell(vec![Fact::LinkChanged { segment: SegmentId(0), link: None }]);
         assert!(bench.owner.send(RollCall(SegmentId(0))).await.expect("the owner lives").is_none());
+    });
+}
+
+#[test]
+fn what_is_sent_is_counted_and_so_is_what_has_no_link_to_go_to() {
+    in_virtual_time(async {
+        let bench = Bench::new().await;
+        bench.tell(vec![bench.hears(1, 22, 99), bench.hears(0, 11, 22)]);
+        settle().await;
+        let view = bench.counters[0].view();
+        assert_eq!((view.answered, view.probed, view.dropped), (1, 1, 0), "an answer, and a search for .99");
+        bench.owner.do_send(Outlet { segment: SegmentId(0), port: None });
+        bench.tell(vec![bench.hears(0, 11, 22)]);
+        settle().await;
+        assert_eq!((bench.counters[0].view().answered, bench.counters[0].view().dropped), (1, 1));
     });
 }
 
