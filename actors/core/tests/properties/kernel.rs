@@ -116,12 +116,11 @@ impl Kernel {
     }
 
     /// A link changes; what goes with it goes without a word.
-    pub(crate) fn set_link(&mut self, segment: SegmentId, link: Option<Link>) {
-        let old = std::mem::replace(&mut self.links[segment.index()], link.clone());
+    pub(crate) fn set_link(&mut self, segment: SegmentId, link: Option<&Link>) {
+        let old = std::mem::replace(&mut self.links[segment.index()], link.cloned());
         let Some(old) = old else { return };
-        let is_flushed = link.as_ref().is_none_or(|new| {
-            !new.up || new.index != old.index || (new.addresses.is_empty() && !old.addresses.is_empty())
-        });
+        let is_bare = |new: &Link| new.addresses.is_empty() && !old.addresses.is_empty();
+        let is_flushed = link.is_none_or(|new| !new.up || new.index != old.index || is_bare(new));
         if is_flushed {
             self.routes.retain(|it| it.interface != old.index);
             self.neighbours.retain(|(interface, _), _| *interface != old.index);

@@ -1,11 +1,13 @@
 //! What holds of the ledger whatever it is told.
 //!
-//! `chaos` tells it anything at any time. `world` has it run a small network with a kernel, hosts and other
+//! `chaos` tells it anything at any time. `life` has it run a small network with a kernel, hosts and other
 //! people's hands in it, and looks whether routes and answers come out right.
 
+mod acts;
 mod chaos;
 mod facts;
 mod kernel;
+mod life;
 mod places;
 mod stations;
 mod world;

@@ -1,0 +1,111 @@
+//! What may happen in the small network.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use arpherd_core::fact::{Link, RouteSeen};
+use arpherd_core::{Fact, LinkAddr, SegmentId};
+
+use crate::facts::{METRIC, PROTOCOL, own_lladdr};
+use crate::stations::{Act, Station, ip, mac, request};
+use crate::world::{World, fine};
+
+impl World {
+    pub(crate) fn act(&mut self, act: Act) {
+        match act {
+            Act::Arrive { last, segment, which, announces } => {
+                let lladdr = mac(last, which);
+                self.stations.insert(ip(last), Station { segment, lladdr });
+                if announces {
+                    self.says(segment, request(ip(last), lladdr, ip(last)));
+                }
+            }
+            Act::Leave(last) => {
+                self.stations.remove(&ip(last));
+            }
+            Act::Ask { last, target } => {
+                if let Some(station) = self.stations.get(&ip(last)).copied() {
+                    self.says(station.segment, request(ip(last), station.lladdr, ip(target)));
+                }
+            }
+            Act::Forge { last, segment } => self.says(segment, request(ip(last), mac(last, 9), ip(last))),
+            Act::Probe { last, segment } => {
+                self.says(segment, request(Ipv4Addr::UNSPECIFIED, mac(last, 8), ip(last)));
+            }
+            Act::Wait(span) => self.pass(span),
+            _ => self.meddle(act),
+        }
+        self.pass(Duration::ZERO);
+    }
+
+    /// What others do to the gateway.
+    fn meddle(&mut self, act: Act) {
+        match act {
+            Act::AdminDown(segment) => {
+                self.with_link(segment, |link| (link.up, link.carrier) = (false, false));
+            }
+            Act::NoCarrier(segment) => self.with_link(segment, |link| link.carrier = false),
+            Act::Absent(segment) => self.set_link(segment, None),
+            Act::Recreated(segment) => {
+                let lladdr = own_lladdr(7);
+                self.set_link(
+                    segment,
+                    Some(Link { index: 90 + u32::from(segment.0), lladdr, ..fine(segment) }),
+                );
+            }
+            Act::Up(segment) => self.set_link(segment, Some(fine(segment))),
+            Act::AddressLost => self.with_link(SegmentId(0), |link| link.addresses.clear()),
+            Act::AddressBack => self.with_link(SegmentId(0), |link| {
+                link.addresses = fine(SegmentId(0)).addresses;
+            }),
+            Act::Foreign { last, our_metric } => {
+                let route = foreign(last, our_metric);
+                if self.kernel.add(route) {
+                    self.hear_of(Fact::RouteAppeared(route));
+                }
+            }
+            Act::ForeignGone(last) => {
+                let is_theirs = |it: &RouteSeen| it.address == ip(last) && it.protocol != PROTOCOL;
+                if let Some(route) = self.kernel.take(is_theirs) {
+                    self.hear_of(Fact::RouteVanished(route));
+                }
+            }
+            Act::Vandal(last) => {
+                let is_ours = |it: &RouteSeen| it.address == ip(last) && it.protocol == PROTOCOL;
+                if let Some(route) = self.kernel.take(is_ours) {
+                    self.hear_of(Fact::RouteVanished(route));
+                }
+            }
+            Act::Impostor { last, segment } => {
+                let Some(link) = self.kernel.links[segment.index()].clone().filter(|link| link.up) else {
+                    return;
+                };
+                let route = impostor(last, segment, &link);
+                if self.kernel.add(route) {
+                    self.hear_of(Fact::RouteAppeared(route));
+                }
+            }
+            Act::Failing(writes) => self.kernel.failing = writes,
+            Act::Overrun => self.hear_of(Fact::TableRead { routes: self.kernel.table() }),
+            _ => {}
+        }
+    }
+}
+
+fn foreign(last: u8, our_metric: bool) -> RouteSeen {
+    RouteSeen {
+        address: ip(last),
+        protocol: 4,
+        metric: if our_metric { METRIC } else { 20 },
+        interface: 99,
+        segment: None,
+        source: None,
+        lladdr: LinkAddr::UNKNOWN,
+    }
+}
+
+/// A route in our name that is none of this run's.
+pub(crate) fn impostor(last: u8, segment: SegmentId, link: &Link) -> RouteSeen {
+    let (interface, segment) = (link.index, Some(segment));
+    RouteSeen { protocol: PROTOCOL, metric: METRIC, interface, segment, ..foreign(last, true) }
+}

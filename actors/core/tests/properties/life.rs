@@ -1,0 +1,88 @@
+//! Lives of the small network, each with a quiet end at which everything must be right.
+
+use std::time::Duration;
+
+use arpherd_core::SegmentId;
+use proptest::prelude::*;
+
+use crate::facts::{METRIC, PROTOCOL};
+use crate::stations::{Act, HOSTS, SEGMENTS, any_act, ip, mac, request};
+use crate::world::{World, fine, segments};
+
+impl World {
+    /// Everything is as it should be for two minutes and a half, and everybody speaks now and then.
+    fn settle(&mut self) {
+        self.kernel.failing = 0;
+        for segment in segments() {
+            self.set_link(segment, Some(fine(segment)));
+        }
+        for _ in 0..30 {
+            self.pass(Duration::from_secs(5));
+            for (address, station) in self.stations.clone() {
+                self.says(station.segment, request(address, station.lladdr, ip(1)));
+            }
+        }
+        self.pass(Duration::from_secs(3));
+    }
+
+    fn check_routes(&self) {
+        for address in HOSTS.map(ip) {
+            let ours: Vec<_> =
+                self.kernel.ours_to(address).iter().map(|it| (it.segment, it.source, it.metric)).collect();
+            let is_foreign =
+                self.kernel.routes.iter().any(|it| it.address == address && it.protocol != PROTOCOL);
+            let wanted = self.stations.get(&address).filter(|_| !is_foreign);
+            let wanted: Vec<_> =
+                wanted.map(|station| (Some(station.segment), Some(ip(1)), METRIC)).into_iter().collect();
+            assert_eq!(ours, wanted, "routes to {address}, whose host is {:?}", self.stations.get(&address));
+        }
+    }
+
+    /// A stranger on each segment asks for everybody.
+    fn check_answers(&mut self) {
+        for segment in segments() {
+            for last in HOSTS {
+                self.answers.clear();
+                self.says(segment, request(ip(200), mac(200, segment.0.to_be_bytes()[1]), ip(last)));
+                self.pass(Duration::ZERO);
+                let is_elsewhere = self.stations.get(&ip(last)).is_some_and(|it| it.segment != segment);
+                let is_routed = !self.kernel.ours_to(ip(last)).is_empty();
+                let wanted = if is_elsewhere && is_routed { vec![(segment, ip(last))] } else { Vec::new() };
+                assert_eq!(self.answers, wanted, "asked on {segment:?}");
+            }
+        }
+    }
+}
+
+fn live(lag: Duration, leftovers: &[(u8, SegmentId)], acts: &[Act]) -> World {
+    let mut world = World::new(lag, leftovers);
+    for act in acts {
+        world.act(*act);
+    }
+    world.settle();
+    world
+}
+
+fn any_life() -> impl Strategy<Value = (Vec<(u8, SegmentId)>, Vec<Act>)> {
+    let leftover = (2_u8..8, (0..SEGMENTS).prop_map(SegmentId));
+    (proptest::collection::vec(leftover, 0..4), proptest::collection::vec(any_act(), 1..80))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_the_end_every_route_and_every_answer_is_right((leftovers, acts) in any_life()) {
+        let mut world = live(Duration::ZERO, &leftovers, &acts);
+        world.check_routes();
+        world.check_answers();
+        prop_assert_eq!(world.kernel.trampled, 0, "somebody else's route was replaced");
+    }
+
+    #[test]
+    fn even_when_the_kernels_news_come_late((leftovers, acts) in any_life(), lag in 1_u64..300) {
+        let mut world = live(Duration::from_millis(lag), &leftovers, &acts);
+        world.check_routes();
+        world.check_answers();
+    }
+}
