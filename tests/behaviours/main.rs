@@ -37,7 +37,10 @@ fn main() -> ExitCode {
         traps_unknown::tests,
     ];
     let tests = files.iter().flat_map(|tests| tests()).collect();
-    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+    let mut arguments = Arguments::from_args();
+    // They wait more than they work; with more at a time, small machines come late.
+    arguments.test_threads.get_or_insert(4);
+    libtest_mimic::run(&arguments, tests).exit_code()
 }
 
 /// A test that may end with any of the lab's errors.
