@@ -30,6 +30,7 @@ pub struct Launch {
     env: Vec<(String, String)>,
     config: Option<(String, String)>,
     end_with_caller: bool,
+    without: Option<u32>,
 }
 
 /// How a process that should fail did.
@@ -54,6 +55,7 @@ impl Launch {
             env: Vec::new(),
             config: None,
             end_with_caller: false,
+            without: None,
         }
     }
 
@@ -93,6 +95,14 @@ impl Launch {
         self
     }
 
+    /// The process is not given this capability (`CAP_NET_ADMIN` is 12, see linux/capability.h), though it
+    /// is root.
+    #[must_use]
+    pub fn without(mut self, capability: u32) -> Self {
+        self.without = Some(capability);
+        self
+    }
+
     /// Starts the daemon and waits until it says it is ready.
     ///
     /// # Errors
@@ -126,6 +136,13 @@ impl Launch {
             // SAFETY: between fork and exec it makes one system call without pointers.
             unsafe {
                 command.pre_exec(|| check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM)).map(drop));
+            }
+        }
+        if let Some(capability) = self.without {
+            let capability = libc::c_ulong::from(capability);
+            // SAFETY: between fork and exec it makes one system call without pointers.
+            unsafe {
+                command.pre_exec(move || check(libc::prctl(libc::PR_CAPBSET_DROP, capability)).map(drop));
             }
         }
         command
