@@ -1,7 +1,240 @@
-//! Links that come, go and change while the daemon runs.
+//! Links that come, go and change while the daemon runs. Only their segment is touched, and traffic is
+//! back by itself.
 
+use std::time::{Duration, Instant};
+
+use arpherd_lab::{ArpFrame, Capture, Mac, Netns, PortFlags, Result, RouteWatch, wait_until};
 use libtest_mimic::Trial;
+use serde_json::json;
+
+use crate::rig::{
+    A_WHILE, PROTOCOL, ROUTER, SOON, counter, ip, routed_by, segment_row, wait_event, wait_route,
+};
+use crate::test;
+use crate::trio::Trio;
 
 pub(crate) fn tests() -> Vec<Trial> {
-    Vec::new()
+    vec![
+        test("an_interface_that_is_absent_at_the_start_is_used_once_it_is_there", absent_at_first),
+        test("an_interface_renamed_away_is_gone_and_renamed_back_is_used_again", renamed),
+        test("an_interface_made_anew_is_used_with_its_new_number_and_address", recreated),
+        test("an_interface_set_down_and_up_is_used_again", down_and_up),
+        test("an_interface_that_was_away_for_less_than_a_moment_is_used_again", in_one_go),
+        test("a_carrier_lost_for_a_moment_costs_no_route", carrier_blink),
+        test("a_carrier_lost_for_long_costs_the_routes_until_it_is_back", carrier_lost),
+        test("a_switch_that_lets_nothing_through_at_first_is_waited_for", slow_switch),
+        test("a_new_link_layer_address_of_ours_is_announced_and_used", new_mac),
+        test("a_former_link_layer_address_of_ours_is_nobodys", former_mac),
+    ]
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const NEW_MAC: Mac = Mac([2, 0, 0, 0, 0x77, 0x77]);
+
+fn absent_at_first() -> Result<()> {
+    let trio = Trio::without_eth2()?;
+    let daemon = Trio::config().start(&trio.rig.r)?;
+    trio.introduce_all_but_c()?;
+    assert_eq!(segment_row(&daemon, "eth2")["state"], "absent");
+    let calm = trio.calm()?;
+    trio.c_is_cut_off();
+    trio.plug(&format!("{ROUTER}/32"))?;
+    trio.recovers();
+    calm.held();
+    assert_eq!(segment_row(&daemon, "eth2")["state"], "up");
+    Ok(())
+}
+
+fn renamed() -> Result<()> {
+    let trio = Trio::new()?;
+    let daemon = trio.start(&Trio::config())?;
+    let calm = trio.calm()?;
+    rename(&trio.rig.r, "eth2", "away")?;
+    wait_event(&daemon, "segment_down", |event| event["segment"] == "eth2");
+    trio.c_is_cut_off();
+    assert_eq!(routed_by(&trio.rig.r, trio.c.ip()), None, "no route is left on an interface of another name");
+    calm.holds();
+    rename(&trio.rig.r, "away", "eth2")?;
+    trio.recovers();
+    calm.held();
+    Ok(())
+}
+
+/// Before Linux 6.2 only an interface that is down can be renamed.
+fn rename(ns: &Netns, from: &str, to: &str) -> Result<()> {
+    if ns.rename(from, to).is_ok() {
+        return Ok(());
+    }
+    ns.down(from)?;
+    ns.rename(from, to)?;
+    ns.up(to)
+}
+
+fn recreated() -> Result<()> {
+    let trio = Trio::new()?;
+    let daemon = trio.start(&Trio::config())?;
+    let calm = trio.calm()?;
+    let (index, mac) = (trio.rig.r.index("eth2")?, trio.rig.mac("eth2"));
+    trio.rig.r.delete("eth2")?;
+    wait_event(&daemon, "segment_down", |event| event["reason"] == "absent" && event["segment"] == "eth2");
+    trio.c_is_cut_off();
+    calm.holds();
+    trio.plug(&format!("{ROUTER}/32"))?;
+    assert!(trio.rig.r.index("eth2")? != index && trio.rig.mac("eth2") != mac, "it is another interface");
+    trio.recovers();
+    calm.held();
+    let answers = trio.c.wire()?.ask(&trio.c.question(trio.a.ip()), SECOND / 5);
+    assert_eq!(answers.iter().map(|answer| answer.sha).collect::<Vec<_>>(), [trio.rig.mac("eth2")]);
+    Ok(())
+}
+
+fn down_and_up() -> Result<()> {
+    let trio = Trio::new()?;
+    let daemon = trio.start(&Trio::config())?;
+    let calm = trio.calm()?;
+    for round in 1..=2 {
+        trio.rig.r.down("eth2")?;
+        let is_down = |event: &serde_json::Value| event["segment"] == "eth2";
+        wait_event(&daemon, "segment_down", is_down);
+        trio.c_is_cut_off();
+        let answers = trio.a.wire()?.ask(&trio.a.question(trio.c.ip()), A_WHILE / 3);
+        assert_eq!(answers, [], "nobody is answered for who is not reached, round {round}");
+        calm.holds();
+        trio.rig.r.up("eth2")?;
+        trio.rig.r.wait_ready("eth2")?;
+        trio.recovers();
+    }
+    calm.held();
+    Ok(())
+}
+
+/// So quick that the daemon finds both changes done when it hears of the first.
+fn in_one_go() -> Result<()> {
+    let trio = Trio::new()?;
+    let _daemon = trio.start(&Trio::config())?;
+    let calm = trio.calm()?;
+    for _ in 0..2 {
+        trio.rig.r.down("eth2")?;
+        trio.rig.r.up("eth2")?;
+        trio.rig.r.wait_ready("eth2")?;
+        trio.recovers();
+    }
+    for _ in 0..2 {
+        rename(&trio.rig.r, "eth2", "away")?;
+        rename(&trio.rig.r, "away", "eth2")?;
+        trio.recovers();
+    }
+    for _ in 0..2 {
+        trio.rig.r.delete("eth2")?;
+        trio.plug(&format!("{ROUTER}/32"))?;
+        trio.recovers();
+    }
+    calm.held();
+    Ok(())
+}
+
+fn carrier_blink() -> Result<()> {
+    let trio = Trio::without_eth2()?;
+    let port = trio.plug(&format!("{ROUTER}/32"))?;
+    let daemon = trio.start(&Trio::config())?;
+    let calm = trio.calm()?;
+    let routes = RouteWatch::start(&trio.rig.r)?;
+    trio.third.ns.down(&port)?;
+    wait_event(&daemon, "segment_down", |event| event["reason"] == "no_carrier");
+    calm.holds();
+    assert_eq!(routed_by(&trio.rig.r, trio.c.ip()).as_deref(), Some("eth2"));
+    trio.third.ns.up(&port)?;
+    trio.rig.r.wait_ready("eth2")?;
+    trio.recovers();
+    calm.held();
+    let lost = routes.events().into_iter().filter(|event| !event.is_new && event.route.protocol == PROTOCOL);
+    assert_eq!(lost.collect::<Vec<_>>(), []);
+    Ok(())
+}
+
+fn carrier_lost() -> Result<()> {
+    let trio = Trio::without_eth2()?;
+    let port = trio.plug(&format!("{ROUTER}/32"))?;
+    let quick = ("expiry", crate::rig::QUICK_EXPIRY);
+    let _daemon = trio.start(&Trio::config_with(&[quick]))?;
+    let calm = trio.calm()?;
+    trio.third.ns.down(&port)?;
+    let gone = || routed_by(&trio.rig.r, trio.c.ip()).is_none();
+    wait_until(SOON, "the route is withdrawn", gone);
+    trio.c_is_cut_off();
+    calm.holds();
+    trio.third.ns.up(&port)?;
+    trio.rig.r.wait_ready("eth2")?;
+    trio.recovers();
+    calm.held();
+    Ok(())
+}
+
+/// As one with spanning tree. Those who talk have each other in their caches, so nobody asks.
+fn slow_switch() -> Result<()> {
+    let trio = Trio::without_eth2()?;
+    let port = trio.plug(&format!("{ROUTER}/32"))?;
+    let (_, hosts_port) = trio.c.place().expect("C is attached");
+    let quick = ("expiry", crate::rig::QUICK_EXPIRY);
+    let daemon = trio.start(&Trio::config_with(&[quick]))?;
+    trio.rig.r.down("eth2")?;
+    let through = |open: bool| -> Result<()> {
+        let flags = PortFlags { isolated: !open, ..PortFlags::default() };
+        [port.as_str(), hosts_port].iter().try_for_each(|port| trio.third.port_flags(port, flags))
+    };
+    through(false)?;
+    trio.rig.r.up("eth2")?;
+    trio.rig.r.wait_ready("eth2")?;
+    let probed = || counter(&daemon, "eth2", "probed");
+    let before = probed();
+    // More than the five questions in which a host has to show itself.
+    wait_until(SOON, "C is asked for in vain", || probed() >= before + 6);
+    through(true)?;
+    trio.recovers();
+    Ok(())
+}
+
+fn new_mac() -> Result<()> {
+    let trio = Trio::new()?;
+    let daemon = trio.start(&Trio::config())?;
+    let calm = trio.calm()?;
+    let capture = Capture::start(&trio.c.ns, &trio.c.ifname)?;
+    let changed = Instant::now();
+    trio.rig.r.set_mac("eth2", NEW_MAC)?;
+    for host in [&trio.a, &trio.b] {
+        let announced = ArpFrame::gratuitous(NEW_MAC, host.ip());
+        let heard = capture.wait_for(|frame| frame.arp() == Some(announced), SOON);
+        assert!(heard.is_some(), "{} is announced: {:#?}", host.ip(), capture.arps());
+    }
+    trio.recovers();
+    assert!(changed.elapsed() < 3 * SECOND, "{:?}", changed.elapsed());
+    let answers = trio.c.wire()?.ask(&trio.c.question(trio.a.ip()), SECOND / 5);
+    assert_eq!(answers.iter().map(|answer| answer.sha).collect::<Vec<_>>(), [NEW_MAC]);
+    assert_eq!(segment_row(&daemon, "eth2")["lladdr"], json!(NEW_MAC.to_string()));
+    calm.held();
+    Ok(())
+}
+
+/// Frames of ours from before a change may be under way for a while.
+fn former_mac() -> Result<()> {
+    let trio = Trio::new()?;
+    let daemon = trio.start(&Trio::config())?;
+    let old = trio.rig.mac("eth2");
+    trio.rig.r.set_mac("eth2", NEW_MAC)?;
+    let is_told = || segment_row(&daemon, "eth2")["lladdr"] == NEW_MAC.to_string();
+    wait_until(SOON, "the daemon knows its new address", is_told);
+    let routes = RouteWatch::start(&trio.rig.r)?;
+    let wire = trio.c.wire()?;
+    for mac in [old, NEW_MAC] {
+        wire.send(&ArpFrame::gratuitous(mac, ip(77)))?;
+        wire.send(&ArpFrame::gratuitous(mac, trio.a.ip()))?;
+        wire.send(&ArpFrame::request(mac, trio.a.ip(), trio.c.ip()))?;
+        wire.send(&ArpFrame::reply(mac, trio.b.ip(), trio.c.mac(), trio.c.ip()))?;
+    }
+    // What is said after that is dealt with after that.
+    wire.send(&ArpFrame::gratuitous(Mac([2, 0, 0, 0, 0, 88]), ip(88)))?;
+    wait_route(&trio.rig.r, ip(88), "eth2");
+    let learned = routes.events().into_iter().filter(|event| event.route.protocol == PROTOCOL);
+    assert_eq!(learned.map(|event| event.route.dst.ip()).collect::<Vec<_>>(), [ip(88)]);
+    Ok(())
 }

@@ -3,15 +3,21 @@
 
 mod a_duplicates;
 mod a_wifi;
+mod addresses;
 mod b_answering;
 mod b_defence;
 mod b_moves;
 mod c_subnet;
+mod d_discovery;
 mod d_fillarpd;
+mod d_restart;
 mod links;
 mod rig;
+mod routes;
+mod start;
 mod traps_frames;
 mod traps_unknown;
+mod trio;
 
 use std::process::ExitCode;
 
@@ -27,12 +33,17 @@ fn main() -> ExitCode {
     let files = [
         a_duplicates::tests,
         a_wifi::tests,
+        addresses::tests,
         b_answering::tests,
         b_defence::tests,
         b_moves::tests,
         c_subnet::tests,
+        d_discovery::tests,
         d_fillarpd::tests,
+        d_restart::tests,
         links::tests,
+        routes::tests,
+        start::tests,
         traps_frames::tests,
         traps_unknown::tests,
     ];

@@ -29,7 +29,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(5);
 pub(crate) const A_WHILE: Duration = Duration::from_millis(600);
 
 /// The kernel's own timing of neighbours, which the lab makes quicker.
-const PATIENT: NeighbourTimers = NeighbourTimers {
+pub(crate) const PATIENT: NeighbourTimers = NeighbourTimers {
     ucast_solicit: Some(3),
     mcast_solicit: Some(3),
     retrans: Some(Duration::from_secs(1)),

@@ -1,0 +1,128 @@
+//! Addresses of the router that go and come back while the daemon runs, as DHCP clients and network
+//! managers let them. With the last one of an interface the kernel drops all its routes, and says nothing.
+
+use std::time::Duration;
+
+use arpherd_lab::{Result, wait_until};
+use libtest_mimic::Trial;
+
+use crate::rig::{ROUTER, SOON, ip, segment_row, wait_event};
+use crate::test;
+use crate::trio::Trio;
+
+pub(crate) fn tests() -> Vec<Trial> {
+    vec![
+        test("a_shared_address_taken_from_one_link_and_put_back", shared),
+        test("a_links_own_address_taken_away_and_put_back", own),
+        test("a_links_address_with_its_prefix_taken_away_and_put_back", with_prefix),
+        test("a_configured_source_taken_away_and_put_back", configured),
+        test("another_address_in_place_of_the_last_is_the_new_source", replaced),
+        test("all_addresses_replaced_in_one_go_cost_nothing_lasting", renewed),
+    ]
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const OWN: &str = "10.9.0.3/32";
+
+/// The source of the kernel's route to `C`.
+fn source(trio: &Trio) -> Option<std::net::Ipv4Addr> {
+    trio.rig.r.routes_to(trio.c.ip()).first().and_then(|route| route.source)
+}
+
+/// Takes `address` from `eth2`, keeps it away for a moment, and puts it back.
+fn goes_and_returns(trio: &Trio, address: &str, away: impl Fn()) -> Result<()> {
+    let calm = trio.calm()?;
+    for _ in 0..2 {
+        trio.rig.r.remove_address("eth2", address)?;
+        away();
+        calm.holds();
+        trio.rig.r.address_noprefix("eth2", address)?;
+        trio.recovers();
+    }
+    calm.held();
+    Ok(())
+}
+
+fn shared() -> Result<()> {
+    let trio = Trio::new()?;
+    let _daemon = trio.start(&Trio::config())?;
+    let others_still_have_it = || {
+        let written_again = || source(&trio) == Some(ROUTER);
+        wait_until(3 * SECOND, "the route is back with the address of the other links", written_again);
+    };
+    goes_and_returns(&trio, &format!("{ROUTER}/32"), others_still_have_it)
+}
+
+fn own() -> Result<()> {
+    let trio = Trio::without_eth2()?;
+    trio.plug(OWN)?;
+    let _daemon = trio.start(&Trio::config())?;
+    assert_eq!(source(&trio), Some(ip(3)));
+    goes_and_returns(&trio, OWN, || {
+        // Another address of the domain's serves meanwhile.
+        wait_until(3 * SECOND, "another source", || source(&trio) == Some(ROUTER));
+    })?;
+    wait_until(SOON, "the own source again", || source(&trio) == Some(ip(3)));
+    Ok(())
+}
+
+fn with_prefix() -> Result<()> {
+    let trio = Trio::without_eth2()?;
+    trio.third.plug(&trio.rig.r, "eth2")?;
+    trio.rig.r.address("eth2", "10.9.0.3/24")?;
+    let _daemon = trio.start(&Trio::config())?;
+    let calm = trio.calm()?;
+    trio.rig.r.remove_address("eth2", "10.9.0.3/24")?;
+    calm.holds();
+    trio.rig.r.address("eth2", "10.9.0.3/24")?;
+    trio.recovers();
+    wait_until(SOON, "the own source again", || source(&trio) == Some(ip(3)));
+    calm.held();
+    Ok(())
+}
+
+fn configured() -> Result<()> {
+    let trio = Trio::without_eth2()?;
+    trio.plug(OWN)?;
+    let daemon = trio.start(&Trio::config_with(&[("source", "10.9.0.3")]))?;
+    goes_and_returns(&trio, OWN, || {
+        let missing = || segment_row(&daemon, "eth2")["state"] == "source_missing";
+        wait_until(SOON, "the segment tells what it lacks", missing);
+        assert_eq!(source(&trio), None, "no route bears a source that is not there");
+    })?;
+    wait_event(&daemon, "segment_down", |event| event["reason"] == "source_missing");
+    assert_eq!(source(&trio), Some(ip(3)));
+    Ok(())
+}
+
+fn replaced() -> Result<()> {
+    let trio = Trio::without_eth2()?;
+    trio.plug(OWN)?;
+    let _daemon = trio.start(&Trio::config())?;
+    let calm = trio.calm()?;
+    trio.rig.r.remove_address("eth2", OWN)?;
+    trio.rig.r.address_noprefix("eth2", "10.9.0.4/32")?;
+    trio.recovers();
+    wait_until(SOON, "the new source", || source(&trio) == Some(ip(4)));
+    calm.held();
+    Ok(())
+}
+
+fn renewed() -> Result<()> {
+    let trio = Trio::new()?;
+    let _daemon = trio.start(&Trio::config())?;
+    for link in ["eth0", "eth1", "eth2"] {
+        trio.rig.r.remove_address(link, &format!("{ROUTER}/32"))?;
+    }
+    for link in ["eth0", "eth1", "eth2"] {
+        trio.rig.r.address_noprefix(link, &format!("{ROUTER}/32"))?;
+    }
+
+    trio.recovers();
+    let sources = || {
+        [&trio.a, &trio.b, &trio.c]
+            .map(|host| trio.rig.r.routes_to(host.ip()).first().and_then(|route| route.source))
+    };
+    wait_until(SOON, "every route with its source", || sources() == [Some(ROUTER); 3]);
+    Ok(())
+}

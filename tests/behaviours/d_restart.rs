@@ -1,0 +1,155 @@
+//! The end and the next beginning: clean exits, crashes, and what they leave.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use arpherd_lab::{Daemon, Host, Netns, Result, Route, RouteKind, RouteWatch, wait_until};
+use libtest_mimic::Trial;
+
+use crate::rig::{
+    Config, PROTOCOL, QUICK_EXPIRY, Rig, SOON, host_routes, host_row, introduce, ip, routed_by,
+};
+use crate::test;
+use crate::trio::Stream;
+
+pub(crate) fn tests() -> Vec<Trial> {
+    vec![
+        test("d11_a_clean_exit_takes_every_route_along", d11_purge),
+        test("d11_kept_routes_are_adopted_without_a_packet_lost", d11_keep),
+        test("d11_what_was_kept_is_taken_along_by_a_later_clean_exit", d11_keep_then_purge),
+        test("d12_a_crash_costs_no_packet_and_dead_hosts_do_not_outlive_it", d12),
+        test("d12_leftovers_of_interfaces_that_are_gone_do_no_harm", d12_gone),
+    ]
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+/// `NTF_EXT_LEARNED`: the mark of arpherd's neighbour entries.
+const EXT_LEARNED: u8 = 0x10;
+
+fn config(on_exit: &str) -> Config {
+    Config::common_with(&[("expiry", QUICK_EXPIRY)]).top(&format!("daemon: {{ on_exit: {on_exit} }}"))
+}
+
+/// All routes of arpherd's, covering ones included.
+fn all_ours(ns: &Netns) -> Vec<Route> {
+    ns.routes().into_iter().filter(|route| route.protocol == PROTOCOL).collect()
+}
+
+/// The rig with hosts 10 and 20 known and talking.
+fn known(config: &Config) -> Result<(Rig, [Host; 2], Daemon)> {
+    let rig = Rig::new()?;
+    let hosts = [rig.left(10)?, rig.right(20)?];
+    rig.patient(&[&hosts[0], &hosts[1]])?;
+    let daemon = config.start(&rig.r)?;
+    introduce(&hosts[0], &rig.r, "eth0")?;
+    introduce(&hosts[1], &rig.r, "eth1")?;
+    assert_eq!(hosts[0].ns.ping(ip(20), 3, SECOND / 50, SECOND).received, 3);
+    Ok((rig, hosts, daemon))
+}
+
+/// A ping all the time, and the deletions of host routes meanwhile.
+struct Vigil {
+    streams: [Stream; 2],
+    routes: RouteWatch,
+}
+
+impl Vigil {
+    fn start(rig: &Rig, hosts: &[Host; 2]) -> Result<Self> {
+        let streams = [Stream::start(&hosts[0].ns, ip(20)), Stream::start(&hosts[1].ns, ip(10))];
+        Ok(Self { streams, routes: RouteWatch::start(&rig.r)? })
+    }
+
+    /// No packet was lost, and no route but those to `dead` was ever away.
+    fn held(self, dead: &[Ipv4Addr]) {
+        for stream in self.streams {
+            let (sent, received) = stream.stop();
+            assert!(sent > 0 && sent == received, "{received} of {sent}");
+        }
+        let lost = self.routes.events().into_iter().filter(|event| {
+            !event.is_new && event.route.dst.prefix() == 32 && !dead.contains(&event.route.dst.ip())
+        });
+        assert_eq!(lost.collect::<Vec<_>>(), []);
+    }
+}
+
+/// Both hosts are in the daemon's list, alive.
+fn wait_alive(daemon: &Daemon) {
+    for last in [10, 20] {
+        let alive = || host_row(daemon, ip(last)).is_some_and(|row| row["state"] == "alive");
+        wait_until(SOON, "the host is alive", alive);
+    }
+}
+
+fn d11_purge() -> Result<()> {
+    let (rig, _hosts, mut daemon) = known(&config("purge"))?;
+    assert!(all_ours(&rig.r).iter().any(|route| route.kind == RouteKind::Unreachable));
+    assert_eq!(daemon.terminate().code(), Some(0), "{}", daemon.log());
+    assert_eq!(all_ours(&rig.r), []);
+    let ours = |neighbour: &arpherd_lab::Neighbour| neighbour.flags & EXT_LEARNED != 0;
+    assert!(!rig.r.neighbours().iter().any(ours), "{:?}", rig.r.neighbours());
+    Ok(())
+}
+
+fn d11_keep() -> Result<()> {
+    let (rig, hosts, mut daemon) = known(&config("keep"))?;
+    let vigil = Vigil::start(&rig, &hosts)?;
+    for _ in 0..2 {
+        let before = all_ours(&rig.r);
+        assert_eq!(daemon.terminate().code(), Some(0), "{}", daemon.log());
+        assert_eq!(all_ours(&rig.r), before);
+        daemon = config("keep").start(&rig.r)?;
+        assert_eq!(host_routes(&rig.r).len(), 2, "ready means adopted");
+        wait_alive(&daemon);
+    }
+    vigil.held(&[]);
+    Ok(())
+}
+
+fn d11_keep_then_purge() -> Result<()> {
+    let (rig, _hosts, mut daemon) = known(&config("keep"))?;
+    daemon.terminate();
+    let mut daemon = config("purge").start(&rig.r)?;
+    daemon.terminate();
+    assert_eq!(all_ours(&rig.r), []);
+    Ok(())
+}
+
+fn d12() -> Result<()> {
+    let (rig, hosts, mut daemon) = known(&config("purge"))?;
+    let dead = rig.right(30)?;
+    introduce(&dead, &rig.r, "eth1")?;
+    let vigil = Vigil::start(&rig, &hosts)?;
+    let control = daemon.control_path().display().to_string();
+    daemon.kill();
+    assert_eq!(host_routes(&rig.r).len(), 3, "a crash takes nothing along");
+    dead.silence(true)?;
+    // The crashed daemon's socket is still there.
+    let again = config("purge").launch(&rig.r).env("ARPHERD_DAEMON__CONTROL", &control).start()?;
+    // Five questions 100 ms apart, and the machine's own delays.
+    wait_until(2 * SECOND, "the dead host is gone", || routed_by(&rig.r, dead.ip()).is_none());
+    wait_alive_over(&again, &control)?;
+    vigil.held(&[dead.ip()]);
+    let log = again.log();
+    assert!(!log.contains("EEXIST") && !log.contains("File exists"), "{log}");
+    Ok(())
+}
+
+/// The clients of a daemon started with another one's socket find it there.
+fn wait_alive_over(daemon: &Daemon, control: &str) -> Result<()> {
+    let told = daemon.run_cli(&["hosts", "--json", "--control", control])?;
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert!([10, 20].iter().all(|last| told.stdout.contains(&ip(*last).to_string())), "{told:?}");
+    Ok(())
+}
+
+fn d12_gone() -> Result<()> {
+    let (rig, _hosts, mut daemon) = known(&config("purge"))?;
+    daemon.kill();
+    rig.r.delete("eth1")?;
+    let daemon = config("purge").start(&rig.r)?;
+    wait_until(SOON, "the left host is alive", || {
+        host_row(&daemon, ip(10)).is_some_and(|row| row["state"] == "alive")
+    });
+    assert_eq!(host_routes(&rig.r).iter().map(|route| route.dst.ip()).collect::<Vec<_>>(), [ip(10)]);
+    Ok(())
+}
