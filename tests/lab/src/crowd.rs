@@ -16,7 +16,7 @@ use crate::{ArpFrame, Mac, Netns, Result, monotonic_ns};
 /// A question a crowd heard, whether or not anyone of it was meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// When the kernel had it, see [`monotonic_ns`](crate::monotonic_ns).
+    /// When the kernel had it, see [`monotonic_ns`].
     pub ts_ns: u64,
     /// Who asked.
     pub asker: Ipv4Addr,

@@ -3,7 +3,7 @@
 //!
 //! The lab is a judge, so it shares nothing with the judged: no code of `arpherd-core` or
 //! `arpherd-actors`, another netlink library, an ARP codec of its own. It runs no external program
-//! and needs no root: [`enter`] puts the process into its own user, mount and network namespace.
+//! and needs no root: [`enter()`] puts the process into its own user, mount and network namespace.
 //!
 //! ```text
 //!   Host ──veth── Segment (bridge) ──veth── Netns "router" (Daemon) ──veth── Segment ──veth── Host

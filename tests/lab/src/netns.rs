@@ -31,7 +31,7 @@ impl Netns {
     /// whatever the machine's are. The name is for messages and [`publish`](Self::publish) only.
     ///
     /// # Errors
-    /// When the kernel refuses; most often [`enter`](crate::enter) was not called.
+    /// When the kernel refuses; most often [`enter`](crate::enter()) was not called.
     pub fn new(name: &str) -> Result<Self> {
         let make = || -> io::Result<(OwnedFd, Rtnl)> {
             // SAFETY: no pointers; a throwaway thread loses nothing it needs.

@@ -23,7 +23,7 @@ use crate::{Netns, Result, Route, monotonic_ns, route};
 /// One route change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteEvent {
-    /// When the lab's thread had it, see [`monotonic_ns`](crate::monotonic_ns). Netlink bears no kernel
+    /// When the lab's thread had it, see [`monotonic_ns`]. Netlink bears no kernel
     /// time stamp, so this is later than the change by one thread wake-up.
     pub ts_ns: u64,
     /// Added or replaced; else deleted.
