@@ -123,7 +123,8 @@ fn demo_shows_all_it_promises_in_time_and_leaves_nothing() {
         "02:00:0a:07:00:17",
         "10.7.0.23 dev vms proto 169 scope link src 10.7.0.254 metric 50",
         "10.7.0.21  02:00:00:00:ff:01 gw",
-        "vm1 on vms reaches it again after",
+        "its cable is in lan after",
+        "vm1 lost ",
         "host_moved",
         "ended with code 0",
     ] {

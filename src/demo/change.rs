@@ -3,59 +3,54 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use arpherd_lab::{ArpFrame, LabError, RouteEvent, monotonic_ns};
+use arpherd_lab::{ArpFrame, LabError, Netns, RouteEvent, monotonic_ns};
 
-use super::lab::{Lab, Member, Side};
+use super::lab::{Lab, Side};
 use super::meet::Running;
 use super::stop::{Done, wrong};
 use super::{Stage, kernel, millis};
 
 /// The one that moves.
 const MOVER: &str = "vm2";
-/// A claim is checked with the old place first, which takes a part of a second.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// What has happened already, or will at once.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Pings during the move: for a second.
+const COUNT: u32 = 500;
+const INTERVAL: Duration = Duration::from_millis(2);
+/// The pings begin before the move does, so that they see the whole of it.
+const LEAD: Duration = Duration::from_millis(50);
 
 /// Step 7: a host moves to the other link, and is reached there by one replaced route.
 pub(crate) fn travel(stage: &mut Stage, lab: &mut Lab, running: &Running) -> Done {
     stage.show.step(&format!("{MOVER} moves from vms to lan"))?;
     let before = route_of(lab, MOVER)?;
-    // Opened before, for that takes a while.
-    let voice = lab.member(MOVER)?.host.wire()?;
+    let target = lab.member(MOVER)?.ip();
+    let seekers = ["pc1", "vm1"];
+    let kernels = [lab.member(seekers[0])?.host.ns.clone(), lab.member(seekers[1])?.host.ns.clone()];
     let from_ns = monotonic_ns();
-    lab.carry_over(MOVER)?;
-    let mover = lab.member(MOVER)?;
-    stage.show.say(&format!("{MOVER}'s cable is in lan now; it announces itself, as systems do"))?;
-    stage.wish.pause(Duration::ZERO)?;
-    let spoke = Instant::now();
-    voice.send(&ArpFrame::gratuitous(mover.host.mac(), mover.ip()))?;
-
-    let watchers = [lab.member("pc1")?, lab.member("vm1")?];
-    let times = thread::scope(|scope| {
-        let seekers = watchers.map(|watcher| scope.spawn(move || reached(watcher, mover, spoke)));
-        seekers.map(|seeker| seeker.join().ok().flatten())
+    let (moved, pings) = thread::scope(|scope| {
+        let ping =
+            |ns: Netns| scope.spawn(move || ns.ping(target, COUNT, INTERVAL, Duration::from_millis(500)));
+        let pings = kernels.map(ping);
+        let moved = carry_over(stage, lab);
+        (moved, pings.map(|ping| ping.join().unwrap_or_default()))
     });
-    for (watcher, time) in watchers.iter().zip(times) {
-        let who = format!("{} on {}", watcher.name(), watcher.side.name());
-        let Some(time) = time else {
+    moved?;
+    for (seeker, stats) in seekers.iter().zip(&pings) {
+        let (lost, gap) = (stats.sent - stats.received, INTERVAL * stats.longest_gap());
+        if stats.sent != COUNT || stats.lost.last() == Some(&(COUNT - 1)) {
             return wrong(
-                format!("{who} reaches {MOVER} within {}", millis(PATIENCE)),
-                "no answer to its pings",
+                format!("{seeker} reaches {MOVER} again within {}", millis(INTERVAL * COUNT)),
+                format!("{lost} of its {COUNT} pings lost, the last one too"),
             );
-        };
-        stage.show.say(&format!("{who} reaches it again after {}", millis(time)))?;
+        }
+        stage.show.say(&format!(
+            "{seeker} lost {lost} of {COUNT} pings; it was without an answer for {}",
+            millis(gap)
+        ))?;
     }
-    let of_mover = |event: &RouteEvent| {
-        event.ts_ns > from_ns && event.route.dst.ip() == mover.ip() && event.route.dst.prefix() == 32
-    };
-    running.watch.wait_for(of_mover, PATIENCE);
-    kernel::check(mover, &lab.own_routes())?;
+    one_replacement(lab, running, from_ns)?;
     stage.show.say(&format!("was  {before}\nis   {}", route_of(lab, MOVER)?))?;
-    let changes: Vec<RouteEvent> = running.watch.events().into_iter().filter(of_mover).collect();
-    if !matches!(changes.as_slice(), [RouteEvent { is_new: true, .. }]) {
-        let verb = |event: &RouteEvent| if event.is_new { "set" } else { "deleted" };
-        let seen = changes.iter().map(|event| format!("{} {}", verb(event), kernel::shown(&event.route)));
-        return wrong("the route replaced once, and never gone", seen.collect::<Vec<_>>().join("\n"));
-    }
     if running.daemon.wait_log("host_moved", PATIENCE).is_none() {
         return wrong("host_moved in the daemon's log", "nothing of it");
     }
@@ -63,17 +58,37 @@ pub(crate) fn travel(stage: &mut Stage, lab: &mut Lab, running: &Running) -> Don
     Ok(())
 }
 
-/// The time from `since` until a ping of `to` is answered.
-fn reached(from: &Member, to: &Member, since: Instant) -> Option<Duration> {
-    let mut patience = Duration::from_millis(5);
-    while since.elapsed() < PATIENCE {
-        if from.host.ns.ping(to.ip(), 1, patience, patience).received > 0 {
-            return Some(since.elapsed());
-        }
-        // Quick at first, to tell the time well; patient with a busy machine later.
-        patience = (patience + patience / 10).min(Duration::from_millis(200));
+/// Pulls the cable out of one link and plugs it into the other, while others ping.
+fn carry_over(stage: &mut Stage, lab: &mut Lab) -> Done {
+    // Opened before, for that takes a while.
+    let voice = lab.member(MOVER)?.host.wire()?;
+    stage.show.say(&format!("pc1 and vm1 ping it every {} ms all the while", INTERVAL.as_millis()))?;
+    stage.wish.pause(LEAD)?;
+    let out = Instant::now();
+    lab.carry_over(MOVER)?;
+    let mover = lab.member(MOVER)?;
+    let took = out.elapsed();
+    voice.send(&ArpFrame::gratuitous(mover.host.mac(), mover.ip()))?;
+    let took = millis(took);
+    stage.show.say(&format!("its cable is in lan after {took}; it announces itself, as systems do"))?;
+    Ok(())
+}
+
+/// Since `from_ns` the mover's route was set once, to the right place, and never deleted.
+fn one_replacement(lab: &Lab, running: &Running, from_ns: u64) -> Done {
+    let mover = lab.member(MOVER)?;
+    let of_mover = |event: &RouteEvent| {
+        event.ts_ns > from_ns && event.route.dst.ip() == mover.ip() && event.route.dst.prefix() == 32
+    };
+    running.watch.wait_for(of_mover, PATIENCE);
+    kernel::check(mover, &lab.own_routes())?;
+    let changes: Vec<RouteEvent> = running.watch.events().into_iter().filter(of_mover).collect();
+    if matches!(changes.as_slice(), [RouteEvent { is_new: true, .. }]) {
+        return Ok(());
     }
-    None
+    let verb = |event: &RouteEvent| if event.is_new { "set" } else { "deleted" };
+    let seen = changes.iter().map(|event| format!("{} {}", verb(event), kernel::shown(&event.route)));
+    wrong("the route replaced once, and never gone", seen.collect::<Vec<_>>().join("\n"))
 }
 
 fn route_of(lab: &Lab, name: &str) -> Result<String, LabError> {
