@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 
-use arpherd_lab::Daemon;
+use arpherd_lab::{Daemon, Launch};
 
 use crate::error::{BenchError, Result, Tried};
 use crate::field::{Field, LINKS, SUBNET};
@@ -59,8 +59,8 @@ impl Contender {
 
     /// A daemon that is ready.
     pub(crate) fn arpherd(field: &Field, binary: &Path, config: &str) -> Result<Self> {
-        let daemon = Daemon::start(&field.gateway, binary, &[], Some(("yaml", config)))?;
-        Ok(Self::Arpherd(Box::new(daemon)))
+        let launch = Launch::new(&field.gateway, binary).config("yaml", config).end_with_caller();
+        Ok(Self::Arpherd(Box::new(launch.start()?)))
     }
 
     pub(crate) fn who(&self) -> Who {

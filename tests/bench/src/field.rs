@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use arpherd_lab::{ArpFrame, Mac, Netns, Wire};
+use arpherd_lab::{ArpFrame, Mac, Netns, RouteKind, RouteSpec, Wire};
 
 use crate::error::{Result, Tried};
 use crate::floor::Link;
@@ -55,6 +55,19 @@ impl Field {
     pub(crate) fn speaker(&self) -> Result<PacketSocket> {
         let index = self.vms.index(PORT)?;
         self.vms.run(|| PacketSocket::open_deaf(index)).tried(|| "open a packet socket on vms".to_owned())
+    }
+
+    /// Puts hosts behind `vms` that speak only when asked: the kernel there answers for all of the prefix as
+    /// it does for an address of its own, inside the asker's own system call. So no thread that plays
+    /// thousands of hosts takes part in what is measured. All have one link-layer address.
+    pub(crate) fn answers_for(&self, prefix: &str) -> Result<()> {
+        // The lookup that decides about an answer wants a way back to the asker.
+        if self.vms.routes().is_empty() {
+            self.vms.address_noprefix(PORT, "10.64.0.20/10")?;
+            self.vms.route("10.64.0.0/24", None, Some(PORT))?;
+        }
+        self.vms.add_route(&RouteSpec::to(prefix)?.kind(RouteKind::Local).dev("lo").table(255).scope(254))?;
+        Ok(())
     }
 
     /// Mouth and ears on the far end of `lan`.

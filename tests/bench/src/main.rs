@@ -59,6 +59,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// How many processes wanted to run in the last minute, on average.
+fn load() -> Option<f64> {
+    std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
 fn fail(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("arpherd-bench: {error}");
     ExitCode::FAILURE
@@ -68,6 +73,9 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
 fn measure(cli: &cli::Cli) -> Result<ExitCode> {
     let bench = Bench { binary: cli.binary()?, quick: cli.quick };
     let begun = Instant::now();
+    if let Some(load) = load().filter(|load| *load > 1.0) {
+        println!("The machine is busy (load {load}): expect the ratios to be worse than they are.\n");
+    }
     println!("{}", report::head());
     let (mut rows, mut unmeasured) = (Vec::new(), 0);
     for scenario in scenarios::ALL.iter().filter(|scenario| cli.wants(scenario.name)) {

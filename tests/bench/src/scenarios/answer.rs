@@ -1,10 +1,12 @@
 //! A question, and its answer on the asker's wire.
 
-use arpherd_lab::{ArpFrame, Mac, RouteKind, RouteSpec, Wire};
+use std::net::Ipv4Addr;
+
+use arpherd_lab::{ArpFrame, Mac, Wire};
 
 use crate::contender::{Settings, Who};
 use crate::error::Result;
-use crate::field::{ASKER, PORT, host};
+use crate::field::{ASKER, announcement, host};
 use crate::floor::Job;
 use crate::report::{Goal, Row, Unit};
 use crate::stage::{Bench, Duel, LIMIT, Stage};
@@ -17,10 +19,9 @@ const HOSTS: u32 = 250;
 const TURN: u32 = 25;
 /// Samples of each turn that do not count.
 const WARM: u32 = 3;
-/// Behind `vms`, hosts that speak only when asked: their kernel answers for all of this prefix. They are
-/// kept apart from the hosts that speak by themselves.
+/// Hosts that speak only when asked, apart from those that speak by themselves.
 const MUTE: &str = "10.100.0.0/16";
-const FIRST_MUTE: std::net::Ipv4Addr = std::net::Ipv4Addr::new(10, 100, 0, 1);
+const FIRST_MUTE: Ipv4Addr = Ipv4Addr::new(10, 100, 0, 1);
 
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let mut duel =
@@ -30,10 +31,10 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
     duel.arpherd.populate(HOSTS)?;
     let first = duel.floor.newcomers(HOSTS);
     for n in first..first + HOSTS {
-        duel.floor.speak(&[crate::field::announcement(host(n))])?;
+        duel.floor.speak(&[announcement(host(n))])?;
     }
     let mut rows = Vec::new();
-    let mute = mute_hosts(&duel.arpherd)?;
+    duel.arpherd.field.answers_for(MUTE)?;
     let mut asked = 0;
     for (timing, turns) in [(Timing::BackToBack, bench.scale(80, 6)), (Timing::random(), bench.scale(40, 4))]
     {
@@ -51,7 +52,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
             if stage.who() == Who::Arpherd {
                 for sample in 0..WARM + TURN {
                     unknown_pause.pause();
-                    let time = ask(stage, wire, mute(asked))?;
+                    let time = ask(stage, wire, Ipv4Addr::from(u32::from(FIRST_MUTE) + asked))?;
                     asked += 1;
                     if sample >= WARM {
                         unknown.push(time);
@@ -75,18 +76,8 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Lets the kernel behind `vms` answer for a whole prefix, as it would for one address of its own; gives
-/// the addresses by number.
-fn mute_hosts(stage: &Stage) -> Result<impl Fn(u32) -> std::net::Ipv4Addr + use<>> {
-    let vms = &stage.field.vms;
-    vms.address_noprefix(PORT, "10.64.0.20/10")?;
-    vms.add_route(&RouteSpec::to(MUTE)?.kind(RouteKind::Local).dev("lo").table(255).scope(254))?;
-    vms.add_route(&RouteSpec::to("10.64.0.0/24")?.dev(PORT))?;
-    Ok(|n| std::net::Ipv4Addr::from(u32::from(FIRST_MUTE) + n))
-}
-
 /// Asks once; gives the time until the kernel had the answer on the asker's link, in nanoseconds.
-fn ask(stage: &Stage, wire: &Wire, target: std::net::Ipv4Addr) -> Result<u64> {
+fn ask(stage: &Stage, wire: &Wire, target: Ipv4Addr) -> Result<u64> {
     let question = ArpFrame::request(Mac::of_crowd(ASKER), ASKER, target);
     match wire.ask_one(&question, LIMIT) {
         Some((_, time)) => Ok(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
