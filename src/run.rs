@@ -61,6 +61,7 @@ async fn live(config: &Config, server: Server, record: Option<&Path>, log: &Logg
         }
     };
     let mut handle = server.serve(Arc::new(Asker { show: flock.shower(), counted: flock.counted() }));
+    arpherd_actors::io::memory::release_start();
     tell_manager(log, &[sd_notify::NotifyState::Ready]);
     info!(log, "ready"; "domains" => domains, "segments" => segments,
         "control" => %config.daemon.control.display(), "version" => env!("CARGO_PKG_VERSION"));

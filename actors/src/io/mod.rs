@@ -6,6 +6,7 @@
 //! netlink::read             what there is: links, addresses, routes, neighbours
 //! netlink::monitor          what others change
 //! sysctl, lock, wake        settings, one daemon a link, readiness under tokio
+//! memory                    giving back what only the start needed
 //! ```
 //!
 //! All calls are synchronous and short; what an actor reads from never blocks. Only this module uses neli,
@@ -14,6 +15,7 @@
 pub mod arp;
 mod filter;
 pub mod lock;
+pub mod memory;
 pub mod netlink;
 pub mod packet;
 mod sockopt;
