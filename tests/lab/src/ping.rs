@@ -48,16 +48,37 @@ impl Netns {
     /// # Panics
     /// When the kernel gives no raw socket.
     pub fn ping(&self, target: Ipv4Addr, count: u32, interval: Duration, timeout: Duration) -> PingStats {
+        if count == 0 {
+            return PingStats::default();
+        }
+        self.ping_until(target, interval, timeout, |stats| stats.sent >= count)
+    }
+
+    /// Sends echo requests to `target` until, right after one of them, `done` says so of what came of
+    /// all before (the numbers of the lost are known only at the end); at most 65,536, one every
+    /// `interval`. Waits up to `timeout` after the last for what is missing.
+    ///
+    /// # Panics
+    /// When the kernel gives no raw socket.
+    pub fn ping_until(
+        &self,
+        target: Ipv4Addr,
+        interval: Duration,
+        timeout: Duration,
+        mut done: impl FnMut(&PingStats) -> bool,
+    ) -> PingStats {
         let socket = self.run(|| open(target)).expect("root of a namespace may open raw sockets in it");
         let id = RUNS.fetch_add(1, Ordering::Relaxed);
         let mut run = Run { socket, id, target, waiting: HashMap::new(), stats: PingStats::default() };
         let start = Instant::now();
-        for number in 0..count.min(1 << 16) {
-            run.send(u16::try_from(number).unwrap_or(u16::MAX));
-            let last = number + 1 == count;
-            let end =
-                if last { start + interval * number + timeout } else { start + interval * (number + 1) };
-            run.listen(end, last);
+        for number in 0..=u16::MAX {
+            run.send(number);
+            let due = start + interval * u32::from(number);
+            if done(&run.stats) || number == u16::MAX {
+                run.listen(due + timeout, true);
+                break;
+            }
+            run.listen(due + interval, false);
         }
         run.stats.lost = run.waiting.keys().copied().map(u32::from).collect();
         run.stats.lost.sort_unstable();

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{Host, LabError, Mac, Netns, PortFlags, Result, RouteKind, RouteSpec, RouteWatch, Segment};
-use arpherd_lab::{monotonic_ns, wait_until};
+use arpherd_lab::{PingStats, monotonic_ns, wait_until};
 use libtest_mimic::Trial;
 
 use crate::test;
@@ -49,6 +49,10 @@ fn hosts_on_a_segment_ping_each_other() -> Result<()> {
     let neighbours = a.ns.neighbours();
     let known = neighbours.iter().find(|neighbour| neighbour.address == b.ip());
     assert_eq!(known.and_then(|neighbour| neighbour.mac()), Some(b.mac()), "{neighbours:?}");
+    let enough = |stats: &PingStats| stats.received >= 3;
+    let stats = a.ns.ping_until(b.ip(), Duration::from_millis(10), SECOND, enough);
+    assert!(stats.received >= 3 && stats.sent < 100 && stats.lost.is_empty(), "{stats:?}");
+    assert_eq!(a.ns.ping(b.ip(), 0, SECOND, SECOND), PingStats::default());
     let stats = a.ns.ping(Ipv4Addr::new(10, 1, 0, 9), 2, Duration::from_millis(10), SECOND / 10);
     assert_eq!((stats.sent, stats.received, stats.lost), (2, 0, vec![0, 1]));
     Ok(())
