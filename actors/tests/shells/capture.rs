@@ -11,15 +11,18 @@ use arpherd_core::{Fact, SegmentId};
 
 use crate::fakes::{FakeLink, in_virtual_time, link, quiet_log, request, settle};
 
+/// The facts of one message, and whether more were promised.
+type Batch = (Vec<Fact>, bool);
+
 /// In the route owner's place: keeps what it is told.
 #[derive(Clone, Default)]
 struct Ear {
-    told: Arc<Mutex<Vec<(Vec<Fact>, bool)>>>,
+    told: Arc<Mutex<Vec<Batch>>>,
     outlets: Arc<Mutex<Vec<bool>>>,
 }
 
 impl Ear {
-    fn told(&self) -> Vec<(Vec<Fact>, bool)> {
+    fn told(&self) -> Vec<Batch> {
         std::mem::take(&mut *self.told.lock().expect("no panic with the lock"))
     }
 
@@ -64,7 +67,7 @@ fn bench() -> Bench {
     Bench { wire, ear, capture, counters }
 }
 
-fn heard_in(told: &[(Vec<Fact>, bool)]) -> usize {
+fn heard_in(told: &[Batch]) -> usize {
     told.iter().flat_map(|(facts, _)| facts).filter(|fact| matches!(fact, Fact::Heard { .. })).count()
 }
 
