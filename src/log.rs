@@ -59,6 +59,14 @@ impl LevelSwitch {
         self.0.store(level.as_usize(), Ordering::Relaxed);
     }
 
+    /// From anything else to debug, and from debug to `usual`; says which it is now.
+    pub(crate) fn toggle_debug(&self, usual: Level) -> Level {
+        let next =
+            if self.0.load(Ordering::Relaxed) == Level::Debug.as_usize() { usual } else { Level::Debug };
+        self.set(next);
+        next
+    }
+
     fn lets_through(&self, level: Level) -> bool {
         level.as_usize() <= self.0.load(Ordering::Relaxed)
     }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use arpherd_actors::io::netlink::addresses_of;
 use cli::{CheckArgs, Cli, ClientArgs, Command, DemoArgs, JoinArgs, ReplayArgs, RunArgs};
-use config::{ConfigError, Environment, Loaded};
+use config::{CONTROL_VARIABLE, ConfigError, Environment, Loaded};
 use control::Question;
 
 /// `sysexits.h`: an input file cannot be read.
@@ -54,7 +54,18 @@ fn run(args: &RunArgs, environment: &Environment) -> ExitCode {
         Some(file) => config::from_file(file, environment, &flags),
         None => config::from_fillarpd(&args.fillarpd, environment, &flags),
     };
-    loaded.map_or_else(|error| refuse(&error), |loaded| run::run(&loaded, &args.report))
+    // fillarpd runs once an interface; nobody who replaces it has named a socket for each.
+    let is_named =
+        args.over.control.is_some() || environment.iter().any(|(name, _)| name == CONTROL_VARIABLE);
+    let spare = |loaded: &Loaded| {
+        let interface = loaded.config.segments().next()?.interface.clone();
+        let is_drop_in = args.config.is_none() && !is_named;
+        is_drop_in.then(|| loaded.config.daemon.control.with_file_name(format!("{interface}.sock")))
+    };
+    match loaded {
+        Ok(loaded) => run::run(&loaded, &args.report, spare(&loaded).as_deref()),
+        Err(error) => refuse(&error),
+    }
 }
 
 fn join(args: &JoinArgs, environment: &Environment) -> ExitCode {
@@ -62,7 +73,7 @@ fn join(args: &JoinArgs, environment: &Environment) -> ExitCode {
     // An interface that cannot be read has no address; what to do about that is said with the others.
     let addresses = |interface: &str| addresses_of(interface).unwrap_or_default();
     let loaded = config::from_join(&args.interfaces, &args.prefixes, addresses, environment, &flags);
-    loaded.map_or_else(|error| refuse(&error), |loaded: Loaded| run::run(&loaded, &args.report))
+    loaded.map_or_else(|error| refuse(&error), |loaded: Loaded| run::run(&loaded, &args.report, None))
 }
 
 fn check(args: &CheckArgs, environment: &Environment) -> ExitCode {

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{LogFormat, LogLevel, ReportArgs};
 use crate::config::{Config, Loaded, OnExit, Sysctl};
-use crate::control::{Answer, BoxFuture, Oracle, Question, Server, ServerHandle, Unavailable};
+use crate::control::{Answer, BoxFuture, ControlError, Oracle, Question, Server, ServerHandle, Unavailable};
 use crate::log;
 
 /// `sysexits.h`: an internal error.
@@ -20,12 +20,13 @@ const EX_SOFTWARE: u8 = 70;
 /// `sysexits.h`: a system error, such as one that a service manager may try again.
 const EX_OSERR: u8 = 71;
 
-/// Runs the daemon with the configuration until it is told to stop.
-pub(crate) fn run(loaded: &Loaded, report: &ReportArgs) -> ExitCode {
+/// Runs the daemon with the configuration until it is told to stop. `spare`: where its control socket may be
+/// if another daemon has the configured place.
+pub(crate) fn run(loaded: &Loaded, report: &ReportArgs, spare: Option<&Path>) -> ExitCode {
     let log = log::start(format_of(report.log_format), level_of(report.log_level));
     let config = &loaded.config;
     // Before anything else: a second daemon must harm nothing.
-    let server = match Server::bind(&config.daemon.control) {
+    let server = match bind(&config.daemon.control, spare, &log.logger) {
         Ok(server) => server,
         Err(error) => {
             error!(log.logger, "not_started"; "error" => %error);
@@ -33,15 +34,35 @@ pub(crate) fn run(loaded: &Loaded, report: &ReportArgs) -> ExitCode {
         }
     };
     let (config, record, logger) = (config.clone(), report.record.clone(), log.logger.clone());
+    let volume = Volume { level: log.level.clone(), usual: level_of(report.log_level) };
     System::new().block_on(async {
         // As a task of its own: what is blocked on is looked at anew each time any actor wakes.
-        let life = actix::spawn(async move { live(&config, server, record.as_deref(), &logger).await });
+        let life =
+            actix::spawn(async move { live(&config, server, record.as_deref(), &logger, &volume).await });
         life.await.unwrap_or(ExitCode::from(EX_SOFTWARE))
     })
 }
 
+/// Takes the place of the control socket, or the spare one.
+fn bind(path: &Path, spare: Option<&Path>, log: &Logger) -> Result<Server, ControlError> {
+    match (Server::bind(path), spare) {
+        (Err(ControlError::Live(_) | ControlError::Held(_)), Some(spare)) => {
+            info!(log, "control_elsewhere"; "control" => %spare.display(),
+                "meaning" => "another arpherd has the usual place");
+            Server::bind(spare)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
 /// From the start to the end. The calling thread is the packet path.
-async fn live(config: &Config, server: Server, record: Option<&Path>, log: &Logger) -> ExitCode {
+async fn live(
+    config: &Config,
+    server: Server,
+    record: Option<&Path>,
+    log: &Logger,
+    volume: &Volume,
+) -> ExitCode {
     let plan = config.plan();
     let names = log::Names::new(&plan);
     let teller_log = log.clone();
@@ -60,12 +81,13 @@ async fn live(config: &Config, server: Server, record: Option<&Path>, log: &Logg
             return ExitCode::from(exit_code_of(&error));
         }
     };
+    let control = server.path().to_path_buf();
     let mut handle = server.serve(Arc::new(Asker { show: flock.shower(), counted: flock.counted() }));
     arpherd_actors::io::memory::release_start();
     tell_manager(log, &[sd_notify::NotifyState::Ready]);
     info!(log, "ready"; "domains" => domains, "segments" => segments,
-        "control" => %config.daemon.control.display(), "version" => env!("CARGO_PKG_VERSION"));
-    let outcome = wait_for_end(log).await;
+        "control" => %control.display(), "version" => env!("CARGO_PKG_VERSION"));
+    let outcome = wait_for_end(log, volume).await;
     tell_manager(log, &[sd_notify::NotifyState::Stopping]);
     end(flock, &mut handle).await;
     outcome
@@ -77,12 +99,17 @@ async fn end(flock: Flock, handle: &mut ServerHandle) {
     handle.stop().await;
 }
 
-/// Waits for the signal that ends the daemon.
-async fn wait_for_end(log: &Logger) -> ExitCode {
-    let open = |kind| signal(kind);
-    let (terminate, interrupt, hangup) =
-        (open(SignalKind::terminate()), open(SignalKind::interrupt()), open(SignalKind::hangup()));
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = (terminate, interrupt, hangup) else {
+/// How much is logged, and what the operator asked for at the start.
+struct Volume {
+    level: log::LevelSwitch,
+    usual: slog::Level,
+}
+
+/// Waits for the signal that ends the daemon; SIGUSR1 turns debug records on and off meanwhile.
+async fn wait_for_end(log: &Logger, volume: &Volume) -> ExitCode {
+    let kinds =
+        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::user_defined1()];
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup), Ok(mut louder)] = kinds.map(signal) else {
         error!(log, "not_started"; "error" => "cannot listen for signals");
         return ExitCode::from(EX_OSERR);
     };
@@ -92,6 +119,10 @@ async fn wait_for_end(log: &Logger) -> ExitCode {
             _ = interrupt.recv() => break info!(log, "stopping"; "signal" => "SIGINT"),
             _ = hangup.recv() => warn!(log, "reload_unsupported";
                 "advice" => "restart with `on_exit: keep` to change the configuration without losing a packet"),
+            _ = louder.recv() => {
+                let level = volume.level.toggle_debug(volume.usual);
+                info!(log, "log_level"; "level" => level.as_str());
+            }
         }
     }
     ExitCode::SUCCESS

@@ -73,6 +73,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Where the socket is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Takes the place and listens there.
     pub(super) fn take(path: &Path) -> Result<(Self, UnixListener), ControlError> {
         if path.as_os_str().is_empty() || SocketAddr::from_pathname(path).is_err() {

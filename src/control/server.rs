@@ -98,6 +98,11 @@ impl Server {
         Ok(Self { listener, place, allowance })
     }
 
+    /// Where clients find it.
+    pub(crate) fn path(&self) -> &Path {
+        self.place.path()
+    }
+
     /// Serves clients from now on, with what the oracle says.
     pub(crate) fn serve(self, oracle: Arc<dyn Oracle>) -> ServerHandle {
         let (stop, stopped) = bounded(1);
@@ -131,6 +136,7 @@ impl ServerHandle {
     }
 
     /// The same for a thread without an executor.
+    #[cfg(test)]
     pub(crate) fn stop_blocking(&mut self) {
         task::block_on(self.stop());
     }
