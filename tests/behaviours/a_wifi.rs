@@ -220,17 +220,18 @@ fn route_within_five_milliseconds() -> Result<()> {
     let watch = RouteWatch::start(&laptop.ns)?;
     let crowd = Crowd::start(&laptop.vm.ns, "eth0", Vec::new())?;
     let mut rounds = [100_u8, 150, 200].into_iter();
-    // A newcomer a time; the slowest of fifty counts.
+    // A newcomer a time; nine of ten must be so quick.
     least_of_three("from a first question to the route", Duration::from_millis(5), || {
         let first = rounds.next().expect("three rounds");
-        let mut slowest = 0;
+        let mut times = Vec::new();
         for last in first..first + 50 {
             let ip = Ipv4Addr::new(192, 168, 1, last);
             let asked = crowd.ask(ip, ROUTER)?;
             let came = watch.wait_for(|event| event.is_new && event.route.dst.ip() == ip, SOON);
-            slowest = slowest.max(came.expect("a route").ts_ns - asked);
+            times.push(came.expect("a route").ts_ns - asked);
         }
-        Ok(Duration::from_nanos(slowest))
+        times.sort_unstable();
+        Ok(Duration::from_nanos(times[44]))
     })
 }
 
