@@ -1,13 +1,15 @@
 //! Targets nobody is known to have, hosts that die, and addresses that never rest.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use arpherd_lab::{ArpFrame, Capture, Captured, Crowd, Mac, Result, Segment, wait_until};
+use arpherd_lab::{ArpFrame, Capture, Captured, Crowd, Host, Mac, Result, Segment, wait_until};
 use libtest_mimic::Trial;
 
 use crate::rig::{
-    A_WHILE, Config, Rig, SOON, events, introduce, ip, pass, routed_by, wait_event, wait_route,
+    A_WHILE, Config, Rig, SOON, counter, events, introduce, ip, pass, routed_by, wait_event, wait_route,
 };
 use crate::test;
 
@@ -19,6 +21,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("trap_answers_stop_when_the_host_dies", stale_answers),
         test("trap_host_that_returns_is_answered_for_at_once", returns),
         test("trap_flapping_host_is_held_and_reported", flapping),
+        test("trap_flood_of_unknown_targets_delays_no_answer_for_the_known", flood),
     ]
 }
 
@@ -143,5 +146,44 @@ fn flapping() -> Result<()> {
         assert_eq!(routed_by(&rig.r, ip(60)), held);
     }
     assert_eq!(events(&daemon, "host_flapping").len(), 1);
+    Ok(())
+}
+
+/// Somebody scans the network, much quicker than hosts can be searched for.
+fn flood() -> Result<()> {
+    let rig = Rig::new()?;
+    let daemon = Config::of("10.9.0.0/16").segment("eth0", &[]).segment("eth1", &[]).start(&rig.r)?;
+    let (a, b, scanner) = (rig.left(10)?, rig.right(20)?, rig.left(66)?);
+    introduce(&b, &rig.r, "eth1")?;
+    let (sent, stop) = (Capture::start(&rig.r, "eth1")?, AtomicBool::new(false));
+    let (wire, question) = (a.wire()?, a.question(b.ip()));
+    thread::scope(|scope| {
+        let scan = scope.spawn(|| scan(&scanner, &stop));
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(1500) {
+            let answer = wire.ask_one(&question, Duration::from_millis(200));
+            assert!(answer.is_some(), "a known host is not answered for");
+            pass(Duration::from_millis(5));
+        }
+        stop.store(true, Ordering::Relaxed);
+        scan.join().expect("the scan does not panic")
+    })?;
+    let search = |arp: &ArpFrame| arp.is_request() && arp.dst == Mac::BROADCAST;
+    let searches = sent.arps().into_iter().filter(search).count();
+    // Two thousand a second, and as many at once.
+    assert!((2000..6000).contains(&searches), "{searches} searches");
+    assert!(counter(&daemon, "eth0", "dropped") + counter(&daemon, "eth1", "dropped") > 0);
+    Ok(())
+}
+
+fn scan(scanner: &Host, stop: &AtomicBool) -> Result<()> {
+    let wire = scanner.wire()?;
+    let mut targets = (u32::from(Ipv4Addr::new(10, 9, 1, 1))..).map(Ipv4Addr::from);
+    while !stop.load(Ordering::Relaxed) {
+        for target in targets.by_ref().take(20) {
+            wire.send(&scanner.question(target))?;
+        }
+        pass(Duration::from_millis(1));
+    }
     Ok(())
 }
