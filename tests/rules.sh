@@ -9,7 +9,7 @@ only() {
     local what=$1 pattern=$2
     shift 2
     local hits
-    hits=$(git ls-files '*.rs' | grep -v '^tests/' | grep -vE "$(IFS='|'; echo "$*")" | xargs grep -nE "$pattern" || true)
+    hits=$(git ls-files '*.rs' | grep -vE '(^|/)tests(/|\.rs)' | grep -vE "$(IFS='|'; echo "$*")" | xargs grep -nE "$pattern" || true)
     if [ -n "$hits" ]; then
         printf 'rules: %s:\n%s\n' "$what" "$hits"
         status=1
