@@ -1,0 +1,112 @@
+//! Orders in words, one line each.
+
+use std::fmt;
+
+use arpherd_core::order::Purpose;
+use arpherd_core::{Event, Frame, Order, Plan, SegmentId, Time};
+use serde_json::Value;
+
+/// The names segments and domains have in the plan.
+pub(super) struct Names {
+    segments: Vec<String>,
+    domains: Vec<String>,
+}
+
+/// A time as seconds, down to the microsecond.
+pub(super) struct Seconds(pub(super) Time);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_nanos() / 1000;
+        write!(f, "{:>6}.{:06}", micros / 1_000_000, micros % 1_000_000)
+    }
+}
+
+impl Names {
+    pub(super) fn of(plan: &Plan) -> Self {
+        Self {
+            segments: plan.segments.iter().map(|segment| segment.name.clone()).collect(),
+            domains: plan.domains.iter().map(|domain| domain.name.clone()).collect(),
+        }
+    }
+
+    fn segment(&self, id: SegmentId) -> &str {
+        self.segments.get(id.index()).map_or("?", String::as_str)
+    }
+
+    /// An order in words.
+    pub(super) fn show(&self, order: &Order) -> String {
+        match order {
+            Order::PutRoute { segment, address, source, replace } => {
+                let source = source.map_or_else(String::new, |source| format!(" source {source}"));
+                let how = if *replace { "in place of ours" } else { "if there is none" };
+                format!("put route {address} on {}{source}, {how}", self.segment(*segment))
+            }
+            Order::DeleteRoute { segment, address } => {
+                format!("delete route {address} on {}", self.segment(*segment))
+            }
+            Order::DeleteStray(seen) => {
+                let place = seen.segment.map_or("an unknown segment", |segment| self.segment(segment));
+                format!("delete stray route {} on {place} metric {}", seen.address, seen.metric)
+            }
+            Order::PutCover { domain, prefix } => format!("put cover {prefix} of {}", self.domain(domain.0)),
+            Order::DeleteCover { domain, prefix } => {
+                format!("delete cover {prefix} of {}", self.domain(domain.0))
+            }
+            Order::ReadTable => "read table".to_owned(),
+            Order::PutNeighbour { segment, address, lladdr } => {
+                format!("put neighbour {address} on {} at {lladdr}", self.segment(*segment))
+            }
+            Order::DeleteNeighbour { segment, address } => {
+                format!("delete neighbour {address} on {}", self.segment(*segment))
+            }
+            Order::Transmit { segment, frame, purpose } => self.frame(*segment, frame, *purpose),
+            Order::Sweep { segment, active: true } => format!("sweep {}", self.segment(*segment)),
+            Order::Sweep { segment, active: false } => format!("stop sweeping {}", self.segment(*segment)),
+            Order::Found { segment, address } => format!("found {address} on {}", self.segment(*segment)),
+            Order::Tell(event) => self.event(event),
+        }
+    }
+
+    fn domain(&self, index: u16) -> &str {
+        self.domains.get(usize::from(index)).map_or("?", String::as_str)
+    }
+
+    fn frame(&self, segment: SegmentId, frame: &Frame, purpose: Purpose) -> String {
+        let on = self.segment(segment);
+        let to = frame.to.map_or_else(|| "everybody".to_owned(), |to| to.to_string());
+        let arp = &frame.arp;
+        match purpose {
+            Purpose::Verify => format!("ask for {} on {on}, to {to}, from {}", arp.target, arp.sender),
+            Purpose::Search => format!("search {} on {on}, to {to}, from {}", arp.target, arp.sender),
+            Purpose::Announce => format!("announce {} on {on} at {}", arp.sender, arp.sender_lladdr),
+            Purpose::Answer => {
+                let (target, asker) = (arp.sender, arp.target);
+                format!("answer {target} on {on} at {}, to {asker} at {to}", arp.sender_lladdr)
+            }
+        }
+    }
+
+    /// The event's name, and its fields by name. An empty field is shown as `-`.
+    fn event(&self, event: &Event) -> String {
+        let Ok(Value::Object(fields)) = serde_json::to_value(event) else { return format!("tell {event:?}") };
+        let mut words: Vec<String> = Vec::new();
+        for (name, value) in fields.iter().filter(|(name, _)| *name != "event") {
+            let shown = match value {
+                Value::String(text) if text.is_empty() => "-".to_owned(),
+                Value::String(text) => text.clone(),
+                Value::Null => "-".to_owned(),
+                Value::Number(id) if name.ends_with("segment") => {
+                    let id = id.as_u64().and_then(|id| u16::try_from(id).ok());
+                    id.map_or("?", |id| self.segment(SegmentId(id))).to_owned()
+                }
+                other => other.to_string(),
+            };
+            words.push(format!("{name}={shown}"));
+        }
+        // Whatever order the JSON library keeps.
+        words.sort();
+        let name = fields.get("event").and_then(Value::as_str).unwrap_or("?");
+        format!("tell {name} {}", words.join(" "))
+    }
+}

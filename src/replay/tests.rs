@@ -1,0 +1,105 @@
+//! What is said of recordings that are not right.
+
+use arpherd_core::Plan;
+use proptest::prelude::*;
+
+use super::replay;
+
+const PLAN: &str = include_str!("../../tests/replay/questions.jsonl");
+
+/// The first line of a good recording.
+fn head() -> &'static str {
+    PLAN.lines().next().expect("the recording has a first line")
+}
+
+fn error_of(recording: &str) -> String {
+    let mut out = Vec::new();
+    replay(recording.as_bytes(), &mut out, false).expect_err("the recording is not right").to_string()
+}
+
+#[test]
+fn an_empty_recording_is_refused() {
+    assert_eq!(error_of(""), "line 1: found the end, expected the plan: {\"plan\": {…}}");
+}
+
+#[test]
+fn errors_name_the_line_and_the_column() {
+    let text = error_of(&format!("{}\n{{\"at\": 1, \"fact\": \"time_passed\"}}\n{{\"at\": 1,, }}\n", head()));
+    assert_eq!(text, "line 3, column 10: key must be a string");
+    let text = error_of(&format!("{}\n{{\"at\": 1, \"fact\": \"time_flew\"}}\n", head()));
+    assert!(
+        text.starts_with("line 2, column 31: unknown variant `time_flew`, expected one of `heard`"),
+        "{text}"
+    );
+    let text = error_of("{\"fact\": \"time_passed\"}");
+    assert!(text.starts_with("line 1, column 7: unknown field `fact`, expected `why` or `plan`"), "{text}");
+}
+
+#[test]
+fn time_does_not_run_backwards() {
+    let late = "{\"at\": 7, \"fact\": \"time_passed\"}";
+    let early = "{\"at\": 6, \"fact\": \"time_passed\"}";
+    let text = error_of(&format!("{}\n{late}\n\n{early}\n", head()));
+    assert!(text.starts_with("line 4: found the time 6, expected one from 7 to "), "{text}");
+    let text = error_of(&format!("{}\n{{\"at\": {}, \"fact\": \"time_passed\"}}\n", head(), u64::MAX));
+    assert!(text.starts_with("line 2: found the time 18446744073709551615"), "{text}");
+}
+
+#[test]
+fn a_plan_whose_segments_have_no_domain_is_refused() {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        plan: Plan,
+    }
+    let Head { mut plan } = serde_json::from_str(head()).expect("the recording's plan is right");
+    plan.domains.clear();
+    let text = serde_json::to_string(&plan).expect("a plan can be written");
+    let text = error_of(&format!("{{\"plan\": {text}}}"));
+    assert_eq!(text, "line 1: segment \"lan\" is of domain 0, and there are 0");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused() {
+    let mut out = Vec::new();
+    let error = replay(&b"\xff\xfe\n"[..], &mut out, false).expect_err("this is no text");
+    assert!(error.to_string().starts_with("line 1: cannot be read: "), "{error}");
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_ends_the_replay() {
+    let mut closed = [0; 8];
+    let error = replay(PLAN.as_bytes(), &mut &mut closed[..], true).expect_err("there is no room");
+    assert!(error.to_string().starts_with("cannot write the orders: "), "{error}");
+}
+
+#[test]
+fn programs_get_one_object_a_line() {
+    let (mut words, mut objects) = (Vec::new(), Vec::new());
+    let summary = replay(PLAN.as_bytes(), &mut words, false).expect("the recording is right");
+    assert_eq!(replay(PLAN.as_bytes(), &mut objects, true).expect("the recording is right"), summary);
+    let objects = String::from_utf8(objects).expect("JSON is text");
+    for line in objects.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).expect("each line is an object");
+        assert!(object["at"].is_u64() && !object["order"].is_null(), "{line}");
+    }
+    let words = String::from_utf8(words).expect("words are text");
+    assert_eq!(words.lines().count(), objects.lines().count());
+    assert_eq!(words.lines().count() as u64, summary.orders);
+    assert!(summary.why.is_some() && summary.facts > 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = replay(&bytes[..], &mut Vec::new(), false);
+    }
+
+    #[test]
+    fn nor_is_a_recording_with_some_of_it_garbled(at in 0..PLAN.len(), byte in any::<u8>()) {
+        let mut bytes = PLAN.as_bytes().to_vec();
+        bytes[at] = byte;
+        let _ = replay(&bytes[..], &mut Vec::new(), true);
+    }
+}
