@@ -10,19 +10,19 @@ use libtest_mimic::Trial;
 use crate::rig::{
     A_WHILE, Config, Rig, SLOW_EXPIRY, SOON, echoes, host_routes, introduce, ip, least_of_three,
 };
-use crate::test;
+use crate::{test, test_alone};
 
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
         test("b1_broadcast_question_gets_a_unicast_answer", broadcast_question),
         test("b1_answer_is_padded_with_zeroes_to_an_ethernet_frame", answer_is_padded),
-        test("b2_unicast_question_is_answered_at_once_and_disturbs_nobody", unicast_question),
+        test_alone("b2_unicast_question_is_answered_at_once_and_disturbs_nobody", unicast_question),
         test("b5_host_of_the_same_segment_is_not_answered_for", same_segment),
         test("b5_host_of_another_segment_is_answered_for_once", other_segment),
         test("b7_what_only_the_default_route_leads_to_is_not_answered", default_route),
         test("b7_covering_route_keeps_the_unknown_off_the_default_route", covering_route),
-        test("b11_a_thousand_answers_come_in_five_milliseconds", thousand_answers),
-        test("b11_hosts_resolve_each_other_in_five_milliseconds", hosts_resolve),
+        test_alone("b11_a_thousand_answers_come_in_five_milliseconds", thousand_answers),
+        test_alone("b11_hosts_resolve_each_other_in_five_milliseconds", hosts_resolve),
         test("b12_ordinary_user_without_programs_can_run_these_tests", ordinary_user),
     ]
 }

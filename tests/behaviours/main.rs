@@ -20,6 +20,7 @@ mod traps_unknown;
 mod trio;
 
 use std::process::ExitCode;
+use std::sync::{PoisonError, RwLock};
 
 use arpherd_lab as lab;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -54,7 +55,21 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, tests).exit_code()
 }
 
+/// Held by many tests at a time, or by one that runs alone.
+static STAGE: RwLock<()> = RwLock::new(());
+
 /// A test that may end with any of the lab's errors.
 fn test(name: &str, run: fn() -> lab::Result<()>) -> Trial {
-    Trial::test(name, move || run().map_err(Failed::from))
+    Trial::test(name, move || {
+        let _shared = STAGE.read().unwrap_or_else(PoisonError::into_inner);
+        run().map_err(Failed::from)
+    })
+}
+
+/// A test that measures time, with which no other test shall interfere.
+fn test_alone(name: &str, run: fn() -> lab::Result<()>) -> Trial {
+    Trial::test(name, move || {
+        let _alone = STAGE.write().unwrap_or_else(PoisonError::into_inner);
+        run().map_err(Failed::from)
+    })
 }
