@@ -78,10 +78,12 @@ impl Ledger {
             }
         }
         let segment = self.segment_mut(id);
-        if segment.is_up() && segment.relabel() {
+        // The kernel forgets a link's neighbours with its old link-layer address (`neigh_changeaddr`).
+        let relabelled = segment.is_up() && segment.relabel();
+        if relabelled {
             self.reannounce(now, id);
         }
-        new_source || (before.is_some() && down.is_none())
+        new_source || relabelled || (before.is_some() && down.is_none())
     }
 
     fn came_up(&mut self, now: Time, id: SegmentId, orders: &mut Vec<Order>) {

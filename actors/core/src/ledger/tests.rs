@@ -14,6 +14,7 @@ mod liveness;
 mod log;
 mod moves;
 mod probes;
+mod relabelling;
 mod returning;
 mod routes;
 mod searching;
