@@ -30,6 +30,8 @@ pub(crate) struct Announcement {
 #[derive(Debug)]
 pub(crate) struct Reannouncement {
     keys: std::vec::IntoIter<Key>,
+    /// How often all of them were announced before.
+    round: usize,
     due: Time,
 }
 
@@ -76,13 +78,28 @@ impl Ledger {
         orders.push(Order::Transmit { segment, frame: Frame { to: None, arp }, purpose: Purpose::Announce });
     }
 
-    /// Our own link-layer address on the segment changed: whoever was answered before has the old one.
+    /// Our own link-layer address on the segment changed: whoever was answered before has the old one. All are
+    /// announced three times, too: the first may find a switch that does not forward yet.
     pub(super) fn reannounce(&mut self, now: Time, segment: SegmentId) {
+        self.reannounce_at(now, segment, 0);
+    }
+
+    fn reannounce_at(&mut self, due: Time, segment: SegmentId, round: usize) {
         let domain = self.segment(segment).plan.domain;
         let mut keys = self.keys_of(|host: &Host| host.is_live() && host.segment != segment);
         keys.retain(|key| key.domain == domain);
-        self.reannouncements.insert(segment, Reannouncement { keys: keys.into_iter(), due: now });
-        self.timers.set(now, Timer::Reannounce(segment));
+        self.reannouncements.insert(segment, Reannouncement { keys: keys.into_iter(), round, due });
+        self.timers.set(due, Timer::Reannounce(segment));
+    }
+
+    /// Somebody is heard on a segment for the first time since it came up with another link-layer address. If
+    /// that took long, what was announced so far was perhaps heard by nobody.
+    pub(super) fn heard_at_last(&mut self, now: Time, segment: SegmentId) {
+        let it = self.segment_mut(segment);
+        it.unheard = false;
+        if it.came_up.is_some_and(|then| now.since(then) >= PAUSES[0]) {
+            self.reannounce(now, segment);
+        }
     }
 
     pub(super) fn reannouncement_due(
@@ -94,11 +111,14 @@ impl Ledger {
     ) {
         let Some(roll) = self.reannouncements.get_mut(&segment).filter(|it| it.due == at) else { return };
         let chunk: Vec<Key> = roll.keys.by_ref().take(CHUNK).collect();
-        if roll.keys.len() == 0 {
-            self.reannouncements.remove(&segment);
-        } else {
+        if roll.keys.len() > 0 {
             roll.due = now + CHUNK_PAUSE;
             self.timers.set(roll.due, Timer::Reannounce(segment));
+        } else if let Some(pause) = PAUSES.get(roll.round).copied() {
+            let round = roll.round + 1;
+            self.reannounce_at(now + pause, segment, round);
+        } else {
+            self.reannouncements.remove(&segment);
         }
         for key in chunk {
             let is_carried = |host: &Host| {

@@ -30,6 +30,9 @@ impl Ledger {
         {
             return;
         }
+        if self.segment(segment).unheard {
+            self.heard_at_last(now, segment);
+        }
         if arp.is_address_probe() {
             if arp.operation == Operation::Request {
                 self.address_probed(now, segment, arp, orders);

@@ -81,6 +81,7 @@ impl Ledger {
         // The kernel forgets a link's neighbours with its old link-layer address (`neigh_changeaddr`).
         let relabelled = segment.is_up() && segment.relabel();
         if relabelled {
+            segment.unheard = before.is_some();
             self.reannounce(now, id);
         }
         new_source || relabelled || (before.is_some() && down.is_none())

@@ -36,6 +36,8 @@ pub(crate) struct Segment {
     pub(crate) down: Option<DownReason>,
     /// Since when it can be used, while it can.
     pub(crate) came_up: Option<Time>,
+    /// It came up with another link-layer address than before, and nobody was heard on it since.
+    pub(crate) unheard: bool,
     /// Own link-layer addresses frames were sent with, the last one last.
     labels: VecDeque<LinkAddr>,
     /// Live hosts.
@@ -66,6 +68,7 @@ impl Segment {
             source: None,
             down: Some(DownReason::Absent),
             came_up: None,
+            unheard: false,
             labels: VecDeque::new(),
             hosts: 0,
             dormant: 0,
