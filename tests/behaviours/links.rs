@@ -7,9 +7,7 @@ use arpherd_lab::{ArpFrame, Capture, Mac, Netns, PortFlags, Result, RouteWatch, 
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use crate::rig::{
-    A_WHILE, PROTOCOL, ROUTER, SOON, counter, ip, routed_by, segment_row, wait_event, wait_route,
-};
+use crate::rig::{A_WHILE, PROTOCOL, ROUTER, SOON, counter, ip, routed_by, segment_row, wait_event};
 use crate::test;
 use crate::trio::Trio;
 
@@ -233,7 +231,7 @@ fn former_mac() -> Result<()> {
     }
     // What is said after that is dealt with after that.
     wire.send(&ArpFrame::gratuitous(Mac([2, 0, 0, 0, 0, 88]), ip(88)))?;
-    wait_route(&trio.rig.r, ip(88), "eth2");
+    assert!(routes.wait_for(|event| event.route.dst.ip() == ip(88), SOON).is_some());
     let learned = routes.events().into_iter().filter(|event| event.route.protocol == PROTOCOL);
     assert_eq!(learned.map(|event| event.route.dst.ip()).collect::<Vec<_>>(), [ip(88)]);
     Ok(())

@@ -232,6 +232,8 @@ fn four_thousand() -> Result<()> {
     rig.right.plug(&ns, "eth0")?;
     let number = |number: u32| Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 9, 16, 0)) + number);
     let crowd = Crowd::start(&ns, "eth0", vec![])?;
+    // Else the router's kernel asks for itself, after a second or two, whether they are still there.
+    rig.patient(&[])?;
     let keys = [("expiry", SLOW_EXPIRY)];
     let config = Config::of("10.9.0.0/16").segment("eth0", &keys).segment("eth1", &keys);
     let mut daemon = config.start(&rig.r)?;
