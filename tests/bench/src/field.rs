@@ -44,11 +44,11 @@ impl Field {
 
     /// The gateway's links as a floor is told of them.
     pub(crate) fn links(&self) -> Result<Vec<Link>> {
-        let link = |name| {
+        let link = |(name, source)| {
             let info = self.gateway.link_info(name)?;
-            Ok(Link { index: info.index, mac: info.mac })
+            Ok(Link { index: info.index, mac: info.mac, source })
         };
-        LINKS.into_iter().map(link).collect()
+        LINKS.into_iter().zip(SOURCES).map(link).collect()
     }
 
     /// A mouth on the far end of `vms`.

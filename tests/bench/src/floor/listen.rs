@@ -3,6 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
+use arpherd_lab::ArpFrame;
+
+use super::Link;
 use crate::sys::{Frame, PacketSocket, RouteAdder};
 
 /// Where an ARP packet has what, in an Ethernet frame.
@@ -33,21 +36,36 @@ pub(super) fn routes() -> io::Result<()> {
     }
 }
 
-/// Answers for senders heard on another link.
-pub(super) fn answers(links: &[super::Link]) -> io::Result<()> {
-    let socket = PacketSocket::open(0)?;
+/// Answers for senders heard on another link. Asks the other links for who was not heard yet, and answers
+/// when that one speaks; it has its route by then.
+pub(super) fn answers(links: &[Link]) -> io::Result<()> {
+    let (socket, mut kernel) = (PacketSocket::open(0)?, RouteAdder::open()?);
     let mut known: HashMap<[u8; 4], u32> = HashMap::new();
+    let mut held: HashMap<[u8; 4], (Frame, Link)> = HashMap::new();
     let mut frame: Frame = [0; 42];
     super::ready()?;
     loop {
-        let (_, link) = socket.receive(&mut frame)?;
-        known.insert(four(&frame, at::SENDER_IP), link);
-        let target = known.get(&four(&frame, at::TARGET_IP));
-        if frame[at::OPERATION] == 1
-            && target.is_some_and(|home| *home != link)
-            && let Some(own) = links.iter().find(|own| own.index == link)
-        {
-            socket.send_on(link, &answer(&frame, own.mac.0))?;
+        let (_, index) = socket.receive(&mut frame)?;
+        let (sender, target) = (four(&frame, at::SENDER_IP), four(&frame, at::TARGET_IP));
+        if known.insert(sender, index).is_none() {
+            kernel.add(sender, index)?;
+            if let Some((question, link)) = held.remove(&sender) {
+                socket.send_on(link.index, &answer(&question, link.mac.0))?;
+            }
+        }
+        let Some(link) = links.iter().find(|link| link.index == index && frame[at::OPERATION] == 1) else {
+            continue;
+        };
+        match known.get(&target) {
+            Some(home) if *home != index => socket.send_on(index, &answer(&frame, link.mac.0))?,
+            Some(_) => {}
+            None => {
+                held.insert(target, (frame, *link));
+                for other in links.iter().filter(|other| other.index != index) {
+                    let probe = ArpFrame::request(other.mac, other.source, target.into());
+                    socket.send_on(other.index, &probe.encode())?;
+                }
+            }
         }
     }
 }
@@ -79,7 +97,7 @@ pub(super) fn four(frame: &Frame, range: std::ops::Range<usize>) -> [u8; 4] {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use arpherd_lab::{ArpFrame, Mac};
+    use arpherd_lab::Mac;
 
     use super::*;
 

@@ -17,15 +17,10 @@ use arpherd_lab::Mac;
 pub(crate) enum Job {
     /// Adds a route for each new sender.
     Routes,
-    /// Answers for senders heard on another link.
+    /// Does so too, and answers for senders heard on another link.
     Answers,
-    /// On each line of input asks for all of a /16 on the last link, and routes who answers.
-    Sweep {
-        /// Sender of the questions, on the last link.
-        source: Ipv4Addr,
-        /// First address of the /16.
-        network: Ipv4Addr,
-    },
+    /// On each line of input asks for all of this /16 on the last link, and routes who answers.
+    Sweep(Ipv4Addr),
 }
 
 /// A link of the namespace the floor runs in.
@@ -33,8 +28,10 @@ pub(crate) enum Job {
 pub(crate) struct Link {
     /// Its number.
     pub(crate) index: u32,
-    /// Its address.
+    /// Its link-layer address.
     pub(crate) mac: Mac,
+    /// Sender of the floor's questions.
+    pub(crate) source: Ipv4Addr,
 }
 
 /// The word that makes the bench's own executable a floor.
@@ -45,9 +42,9 @@ pub(crate) fn arguments(job: &Job, links: &[Link]) -> Vec<String> {
     let job = match job {
         Job::Routes => "routes".to_owned(),
         Job::Answers => "answers".to_owned(),
-        Job::Sweep { source, network } => format!("{source},{network}"),
+        Job::Sweep(network) => network.to_string(),
     };
-    let links = links.iter().map(|Link { index, mac }| format!("{index},{mac}"));
+    let links = links.iter().map(|Link { index, mac, source }| format!("{index},{mac},{source}"));
     [COMMAND.to_owned(), job].into_iter().chain(links).collect()
 }
 
@@ -58,9 +55,9 @@ pub(crate) fn run(arguments: &[String]) -> io::Result<()> {
     match job {
         Job::Routes => listen::routes(),
         Job::Answers => listen::answers(&links),
-        Job::Sweep { source, network } => {
+        Job::Sweep(network) => {
             let link = links.last().ok_or_else(|| io::Error::other("a link to sweep is needed"))?;
-            sweep::sweep(*link, source, network)
+            sweep::sweep(*link, network)
         }
     }
 }
@@ -77,14 +74,12 @@ fn read(arguments: &[String]) -> Option<(Job, Vec<Link>)> {
     let job = match job.as_str() {
         "routes" => Job::Routes,
         "answers" => Job::Answers,
-        sweep => {
-            let (source, network) = sweep.split_once(',')?;
-            Job::Sweep { source: source.parse().ok()?, network: network.parse().ok()? }
-        }
+        network => Job::Sweep(network.parse().ok()?),
     };
     let link = |text: &String| {
-        let (index, mac) = text.split_once(',')?;
-        Some(Link { index: index.parse().ok()?, mac: mac.parse().ok()? })
+        let mut parts = text.split(',');
+        let (index, mac, source) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Link { index: index.parse().ok()?, mac: mac.parse().ok()?, source: source.parse().ok()? })
     };
     Some((job, links.iter().map(link).collect::<Option<_>>()?))
 }
@@ -95,8 +90,10 @@ mod tests {
 
     #[test]
     fn arguments_are_read_as_they_were_written() {
-        let links = [Link { index: 7, mac: Mac([2, 0, 0, 0, 0, 9]) }, Link { index: 8, mac: Mac::ZERO }];
-        let sweep = Job::Sweep { source: Ipv4Addr::new(10, 1, 0, 1), network: Ipv4Addr::new(10, 1, 0, 0) };
+        let source = Ipv4Addr::new(10, 1, 0, 1);
+        let mac = Mac([2, 0, 0, 0, 0, 9]);
+        let links = [Link { index: 7, mac, source }, Link { index: 8, mac: Mac::ZERO, source }];
+        let sweep = Job::Sweep(Ipv4Addr::new(10, 1, 0, 0));
         for job in [Job::Routes, Job::Answers, sweep] {
             let written = arguments(&job, &links);
             assert_eq!(read(&written[1..]), Some((job, links.to_vec())));

@@ -11,7 +11,7 @@ use super::Link;
 use super::listen::{at, four};
 use crate::sys::{Frame, PacketSocket, RouteAdder};
 
-pub(super) fn sweep(link: Link, source: Ipv4Addr, network: Ipv4Addr) -> io::Result<()> {
+pub(super) fn sweep(link: Link, network: Ipv4Addr) -> io::Result<()> {
     let listener = PacketSocket::open(link.index)?;
     let kernel = RouteAdder::open()?;
     thread::spawn(move || route_answers(&listener, kernel, link));
@@ -19,8 +19,8 @@ pub(super) fn sweep(link: Link, source: Ipv4Addr, network: Ipv4Addr) -> io::Resu
     let first = u32::from(network) + 1;
     let questions: Vec<Frame> = (first..first + 65_534)
         .map(Ipv4Addr::from)
-        .filter(|target| *target != source)
-        .map(|target| ArpFrame::request(link.mac, source, target).encode())
+        .filter(|target| *target != link.source)
+        .map(|target| ArpFrame::request(link.mac, link.source, target).encode())
         .collect();
     super::ready()?;
     let mut line = String::new();

@@ -1,15 +1,19 @@
-//! A question, and its answer on the asker's wire.
+//! A question, and its answer on the asker's wire: when the kernel there had it, for nobody wakes up for
+//! an answer but the kernel.
+//!
+//! The floor for an unknown target, the goal says, is the one for a known target. How much of the difference
+//! is the way to the target and back, another floor shows: it probes too.
 
 use std::net::Ipv4Addr;
 
 use arpherd_lab::{ArpFrame, Mac, Wire};
 
-use crate::contender::{Settings, Who};
+use crate::contender::Who;
 use crate::error::Result;
-use crate::field::{ASKER, announcement, host};
+use crate::field::{ASKER, host};
 use crate::floor::Job;
 use crate::report::{Goal, Row, Unit};
-use crate::stage::{Bench, Duel, LIMIT, Stage};
+use crate::stage::{Bench, Duel, LIMIT, Outcome, Stage};
 use crate::stats::Samples;
 use crate::timing::Timing;
 
@@ -24,54 +28,48 @@ const MUTE: &str = "10.100.0.0/16";
 const FIRST_MUTE: Ipv4Addr = Ipv4Addr::new(10, 100, 0, 1);
 
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
-    let mut duel =
-        Duel { floor: Stage::floor(&Job::Answers)?, arpherd: Stage::arpherd(bench, &Settings::QUIET)? };
+    let mut duel = Duel::new(bench, &Job::Answers)?;
     let wires = (duel.floor.field.asker()?, duel.arpherd.field.asker()?);
-    let wire = |who| if who == Who::Floor { &wires.0 } else { &wires.1 };
-    duel.arpherd.populate(HOSTS)?;
-    let first = duel.floor.newcomers(HOSTS);
-    for n in first..first + HOSTS {
-        duel.floor.speak(&[announcement(host(n))])?;
+    for stage in [&mut duel.floor, &mut duel.arpherd] {
+        stage.populate(HOSTS)?;
+        stage.field.answers_for(MUTE)?;
     }
-    let mut rows = Vec::new();
-    duel.arpherd.field.answers_for(MUTE)?;
-    let mut asked = 0;
+    let (mut rows, mut asked) = (Vec::new(), 0);
     for (timing, turns) in [(Timing::BackToBack, bench.scale(80, 6)), (Timing::random(), bench.scale(40, 4))]
     {
-        let (mut known_pause, mut unknown_pause) = (timing.clone(), timing.clone());
-        let mut unknown = Samples::default();
-        let known = duel.alternate(turns, |stage, samples| {
-            let wire = wire(stage.who());
+        let (mut known, mut unknown) = (Outcome::default(), Outcome::default());
+        let mut pauses = timing.clone();
+        duel.alternate(turns, |stage, _| {
+            let wire = if stage.who() == Who::Floor { &wires.0 } else { &wires.1 };
             for sample in 0..WARM + TURN {
-                known_pause.pause();
+                pauses.pause();
                 let time = ask(stage, wire, host(sample * 7 % HOSTS))?;
                 if sample >= WARM {
-                    samples.push(time);
+                    known.of(stage.who()).push(time);
                 }
             }
-            if stage.who() == Who::Arpherd {
-                for sample in 0..WARM + TURN {
-                    unknown_pause.pause();
-                    let time = ask(stage, wire, Ipv4Addr::from(u32::from(FIRST_MUTE) + asked))?;
-                    asked += 1;
-                    if sample >= WARM {
-                        unknown.push(time);
-                    }
+            for sample in 0..WARM + TURN {
+                pauses.pause();
+                asked += 1;
+                let time = ask(stage, wire, Ipv4Addr::from(u32::from(FIRST_MUTE) + asked))?;
+                if sample >= WARM {
+                    unknown.of(stage.who()).push(time);
                 }
             }
             Ok(())
         })?;
-        let floor = known.floor.spread();
-        let row = |target: &str, samples: &Samples, goal| Row {
+        let row = |target: &str, base: &Samples, arpherd: &Samples, goal| Row {
             scenario: "answer",
-            what: format!("answer for {target}, {}", timing.name()),
+            what: format!("{target}, {}", timing.name()),
             unit: Unit::Time,
-            base: Some(floor),
-            arpherd: samples.spread(),
-            goal: Goal::Ratio(goal, None),
+            base: Some(base.spread()),
+            arpherd: arpherd.spread(),
+            goal,
         };
-        rows.push(row("a known host", &known.arpherd, 1.3));
-        rows.push(row("an unknown", &unknown, 2.5));
+        let (one, two) = (Goal::Ratio(1.3, None), Goal::Ratio(2.5, None));
+        rows.push(row("answer for a known", &known.floor, &known.arpherd, one));
+        rows.push(row("for an unknown", &known.floor, &unknown.arpherd, two));
+        rows.push(row("  probing floor", &unknown.floor, &unknown.arpherd, Goal::Told));
     }
     Ok(rows)
 }

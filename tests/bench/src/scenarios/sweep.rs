@@ -8,7 +8,7 @@ use arpherd_lab::Wire;
 
 use crate::contender::{Contender, Settings, Who};
 use crate::error::{BenchError, Result};
-use crate::field::{Field, PORT, SOURCES};
+use crate::field::{Field, PORT};
 use crate::floor::Job;
 use crate::report::{Goal, Row, Unit};
 use crate::stage::{Bench, LIMIT, Outcome};
@@ -80,7 +80,7 @@ fn sweep(bench: &Bench, who: Who) -> Result<u64> {
 
 fn begin(bench: &Bench, who: Who, field: &Field) -> Result<Contender> {
     let mut contender = match who {
-        Who::Floor => Contender::floor(field, &Job::Sweep { source: SOURCES[1], network: NETWORK })?,
+        Who::Floor => Contender::floor(field, &Job::Sweep(NETWORK))?,
         Who::Arpherd => Contender::arpherd(field, &bench.binary, &SETTINGS.yaml())?,
     };
     contender.go()?;
