@@ -34,7 +34,8 @@ pub(crate) fn use_one_thread() {
     let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1);
     if alone {
         // SAFETY: there is no other thread that could read the environment at the same time.
-        #[allow(unsafe_code, reason = "async-std takes this setting from the environment only")]
+        #[expect(unsafe_code, reason = "async-std takes this setting from the environment only")]
+        #[expect(clippy::disallowed_methods, reason = "the one place for it: there is no other thread yet")]
         unsafe {
             std::env::set_var(KEY, "1");
         }
