@@ -188,6 +188,21 @@ mod tests {
     }
 
     #[test]
+    fn who_is_found_before_its_turn_is_not_probed() {
+        let mut sweep = sweep("10.0.0.0/29", 1_000_000, 2);
+        sweep.start(Time::ZERO);
+        sweep.begin(Time::ZERO, []);
+        let mut hosts = drain(&mut sweep, Time::ZERO);
+        sweep.found(Ipv4Addr::new(10, 0, 0, 4));
+        for at in hosts.clone() {
+            sweep.found(at);
+        }
+        hosts.extend(drain(&mut sweep, Time::ZERO));
+        let hosts: Vec<u8> = hosts.iter().map(|it| it.octets()[3]).collect();
+        assert_eq!(hosts, [1, 2, 3, 5]);
+    }
+
+    #[test]
     fn no_more_in_flight_than_allowed() {
         let mut sweep = sweep("10.0.0.0/24", 1_000_000, 4);
         sweep.start(Time::ZERO);

@@ -51,7 +51,8 @@ impl Ledger {
         }
         let key = self.key(segment, arp.target);
         match self.hosts.get(&key) {
-            Some(host) if host.is_live() && !host.lladdr.is_empty() => {
+            // A route that is refused is tried again within the time a question is held.
+            Some(host) if host.is_live() && !host.lladdr.is_empty() && host.route != RouteState::Refused => {
                 if self.may_answer(host, key, segment, &arp.sender_lladdr) {
                     self.answer(segment, key.address, arp.sender_lladdr, arp.sender, orders);
                 }
@@ -237,7 +238,7 @@ impl Ledger {
         }
         let Some(question) = self.questions.remove(&key) else { return };
         let Some(host) = self.hosts.get(&key).cloned() else { return };
-        for asker in question.askers.iter().filter(|asker| now.since(asker.at) < HOLD + SEARCH_GAP) {
+        for asker in &question.askers {
             if !self.may_answer(&host, key, asker.segment, &asker.lladdr) {
                 continue;
             }

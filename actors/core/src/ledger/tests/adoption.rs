@@ -88,6 +88,15 @@ fn leftovers_that_lead_nowhere_we_serve_are_deleted() {
 }
 
 #[test]
+fn a_leftover_of_another_metric_does_not_stand_in_for_the_route_of_a_known_host() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    let stray = RouteSeen { metric: METRIC + 1, ..our_route(A, 9) };
+    let log = bench.tell(Fact::TableRead { routes: vec![stray] });
+    assert_eq!(log.routes(), [Order::DeleteStray(stray), replace(A, 9)]);
+}
+
+#[test]
 fn a_leftover_beside_somebody_elses_route_is_deleted() {
     let (_, log) = started_with(&[our_route(A, 9), foreign_route(9)]);
     assert_eq!(log.routes(), [Order::DeleteStray(our_route(A, 9))]);

@@ -169,6 +169,8 @@ pub(super) fn foreign_route(last: u8) -> RouteSeen {
 pub(super) struct Bench {
     pub(super) ledger: Ledger,
     pub(super) now: Time,
+    /// How often the ledger was woken.
+    pub(super) wakeups: u32,
 }
 
 impl Bench {
@@ -191,7 +193,7 @@ impl Bench {
 
     /// A ledger that was told nothing yet.
     pub(super) fn cold(plan: Plan) -> Self {
-        Self { ledger: Ledger::new(plan), now: Time::ZERO + 1000 * SECOND }
+        Self { ledger: Ledger::new(plan), now: Time::ZERO + 1000 * SECOND, wakeups: 0 }
     }
 
     /// A fact, and what comes of it before any time passes.
@@ -233,6 +235,7 @@ impl Bench {
         while let Some(at) = self.ledger.deadline().filter(|at| *at <= end) {
             assert!(at >= self.now, "a deadline in the past: {at:?}, and it is {:?}", self.now);
             self.now = at;
+            self.wakeups += 1;
             log.extend(at, |orders| self.ledger.step(at, Fact::TimePassed, orders));
         }
     }

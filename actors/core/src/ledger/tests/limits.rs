@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::bench::{A, B, Bench, Host, SECOND, host, ip, mac, net, plan};
+use super::bench::{A, B, Bench, Host, SECOND, host, ip, mac, ms, net, plan};
 use crate::event::Limit;
 use crate::plan::Plan;
 use crate::{Event, LinkAddr};
@@ -77,6 +77,20 @@ fn nor_does_it_gather_more_by_claiming_them() {
     let log = bench.passes(SECOND);
     assert!(log.routes().is_empty());
     assert!(matches!(log.events()[..], [Event::LimitReached { limit: Limit::HostsPerLladdr, .. }]));
+}
+
+#[test]
+fn a_claim_that_is_refused_does_not_keep_a_silent_host_alive() {
+    let mut plan = plan(2);
+    plan.segments[1].limits.hosts_per_lladdr = 1;
+    plan.segments[1].expiry.quiet = 300 * SECOND;
+    let mut bench = Bench::with(plan);
+    bench.knows(B, host(10).with_mac(99));
+    bench.knows(A, host(9));
+    bench.passes(ms(34_900));
+    bench.hears(B, host(9).with_mac(99).announces());
+    let gone = Event::HostGone { address: ip(9), lladdr: mac(9), segment: A };
+    assert!(bench.passes(ms(400)).events().contains(&gone));
 }
 
 #[test]

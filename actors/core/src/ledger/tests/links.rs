@@ -220,6 +220,18 @@ fn a_former_link_layer_address_of_ours_is_not_learned() {
 }
 
 #[test]
+fn an_address_of_ours_that_comes_and_goes_does_not_make_others_forgotten() {
+    let labelled = |last| Some(Link { lladdr: mac(last), ..link(A) });
+    let mut bench = Bench::new();
+    bench.links(A, labelled(200));
+    for _ in 0..5 {
+        bench.links(A, labelled(201));
+        bench.links(A, labelled(202));
+    }
+    assert!(bench.hears(A, host(9).with_mac(200).speaks()).is_empty());
+}
+
+#[test]
 fn a_qpn_that_changes_moves_an_infiniband_host_and_its_flags_do_not() {
     let port = |flags, qpn| {
         let mut octets = [7; 20];

@@ -191,6 +191,15 @@ fn an_address_we_do_not_carry_is_not_announced() {
 }
 
 #[test]
+fn operators_see_what_told_of_the_new_place() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.hears(B, host(9).announces());
+    let views = bench.ledger.host_views(bench.now);
+    assert_eq!((&*views[0].segment, &*views[0].learned_from), ("b", "announcement"));
+}
+
+#[test]
 fn a_claim_from_a_segment_that_went_down_meanwhile_comes_to_nothing() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));

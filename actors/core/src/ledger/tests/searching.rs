@@ -170,6 +170,17 @@ fn a_route_taken_over_from_an_earlier_run_answers_once_its_host_has_spoken() {
 }
 
 #[test]
+fn a_target_that_moved_since_an_earlier_run_is_answered_for_where_it_is() {
+    let mut bench = Bench::new();
+    let silent = crate::fact::RouteSeen { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
+    bench.tell(crate::Fact::TableRead { routes: vec![silent] });
+    bench.hears(C, host(20).asks(ip(9)));
+    bench.hears(B, host(9).replies());
+    bench.hears(B, host(9).speaks());
+    assert_eq!(bench.passes(SECOND).answers(), [(C, ip(9), mac(20))]);
+}
+
+#[test]
 fn an_asker_is_not_told_of_its_own_second_address() {
     let mut bench = Bench::new();
     bench.hears(B, host(20).asks(ip(9)));

@@ -49,6 +49,7 @@ fn after_the_end_nothing_is_ordered() {
         let mut bench = Bench::new();
         bench.knows(A, host(9));
         bench.hears(B, host(20).asks(ip(77)));
+        bench.tell(Fact::RouteAppeared(foreign_route(9)));
         bench.tell(Fact::Stopped { purge });
         assert_eq!(bench.ledger.deadline(), None);
         assert!(bench.hears(B, host(21).asks(ip(9))).is_empty());
