@@ -1,5 +1,6 @@
 //! The daemon's life in this process: what is bound first, who is told, and the order of the end.
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use actix::{Recipient, System};
 use arpherd_actors::messages::{Barrier, Show};
 use arpherd_actors::shepherd::{Charge, Flock, StartError};
 use slog::{Logger, error, info, warn};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{LogFormat, LogLevel, ReportArgs};
 use crate::config::{Config, Loaded, OnExit, Sysctl};
@@ -73,6 +74,14 @@ async fn live(
         plan,
     };
     let (domains, segments) = (charge.plan.domains.len(), charge.plan.segments.len());
+    // Before the first route: a signal that comes early must not leave any behind.
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            error!(log, "not_started"; "error" => %format_args!("cannot listen for signals: {error}"));
+            return ExitCode::from(EX_OSERR);
+        }
+    };
     let teller = Box::new(move |event: &_| log::tell(&teller_log, event, &names));
     let flock = match Flock::start(charge, teller, log.clone()).await {
         Ok(flock) => flock,
@@ -87,10 +96,10 @@ async fn live(
     tell_manager(log, &[sd_notify::NotifyState::Ready]);
     info!(log, "ready"; "domains" => domains, "segments" => segments,
         "control" => %control.display(), "version" => env!("CARGO_PKG_VERSION"));
-    let outcome = wait_for_end(log, volume).await;
+    signals.wait_for_end(log, volume).await;
     tell_manager(log, &[sd_notify::NotifyState::Stopping]);
     end(flock, &mut handle).await;
-    outcome
+    ExitCode::SUCCESS
 }
 
 /// Routes go first; who asks meanwhile is still answered.
@@ -105,27 +114,40 @@ struct Volume {
     usual: slog::Level,
 }
 
-/// Waits for the signal that ends the daemon; SIGUSR1 turns debug records on and off meanwhile.
-async fn wait_for_end(log: &Logger, volume: &Volume) -> ExitCode {
-    let kinds =
-        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::user_defined1()];
-    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup), Ok(mut louder)] = kinds.map(signal) else {
-        error!(log, "not_started"; "error" => "cannot listen for signals");
-        return ExitCode::from(EX_OSERR);
-    };
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break info!(log, "stopping"; "signal" => "SIGTERM"),
-            _ = interrupt.recv() => break info!(log, "stopping"; "signal" => "SIGINT"),
-            _ = hangup.recv() => warn!(log, "reload_unsupported";
-                "advice" => "restart with `on_exit: keep` to change the configuration without losing a packet"),
-            _ = louder.recv() => {
-                let level = volume.level.toggle_debug(volume.usual);
-                info!(log, "log_level"; "level" => level.as_str());
+/// The signals that say something to the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    louder: Signal,
+}
+
+impl Signals {
+    /// Listens from now on: what comes before it is waited for is not lost.
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            louder: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Waits for the one that ends the daemon; SIGUSR1 turns debug records on and off meanwhile.
+    async fn wait_for_end(&mut self, log: &Logger, volume: &Volume) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break info!(log, "stopping"; "signal" => "SIGTERM"),
+                _ = self.interrupt.recv() => break info!(log, "stopping"; "signal" => "SIGINT"),
+                _ = self.hangup.recv() => warn!(log, "reload_unsupported";
+                    "advice" => "restart with `on_exit: keep` to change the configuration without losing a packet"),
+                _ = self.louder.recv() => {
+                    let level = volume.level.toggle_debug(volume.usual);
+                    info!(log, "log_level"; "level" => level.as_str());
+                }
             }
         }
     }
-    ExitCode::SUCCESS
 }
 
 fn tell_manager(log: &Logger, state: &[sd_notify::NotifyState<'_>]) {
