@@ -136,8 +136,9 @@ fn outsiders_are_not_learned(rig: &Rig, host: &arpherd_lab::Host) -> Result<()> 
     // What is said after that is dealt with after that.
     introduce(host, &rig.r, "eth0")?;
     let learned = watch.events().into_iter().filter(|event| event.route.protocol == PROTOCOL);
-    let learned: Vec<_> = learned.map(|event| event.route.dst.ip()).collect();
-    assert_eq!(learned, [host.ip()]);
+    // A sweep may have found the host before.
+    let others: Vec<_> = learned.filter(|event| event.route.dst.ip() != host.ip()).collect();
+    assert_eq!(others, []);
     Ok(())
 }
 

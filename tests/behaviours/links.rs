@@ -7,7 +7,13 @@ use arpherd_lab::{ArpFrame, Capture, Mac, Netns, PortFlags, Result, RouteWatch, 
 use libtest_mimic::Trial;
 use serde_json::json;
 
+<<<<<<< Updated upstream
 use crate::rig::{A_WHILE, PROTOCOL, ROUTER, SOON, counter, ip, routed_by, segment_row, wait_event};
+=======
+use crate::rig::{
+    A_WHILE, PROTOCOL, ROUTER, SOON, counter, events, ip, routed_by, segment_row, wait_event, wait_route,
+};
+>>>>>>> Stashed changes
 use crate::test;
 use crate::trio::Trio;
 
@@ -109,7 +115,7 @@ fn down_and_up() -> Result<()> {
 /// So quick that the daemon finds both changes done when it hears of the first.
 fn in_one_go() -> Result<()> {
     let trio = Trio::new()?;
-    let _daemon = trio.start(&Trio::config())?;
+    let daemon = trio.start(&Trio::config())?;
     let calm = trio.calm()?;
     for _ in 0..2 {
         trio.rig.r.down("eth2")?;
@@ -117,9 +123,13 @@ fn in_one_go() -> Result<()> {
         trio.rig.r.wait_ready("eth2")?;
         trio.recovers();
     }
+    let ups = || events(&daemon, "segment_up").len();
     for _ in 0..2 {
+        let before = ups();
         rename(&trio.rig.r, "eth2", "away")?;
         rename(&trio.rig.r, "away", "eth2")?;
+        // The kernel keeps the routes of an interface that is renamed, so traffic does not tell.
+        wait_until(SOON, "the daemon has seen both", || ups() > before);
         trio.recovers();
     }
     for _ in 0..2 {

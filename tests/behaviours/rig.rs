@@ -15,6 +15,8 @@ use serde_json::Value;
 
 /// The protocol number of arpherd's routes.
 pub(crate) const PROTOCOL: u8 = 169;
+/// `NTF_EXT_LEARNED`: the mark of arpherd's neighbour entries.
+pub(crate) const EXT_LEARNED: u8 = 0x10;
 /// The common rig's subnet.
 pub(crate) const SUBNET: &str = "10.9.0.0/24";
 /// The router's address on both segments.

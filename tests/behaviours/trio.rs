@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use arpherd_lab::{Daemon, Host, Netns, Result, RouteWatch, Segment, Wire, wait_until};
 
-use crate::rig::{Config, PROTOCOL, ROUTER, Rig, SUBNET, introduce, routed_by};
+use crate::rig::{Config, EXT_LEARNED, PROTOCOL, ROUTER, Rig, SOON, SUBNET, introduce, routed_by};
 
 /// How soon traffic is back after a link is.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(3);
@@ -123,6 +123,9 @@ impl Trio {
         };
         wait_until(RECOVERY, "traffic with C is back", back);
         self.all_pairs();
+        let entry = || self.rig.r.neighbours().into_iter().find(|entry| entry.address == self.c.ip());
+        let ours = || entry().is_some_and(|it| it.mac() == Some(self.c.mac()) && it.flags & EXT_LEARNED != 0);
+        wait_until(SOON, "C's neighbour entry is arpherd's, which the kernel does not throw out", ours);
     }
 
     /// Nobody on `eth0` or `eth1` reaches `C`.
