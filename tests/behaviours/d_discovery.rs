@@ -13,11 +13,7 @@ use arpherd_lab::{
 };
 use libtest_mimic::Trial;
 
-<<<<<<< Updated upstream
-use crate::rig::{Config, PROTOCOL, Rig, SLOW_EXPIRY, SOON, host_routes, introduce, ip, routed_by};
-=======
 use crate::rig::{Config, EXT_LEARNED, Rig, SLOW_EXPIRY, SOON, host_routes, introduce, ip, routed_by};
->>>>>>> Stashed changes
 use crate::{test, test_alone};
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -180,15 +176,8 @@ fn d3_silent() -> Result<()> {
     // 400 ms of silence, looked at in steps of 25 ms, then five questions 100 ms apart, and the machine's
     // own delays; no earlier than the questions take.
     assert!((400 * MS..1500 * MS).contains(&took), "{took} ns");
-<<<<<<< Updated upstream
-    // The entry goes just behind the route.
-    wait_until(SOON, "its neighbour entry is withdrawn", || {
-        rig.r.neighbours().iter().all(|neighbour| neighbour.address != ip(50) || neighbour.state & 2 == 0)
-    });
-=======
     let known = |entry: &arpherd_lab::Neighbour| entry.address == ip(50) && entry.flags & EXT_LEARNED != 0;
     wait_until(SOON, "its neighbour entry goes too", || !rig.r.neighbours().iter().any(known));
->>>>>>> Stashed changes
     Ok(())
 }
 

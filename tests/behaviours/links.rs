@@ -7,13 +7,7 @@ use arpherd_lab::{ArpFrame, Capture, Mac, Netns, PortFlags, Result, RouteWatch, 
 use libtest_mimic::Trial;
 use serde_json::json;
 
-<<<<<<< Updated upstream
-use crate::rig::{A_WHILE, PROTOCOL, ROUTER, SOON, counter, ip, routed_by, segment_row, wait_event};
-=======
-use crate::rig::{
-    A_WHILE, PROTOCOL, ROUTER, SOON, counter, events, ip, routed_by, segment_row, wait_event, wait_route,
-};
->>>>>>> Stashed changes
+use crate::rig::{A_WHILE, PROTOCOL, ROUTER, SOON, counter, events, ip, routed_by, segment_row, wait_event};
 use crate::test;
 use crate::trio::Trio;
 
