@@ -203,6 +203,33 @@ mod tests {
     }
 
     #[test]
+    fn both_addresses_of_a_31_are_probed() {
+        let mut sweep = sweep("10.0.0.8/31", 1_000_000, 100);
+        sweep.start(Time::ZERO);
+        sweep.begin(Time::ZERO, []);
+        assert_eq!(drain(&mut sweep, Time::ZERO).len(), 2);
+    }
+
+    #[test]
+    fn a_sweep_that_starts_again_has_nothing_in_flight() {
+        let mut sweep = sweep("10.0.0.0/24", 1_000_000, 4);
+        for _ in 0..2 {
+            sweep.start(Time::ZERO);
+            sweep.begin(Time::ZERO, []);
+            assert_eq!(drain(&mut sweep, Time::ZERO).len(), 4);
+        }
+    }
+
+    #[test]
+    fn a_slow_sweep_is_not_woken_before_its_next_probe() {
+        let mut sweep = sweep("10.0.0.0/24", 1, 1);
+        sweep.start(Time::ZERO);
+        sweep.begin(Time::ZERO, []);
+        drain(&mut sweep, Time::ZERO);
+        assert_eq!(sweep.deadline(Time::ZERO), Some(Time::ZERO + Duration::from_secs(1)));
+    }
+
+    #[test]
     fn no_more_in_flight_than_allowed() {
         let mut sweep = sweep("10.0.0.0/24", 1_000_000, 4);
         sweep.start(Time::ZERO);

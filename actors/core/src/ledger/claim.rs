@@ -237,7 +237,6 @@ impl Ledger {
         host.origin = to.origin;
         host.life = Life::Alive;
         host.last_heard = now;
-        host.paced = false;
         host.due = now + quiet;
         self.timers.set(now + quiet, Timer::Host(key));
         self.release_lladdr(old_segment, &old_lladdr);

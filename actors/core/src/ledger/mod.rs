@@ -264,7 +264,6 @@ impl Ledger {
             }
         }
         self.timers.clear();
-        self.conflicts = 0;
         self.stopped = true;
     }
 }

@@ -131,3 +131,14 @@ fn probes_bear_the_source_of_today() {
     let log = bench.hears(B, host(20).asks(ip(9)));
     assert_eq!(log.frames(Purpose::Search)[0].1.arp.sender, ip(5));
 }
+
+#[test]
+fn an_address_that_is_ours_is_neither_asked_for_nor_searched() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.hears(B, host(20).asks(ip(77)));
+    addresses(&mut bench, &[1, 9, 77]);
+    assert!(bench.passes(5 * SECOND).searches().is_empty());
+    bench.links(A, None);
+    assert!(bench.up(A).questions().is_empty());
+}

@@ -132,7 +132,8 @@ fn routes_read_before_the_link_is_known_get_their_full_time_once_it_is() {
     let mut bench = Bench::cold(plan(2));
     let log = bench.tell(Fact::TableRead { routes: vec![our_route(A, 9)] });
     assert_eq!(log.events(), [adopted(9)]);
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
+    let log = bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
+    assert!(log.routes().is_empty(), "where to is not known yet");
     let log = bench.up(A);
     assert_eq!(log.routes(), [replace(A, 9)], "its source may be an old one");
     assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);

@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use super::bench::{A, B, Bench, Host, SECOND, host, ip, mac, ms, net, plan};
+use super::bench::{A, B, Bench, Host, SECOND, host, ip, mac, ms, net, our_route, plan};
 use crate::event::Limit;
 use crate::plan::Plan;
-use crate::{Event, LinkAddr};
+use crate::{Event, Fact, LinkAddr};
 
 fn reached(limit: Limit, last: u8) -> Event {
     Event::LimitReached { segment: A, limit, address: ip(last), lladdr: mac(last) }
@@ -156,4 +156,42 @@ fn who_is_known_is_answered_for_whatever_the_flood() {
         let log = bench.hears(A, numbered(n).asks(ip(9)));
         assert_eq!(log.answers().len(), 1, "host {n}");
     }
+}
+
+#[test]
+fn routes_of_an_earlier_run_count_towards_what_their_stations_may_hold() {
+    let mut plan = plan(2);
+    plan.segments[0].limits.hosts_per_lladdr = 1;
+    let mut bench = Bench::with(plan);
+    bench.tell(Fact::TableRead { routes: vec![our_route(A, 9)] });
+    assert!(bench.hears(A, host(10).with_mac(9).speaks()).routes().is_empty());
+    bench.passes(10 * SECOND);
+    assert_eq!(bench.hears(A, host(10).with_mac(9).speaks()).routes().len(), 1);
+}
+
+/// Remembering is for announcing that somebody is at another place now.
+#[test]
+fn no_more_are_remembered_than_may_be_known() {
+    let mut plan = plan(2);
+    plan.segments[0].limits.hosts = 1;
+    let mut bench = Bench::with(plan);
+    for last in [9, 10] {
+        bench.knows(A, host(last));
+        bench.passes(40 * SECOND);
+    }
+    assert!(!bench.hears(B, host(9).speaks()).announcements().is_empty());
+    assert!(bench.hears(B, host(10).speaks()).announcements().is_empty());
+}
+
+#[test]
+fn old_complaints_make_room_for_new_ones() {
+    let mut bench = Bench::with(wide(2000));
+    let ours: Vec<Ipv4Addr> = (1..=5000).map(|n| numbered(n).address).collect();
+    bench.tell(Fact::AddressesChanged { addresses: ours });
+    for n in 1..=5000 {
+        assert_eq!(bench.hears(A, numbered(n).speaks()).events().len(), 1, "address {n}");
+    }
+    bench.passes(10 * SECOND);
+    assert_eq!(bench.hears(A, numbered(4999).speaks()).events().len(), 1);
+    assert_eq!(bench.hears(A, numbered(4999).speaks()).events().len(), 0);
 }

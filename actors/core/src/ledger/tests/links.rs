@@ -40,6 +40,7 @@ fn the_same_state_told_twice_changes_nothing() {
     assert!(bench.up(A).is_empty());
     bench.links(A, Some(Link { up: false, ..link(A) }));
     assert!(bench.links(A, Some(Link { up: false, ..link(A) })).is_empty());
+    assert!(swept(&bench.links(A, None)).is_empty(), "it is not swept any longer anyway");
 }
 
 #[test]

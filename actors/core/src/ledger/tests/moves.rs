@@ -1,7 +1,7 @@
 //! An address heard at another place than where it is known, and nobody left at the old one.
 
 use super::bench::{A, B, Bench, C, FOREIGN, SECOND, foreign_route, host, ip, link, mac, ms, own_mac, plan};
-use super::log::{delete_neighbour, put_neighbour, replace};
+use super::log::{delete_neighbour, put, put_neighbour, replace};
 use crate::arp::Operation;
 use crate::fact::{Fact, Link};
 use crate::order::{Order, Purpose};
@@ -210,12 +210,22 @@ fn a_claim_from_a_segment_that_went_down_meanwhile_comes_to_nothing() {
 }
 
 #[test]
+fn a_claim_to_an_address_whose_link_went_down_is_granted_though_the_claimant_said_it_once() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.hears(B, host(9).with_mac(99).announces());
+    bench.links(A, Some(Link { up: false, ..link(A) }));
+    assert_eq!(bench.passes(SECOND).routes(), [put(B, 9)]);
+}
+
+#[test]
 fn a_claimant_that_was_found_meanwhile_does_not_move_to_where_it_is() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     bench.hears(B, host(9).with_mac(99).speaks());
     bench.links(A, Some(Link { up: false, ..link(A) }));
     let log = bench.hears(B, host(9).with_mac(99).speaks());
-    assert!(log.events().contains(&moved(A, mac(9), B, mac(99))));
+    let found = Event::HostFound { address: ip(9), lladdr: mac(99), segment: B };
+    assert_eq!(log.events(), [found, moved(A, mac(9), B, mac(99))], "it is no duplicate of itself");
     assert!(bench.passes(SECOND).events().is_empty());
 }

@@ -230,3 +230,20 @@ fn a_host_that_proves_alive_after_all_is_still_defended() {
     bench.passes(ms(150));
     assert!(defended(&bench.hears(A, host(9).replies())));
 }
+
+#[test]
+fn an_ordinary_question_is_no_probe_of_the_same_address() {
+    let mut bench = Bench::new();
+    bench.hears(A, host(20).asks(ip(9)));
+    assert!(bench.hears(B, prober().probes()).events().is_empty());
+}
+
+#[test]
+fn a_prober_cannot_take_the_address_with_a_reply() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.passes(5 * SECOND);
+    bench.hears(B, prober().probes());
+    bench.hears(B, prober().replies());
+    assert!(bench.passes(SECOND).routes().is_empty());
+}

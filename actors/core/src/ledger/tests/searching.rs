@@ -170,6 +170,15 @@ fn a_route_taken_over_from_an_earlier_run_answers_once_its_host_has_spoken() {
 }
 
 #[test]
+fn nor_is_it_searched_for_when_it_is_the_askers_neighbour() {
+    let mut bench = Bench::new();
+    let silent = crate::fact::RouteSeen { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
+    bench.tell(crate::Fact::TableRead { routes: vec![silent] });
+    assert!(bench.hears(A, host(20).asks(ip(9))).searches().is_empty());
+    assert!(bench.hears(A, host(9).with_mac(99).probes()).searches().is_empty());
+}
+
+#[test]
 fn a_target_that_moved_since_an_earlier_run_is_answered_for_where_it_is() {
     let mut bench = Bench::new();
     let silent = crate::fact::RouteSeen { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
