@@ -178,7 +178,7 @@ impl Ledger {
                 Timer::Question(key) => self.question_due(now, at, key, orders),
                 Timer::Announce(key) => self.announcement_due(now, at, key, orders),
                 Timer::Reannounce(segment) => self.reannouncement_due(now, at, segment, orders),
-                Timer::Route(key) => self.route_due(now, at, key, orders),
+                Timer::Route(key) => self.route_due(at, key, orders),
                 Timer::Conflicts => self.conflicts_due(now, at, orders),
             }
         }

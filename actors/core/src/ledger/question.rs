@@ -51,8 +51,7 @@ impl Ledger {
         }
         let key = self.key(segment, arp.target);
         match self.hosts.get(&key) {
-            // A route that is refused is tried again within the time a question is held.
-            Some(host) if host.is_live() && !host.lladdr.is_empty() && host.route != RouteState::Refused => {
+            Some(host) if host.is_live() && !host.lladdr.is_empty() => {
                 if self.may_answer(host, key, segment, &arp.sender_lladdr) {
                     self.answer(segment, key.address, arp.sender_lladdr, arp.sender, orders);
                 }

@@ -158,7 +158,7 @@ impl Ledger {
         }
     }
 
-    pub(super) fn route_due(&mut self, now: Time, at: Time, key: Key, orders: &mut Vec<Order>) {
+    pub(super) fn route_due(&mut self, at: Time, key: Key, orders: &mut Vec<Order>) {
         if self.retries.get(&key) != Some(&at) {
             return;
         }
@@ -167,7 +167,6 @@ impl Ledger {
         if host.route == RouteState::Refused && host.is_live() && self.segment(host.segment).link.is_some() {
             self.put_route(key, false, orders);
             self.put_neighbour(key, orders);
-            self.answer_held(now, key, orders);
         }
     }
 }

@@ -145,8 +145,7 @@ fn nobody_is_answered_while_the_kernel_refuses_the_route() {
     bench.knows(A, host(9));
     bench.tell(Fact::RouteRefused { segment: A, address: ip(9), errno: 105, reason: String::new() });
     assert!(bench.hears(B, host(20).asks(ip(9))).answers().is_empty());
-    let log = bench.passes(SECOND);
-    assert_eq!(log.answers(), [(B, ip(9), mac(20))], "once it was written again");
+    assert!(bench.passes(SECOND).answers().is_empty(), "it is written again, and may be refused again");
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1);
 }
 
