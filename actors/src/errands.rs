@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use actix::Recipient;
 use arpherd_core::order::Purpose;
-use arpherd_core::{Frame, Ledger, Order};
+use arpherd_core::{Frame, Ledger, Operation, Order};
 
-use crate::io::{FramePort, Tally, Write};
+use crate::io::{FramePort, Refusal, Tally, Write};
 use crate::messages::{Counters, Found, Outlet, ReadTable, SweepOn};
 
 /// Where the route owner's orders for a segment go.
@@ -115,6 +115,20 @@ impl Errands {
     pub(crate) fn set_outlet(&mut self, Outlet { segment, port }: Outlet) {
         if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
             outbox.port = port;
+        }
+    }
+
+    /// Takes back the answers that rest on routes the kernel has just refused.
+    pub(crate) fn take_back(&mut self, refusals: &[Refusal]) {
+        for refusal in refusals {
+            let Write::PutRoute { address, .. } = refusal.write else { continue };
+            for outbox in &mut self.outboxes {
+                let before = outbox.frames.len();
+                let rests_on_it =
+                    |frame: &Frame| frame.arp.operation == Operation::Reply && frame.arp.sender == address;
+                outbox.frames.retain(|frame| !rests_on_it(frame));
+                outbox.answered -= (before - outbox.frames.len()) as u64;
+            }
         }
     }
 

@@ -108,6 +108,7 @@ impl RouteOwner {
             if !self.errands.writes.is_empty() {
                 self.table.write(&self.errands.writes, &mut self.refusals);
                 self.errands.writes.clear();
+                self.errands.take_back(&self.refusals);
             }
             self.errands.send_out();
             for order in &orders {

@@ -166,6 +166,21 @@ fn a_refused_route_is_told_tried_again_and_answered_for_only_when_it_stands() {
 }
 
 #[test]
+fn an_answer_does_not_go_out_when_its_route_was_refused_in_the_same_batch() {
+    in_virtual_time(async {
+        let bench = Bench::new().await;
+        bench.tell(vec![bench.hears(1, 22, 11)]);
+        settle().await;
+        bench.frames(1);
+        bench.table.refuse(Some((address(11), 22)));
+        bench.tell(vec![bench.hears(0, 11, 99)]);
+        settle().await;
+        assert!(bench.frames(1).iter().all(|frame| frame.arp.operation == Operation::Request));
+        assert_eq!(bench.counters[1].view().answered, 0);
+    });
+}
+
+#[test]
 fn a_route_that_already_stands_has_the_table_read() {
     in_virtual_time(async {
         let bench = Bench::new().await;
