@@ -13,6 +13,7 @@ mod d_fillarpd;
 mod d_restart;
 mod links;
 mod rig;
+mod router;
 mod routes;
 mod start;
 mod traps_frames;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         d_fillarpd::tests,
         d_restart::tests,
         links::tests,
+        router::tests,
         routes::tests,
         start::tests,
         traps_frames::tests,
