@@ -65,8 +65,12 @@ fn coalesced() -> Result<()> {
     }
     for other in others {
         let times = searches(&other, ip(99));
-        assert!((2..=3).contains(&times.len()), "{times:?}");
-        assert!(times.windows(2).all(|pair| pair[1] - pair[0] > 950_000_000), "{times:?}");
+        let seconds = usize::try_from(start.elapsed().as_secs()).expect("a few");
+        assert!((2..=seconds + 1).contains(&times.len()), "{times:?}");
+        // Each a second after the one before; how late one may leave on a machine with other work is allowed for.
+        for pair in times.windows(2) {
+            assert!(pair[1] - pair[0] > 800_000_000, "{times:?}");
+        }
     }
     Ok(())
 }
