@@ -49,7 +49,7 @@ fn give_up(host: &Host) -> Result<()> {
 /// Has every client ping the address while `change` happens; no gap may be longer than a second.
 fn without_a_long_gap(clients: &[&Host], to: Ipv4Addr, change: impl FnOnce() -> Result<()>) -> Result<()> {
     let pings: Vec<PingStats> = thread::scope(|scope| {
-        let ping = |client: &Host| client.ns.ping(to, 4 * A_SECOND, BEAT, BEAT * 5);
+        let ping = |client: &Host| client.ns.ping(to, 4 * A_SECOND, BEAT, BEAT * 25);
         let running: Vec<_> = clients.iter().map(|&client| scope.spawn(move || ping(client))).collect();
         // Some beats before, so that all know the old place.
         pass(BEAT * 10);
@@ -164,6 +164,7 @@ fn by_gratuitous_reply() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (old, new, near) = (rig.left(11)?, rig.right(12)?, rig.left(10)?);
+    rig.patient(&[&old, &new, &near])?;
     take(&old, &ArpFrame::gratuitous_reply(old.mac(), VIP))?;
     wait_route(&rig.r, VIP, "eth0");
     echoes(&near.ns, VIP);
@@ -182,6 +183,7 @@ fn by_question() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (old, new, far) = (rig.left(11)?, rig.right(12)?, rig.left(10)?);
+    rig.patient(&[&old, &new, &far])?;
     take(&old, &gratuitous(&old))?;
     echoes(&far.ns, VIP);
     without_a_long_gap(&[&far], VIP, || {
