@@ -82,6 +82,8 @@ impl Errands {
                     self.later.push(Write::DeleteNeighbour { interface, address });
                 }
             }
+            // No ledger gives these orders yet.
+            Order::PutProxy { .. } | Order::DeleteProxy { .. } | Order::FindRoute { .. } => {}
             Order::Transmit { segment, frame, purpose } => {
                 if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
                     outbox.frames.push(frame);

@@ -2,13 +2,14 @@
 //!
 //! Only [`super::load`] makes one, so whoever holds a [`Config`] need not check it again.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use arpherd_core::plan::{
-    Answer, COVER_METRIC, DomainId, DomainPlan, ExpiryPlan, Limits, LinkKind, Plan, RoutePlan, SegmentPlan,
-    SweepPlan,
+    Answer, COVER_METRIC, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan,
+    RoutePlan, SegmentPlan, SweepPlan,
 };
 use ipnetwork::Ipv4Network;
 
@@ -145,6 +146,12 @@ impl Segment {
             source: self.source,
             prefixes: self.prefixes.clone().unwrap_or_else(|| domain.prefixes.clone()),
             answer: self.answer,
+            kernel: KernelProxy::ProxyArp,
+            private_vlan: PrivateVlan::Off,
+            publish: Vec::new(),
+            never: Vec::new(),
+            hosts: BTreeMap::new(),
+            pins: BTreeMap::new(),
             sweep: self.sweep,
             expiry: self.expiry,
             limits: self.limits,

@@ -32,6 +32,8 @@ fn segment(name: &str) -> SegmentView {
         state: "up".into(),
         lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
         answer: "live".into(),
+        private_vlan: "off".into(),
+        publish: Vec::new(),
         hosts: 250,
         counters: CountersView { read: 123_456, answered: 7, probed: 80, dropped: 0, malformed: 1 },
     }

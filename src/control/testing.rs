@@ -48,6 +48,8 @@ pub(super) fn answer_to(question: Question, hosts: u32) -> Answer {
             state: "up".into(),
             lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
             answer: "live".into(),
+            private_vlan: "off".into(),
+            publish: Vec::new(),
             hosts: hosts.into(),
             counters: CountersView { read: 1, ..CountersView::default() },
         }]),

@@ -53,13 +53,18 @@ fn level_of(event: &Event) -> Level {
         Event::HostMoved { .. }
         | Event::SegmentUp { .. }
         | Event::SegmentDown { .. }
-        | Event::RouteHealed { .. } => Level::Info,
+        | Event::RouteHealed { .. }
+        | Event::SegmentsParted { .. } => Level::Info,
         Event::DuplicateAddress { .. }
         | Event::OwnAddressClaimed { .. }
         | Event::DuplicateProbe { .. }
         | Event::HostFlapping { .. }
         | Event::RouteConflict { .. }
         | Event::RouteRefused { .. }
+        | Event::PublishedAddressUsed { .. }
+        | Event::PinViolated { .. }
+        | Event::ProxyFound { .. }
+        | Event::SegmentsJoined { .. }
         | Event::LimitReached { .. } => Level::Warning,
     }
 }
@@ -82,6 +87,7 @@ struct Told {
 /// one a claim came from.
 const HERE: [&str; 3] = ["domain", "segment", "interface"];
 const BEFORE: [&str; 3] = ["old_domain", "old_segment", "old_interface"];
+const OTHER: [&str; 3] = ["other_domain", "other_segment", "other_interface"];
 const CLAIMANT: [&str; 3] = ["claimant_domain", "claimant_segment", "claimant_interface"];
 
 impl Told {
@@ -164,6 +170,32 @@ impl Told {
                 .place(HERE, *segment, names)
                 .text("reason", reason.as_str())
                 .advice(advice_on(*reason)),
+            Event::PublishedAddressUsed { address, lladdr, segment } => told("published_address_used")
+                .text("address", address)
+                .text("lladdr", lladdr)
+                .place(HERE, *segment, names)
+                .advice("the address belongs to a prefix published there; give the host another one"),
+            Event::PinViolated { address, lladdr, segment, claimant_lladdr, claimant_segment } => {
+                told("pin_violated")
+                    .text("address", address)
+                    .text("lladdr", lladdr)
+                    .place(HERE, *segment, names)
+                    .text("claimant_lladdr", claimant_lladdr)
+                    .place(CLAIMANT, *claimant_segment, names)
+                    .advice("the address stays where it is pinned; look at who claims it")
+            }
+            Event::ProxyFound { segment, lladdr, sign } => told("proxy_found")
+                .place(HERE, *segment, names)
+                .text("lladdr", lladdr)
+                .text("sign", sign.as_str())
+                .advice("it answers for others; have one proxy on a segment, or one that is a router only"),
+            Event::SegmentsJoined { segment, other } => told("segments_joined")
+                .place(HERE, *segment, names)
+                .place(OTHER, *other, names)
+                .advice("they are one link, so nothing is proxied between them; look for a bridge or a cable"),
+            Event::SegmentsParted { segment, other } => {
+                told("segments_parted").place(HERE, *segment, names).place(OTHER, *other, names)
+            }
             Event::LimitReached { segment, limit, address, lladdr } => told("limit_reached")
                 .place(HERE, *segment, names)
                 .text("limit", limit.as_str())

@@ -60,6 +60,15 @@ impl Names {
             Order::DeleteNeighbour { segment, address } => {
                 format!("delete neighbour {address} on {}", self.segment(*segment))
             }
+            Order::PutProxy { segment, address } => {
+                format!("put proxy {address} on {}", self.segment(*segment))
+            }
+            Order::DeleteProxy { segment, address } => {
+                format!("delete proxy {address} on {}", self.segment(*segment))
+            }
+            Order::FindRoute { segment, asker, target, .. } => {
+                format!("find route from {asker} on {} to {target}", self.segment(*segment))
+            }
             Order::Transmit { segment, frame, purpose } => self.frame(*segment, frame, *purpose),
             Order::Sweep { segment, active: true } => format!("sweep {}", self.segment(*segment)),
             Order::Sweep { segment, active: false } => format!("stop sweeping {}", self.segment(*segment)),
@@ -96,7 +105,7 @@ impl Names {
                 Value::String(text) if text.is_empty() => "-".to_owned(),
                 Value::String(text) => text.clone(),
                 Value::Null => "-".to_owned(),
-                Value::Number(id) if name.ends_with("segment") => {
+                Value::Number(id) if name.ends_with("segment") || name == "other" => {
                     let id = id.as_u64().and_then(|id| u16::try_from(id).ok());
                     id.map_or("?", |id| self.segment(SegmentId(id))).to_owned()
                 }

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::lladdr::LinkAddr;
+use crate::plan::SegmentId;
 
 /// `ar$op`, RFC 826; other operations do not get past the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,20 @@ pub struct Heard {
     pub arp: Arp,
     /// The frame's source; unknown on links whose frames carry none.
     pub from: LinkAddr,
+    /// Whose mark it bore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
+}
+
+/// The mark of an arpherd: octets after the ARP packet of every question and announcement, which everybody
+/// else takes for padding. It keeps proxies from relaying each other's questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// Our own, sent on this segment: it came back.
+    Ours(SegmentId),
+    /// Another arpherd's.
+    Peer,
 }
 
 /// A frame of ours.

@@ -144,6 +144,52 @@ pub enum Event {
         /// Why.
         reason: DownReason,
     },
+    /// A host uses an address of a prefix that is published where it was heard; it gets no route.
+    PublishedAddressUsed {
+        /// The address.
+        address: Ipv4Addr,
+        /// Who uses it.
+        lladdr: LinkAddr,
+        /// Where it was heard.
+        segment: SegmentId,
+    },
+    /// A pinned or static address was claimed by somebody else, in vain.
+    PinViolated {
+        /// The address.
+        address: Ipv4Addr,
+        /// Whose it is.
+        lladdr: LinkAddr,
+        /// Where it lives.
+        segment: SegmentId,
+        /// The claimant's link-layer address.
+        claimant_lladdr: LinkAddr,
+        /// Where the claimant was heard.
+        claimant_segment: SegmentId,
+    },
+    /// A station answers for others; its replies teach nothing.
+    ProxyFound {
+        /// Where it was heard.
+        segment: SegmentId,
+        /// Its link-layer address.
+        lladdr: LinkAddr,
+        /// By what it was recognised.
+        sign: ProxySign,
+    },
+    /// Two segments of a domain turned out to be one link: frames of ours sent on one were heard on the other.
+    /// Nothing is proxied between them until that stops.
+    SegmentsJoined {
+        /// The one frames were sent on.
+        segment: SegmentId,
+        /// The one they were heard on.
+        other: SegmentId,
+    },
+    /// They are two links again.
+    SegmentsParted {
+        /// The one.
+        segment: SegmentId,
+        /// The other.
+        other: SegmentId,
+    },
     /// Something was not learned because a limit is reached.
     LimitReached {
         /// Where.
@@ -155,6 +201,33 @@ pub enum Event {
         /// Its sender.
         lladdr: LinkAddr,
     },
+}
+
+impl Event {
+    /// The event's stable name: the message of its log record and its counter's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::HostFound { .. } => "host_found",
+            Self::HostGone { .. } => "host_gone",
+            Self::HostMoved { .. } => "host_moved",
+            Self::DuplicateAddress { .. } => "duplicate_address",
+            Self::OwnAddressClaimed { .. } => "own_address_claimed",
+            Self::DuplicateProbe { .. } => "duplicate_probe",
+            Self::HostFlapping { .. } => "host_flapping",
+            Self::RouteConflict { .. } => "route_conflict",
+            Self::RouteHealed { .. } => "route_healed",
+            Self::RouteRefused { .. } => "route_refused",
+            Self::RouteAdopted { .. } => "route_adopted",
+            Self::SegmentUp { .. } => "segment_up",
+            Self::SegmentDown { .. } => "segment_down",
+            Self::PublishedAddressUsed { .. } => "published_address_used",
+            Self::PinViolated { .. } => "pin_violated",
+            Self::ProxyFound { .. } => "proxy_found",
+            Self::SegmentsJoined { .. } => "segments_joined",
+            Self::SegmentsParted { .. } => "segments_parted",
+            Self::LimitReached { .. } => "limit_reached",
+        }
+    }
 }
 
 /// Why a segment is down.
@@ -179,6 +252,32 @@ impl DownReason {
             Self::AdminDown => "admin_down",
             Self::NoCarrier => "no_carrier",
             Self::SourceMissing => "source_missing",
+        }
+    }
+}
+
+/// By what another proxy gave itself away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxySign {
+    /// Its questions bear the mark of another arpherd.
+    Mark,
+    /// It answered for more addresses than `limits.hosts_per_lladdr` allows.
+    ManyAddresses,
+    /// It claimed several addresses whose holders live elsewhere.
+    Disputes,
+    /// It repeats on one segment what is asked on another.
+    Echo,
+}
+
+impl ProxySign {
+    /// The word used in tables and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mark => "mark",
+            Self::ManyAddresses => "many_addresses",
+            Self::Disputes => "disputes",
+            Self::Echo => "echo",
         }
     }
 }

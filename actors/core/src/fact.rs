@@ -57,6 +57,19 @@ pub enum Fact {
         /// What the kernel said beside it, or the text of `errno`.
         reason: String,
     },
+    /// The kernel was asked where it would forward a packet to, as [`crate::Order::FindRoute`] wanted.
+    RouteFound {
+        /// Where the target was asked for.
+        segment: SegmentId,
+        /// Who asked.
+        asker: Ipv4Addr,
+        /// Its link-layer address.
+        asker_lladdr: LinkAddr,
+        /// Whom it asked for.
+        target: Ipv4Addr,
+        /// The interface the route leaves by; `None` if there is no route, or none that forwards.
+        interface: Option<u32>,
+    },
     /// The deadline the core asked for has come, or some time has passed anyway.
     TimePassed,
     /// The daemon is stopping.

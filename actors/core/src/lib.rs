@@ -20,7 +20,7 @@ pub mod sweep;
 pub mod time;
 pub mod view;
 
-pub use arp::{Arp, Frame, Heard, Operation};
+pub use arp::{Arp, Frame, Heard, Mark, Operation};
 pub use event::Event;
 pub use fact::Fact;
 pub use ledger::Ledger;

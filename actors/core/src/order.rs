@@ -70,6 +70,32 @@ pub enum Order {
         /// The host.
         address: Ipv4Addr,
     },
+    /// Have the kernel answer for the address on the segment (`NTF_PROXY`).
+    PutProxy {
+        /// Where it answers.
+        segment: SegmentId,
+        /// For whom.
+        address: Ipv4Addr,
+    },
+    /// Have it no longer answer for the address.
+    DeleteProxy {
+        /// Where it answered.
+        segment: SegmentId,
+        /// For whom.
+        address: Ipv4Addr,
+    },
+    /// Ask the kernel where it would forward a packet to that came in on the segment, and tell it as
+    /// [`crate::Fact::RouteFound`].
+    FindRoute {
+        /// Where the target was asked for.
+        segment: SegmentId,
+        /// Who asked: the packet's source.
+        asker: Ipv4Addr,
+        /// Its link-layer address, to be told again.
+        asker_lladdr: LinkAddr,
+        /// The packet's destination.
+        target: Ipv4Addr,
+    },
     /// Send a frame.
     Transmit {
         /// On which segment.

@@ -3,11 +3,14 @@
 //! A plan is checked before it gets here (the binary's configuration does that, with file and line); the
 //! core takes it as given.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
+
+use crate::lladdr::LinkAddr;
 
 /// A domain's place in the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,8 +85,26 @@ pub struct SegmentPlan {
     pub source: Option<Ipv4Addr>,
     /// What may be learned and routed here.
     pub prefixes: Vec<Ipv4Network>,
-    /// Who is answered for here.
+    /// Who answers for whom here.
     pub answer: Answer,
+    /// What makes the kernel answer, if it is the one who does.
+    #[serde(default)]
+    pub kernel: KernelProxy,
+    /// Whether hosts of this very segment are answered for, too.
+    #[serde(default)]
+    pub private_vlan: PrivateVlan,
+    /// Prefixes answered for here whether or not a host is known.
+    #[serde(default)]
+    pub publish: Vec<Ipv4Network>,
+    /// Prefixes never learned, routed, asked for or answered here.
+    #[serde(default)]
+    pub never: Vec<Ipv4Network>,
+    /// Hosts that live here whether or not they are heard.
+    #[serde(default)]
+    pub hosts: BTreeMap<Ipv4Addr, LinkAddr>,
+    /// Addresses that only this link-layer address may hold, and only here.
+    #[serde(default)]
+    pub pins: BTreeMap<Ipv4Addr, LinkAddr>,
     /// Paced probes over the prefixes; `None`: no sweeps.
     pub sweep: Option<SweepPlan>,
     /// When a quiet host is asked and given up.
@@ -115,12 +136,17 @@ impl LinkKind {
     }
 }
 
-/// Who answers for what on a segment.
+/// Who answers for whom on a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
     /// We answer for hosts alive on another segment of the domain.
     Live,
+    /// We answer for those, and for any target whose route leaves by another interface, as the kernel's
+    /// `proxy_arp` does (`arp_fwd_proxy` in net/ipv4/arp.c).
+    Routed,
+    /// The kernel answers; we keep its settings right.
+    Kernel,
     /// Nobody is answered.
     Off,
 }
@@ -130,8 +156,97 @@ impl Answer {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
+            Self::Routed => "routed",
+            Self::Kernel => "kernel",
             Self::Off => "off",
         }
+    }
+
+    /// Whether answers are ours to give.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Live | Self::Routed)
+    }
+}
+
+/// What makes the kernel answer on a segment with [`Answer::Kernel`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KernelProxy {
+    /// The setting `proxy_arp`: everything routed elsewhere.
+    #[default]
+    ProxyArp,
+    /// One entry (`ip neigh add proxy`) for each host alive on another segment, and for each published address.
+    Entries,
+}
+
+/// Whether hosts of one segment, kept apart by their switch or access point, are answered for each other
+/// (RFC 3069; the kernel's `proxy_arp_pvlan`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivateVlan {
+    /// No: they reach each other by themselves.
+    #[default]
+    Off,
+    /// Each for each other.
+    Open,
+    /// Only within a group.
+    Groups(Groups),
+}
+
+impl PrivateVlan {
+    /// Whether there is any answering on the segment itself.
+    pub fn is_on(&self) -> bool {
+        *self != Self::Off
+    }
+
+    /// The word used in tables.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Open => "open",
+            Self::Groups(_) => "groups",
+        }
+    }
+
+    /// Whether `asker` may be given an answer for `target` on their common segment.
+    pub fn joins(&self, asker: Ipv4Addr, target: Ipv4Addr) -> bool {
+        match self {
+            Self::Off => false,
+            Self::Open => true,
+            Self::Groups(groups) => match (groups.group_of(asker), groups.group_of(target)) {
+                (Group::Isolated, _) | (_, Group::Isolated) => false,
+                (one, other) => one == other,
+            },
+        }
+    }
+}
+
+/// Who reaches whom on a private VLAN, in the terms of RFC 5517. Addresses in no list are a community of
+/// their own; one that is both in a community and isolated is isolated.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Groups {
+    /// Prefixes of each named community; communities do not overlap.
+    pub communities: BTreeMap<String, Vec<Ipv4Network>>,
+    /// Prefixes of hosts that reach nobody on the segment.
+    pub isolated: Vec<Ipv4Network>,
+}
+
+/// One address's place among the groups.
+#[derive(PartialEq, Eq)]
+enum Group<'a> {
+    Isolated,
+    Community(&'a str),
+    Rest,
+}
+
+impl Groups {
+    fn group_of(&self, address: Ipv4Addr) -> Group<'_> {
+        let holds = |prefixes: &[Ipv4Network]| prefixes.iter().any(|prefix| prefix.contains(address));
+        if holds(&self.isolated) {
+            return Group::Isolated;
+        }
+        let community = self.communities.iter().find(|(_, prefixes)| holds(prefixes));
+        community.map_or(Group::Rest, |(name, _)| Group::Community(name))
     }
 }
 

@@ -92,8 +92,12 @@ pub struct SegmentView {
     pub state: Word,
     /// The interface's own link-layer address; empty while it is absent.
     pub lladdr: LinkAddr,
-    /// `live` or `off`.
+    /// `live`, `routed`, `kernel` or `off`.
     pub answer: Word,
+    /// `off`, `open` or `groups`.
+    pub private_vlan: Word,
+    /// Prefixes answered for whether or not a host is known.
+    pub publish: Vec<Ipv4Network>,
     /// How many hosts live here.
     pub hosts: u64,
     /// What happened to frames.
@@ -259,12 +263,15 @@ mod tests {
                 state: "no_carrier".into(),
                 lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
                 answer: "live".into(),
+                private_vlan: "off".into(),
+                publish: vec!["10.2.0.64/28".parse().expect("a prefix")],
                 hosts: 2,
                 counters: CountersView { read: 5, answered: 4, probed: 3, dropped: 2, malformed: 1 },
             },
             concat!(
                 r#"{"domain":"cluster","segment":"lan","interface":"eth0","kind":"ethernet","#,
-                r#""state":"no_carrier","lladdr":"02:00:00:00:00:01","answer":"live","hosts":2,"#,
+                r#""state":"no_carrier","lladdr":"02:00:00:00:00:01","answer":"live","#,
+                r#""private_vlan":"off","publish":["10.2.0.64/28"],"hosts":2,"#,
                 r#""read":5,"answered":4,"probed":3,"dropped":2,"malformed":1}"#,
             ),
         );

@@ -243,7 +243,7 @@ impl FramePort for PacketPort {
             let length = self.arena.lengths[slot].min(ROOM);
             tally.read += 1;
             match arp::decode(self.medium.kind, &self.arena.frames[slot][..length]) {
-                Ok(arp) => heard.push(Heard { arp, from: self.arena.names[slot].source() }),
+                Ok(arp) => heard.push(Heard { arp, from: self.arena.names[slot].source(), mark: None }),
                 Err(refused) => {
                     tally.malformed += 1;
                     tally.last_refusal = Some(refused);

@@ -80,7 +80,7 @@ fn a_request_is_heard_with_its_frames_source() {
         target_lladdr: LinkAddr::ethernet([0; 6]),
         target: OWN,
     };
-    assert_eq!(heard, [Heard { arp, from: LinkAddr::ethernet([2, 0, 0, 0, 0, 9]) }]);
+    assert_eq!(heard, [Heard { arp, from: LinkAddr::ethernet([2, 0, 0, 0, 0, 9]), mark: None }]);
     assert_eq!(tally, Tally { read: 1, ..Tally::default() });
 }
 

@@ -1,5 +1,6 @@
 //! Stand-ins for the edge: a link whose frames are put in by hand, and a kernel that remembers its tables.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -10,7 +11,8 @@ use arpherd_actors::io::{FramePort, PortError, Refusal, RouteTable, Tally, Write
 use arpherd_actors::port::{Opener, Readiness};
 use arpherd_core::fact::Link;
 use arpherd_core::plan::{
-    Answer, DomainPlan, ExpiryPlan, Limits, LinkKind, RoutePlan, SegmentPlan, SweepPlan,
+    Answer, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, PrivateVlan, RoutePlan, SegmentPlan,
+    SweepPlan,
 };
 use arpherd_core::{Arp, DomainId, Frame, Heard, LinkAddr, Operation, Plan};
 use futures_util::stream::unfold;
@@ -171,6 +173,12 @@ pub(crate) fn plan(sweep: Option<SweepPlan>) -> Plan {
         source: None,
         prefixes: vec!["10.0.0.0/24".parse().expect("a prefix")],
         answer: Answer::Live,
+        kernel: KernelProxy::ProxyArp,
+        private_vlan: PrivateVlan::Off,
+        publish: Vec::new(),
+        never: Vec::new(),
+        hosts: BTreeMap::new(),
+        pins: BTreeMap::new(),
         sweep,
         expiry: ExpiryPlan {
             quiet: Duration::from_secs(30),
@@ -223,5 +231,5 @@ pub(crate) fn request(from: u8, target: u8) -> Heard {
         target_lladdr: LinkAddr::UNKNOWN,
         target: address(target),
     };
-    Heard { arp, from: lladdr(from) }
+    Heard { arp, from: lladdr(from), mark: None }
 }

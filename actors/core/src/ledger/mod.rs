@@ -144,7 +144,7 @@ impl Ledger {
             Fact::RouteRefused { segment, address, errno, reason } => {
                 self.route_refused(now, segment, address, errno, reason, orders);
             }
-            Fact::TimePassed => {}
+            Fact::RouteFound { .. } | Fact::TimePassed => {}
             Fact::Stopped { purge } => self.stop(purge, orders),
         }
         self.watch_conflicts(now);
@@ -159,6 +159,7 @@ impl Ledger {
         let segment = match fact {
             Fact::Heard { segment, .. }
             | Fact::LinkChanged { segment, .. }
+            | Fact::RouteFound { segment, .. }
             | Fact::RouteRefused { segment, .. } => Some(*segment),
             Fact::RouteAppeared(seen) | Fact::RouteVanished(seen) => seen.segment,
             _ => None,

@@ -62,6 +62,8 @@ impl Ledger {
                 state: segment.down.map_or("up", super::DownReason::as_str).into(),
                 lladdr: segment.lladdr(),
                 answer: segment.plan.answer.as_str().into(),
+                private_vlan: segment.plan.private_vlan.as_str().into(),
+                publish: segment.plan.publish.clone(),
                 hosts: u64::from(segment.hosts),
                 counters: CountersView {
                     dropped: segment.shed,

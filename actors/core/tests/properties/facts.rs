@@ -1,12 +1,14 @@
 //! A plan with some of everything, and arbitrary facts about it.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_core::arp::{Arp, Heard, Operation};
 use arpherd_core::fact::{Link, RouteSeen};
 use arpherd_core::plan::{
-    Answer, DomainId, DomainPlan, ExpiryPlan, Limits, LinkKind, Plan, RoutePlan, SegmentPlan, SweepPlan,
+    Answer, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan, RoutePlan,
+    SegmentPlan, SweepPlan,
 };
 use arpherd_core::{Fact, LinkAddr, SegmentId};
 use ipnetwork::Ipv4Network;
@@ -28,6 +30,12 @@ pub(crate) fn segment(name: &str, domain: u16, prefix: &str) -> SegmentPlan {
         source: None,
         prefixes: vec![net(prefix)],
         answer: Answer::Live,
+        kernel: KernelProxy::ProxyArp,
+        private_vlan: PrivateVlan::Off,
+        publish: Vec::new(),
+        never: Vec::new(),
+        hosts: BTreeMap::new(),
+        pins: BTreeMap::new(),
         sweep: Some(SweepPlan { interval: Duration::from_secs(60), rate: 500, in_flight: 16 }),
         expiry: ExpiryPlan {
             quiet: Duration::from_secs(30),
@@ -113,8 +121,11 @@ fn any_arp() -> impl Strategy<Value = Arp> {
 }
 
 fn any_heard() -> impl Strategy<Value = Heard> {
-    (any_arp(), proptest::option::weighted(0.1, any_lladdr()))
-        .prop_map(|(arp, from)| Heard { arp, from: from.unwrap_or(arp.sender_lladdr) })
+    (any_arp(), proptest::option::weighted(0.1, any_lladdr())).prop_map(|(arp, from)| Heard {
+        arp,
+        from: from.unwrap_or(arp.sender_lladdr),
+        mark: None,
+    })
 }
 
 fn any_link() -> impl Strategy<Value = Link> {

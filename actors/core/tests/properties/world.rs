@@ -192,5 +192,5 @@ impl World {
 }
 
 fn heard(segment: SegmentId, arp: Arp) -> Fact {
-    Fact::Heard { segment, heard: Heard { arp, from: arp.sender_lladdr } }
+    Fact::Heard { segment, heard: Heard { arp, from: arp.sender_lladdr, mark: None } }
 }

@@ -88,7 +88,7 @@ fn an_asker_from_outside_the_prefixes_is_answered_and_not_learned() {
 fn an_asker_behind_a_repeater_is_answered() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
-    let heard = Heard { arp: host(20).asks(ip(9)), from: mac(99) };
+    let heard = Heard { arp: host(20).asks(ip(9)), from: mac(99), mark: None };
     assert_eq!(bench.tell(Fact::Heard { segment: B, heard }).answers(), [(B, ip(9), mac(20))]);
 }
 

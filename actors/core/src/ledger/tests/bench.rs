@@ -1,5 +1,6 @@
 //! A ledger on a bench: facts go in at virtual times, orders come out with theirs.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use super::log::Log;
 use crate::arp::{Arp, Heard, Operation};
 use crate::fact::{Fact, Link, RouteSeen};
 use crate::plan::{
-    Answer, DomainId, DomainPlan, ExpiryPlan, Limits, LinkKind, Plan, RoutePlan, SegmentId, SegmentPlan,
-    SweepPlan,
+    Answer, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan, RoutePlan,
+    SegmentId, SegmentPlan, SweepPlan,
 };
 use crate::{Ledger, LinkAddr, Time};
 
@@ -119,6 +120,12 @@ pub(super) fn segment(name: char, prefixes: &[Ipv4Network]) -> SegmentPlan {
         source: None,
         prefixes: prefixes.to_vec(),
         answer: Answer::Live,
+        kernel: KernelProxy::ProxyArp,
+        private_vlan: PrivateVlan::Off,
+        publish: Vec::new(),
+        never: Vec::new(),
+        hosts: BTreeMap::new(),
+        pins: BTreeMap::new(),
         sweep: Some(SweepPlan { interval: 60 * SECOND, rate: 500, in_flight: 256 }),
         expiry: ExpiryPlan { quiet: 30 * SECOND, interval: SECOND, unicast: None, broadcast: 2 },
         limits: Limits { hosts: 65_536, hosts_per_lladdr: 64, new_per_second: 2000 },
@@ -205,7 +212,7 @@ impl Bench {
     }
 
     pub(super) fn hears(&mut self, segment: SegmentId, arp: Arp) -> Log {
-        self.tell(Fact::Heard { segment, heard: Heard { arp, from: arp.sender_lladdr } })
+        self.tell(Fact::Heard { segment, heard: Heard { arp, from: arp.sender_lladdr, mark: None } })
     }
 
     /// A host speaks on the segment, and is known from then on.

@@ -170,7 +170,7 @@ fn what_is_no_station_of_the_link_is_neither_learned_nor_answered() {
 }
 
 fn relayed(arp: Arp, from: LinkAddr) -> Fact {
-    Fact::Heard { segment: A, heard: Heard { arp, from } }
+    Fact::Heard { segment: A, heard: Heard { arp, from, mark: None } }
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn facts_about_a_segment_outside_the_plan_are_ignored() {
     let seen = crate::fact::RouteSeen { segment: Some(stranger), ..super::bench::our_route(A, 9) };
     let address = Ipv4Addr::new(10, 0, 0, 9);
     for fact in [
-        Fact::Heard { segment: stranger, heard: Heard { arp: host(9).speaks(), from: mac(9) } },
+        Fact::Heard { segment: stranger, heard: Heard { arp: host(9).speaks(), from: mac(9), mark: None } },
         Fact::LinkChanged { segment: stranger, link: None },
         Fact::RouteAppeared(seen),
         Fact::RouteVanished(seen),
