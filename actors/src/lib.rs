@@ -28,6 +28,7 @@ pub mod clock;
 pub mod errands;
 pub mod io;
 pub mod messages;
+pub mod needs;
 pub mod owner;
 pub mod port;
 pub mod recorder;
