@@ -12,7 +12,7 @@ use slog::{Logger, error, info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{LogFormat, LogLevel, ReportArgs};
-use crate::config::{Config, Loaded, OnExit, Sysctl};
+use crate::config::{Config, Loaded, OnExit, Part};
 use crate::control::{Answer, BoxFuture, ControlError, Oracle, Question, Server, ServerHandle, Unavailable};
 use crate::log;
 
@@ -64,11 +64,16 @@ async fn live(
     log: &Logger,
     volume: &Volume,
 ) -> ExitCode {
-    let plan = config.plan();
+    let mut parts = config.parts();
+    let Some(part) = parts.pop().filter(|part| parts.is_empty() && part.netns.is_none()) else {
+        error!(log, "not_started"; "error" => "segments in other network namespaces are not served yet");
+        return ExitCode::from(EX_SOFTWARE);
+    };
+    let Part { plan, manage, .. } = part;
     let names = log::Names::new(&plan);
     let teller_log = log.clone();
     let charge = Charge {
-        manage: config.segments().map(|segment| segment.sysctl == Sysctl::Manage).collect(),
+        manage,
         purge: config.daemon.on_exit == OnExit::Purge,
         record: record.map(Path::to_path_buf),
         plan,

@@ -9,6 +9,7 @@
 //! ```
 //! Defaults live in `model` and are filled in by the reader, so that a value without an origin is a default.
 
+mod addresses;
 mod duration;
 mod errors;
 mod file;
@@ -19,6 +20,7 @@ mod model;
 mod network;
 mod parsed;
 mod path;
+mod private_vlan;
 mod reader;
 mod rules;
 mod schema;
@@ -39,7 +41,7 @@ use ipnetwork::Ipv4Network;
 
 pub(crate) use errors::{ConfigError, EX_USAGE, Origin};
 pub(crate) use fillarpd::FillarpdArgs;
-pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, OnExit, Sysctl};
+pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, OnExit, Part};
 pub(crate) use reader::Row;
 pub(crate) use source::Setting;
 

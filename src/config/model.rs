@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use arpherd_core::LinkAddr;
 use arpherd_core::plan::{
     Answer, COVER_METRIC, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan,
     RoutePlan, SegmentPlan, SweepPlan,
@@ -99,8 +100,20 @@ pub(crate) struct Segment {
     pub(crate) source: Option<Ipv4Addr>,
     /// What may be learned and routed here; `None`: the domain's prefixes.
     pub(crate) prefixes: Option<Vec<Ipv4Network>>,
-    /// Who is answered for here.
+    /// Who answers for whom here.
     pub(crate) answer: Answer,
+    /// What makes the kernel answer, if it does.
+    pub(crate) kernel: KernelProxy,
+    /// Whether hosts of this very segment are answered for, too.
+    pub(crate) private_vlan: PrivateVlan,
+    /// Prefixes answered for whether or not a host is known.
+    pub(crate) publish: Vec<Ipv4Network>,
+    /// Prefixes never learned, routed or answered.
+    pub(crate) never: Vec<Ipv4Network>,
+    /// Hosts that live here whether or not they are heard.
+    pub(crate) hosts: BTreeMap<Ipv4Addr, LinkAddr>,
+    /// Addresses that only this link-layer address may hold, and only here.
+    pub(crate) pins: BTreeMap<Ipv4Addr, LinkAddr>,
     /// The pace of sweeps; `None`: no sweeps.
     pub(crate) sweep: Option<SweepPlan>,
     /// When a quiet host is asked and given up.
@@ -109,14 +122,41 @@ pub(crate) struct Segment {
     pub(crate) limits: Limits,
     /// Who looks after the kernel settings.
     pub(crate) sysctl: Sysctl,
+    /// The name of the network namespace it lies in; `None`: the daemon's own.
+    pub(crate) netns: Option<String>,
+}
+
+/// What lies in one network namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The namespace's name; `None`: the daemon's own.
+    pub(crate) netns: Option<String>,
+    /// Its domains and segments.
+    pub(crate) plan: Plan,
+    /// Whether each segment's kernel settings are ours to manage; by segment.
+    pub(crate) manage: Vec<bool>,
 }
 
 impl Config {
-    /// What the core is to look after. Ids are positions: domains in order, segments counted over all of them.
-    pub(crate) fn plan(&self) -> Plan {
-        let numbered = (0_u16..).map(DomainId).zip(&self.domains);
+    /// What the core is to look after, a plan for each network namespace: the daemon's own first, then by
+    /// name. Ids are positions: domains in order, segments counted over all of them.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let mut spaces: BTreeMap<Option<&str>, Vec<&Domain>> = BTreeMap::new();
+        for domain in &self.domains {
+            spaces.entry(domain.netns()).or_default().push(domain);
+        }
+        let part = |(netns, domains): (Option<&str>, Vec<&Domain>)| Part {
+            netns: netns.map(str::to_owned),
+            plan: self.plan_of(&domains),
+            manage: segments_of(&domains).map(|segment| segment.sysctl == Sysctl::Manage).collect(),
+        };
+        spaces.into_iter().map(part).collect()
+    }
+
+    fn plan_of(&self, domains: &[&Domain]) -> Plan {
+        let numbered = (0_u16..).map(DomainId).zip(domains);
         Plan {
-            domains: self.domains.iter().map(Domain::plan).collect(),
+            domains: domains.iter().map(|domain| domain.plan()).collect(),
             segments: numbered
                 .flat_map(|(id, domain)| domain.segments.iter().map(move |segment| segment.plan(id, domain)))
                 .collect(),
@@ -124,19 +164,39 @@ impl Config {
         }
     }
 
-    /// The segments in the plan's order, for what the plan leaves out: a segment's id is its place here.
+    /// All domains in one plan, for tests of a single namespace.
+    #[cfg(test)]
+    pub(crate) fn plan(&self) -> Plan {
+        self.plan_of(&self.domains.iter().collect::<Vec<_>>())
+    }
+
+    /// All segments, domain by domain.
     pub(crate) fn segments(&self) -> impl Iterator<Item = &Segment> {
         self.domains.iter().flat_map(|domain| &domain.segments)
     }
 }
 
+fn segments_of<'d>(domains: &[&'d Domain]) -> impl Iterator<Item = &'d Segment> {
+    domains.iter().flat_map(|domain| &domain.segments)
+}
+
 impl Domain {
+    /// The network namespace that all its segments lie in.
+    pub(crate) fn netns(&self) -> Option<&str> {
+        self.segments.first().and_then(|segment| segment.netns.as_deref())
+    }
+
     fn plan(&self) -> DomainPlan {
         DomainPlan { name: self.name.clone(), prefixes: self.prefixes.clone() }
     }
 }
 
 impl Segment {
+    /// What may be learned and routed here.
+    pub(crate) fn prefixes_in<'d>(&'d self, domain: &'d Domain) -> &'d [Ipv4Network] {
+        self.prefixes.as_deref().unwrap_or(&domain.prefixes)
+    }
+
     fn plan(&self, id: DomainId, domain: &Domain) -> SegmentPlan {
         SegmentPlan {
             name: self.name.clone(),
@@ -144,14 +204,14 @@ impl Segment {
             interface: self.interface.clone(),
             kind: self.kind,
             source: self.source,
-            prefixes: self.prefixes.clone().unwrap_or_else(|| domain.prefixes.clone()),
+            prefixes: self.prefixes_in(domain).to_vec(),
             answer: self.answer,
-            kernel: KernelProxy::ProxyArp,
-            private_vlan: PrivateVlan::Off,
-            publish: Vec::new(),
-            never: Vec::new(),
-            hosts: BTreeMap::new(),
-            pins: BTreeMap::new(),
+            kernel: self.kernel,
+            private_vlan: self.private_vlan.clone(),
+            publish: self.publish.clone(),
+            never: self.never.clone(),
+            hosts: self.hosts.clone(),
+            pins: self.pins.clone(),
             sweep: self.sweep,
             expiry: self.expiry,
             limits: self.limits,

@@ -58,6 +58,11 @@ pub(crate) fn within(inner: Ipv4Network, outer: Ipv4Network) -> bool {
     inner.prefix() >= outer.prefix() && outer.contains(inner.network())
 }
 
+/// Whether the two share an address.
+pub(crate) fn overlap(one: Ipv4Network, other: Ipv4Network) -> bool {
+    within(one, other) || within(other, one)
+}
+
 /// Finds networks that lie in another of the list: pairs of places, the inner one first.
 ///
 /// Networks are either apart or one holds the other, so once they are sorted one look back is enough.

@@ -32,6 +32,11 @@ pub(crate) struct Table<'m> {
 }
 
 impl<'m> Table<'m> {
+    /// Its keys.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'m str> + use<'m> {
+        self.entries.into_iter().flatten().map(|(key, _)| key.as_str())
+    }
+
     /// The value of this key.
     pub(crate) fn get(&self, key: &str) -> Option<&'m Value> {
         self.entries?.get(key)
@@ -70,11 +75,11 @@ impl<'m> Reader<'m> {
     /// The tables under this key, by the names that the operator gave them.
     pub(crate) fn named(&mut self, parent: &Table<'m>, key: &str) -> Vec<(&'m str, Table<'m>)> {
         let table = self.open(parent, key);
-        let names = table.entries.into_iter().flatten().map(|(name, _)| name.as_str());
-        names.map(|name| (name, self.open(&table, name))).collect()
+        table.keys().map(|name| (name, self.open(&table, name))).collect()
     }
 
-    fn open(&mut self, parent: &Table<'m>, key: &str) -> Table<'m> {
+    /// The table under this key, whatever its keys are.
+    pub(crate) fn open(&mut self, parent: &Table<'m>, key: &str) -> Table<'m> {
         let path = parent.path.key(key);
         let mut broken = false;
         let entries = match parent.get(key) {
@@ -91,8 +96,8 @@ impl<'m> Reader<'m> {
 
     /// Refuses every key of the table that is none of these.
     pub(crate) fn known_keys(&mut self, table: &Table<'m>, known: &[&str]) {
-        for key in table.entries.into_iter().flatten().map(|(key, _)| key) {
-            if known.contains(&key.as_str()) {
+        for key in table.keys() {
+            if known.contains(&key) {
                 continue;
             }
             let hint = text::did_you_mean(key, known)
@@ -154,16 +159,39 @@ impl<'m> Reader<'m> {
         key: &str,
         want: &W,
     ) -> Option<Option<Vec<W::Value>>> {
+        let values = self.items(table, key, want)?;
+        if values.as_ref().is_some_and(Vec::is_empty) {
+            let text = format!("found an empty list, expected at least one: {}", want.expected());
+            self.problem(&table.path.key(key), text);
+            return None;
+        }
+        Some(values)
+    }
+
+    /// The list under a key, of any length; without the key it is empty. `None` after a problem.
+    pub(crate) fn any_list<W: Want>(
+        &mut self,
+        table: &Table<'m>,
+        key: &str,
+        want: &W,
+    ) -> Option<Vec<W::Value>> {
+        let values = self.items(table, key, want)?.unwrap_or_default();
+        if values.is_empty() {
+            self.left_out(table, key, serde_json::json!([]));
+        }
+        Some(values)
+    }
+
+    /// The items of a list; noted as in effect if there are any.
+    fn items<W: Want>(&mut self, table: &Table<'m>, key: &str, want: &W) -> Option<Option<Vec<W::Value>>> {
         let path = table.path.key(key);
         let split;
         let items: &[Value] = match table.get(key) {
             None | Some(Value::Empty(..)) => return Some(None),
             Some(Value::Array(_, items)) => items,
             Some(Value::String(tag, text)) if self.merged.is_untyped(&path) => {
-                split = text
-                    .split(',')
-                    .map(|item| Value::String(*tag, item.trim().to_owned()))
-                    .collect::<Vec<_>>();
+                let items = text.split(',').filter(|_| !text.trim().is_empty());
+                split = items.map(|item| Value::String(*tag, item.trim().to_owned())).collect::<Vec<_>>();
                 &split
             }
             Some(other) => {
@@ -171,36 +199,22 @@ impl<'m> Reader<'m> {
                 return None;
             }
         };
-        if items.is_empty() {
-            self.problem(&path, format!("found an empty list, expected at least one: {}", want.expected()));
-            return None;
-        }
         let read = items.iter().enumerate().map(|(index, item)| self.read(&path.item(index), item, want));
         let values = read.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()?;
-        self.in_effect(path, values.iter().map(|value| want.show(value)).collect());
+        if !values.is_empty() {
+            self.in_effect(path, values.iter().map(|value| want.show(value)).collect());
+        }
         Some(Some(values))
     }
 
-    /// A key that a later version will fill; only its empty value is taken.
-    pub(crate) fn unsupported(&mut self, table: &Table<'m>, key: &str, empty: &serde_json::Value) {
+    /// Notes the value of a key under which nothing stands, or an empty list or table.
+    pub(crate) fn left_out(&mut self, table: &Table<'m>, key: &str, value: serde_json::Value) {
         let path = table.path.key(key);
-        let row = |origin| Row { key: path.clone(), value: empty.clone(), note: "not set", origin };
-        match table.get(key) {
-            None => self.rows.push(row(Origin::Default)),
-            Some(value) if is_empty(value, empty) => {
-                let origin = self.merged.origin(&path);
-                self.rows.push(row(origin));
-            }
-            Some(value) => {
-                let empty =
-                    if empty.is_null() { "nothing".to_owned() } else { empty.to_string().replace('"', "") };
-                self.mismatch(
-                    &path,
-                    value,
-                    &format!("expected {empty}: {key} is not supported by this version"),
-                );
-            }
-        }
+        let origin = match table.get(key) {
+            None | Some(Value::Empty(..)) => Origin::Default,
+            Some(_) => self.merged.origin(&path),
+        };
+        self.rows.push(Row { key: path, value, note: "", origin });
     }
 
     /// Notes that a key is absent and what its value then follows from.
@@ -225,6 +239,11 @@ impl<'m> Reader<'m> {
     /// Where the value at this path came from.
     pub(crate) fn origin(&self, path: &KeyPath) -> Origin {
         self.merged.origin(path)
+    }
+
+    /// Whether there is a problem with the value at this path already.
+    pub(crate) fn has_problem(&self, path: &KeyPath) -> bool {
+        self.problems.iter().any(|problem| problem.key.as_ref() == Some(path))
     }
 
     /// Notes a problem with the value at this path.
@@ -256,16 +275,6 @@ impl<'m> Reader<'m> {
 
 /// "an IPv4 network, like …" in a sentence about several.
 fn plural(expected: &str) -> String {
-    expected.trim_start_matches("an ").replacen("network,", "networks,", 1)
-}
-
-fn is_empty(value: &Value, empty: &serde_json::Value) -> bool {
-    match value {
-        Value::Empty(..) => true,
-        Value::Array(_, items) => items.is_empty() && empty.is_array(),
-        Value::Dict(_, entries) => entries.is_empty() && empty.is_object(),
-        Value::Bool(_, flag) => !flag && empty == "off",
-        Value::String(_, text) => empty == text.as_str(),
-        _ => false,
-    }
+    let many = expected.trim_start_matches("an ").replacen("network,", "networks,", 1);
+    many.replacen("network or address,", "networks or addresses,", 1)
 }

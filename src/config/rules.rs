@@ -2,7 +2,11 @@
 //!
 //! A list or name that already had a problem is empty here, and nothing more is said about it.
 
-use std::collections::{HashMap, HashSet};
+mod answering;
+mod spaces;
+mod stations;
+
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
@@ -31,9 +35,12 @@ pub(crate) fn check(reader: &mut Reader<'_>, config: &Config, drop_in: bool) {
             let path = path.key("segments").key(&segment.name);
             segment_prefixes(reader, &path, segment, domain);
             source(reader, &path, segment, domain, drop_in);
+            answering::check(reader, &path, segment, domain);
         }
+        stations::check(reader, &path, domain);
+        spaces::one_netns(reader, &path, domain);
     }
-    apart(reader, &domains, config);
+    spaces::apart(reader, &domains, config);
 }
 
 fn no_nesting(reader: &mut Reader<'_>, path: &KeyPath, prefixes: &[Ipv4Network]) {
@@ -106,38 +113,6 @@ fn source(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment, domain: &D
 /// RFC 3021: a /31 has no network and no broadcast address, nor has a /32.
 fn is_reserved(address: Ipv4Addr, network: Ipv4Network) -> bool {
     network.prefix() <= 30 && (address == network.network() || address == network.broadcast())
-}
-
-/// Domains share no address: one route cannot serve two of them.
-fn apart(reader: &mut Reader<'_>, domains: &KeyPath, config: &Config) {
-    let mut all = Vec::new();
-    for domain in &config.domains {
-        all.extend(domain.prefixes.iter().enumerate().map(|(index, network)| (domain, index, *network)));
-    }
-    let networks: Vec<_> = all.iter().map(|(_, _, network)| *network).collect();
-    let mut told = HashSet::new();
-    for (inner, outer) in nested(&networks) {
-        let (Some((domain, index, network)), Some((other, at, holder))) = (all.get(inner), all.get(outer))
-        else {
-            continue;
-        };
-        if domain.name == other.name {
-            continue;
-        }
-        let place = |domain: &Domain, index| domains.key(&domain.name).key("prefixes").item(index);
-        // Of two that clash, the one that stands further down is told.
-        let (here, there) = (place(domain, *index), place(other, *at));
-        let (place, found, against, name) = if line(&reader.origin(&here)) >= line(&reader.origin(&there)) {
-            (here, network, holder, &other.name)
-        } else {
-            (there, holder, network, &domain.name)
-        };
-        let text = format!("found {found}, expected a network apart from {against} of the domain {name}");
-        // A wide network may clash with many; once is enough.
-        if told.insert(place.clone()) {
-            reader.problem(&place, text);
-        }
-    }
 }
 
 fn line(origin: &Origin) -> usize {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use arpherd_core::plan::RoutePlan;
 
 use super::model::{CONTROL, Config, Daemon, Domain, HIGHEST_METRIC, OnExit, ROUTES};
+use super::path::KeyPath;
 use super::reader::{Reader, Table};
 use super::segment;
 use super::text;
@@ -13,7 +14,7 @@ use super::want::{self, Network, SocketPath, Whole, Word, printable};
 /// The longest name of a domain or segment, in characters; tables have to hold it.
 pub(crate) const LONGEST_NAME: usize = 64;
 
-const ON_EXIT: Word<OnExit> = Word { words: &[("purge", OnExit::Purge), ("keep", OnExit::Keep)], later: &[] };
+const ON_EXIT: Word<OnExit> = Word { words: &[("purge", OnExit::Purge), ("keep", OnExit::Keep)] };
 
 /// 0 to 4 are the kernel's (unspec, redirect, kernel, boot) and the administrator's (static): routes marked so
 /// are not ours to adopt or purge.
@@ -61,7 +62,7 @@ fn domains<'m>(reader: &mut Reader<'m>, root: &Table<'m>) -> Vec<Domain> {
 
 /// A domain's prefixes are empty after a problem with them; the rules then leave it alone.
 fn domain<'m>(reader: &mut Reader<'m>, name: &str, table: &Table<'m>) -> Domain {
-    check_name(reader, name, table);
+    check_name(reader, name, &table.path);
     reader.known_keys(table, &["prefixes", "segments"]);
     let prefixes = reader.list(table, "prefixes", &Network);
     if matches!(prefixes, Some(None)) && !table.broken {
@@ -79,14 +80,14 @@ fn domain<'m>(reader: &mut Reader<'m>, name: &str, table: &Table<'m>) -> Domain 
 }
 
 /// Names stand in tables, logs and events as they are. Whether this one can.
-pub(crate) fn check_name<'m>(reader: &mut Reader<'m>, name: &str, table: &Table<'m>) -> bool {
+pub(crate) fn check_name(reader: &mut Reader<'_>, name: &str, path: &KeyPath) -> bool {
     let good = (1..=LONGEST_NAME).contains(&name.chars().count()) && printable(name);
     if !good {
         let found = text::quoted(name);
         let text = format!(
             "found the name {found}, expected 1 to {LONGEST_NAME} printable characters without spaces"
         );
-        reader.key_problem(&table.path, text);
+        reader.key_problem(path, text);
     }
     good
 }

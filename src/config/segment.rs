@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use arpherd_core::plan::{Answer, ExpiryPlan, Limits, LinkKind, SweepPlan};
+use arpherd_core::plan::{Answer, ExpiryPlan, KernelProxy, Limits, LinkKind, SweepPlan};
 use figment::value::Value;
 use serde_json::json;
 
+use super::addresses::{Prefix, stations};
 use super::model::{EXPIRY, LIMITS, SWEEP, Segment, Sysctl};
+use super::private_vlan::private_vlan;
 use super::reader::{Reader, Row, Table};
 use super::schema::check_name;
 use super::text;
-use super::want::{Address, InterfaceName, Length, Network, Want, Whole, Word};
+use super::want::{Address, InterfaceName, Length, NetnsName, Network, Want, Whole, Word};
 
 /// Every key of a segment.
 pub(crate) const KEYS: &[&str] = &[
@@ -19,6 +21,7 @@ pub(crate) const KEYS: &[&str] = &[
     "source",
     "prefixes",
     "answer",
+    "kernel",
     "private_vlan",
     "publish",
     "never",
@@ -38,12 +41,18 @@ const KIND: Word<Option<LinkKind>> = Word {
         ("wifi", Some(LinkKind::Wifi)),
         ("ipoib", Some(LinkKind::Ipoib)),
     ],
-    later: &[],
 };
-const ANSWER: Word<Answer> =
-    Word { words: &[("live", Answer::Live), ("off", Answer::Off)], later: &["routed", "kernel"] };
-const SYSCTL: Word<Sysctl> =
-    Word { words: &[("manage", Sysctl::Manage), ("leave", Sysctl::Leave)], later: &[] };
+const ANSWER: Word<Answer> = Word {
+    words: &[
+        ("live", Answer::Live),
+        ("routed", Answer::Routed),
+        ("kernel", Answer::Kernel),
+        ("off", Answer::Off),
+    ],
+};
+const KERNEL: Word<KernelProxy> =
+    Word { words: &[("proxy_arp", KernelProxy::ProxyArp), ("entries", KernelProxy::Entries)] };
+const SYSCTL: Word<Sysctl> = Word { words: &[("manage", Sysctl::Manage), ("leave", Sysctl::Leave)] };
 
 const SWEEP_INTERVAL: Length = Length { from: Duration::from_millis(100), to: Duration::from_hours(168) };
 const RATE: Whole = Whole { from: 1, to: 10_000_000, unit: "frames per second" };
@@ -57,7 +66,7 @@ const NEW_PER_SECOND: Whole = Whole { from: 1, to: 10_000_000, unit: "hosts per 
 
 /// Reads one segment. What had a problem is empty or the default.
 pub(crate) fn segment<'m>(reader: &mut Reader<'m>, name: &str, table: &Table<'m>) -> Segment {
-    let named = check_name(reader, name, table);
+    let named = check_name(reader, name, &table.path);
     reader.known_keys(table, KEYS);
     let interface = interface(reader, named.then_some(name), table);
     let kind = reader.value(table, "kind", &KIND, None).flatten();
@@ -66,8 +75,7 @@ pub(crate) fn segment<'m>(reader: &mut Reader<'m>, name: &str, table: &Table<'m>
     if matches!(prefixes, Some(None)) {
         reader.follows(table, "prefixes", "the domain's prefixes");
     }
-    let answer = reader.value(table, "answer", &ANSWER, Answer::Live).unwrap_or(Answer::Live);
-    later(reader, table);
+    let answer = reader.value(table, "answer", &ANSWER, Answer::Live);
     Segment {
         name: name.to_owned(),
         interface,
@@ -75,11 +83,18 @@ pub(crate) fn segment<'m>(reader: &mut Reader<'m>, name: &str, table: &Table<'m>
         source,
         // A list with a problem is empty: nothing more is said about it.
         prefixes: prefixes.unwrap_or(Some(Vec::new())),
-        answer,
+        answer: answer.unwrap_or(Answer::Live),
+        kernel: kernel(reader, table, answer),
+        private_vlan: private_vlan(reader, table),
+        publish: reader.any_list(table, "publish", &Prefix).unwrap_or_default(),
+        never: reader.any_list(table, "never", &Prefix).unwrap_or_default(),
+        hosts: stations(reader, table, "hosts"),
+        pins: stations(reader, table, "pins"),
         sweep: sweep(reader, table),
         expiry: expiry(reader, table, kind),
         limits: limits(reader, table),
         sysctl: reader.value(table, "sysctl", &SYSCTL, Sysctl::Manage).unwrap_or(Sysctl::Manage),
+        netns: reader.optional(table, "netns", &NetnsName, "the daemon's own").flatten(),
     }
 }
 
@@ -105,14 +120,30 @@ fn interface<'m>(reader: &mut Reader<'m>, name: Option<&str>, table: &Table<'m>)
     String::new()
 }
 
-/// Keys that are known, but have to be empty in this version.
-fn later<'m>(reader: &mut Reader<'m>, table: &Table<'m>) {
-    reader.unsupported(table, "private_vlan", &json!("off"));
-    reader.unsupported(table, "publish", &json!([]));
-    reader.unsupported(table, "never", &json!([]));
-    reader.unsupported(table, "hosts", &json!({}));
-    reader.unsupported(table, "pins", &json!({}));
-    reader.unsupported(table, "netns", &json!(null));
+/// How the kernel answers; only where it does is there anything to say. `answer` is `None` after a problem.
+fn kernel<'m>(reader: &mut Reader<'m>, table: &Table<'m>, answer: Option<Answer>) -> KernelProxy {
+    let given = !matches!(table.get("kernel"), None | Some(Value::Empty(..)));
+    match answer {
+        Some(Answer::Kernel) | None if given => {
+            reader.value(table, "kernel", &KERNEL, KernelProxy::ProxyArp).unwrap_or_default()
+        }
+        Some(Answer::Kernel) => {
+            reader.left_out(table, "kernel", json!("proxy_arp"));
+            KernelProxy::ProxyArp
+        }
+        Some(answer) if given => {
+            let text = format!(
+                "expected nothing: it is about answer: kernel, and here answer is {}",
+                answer.as_str()
+            );
+            reader.misfit(table, "kernel", &text);
+            KernelProxy::ProxyArp
+        }
+        _ => {
+            reader.follows(table, "kernel", "only with answer: kernel");
+            KernelProxy::ProxyArp
+        }
+    }
 }
 
 fn sweep<'m>(reader: &mut Reader<'m>, parent: &Table<'m>) -> Option<SweepPlan> {

@@ -22,7 +22,8 @@ pub(crate) struct Raw<'v> {
 }
 
 impl Raw<'_> {
-    fn text(&self) -> Option<String> {
+    /// The value as text, if it may be taken for one.
+    pub(crate) fn text(&self) -> Option<String> {
         match self.value {
             Value::String(_, text) => Some(text.clone()),
             Value::Char(_, c) => Some(c.to_string()),
@@ -116,10 +117,8 @@ impl Want for Length {
 
 /// One of a few words.
 pub(crate) struct Word<T: 'static> {
-    /// The words of this version.
+    /// The words, and what they mean.
     pub(crate) words: &'static [(&'static str, T)],
-    /// Words that a later version will know.
-    pub(crate) later: &'static [&'static str],
 }
 
 impl<T: Copy + PartialEq> Want for Word<T> {
@@ -135,13 +134,8 @@ impl<T: Copy + PartialEq> Want for Word<T> {
         // What YAML and TOML may have made of `off`.
         let word = if raw.value.to_bool() == Some(false) { Some("off".to_owned()) } else { raw.text() };
         let word = word.unwrap_or_default();
-        if let Some((_, value)) = self.words.iter().find(|(known, _)| *known == word.trim()) {
-            return Ok(*value);
-        }
-        let later = self.later.contains(&word.trim());
-        Err(later.then(|| {
-            format!("expected {}: {} is not supported by this version", self.expected(), word.trim())
-        }))
+        let known = self.words.iter().find(|(known, _)| *known == word.trim());
+        known.map(|(_, value)| *value).ok_or(None)
     }
     fn show(&self, value: &T) -> serde_json::Value {
         json!(self.words.iter().find(|(_, known)| known == value).map(|(word, _)| *word))
@@ -212,6 +206,28 @@ impl Want for InterfaceName {
     }
     fn read(&self, raw: Raw<'_>) -> Result<String, Option<String>> {
         raw.text().filter(|name| Self::fits(name)).ok_or(None)
+    }
+    fn show(&self, value: &String) -> serde_json::Value {
+        json!(value)
+    }
+}
+
+/// The name of a network namespace: a file of /run/netns.
+pub(crate) struct NetnsName;
+
+/// Octets in a file's name at the most.
+const NAME_MAX: usize = 255;
+
+impl Want for NetnsName {
+    type Value = String;
+    fn expected(&self) -> String {
+        "the name of a network namespace, as `ip netns` lists it, without spaces and slashes".to_owned()
+    }
+    fn read(&self, raw: Raw<'_>) -> Result<String, Option<String>> {
+        let fits = |name: &String| {
+            (1..=NAME_MAX).contains(&name.len()) && name != "." && name != ".." && !name.contains('/')
+        };
+        raw.text().filter(fits).filter(|name| printable(name)).ok_or(None)
     }
     fn show(&self, value: &String) -> serde_json::Value {
         json!(value)

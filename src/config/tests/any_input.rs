@@ -112,6 +112,17 @@ fn word() -> impl Strategy<Value = String> {
         "é",
         "\0",
         "%TAG",
+        "10.2.0.9",
+        "02:00:00:00:00:09",
+        "publish",
+        "never",
+        "pins",
+        "netns",
+        "answer",
+        "kernel",
+        "private_vlan",
+        "communities",
+        "isolated",
         "1979-05-27",
         "99999999999999999999999",
         "${HOME}",
@@ -147,6 +158,9 @@ fn key() -> impl Strategy<Value = String> {
         "limits.hosts",
         "limits.hosts_per_lladdr",
         "limits.new_per_second",
+        "private_vlan.communities",
+        "private_vlan.communities.red",
+        "private_vlan.isolated",
     ];
     let segment = segment::KEYS.iter().chain(&below).map(|key| format!("domains.lan.segments.eth0.{key}"));
     prop::sample::select(fixed.into_iter().chain(segment).collect::<Vec<_>>())

@@ -1,6 +1,7 @@
 //! The configuration as a whole.
 
 mod any_input;
+mod modes;
 mod no_file;
 mod sources;
 mod values;

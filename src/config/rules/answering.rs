@@ -1,0 +1,110 @@
+//! Rules between `answer` and what else is said about answering.
+
+use std::collections::BTreeMap;
+
+use arpherd_core::plan::{Answer, Groups, KernelProxy, PrivateVlan};
+use ipnetwork::Ipv4Network;
+
+use super::join;
+use crate::config::model::{Domain, Segment};
+use crate::config::network::{nested, overlap};
+use crate::config::path::KeyPath;
+use crate::config::reader::Reader;
+
+/// Proxy entries that published prefixes may become on one segment: the kernel keeps them in lists of 16
+/// heads (`PNEIGH_HASHMASK` in net/core/neighbour.c) and walks one for every question.
+const MOST_ENTRIES: u64 = 4_096;
+
+/// Checks what one segment says about answering.
+pub(super) fn check(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment, domain: &Domain) {
+    published(reader, &path.key("publish"), segment);
+    let path = path.key("private_vlan");
+    match (&segment.private_vlan, segment.answer) {
+        (PrivateVlan::Off, _) => {}
+        (_, Answer::Off) => {
+            let found = segment.private_vlan.as_str();
+            let text = format!("found {found}, expected off: with answer: off nobody is answered");
+            reader.problem(&path, text);
+        }
+        (PrivateVlan::Groups(_), Answer::Kernel) => {
+            let text =
+                "found groups, expected off or open: with answer: kernel there is no telling hosts apart";
+            reader.problem(&path, text.to_owned());
+        }
+        _ => {}
+    }
+    if let PrivateVlan::Groups(groups) = &segment.private_vlan {
+        members(reader, &path, groups, domain);
+    }
+}
+
+fn published(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment) {
+    let addresses = count(&segment.publish);
+    let expected = match (segment.answer, segment.kernel) {
+        _ if addresses == 0 => return,
+        (Answer::Off, _) => "no address: with answer: off nobody is answered".to_owned(),
+        (Answer::Kernel, KernelProxy::ProxyArp) => {
+            "kernel: entries beside them: with proxy_arp the kernel goes by its routes alone".to_owned()
+        }
+        (Answer::Kernel, KernelProxy::Entries) if addresses > MOST_ENTRIES => {
+            format!("at most {MOST_ENTRIES}: the kernel has an entry for each")
+        }
+        _ => return,
+    };
+    let noun = if addresses == 1 { "address" } else { "addresses" };
+    reader.problem(path, format!("found {addresses} {noun}, expected {expected}"));
+}
+
+/// How many addresses the networks hold, those of nested ones counted once.
+fn count(networks: &[Ipv4Network]) -> u64 {
+    let inner: Vec<usize> = nested(networks).into_iter().map(|(inner, _)| inner).collect();
+    let outer = networks.iter().enumerate().filter(|(place, _)| !inner.contains(place));
+    outer.map(|(_, network)| u64::from(network.size())).sum()
+}
+
+/// An address has one community at the most, and whoever is listed can be there at all.
+fn members(reader: &mut Reader<'_>, path: &KeyPath, groups: &Groups, domain: &Domain) {
+    let communities = path.key("communities");
+    let named = listed(&groups.communities, &communities);
+    let networks: Vec<_> = named.iter().map(|(_, _, network)| *network).collect();
+    for (inner, outer) in nested(&networks) {
+        let (Some((name, place, network)), Some((other, _, holder))) = (named.get(inner), named.get(outer))
+        else {
+            continue;
+        };
+        if name != other {
+            let text =
+                format!("found {network}, expected a network apart from {holder} of the community {other}");
+            reader.problem(place, text);
+        }
+    }
+    if domain.prefixes.is_empty() {
+        return;
+    }
+    let isolated = groups.isolated.iter().enumerate();
+    let isolated = isolated.map(|(index, network)| (path.key("isolated").item(index), *network));
+    let all = named.iter().map(|(_, place, network)| (place.clone(), *network)).chain(isolated);
+    for (place, network) in
+        all.filter(|(_, network)| domain.prefixes.iter().all(|it| !overlap(*it, *network)))
+    {
+        let text = format!(
+            "found {network}, expected addresses of the domain's prefixes ({})",
+            join(&domain.prefixes)
+        );
+        reader.problem(&place, text);
+    }
+}
+
+fn listed<'g>(
+    communities: &'g BTreeMap<String, Vec<Ipv4Network>>,
+    path: &KeyPath,
+) -> Vec<(&'g str, KeyPath, Ipv4Network)> {
+    let mut all = Vec::new();
+    for (name, networks) in communities {
+        let place = path.key(name);
+        all.extend(
+            networks.iter().enumerate().map(|(index, network)| (name.as_str(), place.item(index), *network)),
+        );
+    }
+    all
+}

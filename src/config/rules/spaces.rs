@@ -1,0 +1,72 @@
+//! Rules on network namespaces: one for a domain, and domains of one namespace share no address.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::line;
+use crate::config::model::{Config, Domain};
+use crate::config::network::nested;
+use crate::config::path::KeyPath;
+use crate::config::reader::Reader;
+
+/// Told of every segment that lies elsewhere.
+const WHY: &str = "a domain's segments lie in one network namespace, because it is that one's kernel that \
+                   forwards between them";
+
+/// A domain's segments lie in one network namespace.
+pub(super) fn one_netns(reader: &mut Reader<'_>, path: &KeyPath, domain: &Domain) {
+    let named = |space: Option<&str>| space.unwrap_or("the daemon's own").to_owned();
+    let place = |name: &str| path.key("segments").key(name).key("netns");
+    // A name that is none has been told; where that segment was to lie is not known.
+    let known = domain.segments.iter().filter(|segment| !reader.has_problem(&place(&segment.name)));
+    let mut segments: Vec<_> = known.collect();
+    // Of those that differ, the ones that stand further down are told.
+    segments.sort_by_cached_key(|segment| line(&reader.origin(&path.key("segments").key(&segment.name))));
+    let Some((first, others)) = segments.split_first() else { return };
+    for segment in others.iter().filter(|segment| segment.netns != first.netns) {
+        let (found, expected) = (named(segment.netns.as_deref()), named(first.netns.as_deref()));
+        let text = format!("found {found}, expected {expected} as for {}: {WHY}", first.name);
+        reader.problem(&place(&segment.name), text);
+    }
+}
+
+/// Domains of one network namespace share no address: one route cannot serve two of them.
+pub(super) fn apart(reader: &mut Reader<'_>, domains: &KeyPath, config: &Config) {
+    let mut spaces: BTreeMap<Option<&str>, Vec<&Domain>> = BTreeMap::new();
+    for domain in &config.domains {
+        spaces.entry(domain.netns()).or_default().push(domain);
+    }
+    for sharing in spaces.values() {
+        apart_in_one(reader, domains, sharing);
+    }
+}
+
+fn apart_in_one(reader: &mut Reader<'_>, path: &KeyPath, domains: &[&Domain]) {
+    let mut all = Vec::new();
+    for domain in domains {
+        all.extend(domain.prefixes.iter().enumerate().map(|(index, network)| (*domain, index, *network)));
+    }
+    let networks: Vec<_> = all.iter().map(|(_, _, network)| *network).collect();
+    let mut told = HashSet::new();
+    for (inner, outer) in nested(&networks) {
+        let (Some((domain, index, network)), Some((other, at, holder))) = (all.get(inner), all.get(outer))
+        else {
+            continue;
+        };
+        if domain.name == other.name {
+            continue;
+        }
+        let place = |domain: &Domain, index| path.key(&domain.name).key("prefixes").item(index);
+        // Of two that clash, the one that stands further down is told.
+        let (here, there) = (place(domain, *index), place(other, *at));
+        let (place, found, against, name) = if line(&reader.origin(&here)) >= line(&reader.origin(&there)) {
+            (here, network, holder, &other.name)
+        } else {
+            (there, holder, network, &domain.name)
+        };
+        let text = format!("found {found}, expected a network apart from {against} of the domain {name}");
+        // A wide network may clash with many; once is enough.
+        if told.insert(place.clone()) {
+            reader.problem(&place, text);
+        }
+    }
+}

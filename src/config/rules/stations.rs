@@ -1,0 +1,109 @@
+//! Rules on static hosts and pinned addresses: where one may be, and that it is in one place only.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use arpherd_core::LinkAddr;
+use arpherd_core::lladdr::{ETHERNET_LEN, IPOIB_LEN};
+use arpherd_core::plan::LinkKind;
+
+use super::{is_reserved, join, line};
+use crate::config::model::{Domain, Segment};
+use crate::config::path::KeyPath;
+use crate::config::reader::Reader;
+
+/// One line of `hosts` or `pins`.
+struct Entry<'c> {
+    segment: &'c str,
+    table: &'static str,
+    path: KeyPath,
+    address: Ipv4Addr,
+    lladdr: LinkAddr,
+}
+
+/// Checks the static hosts and pins of a domain.
+pub(super) fn check(reader: &mut Reader<'_>, path: &KeyPath, domain: &Domain) {
+    let mut all = Vec::new();
+    for segment in &domain.segments {
+        for entry in entries(&path.key("segments").key(&segment.name), segment) {
+            if let Some(text) = misplaced(&entry, segment, domain) {
+                reader.key_problem(&entry.path, text);
+            }
+            if let Some(text) = misfit(&entry, segment) {
+                reader.problem(&entry.path, text);
+            }
+            all.push(entry);
+        }
+    }
+    // Of two that clash, the one that stands further down is told.
+    all.sort_by_cached_key(|entry| line(&reader.origin(&entry.path)));
+    one_place(reader, &all);
+}
+
+fn entries<'c>(path: &KeyPath, segment: &'c Segment) -> Vec<Entry<'c>> {
+    let tables = [("hosts", &segment.hosts), ("pins", &segment.pins)];
+    let mut all = Vec::new();
+    for (table, stations) in tables {
+        let place = path.key(table);
+        all.extend(stations.iter().map(|(address, lladdr)| Entry {
+            segment: &segment.name,
+            table,
+            path: place.key(&address.to_string()),
+            address: *address,
+            lladdr: *lladdr,
+        }));
+    }
+    all
+}
+
+/// What is wrong with the address where it stands.
+fn misplaced(entry: &Entry<'_>, segment: &Segment, domain: &Domain) -> Option<String> {
+    let address = entry.address;
+    let prefixes = segment.prefixes_in(domain);
+    if prefixes.is_empty() {
+        return None;
+    }
+    if !prefixes.iter().any(|network| network.contains(address)) {
+        let prefixes = join(prefixes);
+        return Some(format!(
+            "found {address}, expected an address inside the segment's prefixes ({prefixes})"
+        ));
+    }
+    if let Some(network) = segment.never.iter().find(|network| network.contains(address)) {
+        return Some(format!("found {address}, expected an address outside never ({network})"));
+    }
+    let mut networks = prefixes.iter().chain(&domain.prefixes);
+    let network = networks.find(|network| is_reserved(address, **network))?;
+    Some(format!(
+        "found {address}, expected a host's address; this is the network or broadcast address of {network}"
+    ))
+}
+
+/// What is wrong with the link-layer address on this kind of link.
+fn misfit(entry: &Entry<'_>, segment: &Segment) -> Option<String> {
+    let length = match segment.kind? {
+        LinkKind::Ipoib => IPOIB_LEN,
+        LinkKind::Ethernet | LinkKind::Wifi => ETHERNET_LEN,
+    };
+    (entry.lladdr.len() != length)
+        .then(|| format!("found {}, expected {length} octets on this kind of link", entry.lladdr))
+}
+
+/// An address is on one segment, and has one link-layer address there.
+fn one_place(reader: &mut Reader<'_>, all: &[Entry<'_>]) {
+    let mut seen: HashMap<Ipv4Addr, &Entry<'_>> = HashMap::new();
+    for entry in all {
+        let first = *seen.entry(entry.address).or_insert(entry);
+        if first.segment != entry.segment {
+            let text = format!(
+                "found {}, expected an address that no other segment of the domain has; it is among the {} of {}",
+                entry.address, first.table, first.segment
+            );
+            reader.key_problem(&entry.path, text);
+        } else if !first.lladdr.same_port(&entry.lladdr) {
+            let text =
+                format!("found {}, expected {} as among the {}", entry.lladdr, first.lladdr, first.table);
+            reader.problem(&entry.path, text);
+        }
+    }
+}

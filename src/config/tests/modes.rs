@@ -1,0 +1,143 @@
+//! Who answers for whom: the keys of the answering modes, and domains in namespaces of their own.
+
+use arpherd_core::plan::{Answer, KernelProxy, PrivateVlan, SegmentPlan};
+
+use super::super::model::Config;
+use super::{SMALL, load_text, net, row, yaml};
+
+/// The plan of a domain's only segment with these keys.
+fn segment(keys: &str) -> SegmentPlan {
+    let text = format!("domains: {{ l: {{ prefixes: [10.2.0.0/24], segments: {{ e: {{ {keys} }} }} }} }}");
+    yaml(&text).expect("loads").config.plan().segments.remove(0)
+}
+
+/// What is wrong with a segment of these keys.
+fn fault(keys: &str) -> String {
+    let text = format!("domains: {{ l: {{ prefixes: [10.2.0.0/24], segments: {{ e: {{ {keys} }} }} }} }}");
+    let error = yaml(&text).expect_err("refused");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error
+}
+
+#[test]
+fn every_mode_reaches_the_plan() {
+    for (word, answer) in [
+        ("live", Answer::Live),
+        ("routed", Answer::Routed),
+        ("kernel", Answer::Kernel),
+        ("off", Answer::Off),
+        ("false", Answer::Off),
+    ] {
+        assert_eq!(segment(&format!("answer: {word}")).answer, answer);
+    }
+    assert_eq!(segment("answer: kernel").kernel, KernelProxy::ProxyArp);
+    assert_eq!(segment("answer: kernel, kernel: null").kernel, KernelProxy::ProxyArp);
+    let entries =
+        segment("answer: kernel, kernel: entries, private_vlan: open, publish: [10.2.0.0/25, 10.3.0.9]");
+    assert_eq!((entries.kernel, entries.private_vlan), (KernelProxy::Entries, PrivateVlan::Open));
+    assert_eq!(entries.publish, [net("10.2.0.0/25"), net("10.3.0.9/32")]);
+    let both = segment("answer: routed, private_vlan: open, never: [169.254.0.0/16, 10.2.0.7]");
+    assert_eq!((both.answer, both.private_vlan), (Answer::Routed, PrivateVlan::Open));
+    assert_eq!(both.never, [net("169.254.0.0/16"), net("10.2.0.7/32")]);
+}
+
+#[test]
+fn groups_name_who_belongs_together() {
+    let keys = "private_vlan: { communities: { red: [10.2.0.8/29, 10.2.0.77], blue: [10.2.0.32/28] }, \
+                isolated: [10.2.0.40/29] }";
+    let PrivateVlan::Groups(groups) = segment(keys).private_vlan else { panic!("groups") };
+    assert_eq!(groups.communities["red"], [net("10.2.0.8/29"), net("10.2.0.77/32")]);
+    assert_eq!(groups.communities["blue"], [net("10.2.0.32/28")]);
+    assert_eq!(groups.isolated, [net("10.2.0.40/29")]);
+    assert!(fault("private_vlan: {}").contains("expected one of them; or off, or open"));
+    assert!(fault("private_vlan: { communities: { red: } }").contains("communities.red: found nothing"));
+    assert!(fault("private_vlan: { communities: { red: [] } }").contains("red: found an empty list"));
+    assert!(fault("private_vlan: { communities: { 'a b': [10.2.0.9] } }").contains("found the name \"a b\""));
+    assert!(fault("answer: off, private_vlan: open").contains("found open, expected off"));
+}
+
+#[test]
+fn hosts_and_pins_are_tables_of_stations() {
+    let guid = format!("80:00:00:48:fe:80{}:09", ":00".repeat(13));
+    let plan = segment(&format!(
+        "hosts: {{ 10.2.0.9: 02:00:00:00:00:09, 10.2.0.10: '{guid}' }}, pins: {{ 10.2.0.9: 02:00:00:00:00:09 }}"
+    ));
+    let lladdrs: Vec<_> = plan.hosts.values().map(|lladdr| lladdr.len()).collect();
+    assert_eq!(lladdrs, [6, 20]);
+    assert_eq!(plan.pins.get(&"10.2.0.9".parse().expect("an address")), plan.hosts.values().next());
+    for (wrong, why) in [
+        ("00:00:00:00:00:00", "nobody's"),
+        ("ff:ff:ff:ff:ff:ff", "a group's"),
+        ("''", "of 6 octets"),
+        ("02:00:00:00:00", "of 6 octets"),
+        ("+2:00:00:00:00:09", "of 6 octets"),
+        ("2", "of 6 octets"),
+        ("", "found nothing"),
+    ] {
+        let error = fault(&format!("pins: {{ 10.2.0.9: {wrong} }}"));
+        assert!(error.contains("pins.\"10.2.0.9\": found") && error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn check_shows_each_static_host_and_where_it_is_from() {
+    let text = "[domains.l]\nprefixes = ['10.2.0.0/24']\n[domains.l.segments.e]\nhosts = { \"10.2.0.9\" = '02:00:00:00:00:09' }";
+    let loaded =
+        load_text("toml", text.as_bytes(), &[], &["domains.l.segments.e.netns=blue"]).expect("loads");
+    let (lladdr, origin) = row(&loaded, "domains.l.segments.e.hosts.\"10.2.0.9\"");
+    assert!(lladdr == "02:00:00:00:00:09" && origin.ends_with("/c.toml:4"), "{lladdr} from {origin}");
+    assert_eq!(row(&loaded, "domains.l.segments.e.netns"), ("blue".into(), "command line --set".into()));
+    assert_eq!(row(&loaded, "domains.l.segments.e.pins"), (serde_json::json!({}), "default".into()));
+    assert!(loaded.table().contains("(only with answer: kernel)"), "{}", loaded.table());
+}
+
+#[test]
+fn modes_come_from_variables_too() {
+    let variable = |key: &str| format!("ARPHERD_DOMAINS__LAN__SEGMENTS__ETH0__{key}");
+    let (answer, kernel, publish) = (variable("ANSWER"), variable("KERNEL"), variable("PUBLISH"));
+    let environment = [
+        (answer.as_str(), "kernel"),
+        (kernel.as_str(), "entries"),
+        (publish.as_str(), "10.2.0.64/28, 10.2.0.9"),
+    ];
+    let sets = ["domains.lan.segments.eth1.private_vlan=open", "domains.lan.segments.eth1.never="];
+    let plan = load_text("yaml", SMALL.as_bytes(), &environment, &sets).expect("loads").config.plan();
+    assert_eq!((plan.segments[0].answer, plan.segments[0].kernel), (Answer::Kernel, KernelProxy::Entries));
+    assert_eq!(plan.segments[0].publish, [net("10.2.0.64/28"), net("10.2.0.9/32")]);
+    assert_eq!((&plan.segments[1].private_vlan, plan.segments[1].never.len()), (&PrivateVlan::Open, 0));
+}
+
+const SPACES: &str = "
+domains:
+  b: { prefixes: [10.2.0.0/24], segments: { eth0: { netns: red }, eth1: { netns: red, sysctl: leave } } }
+  a: { prefixes: [10.2.0.0/16], segments: { eth0: { netns: blue } } }
+  d: { prefixes: [10.2.0.0/24], segments: { eth0: {} } }
+  c: { prefixes: [10.3.0.0/24], segments: { eth2: { netns: red } } }
+";
+
+#[test]
+fn each_namespace_has_a_plan_of_its_own() {
+    let config: Config = yaml(SPACES).expect("loads").config;
+    let parts = config.parts();
+    let names: Vec<_> = parts.iter().map(|part| part.netns.as_deref()).collect();
+    assert_eq!(names, [None, Some("blue"), Some("red")]);
+    let red = &parts[2];
+    let domains: Vec<_> = red.plan.domains.iter().map(|domain| domain.name.as_str()).collect();
+    let segments: Vec<_> =
+        red.plan.segments.iter().map(|segment| (segment.domain.0, segment.interface.as_str())).collect();
+    assert_eq!((domains, segments), (vec!["b", "c"], vec![(0, "eth0"), (0, "eth1"), (1, "eth2")]));
+    assert_eq!(red.manage, [true, false, true]);
+}
+
+#[test]
+fn domains_share_addresses_only_across_namespaces() {
+    let error = yaml(&SPACES.replace("blue", "red")).expect_err("refused");
+    assert!(error.starts_with("c.yaml:4:19: domains.a.prefixes[0]: found 10.2.0.0/16, expected a network apart from 10.2.0.0/24 of the domain b"), "{error}");
+    for bad in ["''", ".", "..", "a/b", "'a b'", "5"] {
+        let error = fault(&format!("netns: {bad}"));
+        assert!(
+            error.contains("e.netns: found ") && error.contains("expected the name of a network"),
+            "{error}"
+        );
+    }
+}
