@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use actix::Recipient;
 use arpherd_core::order::Purpose;
-use arpherd_core::{Frame, Ledger, Operation, Order};
+use arpherd_core::{Fact, Frame, Ledger, LinkAddr, Operation, Order, SegmentId};
 
-use crate::io::{FramePort, Refusal, Tally, Write};
+use crate::io::{FramePort, Refusal, RouteTable, Tally, Write};
 use crate::messages::{Counters, Found, Outlet, ReadTable, SweepOn};
 
 /// Where the route owner's orders for a segment go.
@@ -27,9 +27,30 @@ pub(crate) struct Errands {
     /// Neighbour entries: they save the first packet a question, and can wait until a burst of newcomers has
     /// its routes.
     pub(crate) later: Vec<Write>,
+    /// Ways of packets to be asked of the kernel, once the routes are written.
+    pub(crate) finds: Vec<Find>,
     hands: Vec<Hands>,
     outboxes: Vec<Outbox>,
     watch: Option<Recipient<ReadTable>>,
+}
+
+/// A question where the kernel would forward a packet to.
+pub(crate) struct Find {
+    segment: SegmentId,
+    /// The segment's; without one the packet cannot have come in.
+    interface: Option<u32>,
+    asker: Ipv4Addr,
+    asker_lladdr: LinkAddr,
+    target: Ipv4Addr,
+}
+
+impl Find {
+    /// Asks, and makes a fact of the answer.
+    pub(crate) fn ask(self, table: &mut dyn RouteTable) -> Fact {
+        let Self { segment, interface, asker, asker_lladdr, target } = self;
+        let interface = interface.and_then(|interface| table.way_of(interface, asker, target));
+        Fact::RouteFound { segment, asker, asker_lladdr, target, interface }
+    }
 }
 
 /// What goes to one segment.
@@ -82,8 +103,20 @@ impl Errands {
                     self.later.push(Write::DeleteNeighbour { interface, address });
                 }
             }
-            // No ledger gives these orders yet.
-            Order::PutProxy { .. } | Order::DeleteProxy { .. } | Order::FindRoute { .. } => {}
+            Order::PutProxy { segment, address } => {
+                if let Some(interface) = ledger.interface(segment) {
+                    self.writes.push(Write::PutProxy { interface, address });
+                }
+            }
+            Order::DeleteProxy { segment, address } => {
+                if let Some(interface) = ledger.interface(segment) {
+                    self.writes.push(Write::DeleteProxy { interface, address });
+                }
+            }
+            Order::FindRoute { segment, asker, asker_lladdr, target } => {
+                let interface = ledger.interface(segment);
+                self.finds.push(Find { segment, interface, asker, asker_lladdr, target });
+            }
             Order::Transmit { segment, frame, purpose } => {
                 if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
                     outbox.frames.push(frame);

@@ -14,7 +14,7 @@ use crate::errands::{Errands, Hands};
 use crate::io::{Refusal, RouteTable, Write};
 use crate::messages::{Finish, Outlet, ReadTable, Record, Roll, RollCall, Show, Told};
 
-/// A refusal can lead to orders that are refused in their turn; after so many rounds the rest waits for the
+/// A refusal, or a way found, can lead to orders that have such consequences in their turn; after so many rounds the rest waits for the
 /// ledger's timers.
 const ROUNDS: usize = 4;
 
@@ -120,6 +120,10 @@ impl RouteOwner {
             self.orders = orders;
             self.orders.clear();
             self.hear_refusals(now);
+            for find in std::mem::take(&mut self.errands.finds) {
+                let fact = find.ask(&mut *self.table);
+                self.hear(now, fact);
+            }
         }
     }
 
@@ -129,15 +133,19 @@ impl RouteOwner {
             if let Write::PutRoute { interface, address, .. } = write
                 && let Some(segment) = self.ledger.segment_of(interface, address)
             {
-                let fact = Fact::RouteRefused { segment, address, errno, reason };
-                if let Some(recorder) = &self.recorder {
-                    recorder.do_send(Record(vec![(now, fact.clone())]));
-                }
-                self.ledger.step(now, fact, &mut self.orders);
+                self.hear(now, Fact::RouteRefused { segment, address, errno, reason });
             } else {
                 debug!(self.log, "write_refused"; "write" => ?write, "errno" => errno, "reason" => reason);
             }
         }
+    }
+
+    /// Hears what came of an order, in the same turn.
+    fn hear(&mut self, now: Time, fact: Fact) {
+        if let Some(recorder) = &self.recorder {
+            recorder.do_send(Record(vec![(now, fact.clone())]));
+        }
+        self.ledger.step(now, fact, &mut self.orders);
     }
 
     /// Has the ledger's deadline as the only timer.

@@ -17,6 +17,7 @@ use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::errands::Hands;
 use crate::io::lock::{Lock, LockError};
+use crate::io::netlink::stray::clear_proxies;
 use crate::io::netlink::{NetlinkError, RouteWriter};
 use crate::io::packet::{Medium, PacketPort};
 use crate::io::{PortError, RouteTable, Write};
@@ -103,6 +104,7 @@ impl Flock {
         let mut table = RouteWriter::open(charge.plan.routes)?;
         check_rights(&mut table)?;
         let locks = take_locks(&charge.plan)?;
+        clear_leftovers(&mut table, &charge.plan, &log);
         let clock = Clock::start();
         let own_port = table.port();
         let back = Arbiter::new();
@@ -239,6 +241,17 @@ fn check_rights(table: &mut RouteWriter) -> Result<(), StartError> {
         }
         Err(error) => Err(error.into()),
         Ok(_) => Ok(()),
+    }
+}
+
+/// Proxy entries of a run that ended without a word would have the kernel answer for hosts long gone. Routes
+/// are another matter: they are adopted. Only now, with the locks, it is sure that nobody needs the entries.
+fn clear_leftovers(table: &mut RouteWriter, plan: &Plan, log: &Logger) {
+    let interfaces: Vec<&str> = plan.segments.iter().map(|segment| segment.interface.as_str()).collect();
+    match clear_proxies(table, &interfaces, plan.routes.protocol) {
+        Ok(0) => {}
+        Ok(count) => info!(log, "proxy_entries_cleared"; "count" => count),
+        Err(error) => warn!(log, "kernel_unreadable"; "error" => %error),
     }
 }
 

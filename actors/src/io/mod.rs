@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! packet ── arp, filter     ARP frames on one link                      (FramePort)
-//! netlink::write            routes and neighbour entries, in batches    (RouteTable)
+//! netlink::write            routes and neighbour entries, in batches;   (RouteTable)
+//!                           where a packet would be forwarded to
 //! netlink::read             what there is: links, addresses, routes, neighbours
 //! netlink::monitor          what others change
 //! sysctl, lock, wake        settings, one daemon a link, readiness under tokio
@@ -23,6 +24,7 @@ pub mod sysctl;
 pub mod wake;
 
 use std::io;
+use std::net::Ipv4Addr;
 
 use arpherd_core::{Frame, Heard};
 
@@ -56,6 +58,12 @@ pub trait RouteTable: Send {
     ///
     /// There is no failure of the whole: if the kernel cannot be reached, every write is refused.
     fn write(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>);
+
+    /// The interface by which the kernel would forward a packet from `source` to `target` that comes in on
+    /// `interface`: what `arp_process` asks before it answers for another (net/ipv4/arp.c). So it follows
+    /// policy rules and VRFs, and says `None` where that interface does not forward, where its `rp_filter`
+    /// drops the source, and for every route but a unicast one.
+    fn way_of(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32>;
 }
 
 /// What became of the frames of one link. All counters only grow.

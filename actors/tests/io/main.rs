@@ -10,8 +10,10 @@ mod lists;
 mod monitor;
 mod neighbours;
 mod packets;
+mod proxies;
 mod rig;
 mod routes;
+mod ways;
 
 use std::process::ExitCode;
 
@@ -24,9 +26,16 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let mut trials = Vec::new();
-    for tests in
-        [routes::TESTS, neighbours::TESTS, monitor::TESTS, lists::TESTS, packets::TESTS, ipoib::TESTS]
-    {
+    for tests in [
+        routes::TESTS,
+        ways::TESTS,
+        neighbours::TESTS,
+        proxies::TESTS,
+        monitor::TESTS,
+        lists::TESTS,
+        packets::TESTS,
+        ipoib::TESTS,
+    ] {
         trials.extend(tests.iter().map(|(name, test)| {
             Trial::test(*name, move || {
                 test();

@@ -161,6 +161,10 @@ impl RouteTable for FakeTable {
             refusals.extend(writes.iter().filter(hit).map(refusal));
         }
     }
+
+    fn way_of(&mut self, _: u32, _: Ipv4Addr, _: Ipv4Addr) -> Option<u32> {
+        None
+    }
 }
 
 /// A domain 10.0.0.0/24 of two segments, `a` and `b`, with the quick expiry of tests and no sweeps.

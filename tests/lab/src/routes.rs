@@ -7,6 +7,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::address::parse_network;
@@ -172,6 +173,20 @@ impl Netns {
         let message = self.route_message(spec, spec.protocol.unwrap_or(libc::RTPROT_UNSPEC), scope)?;
         let what = format!("delete route to {} in {}", spec.dst, self.name());
         self.rtnl().change(&what, RouteNetlinkMessage::DelRoute(message), 0)
+    }
+
+    /// Packets that come in by the link are led by this table before all others, as by
+    /// `ip rule add iif LINK lookup TABLE`.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn rule(&self, link: &str, table: u32) -> Result<()> {
+        let mut message = RuleMessage::default();
+        message.header.family = AddressFamily::Inet;
+        message.header.action = RuleAction::ToTable;
+        message.attributes = vec![RuleAttribute::Iifname(link.to_owned()), RuleAttribute::Table(table)];
+        let what = format!("lead what comes in by {link} by table {table} in {}", self.name());
+        self.rtnl().change(&what, RouteNetlinkMessage::NewRule(message), NLM_F_CREATE | NLM_F_EXCL)
     }
 
     fn route_message(&self, spec: &RouteSpec, protocol: u8, scope: RouteScope) -> Result<RouteMessage> {

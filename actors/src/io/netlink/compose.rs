@@ -122,6 +122,62 @@ pub(super) fn neighbour(
     append(batch, sequence, verb, body)
 }
 
+/// `NDA_PROTOCOL`, which neli does not know: who wrote a proxy entry. Kernels before 5.0 pass it over.
+pub(super) const PROTOCOL: u16 = 12;
+
+/// Appends a message about an address the kernel is to answer for on the interface (`NTF_PROXY`). It is
+/// permanent, or a lost carrier would take it away (`pneigh_ifdown_and_unlock`).
+pub(super) fn proxy(
+    batch: &mut Vec<u8>,
+    sequence: u32,
+    verb: Verb,
+    interface: i32,
+    address: Ipv4Addr,
+    protocol: u8,
+) -> Result<(), Unwritable> {
+    let mut attributes = RtBuffer::new();
+    attributes.push(attribute(Nda::Dst, address.octets())?);
+    attributes.push(attribute(Nda::from(PROTOCOL), protocol)?);
+    let body = NdmsgBuilder::default()
+        .ndm_family(RtAddrFamily::Inet)
+        .ndm_index(interface)
+        .ndm_state(Nud::PERMANENT)
+        .ndm_flags(Ntf::PROXY)
+        .ndm_type(Rtn::Unspec)
+        .rtattrs(attributes)
+        .build()
+        .map_err(|_| Unwritable)?;
+    append(batch, sequence, verb, body)
+}
+
+/// Appends the question where a packet from `source` to `target` that comes in on the interface would go.
+pub(super) fn way(
+    batch: &mut Vec<u8>,
+    sequence: u32,
+    interface: u32,
+    source: Ipv4Addr,
+    target: Ipv4Addr,
+) -> Result<(), Unwritable> {
+    let mut attributes = RtBuffer::new();
+    attributes.push(attribute(Rta::Dst, target.octets())?);
+    attributes.push(attribute(Rta::Src, source.octets())?);
+    attributes.push(attribute(Rta::Iif, interface)?);
+    let body = RtmsgBuilder::default()
+        .rtm_family(RtAddrFamily::Inet)
+        .rtm_dst_len(32)
+        .rtm_src_len(32)
+        .rtm_tos(0)
+        .rtm_table(RtTable::Unspec)
+        .rtm_protocol(Rtprot::Unspec)
+        .rtm_scope(RtScope::Universe)
+        .rtm_type(Rtn::Unspec)
+        .rtm_flags(RtmF::empty())
+        .rtattrs(attributes)
+        .build()
+        .map_err(|_| Unwritable)?;
+    append(batch, sequence, Verb { kind: Rtm::Getroute, flags: NlmF::REQUEST }, body)
+}
+
 /// Appends a message with any body to a batch, whose length is a multiple of 4 before and after (neli pads
 /// by the position in the whole).
 pub(super) fn append<P: Size + ToBytes>(
@@ -212,6 +268,38 @@ mod tests {
             [&libc::NUD_REACHABLE.to_ne_bytes()[..], &[libc::NTF_EXT_LEARNED, 0]].concat(),
             attribute(libc::NDA_DST, &[10, 0, 0, 9]),
             attribute(libc::NDA_LLADDR, &octets),
+        ];
+        assert_eq!(batch, expected.concat());
+    }
+
+    #[test]
+    fn a_proxy_entry_says_who_wrote_it() {
+        let mut batch = Vec::new();
+        proxy(&mut batch, 7, Verb::put(Rtm::Newneigh), 3, Ipv4Addr::new(10, 0, 0, 9), 169).expect("writable");
+        let flags = libc::NLM_F_REQUEST | libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
+        let expected = [
+            header(44, libc::RTM_NEWNEIGH, flags, 7),
+            vec![2, 0, 0, 0],
+            ne(3).to_vec(),
+            [&libc::NUD_PERMANENT.to_ne_bytes()[..], &[libc::NTF_PROXY, 0]].concat(),
+            attribute(libc::NDA_DST, &[10, 0, 0, 9]),
+            attribute(12, &[169]),
+            vec![0; 3],
+        ];
+        assert_eq!(batch, expected.concat());
+    }
+
+    #[test]
+    fn the_way_of_a_packet_is_asked_for_with_where_it_comes_in() {
+        let mut batch = Vec::new();
+        let (source, target) = (Ipv4Addr::new(10, 0, 0, 7), Ipv4Addr::new(192, 0, 2, 1));
+        way(&mut batch, 7, 3, source, target).expect("writable");
+        let expected = [
+            header(52, libc::RTM_GETROUTE, libc::NLM_F_REQUEST, 7),
+            vec![2, 32, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            attribute(libc::RTA_DST, &[192, 0, 2, 1]),
+            attribute(libc::RTA_SRC, &[10, 0, 0, 7]),
+            attribute(libc::RTA_IIF, &ne(3)),
         ];
         assert_eq!(batch, expected.concat());
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! write      RouteWriter ── Write ──► kernel ──► Refusal                    (compose: the messages)
+//! way        where a packet would be forwarded to, for RouteWriter
 //! read       Reader ◄── LinkSeen, AddressSeen, RouteSeen, NeighbourSeen        (seen: the decoders)
 //! monitor    Monitor ◄── Changed, as others change things
 //! ```
@@ -13,6 +14,8 @@ pub mod monitor;
 pub mod read;
 pub mod seen;
 mod socket;
+pub mod stray;
+mod way;
 mod wire;
 pub mod write;
 
@@ -22,7 +25,7 @@ use std::io;
 
 pub use monitor::{Changed, Monitor, MonitorError};
 pub use read::{Reader, addresses_of};
-pub use seen::{AddressSeen, LinkSeen, NeighbourSeen};
+pub use seen::{AddressSeen, LinkSeen, NeighbourSeen, ProxySeen};
 pub use write::RouteWriter;
 
 /// Why the kernel could not be asked or would not answer.

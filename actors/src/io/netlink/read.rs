@@ -5,13 +5,13 @@ use std::io;
 use arpherd_core::fact::RouteSeen;
 use ipnetwork::Ipv4Network;
 use neli::consts::nl::NlmF;
-use neli::consts::rtnl::{Ifla, Nud, RtAddrFamily, RtScope, RtTable, Rta, Rtm, Rtn, Rtprot};
+use neli::consts::rtnl::{Ifla, Ntf, Nud, RtAddrFamily, RtScope, RtTable, Rta, Rtm, Rtn, Rtprot};
 use neli::rtnl::{IfaddrmsgBuilder, IfinfomsgBuilder, NdmsgBuilder, RtmsgBuilder};
 use neli::types::RtBuffer;
 use neli::{Size, ToBytes};
 
 use super::compose::{self, Unwritable, Verb, attribute};
-use super::seen::{self, AddressSeen, Decoded, LinkSeen, NeighbourSeen};
+use super::seen::{self, AddressSeen, Decoded, LinkSeen, NeighbourSeen, ProxySeen};
 use super::socket::Channel;
 use super::wire::{Message, Messages, Verdict};
 use super::{NetlinkError, errno_text};
@@ -125,6 +125,24 @@ impl Reader {
                 .ndm_family(RtAddrFamily::Inet)
                 .ndm_index(0)
                 .ndm_state(Nud::empty())
+                .ndm_type(Rtn::Unspec)
+                .rtattrs(RtBuffer::new())
+                .build()
+                .map_err(|_| Unwritable)
+        })
+    }
+
+    /// The IPv4 addresses the kernel answers for by entries, of all interfaces.
+    ///
+    /// # Errors
+    /// See [`NetlinkError`].
+    pub fn proxies(&mut self) -> Result<Vec<ProxySeen>, NetlinkError> {
+        self.list("proxy entries", Rtm::Getneigh, Rtm::Newneigh, seen::proxy, || {
+            NdmsgBuilder::default()
+                .ndm_family(RtAddrFamily::Inet)
+                .ndm_index(0)
+                .ndm_state(Nud::empty())
+                .ndm_flags(Ntf::PROXY)
                 .ndm_type(Rtn::Unspec)
                 .rtattrs(RtBuffer::new())
                 .build()

@@ -9,8 +9,10 @@ use arpherd_core::fact::RouteSeen;
 use arpherd_core::plan::{COVER_METRIC, LinkKind};
 use ipnetwork::Ipv4Network;
 use neli::FromBytesWithInput;
-use neli::consts::rtnl::{Ifa, Ifla, IflaInfo, Nda, RtAddrFamily, Rta, Rtn};
+use neli::consts::rtnl::{Ifa, Ifla, IflaInfo, Nda, Ntf, RtAddrFamily, Rta, Rtn};
 use neli::rtnl::{Ifaddrmsg, Ifinfomsg, Ndmsg, Rtmsg};
+
+use super::compose;
 
 /// A message the decoder could make nothing of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +95,17 @@ pub struct NeighbourSeen {
     pub state: u16,
     /// Written by a daemon (`NTF_EXT_LEARNED`), as ours are.
     pub learned_elsewhere: bool,
+}
+
+/// An address the kernel answers for on an interface (`NTF_PROXY`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProxySeen {
+    /// The interface.
+    pub interface: u32,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Who wrote it, `NDA_PROTOCOL`; 0 if nobody said.
+    pub protocol: u8,
 }
 
 fn ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
@@ -260,4 +273,37 @@ pub(super) fn neighbour(bytes: &[u8]) -> Decoded<NeighbourSeen> {
     }
     neighbour.address = destination.ok_or(Garbled)?;
     Ok(Some(neighbour))
+}
+
+/// Reads `RTM_NEWNEIGH` about an address that is answered for.
+pub(super) fn proxy(bytes: &[u8]) -> Decoded<ProxySeen> {
+    let message: Ndmsg = body(bytes)?;
+    if *message.ndm_family() != RtAddrFamily::Inet || !message.ndm_flags().contains(Ntf::PROXY) {
+        return Ok(None);
+    }
+    let interface = u32::try_from(*message.ndm_index()).map_err(|_| Garbled)?;
+    let (mut destination, mut protocol) = (None, 0);
+    for attribute in message.rtattrs().iter() {
+        let payload = attribute.rta_payload().as_ref();
+        match attribute.rta_type() {
+            Nda::Dst => destination = ipv4(payload),
+            other if u16::from(*other) == compose::PROTOCOL => {
+                protocol = payload.first().copied().ok_or(Garbled)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(ProxySeen { interface, address: destination.ok_or(Garbled)?, protocol }))
+}
+
+/// Reads the `RTM_NEWROUTE` that says where a packet would go: the interface it leaves by, if it is
+/// forwarded to a single station.
+pub(super) fn way(bytes: &[u8]) -> Decoded<u32> {
+    let message: Rtmsg = body(bytes)?;
+    if *message.rtm_family() != RtAddrFamily::Inet || *message.rtm_type() != Rtn::Unicast {
+        return Ok(None);
+    }
+    let mut attributes = message.rtattrs().iter();
+    let Some(out) = attributes.find(|attribute| *attribute.rta_type() == Rta::Oif) else { return Ok(None) };
+    number(out.rta_payload().as_ref()).map(Some).ok_or(Garbled)
 }

@@ -11,6 +11,7 @@ use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 
 use super::compose::{self, Route, Unwritable, Verb};
 use super::socket::Channel;
+use super::way::WayFinder;
 use super::wire::{Messages, Verdict};
 use super::{NetlinkError, errno_text};
 use crate::io::RouteTable;
@@ -71,6 +72,22 @@ pub enum Write {
         /// Whose.
         address: Ipv4Addr,
     },
+    /// Have the kernel answer for the address on the interface, as long as its route leaves by another one
+    /// and the interface forwards (`arp_process`); the entry bears our protocol number. The kernel takes it
+    /// away by itself when the interface is set down.
+    PutProxy {
+        /// Where it answers.
+        interface: u32,
+        /// For whom.
+        address: Ipv4Addr,
+    },
+    /// Have it no longer answer for the address, whoever told it to.
+    DeleteProxy {
+        /// Where it answered.
+        interface: u32,
+        /// For whom.
+        address: Ipv4Addr,
+    },
 }
 
 impl Write {
@@ -80,8 +97,13 @@ impl Write {
             Self::DeleteRoute { .. } | Self::DeleteStray(_) | Self::DeleteCover { .. } => {
                 matches!(errno, libc::ESRCH | libc::ENODEV)
             }
-            Self::DeleteNeighbour { .. } => matches!(errno, libc::ENOENT | libc::ENODEV),
-            Self::PutRoute { .. } | Self::PutCover { .. } | Self::PutNeighbour { .. } => false,
+            Self::DeleteNeighbour { .. } | Self::DeleteProxy { .. } => {
+                matches!(errno, libc::ENOENT | libc::ENODEV)
+            }
+            Self::PutRoute { .. }
+            | Self::PutCover { .. }
+            | Self::PutNeighbour { .. }
+            | Self::PutProxy { .. } => false,
         }
     }
 }
@@ -104,6 +126,8 @@ pub struct RouteWriter {
     sequence: u32,
     batch: Vec<u8>,
     answers: Box<[u8; 8192]>,
+    /// On a socket of its own: see [`RouteWriter::collect`].
+    finder: WayFinder,
 }
 
 impl RouteWriter {
@@ -118,7 +142,8 @@ impl RouteWriter {
             Ok(channel)
         };
         let channel = open().map_err(NetlinkError::socket("open a netlink socket to write routes"))?;
-        Ok(Self { channel, routes, sequence: 1, batch: Vec::new(), answers: Box::new([0; 8192]) })
+        let (finder, answers) = (WayFinder::open()?, Box::new([0; 8192]));
+        Ok(Self { channel, routes, sequence: 1, batch: Vec::new(), answers, finder })
     }
 
     /// The netlink port of the writer; a [`super::Monitor`] that knows it does not report what it wrote.
@@ -156,6 +181,12 @@ impl RouteWriter {
                 let interface = i32::try_from(interface).map_err(|_| Unwritable)?;
                 let verb = Verb::delete(Rtm::Delneigh);
                 compose::neighbour(batch, sequence, verb, interface, address, &LinkAddr::UNKNOWN)
+            }
+            Write::PutProxy { interface, address } | Write::DeleteProxy { interface, address } => {
+                let interface = i32::try_from(interface).map_err(|_| Unwritable)?;
+                let put = matches!(write, Write::PutProxy { .. });
+                let verb = if put { Verb::put(Rtm::Newneigh) } else { Verb::delete(Rtm::Delneigh) };
+                compose::proxy(batch, sequence, verb, interface, address, self.routes.protocol)
             }
         }
     }
@@ -214,6 +245,10 @@ impl RouteTable for RouteWriter {
         for batch in writes.chunks(BATCH) {
             self.write_batch(batch, refusals);
         }
+    }
+
+    fn way_of(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32> {
+        self.finder.way_of(interface, source, target)
     }
 }
 
