@@ -6,6 +6,8 @@
 //!                           where a packet would be forwarded to
 //! netlink::read             what there is: links, addresses, routes, neighbours
 //! netlink::monitor          what others change
+//! netlink::survey, chains   everybody's routes, rules and packet filters, for a diagnosis
+//! iptables, process         the older packet filter, who may do what; likewise
 //! sysctl, lock, wake        settings, one daemon a link, readiness under tokio
 //! memory                    giving back what only the start needed
 //! ```
@@ -15,10 +17,12 @@
 
 pub mod arp;
 mod filter;
+pub mod iptables;
 pub mod lock;
 pub mod memory;
 pub mod netlink;
 pub mod packet;
+pub mod process;
 mod sockopt;
 pub mod sysctl;
 pub mod wake;

@@ -48,6 +48,23 @@ pub(super) fn get<const N: usize>(socket: &impl AsFd, level: c_int, name: c_int)
     if outcome == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Reads an option whose value is of any layout, and which the kernel fills as far as it likes; what stands in
+/// `value` before may be part of the question.
+pub(super) fn get_bytes(socket: &impl AsFd, level: c_int, name: c_int, value: &mut [u8]) -> io::Result<()> {
+    let mut length = socklen_t::try_from(value.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the pointer and the length describe `value`, which outlives the call; any octets are valid there.
+    let outcome = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            level,
+            name,
+            value.as_mut_ptr().cast::<libc::c_void>(),
+            &raw mut length,
+        )
+    };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Asks for a receive buffer of so many bytes, past the system's limit if we may (`CAP_NET_ADMIN`), else up
 /// to it.
 pub(super) fn receive_buffer(socket: &impl AsFd, bytes: c_int) -> io::Result<()> {

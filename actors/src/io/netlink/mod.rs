@@ -4,17 +4,21 @@
 //! write      RouteWriter ── Write ──► kernel ──► Refusal                    (compose: the messages)
 //! way        where a packet would be forwarded to, for RouteWriter
 //! read       Reader ◄── LinkSeen, AddressSeen, RouteSeen, NeighbourSeen        (seen: the decoders)
+//! survey     Reader ◄── AnyRoute, Rule: everybody's, for a diagnosis
+//! chains     ForwardChain ◄── nf_tables
 //! monitor    Monitor ◄── Changed, as others change things
 //! ```
 //!
 //! neli is the codec and the socket; the walk over messages and the matching of answers to requests is our
 //! own, because its router loses the kernel's error text and the news of an overrun (neli 0.7.5).
 
+pub mod chains;
 pub mod monitor;
 pub mod read;
 pub mod seen;
 mod socket;
 pub mod stray;
+pub mod survey;
 mod way;
 mod wire;
 pub mod write;
@@ -23,9 +27,11 @@ mod compose;
 
 use std::io;
 
+pub use chains::ForwardChain;
 pub use monitor::{Changed, Monitor, MonitorError};
 pub use read::{Reader, addresses_of};
 pub use seen::{AddressSeen, LinkSeen, NeighbourSeen, ProxySeen};
+pub use survey::{AnyRoute, Rule};
 pub use write::RouteWriter;
 
 /// Why the kernel could not be asked or would not answer.

@@ -6,6 +6,7 @@ use arpherd_core::fact::RouteSeen;
 use ipnetwork::Ipv4Network;
 use neli::consts::nl::NlmF;
 use neli::consts::rtnl::{Ifla, Ntf, Nud, RtAddrFamily, RtScope, RtTable, Rta, Rtm, Rtn, Rtprot};
+use neli::consts::socket::NlFamily;
 use neli::rtnl::{IfaddrmsgBuilder, IfinfomsgBuilder, NdmsgBuilder, RtmsgBuilder};
 use neli::types::RtBuffer;
 use neli::{Size, ToBytes};
@@ -43,7 +44,11 @@ impl Reader {
     /// # Errors
     /// If the kernel will not open it.
     pub fn open() -> Result<Self, NetlinkError> {
-        let channel = Channel::open(RECEIVE_BUFFER)
+        Self::open_to(NlFamily::Route)
+    }
+
+    pub(super) fn open_to(family: NlFamily) -> Result<Self, NetlinkError> {
+        let channel = Channel::open_to(family, RECEIVE_BUFFER)
             .map_err(NetlinkError::socket("open a netlink socket to read lists"))?;
         Ok(Self { channel, sequence: 0, room: vec![0; ROOM] })
     }
@@ -151,7 +156,7 @@ impl Reader {
     }
 
     /// Asks for a list, again if it changed meanwhile, and decodes its entries of type `answer`.
-    fn list<T, P: Size + ToBytes>(
+    pub(super) fn list<T, P: Size + ToBytes>(
         &mut self,
         what: &'static str,
         question: Rtm,

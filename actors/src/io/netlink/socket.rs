@@ -10,7 +10,7 @@ use neli::utils::Groups;
 
 use crate::io::sockopt;
 
-/// An rtnetlink socket. Error texts are on, requests are not echoed in errors, and dumps are checked
+/// A netlink socket, mostly to rtnetlink. Error texts are on, requests are not echoed in errors, and dumps are checked
 /// strictly (so that the kernel filters them).
 pub(super) struct Channel {
     socket: NlSocket,
@@ -20,7 +20,12 @@ pub(super) struct Channel {
 impl Channel {
     /// Opens a socket in the calling thread's network namespace, with a receive buffer of so many bytes.
     pub(super) fn open(receive_buffer: i32) -> io::Result<Self> {
-        let socket = NlSocket::connect(NlFamily::Route, None, Groups::empty())?;
+        Self::open_to(NlFamily::Route, receive_buffer)
+    }
+
+    /// The same, to another part of the kernel than rtnetlink.
+    pub(super) fn open_to(family: NlFamily, receive_buffer: i32) -> io::Result<Self> {
+        let socket = NlSocket::connect(family, None, Groups::empty())?;
         socket.enable_ext_ack(true)?;
         socket.enable_strict_checking(true)?;
         let channel = Self { port: socket.pid()?, socket };

@@ -1,0 +1,110 @@
+//! Who a process is and what it may do, as far as a diagnosis asks.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::sockopt;
+
+/// A capability (capabilities(7)) that some part of arpherd needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capability {
+    /// Writes routes, neighbour entries and settings.
+    NetAdmin,
+    /// Opens packet sockets.
+    NetRaw,
+    /// Enters other network namespaces.
+    SysAdmin,
+}
+
+impl Capability {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NetAdmin => "CAP_NET_ADMIN",
+            Self::NetRaw => "CAP_NET_RAW",
+            Self::SysAdmin => "CAP_SYS_ADMIN",
+        }
+    }
+
+    /// Its bit (linux/capability.h).
+    fn bit(self) -> u64 {
+        match self {
+            Self::NetAdmin => 1 << 12,
+            Self::NetRaw => 1 << 13,
+            Self::SysAdmin => 1 << 21,
+        }
+    }
+}
+
+/// The effective capabilities of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights(u64);
+
+impl Rights {
+    /// Those of this process.
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read.
+    pub fn own() -> io::Result<Self> {
+        Self::read(Path::new("/proc/self/status"))
+    }
+
+    /// Those of another one.
+    ///
+    /// # Errors
+    /// If there is no such process, or it cannot be seen.
+    pub fn of(pid: u32) -> io::Result<Self> {
+        Self::read(Path::new(&format!("/proc/{pid}/status")))
+    }
+
+    fn read(path: &Path) -> io::Result<Self> {
+        let text = fs::read_to_string(path)?;
+        let missing = || io::Error::new(io::ErrorKind::InvalidData, "no capabilities in it");
+        parse(&text).map(Self).ok_or_else(missing)
+    }
+
+    /// All of them and none, for tests.
+    pub const ALL: Self = Self(u64::MAX);
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// Whether it is among them.
+    pub fn has(self, capability: Capability) -> bool {
+        self.0 & capability.bit() != 0
+    }
+}
+
+fn parse(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
+/// The process that listens on a unix socket; `None` if it cannot be seen from here (another PID namespace).
+///
+/// # Errors
+/// If nobody listens there, or we may not connect.
+pub fn listener(path: &Path) -> io::Result<Option<u32>> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    // struct ucred: pid, uid, gid.
+    let [pid, _uid, _gid] = sockopt::get::<3>(&socket, libc::SOL_SOCKET, libc::SO_PEERCRED)?;
+    Ok(u32::try_from(pid).ok().filter(|pid| *pid != 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rights_are_read_from_the_status_of_a_process() {
+        let rights = parse("Name:\tarpherd\nCapInh:\t0\nCapEff:\t0000000000003000\n").map(Rights);
+        let has = |capability| rights.is_some_and(|rights| rights.has(capability));
+        assert!(has(Capability::NetAdmin) && has(Capability::NetRaw) && !has(Capability::SysAdmin));
+        assert_eq!(parse("Name:\tCapEff\n"), None);
+        assert!(Rights::own().is_ok());
+    }
+}
