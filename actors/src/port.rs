@@ -6,6 +6,7 @@ use futures_util::Stream;
 use futures_util::stream::unfold;
 
 use crate::io::packet::{Medium, PacketPort};
+use crate::io::stamp::Stamp;
 use crate::io::{FramePort, PortError, Wake};
 
 /// Tells its actor each time the port may have something to read.
@@ -26,20 +27,23 @@ pub trait Opener: Send {
     fn open_deaf(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError>;
 }
 
-/// Opens packet sockets.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct PacketOpener;
+/// Opens packet sockets whose requests bear the stamp.
+#[derive(Debug, Clone, Copy)]
+pub struct PacketOpener {
+    /// This run on this segment.
+    pub stamp: Stamp,
+}
 
 impl Opener for PacketOpener {
     fn open(&self, medium: Medium) -> Result<(Box<dyn FramePort>, Readiness), PortError> {
-        let port = PacketPort::open(medium)?;
+        let port = PacketPort::open(medium)?.stamped(self.stamp);
         let wake =
             Wake::on(&port).map_err(|cause| PortError::Failed { doing: "watch a packet socket", cause })?;
         Ok((Box::new(port), readiness(wake)))
     }
 
     fn open_deaf(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
-        Ok(Box::new(PacketPort::open_deaf(medium)?))
+        Ok(Box::new(PacketPort::open_deaf(medium)?.stamped(self.stamp)))
     }
 }
 

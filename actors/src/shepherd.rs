@@ -20,10 +20,11 @@ use crate::io::lock::{Lock, LockError};
 use crate::io::netlink::stray::clear_proxies;
 use crate::io::netlink::{NetlinkError, RouteWriter};
 use crate::io::packet::{Medium, PacketPort};
+use crate::io::stamp::Stamp;
 use crate::io::{PortError, RouteTable, Write};
 use crate::messages::{Barrier, Begin, Counters, Finish, Show};
 use crate::owner::{BeReady, Meet, RouteOwner, Teller};
-use crate::port::{Opener, PacketOpener};
+use crate::port::PacketOpener;
 use crate::recorder::Recorder;
 use crate::sweep::Sweep;
 use crate::watch::{Eyes, Watch};
@@ -187,6 +188,7 @@ struct Tenders {
 impl Tenders {
     fn start(charge: &Charge, owner: &Addr<RouteOwner>, back: &Arbiter, clock: Clock, log: &Logger) -> Self {
         let mut tenders = Self::default();
+        let run = Stamp::new_run();
         for ((id, segment), manage) in (0..).map(SegmentId).zip(&charge.plan.segments).zip(&charge.manage) {
             let counters = Arc::new(Counters::default());
             let domain = charge.plan.domains.get(usize::from(segment.domain.0));
@@ -195,16 +197,16 @@ impl Tenders {
                 "segment" => segment.name.clone(),
             ));
             let capture_log = log.new(o!("actor" => "capture"));
-            let opener = Box::new(PacketOpener);
+            let opener = PacketOpener { stamp: Stamp { run, segment: id } };
             let (told, outlet) = (owner.clone().recipient(), owner.clone().recipient());
-            let capture = Capture::new(id, told, outlet, opener, counters.clone(), capture_log).start();
+            let capture =
+                Capture::new(id, told, outlet, Box::new(opener), counters.clone(), capture_log).start();
             let sweep = segment.sweep.map(|pace| {
                 let plan = SweepPlan::new(pace, segment.prefixes.clone());
                 let (roll, counters) = (owner.clone().recipient(), counters.clone());
                 let log = log.new(o!("actor" => "sweep"));
-                let opener: Box<dyn Opener> = Box::new(PacketOpener);
                 Sweep::start_in_arbiter(&back.handle(), move |_| {
-                    Sweep::new(id, plan, roll, opener, counters, clock, log)
+                    Sweep::new(id, plan, roll, Box::new(opener), counters, clock, log)
                 })
             });
             tenders.hands.push(Hands {

@@ -11,6 +11,8 @@ use pnet::packet::arp::{ArpHardwareType, ArpOperation, ArpPacket, MutableArpPack
 use pnet::packet::ethernet::EtherTypes;
 use pnet::util::MacAddr;
 
+use super::stamp::{self, Stamp};
+
 /// Octets before the addresses: types, lengths and operation.
 const HEADER: usize = 8;
 /// `ar$hrd` of Ethernet and Wi-Fi.
@@ -29,7 +31,7 @@ const IPOIB_ARP: usize = HEADER + 2 * (20 + IPV4);
 const ETHERNET_LEAST: usize = 46;
 
 /// Room for any packet [`encode`] writes, in octets.
-pub const LONGEST: usize = IPOIB_ARP;
+pub const LONGEST: usize = IPOIB_ARP + stamp::LENGTH;
 
 /// Why some bytes are not an ARP packet we listen to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +74,11 @@ pub fn address_len(link: LinkKind) -> usize {
     }
 }
 
+/// Octets of a packet on such links.
+fn packet_len(link: LinkKind) -> usize {
+    HEADER + 2 * (address_len(link) + IPV4)
+}
+
 fn hardware_type(link: LinkKind) -> u16 {
     match link {
         LinkKind::Ethernet | LinkKind::Wifi => HARDWARE_ETHERNET,
@@ -79,17 +86,22 @@ fn hardware_type(link: LinkKind) -> u16 {
     }
 }
 
-/// Reads an ARP packet that came in on such a link, from its `ar$hrd` on. Padding after it is ignored.
+/// Reads an ARP packet that came in on such a link, from its `ar$hrd` on, and the stamp behind it if it is a
+/// request of an arpherd's. Padding is ignored.
 ///
 /// # Errors
 /// Anything that RFC 826 would have us drop, and a sender that cannot be one station.
-pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<Arp, Refused> {
+pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<(Arp, Option<Stamp>), Refused> {
     let operation = check_header(link, bytes)?;
     let arp = match link {
         LinkKind::Ethernet | LinkKind::Wifi => decode_ethernet(operation, bytes)?,
         LinkKind::Ipoib => decode_ipoib(operation, bytes)?,
     };
-    if arp.sender_lladdr.is_station() { Ok(arp) } else { Err(Refused::SenderAddress) }
+    if !arp.sender_lladdr.is_station() {
+        return Err(Refused::SenderAddress);
+    }
+    let behind = bytes.get(packet_len(link)..).filter(|_| operation == Operation::Request);
+    Ok((arp, behind.and_then(Stamp::read)))
 }
 
 /// Checks all that stands before the addresses, and that they fit in: pnet's getters believe the lengths
@@ -107,7 +119,7 @@ fn check_header(link: LinkKind, bytes: &[u8]) -> Result<Operation, Refused> {
     if usize::from(hardware) != address_len(link) || usize::from(protocol) != IPV4 {
         return Err(Refused::Lengths(hardware, protocol));
     }
-    if bytes.len() < HEADER + 2 * (address_len(link) + IPV4) {
+    if bytes.len() < packet_len(link) {
         return Err(Refused::Short);
     }
     match word(6) {
@@ -147,11 +159,16 @@ fn split_ipv4(bytes: &[u8]) -> Result<(Ipv4Addr, &[u8]), Refused> {
 }
 
 /// Writes an ARP packet for such a link and says how many octets of `room` it takes. An address that is
-/// not known is written as zeroes, and Ethernet's padding is zeroes too.
+/// not known is written as zeroes, and Ethernet's padding is zeroes too. The stamp goes behind a request.
 ///
 /// # Errors
 /// If an address has another link's length.
-pub fn encode(link: LinkKind, arp: &Arp, room: &mut [u8; LONGEST]) -> Result<usize, Misfit> {
+pub fn encode(
+    link: LinkKind,
+    arp: &Arp,
+    stamp: Option<Stamp>,
+    room: &mut [u8; LONGEST],
+) -> Result<usize, Misfit> {
     for address in [&arp.sender_lladdr, &arp.target_lladdr] {
         if !address.is_empty() && address.len() != address_len(link) {
             return Err(Misfit { length: address.len(), link });
@@ -159,15 +176,15 @@ pub fn encode(link: LinkKind, arp: &Arp, room: &mut [u8; LONGEST]) -> Result<usi
     }
     room.fill(0);
     match link {
-        LinkKind::Ethernet | LinkKind::Wifi => {
-            encode_ethernet(arp, &mut room[..ETHERNET_ARP]);
-            Ok(ETHERNET_LEAST)
-        }
-        LinkKind::Ipoib => {
-            encode_ipoib(arp, room);
-            Ok(IPOIB_ARP)
-        }
+        LinkKind::Ethernet | LinkKind::Wifi => encode_ethernet(arp, &mut room[..ETHERNET_ARP]),
+        LinkKind::Ipoib => encode_ipoib(arp, room),
     }
+    let mut length = packet_len(link);
+    if let Some(stamp) = stamp.filter(|_| arp.operation == Operation::Request) {
+        room[length..length + stamp::LENGTH].copy_from_slice(&stamp.octets());
+        length += stamp::LENGTH;
+    }
+    Ok(if link == LinkKind::Ipoib { length } else { length.max(ETHERNET_LEAST) })
 }
 
 fn wire_operation(operation: Operation) -> u16 {

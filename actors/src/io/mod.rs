@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! packet ── arp, filter     ARP frames on one link                      (FramePort)
+//!           stamp           how an arpherd knows the questions of its own and of others
 //! netlink::write            routes and neighbour entries, in batches;   (RouteTable)
 //!                           where a packet would be forwarded to
 //! netlink::read             what there is: links, addresses, routes, neighbours
@@ -24,6 +25,7 @@ pub mod netlink;
 pub mod packet;
 pub mod process;
 mod sockopt;
+pub mod stamp;
 pub mod sysctl;
 pub mod wake;
 

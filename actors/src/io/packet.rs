@@ -15,6 +15,7 @@ use arpherd_core::{Frame, Heard, LinkAddr};
 use libc::{c_uint, iovec, mmsghdr, socklen_t};
 use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
 
+use super::stamp::Stamp;
 use super::{FramePort, PortError, Tally, arp, filter, sockopt};
 
 /// Frames moved in one system call.
@@ -93,6 +94,7 @@ pub struct PacketPort {
     arena: Box<Arena>,
     /// Frames asked for in the next call.
     room: usize,
+    stamp: Option<Stamp>,
 }
 
 impl PacketPort {
@@ -125,7 +127,15 @@ impl PacketPort {
         socket.set_nonblocking(true).map_err(doing("make a packet socket non-blocking"))?;
         let arena =
             Arena { frames: [[0; ROOM]; BATCH], names: [LinkName::default(); BATCH], lengths: [0; BATCH] };
-        Ok(Self { socket, medium, name, arena: Box::new(arena), room: FEW })
+        Ok(Self { socket, medium, name, arena: Box::new(arena), room: FEW, stamp: None })
+    }
+
+    /// Puts the stamp behind every request from now on, and knows those of the same run by it. Without one a
+    /// port's requests bear no mark, and all others' marks are another's.
+    #[must_use]
+    pub fn stamped(mut self, stamp: Stamp) -> Self {
+        self.stamp = Some(stamp);
+        self
     }
 
     /// What the port was opened on.
@@ -141,7 +151,7 @@ impl PacketPort {
         for frame in frames {
             let to = frame.to.unwrap_or(self.medium.broadcast);
             let Some(room) = self.arena.frames[filled].first_chunk_mut() else { break };
-            match arp::encode(self.medium.kind, &frame.arp, room) {
+            match arp::encode(self.medium.kind, &frame.arp, self.stamp, room) {
                 Ok(length) if to.len() == width => {
                     self.arena.lengths[filled] = length;
                     self.arena.names[filled] = self.name.to(&to);
@@ -239,11 +249,15 @@ impl FramePort for PacketPort {
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Ok(true),
             Err(cause) => return Err(PortError::of("read from a packet socket", cause)),
         };
+        let run = self.stamp.map(|stamp| stamp.run);
         for slot in 0..count {
             let length = self.arena.lengths[slot].min(ROOM);
             tally.read += 1;
             match arp::decode(self.medium.kind, &self.arena.frames[slot][..length]) {
-                Ok(arp) => heard.push(Heard { arp, from: self.arena.names[slot].source(), mark: None }),
+                Ok((arp, stamp)) => {
+                    let mark = stamp.map(|stamp| stamp.seen_by(run));
+                    heard.push(Heard { arp, from: self.arena.names[slot].source(), mark });
+                }
                 Err(refused) => {
                     tally.malformed += 1;
                     tally.last_refusal = Some(refused);

@@ -4,9 +4,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_actors::io::packet::{BATCH, Medium, PacketPort};
+use arpherd_actors::io::stamp::Stamp;
 use arpherd_actors::io::{FramePort, PortError, Tally};
+use arpherd_core::arp::Mark;
 use arpherd_core::plan::LinkKind;
-use arpherd_core::{Arp, Frame, Heard, LinkAddr, Operation};
+use arpherd_core::{Arp, Frame, Heard, LinkAddr, Operation, SegmentId};
 use arpherd_lab::{ArpFrame, Mac, Wire, wait_until};
 
 use crate::rig::{HOST, OWN, Rig};
@@ -24,6 +26,7 @@ crate::tests![
     a_deleted_link_says_so_once,
     what_the_kernel_had_no_room_for_is_counted,
     a_frame_without_an_address_is_not_sent,
+    own_requests_are_known_when_they_come_back_and_so_are_a_peers,
 ];
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -259,4 +262,37 @@ fn a_frame_without_an_address_is_not_sent() {
     port.send(&[nowhere, good, elsewhere], &mut tally).unwrap();
     assert_eq!((tally.sent, tally.unsent), (1, 2));
     assert_eq!(wire.recv(LIMIT).expect("a frame").0.tpa, Ipv4Addr::new(10, 9, 1, 1));
+}
+
+fn own_requests_are_known_when_they_come_back_and_so_are_a_peers() {
+    let (rig, port, wire) = port();
+    let mut tally = Tally::default();
+    let own = Stamp { run: Stamp::new_run(), segment: SegmentId(1) };
+    let mut port = port.stamped(own);
+    let question = Frame {
+        to: None,
+        arp: Arp {
+            operation: Operation::Request,
+            target_lladdr: LinkAddr::UNKNOWN,
+            ..answer(&rig, None, OWN).arp
+        },
+    };
+    // The same run on another segment, another run, one without a stamp, and an answer.
+    let medium = port.medium();
+    let deaf = || rig.router.run(|| PacketPort::open_deaf(medium)).unwrap();
+    let elsewhere = Stamp { segment: SegmentId(2), ..own };
+    deaf().stamped(elsewhere).send(&[question], &mut tally).unwrap();
+    deaf().stamped(Stamp { run: Stamp::new_run(), ..own }).send(&[question], &mut tally).unwrap();
+    deaf().send(&[question], &mut tally).unwrap();
+    port.send(&[question, answer(&rig, None, OWN)], &mut tally).unwrap();
+    for _ in 0..5 {
+        let (mut bytes, _) = wire.recv_raw(LIMIT).expect("a frame");
+        assert_eq!(bytes.len(), 60);
+        // As if a bridge led it back, from another station.
+        bytes[6..12].copy_from_slice(&FAR.0);
+        wire.send_raw(&bytes).unwrap();
+    }
+    let marks: Vec<_> = drain(&mut port, &mut tally).into_iter().map(|heard| heard.mark).collect();
+    let ours = |segment| Some(Mark::Ours(SegmentId(segment)));
+    assert_eq!(marks, [ours(2), Some(Mark::Peer), None, ours(1), None]);
 }

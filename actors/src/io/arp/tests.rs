@@ -1,5 +1,6 @@
 //! What the codec takes and refuses.
 
+use arpherd_core::SegmentId;
 use proptest::prelude::*;
 
 use super::*;
@@ -28,6 +29,11 @@ fn packet(link: LinkKind) -> impl Strategy<Value = Arp> {
 
 fn linked_packet() -> impl Strategy<Value = (LinkKind, Arp)> {
     prop::sample::select(&LINKS[..]).prop_flat_map(|link| (Just(link), packet(link)))
+}
+
+fn stamps() -> impl Strategy<Value = Option<Stamp>> {
+    let stamp = (any::<u64>(), any::<u16>());
+    prop::option::of(stamp.prop_map(|(run, segment)| Stamp { run, segment: SegmentId(segment) }))
 }
 
 /// A well-formed request with 6-octet addresses, as it lies in a frame.
@@ -64,17 +70,18 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_read_back((link, arp) in linked_packet()) {
+    fn what_is_written_is_read_back((link, arp) in linked_packet(), stamp in stamps()) {
         let mut room = [0xa5; LONGEST];
-        let length = encode(link, &arp, &mut room).expect("addresses of the link's length");
-        prop_assert_eq!(decode(link, &room[..length]), Ok(arp));
+        let length = encode(link, &arp, stamp, &mut room).expect("addresses of the link's length");
+        let stamp = stamp.filter(|_| arp.operation == Operation::Request);
+        prop_assert_eq!(decode(link, &room[..length]), Ok((arp, stamp)));
         prop_assert!(room[length..].iter().all(|octet| *octet == 0));
     }
 
     #[test]
     fn pnet_reads_the_same_fields(arp in packet(LinkKind::Ethernet)) {
         let mut room = [0; LONGEST];
-        let length = encode(LinkKind::Ethernet, &arp, &mut room).expect("addresses of the link's length");
+        let length = encode(LinkKind::Ethernet, &arp, None, &mut room).expect("addresses of the link's length");
         prop_assert_eq!(length, ETHERNET_LEAST);
         let oracle = ArpPacket::new(&room[..length]).expect("long enough");
         prop_assert_eq!(oracle.get_hardware_type().0, 1);
@@ -118,10 +125,61 @@ fn an_ethernet_packet_is_not_read_on_ipoib() {
 
 #[test]
 fn an_address_of_another_link_is_not_written() {
-    let mut arp = decode(LinkKind::Ethernet, &request()).expect("a request");
+    let (mut arp, _) = decode(LinkKind::Ethernet, &request()).expect("a request");
     let mut room = [0; LONGEST];
-    assert_eq!(encode(LinkKind::Ipoib, &arp, &mut room), Err(Misfit { length: 6, link: LinkKind::Ipoib }));
+    let misfit = Misfit { length: 6, link: LinkKind::Ipoib };
+    assert_eq!(encode(LinkKind::Ipoib, &arp, None, &mut room), Err(misfit));
     arp.target_lladdr = LinkAddr::UNKNOWN;
-    assert_eq!(encode(LinkKind::Ethernet, &arp, &mut room), Ok(ETHERNET_LEAST));
+    assert_eq!(encode(LinkKind::Ethernet, &arp, None, &mut room), Ok(ETHERNET_LEAST));
     assert_eq!(room[18..24], [0; 6]);
+}
+
+/// The run and segment of the fixtures below.
+const STAMP: Stamp = Stamp { run: 0x1122_3344_5566_7788, segment: SegmentId(0x0102) };
+/// As it stands on the wire.
+const STAMPED: &[u8] = b"ARPH\x11\x22\x33\x44\x55\x66\x77\x88\x01\x02";
+
+#[test]
+fn a_request_on_ethernet_bears_its_stamp_within_the_padding() {
+    let (arp, none) = decode(LinkKind::Ethernet, &request()).expect("a request");
+    assert_eq!(none, None);
+    let mut room = [0xa5; LONGEST];
+    assert_eq!(encode(LinkKind::Ethernet, &arp, Some(STAMP), &mut room), Ok(ETHERNET_LEAST));
+    assert_eq!(room[..ETHERNET_LEAST], *[&request()[..], STAMPED, &[0; 4]].concat());
+    assert_eq!(decode(LinkKind::Ethernet, &room[..ETHERNET_LEAST]), Ok((arp, Some(STAMP))));
+    // Other padding, and a stamp that was cut off, are none.
+    for behind in [&[0; 18][..], &[0xff; 18], &STAMPED[..13], b"ARPH"] {
+        let bytes = [&request()[..], behind].concat();
+        assert_eq!(decode(LinkKind::Ethernet, &bytes), Ok((arp, None)));
+    }
+}
+
+#[test]
+fn a_request_on_ipoib_is_longer_by_its_stamp() {
+    let ends = LinkAddr::try_new(&[7; 20]).expect("20 octets");
+    let (sender, target) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+    let operation = Operation::Request;
+    let arp = Arp { operation, sender_lladdr: ends, sender, target_lladdr: LinkAddr::UNKNOWN, target };
+    let mut room = [0xa5; LONGEST];
+    assert_eq!(encode(LinkKind::Ipoib, &arp, None, &mut room), Ok(56));
+    let plain = room[..56].to_vec();
+    assert_eq!(encode(LinkKind::Ipoib, &arp, Some(STAMP), &mut room), Ok(70));
+    assert_eq!(room, *[&plain[..], STAMPED].concat());
+    assert_eq!(decode(LinkKind::Ipoib, &room).expect("a request").1, Some(STAMP));
+}
+
+#[test]
+fn a_reply_bears_no_stamp_and_one_in_it_is_not_believed() {
+    for (link, length) in [(LinkKind::Ethernet, ETHERNET_LEAST), (LinkKind::Ipoib, IPOIB_ARP)] {
+        let ends = LinkAddr::try_new(&[2; 20][..address_len(link)]).expect("a link's address");
+        let (sender, target) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let operation = Operation::Reply;
+        let arp = Arp { operation, sender_lladdr: ends, sender, target_lladdr: ends, target };
+        let mut room = [0xa5; LONGEST];
+        assert_eq!(encode(link, &arp, Some(STAMP), &mut room), Ok(length));
+        assert!(room[packet_len(link)..].iter().all(|octet| *octet == 0));
+        // A host that turned our question into its answer sends the stamp back.
+        let echoed = [&room[..packet_len(link)], STAMPED].concat();
+        assert_eq!(decode(link, &echoed), Ok((arp, None)));
+    }
 }
