@@ -29,14 +29,18 @@ pub(super) fn write_text(out: &mut impl Write, answer: &Answer) -> io::Result<()
 }
 
 fn write_status(out: &mut impl Write, status: &StatusView) -> io::Result<()> {
-    let StatusView { version, uptime_seconds, domains, hosts, routes, ready } = status;
+    let StatusView { version, uptime_seconds, domains, hosts, routes, ready, events } = status;
     writeln!(out, "version  {}", Escaped(version))?;
     writeln!(out, "uptime   {}", span(*uptime_seconds))?;
     writeln!(out, "domains  {domains}\nhosts    {hosts}\nroutes   {routes}")?;
-    writeln!(out, "ready    {}", if *ready { "yes" } else { "no" })
+    writeln!(out, "ready    {}", if *ready { "yes" } else { "no" })?;
+    for (name, count) in events {
+        writeln!(out, "event    {} {count}", Escaped(name))?;
+    }
+    Ok(())
 }
 
-/// Two tables, because one would be half as wide again as a terminal.
+/// Several tables, because one would be twice as wide as a terminal.
 fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
     let mut places = Sheet::new(&[
         Left("domain"),
@@ -65,7 +69,7 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
             text(&row.kind),
             text(&row.state),
             lladdr(&row.lladdr),
-            text(&row.answer),
+            answer_of(row),
             row.hosts.to_string(),
         ]);
         let count = row.counters;
@@ -75,7 +79,31 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
     }
     places.write(out)?;
     out.write_all(b"\n")?;
-    counters.write(out)
+    counters.write(out)?;
+    write_published(out, rows)
+}
+
+/// How the segment is answered on, in a word or two.
+fn answer_of(row: &SegmentView) -> String {
+    match row.private_vlan.as_ref() {
+        "off" => text(&row.answer),
+        "open" => format!("{}+pvlan", text(&row.answer)),
+        private => format!("{}+{}", text(&row.answer), text(private)),
+    }
+}
+
+fn write_published(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
+    let mut sheet = Sheet::new(&[Left("domain"), Left("segment"), Left("published")]);
+    for row in rows {
+        for prefix in &row.publish {
+            sheet.add([text(&row.domain), text(&row.segment), prefix.to_string()]);
+        }
+    }
+    if rows.iter().all(|row| row.publish.is_empty()) {
+        return Ok(());
+    }
+    out.write_all(b"\n")?;
+    sheet.write(out)
 }
 
 fn write_hosts(out: &mut impl Write, rows: &[HostView]) -> io::Result<()> {

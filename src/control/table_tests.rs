@@ -33,7 +33,7 @@ fn segment(name: &str) -> SegmentView {
         lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
         answer: "live".into(),
         private_vlan: "off".into(),
-        publish: Vec::new(),
+        publish: vec!["10.2.0.64/28".parse().expect("a prefix")],
         hosts: 250,
         counters: CountersView { read: 123_456, answered: 7, probed: 80, dropped: 0, malformed: 1 },
     }
@@ -66,13 +66,18 @@ fn segments_and_their_counters_fit_a_terminal() {
     let expected = "\
 domain  segment interface kind     state lladdr            answer hosts
 cluster eth0    eth0      ethernet up    02:00:00:00:00:01 live     250
-cluster br1     br1       ethernet up    02:00:00:00:00:01 live     250
+cluster br1     br1       ethernet up    02:00:00:00:00:01 live+pvlan 250
 
 domain   segment    read  answered  probed  dropped  malformed
 cluster  eth0     123456         7      80        0          1
 cluster  br1      123456         7      80        0          1
+
+domain   segment  published
+cluster  br1      10.2.0.64/28
 ";
-    let text = on_paper(&Answer::Segments(vec![segment("eth0"), segment("br1")]));
+    let unpublished = SegmentView { publish: Vec::new(), ..segment("eth0") };
+    let private = SegmentView { private_vlan: "open".into(), ..segment("br1") };
+    let text = on_paper(&Answer::Segments(vec![unpublished, private]));
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(&text), words(expected));
     assert!(text.lines().all(|line| line.len() <= NARROW), "{text}");
@@ -117,8 +122,17 @@ fn status_is_a_short_list() {
         hosts: 2,
         routes: 2,
         ready: true,
+        events: [("duplicate_address".into(), 3)].into(),
     };
-    let expected = "version  0.1.0\nuptime   2d\ndomains  1\nhosts    2\nroutes   2\nready    yes\n";
+    let expected = "\
+version  0.1.0
+uptime   2d
+domains  1
+hosts    2
+routes   2
+ready    yes
+event    duplicate_address 3
+";
     assert_eq!(on_paper(&Answer::Status(status)), expected);
 }
 

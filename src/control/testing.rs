@@ -39,6 +39,7 @@ pub(super) fn answer_to(question: Question, hosts: u32) -> Answer {
             hosts: hosts.into(),
             routes: 1,
             ready: true,
+            events: [].into(),
         }),
         Question::Segments => Answer::Segments(vec![SegmentView {
             domain: "cluster".into(),

@@ -266,8 +266,6 @@ pub enum ProxySign {
     ManyAddresses,
     /// It claimed several addresses whose holders live elsewhere.
     Disputes,
-    /// It repeats on one segment what is asked on another.
-    Echo,
 }
 
 impl ProxySign {
@@ -277,7 +275,6 @@ impl ProxySign {
             Self::Mark => "mark",
             Self::ManyAddresses => "many_addresses",
             Self::Disputes => "disputes",
-            Self::Echo => "echo",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The names of the fields are the names in `--json` and in tables; they and their order are stable.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::ops::{Add, Deref};
@@ -75,6 +76,8 @@ pub struct StatusView {
     pub routes: u64,
     /// Whether the start is over: sockets open, kernel state read, old routes adopted.
     pub ready: bool,
+    /// How often each event happened since the start, told or only counted, by its name.
+    pub events: BTreeMap<Word, u64>,
 }
 
 /// A segment.
@@ -251,8 +254,12 @@ mod tests {
                 hosts: 2,
                 routes: 2,
                 ready: true,
+                events: [("host_found".into(), 2)].into(),
             },
-            r#"{"version":"0.1.0","uptime_seconds":9,"domains":1,"hosts":2,"routes":2,"ready":true}"#,
+            concat!(
+                r#"{"version":"0.1.0","uptime_seconds":9,"domains":1,"hosts":2,"routes":2,"ready":true,"#,
+                r#""events":{"host_found":2}}"#,
+            ),
         );
         same_again(
             &SegmentView {

@@ -57,7 +57,7 @@ impl Ledger {
             self.announcements.remove(&key);
         }
         if self.leads_there(host, key.address) {
-            for other in self.others(host.segment) {
+            for other in self.others(host.segment).filter(|it| !self.is_one_link(*it, host.segment)) {
                 self.announce_on(other, key, orders);
             }
         }
@@ -65,7 +65,7 @@ impl Ledger {
 
     fn announce_on(&self, segment: SegmentId, key: Key, orders: &mut Vec<Order>) {
         let link = self.segment(segment);
-        if !link.is_up() || link.plan.answer != Answer::Live {
+        if !link.is_up() || link.plan.answer == Answer::Off || link.is_never(key.address) {
             return;
         }
         let arp = Arp {
@@ -122,7 +122,10 @@ impl Ledger {
         }
         for key in chunk {
             let is_carried = |host: &Host| {
-                host.is_live() && host.segment != segment && self.leads_there(host, key.address)
+                host.is_live()
+                    && host.segment != segment
+                    && !self.is_one_link(host.segment, segment)
+                    && self.leads_there(host, key.address)
             };
             if self.hosts.get(&key).is_some_and(is_carried) {
                 self.announce_on(segment, key, orders);

@@ -164,13 +164,14 @@ impl Ledger {
         }
         match claim.stake {
             Stake::Defence => {
-                if self.may_defend(host, segment, &lladdr) {
+                if self.may_defend(host, key, segment, &lladdr) {
                     self.defend(now, key, segment, lladdr, orders);
                 }
             }
             Stake::Address => {
                 self.moves_of(now, key).refused = Some((lladdr, segment, now + QUIET_BETWEEN_COMPLAINTS));
                 self.tell_duplicate(now, key, segment, lladdr, orders);
+                self.disputed(now, &claim.claimant, orders);
             }
         }
     }

@@ -47,6 +47,8 @@ pub(crate) enum Origin {
     Reply,
     Announcement,
     Kernel,
+    /// The configuration.
+    Static,
 }
 
 impl Origin {
@@ -56,6 +58,7 @@ impl Origin {
             Self::Reply => "reply",
             Self::Announcement => "announcement",
             Self::Kernel => "kernel",
+            Self::Static => "static",
         }
     }
 }

@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 
 use super::host::{Host, Key, Life, Origin, RouteState};
 use super::timer::Timer;
-use super::{Ledger, is_own_lladdr};
+use super::{Ledger, is_own_lladdr, joined};
 use crate::arp::{Arp, Heard, Operation};
-use crate::event::{Event, Limit};
+use crate::event::{Event, Limit, ProxySign};
 use crate::lladdr::LinkAddr;
 use crate::order::Order;
 use crate::plan::SegmentId;
@@ -26,12 +26,17 @@ impl Ledger {
     pub(super) fn heard(&mut self, now: Time, segment: SegmentId, heard: &Heard, orders: &mut Vec<Order>) {
         let arp = &heard.arp;
         if !self.segment(segment).may_hear(&arp.sender_lladdr)
+            || self.came_back(now, segment, heard, orders)
             || is_own_lladdr(&self.segments, &arp.sender_lladdr)
         {
             return;
         }
         if self.segment(segment).unheard {
             self.heard_at_last(now, segment);
+        }
+        if heard.mark.is_some() {
+            self.peer_heard(now, segment, heard, orders);
+            return;
         }
         if arp.is_address_probe() {
             if arp.operation == Operation::Request {
@@ -49,9 +54,19 @@ impl Ledger {
         }
     }
 
-    fn sender_seen(&mut self, now: Time, segment: SegmentId, heard: &Heard, orders: &mut Vec<Order>) {
+    pub(super) fn sender_seen(
+        &mut self,
+        now: Time,
+        segment: SegmentId,
+        heard: &Heard,
+        orders: &mut Vec<Order>,
+    ) {
         let arp = &heard.arp;
-        if !self.segment(segment).may_hold(arp.sender) {
+        let it = self.segment(segment);
+        if !it.may_hold(arp.sender) {
+            if it.publishes(arp.sender) {
+                self.published_address_used(now, segment, arp.sender, arp.sender_lladdr, orders);
+            }
             return;
         }
         // Somebody speaks for somebody else: a proxy or a repeater. It may be right, but proves nothing.
@@ -66,7 +81,10 @@ impl Ledger {
             (false, Operation::Reply) => Origin::Reply,
         };
         let key = self.key(segment, arp.sender);
-        self.sighted(now, Sighting { key, segment, lladdr: arp.sender_lladdr, origin }, orders);
+        let sighting = Sighting { key, segment, lladdr: arp.sender_lladdr, origin };
+        if !self.violates_pin(now, &sighting, orders) && !self.is_hearsay(now, &sighting) {
+            self.sighted(now, sighting, orders);
+        }
     }
 
     fn sighted(&mut self, now: Time, sighting: Sighting, orders: &mut Vec<Order>) {
@@ -78,6 +96,15 @@ impl Ledger {
                 if changed || !self.claims.is_empty() {
                     self.confirmed(now, &sighting, changed, orders);
                 }
+            }
+            // Over two segments that are one link it is heard twice.
+            Some(host)
+                if host.is_live()
+                    && host.lladdr.same_port(&sighting.lladdr)
+                    && !self.joints.is_empty()
+                    && self.joints.contains_key(&joined::pair(host.segment, sighting.segment)) =>
+            {
+                host.last_heard = now;
             }
             Some(host) if host.is_live() => self.contradicted(now, &sighting, orders),
             _ => self.appeared(now, &sighting, orders),
@@ -100,11 +127,19 @@ impl Ledger {
 
     /// A host that was not known, or only remembered.
     pub(super) fn appeared(&mut self, now: Time, sighting: &Sighting, orders: &mut Vec<Order>) {
-        let Sighting { key, segment, lladdr, origin } = *sighting;
         if let Some(limit) = self.limit_reached(now, sighting) {
             self.tell_limit(now, limit, sighting, orders);
+            if limit == Limit::HostsPerLladdr && sighting.origin == Origin::Reply {
+                self.expose(now, sighting.segment, sighting.lladdr, ProxySign::ManyAddresses, orders);
+            }
             return;
         }
+        self.arrived(now, sighting, orders);
+    }
+
+    /// A host lives here from now on.
+    pub(super) fn arrived(&mut self, now: Time, sighting: &Sighting, orders: &mut Vec<Order>) {
+        let Sighting { key, segment, lladdr, origin } = *sighting;
         let before = self.forget(key);
         let quiet = self.segment(segment).plan.expiry.quiet;
         self.hosts.insert(
@@ -152,7 +187,8 @@ impl Ledger {
         orders: &mut Vec<Order>,
     ) {
         let Sighting { key, segment, lladdr, .. } = *sighting;
-        if self.may_complain(now, limit.as_str(), segment, Ipv4Addr::UNSPECIFIED) {
+        let about = Ipv4Addr::from([0, 0, 0, limit as u8]);
+        if self.may_complain(now, "limit_reached", segment, about) {
             let address = key.address;
             orders.push(Order::Tell(Event::LimitReached { segment, limit, address, lladdr }));
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Ledger;
 use super::claim;
-use super::host::{Host, Key, Life, RouteState};
+use super::host::{Host, Key, Life, Origin, RouteState};
 use super::timer::Timer;
 use crate::event::Event;
 use crate::order::{Order, Purpose};
@@ -25,6 +25,8 @@ impl Ledger {
         let expiry = &segment.plan.expiry;
         let budget = expiry.unicast_on(segment.kind()).saturating_add(expiry.broadcast);
         match host.life {
+            // It lives because the operator says so.
+            Life::Alive | Life::Suspect { .. } if host.origin == Origin::Static => {}
             Life::Alive => {
                 // A place it took to be asked in was not needed, and is not kept for when it is.
                 host.paced = false;
@@ -111,7 +113,8 @@ impl Ledger {
 
     /// Has a live host asked soon, whatever was heard of it.
     pub(super) fn suspect(&mut self, now: Time, key: Key) {
-        if let Some(host) = self.hosts.get_mut(&key).filter(|host| host.is_live()) {
+        let may_die = |host: &&mut Host| host.is_live() && host.origin != Origin::Static;
+        if let Some(host) = self.hosts.get_mut(&key).filter(may_die) {
             host.life = Life::Suspect { asked: 0 };
             host.paced = false;
             host.due = now;

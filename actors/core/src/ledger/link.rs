@@ -31,6 +31,7 @@ impl Ledger {
         if self.refresh(now, id, orders) || renumbered {
             self.rewrite_routes(id, orders);
         }
+        self.settle(now, id, orders);
     }
 
     pub(super) fn addresses_changed(&mut self, now: Time, addresses: Vec<Ipv4Addr>, orders: &mut Vec<Order>) {
@@ -51,6 +52,7 @@ impl Ledger {
             if self.refresh(now, id, orders) {
                 self.rewrite_routes(id, orders);
             }
+            self.settle(now, id, orders);
         }
     }
 
@@ -92,6 +94,7 @@ impl Ledger {
         let (lladdr, source) = (segment.lladdr(), segment.source);
         orders.push(Order::Tell(Event::SegmentUp { segment: id, lladdr, source }));
         self.put_covers(id, orders);
+        self.put_entries(id, orders);
         // Hosts kept over a lost carrier keep their routes; others are asked before they get them back.
         self.segment_mut(id).verifications.clear();
         for key in self.keys_of(|host| host.segment == id) {

@@ -2,19 +2,27 @@
 //!
 //! ```text
 //!            ┌ link.rs      a segment's interface came, changed, went
+//!            ├ joined.rs    a frame of ours came back over another segment: they are one link
+//!            ├ peer.rs      another proxy spoke: what it says of others proves nothing
 //!            ├ learn.rs     who spoke: refresh, create ──► claim.rs  contradictions: verify, move, refuse
-//! step ──────┼ question.rs  who asked: answer, search, defend
+//!            │                                       └──► pinned.rs what the operator fixed stays
+//! step ──────┼ question.rs  who asked: answer, search, defend, as policy.rs allows
 //!            ├ table.rs     what others did to the kernel's routes: adopt, heal, give way
 //!            └ life.rs      time passed: ask the quiet, drop the silent
-//!                     └──► route.rs, announce.rs   what all of them order
+//!                     └──► route.rs, entry.rs, announce.rs   what all of them order
 //! ```
 
 mod announce;
 mod claim;
+mod entry;
 mod host;
+mod joined;
 mod learn;
 mod life;
 mod link;
+mod peer;
+mod pinned;
+mod policy;
 mod question;
 mod route;
 mod segment;
@@ -31,7 +39,10 @@ use std::time::Duration;
 use announce::{Announcement, Reannouncement};
 use claim::{Claim, Moves};
 use host::{Host, Key, RouteState};
-use question::Question;
+use joined::{Joint, Pair};
+use peer::Peers;
+use pinned::{Pin, Squatter};
+use question::{Asker, Question};
 use segment::Segment;
 use timer::{Timer, Timers};
 
@@ -70,7 +81,19 @@ pub struct Ledger {
     foreign: BTreeMap<(Ipv4Addr, u32), RouteSeen>,
     /// Domains whose covering routes are written.
     covered: BTreeSet<DomainId>,
+    /// Addresses whose place the operator fixed.
+    pins: BTreeMap<Key, Vec<Pin>>,
+    /// Hosts that use addresses published on their segment.
+    squatters: BTreeMap<(SegmentId, Ipv4Addr), Squatter>,
+    /// Other proxies.
+    peers: Peers,
+    /// Segments that turned out to be one link.
+    joints: BTreeMap<Pair, Joint>,
+    /// Segments where the kernel answers by entries of ours.
+    entries: Vec<SegmentId>,
     complaints: BTreeMap<(&'static str, u16, Ipv4Addr), Time>,
+    /// How often each event happened, told or not.
+    events: BTreeMap<&'static str, u64>,
     /// Routes written, for the status.
     written: u32,
     /// Refused routes, and when they are tried again.
@@ -92,9 +115,16 @@ impl Ledger {
             members[segment.domain.index()].push(id);
         }
         let prefixes_of = |domain: usize| {
-            let own = members[domain].iter().flat_map(|id| &plan.segments[id.index()].prefixes);
+            let segments = members[domain].iter().map(|id| &plan.segments[id.index()]);
+            let own = segments.flat_map(|segment| segment.prefixes.iter().chain(&segment.publish));
             own.chain(&plan.domains[domain].prefixes)
         };
+        let mut pins: BTreeMap<Key, Vec<Pin>> = BTreeMap::new();
+        for (key, pin) in pinned::pins_of(&plan) {
+            pins.entry(key).or_default().push(pin);
+        }
+        let with_entries = (0..).map(SegmentId).zip(&plan.segments);
+        let entries = with_entries.filter(|(_, it)| entry::has_entries(it)).map(|(id, _)| id).collect();
         let edges: Vec<_> = (0..members.len()).map(|domain| segment::edges(prefixes_of(domain))).collect();
         let with_edges = |it: SegmentPlan| {
             let edges = edges[it.domain.index()].clone();
@@ -115,7 +145,13 @@ impl Ledger {
             reannouncements: BTreeMap::new(),
             foreign: BTreeMap::new(),
             covered: BTreeSet::new(),
+            pins,
+            squatters: BTreeMap::new(),
+            peers: Peers::default(),
+            joints: BTreeMap::new(),
+            entries,
             complaints: BTreeMap::new(),
+            events: BTreeMap::new(),
             written: 0,
             retries: BTreeMap::new(),
             conflicts: 0,
@@ -132,6 +168,7 @@ impl Ledger {
         if self.stopped || !self.concerns_us(&fact) {
             return;
         }
+        let before = orders.len();
         self.fire(now, orders);
         match fact {
             Fact::Heard { segment, heard } => self.heard(now, segment, &heard, orders),
@@ -144,10 +181,17 @@ impl Ledger {
             Fact::RouteRefused { segment, address, errno, reason } => {
                 self.route_refused(now, segment, address, errno, reason, orders);
             }
-            Fact::RouteFound { .. } | Fact::TimePassed => {}
+            Fact::RouteFound { segment, asker, asker_lladdr, target, interface } => {
+                let asker = Asker::new(now, segment, asker_lladdr, asker);
+                self.route_found(now, asker, target, interface, orders);
+            }
+            Fact::TimePassed => {}
             Fact::Stopped { purge } => self.stop(purge, orders),
         }
         self.watch_conflicts(now);
+        for event in told(&orders[before..]) {
+            *self.events.entry(event.name()).or_default() += 1;
+        }
     }
 
     /// When to come back with [`Fact::TimePassed`] if no other fact comes before.
@@ -180,6 +224,8 @@ impl Ledger {
                 Timer::Announce(key) => self.announcement_due(now, at, key, orders),
                 Timer::Reannounce(segment) => self.reannouncement_due(now, at, segment, orders),
                 Timer::Route(key) => self.route_due(at, key, orders),
+                Timer::Squatter(segment, address) => self.squatter_due(now, at, segment, address, orders),
+                Timer::Joint(pair) => self.joint_due(now, at, pair, orders),
                 Timer::Conflicts => self.conflicts_due(now, at, orders),
             }
         }
@@ -224,11 +270,12 @@ impl Ledger {
         keys
     }
 
-    /// Whether this complaint was not made lately; makes it.
+    /// Whether this complaint was not made lately; makes it, or only counts it. `what` is the event's name.
     fn may_complain(&mut self, now: Time, what: &'static str, segment: SegmentId, address: Ipv4Addr) -> bool {
         let about = (what, segment.0, address);
         let lately = |then: &Time| now.since(*then) < QUIET_BETWEEN_COMPLAINTS;
         if self.complaints.get(&about).is_some_and(lately) {
+            *self.events.entry(what).or_default() += 1;
             return false;
         }
         if self.complaints.len() >= COMPLAINTS {
@@ -263,6 +310,7 @@ impl Ledger {
                     orders.push(Order::DeleteCover { domain, prefix });
                 }
             }
+            self.delete_published_entries(orders);
         }
         self.timers.clear();
         self.stopped = true;

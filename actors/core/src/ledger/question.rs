@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::Ledger;
-use super::host::{Host, Key, Life, Origin, RouteState};
+use super::host::{Key, Life, Origin};
 use super::learn::Sighting;
 use super::timer::Timer;
 use crate::arp::{Arp, Frame, Operation};
@@ -20,6 +20,8 @@ const SEARCH_GAP: Duration = Duration::from_secs(1);
 const HOLD: Duration = Duration::from_millis(1500);
 /// Unknown targets searched for at the same time; more are shed.
 const QUESTIONS: usize = 4096;
+/// A question that comes so soon after our own search for the target may be an echo of it.
+const ECHO: Duration = Duration::from_millis(100);
 /// Askers held for one target.
 const ASKERS: usize = 16;
 /// A host heard within this time needs no proof of life before it is defended.
@@ -27,11 +29,27 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// Who waits for a target to prove itself. An unspecified address is that of an address probe.
 #[derive(Debug, Clone, Copy)]
-struct Asker {
+pub(crate) struct Asker {
     segment: SegmentId,
     lladdr: LinkAddr,
     address: Ipv4Addr,
     at: Time,
+    /// It is not answered yet; otherwise its question only had the target searched for.
+    waits: bool,
+    /// It asked of its own accord since the last search of ours, or was the cause of it. Only then the target is
+    /// searched for once more without another word from it: a proxy that repeats our search on its segment
+    /// must not keep it going.
+    began: bool,
+}
+
+impl Asker {
+    pub(super) fn new(now: Time, segment: SegmentId, lladdr: LinkAddr, address: Ipv4Addr) -> Self {
+        Self { segment, lladdr, address, at: now, waits: true, began: false }
+    }
+
+    fn of(now: Time, segment: SegmentId, arp: &Arp) -> Self {
+        Self::new(now, segment, arp.sender_lladdr, arp.sender)
+    }
 }
 
 /// A target nobody is known to have.
@@ -46,18 +64,66 @@ pub(crate) struct Question {
 impl Ledger {
     /// A host on `segment` asks for `arp.target`.
     pub(super) fn asked(&mut self, now: Time, segment: SegmentId, arp: &Arp, orders: &mut Vec<Order>) {
-        if self.segment(segment).plan.answer != Answer::Live || self.own.contains(&arp.target) {
+        if !self.is_ours_to_answer(segment, arp.target) {
             return;
         }
         let key = self.key(segment, arp.target);
         match self.hosts.get(&key) {
             Some(host) if host.is_live() && !host.lladdr.is_empty() => {
-                if self.may_answer(host, key, segment, &arp.sender_lladdr) {
+                if self.may_answer(host, key, segment, &arp.sender_lladdr, arp.sender) {
                     self.answer(segment, key.address, arp.sender_lladdr, arp.sender, orders);
                 }
             }
             Some(host) if host.is_live() && host.segment == segment => {}
-            _ => self.search(now, key, segment, arp, orders),
+            _ => self.asked_for_unknown(now, key, Asker::of(now, segment, arp), orders),
+        }
+    }
+
+    /// Nobody is known to have the target. Where it is published the asker is answered all the same, and
+    /// where routes decide the kernel is asked for one; otherwise the target has to show itself.
+    fn asked_for_unknown(&mut self, now: Time, key: Key, mut asker: Asker, orders: &mut Vec<Order>) {
+        let segment = asker.segment;
+        let it = self.segment(segment);
+        if it.publishes(key.address) {
+            if self.is_squatted(segment, key.address) {
+                return;
+            }
+            self.answer(segment, key.address, asker.lladdr, asker.address, orders);
+            asker.waits = false;
+        } else if self.may_follow_route(segment, key.address) {
+            if self.segment_mut(segment).lookups.take(now) {
+                let Asker { lladdr: asker_lladdr, address, .. } = asker;
+                orders.push(Order::FindRoute { segment, asker: address, asker_lladdr, target: key.address });
+            } else {
+                self.segment_mut(segment).shed += 1;
+            }
+            return;
+        }
+        self.search(now, key, asker, orders);
+    }
+
+    /// The kernel told where it would forward what the asker sends to the target: answered if that is by
+    /// another interface, as the kernel's own proxy does (`arp_fwd_proxy`); without such a route the target
+    /// may still be a host that has not spoken.
+    pub(super) fn route_found(
+        &mut self,
+        now: Time,
+        asker: Asker,
+        target: Ipv4Addr,
+        interface: Option<u32>,
+        orders: &mut Vec<Order>,
+    ) {
+        let segment = asker.segment;
+        let key = self.key(segment, target);
+        let is_known = self.hosts.get(&key).is_some_and(|host| host.is_live() && !host.lladdr.is_empty());
+        let is_asked = self.segment(segment).plan.answer == Answer::Routed;
+        if !is_asked || is_known || !self.is_ours_to_answer(segment, target) {
+            return;
+        }
+        if interface.is_some_and(|interface| Some(interface) != self.segment(segment).index()) {
+            self.answer(segment, target, asker.lladdr, asker.address, orders);
+        } else if interface.is_none() {
+            self.search(now, key, asker, orders);
         }
     }
 
@@ -69,15 +135,15 @@ impl Ledger {
         arp: &Arp,
         orders: &mut Vec<Order>,
     ) {
-        if self.segment(segment).plan.answer != Answer::Live || self.own.contains(&arp.target) {
+        if !self.is_ours_to_answer(segment, arp.target) {
             return;
         }
         let key = self.key(segment, arp.target);
         let lladdr = arp.sender_lladdr;
         match self.hosts.get(&key) {
             Some(host) if host.is_live() && !host.lladdr.is_empty() => {
-                // Its own address: it moved here, and will say so.
-                if host.segment == segment || host.lladdr.same_port(&lladdr) {
+                // Its own address: it moved here, and will say so. Or the holder hears the probe itself.
+                if !self.may_defend(host, key, segment, &lladdr) {
                     return;
                 }
                 if host.life == Life::Alive && now.since(host.last_heard) < FRESH {
@@ -90,34 +156,8 @@ impl Ledger {
             Some(host) if host.is_live() && host.segment == segment => {}
             _ => {
                 self.notice_simultaneous_probe(now, key, segment, lladdr, orders);
-                self.search(now, key, segment, arp, orders);
+                self.search(now, key, Asker::of(now, segment, arp), orders);
             }
-        }
-    }
-
-    /// Whether a host may be answered for on a segment, to this asker.
-    fn may_answer(&self, host: &Host, key: Key, segment: SegmentId, asker: &LinkAddr) -> bool {
-        self.may_defend(host, segment, asker) && self.leads_there(host, key.address)
-    }
-
-    /// Whether a host may be spoken for on a segment, to this station, wherever routes lead.
-    pub(super) fn may_defend(&self, host: &Host, segment: SegmentId, asker: &LinkAddr) -> bool {
-        host.is_live()
-            && host.segment != segment
-            && !host.lladdr.same_port(asker)
-            && self.segment(segment).plan.answer == Answer::Live
-            && self.segment(segment).is_up()
-    }
-
-    /// Whether what we would be sent for the host would reach it.
-    pub(super) fn leads_there(&self, host: &Host, address: Ipv4Addr) -> bool {
-        match host.route {
-            RouteState::Written => true,
-            RouteState::Conflict => {
-                let interface = self.segment(host.segment).index();
-                self.foreign_to(address).is_some_and(|foreign| Some(foreign.interface) == interface)
-            }
-            RouteState::None | RouteState::Refused => false,
         }
     }
 
@@ -156,57 +196,54 @@ impl Ledger {
         self.tell_duplicate(now, key, segment, prober, orders);
     }
 
-    /// Holds the question and asks the other segments.
-    fn search(&mut self, now: Time, key: Key, segment: SegmentId, arp: &Arp, orders: &mut Vec<Order>) {
-        if !self.others(segment).any(|other| self.may_search(other, key, arp.is_address_probe())) {
+    /// Holds the question and asks wherever the target may be.
+    fn search(&mut self, now: Time, key: Key, mut asker: Asker, orders: &mut Vec<Order>) {
+        let segment = asker.segment;
+        if self.places_to_search(segment, asker.address, key.address).is_empty() {
             return;
         }
-        if self.questions.len() >= QUESTIONS && !self.questions.contains_key(&key) {
+        let is_held = |old: &Asker| (old.segment, old.lladdr) == (segment, asker.lladdr);
+        let is_known = self.questions.contains_key(&key);
+        // Only what would be searched for anew counts against the station: it may ask as often as it likes.
+        if !is_known
+            && (self.questions.len() >= QUESTIONS
+                || !self.segment_mut(segment).may_be_asked_by(asker.lladdr, now))
+        {
             self.segment_mut(segment).shed += 1;
             return;
         }
-        let asker = Asker { segment, lladdr: arp.sender_lladdr, address: arp.sender, at: now };
         let question = self.questions.entry(key).or_insert_with(|| {
             let due = now + SEARCH_GAP;
             self.timers.set(due, Timer::Question(key));
             Question { askers: Vec::new(), searched: Vec::new(), due }
         });
-        question.askers.retain(|old| (old.segment, old.lladdr) != (segment, asker.lladdr));
+        let is_no_echo = question.searched.iter().all(|(_, at)| now.since(*at) >= ECHO);
+        asker.began = is_no_echo || question.askers.iter().any(|old| is_held(old) && old.began);
+        question.askers.retain(|old| !is_held(old));
         if question.askers.len() < ASKERS {
             question.askers.push(asker);
         }
         self.search_for(now, key, asker, orders);
     }
 
-    /// Asks every other segment that was not asked for the target lately.
+    /// Asks every place that was not asked for the target lately.
     fn search_for(&mut self, now: Time, key: Key, asker: Asker, orders: &mut Vec<Order>) {
-        let others: Vec<SegmentId> = self.others(asker.segment).collect();
-        for other in others {
-            if !self.may_search(other, key, asker.address.is_unspecified()) {
-                continue;
-            }
+        for place in self.places_to_search(asker.segment, asker.address, key.address) {
             let Some(question) = self.questions.get_mut(&key) else { return };
-            let last = question.searched.iter_mut().find(|(segment, _)| *segment == other);
+            let last = question.searched.iter_mut().find(|(segment, _)| *segment == place);
             if last.as_ref().is_some_and(|(_, at)| now.since(*at) < SEARCH_GAP) {
                 continue;
             }
-            if !self.segments[other.index()].searches.take(now) {
-                self.segments[other.index()].shed += 1;
+            if !self.segments[place.index()].searches.take(now) {
+                self.segments[place.index()].shed += 1;
                 continue;
             }
             match last {
                 Some((_, at)) => *at = now,
-                None => question.searched.push((other, now)),
+                None => question.searched.push((place, now)),
             }
-            self.ask(other, key.address, None, Purpose::Search, orders);
+            self.ask(place, key.address, None, Purpose::Search, orders);
         }
-    }
-
-    /// Whether the target may be searched for there. A question without a sender address would look like an
-    /// address probe to a host that is itself probing (RFC 5227), so none is asked on behalf of a prober.
-    fn may_search(&self, segment: SegmentId, key: Key, for_prober: bool) -> bool {
-        let segment = self.segment(segment);
-        segment.is_up() && segment.may_hold(key.address) && (segment.source.is_some() || !for_prober)
     }
 
     pub(super) fn question_due(&mut self, now: Time, at: Time, key: Key, orders: &mut Vec<Order>) {
@@ -221,8 +258,11 @@ impl Ledger {
         }
         question.due = now + SEARCH_GAP;
         self.timers.set(question.due, Timer::Question(key));
-        let askers = question.askers.clone();
-        for asker in askers {
+        let again: Vec<Asker> = question.askers.iter().copied().filter(|asker| asker.began).collect();
+        for asker in &mut question.askers {
+            asker.began = false;
+        }
+        for asker in again {
             self.search_for(now, key, asker, orders);
         }
     }
@@ -237,13 +277,12 @@ impl Ledger {
         }
         let Some(question) = self.questions.remove(&key) else { return };
         let Some(host) = self.hosts.get(&key).cloned() else { return };
-        for asker in &question.askers {
-            if !self.may_answer(&host, key, asker.segment, &asker.lladdr) {
-                continue;
-            }
+        for asker in question.askers.iter().filter(|asker| asker.waits) {
             if asker.address.is_unspecified() {
-                self.defend(now, key, asker.segment, asker.lladdr, orders);
-            } else {
+                if self.may_defend(&host, key, asker.segment, &asker.lladdr) {
+                    self.defend(now, key, asker.segment, asker.lladdr, orders);
+                }
+            } else if self.may_answer(&host, key, asker.segment, &asker.lladdr, asker.address) {
                 self.answer(asker.segment, key.address, asker.lladdr, asker.address, orders);
             }
         }

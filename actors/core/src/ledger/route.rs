@@ -37,6 +37,7 @@ impl Ledger {
         let source = self.segment(segment).source;
         self.set_route(key, RouteState::Written);
         orders.push(Order::PutRoute { segment, address: key.address, source, replace });
+        self.follow_entries(key, orders);
     }
 
     /// Somebody else's route to the host stands, so ours does not.
@@ -45,6 +46,7 @@ impl Ledger {
         let told = host.route == RouteState::Conflict;
         let segment = host.segment;
         self.set_route(key, RouteState::Conflict);
+        self.follow_entries(key, orders);
         if !told {
             orders.push(Order::Tell(Event::RouteConflict {
                 address: key.address,
@@ -88,6 +90,7 @@ impl Ledger {
         orders.push(Order::DeleteRoute { segment, address });
         orders.push(Order::DeleteNeighbour { segment, address });
         self.set_route(key, RouteState::None);
+        self.follow_entries(key, orders);
     }
 
     pub(super) fn put_covers(&mut self, segment: SegmentId, orders: &mut Vec<Order>) {
@@ -122,6 +125,7 @@ impl Ledger {
             return;
         }
         self.set_route(key, RouteState::Refused);
+        self.follow_entries(key, orders);
         self.retries.insert(key, now + RETRY);
         self.timers.set(now + RETRY, Timer::Route(key));
         if errno == EEXIST {

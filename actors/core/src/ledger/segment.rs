@@ -19,6 +19,12 @@ const LABELS: usize = 5;
 const VERIFY_RATE: u32 = 500;
 /// Searches for unknown targets a second and segment.
 const SEARCH_RATE: u32 = 2000;
+/// Unknown targets one station may have searched for a second, so that a flood of one leaves room for others.
+const ASKER_RATE: u32 = SEARCH_RATE / 2;
+/// Stations whose questions are counted; beyond it all start anew.
+const ASKERS: usize = 1024;
+/// Look-ups of routes a second; each costs the kernel some microseconds.
+const LOOKUP_RATE: u32 = 10_000;
 
 /// What is known and counted of one segment.
 #[derive(Debug)]
@@ -52,6 +58,10 @@ pub(crate) struct Segment {
     pub(crate) verifications: Pace,
     /// Pace of searches.
     pub(crate) searches: Pace,
+    /// Pace of look-ups of routes.
+    pub(crate) lookups: Pace,
+    /// Pace of each station's questions about unknown targets.
+    askers: HashMap<LinkAddr, Pace>,
     /// Sightings that were not learned because frame source and ARP sender differ.
     pub(crate) mismatched: u64,
     /// Questions about unknown targets that were not searched for because there were too many.
@@ -76,6 +86,8 @@ impl Segment {
             newcomers: Pace::new(newcomers, newcomers.saturating_mul(4)),
             verifications: Pace::new(verify, verify / 10),
             searches: Pace::new(SEARCH_RATE, SEARCH_RATE),
+            lookups: Pace::new(LOOKUP_RATE, LOOKUP_RATE / 4),
+            askers: HashMap::new(),
             mismatched: 0,
             shed: 0,
             edges,
@@ -125,12 +137,37 @@ impl Segment {
         last.is_some()
     }
 
-    /// Whether a host of this address may live here: within the segment's prefixes, and not an address that
-    /// no host can have.
+    /// Whether a host of this address may live here: within the segment's prefixes, not forbidden or published
+    /// here, and not an address that no host can have.
     pub(crate) fn may_hold(&self, address: Ipv4Addr) -> bool {
         is_unicast(address)
-            && self.plan.prefixes.iter().any(|prefix| prefix.contains(address))
-            && self.edges.binary_search(&address).is_err()
+            && contains(&self.plan.prefixes, address)
+            && !self.is_edge(address)
+            && !contains(&self.plan.never, address)
+            && !contains(&self.plan.publish, address)
+    }
+
+    /// Whether the address is the network or broadcast address of a prefix of the domain.
+    pub(crate) fn is_edge(&self, address: Ipv4Addr) -> bool {
+        self.edges.binary_search(&address).is_ok()
+    }
+
+    /// Whether the address is to be neither learned nor answered for here.
+    pub(crate) fn is_never(&self, address: Ipv4Addr) -> bool {
+        contains(&self.plan.never, address)
+    }
+
+    /// Whether the address is answered for here whether or not a host is known.
+    pub(crate) fn publishes(&self, address: Ipv4Addr) -> bool {
+        contains(&self.plan.publish, address) && !self.is_edge(address) && !self.is_never(address)
+    }
+
+    /// Whether one more unknown target may be searched for on behalf of the station.
+    pub(crate) fn may_be_asked_by(&mut self, lladdr: LinkAddr, now: Time) -> bool {
+        if self.askers.len() >= ASKERS && !self.askers.contains_key(&lladdr) {
+            self.askers.clear();
+        }
+        self.askers.entry(lladdr).or_insert_with(|| Pace::new(ASKER_RATE, ASKER_RATE)).take(now)
     }
 
     /// The limit that keeps out one more address of the station, or one more host if it is new on this segment.
@@ -161,6 +198,10 @@ impl Segment {
             .find(in_domain)
             .or_else(|| own.iter().copied().find(in_domain)))
     }
+}
+
+fn contains(prefixes: &[Ipv4Network], address: Ipv4Addr) -> bool {
+    prefixes.iter().any(|prefix| prefix.contains(address))
 }
 
 /// Network and broadcast address of each prefix. Those of /31 (RFC 3021) and /32 have none.

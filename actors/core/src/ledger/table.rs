@@ -9,6 +9,7 @@ use super::segment::Segment;
 use super::timer::Timer;
 use crate::event::Event;
 use crate::fact::RouteSeen;
+use crate::lladdr::LinkAddr;
 use crate::order::Order;
 use crate::plan::SegmentId;
 use crate::time::Time;
@@ -79,11 +80,12 @@ impl Ledger {
         }
     }
 
-    fn is_adoptable(&self, segment: SegmentId, address: Ipv4Addr) -> bool {
-        let segment = self.segment(segment);
+    fn is_adoptable(&self, id: SegmentId, address: Ipv4Addr) -> bool {
+        let segment = self.segment(id);
         segment.may_hold(address)
             && !self.own.contains(&address)
             && self.foreign_to(address).is_none()
+            && !self.is_pinned_elsewhere(self.key(id, address), id, &LinkAddr::UNKNOWN)
             && segment.hosts < segment.plan.limits.hosts
     }
 

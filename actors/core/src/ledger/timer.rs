@@ -2,8 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::Ipv4Addr;
 
 use super::host::Key;
+use super::joined::Pair;
 use crate::plan::SegmentId;
 use crate::time::Time;
 
@@ -22,6 +24,10 @@ pub(crate) enum Timer {
     Reannounce(SegmentId),
     /// A refused route is to be tried again.
     Route(Key),
+    /// Whoever uses a published address is to be asked whether it still does.
+    Squatter(SegmentId, Ipv4Addr),
+    /// It is to be seen whether two segments are still one link.
+    Joint(Pair),
     /// The routes of others that keep ours away are to be looked at again.
     Conflicts,
 }

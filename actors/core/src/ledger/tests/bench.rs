@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnetwork::Ipv4Network;
 
 use super::log::Log;
-use crate::arp::{Arp, Heard, Operation};
+use crate::arp::{Arp, Heard, Mark, Operation};
 use crate::fact::{Fact, Link, RouteSeen};
 use crate::plan::{
     Answer, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan, RoutePlan,
@@ -213,6 +213,12 @@ impl Bench {
 
     pub(super) fn hears(&mut self, segment: SegmentId, arp: Arp) -> Log {
         self.tell(Fact::Heard { segment, heard: Heard { arp, from: arp.sender_lladdr, mark: None } })
+    }
+
+    /// A frame that bears an arpherd's mark.
+    pub(super) fn hears_marked(&mut self, segment: SegmentId, arp: Arp, mark: Mark) -> Log {
+        let heard = Heard { arp, from: arp.sender_lladdr, mark: Some(mark) };
+        self.tell(Fact::Heard { segment, heard })
     }
 
     /// A host speaks on the segment, and is known from then on.

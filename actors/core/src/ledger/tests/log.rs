@@ -44,6 +44,23 @@ impl Log {
         self.pick(|order| is_entry(order).then(|| order.clone()))
     }
 
+    /// Orders about proxy entries of the kernel: where, for whom, and whether there is to be one.
+    pub(super) fn entries(&self) -> Vec<(SegmentId, Ipv4Addr, bool)> {
+        self.pick(|order| match *order {
+            Order::PutProxy { segment, address } => Some((segment, address, true)),
+            Order::DeleteProxy { segment, address } => Some((segment, address, false)),
+            _ => None,
+        })
+    }
+
+    /// The kernel is to be asked for a route: from whom and to whom.
+    pub(super) fn lookups(&self) -> Vec<(SegmentId, Ipv4Addr, Ipv4Addr)> {
+        self.pick(|order| match *order {
+            Order::FindRoute { segment, asker, target, .. } => Some((segment, asker, target)),
+            _ => None,
+        })
+    }
+
     pub(super) fn events(&self) -> Vec<Event> {
         self.pick(|order| if let Order::Tell(event) = order { Some(event.clone()) } else { None })
     }

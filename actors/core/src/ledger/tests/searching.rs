@@ -124,15 +124,26 @@ fn wide() -> Bench {
     Bench::with(plan)
 }
 
-/// Asks for so many targets nobody has, and counts the searches.
+/// Has ten hosts ask for so many targets nobody has, and counts the searches.
 fn scan(bench: &mut Bench, targets: std::ops::Range<u32>) -> usize {
     let first = u32::from(Ipv4Addr::new(10, 0, 1, 0));
-    targets.map(|n| bench.hears(B, host(20).asks((first + n).into())).searches().len()).sum()
+    let asker = |n: u32| host(20 + u8::try_from(n % 10).expect("a digit"));
+    targets.map(|n| bench.hears(B, asker(n).asks((first + n).into())).searches().len()).sum()
 }
 
 #[test]
 fn a_flood_of_unknown_targets_is_searched_at_a_pace() {
     assert_eq!(scan(&mut wide(), 0..5000), 2000, "at one moment");
+}
+
+#[test]
+fn one_station_that_asks_for_everything_leaves_room_for_others() {
+    let mut bench = wide();
+    let target = |n: u16| Ipv4Addr::from([10, 0, n.to_be_bytes()[0] + 1, n.to_be_bytes()[1]]);
+    let flood: usize = (1..3000).map(|n| bench.hears(B, host(66).asks(target(n))).searches().len()).sum();
+    assert_eq!(flood, 1000, "half of what the segment has");
+    let search = bench.hears(B, host(20).asks(ip(9)));
+    assert_eq!(search.searches(), [(A, ip(9))]);
 }
 
 #[test]

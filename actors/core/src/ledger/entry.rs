@@ -1,0 +1,88 @@
+//! The kernel's own proxy entries, on segments where it answers by them (`answer: kernel`, `kernel: entries`).
+//!
+//! An entry stands for each host alive on another segment of the domain, and for each published address; the
+//! kernel loses them all when their interface goes down (`pneigh_ifdown`).
+
+use std::net::Ipv4Addr;
+
+use super::Ledger;
+use super::host::{Host, Key, RouteState};
+use crate::order::Order;
+use crate::plan::{Answer, KernelProxy, SegmentId, SegmentPlan};
+
+pub(super) fn has_entries(plan: &SegmentPlan) -> bool {
+    plan.answer == Answer::Kernel && plan.kernel == KernelProxy::Entries
+}
+
+impl Ledger {
+    /// Has the host's entries as they should be now: wherever it is answered for by one, and nowhere else.
+    pub(super) fn follow_entries(&self, key: Key, orders: &mut Vec<Order>) {
+        if self.entries.is_empty() {
+            return;
+        }
+        let address = key.address;
+        for &segment in &self.entries {
+            if self.segment(segment).plan.domain != key.domain {
+                continue;
+            }
+            orders.push(if self.wants_entry(segment, key) {
+                Order::PutProxy { segment, address }
+            } else {
+                Order::DeleteProxy { segment, address }
+            });
+        }
+    }
+
+    fn wants_entry(&self, segment: SegmentId, key: Key) -> bool {
+        let it = self.segment(segment);
+        let is_carried =
+            |host: &Host| host.is_live() && host.segment != segment && host.route == RouteState::Written;
+        let is_wanted = self.hosts.get(&key).is_some_and(is_carried)
+            || it.publishes(key.address) && !self.is_squatted(segment, key.address);
+        is_wanted && !it.is_never(key.address) && !self.own.contains(&key.address)
+    }
+
+    /// The segment came up, and has none.
+    pub(super) fn put_entries(&self, segment: SegmentId, orders: &mut Vec<Order>) {
+        let it = self.segment(segment);
+        if !has_entries(&it.plan) {
+            return;
+        }
+        let mut keys = self.keys_of(|host| host.is_live() && host.segment != segment);
+        keys.retain(|key| key.domain == it.plan.domain);
+        let published = it.plan.publish.iter().flat_map(|prefix| prefix.iter());
+        keys.extend(published.map(|address| self.key(segment, address)));
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            self.offer_entry(segment, key.address, orders);
+        }
+    }
+
+    /// Has an entry for the address if one is wanted.
+    pub(super) fn offer_entry(&self, segment: SegmentId, address: Ipv4Addr, orders: &mut Vec<Order>) {
+        if has_entries(&self.segment(segment).plan) && self.wants_entry(segment, self.key(segment, address)) {
+            orders.push(Order::PutProxy { segment, address });
+        }
+    }
+
+    /// Has no entry for the address if none is wanted any longer.
+    pub(super) fn withdraw_entry(&self, segment: SegmentId, address: Ipv4Addr, orders: &mut Vec<Order>) {
+        if has_entries(&self.segment(segment).plan) && !self.wants_entry(segment, self.key(segment, address))
+        {
+            orders.push(Order::DeleteProxy { segment, address });
+        }
+    }
+
+    /// Takes away what stands for published addresses; those of hosts go with their routes.
+    pub(super) fn delete_published_entries(&self, orders: &mut Vec<Order>) {
+        for &segment in &self.entries {
+            let it = self.segment(segment);
+            for address in it.plan.publish.iter().flat_map(|prefix| prefix.iter()) {
+                if it.publishes(address) {
+                    orders.push(Order::DeleteProxy { segment, address });
+                }
+            }
+        }
+    }
+}
