@@ -18,6 +18,10 @@ demo *args:
 test *args:
     cargo test {{args}}
 
+# IPoIB, Wi-Fi, VLANs, bonds and their like, in a VM of Debian's kernel; needs QEMU, gcc and apt, no root
+test-vm *args:
+    tests/vm/run.sh {{args}}
+
 # Formatting as in rustfmt.toml
 fmt:
     cargo fmt --all
@@ -52,5 +56,5 @@ replay-update:
     UPDATE_REPLAY=1 cargo test --test replay
 
 # Everything CI does
-ci: fmt-check rules lint doc deny test (bench "--quick")
+ci: fmt-check rules lint doc deny test test-vm (bench "--quick")
     cargo run --release -- demo
