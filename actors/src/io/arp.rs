@@ -11,7 +11,7 @@ use pnet::packet::arp::{ArpHardwareType, ArpOperation, ArpPacket, MutableArpPack
 use pnet::packet::ethernet::EtherTypes;
 use pnet::util::MacAddr;
 
-use super::stamp::{self, Stamp};
+use super::stamp::{self, Seen};
 
 /// Octets before the addresses: types, lengths and operation.
 const HEADER: usize = 8;
@@ -91,7 +91,7 @@ fn hardware_type(link: LinkKind) -> u16 {
 ///
 /// # Errors
 /// Anything that RFC 826 would have us drop, and a sender that cannot be one station.
-pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<(Arp, Option<Stamp>), Refused> {
+pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<(Arp, Option<Seen>), Refused> {
     let operation = check_header(link, bytes)?;
     let arp = match link {
         LinkKind::Ethernet | LinkKind::Wifi => decode_ethernet(operation, bytes)?,
@@ -101,7 +101,7 @@ pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<(Arp, Option<Stamp>), Refu
         return Err(Refused::SenderAddress);
     }
     let behind = bytes.get(packet_len(link)..).filter(|_| operation == Operation::Request);
-    Ok((arp, behind.and_then(Stamp::read)))
+    Ok((arp, behind.and_then(Seen::read)))
 }
 
 /// Checks all that stands before the addresses, and that they fit in: pnet's getters believe the lengths
@@ -166,7 +166,7 @@ fn split_ipv4(bytes: &[u8]) -> Result<(Ipv4Addr, &[u8]), Refused> {
 pub fn encode(
     link: LinkKind,
     arp: &Arp,
-    stamp: Option<Stamp>,
+    stamp: Option<Seen>,
     room: &mut [u8; LONGEST],
 ) -> Result<usize, Misfit> {
     for address in [&arp.sender_lladdr, &arp.target_lladdr] {

@@ -15,7 +15,7 @@ use arpherd_core::{Frame, Heard, LinkAddr};
 use libc::{c_uint, iovec, mmsghdr, socklen_t};
 use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
 
-use super::stamp::Stamp;
+use super::stamp::{Seen, Stamp};
 use super::{FramePort, PortError, Tally, arp, filter, sockopt};
 
 /// Frames moved in one system call.
@@ -94,7 +94,8 @@ pub struct PacketPort {
     arena: Box<Arena>,
     /// Frames asked for in the next call.
     room: usize,
-    stamp: Option<Stamp>,
+    /// This run, and what of it goes behind every request.
+    stamp: Option<(u64, Seen)>,
 }
 
 impl PacketPort {
@@ -134,7 +135,7 @@ impl PacketPort {
     /// port's requests bear no mark, and all others' marks are another's.
     #[must_use]
     pub fn stamped(mut self, stamp: Stamp) -> Self {
-        self.stamp = Some(stamp);
+        self.stamp = Some((stamp.run, stamp.shown()));
         self
     }
 
@@ -151,7 +152,7 @@ impl PacketPort {
         for frame in frames {
             let to = frame.to.unwrap_or(self.medium.broadcast);
             let Some(room) = self.arena.frames[filled].first_chunk_mut() else { break };
-            match arp::encode(self.medium.kind, &frame.arp, self.stamp, room) {
+            match arp::encode(self.medium.kind, &frame.arp, self.stamp.map(|(_, shown)| shown), room) {
                 Ok(length) if to.len() == width => {
                     self.arena.lengths[filled] = length;
                     self.arena.names[filled] = self.name.to(&to);
@@ -249,13 +250,13 @@ impl FramePort for PacketPort {
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Ok(true),
             Err(cause) => return Err(PortError::of("read from a packet socket", cause)),
         };
-        let run = self.stamp.map(|stamp| stamp.run);
+        let run = self.stamp.map(|(run, _)| run);
         for slot in 0..count {
             let length = self.arena.lengths[slot].min(ROOM);
             tally.read += 1;
             match arp::decode(self.medium.kind, &self.arena.frames[slot][..length]) {
                 Ok((arp, stamp)) => {
-                    let mark = stamp.map(|stamp| stamp.seen_by(run));
+                    let mark = stamp.map(|seen| seen.by(run));
                     heard.push(Heard { arp, from: self.arena.names[slot].source(), mark });
                 }
                 Err(refused) => {

@@ -103,8 +103,8 @@ impl Ledger {
     }
 
     /// The kernel told where it would forward what the asker sends to the target: answered if that is by
-    /// another interface, as the kernel's own proxy does (`arp_fwd_proxy`); without such a route the target
-    /// may still be a host that has not spoken.
+    /// another interface, as the kernel's own proxy does (`arp_fwd_proxy`); otherwise the target may still be a
+    /// host that has not spoken.
     pub(super) fn route_found(
         &mut self,
         now: Time,
@@ -122,7 +122,7 @@ impl Ledger {
         }
         if interface.is_some_and(|interface| Some(interface) != self.segment(segment).index()) {
             self.answer(segment, target, asker.lladdr, asker.address, orders);
-        } else if interface.is_none() {
+        } else {
             self.search(now, key, asker, orders);
         }
     }

@@ -3,6 +3,7 @@
 use arpherd_core::SegmentId;
 use proptest::prelude::*;
 
+use super::super::stamp::Stamp;
 use super::*;
 
 const LINKS: [LinkKind; 3] = [LinkKind::Ethernet, LinkKind::Wifi, LinkKind::Ipoib];
@@ -72,9 +73,9 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back((link, arp) in linked_packet(), stamp in stamps()) {
         let mut room = [0xa5; LONGEST];
-        let length = encode(link, &arp, stamp, &mut room).expect("addresses of the link's length");
-        let stamp = stamp.filter(|_| arp.operation == Operation::Request);
-        prop_assert_eq!(decode(link, &room[..length]), Ok((arp, stamp)));
+        let length = encode(link, &arp, stamp.map(Stamp::shown), &mut room).expect("addresses of the link's length");
+        let seen = stamp.filter(|_| arp.operation == Operation::Request).map(Stamp::shown);
+        prop_assert_eq!(decode(link, &room[..length]), Ok((arp, seen)));
         prop_assert!(room[length..].iter().all(|octet| *octet == 0));
     }
 
@@ -137,18 +138,22 @@ fn an_address_of_another_link_is_not_written() {
 /// The run and segment of the fixtures below.
 const STAMP: Stamp = Stamp { run: 0x1122_3344_5566_7788, segment: SegmentId(0x0102) };
 /// As it stands on the wire.
-const STAMPED: &[u8] = b"ARPH\x11\x22\x33\x44\x55\x66\x77\x88\x01\x02";
+fn stamped() -> Vec<u8> {
+    let octets = STAMP.shown().octets();
+    assert!(octets.starts_with(b"ARPH") && octets.ends_with(&[0x01, 0x02]));
+    octets.to_vec()
+}
 
 #[test]
 fn a_request_on_ethernet_bears_its_stamp_within_the_padding() {
     let (arp, none) = decode(LinkKind::Ethernet, &request()).expect("a request");
     assert_eq!(none, None);
     let mut room = [0xa5; LONGEST];
-    assert_eq!(encode(LinkKind::Ethernet, &arp, Some(STAMP), &mut room), Ok(ETHERNET_LEAST));
-    assert_eq!(room[..ETHERNET_LEAST], *[&request()[..], STAMPED, &[0; 4]].concat());
-    assert_eq!(decode(LinkKind::Ethernet, &room[..ETHERNET_LEAST]), Ok((arp, Some(STAMP))));
+    assert_eq!(encode(LinkKind::Ethernet, &arp, Some(STAMP.shown()), &mut room), Ok(ETHERNET_LEAST));
+    assert_eq!(room[..ETHERNET_LEAST], *[&request()[..], &stamped(), &[0; 4]].concat());
+    assert_eq!(decode(LinkKind::Ethernet, &room[..ETHERNET_LEAST]), Ok((arp, Some(STAMP.shown()))));
     // Other padding, and a stamp that was cut off, are none.
-    for behind in [&[0; 18][..], &[0xff; 18], &STAMPED[..13], b"ARPH"] {
+    for behind in [&[0; 18][..], &[0xff; 18], &stamped()[..13], b"ARPH"] {
         let bytes = [&request()[..], behind].concat();
         assert_eq!(decode(LinkKind::Ethernet, &bytes), Ok((arp, None)));
     }
@@ -163,9 +168,9 @@ fn a_request_on_ipoib_is_longer_by_its_stamp() {
     let mut room = [0xa5; LONGEST];
     assert_eq!(encode(LinkKind::Ipoib, &arp, None, &mut room), Ok(56));
     let plain = room[..56].to_vec();
-    assert_eq!(encode(LinkKind::Ipoib, &arp, Some(STAMP), &mut room), Ok(70));
-    assert_eq!(room, *[&plain[..], STAMPED].concat());
-    assert_eq!(decode(LinkKind::Ipoib, &room).expect("a request").1, Some(STAMP));
+    assert_eq!(encode(LinkKind::Ipoib, &arp, Some(STAMP.shown()), &mut room), Ok(70));
+    assert_eq!(room, *[&plain[..], &stamped()].concat());
+    assert_eq!(decode(LinkKind::Ipoib, &room).expect("a request").1, Some(STAMP.shown()));
 }
 
 #[test]
@@ -176,10 +181,10 @@ fn a_reply_bears_no_stamp_and_one_in_it_is_not_believed() {
         let operation = Operation::Reply;
         let arp = Arp { operation, sender_lladdr: ends, sender, target_lladdr: ends, target };
         let mut room = [0xa5; LONGEST];
-        assert_eq!(encode(link, &arp, Some(STAMP), &mut room), Ok(length));
+        assert_eq!(encode(link, &arp, Some(STAMP.shown()), &mut room), Ok(length));
         assert!(room[packet_len(link)..].iter().all(|octet| *octet == 0));
         // A host that turned our question into its answer sends the stamp back.
-        let echoed = [&room[..packet_len(link)], STAMPED].concat();
+        let echoed = [&room[..packet_len(link)], &stamped()].concat();
         assert_eq!(decode(link, &echoed), Ok((arp, None)));
     }
 }
