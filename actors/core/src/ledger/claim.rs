@@ -4,14 +4,13 @@
 //! the address and the operator is told of both.
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::Ledger;
+use super::complaint::QUIET_BETWEEN_COMPLAINTS;
 use super::host::{Host, Key, Life, Origin, RouteState};
 use super::learn::Sighting;
 use super::timer::Timer;
-use super::{Ledger, QUIET_BETWEEN_COMPLAINTS};
-use crate::arp::{Arp, Frame, Operation};
 use crate::event::Event;
 use crate::lladdr::LinkAddr;
 use crate::order::{Order, Purpose};
@@ -120,30 +119,6 @@ impl Ledger {
             let to = Some(host.lladdr).filter(|lladdr| !lladdr.is_empty());
             self.ask(host.segment, key.address, to, Purpose::Verify, orders);
         }
-    }
-
-    /// A question of ours. The sender is the segment's source; without one it is an address probe, which
-    /// enters nobody's cache.
-    pub(super) fn ask(
-        &self,
-        segment: SegmentId,
-        target: Ipv4Addr,
-        to: Option<LinkAddr>,
-        purpose: Purpose,
-        orders: &mut Vec<Order>,
-    ) {
-        let link = self.segment(segment);
-        if !link.is_up() {
-            return;
-        }
-        let arp = Arp {
-            operation: Operation::Request,
-            sender_lladdr: link.lladdr(),
-            sender: link.source.unwrap_or(Ipv4Addr::UNSPECIFIED),
-            target_lladdr: LinkAddr::UNKNOWN,
-            target,
-        };
-        orders.push(Order::Transmit { segment, frame: Frame { to, arp }, purpose });
     }
 
     /// Somebody probes for an address that is alive on another segment: it is defended once its holder has

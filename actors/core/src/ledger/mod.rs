@@ -14,7 +14,9 @@
 
 mod announce;
 mod claim;
+mod complaint;
 mod entry;
+mod frame;
 mod host;
 mod joined;
 mod learn;
@@ -25,6 +27,7 @@ mod pinned;
 mod policy;
 mod question;
 mod route;
+mod search;
 mod segment;
 mod table;
 #[cfg(test)]
@@ -34,15 +37,15 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use announce::{Announcement, Reannouncement};
 use claim::{Claim, Moves};
+use complaint::Complaints;
 use host::{Host, Key, RouteState};
 use joined::{Joint, Pair};
 use peer::Peers;
 use pinned::{Pin, Squatter};
-use question::{Asker, Question};
+use search::{Asker, Question};
 use segment::Segment;
 use timer::{Timer, Timers};
 
@@ -52,11 +55,6 @@ use crate::lladdr::LinkAddr;
 use crate::order::Order;
 use crate::plan::{DomainId, DomainPlan, Plan, RoutePlan, SegmentId, SegmentPlan};
 use crate::time::Time;
-
-/// The same complaint about the same address is not repeated within this time.
-const QUIET_BETWEEN_COMPLAINTS: Duration = Duration::from_secs(10);
-/// Complaints remembered for that; beyond it, repeats are possible, memory growth is not.
-const COMPLAINTS: usize = 4096;
 
 /// Every decision of the daemon: which host lives where, who is asked, who is answered, what is routed.
 ///
@@ -91,9 +89,7 @@ pub struct Ledger {
     joints: BTreeMap<Pair, Joint>,
     /// Segments where the kernel answers by entries of ours.
     entries: Vec<SegmentId>,
-    complaints: BTreeMap<(&'static str, u16, Ipv4Addr), Time>,
-    /// How often each event happened, told or not.
-    events: BTreeMap<&'static str, u64>,
+    complaints: Complaints,
     /// Routes written, for the status.
     written: u32,
     /// Refused routes, and when they are tried again.
@@ -119,10 +115,7 @@ impl Ledger {
             let own = segments.flat_map(|segment| segment.prefixes.iter().chain(&segment.publish));
             own.chain(&plan.domains[domain].prefixes)
         };
-        let mut pins: BTreeMap<Key, Vec<Pin>> = BTreeMap::new();
-        for (key, pin) in pinned::pins_of(&plan) {
-            pins.entry(key).or_default().push(pin);
-        }
+        let pins = pinned::pins_of(&plan);
         let with_entries = (0..).map(SegmentId).zip(&plan.segments);
         let entries = with_entries.filter(|(_, it)| entry::has_entries(it)).map(|(id, _)| id).collect();
         let edges: Vec<_> = (0..members.len()).map(|domain| segment::edges(prefixes_of(domain))).collect();
@@ -150,8 +143,7 @@ impl Ledger {
             peers: Peers::default(),
             joints: BTreeMap::new(),
             entries,
-            complaints: BTreeMap::new(),
-            events: BTreeMap::new(),
+            complaints: Complaints::default(),
             written: 0,
             retries: BTreeMap::new(),
             conflicts: 0,
@@ -189,9 +181,7 @@ impl Ledger {
             Fact::Stopped { purge } => self.stop(purge, orders),
         }
         self.watch_conflicts(now);
-        for event in told(&orders[before..]) {
-            *self.events.entry(event.name()).or_default() += 1;
-        }
+        self.complaints.count(told(&orders[before..]));
     }
 
     /// When to come back with [`Fact::TimePassed`] if no other fact comes before.
@@ -272,19 +262,7 @@ impl Ledger {
 
     /// Whether this complaint was not made lately; makes it, or only counts it. `what` is the event's name.
     fn may_complain(&mut self, now: Time, what: &'static str, segment: SegmentId, address: Ipv4Addr) -> bool {
-        let about = (what, segment.0, address);
-        let lately = |then: &Time| now.since(*then) < QUIET_BETWEEN_COMPLAINTS;
-        if self.complaints.get(&about).is_some_and(lately) {
-            *self.events.entry(what).or_default() += 1;
-            return false;
-        }
-        if self.complaints.len() >= COMPLAINTS {
-            self.complaints.retain(|_, then| lately(then));
-        }
-        if self.complaints.len() < COMPLAINTS {
-            self.complaints.insert(about, now);
-        }
-        true
+        self.complaints.may_make(now, (what, segment, address))
     }
 
     /// Sets a host's state of route and keeps the counts.

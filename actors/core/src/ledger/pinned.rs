@@ -1,5 +1,6 @@
 //! Addresses whose place the operator fixed: static hosts, pins, and published prefixes.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::Ledger;
@@ -32,16 +33,15 @@ pub(crate) struct Squatter {
 }
 
 /// The pins of a plan; a static host is pinned where it is.
-pub(super) fn pins_of(plan: &Plan) -> Vec<(Key, Pin)> {
-    let numbered = (0..).map(SegmentId).zip(&plan.segments);
-    numbered
-        .flat_map(|(id, segment)| {
-            let all = segment.hosts.iter().chain(&segment.pins);
-            all.map(move |(&address, &lladdr)| {
-                (Key { domain: segment.domain, address }, Pin { segment: id, lladdr })
-            })
-        })
-        .collect()
+pub(super) fn pins_of(plan: &Plan) -> BTreeMap<Key, Vec<Pin>> {
+    let mut pins: BTreeMap<Key, Vec<Pin>> = BTreeMap::new();
+    for (id, segment) in (0..).map(SegmentId).zip(&plan.segments) {
+        for (&address, &lladdr) in segment.hosts.iter().chain(&segment.pins) {
+            let key = Key { domain: segment.domain, address };
+            pins.entry(key).or_default().push(Pin { segment: id, lladdr });
+        }
+    }
+    pins
 }
 
 impl Ledger {

@@ -43,7 +43,7 @@ impl Ledger {
             hosts: self.segments.iter().map(|segment| u64::from(segment.hosts)).sum(),
             routes: u64::from(self.written),
             ready: false,
-            events: self.events.iter().map(|(name, count)| ((*name).into(), *count)).collect(),
+            events: self.complaints.counts().map(|(name, count)| (name.into(), count)).collect(),
         }
     }
 
