@@ -75,6 +75,8 @@ async fn live(
     let charge = Charge {
         manage,
         purge: config.daemon.on_exit == OnExit::Purge,
+        // Beside the socket: whoever starts this daemon again finds it there.
+        memory: Some(server.path().with_extension("settings.json")),
         record: record.map(Path::to_path_buf),
         plan,
     };

@@ -1,49 +1,177 @@
-//! The kernel settings that answering from here needs, in their order, and back at the end.
+//! The kernel settings that each way of answering needs: made in their order, put right when somebody changes
+//! them, and back as they were at the end. What is needed is [`crate::needs`]' to say.
 
-use slog::{Logger, info, warn};
+mod contest;
 
-use crate::io::sysctl::{Setting, SysctlError, Sysctls};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-/// Settings of each managed interface, in the order they are made.
-///
-/// First the kernel stops answering for others, so that there is exactly one answerer, then it forwards.
-/// Only the interface's own `forwarding` is written: writing `ip_forward` resets every interface.
-const WANTED: [(&str, &str); 3] = [("proxy_arp", "0"), ("proxy_arp_pvlan", "0"), ("forwarding", "1")];
+use slog::{Logger, debug, info, warn};
 
-/// What was set, to be put back.
+use crate::clock::Clock;
+use crate::io::sysctl::memory::Memory;
+use crate::io::sysctl::{Restored, Setting, SysctlError, Sysctls};
+use crate::needs::{Mode, Rule, Weight, needs};
+use contest::{Contest, Verdict};
+
+/// The settings of one network namespace. Every call is to be made there.
 pub(crate) struct Settings {
     sysctls: Sysctls,
+    /// The interfaces that are there: their numbers, and what they serve.
+    managed: BTreeMap<String, (u32, Mode)>,
+    /// What each setting was when it was last found, or made, right. One that is not is another's doing.
+    right: BTreeMap<Setting, i32>,
+    contests: BTreeMap<Setting, Contest>,
+    /// What could not be had, and was said so.
+    refused: BTreeSet<Setting>,
+    clock: Clock,
     log: Logger,
 }
 
 impl Settings {
-    pub(crate) fn new(log: Logger) -> Self {
-        Self { sysctls: Sysctls::new(), log }
-    }
-
-    /// Makes the settings of one interface, and those of all that would override them.
-    pub(crate) fn apply(&mut self, interface: &str) {
-        // `all` is or-ed with the interface's own value (inetdevice.h, IN_DEV_PROXY_ARP).
-        self.set(&Setting::conf("all", "proxy_arp"), "0");
-        for (key, value) in WANTED {
-            self.set(&Setting::conf(interface, key), value);
+    /// Nothing set yet. `memory`: the file in which the original values outlive a crash; see [`Memory::at`].
+    pub(crate) fn new(memory: Option<&Path>, log: Logger) -> Self {
+        let memory = match memory.map(Memory::at).transpose() {
+            Ok(memory) => memory.unwrap_or_default(),
+            Err(error) => {
+                warn!(log, "settings_not_remembered"; "error" => %error);
+                Memory::default()
+            }
+        };
+        for change in memory.changes() {
+            info!(log, "setting_adopted"; "setting" => %change.setting, "value" => change.now,
+                "before" => change.before, "meaning" => "an earlier run set it and did not put it back");
+        }
+        Self {
+            sysctls: Sysctls::remembering(memory),
+            managed: BTreeMap::new(),
+            right: BTreeMap::new(),
+            contests: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            clock: Clock::start(),
+            log,
         }
     }
 
-    fn set(&mut self, setting: &Setting, value: &str) {
-        match self.sysctls.set(setting, value) {
-            Ok(true) => info!(self.log, "setting_changed"; "setting" => %setting, "value" => value),
-            // The interface went away meanwhile; its return is told.
-            Ok(false) | Err(SysctlError::Missing(_)) => {}
-            Err(error) => warn!(self.log, "setting_refused"; "error" => %error,
-                "advice" => "set it by hand, or allow writing to /proc/sys/net"),
+    /// Never touches an interface, nor what an earlier run made of it.
+    pub(crate) fn leave(&mut self, interface: &str) {
+        self.sysctls.memory().forget(interface);
+    }
+
+    /// Makes the settings of an interface that is there, and those of `all` that would override them.
+    pub(crate) fn apply(&mut self, interface: &str, index: u32, mode: Mode) {
+        if self.managed.get(interface).is_some_and(|(known, _)| *known != index) {
+            self.gone(interface);
+        }
+        self.managed.insert(interface.to_owned(), (index, mode));
+        self.look_at(interface, index, mode);
+    }
+
+    /// The interface is gone, and its settings with it: one that comes in its place begins anew.
+    pub(crate) fn gone(&mut self, interface: &str) {
+        if self.managed.remove(interface).is_some() {
+            self.right.retain(|setting, _| setting.interface() != interface);
+            self.sysctls.memory().forget(interface);
         }
     }
 
-    /// Puts everything back as it was.
+    /// Puts right what somebody has changed since.
+    pub(crate) fn heal(&mut self) {
+        let managed: Vec<_> = self.managed.iter().map(|(name, known)| (name.clone(), *known)).collect();
+        for (interface, (index, mode)) in managed {
+            self.look_at(&interface, index, mode);
+        }
+    }
+
+    fn look_at(&mut self, interface: &str, index: u32, mode: Mode) {
+        for need in needs(mode).iter().filter(|need| need.weight == Weight::Must) {
+            let writes = need.mend(interface, &|setting| self.sysctls.read(setting).ok());
+            for (setting, wanted) in writes.into_iter().flatten() {
+                let index = if setting.interface() == interface { index } else { 0 };
+                self.set(&setting, index, wanted);
+            }
+            self.learn(need.setting(interface));
+            if need.rule != Rule::Own {
+                self.learn(need.setting("all"));
+            }
+        }
+    }
+
+    /// Takes a setting for right as it is, unless that is known.
+    fn learn(&mut self, setting: Setting) {
+        if self.right.contains_key(&setting) {
+            return;
+        }
+        match self.sysctls.read(&setting) {
+            Ok(value) => drop(self.right.insert(setting, value)),
+            Err(error) => self.complain(&setting, &error),
+        }
+    }
+
+    /// Says why a setting cannot be had, once for each.
+    fn complain(&mut self, setting: &Setting, error: &SysctlError) {
+        if matches!(error, SysctlError::Missing(_)) {
+            // The interface went away meanwhile, and its return is told; or the kernel has no such setting.
+            debug!(self.log, "setting_missing"; "error" => %error);
+        } else if self.refused.insert(setting.clone()) {
+            warn!(self.log, "setting_refused"; "error" => %error,
+                "advice" => "set it by hand, or allow writing to /proc/sys/net");
+        }
+    }
+
+    /// Sets a setting that is not as it must be: for the first time, or because somebody changed it.
+    fn set(&mut self, setting: &Setting, index: u32, wanted: i32) {
+        let Ok(found) = self.sysctls.read(setting) else { return };
+        let right = self.right.get(setting).copied();
+        let healed = right.is_some_and(|right| right != found);
+        if healed && !self.may_heal(setting) {
+            return;
+        }
+        // What is remembered is what was there before us, and not what others made of it in between.
+        match self.sysctls.set(setting, index, right.unwrap_or(found), wanted) {
+            Ok(()) => {
+                self.right.insert(setting.clone(), wanted);
+                self.refused.remove(setting);
+                if healed {
+                    info!(self.log, "setting_healed"; "setting" => %setting, "found" => found, "value" => wanted,
+                        "meaning" => "somebody changed it, and it was put back");
+                } else {
+                    info!(self.log, "setting_changed"; "setting" => %setting, "found" => found, "value" => wanted);
+                }
+            }
+            Err(error) => self.complain(setting, &error),
+        }
+        if let Some(error) = self.sysctls.memory().trouble() {
+            warn!(self.log, "settings_not_remembered"; "error" => %error,
+                "meaning" => "after a crash the original values will not be known");
+        }
+    }
+
+    fn may_heal(&mut self, setting: &Setting) -> bool {
+        let now = self.clock.now();
+        let verdict = self.contests.entry(setting.clone()).or_default().ask(now);
+        if verdict == Verdict::Contested {
+            warn!(self.log, "setting_contested"; "setting" => %setting,
+                "meaning" => "somebody keeps changing it; from now on it is put back once a minute",
+                "advice" => "find out who, or say `sysctl: leave` of the segment");
+        }
+        verdict != Verdict::Wait
+    }
+
+    /// Puts everything back as it was before the first change.
     pub(crate) fn restore(&mut self) {
-        for error in self.sysctls.restore() {
-            warn!(self.log, "setting_not_restored"; "error" => %error);
+        self.managed.clear();
+        for (change, outcome) in self.sysctls.restore() {
+            let setting = &change.setting;
+            match outcome {
+                Restored::Done => {
+                    info!(self.log, "setting_restored"; "setting" => %setting, "value" => change.before);
+                }
+                Restored::Left(value) => info!(self.log, "setting_left"; "setting" => %setting,
+                    "found" => value, "meaning" => "somebody has set it since arpherd did"),
+                Restored::Gone => {}
+                Restored::Failed(error) => warn!(self.log, "setting_not_restored"; "error" => %error),
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, Recipient};
-use arpherd_core::plan::LinkKind;
+use arpherd_core::plan::{LinkKind, SegmentPlan};
 use arpherd_core::sweep::Sweep as SweepPlan;
 use arpherd_core::{Ledger, LinkAddr, Plan, SegmentId};
 use slog::{Logger, info, o, warn};
@@ -23,6 +23,7 @@ use crate::io::packet::{Medium, PacketPort};
 use crate::io::stamp::Stamp;
 use crate::io::{PortError, RouteTable, Write};
 use crate::messages::{Barrier, Begin, Counters, Finish, Show};
+use crate::needs::Mode;
 use crate::owner::{BeReady, Meet, RouteOwner, Teller};
 use crate::port::PacketOpener;
 use crate::recorder::Recorder;
@@ -42,8 +43,22 @@ pub struct Charge {
     pub manage: Vec<bool>,
     /// Whether routes are taken away at the end.
     pub purge: bool,
+    /// The file in which the original values of settings outlive a crash, if anywhere. A network namespace's
+    /// number is put behind its stem.
+    pub memory: Option<PathBuf>,
     /// Where every fact is written down, if anywhere.
     pub record: Option<PathBuf>,
+}
+
+impl Charge {
+    /// What the settings of an interface are to serve, of all segments reached through it; `None` if one of
+    /// them says that its settings are not ours to manage.
+    fn mode_of(&self, interface: &str) -> Option<Mode> {
+        let there = |(segment, _): &(&SegmentPlan, &bool)| segment.interface == interface;
+        let there: Vec<_> = self.plan.segments.iter().zip(&self.manage).filter(there).collect();
+        let ours = there.iter().all(|(_, manage)| **manage);
+        ours.then(|| Mode::of(there.into_iter().map(|(segment, _)| segment)))
+    }
 }
 
 /// Why the daemon could not start.
@@ -116,7 +131,14 @@ impl Flock {
         let tenders = Tenders::start(&charge, &owner, &back, clock, &log);
         let Tenders { hands, eyes, captures, sweeps } = tenders;
         let watch_log = log.new(o!("actor" => "watch"));
-        let watch = Watch::open(charge.plan.routes, own_port, eyes, owner.clone().recipient(), watch_log)?;
+        let watch = Watch::open(
+            charge.plan.routes,
+            own_port,
+            charge.memory.as_deref(),
+            eyes,
+            owner.clone().recipient(),
+            watch_log,
+        )?;
         let watch = Watch::start_in_arbiter(&back.handle(), |_| watch);
         let meet =
             Meet { hands, watch: watch.clone().recipient(), recorder: recorder.clone().map(Addr::recipient) };
@@ -189,7 +211,7 @@ impl Tenders {
     fn start(charge: &Charge, owner: &Addr<RouteOwner>, back: &Arbiter, clock: Clock, log: &Logger) -> Self {
         let mut tenders = Self::default();
         let run = Stamp::new_run();
-        for ((id, segment), manage) in (0..).map(SegmentId).zip(&charge.plan.segments).zip(&charge.manage) {
+        for (id, segment) in (0..).map(SegmentId).zip(&charge.plan.segments) {
             let counters = Arc::new(Counters::default());
             let domain = charge.plan.domains.get(usize::from(segment.domain.0));
             let log = log.new(o!(
@@ -216,7 +238,7 @@ impl Tenders {
             tenders.eyes.push(Eyes {
                 segment: id,
                 interface: segment.interface.clone(),
-                manage: *manage,
+                manage: charge.mode_of(&segment.interface),
                 sweep: sweep.clone().map(Addr::recipient),
                 capture: capture.clone().recipient(),
             });

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
@@ -19,11 +20,14 @@ use crate::io::Wake;
 use crate::io::netlink::{Changed, LinkSeen, Monitor, MonitorError, NetlinkError, Reader};
 use crate::io::packet::Medium;
 use crate::messages::{Begin, Finish, LinkUpdate, ReadTable, Told};
+use crate::needs::Mode;
 use crate::port::readiness;
 use crate::settings::Settings;
 
 /// Pause before the kernel's lists are read again when that failed.
 const RETRY: Duration = Duration::from_secs(1);
+/// Between two looks at the settings, of whose changes the kernel tells only some.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Who is to hear of a segment's link.
 pub struct Eyes {
@@ -31,8 +35,8 @@ pub struct Eyes {
     pub segment: SegmentId,
     /// The interface's name.
     pub interface: String,
-    /// Whether its settings are ours to manage.
-    pub manage: bool,
+    /// What the interface's settings are to serve; `None`: they are not ours to touch.
+    pub manage: Option<Mode>,
     /// Hears of the link first: the sweep actor, if there is one.
     pub sweep: Option<Recipient<LinkUpdate>>,
     /// The capture actor, which passes it on to the route owner.
@@ -45,7 +49,8 @@ pub struct Watch {
     monitor: Monitor,
     routes: RoutePlan,
     owner: Recipient<Told>,
-    settings: Settings,
+    /// `None` if no segment's are ours to touch.
+    settings: Option<Settings>,
     log: Logger,
     eyes: Vec<Eyes>,
     /// What each was told last.
@@ -55,6 +60,8 @@ pub struct Watch {
     addresses: Vec<(u32, Ipv4Network)>,
     own: Vec<Ipv4Addr>,
     changes: Vec<Changed>,
+    /// Somebody, perhaps we, changed settings.
+    touched: bool,
 }
 
 /// The monitor may have something to read.
@@ -68,23 +75,30 @@ struct ReadOn;
 impl Watch {
     /// Opens the sockets; the monitor before anything is read, so nothing falls between.
     ///
-    /// `own_port`: the netlink port of the route owner's socket, whose changes are no news.
+    /// `own_port`: the netlink port of the route owner's socket, whose changes are no news. `memory`: the file in
+    /// which the original values of settings outlive a crash; see [`Memory::at`](crate::io::sysctl::memory::Memory::at).
     ///
     /// # Errors
     /// If the kernel will not open a netlink socket.
     pub fn open(
         routes: RoutePlan,
         own_port: u32,
+        memory: Option<&Path>,
         eyes: Vec<Eyes>,
         owner: Recipient<Told>,
         log: Logger,
     ) -> Result<Self, NetlinkError> {
+        let settings = eyes.iter().any(|eyes| eyes.manage.is_some()).then(|| {
+            let mut settings = Settings::new(memory, log.clone());
+            eyes.iter().filter(|eyes| eyes.manage.is_none()).for_each(|eyes| settings.leave(&eyes.interface));
+            settings
+        });
         Ok(Self {
             monitor: Monitor::open(routes.table, own_port)?,
             reader: Reader::open()?,
             routes,
             owner,
-            settings: Settings::new(log.clone()),
+            settings,
             log,
             told: vec![LinkUpdate(None); eyes.len()],
             eyes,
@@ -92,6 +106,7 @@ impl Watch {
             addresses: Vec::new(),
             own: Vec::new(),
             changes: Vec::new(),
+            touched: false,
         })
     }
 
@@ -158,11 +173,12 @@ impl Watch {
                 continue;
             }
             let eyes = &self.eyes[index];
-            let medium =
-                |update: &LinkUpdate| update.0.as_ref().map(|(medium, link)| (medium.interface, link.up));
-            // A new interface, or one that came up, may have lost its settings.
-            if eyes.manage && update.0.is_some() && medium(&self.told[index]) != medium(&update) {
-                self.settings.apply(&eyes.interface);
+            if let (Some(settings), Some(mode)) = (&mut self.settings, eyes.manage) {
+                match update.0.as_ref().map(|(medium, _)| medium.interface) {
+                    // One that came up, too, may have lost its settings.
+                    Some(interface) => settings.apply(&eyes.interface, interface, mode),
+                    None => settings.gone(&eyes.interface),
+                }
             }
             if let Some(sweep) = &eyes.sweep {
                 sweep.do_send(update.clone());
@@ -198,6 +214,7 @@ impl Watch {
         self.changes = changes;
         match outcome {
             Ok(true) => ctx.notify(ReadOn),
+            Ok(false) if std::mem::take(&mut self.touched) => self.heal(),
             Ok(false) => {}
             Err(MonitorError::Overrun) => {
                 info!(self.log, "kernel_overrun"; "meaning" => "changes were lost; everything is read again");
@@ -214,6 +231,13 @@ impl Watch {
         }
     }
 
+    /// Puts right what others did to our settings.
+    fn heal(&mut self) {
+        if let Some(settings) = &mut self.settings {
+            settings.heal();
+        }
+    }
+
     /// What a change of a link or address amounts to is told before the next is looked at: an interface that
     /// was down, or without its address, for no longer than it takes to read two notifications has lost its
     /// routes all the same, and the kernel says nothing of that.
@@ -222,6 +246,10 @@ impl Watch {
             Changed::RouteAppeared(seen) => return self.tell(Fact::RouteAppeared(self.with_segment(seen))),
             Changed::RouteVanished(seen) => return self.tell(Fact::RouteVanished(self.with_segment(seen))),
             Changed::CoverVanished(prefix) => return self.tell(Fact::CoverVanished { prefix }),
+            Changed::Settings => {
+                self.touched = true;
+                return;
+            }
             Changed::Link(link) => {
                 self.links.insert(link.index, link);
             }
@@ -263,6 +291,9 @@ impl Handler<Begin> for Watch {
             Err(error) => warn!(self.log, "monitor_failed"; "error" => %error),
         }
         self.read_everything(ctx);
+        if self.settings.is_some() {
+            ctx.run_interval(LOOK, |this, _| this.heal());
+        }
     }
 }
 
@@ -296,8 +327,8 @@ impl Handler<Finish> for Watch {
 
     /// Routes that stay need their settings: without forwarding they would lead nowhere until the next start.
     fn handle(&mut self, Finish { purge }: Finish, _: &mut Self::Context) {
-        if purge {
-            self.settings.restore();
+        if let Some(mut settings) = self.settings.take().filter(|_| purge) {
+            settings.restore();
         }
     }
 }

@@ -1,21 +1,29 @@
-//! Settings of the kernel's IPv4 (`/proc/sys/net/ipv4`, Documentation/networking/ip-sysctl.rst): set what
-//! differs, remember what was, put it back.
+//! Settings of the kernel's IPv4 (`/proc/sys/net/ipv4`, Documentation/networking/ip-sysctl.rst): read them,
+//! set them, remember what was (even if the daemon is killed), put it back.
 
+pub mod memory;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
+use memory::{Change, Memory};
+
 /// One setting of one interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Setting {
     area: Area,
     interface: String,
-    key: &'static str,
+    key: Cow<'static, str>,
 }
 
 /// Where the kernel keeps a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum Area {
     Conf,
     Neigh,
@@ -25,12 +33,17 @@ impl Setting {
     /// `net.ipv4.conf.INTERFACE.KEY`; the interface may be `all` or `default`. Setting `forwarding` of `all`
     /// is setting `ip_forward`, and resets every other interface's.
     pub fn conf(interface: impl Into<String>, key: &'static str) -> Self {
-        Self { area: Area::Conf, interface: interface.into(), key }
+        Self { area: Area::Conf, interface: interface.into(), key: key.into() }
     }
 
     /// `net.ipv4.neigh.INTERFACE.KEY`, such as `proxy_delay`.
     pub fn neigh(interface: impl Into<String>, key: &'static str) -> Self {
-        Self { area: Area::Neigh, interface: interface.into(), key }
+        Self { area: Area::Neigh, interface: interface.into(), key: key.into() }
+    }
+
+    /// The interface, or `all`.
+    pub fn interface(&self) -> &str {
+        &self.interface
     }
 
     fn area(&self) -> &'static str {
@@ -51,9 +64,17 @@ impl fmt::Display for Setting {
 /// Why a setting could not be read or set.
 #[derive(Debug, thiserror::Error)]
 pub enum SysctlError {
-    /// No interface can have such a name.
-    #[error("{0:?} is no interface name")]
+    /// No interface or setting can have such a name.
+    #[error("{0:?} is no name")]
     Name(String),
+    /// The kernel's value is no number, as that of every setting we look at is.
+    #[error("{setting} is {value:?}, which is no number")]
+    NoNumber {
+        /// Which.
+        setting: Setting,
+        /// What it is.
+        value: String,
+    },
     /// The kernel has no such setting, or no such interface.
     #[error("{0} does not exist")]
     Missing(Setting),
@@ -79,22 +100,13 @@ impl SysctlError {
     }
 }
 
-/// A setting that was changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Which.
-    pub setting: Setting,
-    /// What it was before the first change.
-    pub before: String,
-    /// What it was set to last.
-    pub now: String,
-}
-
 /// The settings of the calling thread's network namespace, and what was changed of them through this value.
+///
+/// Every call is for the namespace of the thread that makes it, and they must all be made in the same one.
 #[derive(Debug)]
 pub struct Sysctls {
     root: PathBuf,
-    changes: Vec<Change>,
+    memory: Memory,
 }
 
 impl Default for Sysctls {
@@ -104,80 +116,110 @@ impl Default for Sysctls {
 }
 
 impl Sysctls {
-    /// Nothing changed yet.
+    /// Nothing changed yet, and what is will be forgotten with this value.
     pub fn new() -> Self {
-        Self::rooted("/proc/sys/net/ipv4")
+        Self::remembering(Memory::default())
     }
 
+    /// With what an earlier run changed and could not put back.
+    pub fn remembering(memory: Memory) -> Self {
+        Self { root: "/proc/sys/net/ipv4".into(), memory }
+    }
+
+    #[cfg(test)]
     fn rooted(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), changes: Vec::new() }
+        Self { root: root.into(), memory: Memory::default() }
     }
 
-    /// A setting's value, without the line's end.
+    /// A setting's value.
     ///
     /// # Errors
-    /// If there is no such setting or interface, or it cannot be read.
-    pub fn read(&self, setting: &Setting) -> Result<String, SysctlError> {
+    /// If there is no such setting or interface, or it cannot be read, or is no number.
+    pub fn read(&self, setting: &Setting) -> Result<i32, SysctlError> {
         let path = self.path(setting)?;
-        match fs::read_to_string(path) {
-            Ok(text) => Ok(text.trim_end().to_owned()),
-            Err(cause) => Err(SysctlError::of("read", setting, cause)),
-        }
+        let text = fs::read_to_string(path).map_err(|cause| SysctlError::of("read", setting, cause))?;
+        let value = text.trim_end();
+        value.parse().map_err(|_| SysctlError::NoNumber { setting: setting.clone(), value: value.to_owned() })
     }
 
-    /// Sets a setting unless it has the value already, and remembers what it was. Returns whether it was
-    /// changed.
+    /// Sets a setting, and remembers that it was `before` unless something older is remembered. That is done
+    /// first: a daemon that is killed in between has changed nothing it does not know of.
+    ///
+    /// `index` is the interface's number, by which another one of the same name will be told from it; 0 for
+    /// `all`.
     ///
     /// # Errors
-    /// If there is no such setting or interface, or it cannot be read or written.
-    pub fn set(&mut self, setting: &Setting, value: &str) -> Result<bool, SysctlError> {
-        let before = self.read(setting)?;
-        if before == value {
-            return Ok(false);
-        }
-        self.write(setting, value)?;
-        match self.changes.iter_mut().find(|change| change.setting == *setting) {
-            Some(change) => value.clone_into(&mut change.now),
-            None => {
-                let (setting, now) = (setting.clone(), value.to_owned());
-                self.changes.push(Change { setting, before, now });
-            }
-        }
-        Ok(true)
+    /// If there is no such setting or interface, or it cannot be written.
+    pub fn set(&mut self, setting: &Setting, index: u32, before: i32, now: i32) -> Result<(), SysctlError> {
+        let path = self.path(setting)?;
+        let former = self.memory.note(Change { setting: setting.clone(), index, before, now });
+        fs::write(path, now.to_string()).map_err(|cause| {
+            self.memory.take_back(setting, former);
+            SysctlError::of("set", setting, cause)
+        })
     }
 
     /// What was changed, in the order of the first changes.
     pub fn changes(&self) -> &[Change] {
-        &self.changes
+        self.memory.changes()
     }
 
-    /// Puts everything back, the last change first, and goes on after failures. A setting that somebody has
-    /// changed since, or whose interface is gone, is left alone.
-    pub fn restore(&mut self) -> Vec<SysctlError> {
-        let changes = std::mem::take(&mut self.changes);
-        changes.iter().rev().filter_map(|change| self.put_back(change).err()).collect()
+    /// What is remembered.
+    pub fn memory(&mut self) -> &mut Memory {
+        &mut self.memory
     }
 
-    fn put_back(&self, change: &Change) -> Result<(), SysctlError> {
+    /// Puts everything back, the last change first, and tells what became of each. It goes on after failures.
+    pub fn restore(&mut self) -> Vec<(Change, Restored)> {
+        let changes = self.memory.clear();
+        let restore = |change: Change| {
+            let outcome = self.put_back(&change);
+            (change, outcome)
+        };
+        changes.into_iter().rev().map(restore).collect()
+    }
+
+    fn put_back(&self, change: &Change) -> Restored {
         match self.read(&change.setting) {
-            Ok(value) if value == change.now => self.write(&change.setting, &change.before),
-            Ok(_) | Err(SysctlError::Missing(_)) => Ok(()),
-            Err(error) => Err(error),
+            Ok(value) if value == change.now => {
+                let written = self.path(&change.setting).and_then(|path| {
+                    fs::write(path, change.before.to_string())
+                        .map_err(|cause| SysctlError::of("set", &change.setting, cause))
+                });
+                written.map_or_else(Restored::Failed, |()| Restored::Done)
+            }
+            Ok(value) => Restored::Left(value),
+            Err(SysctlError::Missing(_)) => Restored::Gone,
+            Err(error) => Restored::Failed(error),
         }
     }
 
-    fn write(&self, setting: &Setting, value: &str) -> Result<(), SysctlError> {
-        fs::write(self.path(setting)?, value).map_err(|cause| SysctlError::of("set", setting, cause))
-    }
-
-    /// The interface's name is one component of the path: the rules are the kernel's (`dev_valid_name`).
+    /// The names are components of the path: the rules for interfaces are the kernel's (`dev_valid_name`).
     fn path(&self, setting: &Setting) -> Result<PathBuf, SysctlError> {
         let name = &setting.interface;
         if matches!(name.as_str(), "" | "." | "..") || name.len() > 15 || name.contains(['/', '\0']) {
             return Err(SysctlError::Name(name.clone()));
         }
-        Ok(self.root.join(setting.area()).join(name).join(setting.key))
+        // A key may come from a file.
+        let key = &*setting.key;
+        if key.is_empty() || !key.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_') {
+            return Err(SysctlError::Name(key.to_owned()));
+        }
+        Ok(self.root.join(setting.area()).join(name).join(key))
     }
+}
+
+/// What became of a setting that was to be put back.
+#[derive(Debug)]
+pub enum Restored {
+    /// It is as it was.
+    Done,
+    /// Somebody has set it to this since, and it is left alone.
+    Left(i32),
+    /// Its interface is gone.
+    Gone,
+    /// It could not be read or written.
+    Failed(SysctlError),
 }
 
 #[cfg(test)]
@@ -197,19 +239,20 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_set_and_all_of_it_is_put_back() {
+    fn what_was_first_is_put_back() {
         let root = kernel("restore");
         let mut sysctls = Sysctls::rooted(&root);
         let (proxy, filter) = (Setting::conf("eth0.100", "proxy_arp"), Setting::conf("all", "rp_filter"));
-        assert!(sysctls.set(&proxy, "0").expect("set"));
-        assert!(!sysctls.set(&proxy, "0").expect("set"));
-        assert!(sysctls.set(&filter, "1").expect("set"));
-        assert!(sysctls.set(&filter, "2").expect("set"));
-        assert_eq!(sysctls.changes().len(), 2);
-        assert_eq!((sysctls.changes()[1].before.as_str(), sysctls.changes()[1].now.as_str()), ("0", "2"));
-        assert!(sysctls.restore().is_empty());
-        assert_eq!(sysctls.read(&proxy).expect("read"), "1");
-        assert_eq!(sysctls.read(&filter).expect("read"), "0");
+        sysctls.set(&proxy, 3, 1, 0).expect("set");
+        sysctls.set(&filter, 0, 0, 1).expect("set");
+        sysctls.set(&filter, 0, 1, 2).expect("set");
+        assert_eq!(sysctls.read(&filter).expect("read"), 2);
+        let changes: Vec<_> = sysctls.changes().iter().map(|change| (change.before, change.now)).collect();
+        assert_eq!(changes, [(1, 0), (0, 2)]);
+        let restored = sysctls.restore();
+        assert!(restored.iter().all(|(_, outcome)| matches!(outcome, Restored::Done)), "{restored:?}");
+        assert_eq!(restored[0].0.setting, filter, "the last change is the first to go");
+        assert_eq!((sysctls.read(&proxy).expect("read"), sysctls.read(&filter).expect("read")), (1, 0));
         assert!(sysctls.changes().is_empty());
         fs::remove_dir_all(root).expect("removed");
     }
@@ -218,13 +261,25 @@ mod tests {
     fn what_others_changed_since_is_left_alone() {
         let root = kernel("others");
         let mut sysctls = Sysctls::rooted(&root);
-        let (proxy, filter) = (Setting::conf("eth0.100", "proxy_arp"), Setting::conf("all", "proxy_arp"));
-        sysctls.set(&proxy, "0").expect("set");
-        sysctls.set(&filter, "0").expect("set");
+        let (gone, filter) = (Setting::conf("eth0.100", "proxy_arp"), Setting::conf("all", "proxy_arp"));
+        sysctls.set(&gone, 3, 1, 0).expect("set");
+        sysctls.set(&filter, 0, 1, 0).expect("set");
         fs::remove_dir_all(root.join("conf/eth0.100")).expect("the interface is gone");
         fs::write(root.join("conf/all/proxy_arp"), "7\n").expect("somebody else's");
-        assert!(sysctls.restore().is_empty());
-        assert_eq!(sysctls.read(&filter).expect("read"), "7");
+        let restored = sysctls.restore();
+        assert!(matches!(restored[0].1, Restored::Left(7)), "{restored:?}");
+        assert!(matches!(restored[1].1, Restored::Gone), "{restored:?}");
+        assert_eq!(sysctls.read(&filter).expect("read"), 7);
+        fs::remove_dir_all(root).expect("removed");
+    }
+
+    #[test]
+    fn what_could_not_be_set_is_not_remembered() {
+        let root = kernel("refused");
+        let mut sysctls = Sysctls::rooted(&root);
+        let missing = Setting::conf("eth7", "proxy_arp");
+        assert!(matches!(sysctls.set(&missing, 3, 1, 0), Err(SysctlError::Missing(_))));
+        assert!(sysctls.changes().is_empty());
         fs::remove_dir_all(root).expect("removed");
     }
 
@@ -234,6 +289,10 @@ mod tests {
         for name in ["", ".", "..", "a/b", "../all", "sixteen-letters-"] {
             let read = sysctls.read(&Setting::conf(name, "proxy_arp"));
             assert!(matches!(read, Err(SysctlError::Name(_))), "{name:?} is refused");
+        }
+        for key in ["", "..", "../all/proxy_arp", "a/b"] {
+            let read = sysctls.read(&Setting::conf("eth0", key));
+            assert!(matches!(read, Err(SysctlError::Name(_))), "{key:?} is refused");
         }
         let missing = sysctls.read(&Setting::neigh("eth0.100", "proxy_delay")).expect_err("there is none");
         assert_eq!(missing.to_string(), "net.ipv4.neigh.eth0/100.proxy_delay does not exist");

@@ -2,7 +2,6 @@
 
 use arpherd_actors::io::lock::Lock;
 use arpherd_actors::io::netlink::{Reader, addresses_of};
-use arpherd_actors::io::sysctl::{Setting, Sysctls};
 use arpherd_core::plan::LinkKind;
 use arpherd_lab::{Netns, RouteSpec};
 
@@ -14,7 +13,6 @@ crate::tests![
     host_routes_of_one_table_are_read,
     a_table_that_does_not_exist_has_no_routes,
     a_lock_belongs_to_its_namespace,
-    settings_are_those_of_the_namespace,
 ];
 
 fn links_are_read_with_their_kind() {
@@ -73,17 +71,4 @@ fn a_lock_belongs_to_its_namespace() {
     assert!(there.run(|| Lock::take(169, "lan0")).is_ok());
     drop(lock);
     assert!(here.run(|| Lock::take(169, "lan0")).is_ok());
-}
-
-fn settings_are_those_of_the_namespace() {
-    let rig = Rig::new();
-    let setting = Setting::conf("lan0", "proxy_arp_pvlan");
-    rig.router.run(|| {
-        let mut sysctls = Sysctls::new();
-        assert!(sysctls.set(&setting, "1").unwrap());
-        assert_eq!(sysctls.read(&setting).unwrap(), "1");
-        assert!(sysctls.restore().is_empty());
-        assert_eq!(sysctls.read(&setting).unwrap(), "0");
-    });
-    rig.far.run(|| assert!(Sysctls::new().read(&setting).is_err(), "lan0 is not in this namespace"));
 }

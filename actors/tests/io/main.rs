@@ -13,6 +13,7 @@ mod packets;
 mod proxies;
 mod rig;
 mod routes;
+mod settings;
 mod ways;
 
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         proxies::TESTS,
         monitor::TESTS,
         lists::TESTS,
+        settings::TESTS,
         packets::TESTS,
         ipoib::TESTS,
     ] {

@@ -20,6 +20,7 @@ crate::tests![
     addresses_are_reported,
     routes_flushed_with_their_link_go_without_a_word,
     an_overrun_is_told_and_survived,
+    some_settings_are_reported_when_somebody_sets_them,
 ];
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -184,4 +185,17 @@ fn an_overrun_is_told_and_survived() {
     assert_eq!(write(&mut writer, &[rig.delete(last)]), []);
     let changes = drain(&mut monitor);
     assert!(matches!(changes[..], [Changed::RouteVanished(route)] if route.address == last), "{changes:?}");
+}
+
+fn some_settings_are_reported_when_somebody_sets_them() {
+    let rig = Rig::new();
+    let mut monitor = open(&rig, rig.writer().port());
+    for (setting, value) in
+        [("lan0/forwarding", "1"), ("lan0/rp_filter", "2"), ("lan0/proxy_arp", "1"), ("all/proxy_arp", "1")]
+    {
+        rig.router.set_sysctl(&format!("ipv4/conf/{setting}"), value).unwrap();
+        assert_eq!(drain(&mut monitor), [Changed::Settings], "{setting}");
+    }
+    rig.router.set_sysctl("ipv4/conf/lan0/proxy_arp", "1").unwrap();
+    assert_eq!(drain(&mut monitor), [], "it was that already");
 }

@@ -46,6 +46,10 @@ pub enum Changed {
     RouteVanished(RouteSeen),
     /// Somebody deleted a covering route of ours.
     CoverVanished(Ipv4Network),
+    /// Somebody, perhaps this process, set `forwarding`, `rp_filter` or `proxy_arp` of an interface, of `all`
+    /// or of `default`, or an interface was created. Of other settings the kernel says nothing
+    /// (`devinet_conf_proc`).
+    Settings,
 }
 
 /// Why changes could not be read.
@@ -83,7 +87,12 @@ impl Monitor {
             channel.nonblock()?;
             // The filter before the groups, so that nothing else gets in.
             SockRef::from(&channel).attach_filter(&filter::foreign_changes(own_port))?;
-            channel.join(&[libc::RTNLGRP_LINK, libc::RTNLGRP_IPV4_IFADDR, libc::RTNLGRP_IPV4_ROUTE])?;
+            channel.join(&[
+                libc::RTNLGRP_LINK,
+                libc::RTNLGRP_IPV4_IFADDR,
+                libc::RTNLGRP_IPV4_ROUTE,
+                libc::RTNLGRP_IPV4_NETCONF,
+            ])?;
             Ok(channel)
         };
         let channel = open().map_err(NetlinkError::socket("open a netlink socket to watch changes"))?;
@@ -151,6 +160,7 @@ fn decode(message: &Message<'_>, table: u32) -> Decoded<Changed> {
             Some(prefix) => Some(Changed::CoverVanished(prefix)),
             None => seen::host_route(body, table)?.map(Changed::RouteVanished),
         },
+        libc::RTM_NEWNETCONF => Some(Changed::Settings),
         _ => None,
     })
 }
@@ -164,7 +174,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_can_make_it_panic(
-            kind in 16_u16..30, body in prop::collection::vec(any::<u8>(), 0..200),
+            kind in prop_oneof![16_u16..30, Just(libc::RTM_NEWNETCONF)], body in prop::collection::vec(any::<u8>(), 0..200),
         ) {
             let _ = decode(&Message { kind, flags: 0, sequence: 0, body: &body }, 254);
         }
