@@ -172,7 +172,7 @@ pub(crate) struct ReportArgs {
     /// Lines to read or JSON, one object a line
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
-    /// Record every fact for `arpherd replay`
+    /// Record every fact for `arpherd replay`; those of a network namespace NAME go to FILE.NAME
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 }

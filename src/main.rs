@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod control;
 mod demo;
+mod flocks;
 mod log;
 mod replay;
 mod run;

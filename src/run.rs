@@ -1,19 +1,17 @@
 //! The daemon's life in this process: what is bound first, who is told, and the order of the end.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use actix::{Recipient, System};
-use arpherd_actors::messages::{Barrier, Show};
-use arpherd_actors::shepherd::{Charge, Flock, StartError};
+use actix::System;
 use slog::{Logger, error, info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{LogFormat, LogLevel, ReportArgs};
-use crate::config::{Config, Loaded, OnExit, Part};
-use crate::control::{Answer, BoxFuture, ControlError, Oracle, Question, Server, ServerHandle, Unavailable};
+use crate::config::{Config, Loaded};
+use crate::control::{ControlError, Server, ServerHandle};
+use crate::flocks::{Files, Flocks};
 use crate::log;
 
 /// `sysexits.h`: an internal error.
@@ -38,8 +36,7 @@ pub(crate) fn run(loaded: &Loaded, report: &ReportArgs, spare: Option<&Path>) ->
     let volume = Volume { level: log.level.clone(), usual: level_of(report.log_level) };
     System::new().block_on(async {
         // As a task of its own: what is blocked on is looked at anew each time any actor wakes.
-        let life =
-            actix::spawn(async move { live(&config, server, record.as_deref(), &logger, &volume).await });
+        let life = actix::spawn(async move { live(&config, server, record, &logger, &volume).await });
         life.await.unwrap_or(ExitCode::from(EX_SOFTWARE))
     })
 }
@@ -60,27 +57,10 @@ fn bind(path: &Path, spare: Option<&Path>, log: &Logger) -> Result<Server, Contr
 async fn live(
     config: &Config,
     server: Server,
-    record: Option<&Path>,
+    record: Option<PathBuf>,
     log: &Logger,
     volume: &Volume,
 ) -> ExitCode {
-    let mut parts = config.parts();
-    let Some(part) = parts.pop().filter(|part| parts.is_empty() && part.netns.is_none()) else {
-        error!(log, "not_started"; "error" => "segments in other network namespaces are not served yet");
-        return ExitCode::from(EX_SOFTWARE);
-    };
-    let Part { plan, manage, .. } = part;
-    let names = log::Names::new(&plan);
-    let teller_log = log.clone();
-    let charge = Charge {
-        manage,
-        purge: config.daemon.on_exit == OnExit::Purge,
-        // Beside the socket: whoever starts this daemon again finds it there.
-        memory: Some(server.path().with_extension("settings.json")),
-        record: record.map(Path::to_path_buf),
-        plan,
-    };
-    let (domains, segments) = (charge.plan.domains.len(), charge.plan.segments.len());
     // Before the first route: a signal that comes early must not leave any behind.
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
@@ -89,29 +69,27 @@ async fn live(
             return ExitCode::from(EX_OSERR);
         }
     };
-    let teller = Box::new(move |event: &_| log::tell(&teller_log, event, &names));
-    let flock = match Flock::start(charge, teller, log.clone()).await {
-        Ok(flock) => flock,
-        Err(error) => {
-            error!(log, "not_started"; "error" => %error);
-            return ExitCode::from(exit_code_of(&error));
-        }
+    // The memory lies beside the socket: whoever starts this daemon again finds it there.
+    let files = Files { memory: server.path().with_extension("settings.json"), record };
+    let flocks = match Flocks::start(config, files, log).await {
+        Ok(flocks) => flocks,
+        Err(code) => return ExitCode::from(code),
     };
     let control = server.path().to_path_buf();
-    let mut handle = server.serve(Arc::new(Asker { show: flock.shower(), counted: flock.counted() }));
+    let mut handle = server.serve(flocks.asker());
     arpherd_actors::io::memory::release_start();
     tell_manager(log, &[sd_notify::NotifyState::Ready]);
-    info!(log, "ready"; "domains" => domains, "segments" => segments,
+    info!(log, "ready"; "domains" => config.domains.len(), "segments" => config.segments().count(),
         "control" => %control.display(), "version" => env!("CARGO_PKG_VERSION"));
     signals.wait_for_end(log, volume).await;
     tell_manager(log, &[sd_notify::NotifyState::Stopping]);
-    end(flock, &mut handle).await;
+    end(flocks, &mut handle).await;
     ExitCode::SUCCESS
 }
 
 /// Routes go first; who asks meanwhile is still answered.
-async fn end(flock: Flock, handle: &mut ServerHandle) {
-    flock.stop().await;
+async fn end(flocks: Flocks, handle: &mut ServerHandle) {
+    flocks.stop().await;
     handle.stop().await;
 }
 
@@ -163,15 +141,6 @@ fn tell_manager(log: &Logger, state: &[sd_notify::NotifyState<'_>]) {
     }
 }
 
-fn exit_code_of(error: &StartError) -> u8 {
-    match error {
-        StartError::Locked(_) => 69,
-        StartError::Rights { .. } => 77,
-        StartError::Record { .. } => 73,
-        StartError::Netlink(_) | StartError::Port(_) | StartError::Stopped => EX_OSERR,
-    }
-}
-
 fn level_of(level: LogLevel) -> slog::Level {
     match level {
         LogLevel::Trace => slog::Level::Trace,
@@ -186,26 +155,5 @@ fn format_of(format: LogFormat) -> log::Format {
     match format {
         LogFormat::Text => log::Format::Text,
         LogFormat::Json => log::Format::Json,
-    }
-}
-
-/// Puts operators' questions to the route owner.
-struct Asker {
-    show: Recipient<Show>,
-    /// Captures fetch the kernel's drop counts when asked; only then are the counters whole.
-    counted: Vec<Recipient<Barrier>>,
-}
-
-impl Oracle for Asker {
-    fn ask(&self, question: Question) -> BoxFuture<'static, Result<Answer, Unavailable>> {
-        let show = self.show.clone();
-        let counted = if question == Question::Segments { self.counted.clone() } else { Vec::new() };
-        Box::pin(async move {
-            for capture in counted {
-                // A capture that is gone has nothing more to count.
-                let _ = capture.send(Barrier).await;
-            }
-            show.send(Show(question)).await.map_err(|_| Unavailable("the daemon is stopping".into()))
-        })
     }
 }

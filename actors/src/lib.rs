@@ -20,8 +20,9 @@
 //! | [`watch::Watch`] | one | the rtnetlink monitor, the kernel settings |
 //! | [`recorder::Recorder`] | one, if recording | the file of facts |
 //!
-//! [`shepherd::Flock`] starts them, says when all are ready and stops them. Facts about a link go through
-//! its capture actor, so the route owner never uses a link before its socket is open.
+//! [`shepherd::Flock`] starts them, says when all are ready and stops them; all of the above is there once for
+//! each network namespace that is served. Facts about a link go through its capture actor, so the route owner
+//! never uses a link before its socket is open.
 
 pub mod capture;
 pub mod clock;

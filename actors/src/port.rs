@@ -1,10 +1,12 @@
 //! How actors come by a link's frames: the packet socket, or a stand-in.
 
+use std::io;
 use std::pin::Pin;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
 
+use crate::io::netns::Ground;
 use crate::io::packet::{Medium, PacketPort};
 use crate::io::stamp::Stamp;
 use crate::io::{FramePort, PortError, Wake};
@@ -27,23 +29,33 @@ pub trait Opener: Send {
     fn open_deaf(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError>;
 }
 
-/// Opens packet sockets whose requests bear the stamp.
-#[derive(Debug, Clone, Copy)]
+/// Opens packet sockets on some ground, whose requests bear the stamp.
+#[derive(Debug, Clone)]
 pub struct PacketOpener {
+    /// The network namespace they are opened in.
+    pub ground: Ground,
     /// This run on this segment.
     pub stamp: Stamp,
 }
 
+impl PacketOpener {
+    fn there(&self, open: impl FnOnce() -> Result<PacketPort, PortError>) -> Result<PacketPort, PortError> {
+        let failed =
+            |error| PortError::Failed { doing: "open a packet socket", cause: io::Error::other(error) };
+        Ok(self.ground.within(open).map_err(failed)??.stamped(self.stamp))
+    }
+}
+
 impl Opener for PacketOpener {
     fn open(&self, medium: Medium) -> Result<(Box<dyn FramePort>, Readiness), PortError> {
-        let port = PacketPort::open(medium)?.stamped(self.stamp);
+        let port = self.there(|| PacketPort::open(medium))?;
         let wake =
             Wake::on(&port).map_err(|cause| PortError::Failed { doing: "watch a packet socket", cause })?;
         Ok((Box::new(port), readiness(wake)))
     }
 
     fn open_deaf(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
-        Ok(Box::new(PacketPort::open_deaf(medium)?.stamped(self.stamp)))
+        Ok(Box::new(self.there(|| PacketPort::open_deaf(medium))?))
     }
 }
 

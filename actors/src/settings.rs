@@ -2,6 +2,7 @@
 //! them, and back as they were at the end. What is needed is [`crate::needs`]' to say.
 
 mod contest;
+mod keeper;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,6 +14,7 @@ use crate::io::sysctl::memory::Memory;
 use crate::io::sysctl::{Restored, Setting, SysctlError, Sysctls};
 use crate::needs::{Mode, Rule, Weight, needs};
 use contest::{Contest, Verdict};
+pub(crate) use keeper::Keeper;
 
 /// The settings of one network namespace. Every call is to be made there.
 pub(crate) struct Settings {

@@ -19,6 +19,7 @@ use crate::errands::Hands;
 use crate::io::lock::{Lock, LockError};
 use crate::io::netlink::stray::clear_proxies;
 use crate::io::netlink::{NetlinkError, RouteWriter};
+use crate::io::netns::{Ground, NetnsError};
 use crate::io::packet::{Medium, PacketPort};
 use crate::io::stamp::Stamp;
 use crate::io::{PortError, RouteTable, Write};
@@ -35,8 +36,10 @@ const LOOPBACK: u32 = 1;
 /// `EPERM`
 const EPERM: i32 = 1;
 
-/// What the daemon is to do.
+/// What is to be done in one network namespace.
 pub struct Charge {
+    /// The namespace: all sockets are opened there, and its settings are made.
+    pub ground: Ground,
     /// The domains and segments.
     pub plan: Plan,
     /// Whether each segment's kernel settings are ours to manage; by segment.
@@ -67,6 +70,9 @@ pub enum StartError {
     /// Another daemon serves one of the interfaces.
     #[error(transparent)]
     Locked(#[from] LockError),
+    /// The network namespace cannot be worked in.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
     /// The kernel's tables cannot be reached.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
@@ -95,7 +101,7 @@ pub enum StartError {
     Stopped,
 }
 
-/// The running daemon.
+/// The actors of one network namespace, whose tables have one owner. A daemon has a flock for each.
 pub struct Flock {
     owner: Addr<RouteOwner>,
     watch: Addr<Watch>,
@@ -110,17 +116,13 @@ pub struct Flock {
 }
 
 impl Flock {
-    /// Starts the daemon in the network namespace of the calling thread, which becomes the packet path: the
-    /// actix system must be running on it. Returns when sockets are open, the kernel's state is read and old
-    /// routes are adopted.
+    /// Starts the actors. The calling thread becomes the packet path: the actix system must be running on it.
+    /// Returns when sockets are open, the kernel's state is read and old routes are adopted.
     ///
     /// # Errors
     /// See [`StartError`]; nothing was changed in the kernel then.
     pub async fn start(charge: Charge, teller: Teller, log: Logger) -> Result<Self, StartError> {
-        let mut table = RouteWriter::open(charge.plan.routes)?;
-        check_rights(&mut table)?;
-        let locks = take_locks(&charge.plan)?;
-        clear_leftovers(&mut table, &charge.plan, &log);
+        let (table, locks) = charge.ground.within(|| take_hold(&charge.plan, &log))??;
         let clock = Clock::start();
         let own_port = table.port();
         let back = Arbiter::new();
@@ -131,14 +133,11 @@ impl Flock {
         let tenders = Tenders::start(&charge, &owner, &back, clock, &log);
         let Tenders { hands, eyes, captures, sweeps } = tenders;
         let watch_log = log.new(o!("actor" => "watch"));
-        let watch = Watch::open(
-            charge.plan.routes,
-            own_port,
-            charge.memory.as_deref(),
-            eyes,
-            owner.clone().recipient(),
-            watch_log,
-        )?;
+        let watch = charge.ground.within(|| {
+            let (ground, memory) = (&charge.ground, charge.memory.as_deref());
+            let told = owner.clone().recipient();
+            Watch::open(ground, charge.plan.routes, own_port, memory, eyes, told, watch_log)
+        })??;
         let watch = Watch::start_in_arbiter(&back.handle(), |_| watch);
         let meet =
             Meet { hands, watch: watch.clone().recipient(), recorder: recorder.clone().map(Addr::recipient) };
@@ -219,10 +218,11 @@ impl Tenders {
                 "segment" => segment.name.clone(),
             ));
             let capture_log = log.new(o!("actor" => "capture"));
-            let opener = PacketOpener { stamp: Stamp { run, segment: id } };
+            let opener = PacketOpener { ground: charge.ground.clone(), stamp: Stamp { run, segment: id } };
             let (told, outlet) = (owner.clone().recipient(), owner.clone().recipient());
             let capture =
-                Capture::new(id, told, outlet, Box::new(opener), counters.clone(), capture_log).start();
+                Capture::new(id, told, outlet, Box::new(opener.clone()), counters.clone(), capture_log)
+                    .start();
             let sweep = segment.sweep.map(|pace| {
                 let plan = SweepPlan::new(pace, segment.prefixes.clone());
                 let (roll, counters) = (owner.clone().recipient(), counters.clone());
@@ -247,6 +247,15 @@ impl Tenders {
         }
         tenders
     }
+}
+
+/// Everything that is had once a namespace, or not at all: the right to write, and the interfaces.
+fn take_hold(plan: &Plan, log: &Logger) -> Result<(RouteWriter, Vec<Lock>), StartError> {
+    let mut table = RouteWriter::open(plan.routes)?;
+    check_rights(&mut table)?;
+    let locks = take_locks(plan)?;
+    clear_leftovers(&mut table, plan, log);
+    Ok((table, locks))
 }
 
 /// Tries what will be done all the time, on the loopback interface and to no effect: a daemon that lacks the

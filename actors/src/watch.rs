@@ -18,11 +18,12 @@ use slog::{Logger, info, warn};
 
 use crate::io::Wake;
 use crate::io::netlink::{Changed, LinkSeen, Monitor, MonitorError, NetlinkError, Reader};
+use crate::io::netns::Ground;
 use crate::io::packet::Medium;
 use crate::messages::{Begin, Finish, LinkUpdate, ReadTable, Told};
 use crate::needs::Mode;
 use crate::port::readiness;
-use crate::settings::Settings;
+use crate::settings::Keeper;
 
 /// Pause before the kernel's lists are read again when that failed.
 const RETRY: Duration = Duration::from_secs(1);
@@ -47,10 +48,10 @@ pub struct Eyes {
 pub struct Watch {
     reader: Reader,
     monitor: Monitor,
+    ground: Ground,
     routes: RoutePlan,
     owner: Recipient<Told>,
-    /// `None` if no segment's are ours to touch.
-    settings: Option<Settings>,
+    settings: Keeper,
     log: Logger,
     eyes: Vec<Eyes>,
     /// What each was told last.
@@ -73,7 +74,8 @@ struct Readable;
 struct ReadOn;
 
 impl Watch {
-    /// Opens the sockets; the monitor before anything is read, so nothing falls between.
+    /// Opens the sockets on the ground it is called on, which is the one given; the monitor before anything is
+    /// read, so nothing falls between.
     ///
     /// `own_port`: the netlink port of the route owner's socket, whose changes are no news. `memory`: the file in
     /// which the original values of settings outlive a crash; see [`Memory::at`](crate::io::sysctl::memory::Memory::at).
@@ -81,6 +83,7 @@ impl Watch {
     /// # Errors
     /// If the kernel will not open a netlink socket.
     pub fn open(
+        ground: &Ground,
         routes: RoutePlan,
         own_port: u32,
         memory: Option<&Path>,
@@ -88,17 +91,17 @@ impl Watch {
         owner: Recipient<Told>,
         log: Logger,
     ) -> Result<Self, NetlinkError> {
-        let settings = eyes.iter().any(|eyes| eyes.manage.is_some()).then(|| {
-            let mut settings = Settings::new(memory, log.clone());
-            eyes.iter().filter(|eyes| eyes.manage.is_none()).for_each(|eyes| settings.leave(&eyes.interface));
-            settings
-        });
+        if ground.interfaces().is_none() {
+            warn!(log, "wifi_unseen"; "advice" => "say `kind: wifi` where it is; here it looks like Ethernet");
+        }
+        let interfaces = eyes.iter().map(|eyes| (eyes.interface.as_str(), eyes.manage));
         Ok(Self {
             monitor: Monitor::open(routes.table, own_port)?,
             reader: Reader::open()?,
+            ground: ground.clone(),
             routes,
             owner,
-            settings,
+            settings: Keeper::new(ground, memory, interfaces, log.clone()),
             log,
             told: vec![LinkUpdate(None); eyes.len()],
             eyes,
@@ -173,13 +176,8 @@ impl Watch {
                 continue;
             }
             let eyes = &self.eyes[index];
-            if let (Some(settings), Some(mode)) = (&mut self.settings, eyes.manage) {
-                match update.0.as_ref().map(|(medium, _)| medium.interface) {
-                    // One that came up, too, may have lost its settings.
-                    Some(interface) => settings.apply(&eyes.interface, interface, mode),
-                    None => settings.gone(&eyes.interface),
-                }
-            }
+            let interface = update.0.as_ref().map(|(medium, _)| medium.interface);
+            self.settings.follow(&eyes.interface, interface, eyes.manage);
             if let Some(sweep) = &eyes.sweep {
                 sweep.do_send(update.clone());
             }
@@ -191,7 +189,7 @@ impl Watch {
     fn look_at(&self, index: usize) -> LinkUpdate {
         let name = &self.eyes[index].interface;
         let Some(seen) = self.links.values().find(|link| link.name == *name) else { return LinkUpdate(None) };
-        let Some(kind) = seen.kind() else { return LinkUpdate(None) };
+        let Some(kind) = seen.kind_on(&self.ground) else { return LinkUpdate(None) };
         let on_link = self.addresses.iter().filter(|(interface, _)| *interface == seen.index);
         let medium = Medium { interface: seen.index, kind, broadcast: seen.broadcast };
         let link = Link {
@@ -214,7 +212,7 @@ impl Watch {
         self.changes = changes;
         match outcome {
             Ok(true) => ctx.notify(ReadOn),
-            Ok(false) if std::mem::take(&mut self.touched) => self.heal(),
+            Ok(false) if std::mem::take(&mut self.touched) => self.settings.heal(),
             Ok(false) => {}
             Err(MonitorError::Overrun) => {
                 info!(self.log, "kernel_overrun"; "meaning" => "changes were lost; everything is read again");
@@ -228,13 +226,6 @@ impl Watch {
                     this.read(ctx);
                 });
             }
-        }
-    }
-
-    /// Puts right what others did to our settings.
-    fn heal(&mut self) {
-        if let Some(settings) = &mut self.settings {
-            settings.heal();
         }
     }
 
@@ -291,8 +282,8 @@ impl Handler<Begin> for Watch {
             Err(error) => warn!(self.log, "monitor_failed"; "error" => %error),
         }
         self.read_everything(ctx);
-        if self.settings.is_some() {
-            ctx.run_interval(LOOK, |this, _| this.heal());
+        if self.settings.is_busy() {
+            ctx.run_interval(LOOK, |this, _| this.settings.heal());
         }
     }
 }
@@ -327,8 +318,6 @@ impl Handler<Finish> for Watch {
 
     /// Routes that stay need their settings: without forwarding they would lead nowhere until the next start.
     fn handle(&mut self, Finish { purge }: Finish, _: &mut Self::Context) {
-        if let Some(mut settings) = self.settings.take().filter(|_| purge) {
-            settings.restore();
-        }
+        if purge { self.settings.restore() } else { self.settings.rest() }
     }
 }

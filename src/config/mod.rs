@@ -39,7 +39,7 @@ use std::path::Path;
 
 use ipnetwork::Ipv4Network;
 
-pub(crate) use errors::{ConfigError, EX_USAGE, Origin};
+pub(crate) use errors::{ConfigError, EX_CONFIG, EX_USAGE, Origin};
 pub(crate) use fillarpd::FillarpdArgs;
 pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, OnExit, Part};
 pub(crate) use reader::Row;

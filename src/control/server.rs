@@ -254,7 +254,8 @@ async fn send(stream: &UnixStream, answer: Answer, allowance: &Allowance) -> io:
             out.list(rows).await?;
         }
         Answer::Routes(mut rows) => {
-            rows.sort_unstable_by_key(|row| row.address);
+            // Namespaces may have routes to the same address.
+            rows.sort_unstable_by(|a, b| (a.address, &a.netns).cmp(&(b.address, &b.netns)));
             out.list(rows).await?;
         }
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use arpherd_core::LinkAddr;
-use arpherd_core::view::{Answer, HostView, RouteView, SegmentView, StatusView};
+use arpherd_core::view::{Answer, HostView, Label, RouteView, SegmentView, StatusView};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
@@ -42,16 +42,20 @@ fn write_status(out: &mut impl Write, status: &StatusView) -> io::Result<()> {
 
 /// Several tables, because one would be twice as wide as a terminal.
 fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
-    let mut places = Sheet::new(&[
-        Left("domain"),
-        Left("segment"),
-        Left("interface"),
-        Left("kind"),
-        Left("state"),
-        Left("lladdr"),
-        Left("answer"),
-        Right("hosts"),
-    ]);
+    let spaces = rows.iter().any(|row| row.netns.is_some());
+    let mut places = Sheet::with_netns(
+        spaces,
+        &[
+            Left("domain"),
+            Left("segment"),
+            Left("interface"),
+            Left("kind"),
+            Left("state"),
+            Left("lladdr"),
+            Left("answer"),
+            Right("hosts"),
+        ],
+    );
     let mut counters = Sheet::new(&[
         Left("domain"),
         Left("segment"),
@@ -62,16 +66,19 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
         Right("malformed"),
     ]);
     for row in rows {
-        places.add([
-            text(&row.domain),
-            text(&row.segment),
-            text(&row.interface),
-            text(&row.kind),
-            text(&row.state),
-            lladdr(&row.lladdr),
-            answer_of(row),
-            row.hosts.to_string(),
-        ]);
+        places.add_in(
+            &row.netns,
+            [
+                text(&row.domain),
+                text(&row.segment),
+                text(&row.interface),
+                text(&row.kind),
+                text(&row.state),
+                lladdr(&row.lladdr),
+                answer_of(row),
+                row.hosts.to_string(),
+            ],
+        );
         let count = row.counters;
         let numbers = [count.read, count.answered, count.probed, count.dropped, count.malformed];
         let names = [text(&row.domain), text(&row.segment)];
@@ -107,51 +114,65 @@ fn write_published(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()>
 }
 
 fn write_hosts(out: &mut impl Write, rows: &[HostView]) -> io::Result<()> {
-    let mut sheet = Sheet::new(&[
-        Left("address"),
-        Left("lladdr"),
-        Left("domain"),
-        Left("segment"),
-        Left("interface"),
-        Left("state"),
-        Left("learned"),
-        Right("age"),
-    ]);
+    let spaces = rows.iter().any(|row| row.netns.is_some());
+    let mut sheet = Sheet::with_netns(
+        spaces,
+        &[
+            Left("address"),
+            Left("lladdr"),
+            Left("domain"),
+            Left("segment"),
+            Left("interface"),
+            Left("state"),
+            Left("learned"),
+            Right("age"),
+        ],
+    );
     for row in rows {
-        sheet.add([
-            row.address.to_string(),
-            lladdr(&row.lladdr),
-            text(&row.domain),
-            text(&row.segment),
-            text(&row.interface),
-            text(&row.state),
-            text(&row.learned_from),
-            span(row.age_seconds),
-        ]);
+        sheet.add_in(
+            &row.netns,
+            [
+                row.address.to_string(),
+                lladdr(&row.lladdr),
+                text(&row.domain),
+                text(&row.segment),
+                text(&row.interface),
+                text(&row.state),
+                text(&row.learned_from),
+                span(row.age_seconds),
+            ],
+        );
     }
     sheet.write(out)
 }
 
 fn write_routes(out: &mut impl Write, rows: &[RouteView]) -> io::Result<()> {
-    let mut sheet = Sheet::new(&[
-        Left("address"),
-        Left("interface"),
-        Left("source"),
-        Right("metric"),
-        Right("table"),
-        Right("protocol"),
-        Left("state"),
-    ]);
+    let spaces = rows.iter().any(|row| row.netns.is_some());
+    let mut sheet = Sheet::with_netns(
+        spaces,
+        &[
+            Left("address"),
+            Left("interface"),
+            Left("source"),
+            Right("metric"),
+            Right("table"),
+            Right("protocol"),
+            Left("state"),
+        ],
+    );
     for row in rows {
-        sheet.add([
-            row.address.to_string(),
-            row.interface.as_ref().map_or_else(none, |interface| text(interface)),
-            row.source.as_ref().map_or_else(none, ToString::to_string),
-            row.metric.to_string(),
-            table_name(row.table),
-            row.protocol.to_string(),
-            text(&row.state),
-        ]);
+        sheet.add_in(
+            &row.netns,
+            [
+                row.address.to_string(),
+                row.interface.as_ref().map_or_else(none, |interface| text(interface)),
+                row.source.as_ref().map_or_else(none, ToString::to_string),
+                row.metric.to_string(),
+                table_name(row.table),
+                row.protocol.to_string(),
+                text(&row.state),
+            ],
+        );
     }
     sheet.write(out)
 }
@@ -166,34 +187,49 @@ enum Column {
 use Column::{Left, Right};
 
 /// A table without lines.
-struct Sheet(Table);
+struct Sheet {
+    table: Table,
+    /// It ends with a column for network namespaces.
+    netns: bool,
+}
 
 impl Sheet {
     fn new(columns: &[Column]) -> Self {
+        Self::with_netns(false, columns)
+    }
+
+    /// Who has one namespace only need not be told of it in every row.
+    fn with_netns(netns: bool, columns: &[Column]) -> Self {
         let mut table = Table::new();
         table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(columns.iter().map(|(Left(heading) | Right(heading))| *heading).collect::<Vec<_>>());
+        let headings = columns.iter().map(|(Left(heading) | Right(heading))| *heading);
+        table.set_header(headings.chain(netns.then_some("netns")).collect::<Vec<_>>());
         for (column, kind) in table.column_iter_mut().zip(columns) {
             if matches!(kind, Right(_)) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        Self(table)
+        Self { table, netns }
     }
 
     fn add(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.0.add_row(cells.into_iter().collect::<Vec<_>>());
+        self.table.add_row(cells.into_iter().collect::<Vec<_>>());
+    }
+
+    fn add_in(&mut self, netns: &Option<Label>, cells: impl IntoIterator<Item = String>) {
+        let space = self.netns.then(|| netns.as_ref().map_or_else(none, |name| text(name)));
+        self.add(cells.into_iter().chain(space));
     }
 
     fn write(mut self, out: &mut impl Write) -> io::Result<()> {
-        let widths = self.0.column_max_content_widths();
+        let widths = self.table.column_max_content_widths();
         let content: usize = widths.iter().copied().map(usize::from).sum();
         // Two spaces between columns look better; one is enough where it keeps rows on a narrow terminal.
         let gap = if content + 2 * (widths.len() - 1) <= NARROW { 2 } else { 1 };
-        for column in self.0.column_iter_mut() {
+        for column in self.table.column_iter_mut() {
             column.set_padding((0, gap));
         }
-        for line in self.0.lines() {
+        for line in self.table.lines() {
             writeln!(out, "{}", line.trim_end())?;
         }
         Ok(())

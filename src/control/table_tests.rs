@@ -20,6 +20,7 @@ fn host(last: u8, segment: &str, interface: &str, age_seconds: u64) -> HostView 
         state: if age_seconds > 30 { "suspect".into() } else { "alive".into() },
         learned_from: "request".into(),
         age_seconds,
+        netns: None,
     }
 }
 
@@ -36,6 +37,7 @@ fn segment(name: &str) -> SegmentView {
         publish: vec!["10.2.0.64/28".parse().expect("a prefix")],
         hosts: 250,
         counters: CountersView { read: 123_456, answered: 7, probed: 80, dropped: 0, malformed: 1 },
+        netns: None,
     }
 }
 
@@ -94,6 +96,7 @@ fn routes_and_their_cover_are_listed() {
         table: 254,
         protocol: 169,
         state: "installed".into(),
+        netns: None,
     };
     let cover = RouteView {
         address: Destination::Prefix("10.2.0.0/24".parse().expect("a prefix")),
@@ -111,6 +114,19 @@ address      interface  source    metric  table  protocol  state
 10.2.0.0/24  -          -             50   1000       169  cover
 "
     );
+}
+
+#[test]
+fn namespaces_have_a_column_where_there_are_any() {
+    let rows = vec![
+        host(9, "lan", "eth0", 12),
+        HostView { netns: Some("blue".into()), ..host(9, "lan", "eth0", 1) },
+    ];
+    let words: Vec<_> = on_paper(&Answer::Hosts(rows))
+        .lines()
+        .filter_map(|line| line.split_whitespace().last().map(str::to_owned))
+        .collect();
+    assert_eq!(words, ["netns", "-", "blue"]);
 }
 
 #[test]

@@ -53,6 +53,7 @@ pub(super) fn answer_to(question: Question, hosts: u32) -> Answer {
             publish: Vec::new(),
             hosts: hosts.into(),
             counters: CountersView { read: 1, ..CountersView::default() },
+            netns: None,
         }]),
         Question::Hosts => Answer::Hosts((0..hosts).map(host).collect()),
         Question::Routes => Answer::Routes(vec![RouteView {
@@ -63,6 +64,7 @@ pub(super) fn answer_to(question: Question, hosts: u32) -> Answer {
             table: 254,
             protocol: 169,
             state: "installed".into(),
+            netns: None,
         }]),
     }
 }
@@ -77,6 +79,7 @@ pub(super) fn host(number: u32) -> HostView {
         state: "alive".into(),
         learned_from: "request".into(),
         age_seconds: 1,
+        netns: None,
     }
 }
 

@@ -12,6 +12,7 @@ mod d_discovery;
 mod d_fillarpd;
 mod d_restart;
 mod links;
+mod namespaces;
 mod rig;
 mod router;
 mod routes;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         d_fillarpd::tests,
         d_restart::tests,
         links::tests,
+        namespaces::tests,
         router::tests,
         routes::tests,
         start::tests,

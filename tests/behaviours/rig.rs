@@ -57,14 +57,25 @@ pub(crate) fn ip(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 9, 0, last)
 }
 
-/// A configuration of one domain, built up in the order its text has.
+/// A configuration of one domain or more, built up in the order its text has.
 #[derive(Clone, Debug)]
 pub(crate) struct Config(String);
 
 impl Config {
     /// A domain of these prefixes (`10.9.0.0/24, …`), without segments yet.
     pub(crate) fn of(prefixes: &str) -> Self {
-        Self(format!("domains:\n  test:\n    prefixes: [{prefixes}]\n    segments:\n"))
+        Self::empty().domain("test", prefixes)
+    }
+
+    /// One without domains yet.
+    pub(crate) fn empty() -> Self {
+        Self("domains:\n".to_owned())
+    }
+
+    /// Adds a domain of these prefixes; segments that are added then are its.
+    pub(crate) fn domain(mut self, name: &str, prefixes: &str) -> Self {
+        write!(self.0, "  {name}:\n    prefixes: [{prefixes}]\n    segments:\n").expect("text grows");
+        self
     }
 
     /// The common rig's: both segments, no sweeps, quick expiry.
@@ -127,7 +138,12 @@ pub(crate) struct Rig {
 impl Rig {
     /// Builds it; the router shares [`ROUTER`] as a /32 over both interfaces.
     pub(crate) fn new() -> Result<Self> {
-        let r = Netns::new("r")?;
+        Self::named("r")
+    }
+
+    /// The same with this name for the router's namespace.
+    pub(crate) fn named(name: &str) -> Result<Self> {
+        let r = Netns::new(name)?;
         let (left, right) = (Segment::new("left")?, Segment::new("right")?);
         let left_port = left.plug(&r, "eth0")?;
         let right_port = right.plug(&r, "eth1")?;

@@ -108,12 +108,13 @@ fn fields() -> Result<()> {
         names
     };
     for (command, count, promised) in [
-        ("hosts", 2, "address lladdr domain segment interface state learned_from age_seconds"),
-        ("routes", 3, "address interface source metric table protocol state"),
+        ("hosts", 2, "address lladdr domain segment interface state learned_from age_seconds netns"),
+        ("routes", 3, "address interface source metric table protocol state netns"),
         (
             "segments",
             2,
-            "domain segment interface kind state lladdr answer hosts read answered probed dropped malformed",
+            "domain segment interface kind state lladdr answer private_vlan publish hosts read answered probed \
+             dropped malformed netns",
         ),
     ] {
         let rows = daemon.cli(&[command]);
@@ -124,7 +125,7 @@ fn fields() -> Result<()> {
         }
     }
     let status = daemon.cli(&["status"]);
-    assert_eq!(names(&status), sorted("version uptime_seconds domains hosts routes ready"));
+    assert_eq!(names(&status), sorted("version uptime_seconds domains hosts routes ready events"));
     let counts = ["domains", "hosts", "routes"].map(|name| status[name].as_u64());
     assert_eq!((counts, &status["ready"]), ([Some(1), Some(2), Some(2)], &Value::Bool(true)));
     Ok(())

@@ -106,6 +106,8 @@ pub struct SegmentView {
     /// What happened to frames.
     #[serde(flatten)]
     pub counters: CountersView,
+    /// The network namespace it lies in; none for the daemon's own.
+    pub netns: Option<Label>,
 }
 
 /// What happened to a segment's frames since the start.
@@ -156,6 +158,8 @@ pub struct HostView {
     pub learned_from: Word,
     /// Since it was last heard.
     pub age_seconds: u64,
+    /// The network namespace it lies in; none for the daemon's own.
+    pub netns: Option<Label>,
 }
 
 /// A route of ours.
@@ -175,6 +179,8 @@ pub struct RouteView {
     pub protocol: u8,
     /// How it stands with it; `cover` for a covering route.
     pub state: Word,
+    /// The network namespace it lies in; none for the daemon's own.
+    pub netns: Option<Label>,
 }
 
 /// A route's destination; text such as `10.2.0.9` or `10.2.0.0/24`.
@@ -274,12 +280,13 @@ mod tests {
                 publish: vec!["10.2.0.64/28".parse().expect("a prefix")],
                 hosts: 2,
                 counters: CountersView { read: 5, answered: 4, probed: 3, dropped: 2, malformed: 1 },
+                netns: None,
             },
             concat!(
                 r#"{"domain":"cluster","segment":"lan","interface":"eth0","kind":"ethernet","#,
                 r#""state":"no_carrier","lladdr":"02:00:00:00:00:01","answer":"live","#,
                 r#""private_vlan":"off","publish":["10.2.0.64/28"],"hosts":2,"#,
-                r#""read":5,"answered":4,"probed":3,"dropped":2,"malformed":1}"#,
+                r#""read":5,"answered":4,"probed":3,"dropped":2,"malformed":1,"netns":null}"#,
             ),
         );
         same_again(
@@ -292,10 +299,11 @@ mod tests {
                 state: "alive".into(),
                 learned_from: "request".into(),
                 age_seconds: 12,
+                netns: Some("blue".into()),
             },
             concat!(
                 r#"{"address":"10.2.0.9","lladdr":"","domain":"cluster","segment":"lan","#,
-                r#""interface":"eth0","state":"alive","learned_from":"request","age_seconds":12}"#,
+                r#""interface":"eth0","state":"alive","learned_from":"request","age_seconds":12,"netns":"blue"}"#,
             ),
         );
     }
@@ -310,12 +318,13 @@ mod tests {
             table: 254,
             protocol: 169,
             state: "installed".into(),
+            netns: None,
         };
         same_again(
             &host,
             concat!(
                 r#"{"address":"10.2.0.9","interface":"eth0","source":"10.2.0.1","metric":50,"table":254,"#,
-                r#""protocol":169,"state":"installed"}"#,
+                r#""protocol":169,"state":"installed","netns":null}"#,
             ),
         );
         let prefix = "10.2.0.0/24".parse().expect("a prefix");
@@ -330,7 +339,7 @@ mod tests {
             &cover,
             concat!(
                 r#"{"address":"10.2.0.0/24","interface":null,"source":null,"metric":50,"table":254,"#,
-                r#""protocol":169,"state":"cover"}"#,
+                r#""protocol":169,"state":"cover","netns":null}"#,
             ),
         );
     }

@@ -10,6 +10,7 @@
 //! netlink::survey, chains   everybody's routes, rules and packet filters, for a diagnosis
 //! iptables, process         the older packet filter, who may do what; likewise
 //! sysctl, lock, wake        settings, one daemon a link, readiness under tokio
+//! netns                     working in another network namespace
 //! memory                    giving back what only the start needed
 //! ```
 //!
@@ -22,6 +23,7 @@ pub mod iptables;
 pub mod lock;
 pub mod memory;
 pub mod netlink;
+pub mod netns;
 pub mod packet;
 pub mod process;
 mod sockopt;

@@ -9,6 +9,7 @@ mod ipoib;
 mod lists;
 mod monitor;
 mod neighbours;
+mod netns;
 mod packets;
 mod proxies;
 mod rig;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         routes::TESTS,
         ways::TESTS,
         neighbours::TESTS,
+        netns::TESTS,
         proxies::TESTS,
         monitor::TESTS,
         lists::TESTS,

@@ -1,4 +1,5 @@
-//! What operators and sweeps are shown of the ledger.
+//! What operators and sweeps are shown of the ledger, which knows of one network namespace only and not of its
+//! name: whoever has several ledgers adds it.
 
 use std::net::Ipv4Addr;
 
@@ -71,6 +72,7 @@ impl Ledger {
                     malformed: segment.mismatched,
                     ..CountersView::default()
                 },
+                netns: None,
             })
             .collect()
     }
@@ -90,6 +92,7 @@ impl Ledger {
                 state: if host.life == Life::Alive { "alive" } else { "suspect" }.into(),
                 learned_from: host.origin.as_str().into(),
                 age_seconds: now.since(host.last_heard).as_secs(),
+                netns: None,
             })
         };
         self.keys_of(Host::is_live).into_iter().filter_map(view).collect()
@@ -106,6 +109,7 @@ impl Ledger {
             table: self.routes.table,
             protocol: self.routes.protocol,
             state: state.into(),
+            netns: None,
         };
         let covers = self.covered.iter().flat_map(|id| &self.domain(*id).prefixes);
         let mut views: Vec<RouteView> =

@@ -13,6 +13,7 @@ use neli::consts::rtnl::{Ifa, Ifla, IflaInfo, Nda, Ntf, RtAddrFamily, Rta, Rtn};
 use neli::rtnl::{Ifaddrmsg, Ifinfomsg, Ndmsg, Rtmsg};
 
 use super::compose;
+use crate::io::netns::Ground;
 
 /// A message the decoder could make nothing of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,16 +54,21 @@ pub struct LinkSeen {
 
 impl LinkSeen {
     /// What the link is to us; `None` if ARP over it is not understood.
-    ///
-    /// Wi-Fi has Ethernet's link type; sysfs tells it apart. A sysfs of another network namespace, or none,
-    /// makes it Ethernet, which does no worse than expire sleeping clients too early.
     pub fn kind(&self) -> Option<LinkKind> {
+        self.kind_on(&Ground::own())
+    }
+
+    /// The same of a link on this ground.
+    ///
+    /// Wi-Fi has Ethernet's link type; sysfs tells it apart. Without a sysfs it is Ethernet, which does no worse
+    /// than expire sleeping clients too early.
+    pub fn kind_on(&self, ground: &Ground) -> Option<LinkKind> {
         match self.hardware {
             libc::ARPHRD_INFINIBAND => Some(LinkKind::Ipoib),
-            libc::ARPHRD_ETHER if is_wireless(Path::new("/sys/class/net"), &self.name) => {
-                Some(LinkKind::Wifi)
+            libc::ARPHRD_ETHER => {
+                let wireless = ground.interfaces().is_some_and(|sysfs| is_wireless(&sysfs, &self.name));
+                Some(if wireless { LinkKind::Wifi } else { LinkKind::Ethernet })
             }
-            libc::ARPHRD_ETHER => Some(LinkKind::Ethernet),
             _ => None,
         }
     }

@@ -1,0 +1,219 @@
+//! One daemon for several network namespaces: each has tables of its own, and nothing of one shows in another.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use arpherd_lab::{Daemon, Host, Result, wait_until};
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use crate::rig::{
+    A_WHILE, Config, PROTOCOL, Rig, SOON, SUBNET, echoes, host_routes, introduce, ip, wait_event, wait_route,
+};
+use crate::test;
+
+pub(crate) fn tests() -> Vec<Trial> {
+    vec![
+        test("domains_with_the_same_prefix_in_three_namespaces_do_not_mix", three_namespaces),
+        test("links_of_another_namespace_come_and_go", links_come_and_go),
+        test("each_namespace_has_a_recording_of_its_own", recorded),
+        test("a_network_namespace_that_does_not_exist_stops_the_start", missing),
+        test("one_namespace_under_two_names_is_refused", two_names),
+        test("without_the_right_to_enter_a_namespace_it_does_not_start", no_right),
+        test("when_one_namespace_cannot_be_served_the_others_are_left_as_they_were", one_is_taken),
+    ]
+}
+
+const LINKS: [&str; 2] = ["eth0", "eth1"];
+const SECOND: Duration = Duration::from_secs(1);
+/// linux/capability.h
+const CAP_SYS_ADMIN: u32 = 21;
+
+/// A domain with both links of a common rig in the namespace of this name.
+fn in_netns(config: Config, name: &str) -> Config {
+    let keys = [("netns", name)];
+    let config = config.domain(name, SUBNET);
+    LINKS.iter().fold(config, |config, link| config.segment(link, &keys))
+}
+
+/// A rig whose router can be found under this name, with a host on either side.
+fn published(name: &str) -> Result<(Rig, [Host; 2])> {
+    let rig = Rig::named(name)?;
+    rig.r.publish()?;
+    let hosts = [rig.left(10)?, rig.right(20)?];
+    Ok((rig, hosts))
+}
+
+/// Addresses with the links arpherd's routes to them leave by.
+fn ways(rig: &Rig) -> Vec<(Ipv4Addr, String)> {
+    let route = |route: arpherd_lab::Route| Some((route.dst.ip(), route.dev?));
+    let mut ways: Vec<_> = host_routes(&rig.r).into_iter().filter_map(route).collect();
+    ways.sort();
+    ways
+}
+
+fn forwarding(rig: &Rig) -> [String; 2] {
+    LINKS.map(|link| rig.r.sysctl(&format!("ipv4/conf/{link}/forwarding")).expect("a setting"))
+}
+
+/// Nothing in the kernel's tables and settings says that arpherd was here.
+fn untouched(rig: &Rig) {
+    let ours: Vec<_> = rig.r.routes().into_iter().filter(|route| route.protocol == PROTOCOL).collect();
+    assert_eq!(ours, [], "{}", rig.r.name());
+    assert_eq!(forwarding(rig), ["0", "0"], "{}", rig.r.name());
+}
+
+fn three_namespaces() -> Result<()> {
+    let own = Rig::new()?;
+    let own_hosts = [own.left(10)?, own.right(20)?];
+    let (blue, blue_hosts) = published("blue")?;
+    let (red, red_hosts) = published("red")?;
+    let only_blue = blue.left(30)?;
+    let config = in_netns(in_netns(Config::common(), "red"), "blue");
+    let mut daemon = config.start(&own.r)?;
+    introduce(&only_blue, &blue.r, "eth0")?;
+    for hosts in [&own_hosts, &blue_hosts, &red_hosts] {
+        echoes(&hosts[0].ns, hosts[1].ip());
+        echoes(&hosts[1].ns, hosts[0].ip());
+    }
+    let pair = [(ip(10), "eth0".to_owned()), (ip(20), "eth1".to_owned())];
+    assert_eq!((ways(&own), ways(&red)), (pair.to_vec(), pair.to_vec()));
+    assert_eq!(ways(&blue), [&pair[..], &[(ip(30), "eth0".to_owned())]].concat());
+    for rig in [&own, &blue, &red] {
+        assert_eq!(forwarding(rig), ["1", "1"], "{}", rig.r.name());
+    }
+    // Who lives in one is nobody in the others.
+    echoes(&blue_hosts[1].ns, ip(30));
+    for hosts in [&own_hosts, &red_hosts] {
+        assert_eq!(hosts[1].wire()?.ask(&hosts[1].question(ip(30)), A_WHILE), []);
+    }
+    assert_eq!(ways(&red), pair);
+    told(&daemon);
+    assert!(daemon.terminate().success());
+    [&own, &blue, &red].into_iter().for_each(untouched);
+    Ok(())
+}
+
+/// What operators are told of the three namespaces.
+fn told(daemon: &Daemon) {
+    let status = daemon.cli(&["status"]);
+    let counts = ["domains", "hosts", "routes"].map(|name| status[name].as_u64());
+    assert_eq!((counts, &status["ready"]), ([Some(3), Some(7), Some(7)], &Value::Bool(true)), "{status}");
+    let column = |command: &str, names: &[&str]| -> Vec<String> {
+        let rows = daemon.cli(&[command]);
+        let cell = |row: &Value, name: &&str| row[*name].as_str().unwrap_or("-").to_owned();
+        let row = |row: &Value| names.iter().map(|name| cell(row, name)).collect::<Vec<_>>().join(" ");
+        rows.as_array().expect("a list").iter().map(row).collect()
+    };
+    let segments = column("segments", &["domain", "netns", "interface"]);
+    let expected =
+        ["blue blue eth0", "blue blue eth1", "red red eth0", "red red eth1", "test - eth0", "test - eth1"];
+    assert_eq!(segments, expected);
+    let hosts = column("hosts", &["domain", "netns", "address"]);
+    assert_eq!(
+        hosts.iter().filter(|row| row.ends_with("10.9.0.30")).collect::<Vec<_>>(),
+        ["blue blue 10.9.0.30"]
+    );
+    let routes = column("routes", &["address", "netns"]);
+    let to_ten: Vec<_> = routes.iter().filter(|row| row.starts_with("10.9.0.10 ")).collect();
+    assert_eq!(to_ten, ["10.9.0.10 -", "10.9.0.10 blue", "10.9.0.10 red"]);
+    let table = daemon.run_cli(&["routes"]).expect("a table").stdout;
+    assert!(table.lines().next().is_some_and(|head| head.ends_with("netns")), "{table}");
+    // Events say where, too.
+    wait_event(daemon, "host_found", |event| event["address"] == "10.9.0.30" && event["netns"] == "blue");
+    let found = |event: &Value| event["domain"] == "test" && event.get("netns").is_none();
+    wait_event(daemon, "host_found", found);
+}
+
+fn links_come_and_go() -> Result<()> {
+    let own = Rig::new()?;
+    let (rig, hosts) = published("late")?;
+    rig.r.delete("eth1")?;
+    let daemon = in_netns(Config::empty(), "late").start(&own.r)?;
+    introduce(&hosts[0], &rig.r, "eth0")?;
+    for _ in 0..2 {
+        rig.right.plug(&rig.r, "eth1")?;
+        rig.r.address_noprefix("eth1", "10.9.0.1/32")?;
+        rig.r.quick_neighbours("eth1")?;
+        wait_event(&daemon, "segment_up", |event| event["interface"] == "eth1");
+        echoes(&hosts[0].ns, hosts[1].ip());
+        wait_route(&rig.r, hosts[1].ip(), "eth1");
+        rig.r.delete("eth1")?;
+        wait_until(SOON, "no route to who cannot be reached", || ways(&rig) == [(ip(10), "eth0".to_owned())]);
+    }
+    untouched(&own);
+    Ok(())
+}
+
+fn recorded() -> Result<()> {
+    let (own, room) = (Rig::new()?, tempfile::tempdir().expect("a directory"));
+    let (rig, hosts) = published("taped")?;
+    let file = room.path().join("facts.json").display().to_string();
+    let config = in_netns(Config::common(), "taped");
+    let mut daemon = config.launch(&own.r).args(&["--record", &file]).start()?;
+    introduce(&hosts[1], &rig.r, "eth1")?;
+    assert!(daemon.terminate().success());
+    for (name, heard) in [(file.clone(), false), (format!("{file}.taped"), true)] {
+        let facts = fs::read_to_string(&name).expect("a recording");
+        assert_eq!(facts.contains(&hosts[1].mac().to_string()), heard, "{name}");
+        let replayed = daemon.run_cli(&["replay", &name])?;
+        assert_eq!(replayed.code, Some(0), "{name}: {replayed:?}");
+    }
+    Ok(())
+}
+
+/// Ends with the code and says all of this; the namespaces are left as they were.
+fn refused(config: &Config, rigs: &[&Rig], code: i32, words: &[&str]) -> Result<()> {
+    let failure = config.launch(&rigs[0].r).run()?;
+    let said = format!("{}{}", failure.stdout, failure.stderr);
+    assert_eq!(failure.code, Some(code), "{said}");
+    assert!(words.iter().all(|word| said.contains(word)), "{words:?} in {said}");
+    rigs.iter().for_each(|rig| untouched(rig));
+    Ok(())
+}
+
+fn missing() -> Result<()> {
+    let own = Rig::new()?;
+    let config = in_netns(Config::common(), "nowhere");
+    refused(&config, &[&own], 69, &["there is no network namespace nowhere", "ip netns add nowhere"])
+}
+
+fn two_names() -> Result<()> {
+    let (own, _hosts) = published("myself")?;
+    let config = Config::common().domain("other", "10.77.0.0/24").segment("eth7", &[("netns", "myself")]);
+    refused(&config, &[&own], 78, &["the daemon's own and myself are the same network namespace"])?;
+    // It is not the name that is wrong.
+    in_netns(Config::empty(), "myself").start(&own.r).map(drop)
+}
+
+fn no_right() -> Result<()> {
+    let (own, (rig, _hosts)) = (Rig::new()?, published("locked")?);
+    let launch = in_netns(Config::common(), "locked").launch(&own.r).without(CAP_SYS_ADMIN);
+    let failure = launch.run()?;
+    assert_eq!(failure.code, Some(77), "{failure:?}");
+    assert!(failure.stderr.contains("CAP_SYS_ADMIN") && failure.stderr.contains("locked"), "{failure:?}");
+    [&own, &rig].into_iter().for_each(untouched);
+    // Whoever stays at home needs no such right.
+    Config::common().launch(&own.r).without(CAP_SYS_ADMIN).start().map(drop)
+}
+
+fn one_is_taken() -> Result<()> {
+    let own = Rig::new()?;
+    let own_hosts = [own.left(10)?, own.right(20)?];
+    let (rig, hosts) = published("taken")?;
+    let daemon = Config::common().start(&rig.r)?;
+    introduce(&hosts[0], &rig.r, "eth0")?;
+    let config = in_netns(Config::common(), "taken");
+    let failure = config.launch(&own.r).run()?;
+    assert_eq!(failure.code, Some(69), "{failure:?}");
+    assert!(failure.stderr.contains("eth0 is already served"), "{failure:?}");
+    untouched(&own);
+    assert_eq!(ways(&rig), [(ip(10), "eth0".to_owned())]);
+    assert_eq!(hosts[0].ns.ping(hosts[1].ip(), 1, SECOND, SECOND).received, 1);
+    drop(daemon);
+    let _daemon = config.start(&own.r)?;
+    echoes(&own_hosts[0].ns, own_hosts[1].ip());
+    echoes(&hosts[1].ns, hosts[0].ip());
+    Ok(())
+}
