@@ -16,6 +16,7 @@ mod namespaces;
 mod rig;
 mod router;
 mod routes;
+mod settings;
 mod start;
 mod traps_frames;
 mod traps_unknown;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         namespaces::tests,
         router::tests,
         routes::tests,
+        settings::tests,
         start::tests,
         traps_frames::tests,
         traps_unknown::tests,

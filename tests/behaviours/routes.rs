@@ -24,8 +24,6 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("a_foreign_route_in_place_of_ours_is_left_alone", foreign_instead),
         test("nobody_is_answered_for_whom_a_foreign_route_sends_elsewhere", foreign_elsewhere),
         test("addresses_nobody_has_do_not_follow_the_default_route", covered),
-        test("settings_are_made_for_our_interfaces_only_and_restored", settings),
-        test("settings_the_operator_manages_are_left_alone", settings_left),
         test("four_thousand_hosts_do_not_overflow_the_neighbour_table", four_thousand),
     ]
 }
@@ -181,44 +179,6 @@ fn covered() -> Result<()> {
     assert_eq!(way().as_deref(), Some("wan"));
     assert!(daemon.terminate().success());
     assert_eq!(covers(&rig.r).iter().map(|route| route.protocol).collect::<Vec<_>>(), [STATIC]);
-    Ok(())
-}
-
-fn setting(ns: &Netns, link: &str, name: &str) -> String {
-    ns.sysctl(&format!("ipv4/conf/{link}/{name}")).expect("a setting")
-}
-
-fn settings() -> Result<()> {
-    let rig = Rig::new()?;
-    rig.r.dummy("other")?;
-    rig.r.set_sysctl("ipv4/conf/eth0/proxy_arp", "1")?;
-    let all = || {
-        ["eth0", "eth1", "other", "all"].map(|link| {
-            ["forwarding", "proxy_arp", "proxy_arp_pvlan"].map(|name| setting(&rig.r, link, name))
-        })
-    };
-    let before = all();
-    let mut daemon = Config::common().start(&rig.r)?;
-    let [eth0, eth1, other, global] = all();
-    assert_eq!((eth0, eth1), (["1", "0", "0"].map(String::from), ["1", "0", "0"].map(String::from)));
-    assert_eq!([other, global], [before[2].clone(), before[3].clone()]);
-    // What the operator changes meanwhile is the operator's.
-    rig.r.set_sysctl("ipv4/conf/eth1/forwarding", "0")?;
-    rig.r.set_sysctl("ipv4/conf/eth1/proxy_arp", "1")?;
-    assert!(daemon.terminate().success());
-    let [eth0, eth1, ..] = all();
-    assert_eq!((eth0, eth1), (before[0].clone(), ["0", "1", "0"].map(String::from)));
-    Ok(())
-}
-
-fn settings_left() -> Result<()> {
-    let rig = Rig::new()?;
-    rig.r.set_sysctl("ipv4/conf/eth0/proxy_arp", "1")?;
-    let all = || ["forwarding", "proxy_arp"].map(|name| setting(&rig.r, "eth0", name));
-    let mut daemon = Config::common_with(&[("sysctl", "leave")]).start(&rig.r)?;
-    assert_eq!(all(), ["0", "1"]);
-    daemon.terminate();
-    assert_eq!(all(), ["0", "1"]);
     Ok(())
 }
 
