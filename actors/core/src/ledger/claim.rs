@@ -22,7 +22,7 @@ pub(super) const WAIT: Duration = Duration::from_millis(125);
 /// Questions to an incumbent.
 const TRIES: u8 = 2;
 /// The same for one that may be asleep.
-const TRIES_ON_WIFI: u8 = 4;
+pub(super) const TRIES_ON_WIFI: u8 = 4;
 /// More moves than this within [`FLAP_WINDOW`] and the address is held for [`FLAP_HOLD`].
 const FLAP_MOVES: usize = 5;
 const FLAP_WINDOW: Duration = Duration::from_secs(60);
@@ -184,6 +184,11 @@ impl Ledger {
             self.ask_incumbent(key, orders);
             return;
         }
+        self.decide(now, key, orders);
+    }
+
+    /// The incumbent was silent: the claimant gets what it is after.
+    pub(super) fn decide(&mut self, now: Time, key: Key, orders: &mut Vec<Order>) {
         let Some(Claim { claimant, stake, .. }) = self.claims.remove(&key) else { return };
         if !self.segment(claimant.segment).is_up() {
             return;
@@ -193,7 +198,12 @@ impl Ledger {
             (Stake::Address, true) => self.move_host(now, &claimant, orders),
             (Stake::Address, false) => self.appeared(now, &claimant, orders),
             // The prober will announce itself if it takes the address; that is a claim of its own.
-            (Stake::Defence, _) => self.suspect(now, key),
+            // A host that is being asked already is not given another chance with every probe.
+            (Stake::Defence, _) => {
+                if self.hosts.get(&key).is_some_and(|host| host.life == Life::Alive) {
+                    self.suspect(now, key);
+                }
+            }
         }
     }
 

@@ -40,12 +40,21 @@ impl Ledger {
                 self.ask_quiet(now, key, 0, orders);
             }
             Life::Suspect { asked } if asked < budget => self.ask_quiet(now, key, asked, orders),
-            // The claim decides soon: if the host is silent the address moves, and its route with it.
-            Life::Suspect { .. } if self.claims.contains_key(&key) => {
+            // A claim gives it a last chance to answer; more of them do not give it more.
+            Life::Suspect { asked }
+                if asked - budget < claim::TRIES_ON_WIFI && self.claims.contains_key(&key) =>
+            {
+                host.life = Life::Suspect { asked: asked.saturating_add(1) };
                 host.due = now + claim::WAIT;
                 self.timers.set(host.due, Timer::Host(key));
             }
-            Life::Suspect { .. } => self.gone(now, key, orders),
+            Life::Suspect { .. } => {
+                // Whoever claims the address gets it now, and its route with it, in one step.
+                self.decide(now, key, orders);
+                if self.hosts.get(&key).is_some_and(|host| matches!(host.life, Life::Suspect { .. })) {
+                    self.gone(now, key, orders);
+                }
+            }
             Life::Dormant { asked: AT_REST } => {
                 self.forget(key);
             }

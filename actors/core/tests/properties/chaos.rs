@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use arpherd_core::fact::Link;
 use arpherd_core::order::Purpose;
-use arpherd_core::plan::Answer;
+use arpherd_core::plan::{Answer, Plan};
 use arpherd_core::{Fact, Ledger, Order, SegmentId, Time};
 use proptest::prelude::*;
 
 use crate::facts::{any_fact, any_pause, good_link, own_addresses, plan};
+use crate::modes::any_plan;
 use crate::places::Places;
 
 /// Addresses the facts name; orders of one step grow with the hosts it concerns, and no faster.
@@ -20,6 +21,7 @@ const ADDRESSES: usize = 38;
 type Story = Vec<(Time, Vec<Order>)>;
 
 struct Run {
+    plan: Plan,
     ledger: Ledger,
     places: Places,
     links: Vec<Option<Link>>,
@@ -29,11 +31,12 @@ struct Run {
 }
 
 impl Run {
-    fn new() -> Self {
+    fn new(plan: &Plan) -> Self {
         Self {
-            ledger: Ledger::new(plan()),
-            places: Places::new(&plan()),
-            links: vec![None; plan().segments.len()],
+            plan: plan.clone(),
+            ledger: Ledger::new(plan.clone()),
+            places: Places::new(plan),
+            links: vec![None; plan.segments.len()],
             own: BTreeSet::new(),
             now: Time::ZERO + Duration::from_secs(1),
             story: Vec::new(),
@@ -48,7 +51,7 @@ impl Run {
         let most = if is_frame { 64 } else { 64 + 24 * ADDRESSES };
         assert!(orders.len() <= most, "{} orders of one step", orders.len());
         self.check_frames(&orders);
-        self.places.follow(&orders);
+        self.places.follow(self.now, &orders);
         assert!(self.ledger.deadline().is_none_or(|at| at >= self.now), "a deadline in the past");
         self.story.push((self.now, orders));
     }
@@ -59,6 +62,9 @@ impl Run {
                 if let Some(noted) = self.links.get_mut(segment.index()) {
                     noted.clone_from(link);
                 }
+            }
+            Fact::Heard { segment, heard } => {
+                self.places.note_sender(self.now, *segment, heard.arp.sender);
             }
             Fact::AddressesChanged { addresses } => self.own = addresses.iter().copied().collect(),
             _ => {}
@@ -73,7 +79,7 @@ impl Run {
             assert_eq!(frame.arp.sender_lladdr, link.lladdr, "we speak with the address of today");
             let speaks_for_a_host = matches!(purpose, Purpose::Answer | Purpose::Announce);
             if speaks_for_a_host {
-                assert_eq!(plan().segments[segment.index()].answer, Answer::Live);
+                assert_ne!(self.plan.segments[segment.index()].answer, Answer::Off);
                 assert!(!self.own.contains(&frame.arp.sender), "the kernel speaks for us");
             }
         }
@@ -96,7 +102,11 @@ impl Run {
 }
 
 fn run(facts: &[(Duration, Fact)]) -> Story {
-    let mut run = Run::new();
+    run_with(&plan(), facts)
+}
+
+fn run_with(plan: &Plan, facts: &[(Duration, Fact)]) -> Story {
+    let mut run = Run::new(plan);
     for (pause, fact) in facts {
         run.pass(*pause);
         run.step(fact.clone());
@@ -123,6 +133,23 @@ proptest! {
     #[test]
     fn whatever_it_is_told_it_keeps_its_head(facts in any_facts()) {
         run(&in_order(facts));
+    }
+
+    #[test]
+    fn so_it_does_in_every_mode(plan in any_plan(), facts in any_facts()) {
+        let facts = in_order(facts);
+        prop_assert_eq!(run_with(&plan, &facts), run_with(&plan, &facts));
+    }
+
+    #[test]
+    fn a_purge_leaves_no_entry(plan in any_plan(), facts in any_facts()) {
+        let mut run = Run::new(&plan);
+        for (pause, fact) in in_order(facts) {
+            run.pass(pause);
+            run.step(fact);
+        }
+        run.step(Fact::Stopped { purge: true });
+        prop_assert_eq!(run.places.entries(), 0);
     }
 
     #[test]
@@ -155,7 +182,7 @@ proptest! {
 
     #[test]
     fn nothing_is_ordered_after_the_end(facts in any_facts(), purge in any::<bool>()) {
-        let mut run = Run::new();
+        let mut run = Run::new(&plan());
         for (pause, fact) in in_order(facts.clone()) {
             run.pass(pause);
             run.step(fact);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use arpherd_core::arp::{Arp, Heard, Operation};
+use arpherd_core::arp::{Arp, Heard, Mark, Operation};
 use arpherd_core::fact::{Link, RouteSeen};
 use arpherd_core::plan::{
     Answer, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan, RoutePlan,
@@ -121,10 +121,16 @@ fn any_arp() -> impl Strategy<Value = Arp> {
 }
 
 fn any_heard() -> impl Strategy<Value = Heard> {
-    (any_arp(), proptest::option::weighted(0.1, any_lladdr())).prop_map(|(arp, from)| Heard {
+    let mark = prop_oneof![
+        3 => (0_u16..6).prop_map(|segment| Mark::Ours(SegmentId(segment))),
+        2 => Just(Mark::Peer),
+    ];
+    let from = proptest::option::weighted(0.1, any_lladdr());
+    let mark = proptest::option::weighted(0.03, mark);
+    (any_arp(), from, mark).prop_map(|(arp, from, mark)| Heard {
         arp,
         from: from.unwrap_or(arp.sender_lladdr),
-        mark: None,
+        mark,
     })
 }
 
@@ -179,25 +185,39 @@ fn any_route() -> impl Strategy<Value = RouteSeen> {
         })
 }
 
+fn any_route_found() -> impl Strategy<Value = Fact> {
+    let interface = proptest::option::weighted(0.7, 1_u32..9);
+    (any_segment(), any_address(), any_lladdr(), any_address(), interface).prop_map(
+        |(segment, asker, asker_lladdr, target, interface)| Fact::RouteFound {
+            segment,
+            asker,
+            asker_lladdr,
+            target,
+            interface,
+        },
+    )
+}
+
 /// A fact of any sort. Most are frames, as in life.
 pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
     let errno = prop_oneof![Just(17), Just(100), Just(22)];
     prop_oneof![
-        60 => (any_segment(), any_heard()).prop_map(|(segment, heard)| Fact::Heard { segment, heard }),
-        1 => (any_segment(), proptest::option::weighted(0.9, any_link()))
-            .prop_map(|(segment, link)| Fact::LinkChanged { segment, link }),
-        3 => any_segment().prop_map(|segment| Fact::LinkChanged { segment, link: Some(good_link(segment)) }),
-        3 => Just(Fact::AddressesChanged { addresses: own_addresses() }),
-        1 => proptest::collection::vec(any_address(), 0..4)
-            .prop_map(|addresses| Fact::AddressesChanged { addresses }),
-        1 => proptest::collection::vec(any_route(), 0..12).prop_map(|routes| Fact::TableRead { routes }),
-        2 => any_route().prop_map(Fact::RouteAppeared),
-        2 => any_route().prop_map(Fact::RouteVanished),
-        1 => Just(Fact::CoverVanished { prefix: net("10.0.0.0/28") }),
-        2 => (any_segment(), any_address(), errno).prop_map(|(segment, address, errno)| {
-            Fact::RouteRefused { segment, address, errno, reason: "no".to_owned() }
-        }),
-        2 => Just(Fact::TimePassed),
+            60 => (any_segment(), any_heard()).prop_map(|(segment, heard)| Fact::Heard { segment, heard }),
+            1 => (any_segment(), proptest::option::weighted(0.9, any_link()))
+                .prop_map(|(segment, link)| Fact::LinkChanged { segment, link }),
+            3 => any_segment().prop_map(|segment| Fact::LinkChanged { segment, link: Some(good_link(segment)) }),
+            3 => Just(Fact::AddressesChanged { addresses: own_addresses() }),
+            1 => proptest::collection::vec(any_address(), 0..4)
+                .prop_map(|addresses| Fact::AddressesChanged { addresses }),
+            1 => proptest::collection::vec(any_route(), 0..12).prop_map(|routes| Fact::TableRead { routes }),
+            2 => any_route().prop_map(Fact::RouteAppeared),
+            2 => any_route().prop_map(Fact::RouteVanished),
+            1 => Just(Fact::CoverVanished { prefix: net("10.0.0.0/28") }),
+            2 => (any_segment(), any_address(), errno).prop_map(|(segment, address, errno)| {
+                Fact::RouteRefused { segment, address, errno, reason: "no".to_owned() }
+            }),
+            2 => any_route_found(),
+            2 => Just(Fact::TimePassed),
     ]
 }
 

@@ -8,6 +8,7 @@ mod chaos;
 mod facts;
 mod kernel;
 mod life;
+mod modes;
 mod places;
 mod stations;
 mod world;

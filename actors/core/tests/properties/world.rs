@@ -79,6 +79,9 @@ impl World {
     fn tell(&mut self, fact: Fact) {
         let mut facts = VecDeque::from([fact]);
         while let Some(fact) = facts.pop_front() {
+            if let Fact::Heard { segment, heard } = &fact {
+                self.places.note_sender(self.now, *segment, heard.arp.sender);
+            }
             let mut orders = Vec::new();
             self.ledger.step(self.now, fact, &mut orders);
             let refused = facts.len();
@@ -86,7 +89,7 @@ impl World {
                 facts.extend(self.write(order));
             }
             let is_refused = facts.len() > refused;
-            self.places.follow(&orders);
+            self.places.follow(self.now, &orders);
             for order in &orders {
                 if let Order::Transmit { segment, frame, purpose } = order {
                     if *purpose == Purpose::Answer && !is_refused {

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::bench::{A, B, Bench, C, Host, SECOND, host, ip, link, mac, ms, own_mac, plan};
-use super::log::{Log, replace};
+use super::log::{Log, delete, replace};
 use crate::arp::{Arp, Frame, Operation};
 use crate::fact::{Fact, Link};
 use crate::order::Purpose;
@@ -246,4 +246,16 @@ fn a_prober_cannot_take_the_address_with_a_reply() {
     bench.hears(B, prober().probes());
     bench.hears(B, prober().replies());
     assert!(bench.passes(SECOND).routes().is_empty());
+}
+
+#[test]
+fn a_stream_of_probes_does_not_keep_a_dead_host_alive() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    let mut routes = Vec::new();
+    for _ in 0..200 {
+        routes.extend(bench.hears(B, host(9).with_mac(66).probes()).routes());
+        routes.extend(bench.passes(ms(200)).routes());
+    }
+    assert_eq!(routes, [delete(A, 9)], "given up within its budget: 30 s quiet and five questions");
 }

@@ -1,0 +1,92 @@
+//! Plans with any mixture of answering modes.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use arpherd_core::LinkAddr;
+use arpherd_core::plan::{Answer, Groups, KernelProxy, Plan, PrivateVlan, SegmentPlan};
+use ipnetwork::Ipv4Network;
+use proptest::prelude::*;
+
+use crate::facts::plan;
+
+/// What may differ from segment to segment.
+#[derive(Debug, Clone)]
+struct Mode {
+    answer: Answer,
+    kernel: KernelProxy,
+    private_vlan: PrivateVlan,
+    publishes: bool,
+    forbids: bool,
+    has_static: bool,
+    has_pin: bool,
+}
+
+/// `10.0.0.last/length` or the like in the other domain.
+fn net(domain: u8, last: u8, length: u8) -> Ipv4Network {
+    Ipv4Network::new(Ipv4Addr::new(10, 0, domain, last), length).expect("a length up to 32")
+}
+
+/// The one host that is static wherever there is one; the facts name its address, too.
+pub(crate) const STATIC: u8 = 12;
+const STATION: LinkAddr = LinkAddr::ethernet([2, 0, 0, 0, 0, 5]);
+
+impl Mode {
+    fn on(self, segment: &mut SegmentPlan) {
+        let [_, domain] = segment.domain.0.to_be_bytes();
+        let only = |last: u8| BTreeMap::from([(Ipv4Addr::new(10, 0, domain, last), STATION)]);
+        segment.answer = self.answer;
+        segment.kernel = self.kernel;
+        segment.private_vlan = match self.private_vlan {
+            PrivateVlan::Groups(_) => groups(domain),
+            other => other,
+        };
+        segment.publish = if self.publishes { vec![net(domain, 8, 30)] } else { Vec::new() };
+        segment.never = if self.forbids { vec![net(domain, 10, 31)] } else { Vec::new() };
+        segment.hosts = if self.has_static { only(STATIC) } else { BTreeMap::new() };
+        segment.pins = if self.has_pin { only(13) } else { BTreeMap::new() };
+    }
+}
+
+fn groups(domain: u8) -> PrivateVlan {
+    let communities = BTreeMap::from([("red".to_owned(), vec![net(domain, 8, 31)])]);
+    PrivateVlan::Groups(Groups { communities, isolated: vec![net(domain, 10, 32)] })
+}
+
+fn any_mode() -> impl Strategy<Value = Mode> {
+    let answer = prop_oneof![
+        4 => Just(Answer::Live),
+        2 => Just(Answer::Routed),
+        1 => Just(Answer::Kernel),
+        1 => Just(Answer::Off),
+    ];
+    let kernel = prop_oneof![Just(KernelProxy::ProxyArp), Just(KernelProxy::Entries)];
+    let private = prop_oneof![
+        2 => Just(PrivateVlan::Off),
+        1 => Just(PrivateVlan::Open),
+        1 => Just(PrivateVlan::Groups(Groups::default())),
+    ];
+    let rarely = || proptest::bool::weighted(0.3);
+    (answer, kernel, private, rarely(), rarely(), proptest::bool::weighted(0.1), rarely()).prop_map(
+        |(answer, kernel, private_vlan, publishes, forbids, has_static, has_pin)| Mode {
+            answer,
+            kernel,
+            private_vlan,
+            publishes,
+            forbids,
+            has_static,
+            has_pin,
+        },
+    )
+}
+
+/// The plan with some of everything, and any mode on each segment.
+pub(crate) fn any_plan() -> impl Strategy<Value = Plan> {
+    proptest::collection::vec(any_mode(), plan().segments.len()).prop_map(|modes| {
+        let mut plan = plan();
+        for (segment, mode) in plan.segments.iter_mut().zip(modes) {
+            mode.on(segment);
+        }
+        plan
+    })
+}
