@@ -72,6 +72,9 @@ fn start_in(directory: &Path, config: &Config, rig: &Rig) -> Result<Daemon> {
     config.launch(&rig.r).env("ARPHERD_DAEMON__CONTROL", &control).start()
 }
 
+/// Keys of both segments with their values.
+type Keys<'a> = [(&'a str, &'a str)];
+
 fn modes() -> Result<()> {
     let forwards = ["conf/eth0/forwarding=1", "conf/eth0/accept_redirects=0"];
     let same_link = ["conf/all/send_redirects=0", "conf/eth0/send_redirects=0"];
@@ -80,7 +83,7 @@ fn modes() -> Result<()> {
     let (live, routed, off, kernel) =
         (("answer", "live"), ("answer", "routed"), ("answer", "off"), ("answer", "kernel"));
     let (entries, open) = (("kernel", "entries"), ("private_vlan", "open"));
-    let modes: [(&[(&str, &str)], &[&[&str]]); 7] = [
+    let modes: [(&Keys, &[&[&str]]); 7] = [
         (&[live], &[&forwards]),
         (&[routed], &[&forwards]),
         (&[off], &[&forwards]),
