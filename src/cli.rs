@@ -1,9 +1,11 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use ipnetwork::Ipv4Network;
 
 use crate::config::{CONTROL, CONTROL_VARIABLE, EX_USAGE, Environment, FillarpdArgs, Origin, Setting};
 
@@ -49,6 +51,9 @@ pub(crate) enum Command {
     Hosts(ClientArgs),
     /// Show the routes that are kept
     Routes(ClientArgs),
+    /// Look for everything known to break proxy ARP, and say what mends it
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
     /// Run a recording through the daemon's decisions and print what it would do
     Replay(ReplayArgs),
 }
@@ -66,6 +71,15 @@ const JOIN_EXAMPLES: &str = "\
 Examples:
   arpherd join eth0 wlan0                       prefixes from the interfaces' addresses
   arpherd join eth0 ibs1 --prefix 10.2.0.0/24";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  arpherd doctor --config /etc/arpherd/arpherd.toml   before the start, or beside the daemon
+  arpherd doctor                                      what the running daemon serves
+  arpherd doctor eth0 wlan0 --probe                   these interfaces; also ask for other proxies
+
+Exit status: 0 all well, 1 the worst finding is a warning, 2 an error;
+64 usage, 71 the kernel could not be asked, 78 configuration";
 
 /// `arpherd run`.
 #[derive(Debug, Args)]
@@ -112,6 +126,32 @@ pub(crate) struct CheckArgs {
     /// Settings over the file's.
     #[command(flatten)]
     pub(crate) over: SettingArgs,
+}
+
+/// `arpherd doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Interfaces that hold hosts of the subnet [default: those the running daemon serves]
+    #[arg(value_name = "IFACE", conflicts_with = "config")]
+    pub(crate) interfaces: Vec<String>,
+    /// Configuration file, TOML or YAML by its ending
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Network of the subnet; may be repeated [default: those of the interfaces' addresses]
+    #[arg(short, long = "prefix", value_name = "NETWORK", requires = "interfaces")]
+    pub(crate) prefixes: Vec<Ipv4Network>,
+    /// Send a few ARP questions for addresses that nobody has, to find other proxies
+    #[arg(long)]
+    pub(crate) probe: bool,
+    /// Print a list of objects with check, severity, subject, found, why and mend
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Set one key of the file, like routes.metric=100; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Setting::from_flag, requires = "config")]
+    pub(crate) sets: Vec<Setting>,
+    /// The daemon's socket [default: the file's, or ARPHERD_DAEMON__CONTROL, or /run/arpherd/control.sock]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) control: Option<PathBuf>,
 }
 
 /// `arpherd demo`.
@@ -216,13 +256,18 @@ impl Cli {
 impl ClientArgs {
     /// Where the daemon's socket is: the flag, else the variable, else the default.
     pub(crate) fn socket(&self, environment: &Environment) -> PathBuf {
-        let variable = || {
-            let (_, path) =
-                environment.iter().find(|(name, path)| name == CONTROL_VARIABLE && !path.is_empty())?;
-            Some(PathBuf::from(path))
-        };
-        self.control.clone().or_else(variable).unwrap_or_else(|| PathBuf::from(CONTROL))
+        socket(self.control.as_deref(), environment)
     }
+}
+
+/// Where the daemon's socket is: the flag, else the variable, else the default.
+pub(crate) fn socket(flag: Option<&Path>, environment: &Environment) -> PathBuf {
+    let variable = || {
+        let (_, path) =
+            environment.iter().find(|(name, path)| name == CONTROL_VARIABLE && !path.is_empty())?;
+        Some(PathBuf::from(path))
+    };
+    flag.map(Path::to_path_buf).or_else(variable).unwrap_or_else(|| PathBuf::from(CONTROL))
 }
 
 #[cfg(test)]

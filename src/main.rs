@@ -1,9 +1,10 @@
-//! The porch of arpherd: command line, configuration, logging, control socket, demo.
+//! The porch of arpherd: command line, configuration, logging, control socket, doctor, demo.
 
 mod cli;
 mod config;
 mod control;
 mod demo;
+mod doctor;
 mod flocks;
 mod log;
 mod replay;
@@ -15,9 +16,10 @@ use std::io::{BufReader, BufWriter, Write as _};
 use std::process::ExitCode;
 
 use arpherd_actors::io::netlink::addresses_of;
-use cli::{CheckArgs, Cli, ClientArgs, Command, DemoArgs, JoinArgs, ReplayArgs, RunArgs};
-use config::{CONTROL_VARIABLE, ConfigError, Environment, Loaded};
+use cli::{CheckArgs, Cli, ClientArgs, Command, DemoArgs, DoctorArgs, JoinArgs, ReplayArgs, RunArgs};
+use config::{CONTROL_VARIABLE, ConfigError, EX_USAGE, Environment, Loaded};
 use control::Question;
+use doctor::{DoctorError, Patient};
 
 /// `sysexits.h`: an input file cannot be read.
 const EX_NOINPUT: u8 = 66;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Segments(args) => ask(Question::Segments, args, &environment),
         Command::Hosts(args) => ask(Question::Hosts, args, &environment),
         Command::Routes(args) => ask(Question::Routes, args, &environment),
+        Command::Doctor(args) => doctor(args, &environment),
         Command::Replay(args) => replay(args),
     }
 }
@@ -82,6 +85,38 @@ fn check(args: &CheckArgs, environment: &Environment) -> ExitCode {
         Ok(loaded) if args.json => print(&format!("{:#}\n", loaded.json())),
         Ok(loaded) => print(&loaded.table()),
         Err(error) => refuse(&error),
+    }
+}
+
+fn doctor(args: &DoctorArgs, environment: &Environment) -> ExitCode {
+    let loaded = match &args.config {
+        Some(file) => match config::from_file(file, environment, &args.sets) {
+            Ok(loaded) => Some(loaded),
+            Err(error) => return refuse(&error),
+        },
+        None => None,
+    };
+    let patient = match &loaded {
+        Some(loaded) => Patient::Config(&loaded.config),
+        None if args.interfaces.is_empty() => Patient::Daemon,
+        None => Patient::Interfaces(&args.interfaces, &args.prefixes),
+    };
+    let configured = loaded.as_ref().map(|loaded| loaded.config.daemon.control.as_path());
+    let control = cli::socket(args.control.as_deref().or(configured), environment);
+    let report = match doctor::examine(&patient, &control, args.probe) {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("arpherd: {error}");
+            return ExitCode::from(match error {
+                DoctorError::NobodyThere(_) => EX_USAGE,
+                DoctorError::Kernel(_) | DoctorError::Netns(_) | DoctorError::Probe(_) => EX_OSERR,
+            });
+        }
+    };
+    let text = if args.json { report.json() } else { report.text() };
+    match print(&text) {
+        ExitCode::SUCCESS => ExitCode::from(report.status()),
+        failure => failure,
     }
 }
 

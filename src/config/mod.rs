@@ -41,7 +41,7 @@ use ipnetwork::Ipv4Network;
 
 pub(crate) use errors::{ConfigError, EX_CONFIG, EX_USAGE, Origin};
 pub(crate) use fillarpd::FillarpdArgs;
-pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, OnExit, Part};
+pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, EXPIRY, LIMITS, OnExit, Part, ROUTES};
 pub(crate) use reader::Row;
 pub(crate) use source::Setting;
 

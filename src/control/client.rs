@@ -98,13 +98,21 @@ impl ClientError {
 /// # Errors
 /// When there is no daemon, it may not be asked, or it does not or cannot answer.
 pub(crate) fn fetch(path: &Path, question: Question) -> Result<Answer, ClientError> {
-    let line = task::block_on(exchange(path, question)).map_err(|error| ClientError::from_io(path, error))?;
     match question {
-        Question::Status => read(path, &line).map(Answer::Status),
-        Question::Segments => read(path, &line).map(Answer::Segments),
-        Question::Hosts => read(path, &line).map(Answer::Hosts),
-        Question::Routes => read(path, &line).map(Answer::Routes),
+        Question::Status => fetch_as(path, question).map(Answer::Status),
+        Question::Segments => fetch_as(path, question).map(Answer::Segments),
+        Question::Hosts => fetch_as(path, question).map(Answer::Hosts),
+        Question::Routes => fetch_as(path, question).map(Answer::Routes),
     }
+}
+
+/// The same, read as what the caller knows the answer to be.
+///
+/// # Errors
+/// As [`fetch`], and when the answer is something else.
+pub(crate) fn fetch_as<T: DeserializeOwned>(path: &Path, question: Question) -> Result<T, ClientError> {
+    let line = task::block_on(exchange(path, question)).map_err(|error| ClientError::from_io(path, error))?;
+    read(path, &line)
 }
 
 /// Asks, prints the answer on standard output (as a table, or with `json` as one JSON document) or what is

@@ -18,7 +18,7 @@ mod table;
 mod testing;
 
 pub(crate) use arpherd_core::view::{Answer, Question};
-pub(crate) use client::run_client;
+pub(crate) use client::{ClientError, fetch_as, run_client};
 pub(crate) use place::ControlError;
 pub(crate) use server::{BoxFuture, Oracle, Server, ServerHandle, Unavailable};
 

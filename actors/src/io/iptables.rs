@@ -7,8 +7,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sockopt;
 
-/// Where the kernel lists the tables that this network namespace uses; for root.
-const NAMES: &str = "/proc/net/ip_tables_names";
+/// Where the kernel lists the tables that the calling thread's network namespace uses; for root.
+const NAMES: &str = "/proc/thread-self/net/ip_tables_names";
 /// The table whose chain `FORWARD` decides what is forwarded.
 const TABLE: &[u8] = b"filter";
 /// `IPT_SO_GET_INFO`

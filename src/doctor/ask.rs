@@ -1,0 +1,76 @@
+//! What a running daemon tells of itself.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arpherd_actors::io::process::{Rights, listener};
+use arpherd_core::view::{HostView, RouteView};
+use serde_json::Value;
+
+use super::case::{Case, Daemon, Running};
+use crate::control::{ClientError, Question, fetch_as};
+
+/// Asks the daemon whose socket that is.
+pub(super) fn ask(path: &Path) -> Daemon {
+    match running(path) {
+        Ok(running) => Daemon::Running(Box::new(running)),
+        Err(error @ ClientError::NoDaemon { .. }) => Daemon::Absent(error.to_string()),
+        Err(error) => Daemon::Silent(error.to_string()),
+    }
+}
+
+fn running(path: &Path) -> Result<Running, ClientError> {
+    // As plain JSON: a daemon of another version may count no events.
+    let status: Value = fetch_as(path, Question::Status)?;
+    Ok(Running {
+        process: process(path),
+        segments: fetch_as(path, Question::Segments)?,
+        hosts: fetch_as(path, Question::Hosts)?,
+        routes: fetch_as(path, Question::Routes)?,
+        events: events(&status),
+    })
+}
+
+fn process(path: &Path) -> Option<(u32, Rights)> {
+    let pid = listener(path).ok()??;
+    Some((pid, Rights::of(pid).ok()?))
+}
+
+fn events(status: &Value) -> BTreeMap<String, u64> {
+    let counts = status.get("events").and_then(Value::as_object).into_iter().flatten();
+    counts.filter_map(|(name, count)| Some((name.clone(), count.as_u64()?))).collect()
+}
+
+/// Leaves what the daemon still says after the machine was looked at: what changed in between is no finding.
+pub(super) fn confirm(case: &mut Case, path: &Path) {
+    let Daemon::Running(running) = &mut case.daemon else { return };
+    let again = (|| {
+        let hosts: Vec<HostView> = fetch_as(path, Question::Hosts)?;
+        let routes: Vec<RouteView> = fetch_as(path, Question::Routes)?;
+        Ok::<_, ClientError>((hosts, routes))
+    })();
+    match again {
+        Ok((hosts, routes)) => {
+            let still = |host: &HostView| {
+                hosts.iter().any(|now| {
+                    (now.address, &now.state, &now.interface) == (host.address, &host.state, &host.interface)
+                })
+            };
+            running.hosts.retain(still);
+            running.routes.retain(|route| routes.contains(route));
+        }
+        Err(error) => case.daemon = Daemon::Silent(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_read_if_they_are_counted() {
+        let status = serde_json::json!({ "version": "1", "events": { "proxy_found": 2, "odd": "x" } });
+        assert_eq!(events(&status), BTreeMap::from([("proxy_found".to_owned(), 2)]));
+        assert_eq!(events(&serde_json::json!({ "version": "0.1.0" })), BTreeMap::new());
+    }
+}

@@ -1,0 +1,215 @@
+//! What is wanted of the machine: by a configuration, by a running daemon, or by a few names of interfaces.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use arpherd_actors::io::process::Rights;
+use arpherd_core::plan::{Answer, DomainId, KernelProxy, LinkKind, PrivateVlan, RoutePlan, SegmentPlan};
+use arpherd_core::view::{Destination, HostView, RouteView, SegmentView};
+use ipnetwork::Ipv4Network;
+
+use crate::config::{EXPIRY, LIMITS, Part, ROUTES};
+
+/// The segments of one network namespace, and what is wanted of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    /// The namespace's name; `None`: the one the doctor was started in.
+    pub(crate) netns: Option<String>,
+    /// The segments.
+    pub(crate) segments: Vec<Segment>,
+    /// How routes are marked.
+    pub(crate) routes: RoutePlan,
+    /// The daemon, as far as it runs.
+    pub(crate) daemon: Daemon,
+}
+
+/// A segment.
+#[derive(Debug, Clone)]
+pub(crate) struct Segment {
+    /// What is to be done there.
+    pub(crate) plan: SegmentPlan,
+    /// The name of its domain.
+    pub(crate) domain: String,
+    /// Who looks after the kernel's settings.
+    pub(crate) care: Care,
+}
+
+/// Who looks after the kernel's settings of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// The daemon does, from its start on (`sysctl: manage`).
+    Daemon,
+    /// The administrator does (`sysctl: leave`).
+    Administrator,
+    /// Nobody said.
+    Unknown,
+}
+
+/// What can be said of the daemon.
+#[derive(Debug, Clone)]
+pub(crate) enum Daemon {
+    /// Nobody answers on its socket, as said.
+    Absent(String),
+    /// Somebody is there, but could not be asked.
+    Silent(String),
+    /// It runs and told what it does.
+    Running(Box<Running>),
+}
+
+/// What a running daemon told.
+#[derive(Debug, Clone)]
+pub(crate) struct Running {
+    /// Its process and what that may do, if it can be seen from here.
+    pub(crate) process: Option<(u32, Rights)>,
+    /// Its segments.
+    pub(crate) segments: Vec<SegmentView>,
+    /// The hosts it knows.
+    pub(crate) hosts: Vec<HostView>,
+    /// The routes it wanted both before and after the kernel's were read.
+    pub(crate) routes: Vec<RouteView>,
+    /// How often each event happened, by its name; empty if it does not count them.
+    pub(crate) events: BTreeMap<String, u64>,
+}
+
+impl Running {
+    /// What it told of one network namespace.
+    fn within(&self, netns: Option<&str>) -> Self {
+        let mut part = self.clone();
+        part.segments.retain(|segment| segment.netns.as_deref() == netns);
+        part.hosts.retain(|host| host.netns.as_deref() == netns);
+        part.routes.retain(|route| route.netns.as_deref() == netns);
+        part
+    }
+}
+
+impl Daemon {
+    fn within(&self, netns: Option<&str>) -> Self {
+        match self {
+            Self::Running(running) => Self::Running(Box::new(running.within(netns))),
+            other => other.clone(),
+        }
+    }
+}
+
+impl Segment {
+    /// The interface it is reached through.
+    pub(crate) fn interface(&self) -> &str {
+        &self.plan.interface
+    }
+
+    /// Whether arpherd or, as it was told, the kernel answers for others here.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.plan.answer != Answer::Off || self.plan.private_vlan.is_on() || !self.plan.publish.is_empty()
+    }
+}
+
+impl Case {
+    /// What a configuration wants in one network namespace.
+    pub(crate) fn of_part(part: &Part, daemon: &Daemon) -> Self {
+        let name = |id: DomainId| part.plan.domains.get(usize::from(id.0)).map(|domain| domain.name.clone());
+        let segment = |(plan, manage): (&SegmentPlan, &bool)| Segment {
+            domain: name(plan.domain).unwrap_or_default(),
+            plan: plan.clone(),
+            care: if *manage { Care::Daemon } else { Care::Administrator },
+        };
+        let segments = part.plan.segments.iter().zip(&part.manage).map(segment).collect();
+        let daemon = daemon.within(part.netns.as_deref());
+        Self { netns: part.netns.clone(), segments, routes: part.plan.routes, daemon }
+    }
+
+    /// One domain over these interfaces, as `arpherd join` would make it.
+    pub(crate) fn of_interfaces(names: &[String], prefixes: &[Ipv4Network], daemon: &Daemon) -> Self {
+        let segment = |name: &String| Segment {
+            plan: bare(name, name, prefixes),
+            domain: "join".to_owned(),
+            care: Care::Unknown,
+        };
+        let daemon = daemon.within(None);
+        Self { netns: None, segments: names.iter().map(segment).collect(), routes: ROUTES, daemon }
+    }
+
+    /// What a running daemon does, as far as it tells, a case for each network namespace.
+    pub(crate) fn all_of_running(running: &Running) -> Vec<Self> {
+        let names: BTreeSet<_> = running.segments.iter().map(|segment| segment.netns.as_deref()).collect();
+        names.into_iter().map(|netns| Self::of_running(running.within(netns), netns)).collect()
+    }
+
+    /// The prefixes are those of the covering routes.
+    fn of_running(running: Running, netns: Option<&str>) -> Self {
+        let covers: Vec<Ipv4Network> = running.routes.iter().filter_map(prefix_of).collect();
+        let host = running.routes.iter().find(|route| prefix_of(route).is_none());
+        let routes = running.routes.first().map_or(ROUTES, |any| RoutePlan {
+            protocol: any.protocol,
+            table: any.table,
+            metric: host.map_or(ROUTES.metric, |route| route.metric),
+        });
+        let segment = |view: &SegmentView| {
+            let mut plan = bare(&view.segment, &view.interface, &covers);
+            plan.answer = answer_of(&view.answer);
+            plan.publish.clone_from(&view.publish);
+            plan.private_vlan = if view.private_vlan == "off" { PrivateVlan::Off } else { PrivateVlan::Open };
+            Segment { plan, domain: view.domain.to_string(), care: Care::Unknown }
+        };
+        let segments = running.segments.iter().map(segment).collect();
+        Self { netns: netns.map(str::to_owned), segments, routes, daemon: Daemon::Running(Box::new(running)) }
+    }
+
+    /// The segments of each domain.
+    pub(crate) fn domains(&self) -> BTreeMap<&str, Vec<&Segment>> {
+        let mut domains: BTreeMap<&str, Vec<&Segment>> = BTreeMap::new();
+        for segment in &self.segments {
+            domains.entry(&segment.domain).or_default().push(segment);
+        }
+        domains
+    }
+
+    /// All prefixes of the segments, each once.
+    pub(crate) fn prefixes(&self) -> Vec<Ipv4Network> {
+        let mut all: Vec<_> =
+            self.segments.iter().flat_map(|segment| &segment.plan.prefixes).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Whether the address lies in any prefix.
+    pub(crate) fn concerns(&self, address: Ipv4Addr) -> bool {
+        self.segments
+            .iter()
+            .any(|segment| segment.plan.prefixes.iter().any(|prefix| prefix.contains(address)))
+    }
+}
+
+fn prefix_of(route: &RouteView) -> Option<Ipv4Network> {
+    match route.address {
+        Destination::Prefix(prefix) => Some(prefix),
+        Destination::Host(_) => None,
+    }
+}
+
+fn answer_of(word: &str) -> Answer {
+    let all = [Answer::Routed, Answer::Kernel, Answer::Off];
+    all.into_iter().find(|answer| answer.as_str() == word).unwrap_or(Answer::Live)
+}
+
+/// A segment of which nothing but its place is known: everything else is as by default.
+fn bare(name: &str, interface: &str, prefixes: &[Ipv4Network]) -> SegmentPlan {
+    SegmentPlan {
+        name: name.to_owned(),
+        domain: DomainId(0),
+        interface: interface.to_owned(),
+        kind: None::<LinkKind>,
+        source: None,
+        prefixes: prefixes.to_vec(),
+        answer: Answer::Live,
+        kernel: KernelProxy::default(),
+        private_vlan: PrivateVlan::Off,
+        publish: Vec::new(),
+        never: Vec::new(),
+        hosts: BTreeMap::new(),
+        pins: BTreeMap::new(),
+        sweep: None,
+        expiry: EXPIRY,
+        limits: LIMITS,
+    }
+}

@@ -1,0 +1,62 @@
+//! What the kernel was built with.
+
+use super::finding::Finding;
+use super::machine::Kernel;
+
+/// The first kernel with strict checking of questions and marked neighbour entries.
+const OLDEST: (u32, u32) = (5, 0);
+
+pub(super) fn check(kernel: &Kernel) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match version(&kernel.release) {
+        Some(version) if version < OLDEST => findings.push(
+            Finding::error("kernel", format!("Linux {}", kernel.release))
+                .why("before 5.0 the kernel does not filter its lists (NETLINK_GET_STRICT_CHK), and counts our neighbour entries against gc_thresh")
+                .mend("a kernel from 5.0 on"),
+        ),
+        Some(_) => {}
+        None => findings.push(Finding::info("kernel", format!("its version cannot be read from {:?}", kernel.release))),
+    }
+    if !kernel.packet_sockets {
+        findings.push(
+            Finding::error("kernel", "no packet sockets")
+                .why("ARP is heard and sent through them")
+                .mend("modprobe af_packet, or a kernel with CONFIG_PACKET"),
+        );
+    }
+    findings
+}
+
+/// The first two numbers of a release such as `6.1.0-18-amd64`.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|character: char| !character.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Severity;
+    use super::super::testing::process;
+    use super::*;
+
+    fn told(change: impl FnOnce(&mut Kernel)) -> Vec<Severity> {
+        let mut kernel = process().kernel;
+        change(&mut kernel);
+        check(&kernel).iter().map(|finding| finding.severity).collect()
+    }
+
+    #[test]
+    fn old_kernels_and_missing_parts_are_found() {
+        assert_eq!(told(|_| {}), []);
+        assert_eq!(told(|kernel| kernel.release = "4.19.0-27-amd64".into()), [Severity::Error]);
+        assert_eq!(told(|kernel| kernel.release = "?".into()), [Severity::Info]);
+        assert_eq!(told(|kernel| kernel.packet_sockets = false), [Severity::Error]);
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert_eq!(version("6.1.0-18-amd64"), Some((6, 1)));
+        assert_eq!(version("10.2-rc1"), Some((10, 2)));
+        assert_eq!(version("linux"), None);
+    }
+}

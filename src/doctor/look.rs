@@ -1,0 +1,80 @@
+//! Reading a machine: everything the checks see of the network namespace that the calling
+//! thread is in, which is `ground`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use arpherd_actors::io::iptables;
+use arpherd_actors::io::netlink::{NetlinkError, Reader, chains};
+use arpherd_actors::io::netns::Ground;
+use arpherd_actors::io::process::Rights;
+use arpherd_actors::io::sysctl::{Setting, Sysctls};
+use arpherd_actors::needs::{Area, Mode, Need, needs};
+
+use super::case::Case;
+use super::machine::{Filters, Kernel, Link, Machine, Process};
+
+/// All that is looked at.
+///
+/// # Errors
+/// When the kernel does not list its interfaces, addresses, routes or neighbours. What else cannot be read is
+/// told by the checks.
+pub(super) fn look(case: &Case, ground: &Ground) -> Result<Machine, NetlinkError> {
+    let mut reader = Reader::open()?;
+    let links = reader.links()?;
+    let links = links.into_iter().map(|seen| Link { kind: seen.kind_on(ground), seen }).collect();
+    let mut rules = reader.rules().map_err(|error| error.to_string());
+    if let Ok(rules) = &mut rules {
+        rules.sort_by_key(|rule| rule.priority);
+    }
+    Ok(Machine {
+        links,
+        addresses: reader.addresses()?,
+        routes: reader.routes()?,
+        rules,
+        neighbours: reader.neighbours()?,
+        settings: settings(case),
+        filters: Filters {
+            chains: chains::forward_chains().map_err(|error| error.to_string()),
+            iptables: iptables::forward().map_err(|error| error.to_string()),
+        },
+        wireless: Path::new("/sys/class/ieee80211").exists(),
+        probed: None,
+    })
+}
+
+/// Every setting that any way of answering has to do with.
+fn table() -> Vec<Need> {
+    let all = [
+        Mode::default(),
+        Mode { proxies: true, joins: true, hairpins: true, ..Mode::default() },
+        Mode { entries: true, ..Mode::default() },
+    ];
+    all.into_iter().flat_map(needs).collect()
+}
+
+/// The values of the segments' interfaces, of `all`, and of the neighbour table. One that cannot be read is
+/// missing from it, which the checks say.
+fn settings(case: &Case) -> BTreeMap<String, i32> {
+    let sysctls = Sysctls::new();
+    let mut wanted: Vec<Setting> =
+        ["gc_thresh1", "gc_thresh2", "gc_thresh3"].map(|key| Setting::neigh("default", key)).into();
+    for need in table() {
+        let names = case.segments.iter().map(super::case::Segment::interface);
+        wanted.extend(names.map(|name| need.setting(name)));
+        if need.area == Area::Conf {
+            wanted.push(need.setting("all"));
+        }
+    }
+    let value = |setting: &Setting| sysctls.read(setting).ok();
+    wanted.iter().filter_map(|setting| Some((setting.to_string(), value(setting)?))).collect()
+}
+
+/// What is the same in all network namespaces.
+pub(super) fn process() -> Process {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel =
+        Kernel { release: release.trim().to_owned(), packet_sockets: Path::new("/proc/net/packet").exists() };
+    Process { rights: Rights::own().map_err(|error| error.to_string()), kernel }
+}

@@ -1,0 +1,191 @@
+//! Whether the kernel gets to our routes at all: rules, tables, and connected networks that contradict the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arpherd_actors::io::netlink::{AnyRoute, Rule};
+use ipnetwork::Ipv4Network;
+
+use super::case::Case;
+use super::finding::{Finding, Severity};
+use super::machine::Machine;
+
+/// `RTPROT_KERNEL`: the kernel's own, for an address.
+const KERNEL: u8 = 2;
+/// `RT_TABLE_MAIN`
+const MAIN: u32 = 254;
+
+pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
+    let mut findings = match &machine.rules {
+        Ok(rules) => rules_of(case, machine, rules),
+        Err(reason) => without_rules(case, reason),
+    };
+    findings.extend(connected(case, machine));
+    findings
+}
+
+fn without_rules(case: &Case, reason: &str) -> Vec<Finding> {
+    let finding = Finding::info("rules", format!("the kernel's rules could not be read: {reason}"));
+    if case.routes.table == MAIN {
+        return vec![
+            finding.why("without rules the kernel knows the table main alone, which is the one in use"),
+        ];
+    }
+    let why = "a kernel without rules (CONFIG_IP_MULTIPLE_TABLES) looks up the table main alone";
+    vec![finding.weighing(Severity::Error).why(why).mend("routes.table: main")]
+}
+
+fn rules_of(case: &Case, machine: &Machine, rules: &[Rule]) -> Vec<Finding> {
+    let table = case.routes.table;
+    let is_ours = |rule: &&Rule| rule.table == Some(table);
+    let Some(first) = rules.iter().find(is_ours) else {
+        let finding = Finding::error(
+            format!("table {table}"),
+            format!("no rule looks up table {table} (routes.table)"),
+        )
+        .why("the daemon's routes go there and are never used")
+        .mend(format!("ip rule add lookup {table} priority 32000, or routes.table: main"));
+        return vec![finding];
+    };
+    let mut findings = Vec::new();
+    if !rules.iter().filter(is_ours).any(|rule| rule.for_all) {
+        findings.push(
+            Finding::warning(
+                format!("table {table}"),
+                format!("only rules with conditions look up table {table}"),
+            )
+            .why("packets that do not meet the conditions pass the daemon's routes by")
+            .mend(format!("ip rule show; for all packets: ip rule add lookup {table} priority 32000")),
+        );
+    }
+    let earlier = rules.iter().filter(|rule| rule.priority < first.priority);
+    findings.extend(earlier.filter_map(|rule| overtaking(case, machine, rule)));
+    findings
+}
+
+/// A rule that is tried before ours and whose table leads elsewhere.
+fn overtaking(case: &Case, machine: &Machine, rule: &Rule) -> Option<Finding> {
+    let other = rule.table?;
+    let prefixes = case.prefixes();
+    let overlaps = |route: &&AnyRoute| {
+        route.table == other
+            && prefixes.iter().any(|prefix| route.destination.overlaps(*prefix))
+            // Own addresses and broadcasts are no way elsewhere.
+            && (route.is_unicast() || route.is_refusal())
+    };
+    let route = machine.routes.iter().find(overlaps)?;
+    let (priority, destination) = (rule.priority, route.destination);
+    let which = if rule.for_all { "all packets" } else { "some packets" };
+    let severity = if rule.for_all { Severity::Error } else { Severity::Warning };
+    let found =
+        format!("rule {priority} sends {which} to table {other} first, which has a route to {destination}");
+    let finding = Finding::info(format!("table {other}"), found)
+        .weighing(severity)
+        .why("packets that find a route there never come to the daemon's routes")
+        .mend(format!(
+            "move the daemon's table before it: ip rule add lookup {} priority {}; or set routes.table: {other}",
+            case.routes.table,
+            priority.saturating_sub(1)
+        ));
+    Some(finding)
+}
+
+/// Interfaces that have a network of the plan as their own.
+fn connected(case: &Case, machine: &Machine) -> Vec<Finding> {
+    let members: BTreeSet<&str> = case.segments.iter().map(super::case::Segment::interface).collect();
+    let prefixes = case.prefixes();
+    let mut networks: BTreeMap<Ipv4Network, BTreeSet<&str>> = BTreeMap::new();
+    for route in &machine.routes {
+        let is_connected = route.protocol == KERNEL && route.is_unicast() && route.gateway.is_none();
+        let concerns = prefixes.iter().any(|prefix| prefix.overlaps(route.destination));
+        if is_connected && concerns && route.destination.prefix() < 32 {
+            let names = route.interfaces.iter().map(|index| machine.name_of(*index));
+            networks.entry(route.destination).or_default().extend(names);
+        }
+    }
+    let mut findings = Vec::new();
+    for (network, names) in &networks {
+        let strangers: Vec<_> = names.difference(&members).copied().collect();
+        if !strangers.is_empty() {
+            findings.push(stranger(*network, &strangers));
+        } else if names.len() > 1 {
+            findings.push(shared(*network, &names.iter().copied().collect::<Vec<_>>()));
+        }
+    }
+    findings
+}
+
+fn stranger(network: Ipv4Network, names: &[&str]) -> Finding {
+    let by = names.join(", ");
+    Finding::warning(by.clone(), format!("{network} is connected to {by}, which is no segment of the domain"))
+        .why("addresses of the prefix that are not learned are looked for there, and its hosts are not joined with the others")
+        .mend(format!("make {by} a segment, or take its address of that network away: ip addr show dev {}", names[0]))
+}
+
+fn shared(network: Ipv4Network, names: &[&str]) -> Finding {
+    let last = names.last().copied().unwrap_or_default();
+    Finding::warning(names.join(", "), format!("{network} is connected to {} at the same time", names.join(" and ")))
+        .why("the kernel itself looks for addresses that are not learned on one of them only, whichever comes first; hosts with a /32 route are found all the same")
+        .mend(format!(
+            "give the address as a /32, or without its network: ip addr change ADDRESS/{} dev {last} noprefixroute",
+            network.prefix()
+        ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::case::Care;
+    use super::super::testing::{case, machine};
+    use super::*;
+
+    fn rule(priority: u32, table: u32, for_all: bool) -> Rule {
+        Rule { priority, table: Some(table), for_all }
+    }
+
+    fn told(case: &Case, machine: &Machine) -> Vec<Severity> {
+        check(case, machine).iter().map(|finding| finding.severity).collect()
+    }
+
+    #[test]
+    fn a_table_nobody_looks_up_is_an_error() {
+        let mut case = case(Care::Daemon);
+        assert_eq!(told(&case, &machine()), []);
+        case.routes.table = 300;
+        assert_eq!(told(&case, &machine()), [Severity::Error]);
+        let mut some = machine();
+        some.rules = Ok(vec![rule(0, 255, true), rule(100, 300, false), rule(32766, 254, true)]);
+        assert_eq!(told(&case, &some), [Severity::Warning]);
+    }
+
+    #[test]
+    fn a_table_asked_first_takes_the_packets() {
+        let case = case(Care::Daemon);
+        let mut machine = machine().with_route_in(200, "0.0.0.0/0", "eth1");
+        for (for_all, severity) in [(true, Severity::Error), (false, Severity::Warning)] {
+            machine.rules = Ok(vec![rule(0, 255, true), rule(100, 200, for_all), rule(32766, 254, true)]);
+            assert_eq!(told(&case, &machine), [severity]);
+        }
+        machine.rules = Ok(vec![rule(0, 255, true), rule(32766, 254, true), rule(40000, 200, true)]);
+        assert_eq!(told(&case, &machine), []);
+    }
+
+    #[test]
+    fn a_kernel_without_rules_has_one_table() {
+        let mut case = case(Care::Daemon);
+        let mut machine = machine();
+        machine.rules = Err("not supported".into());
+        assert_eq!(told(&case, &machine), [Severity::Info]);
+        case.routes.table = 300;
+        assert_eq!(told(&case, &machine), [Severity::Error]);
+    }
+
+    #[test]
+    fn a_network_connected_to_two_interfaces_or_to_a_stranger_is_warned_of() {
+        let case = case(Care::Daemon);
+        let once = machine().with_connected("10.9.0.0/24", "eth0").with_connected("10.8.0.0/24", "docker0");
+        assert_eq!(told(&case, &once), []);
+        let twice = once.clone().with_connected("10.9.0.0/24", "eth1");
+        assert_eq!(told(&case, &twice), [Severity::Warning]);
+        let stranger = once.with_link("docker0").with_connected("10.9.0.128/25", "docker0");
+        assert!(check(&case, &stranger)[0].found.contains("no segment of the domain"));
+    }
+}

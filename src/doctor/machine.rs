@@ -1,0 +1,121 @@
+//! A machine as the checks see it: values only, so that each check can be tried on any machine.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use arpherd_actors::io::iptables::Forward;
+use arpherd_actors::io::netlink::{AddressSeen, AnyRoute, ForwardChain, LinkSeen, NeighbourSeen, Rule};
+use arpherd_actors::io::process::Rights;
+use arpherd_actors::io::sysctl::Setting;
+use arpherd_core::plan::LinkKind;
+
+use super::probe::Probed;
+
+/// What one network namespace of a machine has.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    /// Its interfaces.
+    pub(crate) links: Vec<Link>,
+    /// Its IPv4 addresses.
+    pub(crate) addresses: Vec<AddressSeen>,
+    /// Its IPv4 routes, of all tables.
+    pub(crate) routes: Vec<AnyRoute>,
+    /// Its rules, in the order they are tried; or why it has none.
+    pub(crate) rules: Result<Vec<Rule>, String>,
+    /// Its neighbour table.
+    pub(crate) neighbours: Vec<NeighbourSeen>,
+    /// Its settings that are of interest, by their names for sysctl(8).
+    pub(crate) settings: BTreeMap<String, i32>,
+    /// What forwarded packets pass.
+    pub(crate) filters: Filters,
+    /// The kernel has cfg80211, and so nl80211.
+    pub(crate) wireless: bool,
+    /// What came of the questions sent; `None` if nobody asked for that.
+    pub(crate) probed: Option<Vec<Probed>>,
+}
+
+/// An interface.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    /// As the kernel lists it.
+    pub(crate) seen: LinkSeen,
+    /// What it is to arpherd; `None` if ARP on it is not understood.
+    pub(crate) kind: Option<LinkKind>,
+}
+
+/// What forwarded packets pass; or why that could not be looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Filters {
+    /// nf_tables' base chains.
+    pub(crate) chains: Result<Vec<ForwardChain>, String>,
+    /// The chain of the older ip_tables, if it is in use.
+    pub(crate) iptables: Result<Option<Forward>, String>,
+}
+
+/// The kernel and what it was built with.
+#[derive(Debug, Clone)]
+pub(crate) struct Kernel {
+    /// `uname -r`
+    pub(crate) release: String,
+    /// It has packet sockets.
+    pub(crate) packet_sockets: bool,
+}
+
+/// What is the same in all network namespaces.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    /// What this process may do; or why that is not known.
+    pub(crate) rights: Result<Rights, String>,
+    /// The kernel.
+    pub(crate) kernel: Kernel,
+}
+
+impl Machine {
+    /// The interface of that name.
+    pub(crate) fn link(&self, name: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.seen.name == name)
+    }
+
+    /// The name of the interface of that number.
+    pub(crate) fn name_of(&self, index: u32) -> &str {
+        let link = self.links.iter().find(|link| link.seen.index == index);
+        link.map_or("?", |link| link.seen.name.as_str())
+    }
+
+    /// The addresses of the interface of that number.
+    pub(crate) fn addresses_on(&self, index: u32) -> impl Iterator<Item = &AddressSeen> {
+        self.addresses.iter().filter(move |seen| seen.interface == index)
+    }
+
+    /// Whether that is one of its addresses.
+    pub(crate) fn owns(&self, address: Ipv4Addr) -> bool {
+        self.addresses.iter().any(|seen| seen.network.ip() == address)
+    }
+
+    /// A setting's value, if there is such a setting.
+    pub(crate) fn setting(&self, setting: &Setting) -> Option<i32> {
+        self.settings.get(&setting.to_string()).copied()
+    }
+
+    /// Whether a switch is on for an interface that the kernel takes for on if either `all` or the interface
+    /// says so.
+    pub(crate) fn either(&self, interface: &str, key: &'static str) -> bool {
+        [interface, "all"]
+            .iter()
+            .any(|name| self.setting(&Setting::conf(*name, key)).is_some_and(|on| on != 0))
+    }
+
+    /// The interfaces other than this one that a default route leaves by.
+    pub(crate) fn default_routes_besides(&self, index: u32) -> Vec<&str> {
+        /// Table `local` has no such route, and others count only as far as a rule says.
+        const MAIN: u32 = 254;
+        let defaults = self
+            .routes
+            .iter()
+            .filter(|route| route.destination.prefix() == 0 && route.is_unicast() && route.table == MAIN);
+        let others = defaults.flat_map(|route| &route.interfaces).filter(|leaves| **leaves != index);
+        let mut names: Vec<_> = others.map(|leaves| self.name_of(*leaves)).collect();
+        names.dedup();
+        names
+    }
+}

@@ -1,0 +1,245 @@
+//! `arpherd doctor`: everything known to break proxy ARP, looked for on this machine.
+//!
+//! ```text
+//! config, names of interfaces, or a running daemon ─► Case ─┐
+//! the kernel ─► look (and probe, if asked) ─────► Machine ──┴─► checks ─► Findings ─► text or JSON
+//! ```
+//!
+//! A check is a function of values: it reads nothing, so it can be tried on any machine. The worst finding is
+//! the exit status: 0, [`WARNING`] or [`ERROR`]; what kept the doctor from looking has a code of sysexits.
+
+mod ask;
+mod case;
+mod claims;
+mod daemon;
+mod filter;
+mod finding;
+mod kernel;
+mod links;
+mod look;
+mod lookup;
+mod machine;
+mod mtu;
+mod neighbours;
+mod probe;
+mod proxies;
+mod rights;
+mod routes;
+mod settings;
+mod show;
+#[cfg(test)]
+mod testing;
+
+use std::path::Path;
+
+use arpherd_actors::io::netlink::{NetlinkError, addresses_of};
+use arpherd_actors::io::netns::{Ground, NetnsError};
+use ipnetwork::Ipv4Network;
+
+use crate::config::Config;
+use case::{Case, Daemon};
+use finding::{Finding, Severity};
+use machine::{Machine, Process};
+
+/// Exit status if the worst finding is a warning.
+pub(crate) const WARNING: u8 = 1;
+/// Exit status if a finding is an error.
+pub(crate) const ERROR: u8 = 2;
+
+/// What is to be looked at.
+pub(crate) enum Patient<'a> {
+    /// What a configuration wants.
+    Config(&'a Config),
+    /// These interfaces, with these prefixes or else those of their addresses.
+    Interfaces(&'a [String], &'a [Ipv4Network]),
+    /// What the running daemon does.
+    Daemon,
+}
+
+/// Why nothing could be looked at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DoctorError {
+    /// Nobody said what to look at.
+    #[error("doctor: expected --config FILE, names of interfaces, or a running daemon; {0}")]
+    NobodyThere(String),
+    /// The kernel does not tell.
+    #[error("doctor: {0}")]
+    Kernel(#[from] NetlinkError),
+    /// A namespace that could be entered before cannot be any longer.
+    #[error("doctor: {0}")]
+    Netns(#[from] NetnsError),
+    /// Questions cannot be sent.
+    #[error("doctor: cannot send questions: {0}")]
+    Probe(#[from] std::io::Error),
+}
+
+/// What was found.
+pub(crate) struct Report(Vec<Finding>);
+
+impl Report {
+    /// Blocks for people.
+    pub(crate) fn text(&self) -> String {
+        show::text(&self.0)
+    }
+
+    /// A list of objects for programs.
+    pub(crate) fn json(&self) -> String {
+        let objects: serde_json::Value = self.0.iter().map(Finding::json).collect();
+        format!("{objects:#}\n")
+    }
+
+    /// The exit status: how bad the worst finding is.
+    pub(crate) fn status(&self) -> u8 {
+        match self.0.iter().map(|finding| finding.severity).max() {
+            Some(Severity::Error) => ERROR,
+            Some(Severity::Warning) => WARNING,
+            Some(Severity::Info | Severity::Ok) | None => 0,
+        }
+    }
+}
+
+/// Looks at the machine. `control`: the daemon's socket. `probe`: a few questions may be sent.
+///
+/// # Errors
+/// See [`DoctorError`].
+pub(crate) fn examine(patient: &Patient<'_>, control: &Path, probe: bool) -> Result<Report, DoctorError> {
+    let daemon = ask::ask(control);
+    let cases = cases(patient, &daemon)?;
+    let entering = cases.iter().any(|case| case.netns.is_some());
+    let mut findings = of_process(&daemon, &look::process(), entering);
+    for mut case in cases {
+        let entered = case.netns.as_deref().map_or_else(|| Ok(Ground::own()), Ground::named);
+        let looked = entered
+            .and_then(|ground| ground.within(|| look::look(&case, &ground)).map(|machine| (ground, machine)));
+        let (ground, machine) = match looked {
+            Ok(looked) => looked,
+            Err(error) => {
+                findings.push(unentered(&case, &error));
+                continue;
+            }
+        };
+        let mut machine = machine?;
+        ask::confirm(&mut case, control);
+        if probe {
+            machine.probed = Some(ground.within(|| probe::probe(&case, &machine))??);
+        }
+        findings.extend(
+            of_place(&case, &machine).into_iter().map(|finding| finding.in_place(case.netns.as_deref())),
+        );
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Ok(Report(findings))
+}
+
+fn unentered(case: &Case, error: &NetnsError) -> Finding {
+    let netns = case.netns.clone().unwrap_or_default();
+    let finding = Finding::error(format!("netns {netns}"), error.to_string())
+        .why("a daemon with a segment there does not start")
+        .mend(format!(
+            "ip netns add {netns}, or another name in the segment's key netns, or run the doctor as root"
+        ));
+    Finding { check: "links", ..finding }
+}
+
+/// What is wanted, a case for each network namespace.
+fn cases(patient: &Patient<'_>, daemon: &Daemon) -> Result<Vec<Case>, DoctorError> {
+    Ok(match patient {
+        Patient::Config(config) => config.parts().iter().map(|part| Case::of_part(part, daemon)).collect(),
+        Patient::Interfaces(names, []) => vec![Case::of_interfaces(names, &prefixes_of(names)?, daemon)],
+        Patient::Interfaces(names, prefixes) => vec![Case::of_interfaces(names, prefixes, daemon)],
+        Patient::Daemon => match daemon {
+            Daemon::Running(running) => Case::all_of_running(running),
+            Daemon::Absent(reason) | Daemon::Silent(reason) => {
+                return Err(DoctorError::NobodyThere(reason.clone()));
+            }
+        },
+    })
+}
+
+/// The networks that the interfaces' addresses lie in, as far as they say more than the address itself.
+fn prefixes_of(names: &[String]) -> Result<Vec<Ipv4Network>, NetlinkError> {
+    let mut prefixes = Vec::new();
+    for name in names {
+        let networks = addresses_of(name)?.into_iter().filter(|address| address.prefix() < 32);
+        prefixes.extend(
+            networks.filter_map(|address| Ipv4Network::new(address.network(), address.prefix()).ok()),
+        );
+    }
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    Ok(prefixes)
+}
+
+/// The checks of what is the same in all network namespaces.
+fn of_process(daemon: &Daemon, process: &Process, entering: bool) -> Vec<Finding> {
+    named([
+        ("daemon", daemon::check(daemon)),
+        ("rights", rights::check(daemon, &process.rights, entering)),
+        ("kernel", kernel::check(&process.kernel)),
+    ])
+}
+
+/// The checks of one network namespace.
+fn of_place(case: &Case, machine: &Machine) -> Vec<Finding> {
+    named([
+        ("links", links::check(case, machine)),
+        ("settings", settings::check(case, machine)),
+        ("claims", claims::check(case, machine)),
+        ("routes", routes::check(case, machine)),
+        ("lookup", lookup::check(case, machine)),
+        ("filter", filter::check(case, machine)),
+        ("proxies", proxies::check(case, machine)),
+        ("neighbours", neighbours::check(case, machine)),
+        ("mtu", mtu::check(case, machine)),
+    ])
+}
+
+/// Puts the checks' names to what they found. One that found nothing says so, so that a reader knows that it
+/// was made.
+fn named<const N: usize>(outcomes: [(&'static str, Vec<Finding>); N]) -> Vec<Finding> {
+    let named = |(check, findings): (&'static str, Vec<Finding>)| {
+        let findings = if findings.is_empty() { vec![Finding::nothing()] } else { findings };
+        findings.into_iter().map(move |finding| Finding { check, ..finding })
+    };
+    outcomes.into_iter().flat_map(named).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::case::Care;
+    use super::testing::{case, machine, process};
+    use super::*;
+
+    #[test]
+    fn every_check_says_something_and_a_machine_in_order_is_well() {
+        let case = case(Care::Daemon);
+        let mut findings = of_process(&case.daemon, &process(), true);
+        findings.extend(of_place(&case, &machine()));
+        let report = Report(findings);
+        let mut checks: Vec<_> = report.0.iter().map(|finding| finding.check).collect();
+        checks.dedup();
+        assert_eq!(checks.len(), 12, "{checks:?}");
+        assert_eq!(report.status(), 0, "{}", report.text());
+    }
+
+    #[test]
+    fn the_worst_finding_is_the_status() {
+        let severities = |all: &[Severity]| {
+            Report(all.iter().map(|it| Finding::nothing().weighing(*it)).collect()).status()
+        };
+        assert_eq!(severities(&[Severity::Ok, Severity::Info]), 0);
+        assert_eq!(severities(&[Severity::Warning, Severity::Ok]), WARNING);
+        assert_eq!(severities(&[Severity::Warning, Severity::Error]), ERROR);
+    }
+
+    #[test]
+    fn the_names_of_the_fields_are_stable() {
+        let report =
+            Report(vec![Finding { check: "links", ..Finding::error("eth0", "a").why("b").mend("c") }]);
+        let value: serde_json::Value = serde_json::from_str(&report.json()).expect("JSON");
+        let expected = serde_json::json!([
+            { "check": "links", "severity": "error", "subject": "eth0", "found": "a", "why": "b", "mend": "c" }
+        ]);
+        assert_eq!(value, expected);
+    }
+}

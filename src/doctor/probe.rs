@@ -1,0 +1,199 @@
+//! Asking each segment for addresses that nobody has: whoever answers is a proxy that claims everything.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use arpherd_actors::io::packet::{Medium, PacketPort};
+use arpherd_actors::io::{FramePort, Tally, Wake};
+use arpherd_core::plan::LinkKind;
+use arpherd_core::{Arp, Frame, Heard, LinkAddr, Operation};
+use tokio::time::{Instant, timeout_at};
+
+use super::case::{Case, Segment};
+use super::machine::{Link, Machine};
+
+/// A kernel holds its proxied answers back for up to 0.8 s (`proxy_delay`).
+const PATIENCE: Duration = Duration::from_millis(1_200);
+/// Networks for documentation, which are nobody's (RFC 5737).
+const NOBODYS: [[u8; 3]; 2] = [[192, 0, 2], [198, 51, 100]];
+
+/// What came of the questions on one segment.
+#[derive(Debug, Clone)]
+pub(crate) struct Probed {
+    /// The segment's interface.
+    pub(crate) interface: String,
+    /// Who asked; without a sender address a kernel's proxy does not answer.
+    pub(crate) sender: Ipv4Addr,
+    /// Who answered for which address; or why nobody could be asked.
+    pub(crate) answers: Result<Vec<(LinkAddr, Ipv4Addr)>, String>,
+}
+
+/// Asks on all segments of the case at the same time, in the calling thread's network namespace.
+///
+/// # Errors
+/// If the process has no descriptor left to wait with.
+pub(super) fn probe(case: &Case, machine: &Machine) -> io::Result<Vec<Probed>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(ask_all(case, machine)))
+}
+
+async fn ask_all(case: &Case, machine: &Machine) -> Vec<Probed> {
+    let mut asked: Vec<(Probed, Option<Ear>)> =
+        case.segments.iter().map(|segment| ask(machine, segment)).collect();
+    let deadline = Instant::now() + PATIENCE;
+    // What the later ones hear meanwhile waits in their sockets.
+    for (probed, ear) in &mut asked {
+        if let Some(ear) = ear {
+            probed.answers = ear.listen(deadline).await;
+        }
+    }
+    asked.into_iter().map(|(probed, _)| probed).collect()
+}
+
+/// A socket on one segment, and what was asked for there.
+struct Ear {
+    port: PacketPort,
+    wake: Wake,
+    targets: Vec<Ipv4Addr>,
+}
+
+fn ask(machine: &Machine, segment: &Segment) -> (Probed, Option<Ear>) {
+    let interface = segment.interface().to_owned();
+    let sender = sender_of(machine, segment);
+    match machine
+        .link(&interface)
+        .ok_or_else(|| "there is no such interface".to_owned())
+        .and_then(|link| open(link, sender, segment))
+    {
+        Ok(ear) => (Probed { interface, sender, answers: Ok(Vec::new()) }, Some(ear)),
+        Err(reason) => (Probed { interface, sender, answers: Err(reason) }, None),
+    }
+}
+
+/// Opens a socket and sends the questions.
+fn open(link: &Link, sender: Ipv4Addr, segment: &Segment) -> Result<Ear, String> {
+    let kind: LinkKind = segment.plan.kind.or(link.kind).ok_or("there is no ARP on such links")?;
+    let medium = Medium { interface: link.seen.index, kind, broadcast: link.seen.broadcast };
+    let mut port = PacketPort::open(medium).map_err(|error| error.to_string())?;
+    let wake = Wake::on(&port).map_err(|error| error.to_string())?;
+    let targets = targets(segment);
+    let question = |target: &Ipv4Addr| Frame {
+        to: None,
+        arp: Arp {
+            operation: Operation::Request,
+            sender_lladdr: link.seen.lladdr,
+            sender,
+            target_lladdr: LinkAddr::UNKNOWN,
+            target: *target,
+        },
+    };
+    let frames: Vec<_> = targets.iter().map(question).collect();
+    port.send(&frames, &mut Tally::default()).map_err(|error| error.to_string())?;
+    Ok(Ear { port, wake, targets })
+}
+
+/// An address of the machine that the segment's stations know, as far as there is one.
+fn sender_of(machine: &Machine, segment: &Segment) -> Ipv4Addr {
+    let inside = |address: Ipv4Addr| segment.plan.prefixes.iter().any(|prefix| prefix.contains(address));
+    let own = machine.link(segment.interface()).map(|link| link.seen.index);
+    let mut addresses: Vec<_> =
+        machine.addresses.iter().filter(|seen| !seen.network.ip().is_loopback()).collect();
+    // Those of the subnet first, then those of the interface.
+    addresses.sort_by_key(|seen| (!inside(seen.network.ip()), Some(seen.interface) != own));
+    let best = addresses.first().filter(|seen| inside(seen.network.ip()) || Some(seen.interface) == own);
+    segment.plan.source.or(best.map(|seen| seen.network.ip())).unwrap_or(Ipv4Addr::UNSPECIFIED)
+}
+
+/// Addresses that nobody can have: two for documentation, other ones on each interface, and the networks' own.
+fn targets(segment: &Segment) -> Vec<Ipv4Addr> {
+    let sum = segment
+        .interface()
+        .bytes()
+        .fold(0_u32, |sum, octet| sum.wrapping_mul(31).wrapping_add(u32::from(octet)));
+    let last = u8::try_from(sum % 254).unwrap_or_default() + 1;
+    let nobodys = NOBODYS.iter().map(|[a, b, c]| Ipv4Addr::new(*a, *b, *c, last));
+    // RFC 3021: a /31 and a /32 have no network address.
+    let networks =
+        segment.plan.prefixes.iter().filter(|prefix| prefix.prefix() < 31).map(|prefix| prefix.network());
+    nobodys.chain(networks.take(4)).collect()
+}
+
+impl Ear {
+    /// Who answers until then.
+    async fn listen(&mut self, deadline: Instant) -> Result<Vec<(LinkAddr, Ipv4Addr)>, String> {
+        let (mut heard, mut tally) = (Vec::new(), Tally::default());
+        loop {
+            while self.port.receive(&mut heard, &mut tally).map_err(|error| error.to_string())? {}
+            match timeout_at(deadline, self.wake.readable()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(error.to_string()),
+                Err(_) => break,
+            }
+        }
+        Ok(answers(&heard, &self.targets))
+    }
+}
+
+/// Each answer to our questions once.
+fn answers(heard: &[Heard], targets: &[Ipv4Addr]) -> Vec<(LinkAddr, Ipv4Addr)> {
+    let ours =
+        |heard: &&Heard| heard.arp.operation == Operation::Reply && targets.contains(&heard.arp.sender);
+    let mut answers: Vec<_> =
+        heard.iter().filter(ours).map(|heard| (heard.arp.sender_lladdr, heard.arp.sender)).collect();
+    answers.sort_unstable_by_key(|(lladdr, address)| (lladdr.to_string(), *address));
+    answers.dedup();
+    answers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::case::Care;
+    use super::super::testing::{case, machine};
+    use super::*;
+
+    #[test]
+    fn nobody_can_have_what_is_asked_for() {
+        let case = case(Care::Daemon);
+        let asked = targets(&case.segments[0]);
+        assert!(asked[0].is_documentation() && asked[1].is_documentation(), "{asked:?}");
+        assert_eq!(asked[2], Ipv4Addr::new(10, 9, 0, 0));
+        assert_ne!(asked[0], targets(&case.segments[1])[0], "each interface asks for another one");
+    }
+
+    #[test]
+    fn the_sender_is_an_address_the_segment_knows() {
+        let case = case(Care::Daemon);
+        let segment = &case.segments[0];
+        assert_eq!(sender_of(&machine(), segment), Ipv4Addr::new(10, 9, 0, 1));
+        let mut without = machine();
+        without.addresses.clear();
+        assert_eq!(sender_of(&without, segment), Ipv4Addr::UNSPECIFIED);
+        let elsewhere = without.with_address("eth1", "192.168.7.1/24").with_address("eth0", "172.16.0.1/24");
+        assert_eq!(sender_of(&elsewhere, segment), Ipv4Addr::new(172, 16, 0, 1));
+    }
+
+    #[test]
+    fn only_answers_to_the_questions_count() {
+        let lladdr = LinkAddr::ethernet([2, 0, 0, 0, 0, 9]);
+        let said = |operation, sender: [u8; 4]| Heard {
+            arp: Arp {
+                operation,
+                sender_lladdr: lladdr,
+                sender: sender.into(),
+                target_lladdr: LinkAddr::UNKNOWN,
+                target: [10, 9, 0, 1].into(),
+            },
+            from: lladdr,
+            mark: None,
+        };
+        let heard = [
+            said(Operation::Reply, [192, 0, 2, 7]),
+            said(Operation::Reply, [192, 0, 2, 7]),
+            said(Operation::Reply, [10, 9, 0, 20]),
+            said(Operation::Request, [192, 0, 2, 7]),
+        ];
+        let nobody = Ipv4Addr::new(192, 0, 2, 7);
+        assert_eq!(answers(&heard, &[nobody]), [(lladdr, nobody)]);
+    }
+}

@@ -1,0 +1,188 @@
+//! The kernel's settings, and how those of `all` and of the interface combine.
+
+use std::collections::BTreeMap;
+
+use arpherd_actors::io::sysctl::Setting;
+use arpherd_actors::needs::{Mode, Need, Wanted, Weight, command, needs};
+use arpherd_core::plan::{Answer, SegmentPlan};
+
+use super::case::{Care, Case, Daemon, Segment};
+use super::finding::{Finding, Severity};
+use super::machine::Machine;
+
+/// The segments reached through one interface.
+type Group<'a> = Vec<&'a Segment>;
+
+pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
+    let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
+    for segment in &case.segments {
+        groups.entry(segment.interface()).or_default().push(segment);
+    }
+    // An interface that is not there has no settings; that is another check's to say.
+    let present = groups.into_iter().filter(|(interface, _)| machine.link(interface).is_some());
+    present.flat_map(|(interface, group)| interface_settings(case, machine, interface, &group)).collect()
+}
+
+fn interface_settings(case: &Case, machine: &Machine, interface: &str, group: &Group<'_>) -> Vec<Finding> {
+    let plans: Vec<SegmentPlan> = group.iter().map(|segment| segment.plan.clone()).collect();
+    let read = |setting: &Setting| machine.setting(setting);
+    let table = needs(Mode::of(&plans));
+    let findings = table.iter().filter_map(|need| {
+        let Some(writes) = need.mend(interface, &read) else {
+            let name = need.setting(interface);
+            return Some(Finding::info(interface, format!("{name} cannot be read")).why(need.why));
+        };
+        if writes.is_empty() {
+            return None;
+        }
+        let severity = severity(case, machine, group, need);
+        let mend = if severity == Severity::Info && is_ours_to_set(case, group, need) {
+            format!("nothing to do: the daemon sets this at start (by hand: {})", command(&writes))
+        } else {
+            command(&writes)
+        };
+        Some(
+            Finding::info(interface, found(machine, interface, need))
+                .weighing(severity)
+                .why(need.why)
+                .mend(mend),
+        )
+    });
+    findings.collect()
+}
+
+/// The values and what the kernel makes of them.
+fn found(machine: &Machine, interface: &str, need: &Need) -> String {
+    let values = [interface, "all"].map(|name| {
+        let setting = need.setting(name);
+        machine.setting(&setting).map(|value| format!("{setting} = {value}"))
+    });
+    let text = values.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let wanted = match need.wanted {
+        Wanted::On => "wanted: on".to_owned(),
+        Wanted::Off => "wanted: off".to_owned(),
+        Wanted::AtLeast(least) => format!("wanted: at least {least}"),
+        Wanted::NotStrict => "wanted: 0 or 2".to_owned(),
+        Wanted::AtMostOne => "wanted: 0 or 1".to_owned(),
+    };
+    format!("{text}; {wanted}")
+}
+
+/// Whether the daemon will see to it as soon as it is started.
+fn is_ours_to_set(case: &Case, group: &Group<'_>, need: &Need) -> bool {
+    let managed = group.iter().any(|segment| segment.care == Care::Daemon);
+    managed && need.weight == Weight::Must && matches!(case.daemon, Daemon::Absent(_))
+}
+
+fn severity(case: &Case, machine: &Machine, group: &Group<'_>, need: &Need) -> Severity {
+    if is_ours_to_set(case, group, need) {
+        return Severity::Info;
+    }
+    let answered = group.iter().any(|segment| segment.is_answered());
+    match (need.key, need.wanted) {
+        // Where answering is left to the administrator, the kernel may well be the one.
+        ("proxy_arp" | "proxy_arp_pvlan", Wanted::Off) if !answered => Severity::Info,
+        ("proxy_arp" | "proxy_arp_pvlan" | "forwarding", _) => Severity::Error,
+        // What keeps the router from answering for itself matters if its address is shared.
+        ("arp_ignore" | "arp_filter", _) if shares_an_address(machine, group) => Severity::Warning,
+        ("medium_id", _) => Severity::Warning,
+        // Redirects that are accepted only harm where a segment is not trusted.
+        ("accept_redirects", _) if group.iter().all(|segment| segment.plan.answer == Answer::Off) => {
+            Severity::Info
+        }
+        _ if need.weight == Weight::Must => Severity::Warning,
+        _ => Severity::Info,
+    }
+}
+
+/// Whether an interface of these has an address as a `/32`, as is done to share one over several.
+fn shares_an_address(machine: &Machine, group: &Group<'_>) -> bool {
+    let links = group.iter().filter_map(|segment| machine.link(segment.interface()));
+    let mut addresses = links.flat_map(|link| machine.addresses_on(link.seen.index));
+    addresses.any(|seen| seen.network.prefix() == 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{case, machine};
+    use super::*;
+
+    fn about<'f>(findings: &'f [Finding], key: &str) -> Option<&'f Finding> {
+        findings.iter().find(|finding| finding.found.contains(&format!(".{key} =")))
+    }
+
+    #[test]
+    fn a_machine_set_up_right_has_only_advice() {
+        let findings = check(&case(Care::Administrator), &machine());
+        assert!(findings.iter().all(|finding| finding.severity == Severity::Info), "{findings:?}");
+    }
+
+    #[test]
+    fn missing_forwarding_is_an_error_unless_the_daemon_will_see_to_it() {
+        let machine = machine().with("conf.eth0.forwarding", 0);
+        for (care, severity) in [(Care::Administrator, Severity::Error), (Care::Daemon, Severity::Info)] {
+            let findings = check(&case(care), &machine);
+            let finding = about(&findings, "forwarding").expect("it is found");
+            assert_eq!((finding.severity, finding.subject.as_str()), (severity, "eth0"));
+            assert!(finding.mend.contains("sysctl -w net.ipv4.conf.eth0.forwarding=1"), "{}", finding.mend);
+        }
+        // A running daemon should have seen to it already.
+        let running = super::super::testing::running_case(Care::Daemon);
+        assert_eq!(
+            about(&check(&running, &machine), "forwarding").map(|it| it.severity),
+            Some(Severity::Error)
+        );
+    }
+
+    #[test]
+    fn all_overrides_an_interface_that_does_not_proxy() {
+        let machine = machine().with("conf.all.proxy_arp", 1);
+        let findings = check(&case(Care::Administrator), &machine);
+        let finding = about(&findings, "proxy_arp").expect("two answerers are found");
+        assert_eq!(finding.severity, Severity::Error);
+        assert_eq!(finding.mend, "sysctl -w net.ipv4.conf.all.proxy_arp=0");
+    }
+
+    #[test]
+    fn where_answering_is_left_to_the_administrator_the_kernel_may_be_the_one() {
+        let mut case = case(Care::Administrator);
+        for segment in &mut case.segments {
+            segment.plan.answer = Answer::Off;
+        }
+        let findings = check(&case, &machine().with("conf.eth0.proxy_arp", 1));
+        assert_eq!(about(&findings, "proxy_arp").map(|it| it.severity), Some(Severity::Info));
+    }
+
+    #[test]
+    fn a_kernel_that_is_to_answer_does_so_at_once_and_at_all() {
+        let mut case = case(Care::Administrator);
+        case.segments[0].plan.answer = Answer::Kernel;
+        let findings = check(&case, &machine().with("neigh.eth0.proxy_qlen", 3));
+        let severity = |key| about(&findings, key).map(|finding| finding.severity);
+        assert_eq!(severity("proxy_delay"), Some(Severity::Warning));
+        assert_eq!(severity("proxy_qlen"), Some(Severity::Warning));
+        assert_eq!(severity("proxy_arp"), Some(Severity::Error));
+    }
+
+    #[test]
+    fn what_silences_the_router_matters_if_its_address_is_shared() {
+        let strict = |machine: Machine| {
+            let machine = machine.with("conf.all.arp_ignore", 2).with("conf.eth0.arp_filter", 1);
+            let findings = check(&case(Care::Administrator), &machine);
+            ["arp_ignore", "arp_filter"].map(|key| about(&findings, key).expect("it is told").severity)
+        };
+        assert_eq!(strict(machine()), [Severity::Info; 2]);
+        assert_eq!(strict(machine().with_address("eth0", "10.9.0.1/32")), [Severity::Warning; 2]);
+    }
+
+    #[test]
+    fn strict_filters_and_redirects_are_warned_of() {
+        let mut case = case(Care::Administrator);
+        case.segments[0].plan.private_vlan = arpherd_core::plan::PrivateVlan::Open;
+        let machine = machine().with("conf.all.rp_filter", 1).with("conf.eth0.send_redirects", 1);
+        let findings = check(&case, &machine);
+        for key in ["rp_filter", "send_redirects"] {
+            assert_eq!(about(&findings, key).map(|it| it.severity), Some(Severity::Warning), "{key}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Findings on paper: a block each for people, worst first; a list of objects for programs.
+
+use std::fmt::Write;
+
+use super::finding::{Finding, Severity};
+use crate::log::Escaped;
+
+/// Where a line of text ends at the latest.
+const WIDTH: usize = 100;
+/// Before each line of a block.
+const MARGIN: &str = "  ";
+
+/// A block a finding, worst first, then how many there are.
+pub(super) fn text(findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for finding in findings.iter().filter(|finding| finding.severity != Severity::Ok) {
+        let subject = Escaped(&finding.subject);
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{}: {} ({})", finding.severity.as_str(), subject, finding.check);
+        for (word, text) in [("found", &finding.found), ("why", &finding.why)] {
+            paragraph(&mut out, word, text);
+        }
+        if !finding.mend.is_empty() {
+            // In one line, to be copied.
+            let _ = writeln!(out, "{MARGIN}{:<6}{}", "mend", Escaped(&finding.mend));
+        }
+        out.push('\n');
+    }
+    out.push_str(&counts(findings));
+    out.push('\n');
+    out
+}
+
+fn paragraph(out: &mut String, word: &str, text: &str) {
+    let text = Escaped(text).to_string();
+    let mut line = format!("{MARGIN}{word:<6}");
+    let indent = line.len();
+    let mut is_empty = true;
+    for word in text.split_whitespace() {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            let _ = writeln!(out, "{line}");
+            line = " ".repeat(indent);
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    if !text.is_empty() {
+        let _ = writeln!(out, "{line}");
+    }
+}
+
+fn counts(findings: &[Finding]) -> String {
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let some = |severity, one: &str| {
+        let count = count(severity);
+        format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+    };
+    format!(
+        "{}, {}, {}; {} without a finding",
+        some(Severity::Error, "error"),
+        some(Severity::Warning, "warning"),
+        some(Severity::Info, "note"),
+        some(Severity::Ok, "check")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_a_block_and_the_last_line_counts() {
+        let long = "word ".repeat(30);
+        let mut error =
+            Finding::error("eth0", "it is set down\u{1b}[2J").why(long).mend("ip link set dev eth0 up");
+        error.check = "links";
+        let text = text(&[error, Finding::info("x", "y"), Finding::nothing()]);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "error: eth0 (links)");
+        assert_eq!(lines[1], "  found it is set down\\u{1b}[2J");
+        assert!(lines[2].starts_with("  why   word word") && lines[3].starts_with("        word"), "{text}");
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert_eq!(lines[4], "  mend  ip link set dev eth0 up");
+        assert_eq!(lines.last(), Some(&"1 error, 0 warnings, 1 note; 1 check without a finding"));
+    }
+}

@@ -1,0 +1,214 @@
+//! A machine set up right, and a case that fits it, to be spoiled by tests.
+
+use std::collections::BTreeMap;
+
+use arpherd_actors::io::netlink::{AddressSeen, AnyRoute, LinkSeen, NeighbourSeen, Rule};
+use arpherd_actors::io::process::Rights;
+use arpherd_core::LinkAddr;
+use arpherd_core::plan::LinkKind;
+use arpherd_core::view::{CountersView, RouteView, SegmentView};
+use ipnetwork::Ipv4Network;
+
+use super::case::{Care, Case, Daemon, Running};
+use super::machine::{Filters, Kernel, Link, Machine, Process};
+
+fn network(text: &str) -> Ipv4Network {
+    text.parse().expect("a network")
+}
+
+/// The domain `lan`, 10.9.0.0/24 over `eth0` and `eth1`; no daemon runs.
+pub(super) fn case(care: Care) -> Case {
+    let names = ["eth0".to_owned(), "eth1".to_owned()];
+    let mut case =
+        Case::of_interfaces(&names, &[network("10.9.0.0/24")], &Daemon::Absent("no arpherd answers".into()));
+    for segment in &mut case.segments {
+        segment.domain = "lan".into();
+        segment.care = care;
+    }
+    case
+}
+
+/// The same beside a daemon that knows no host.
+pub(super) fn running_case(care: Care) -> Case {
+    let running = Running {
+        process: Some((4711, Rights::ALL)),
+        segments: vec![segment_view("eth0", "up"), segment_view("eth1", "up")],
+        hosts: Vec::new(),
+        routes: Vec::new(),
+        events: BTreeMap::new(),
+    };
+    Case { daemon: Daemon::Running(Box::new(running)), ..case(care) }
+}
+
+/// A segment as a daemon shows it.
+pub(super) fn segment_view(interface: &str, state: &'static str) -> SegmentView {
+    SegmentView {
+        domain: "lan".into(),
+        segment: interface.into(),
+        interface: interface.into(),
+        kind: "ethernet".into(),
+        state: state.into(),
+        lladdr: LinkAddr::UNKNOWN,
+        answer: "live".into(),
+        private_vlan: "off".into(),
+        publish: Vec::new(),
+        hosts: 0,
+        counters: CountersView::default(),
+        netns: None,
+    }
+}
+
+/// A host route by `eth0` as a daemon shows it.
+pub(super) fn route_view(address: &str, state: &'static str) -> RouteView {
+    RouteView {
+        address: arpherd_core::view::Destination::Host(address.parse().expect("an address")),
+        interface: Some("eth0".into()),
+        source: None,
+        metric: 50,
+        table: 254,
+        protocol: 169,
+        state: state.into(),
+        netns: None,
+    }
+}
+
+/// A process that may do everything, on a kernel that has everything.
+pub(super) fn process() -> Process {
+    let kernel = Kernel { release: "6.1.0-18-amd64".into(), packet_sockets: true };
+    Process { rights: Ok(Rights::ALL), kernel }
+}
+
+/// `lo`, `eth0` and `eth1`, forwarding, nothing in the way.
+pub(super) fn machine() -> Machine {
+    let mut machine = Machine {
+        links: Vec::new(),
+        addresses: Vec::new(),
+        routes: Vec::new(),
+        rules: Ok([(0, 255), (32766, 254), (32767, 253)]
+            .map(|(priority, table)| Rule { priority, table: Some(table), for_all: true })
+            .into()),
+        neighbours: Vec::new(),
+        settings: BTreeMap::new(),
+        filters: Filters { chains: Ok(Vec::new()), iptables: Ok(None) },
+        wireless: true,
+        probed: None,
+    };
+    machine =
+        machine.with_link("lo").with_link("eth0").with_link("eth1").change("lo", |link| link.kind = None);
+    for name in ["all", "eth0", "eth1"] {
+        let zeroes = ["proxy_arp", "proxy_arp_pvlan", "rp_filter", "send_redirects", "accept_redirects"];
+        for key in zeroes.iter().chain(&["arp_ignore", "arp_announce", "arp_filter", "medium_id"]) {
+            machine = machine.with(&format!("conf.{name}.{key}"), 0);
+        }
+        machine = machine.with(&format!("conf.{name}.forwarding"), 1);
+        machine = machine
+            .with(&format!("neigh.{name}.proxy_delay"), 80)
+            .with(&format!("neigh.{name}.proxy_qlen"), 64);
+    }
+    machine.with_address("eth0", "10.9.0.1/24")
+}
+
+impl Machine {
+    fn index(&self, name: &str) -> u32 {
+        self.link(name).map_or(99, |link| link.seen.index)
+    }
+
+    /// With a setting, named from below `net.ipv4`.
+    pub(super) fn with(mut self, name: &str, value: i32) -> Self {
+        self.settings.insert(format!("net.ipv4.{name}"), value);
+        self
+    }
+
+    /// With one more interface: Ethernet, up.
+    pub(super) fn with_link(mut self, name: &str) -> Self {
+        let index = u32::try_from(self.links.len()).expect("few") + 1;
+        let octet = u8::try_from(index).expect("few");
+        let seen = LinkSeen {
+            index,
+            name: name.into(),
+            hardware: 1,
+            up: true,
+            carrier: true,
+            operational: 6,
+            lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, octet]),
+            broadcast: LinkAddr::ethernet([0xff; 6]),
+            mtu: 1500,
+            master: None,
+            created_as: None,
+            port_of: None,
+        };
+        self.links.push(Link { seen, kind: Some(LinkKind::Ethernet) });
+        self
+    }
+
+    /// With an interface changed.
+    pub(super) fn change(mut self, name: &str, change: impl FnOnce(&mut Link)) -> Self {
+        change(self.links.iter_mut().find(|link| link.seen.name == name).expect("it is there"));
+        self
+    }
+
+    /// With an address in place of the interface's others.
+    pub(super) fn with_address(mut self, name: &str, text: &str) -> Self {
+        let interface = self.index(name);
+        self.addresses.retain(|seen| seen.interface != interface);
+        self.addresses.push(AddressSeen { interface, network: network(text) });
+        self
+    }
+
+    fn push(mut self, text: &str, by: Option<&str>, change: impl FnOnce(&mut AnyRoute)) -> Self {
+        let mut route = AnyRoute {
+            destination: network(text),
+            table: 254,
+            protocol: 3,
+            scope: 253,
+            kind: 1,
+            metric: 0,
+            interfaces: by.map(|name| self.index(name)).into_iter().collect(),
+            gateway: None,
+            source: None,
+        };
+        change(&mut route);
+        self.routes.push(route);
+        self
+    }
+
+    /// With a route in table main.
+    pub(super) fn with_route(self, text: &str, by: &str) -> Self {
+        self.push(text, Some(by), |_| {})
+    }
+
+    /// With a route in another table.
+    pub(super) fn with_route_in(self, table: u32, text: &str, by: &str) -> Self {
+        self.push(text, Some(by), |route| route.table = table)
+    }
+
+    /// With an unreachable route.
+    pub(super) fn with_refusal(self, text: &str) -> Self {
+        self.push(text, None, |route| route.kind = 7)
+    }
+
+    /// With the route that an address brings along.
+    pub(super) fn with_connected(self, text: &str, by: &str) -> Self {
+        self.push(text, Some(by), |route| route.protocol = 2)
+    }
+
+    /// With a route to a single address.
+    pub(super) fn with_host_route(self, address: &str, by: &str, protocol: u8, metric: u32) -> Self {
+        self.push(&format!("{address}/32"), Some(by), |route| {
+            route.protocol = protocol;
+            route.metric = metric;
+        })
+    }
+
+    /// With so many neighbours.
+    pub(super) fn with_neighbours(mut self, count: u32, learned_elsewhere: bool) -> Self {
+        self.neighbours.extend((0..count).map(|number| NeighbourSeen {
+            interface: 2,
+            address: number.into(),
+            lladdr: LinkAddr::UNKNOWN,
+            state: 4,
+            learned_elsewhere,
+        }));
+        self
+    }
+}
