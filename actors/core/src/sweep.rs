@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub struct Sweep {
     plan: SweepPlan,
     prefixes: Vec<Ipv4Network>,
+    never: Vec<Ipv4Network>,
     pace: Pace,
     round: Option<Round>,
     /// When the next round starts.
@@ -39,12 +40,14 @@ struct Round {
 }
 
 impl Sweep {
-    /// No round until [`Sweep::start`]. The prefixes are as in the segment's plan.
-    pub fn new(plan: SweepPlan, prefixes: Vec<Ipv4Network>) -> Self {
+    /// No round until [`Sweep::start`]. Prefixes, and those of them that are never asked for, are as in the
+    /// segment's plan.
+    pub fn new(plan: SweepPlan, prefixes: Vec<Ipv4Network>, never: Vec<Ipv4Network>) -> Self {
         Self {
             pace: Pace::smooth(plan.rate),
             plan,
             prefixes,
+            never,
             round: None,
             next_round: None,
             waiting: HashSet::new(),
@@ -149,6 +152,10 @@ impl Sweep {
                 let is_edge = prefix.prefix() < 31 && (offset == 0 || offset == last);
                 let Ok(offset) = u32::try_from(offset) else { break };
                 let address = Ipv4Addr::from(u32::from(prefix.network()) + offset);
+                if let Some(never) = self.never.iter().find(|never| never.contains(address)) {
+                    round.offset = u64::from(u32::from(never.broadcast()) - u32::from(prefix.network())) + 1;
+                    continue;
+                }
                 if !is_edge && !round.skip.contains(&address) {
                     return Some(address);
                 }
@@ -163,10 +170,24 @@ impl Sweep {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[test]
+    fn what_is_never_asked_for_is_passed_over() {
+        let plan = SweepPlan { interval: Duration::from_secs(60), rate: 1_000_000, in_flight: 1000 };
+        let net = |text: &str| text.parse().expect("a prefix");
+        let never = vec![net("10.0.0.0/30"), net("10.0.0.6/31"), net("10.0.0.12/30")];
+        let mut sweep = Sweep::new(plan, vec![net("10.0.0.0/28")], never);
+        let now = Time::from_nanos(1_000_000_000);
+        sweep.start(now);
+        sweep.begin(now, []);
+        let mut targets = Vec::new();
+        sweep.next(now, 100, &mut targets);
+        let lasts: Vec<u8> = targets.iter().map(|address| address.octets()[3]).collect();
+        assert_eq!(lasts, [4, 5, 8, 9, 10, 11]);
+    }
 
     fn sweep(prefix: &str, rate: u32, in_flight: u32) -> Sweep {
         let plan = SweepPlan { interval: Duration::from_secs(60), rate, in_flight };
-        Sweep::new(plan, vec![prefix.parse().expect("a prefix")])
+        Sweep::new(plan, vec![prefix.parse().expect("a prefix")], Vec::new())
     }
 
     fn drain(sweep: &mut Sweep, now: Time) -> Vec<Ipv4Addr> {

@@ -36,7 +36,7 @@ impl Handler<RollCall> for Owner {
 fn sweep(rate: u32, in_flight: u32) -> (FakeLink, Addr<Sweep>) {
     let wire = FakeLink::default();
     let pace = SweepPlan { interval: Duration::from_secs(60), rate, in_flight };
-    let plan = Plan::new(pace, vec!["10.0.0.0/28".parse().expect("a prefix")]);
+    let plan = Plan::new(pace, vec!["10.0.0.0/28".parse().expect("a prefix")], Vec::new());
     let (owner, counters) = (Owner.start().recipient(), Arc::new(Counters::default()));
     let opener = Box::new(wire.clone());
     let sweep = Sweep::new(SegmentId(0), plan, owner, opener, counters, Clock::start(), quiet_log()).start();
