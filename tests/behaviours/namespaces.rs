@@ -4,12 +4,13 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use arpherd_lab::{Daemon, Host, Result, wait_until};
+use arpherd_lab::{Daemon, Host, Launch, Result, wait_until};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{
-    A_WHILE, Config, PROTOCOL, Rig, SOON, SUBNET, echoes, host_routes, introduce, ip, wait_event, wait_route,
+    A_WHILE, Config, PROTOCOL, ROUTER, Rig, SOON, SUBNET, binary, echoes, host_routes, introduce, ip,
+    wait_event, wait_route,
 };
 use crate::test;
 
@@ -17,6 +18,9 @@ pub(crate) fn tests() -> Vec<Trial> {
     vec![
         test("domains_with_the_same_prefix_in_three_namespaces_do_not_mix", three_namespaces),
         test("links_of_another_namespace_come_and_go", links_come_and_go),
+        test("sweeps_and_settings_of_another_namespace_are_looked_after_there", looked_after),
+        test("after_a_crash_each_namespace_gives_its_own_routes_to_the_next_start", crashed),
+        test("the_example_for_namespaces_does_what_it_says", example),
         test("each_namespace_has_a_recording_of_its_own", recorded),
         test("a_network_namespace_that_does_not_exist_stops_the_start", missing),
         test("one_namespace_under_two_names_is_refused", two_names),
@@ -67,31 +71,31 @@ fn untouched(rig: &Rig) {
 fn three_namespaces() -> Result<()> {
     let own = Rig::new()?;
     let own_hosts = [own.left(10)?, own.right(20)?];
-    let (blue, blue_hosts) = published("blue")?;
-    let (red, red_hosts) = published("red")?;
-    let only_blue = blue.left(30)?;
-    let config = in_netns(in_netns(Config::common(), "red"), "blue");
+    let (upper, upper_hosts) = published("upper")?;
+    let (lower, lower_hosts) = published("lower")?;
+    let only_upper = upper.left(30)?;
+    let config = in_netns(in_netns(Config::common(), "lower"), "upper");
     let mut daemon = config.start(&own.r)?;
-    introduce(&only_blue, &blue.r, "eth0")?;
-    for hosts in [&own_hosts, &blue_hosts, &red_hosts] {
+    introduce(&only_upper, &upper.r, "eth0")?;
+    for hosts in [&own_hosts, &upper_hosts, &lower_hosts] {
         echoes(&hosts[0].ns, hosts[1].ip());
         echoes(&hosts[1].ns, hosts[0].ip());
     }
     let pair = [(ip(10), "eth0".to_owned()), (ip(20), "eth1".to_owned())];
-    assert_eq!((ways(&own), ways(&red)), (pair.to_vec(), pair.to_vec()));
-    assert_eq!(ways(&blue), [&pair[..], &[(ip(30), "eth0".to_owned())]].concat());
-    for rig in [&own, &blue, &red] {
+    assert_eq!((ways(&own), ways(&lower)), (pair.to_vec(), pair.to_vec()));
+    assert_eq!(ways(&upper), [&pair[..], &[(ip(30), "eth0".to_owned())]].concat());
+    for rig in [&own, &upper, &lower] {
         assert_eq!(forwarding(rig), ["1", "1"], "{}", rig.r.name());
     }
     // Who lives in one is nobody in the others.
-    echoes(&blue_hosts[1].ns, ip(30));
-    for hosts in [&own_hosts, &red_hosts] {
+    echoes(&upper_hosts[1].ns, ip(30));
+    for hosts in [&own_hosts, &lower_hosts] {
         assert_eq!(hosts[1].wire()?.ask(&hosts[1].question(ip(30)), A_WHILE), []);
     }
-    assert_eq!(ways(&red), pair);
+    assert_eq!(ways(&lower), pair);
     told(&daemon);
     assert!(daemon.terminate().success());
-    [&own, &blue, &red].into_iter().for_each(untouched);
+    [&own, &upper, &lower].into_iter().for_each(untouched);
     Ok(())
 }
 
@@ -107,21 +111,27 @@ fn told(daemon: &Daemon) {
         rows.as_array().expect("a list").iter().map(row).collect()
     };
     let segments = column("segments", &["domain", "netns", "interface"]);
-    let expected =
-        ["blue blue eth0", "blue blue eth1", "red red eth0", "red red eth1", "test - eth0", "test - eth1"];
+    let expected = [
+        "lower lower eth0",
+        "lower lower eth1",
+        "test - eth0",
+        "test - eth1",
+        "upper upper eth0",
+        "upper upper eth1",
+    ];
     assert_eq!(segments, expected);
     let hosts = column("hosts", &["domain", "netns", "address"]);
     assert_eq!(
         hosts.iter().filter(|row| row.ends_with("10.9.0.30")).collect::<Vec<_>>(),
-        ["blue blue 10.9.0.30"]
+        ["upper upper 10.9.0.30"]
     );
     let routes = column("routes", &["address", "netns"]);
     let to_ten: Vec<_> = routes.iter().filter(|row| row.starts_with("10.9.0.10 ")).collect();
-    assert_eq!(to_ten, ["10.9.0.10 -", "10.9.0.10 blue", "10.9.0.10 red"]);
+    assert_eq!(to_ten, ["10.9.0.10 -", "10.9.0.10 lower", "10.9.0.10 upper"]);
     let table = daemon.run_cli(&["routes"]).expect("a table").stdout;
     assert!(table.lines().next().is_some_and(|head| head.ends_with("netns")), "{table}");
     // Events say where, too.
-    wait_event(daemon, "host_found", |event| event["address"] == "10.9.0.30" && event["netns"] == "blue");
+    wait_event(daemon, "host_found", |event| event["address"] == "10.9.0.30" && event["netns"] == "upper");
     let found = |event: &Value| event["domain"] == "test" && event.get("netns").is_none();
     wait_event(daemon, "host_found", found);
 }
@@ -143,6 +153,69 @@ fn links_come_and_go() -> Result<()> {
         wait_until(SOON, "no route to who cannot be reached", || ways(&rig) == [(ip(10), "eth0".to_owned())]);
     }
     untouched(&own);
+    Ok(())
+}
+
+fn looked_after() -> Result<()> {
+    let (own, (rig, _hosts)) = (Rig::new()?, published("swept")?);
+    let mute: Vec<_> = (101..=110).map(ip).collect();
+    let _crowd = crate::d_discovery::crowd_on(&rig.right, mute.clone())?;
+    let keys = [("netns", "swept"), ("sweep", "{ interval: 1h }")];
+    let config = Config::of(SUBNET).segment("eth0", &keys).segment("eth1", &keys);
+    let _daemon = config.start(&own.r)?;
+    let routed = |address: &Ipv4Addr| ways(&rig).contains(&(*address, "eth1".to_owned()));
+    wait_until(SOON, "routes to all who say nothing", || mute.iter().all(routed));
+    // The same names at home are nobody's business.
+    own.r.set_sysctl("ipv4/conf/eth0/forwarding", "1")?;
+    own.r.set_sysctl("ipv4/conf/eth0/forwarding", "0")?;
+    rig.r.set_sysctl("ipv4/conf/eth0/forwarding", "0")?;
+    wait_until(2 * SOON, "forwarding again", || forwarding(&rig) == ["1", "1"]);
+    untouched(&own);
+    Ok(())
+}
+
+fn crashed() -> Result<()> {
+    let own = Rig::new()?;
+    let own_hosts = [own.left(10)?, own.right(20)?];
+    let (rig, hosts) = published("wrecked")?;
+    let config = in_netns(Config::common(), "wrecked");
+    // What settings were before is remembered beside the socket.
+    let room = tempfile::tempdir().expect("a directory");
+    let control = room.path().join("control.sock").display().to_string();
+    let launch = config.launch(&own.r).env("ARPHERD_DAEMON__CONTROL", &control);
+    let mut daemon = launch.start()?;
+    for (hosts, rig) in [(&own_hosts, &own), (&hosts, &rig)] {
+        introduce(&hosts[0], &rig.r, "eth0")?;
+        introduce(&hosts[1], &rig.r, "eth1")?;
+    }
+    let before = [ways(&own), ways(&rig)];
+    daemon.kill();
+    // Who left meanwhile left one of them only.
+    own_hosts[1].unplug()?;
+    let mut daemon = launch.start()?;
+    assert_eq!(ways(&rig), before[1]);
+    wait_until(SOON, "no route to who is gone", || ways(&own) == before[0][..1]);
+    assert_eq!(ways(&rig), before[1]);
+    echoes(&hosts[0].ns, hosts[1].ip());
+    assert!(daemon.terminate().success());
+    [&own, &rig].into_iter().for_each(untouched);
+    Ok(())
+}
+
+fn example() -> Result<()> {
+    let own = Rig::new()?;
+    let (red, red_hosts) = published("red")?;
+    let (blue, blue_hosts) = published("blue")?;
+    let text = include_str!("../../configs/examples/namespaces.yaml");
+    let mut daemon = Launch::new(&own.r, binary()).config("yaml", text).start()?;
+    for (hosts, rig) in [(&red_hosts, &red), (&blue_hosts, &blue)] {
+        echoes(&hosts[0].ns, hosts[1].ip());
+        let sources: Vec<_> = host_routes(&rig.r).into_iter().map(|route| route.source).collect();
+        assert_eq!(sources, [Some(ROUTER); 2]);
+    }
+    untouched(&own);
+    assert!(daemon.terminate().success());
+    [&red, &blue].into_iter().for_each(untouched);
     Ok(())
 }
 
