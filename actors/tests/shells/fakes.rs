@@ -135,9 +135,21 @@ pub(crate) struct FakeTable(Arc<Mutex<TableState>>);
 struct TableState {
     batches: Vec<Vec<Write>>,
     refuse: Option<(Ipv4Addr, i32)>,
+    ways: BTreeMap<Ipv4Addr, u32>,
+    asked: Vec<(u32, Ipv4Addr, Ipv4Addr)>,
 }
 
 impl FakeTable {
+    /// From now on, packets to the address leave by the interface.
+    pub(crate) fn lead(&self, target: Ipv4Addr, interface: u32) {
+        locked(&self.0).ways.insert(target, interface);
+    }
+
+    /// The ways asked for since this was last asked: where the packet comes in, its source and its target.
+    pub(crate) fn asked(&self) -> Vec<(u32, Ipv4Addr, Ipv4Addr)> {
+        std::mem::take(&mut locked(&self.0).asked)
+    }
+
     /// The batches written since this was last asked.
     pub(crate) fn batches(&self) -> Vec<Vec<Write>> {
         std::mem::take(&mut locked(&self.0).batches)
@@ -162,8 +174,10 @@ impl RouteTable for FakeTable {
         }
     }
 
-    fn way_of(&mut self, _: u32, _: Ipv4Addr, _: Ipv4Addr) -> Option<u32> {
-        None
+    fn way_of(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32> {
+        let mut state = locked(&self.0);
+        state.asked.push((interface, source, target));
+        state.ways.get(&target).copied()
     }
 }
 

@@ -2,5 +2,6 @@
 
 mod capture;
 mod fakes;
+mod modes;
 mod owner;
 mod sweep;

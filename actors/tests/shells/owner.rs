@@ -4,14 +4,14 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix::{Actor, Addr, Context, Handler};
+use actix::{Actor, Addr, Context, Handler, Recipient};
 use arpherd_actors::clock::Clock;
 use arpherd_actors::errands::Hands;
 use arpherd_actors::io::Write;
-use arpherd_actors::messages::{Counters, Finish, Outlet, ReadTable, RollCall, Show, Told};
+use arpherd_actors::messages::{Counters, Finish, Outlet, ReadTable, Record, RollCall, Show, Told};
 use arpherd_actors::owner::{Meet, RouteOwner};
 use arpherd_core::view::{Answer, Question};
-use arpherd_core::{Event, Fact, Frame, Ledger, Operation, SegmentId};
+use arpherd_core::{Event, Fact, Frame, Ledger, Operation, Plan, SegmentId};
 
 use crate::fakes::{
     FakeLink, FakeTable, address, in_virtual_time, link, lladdr, plan, quiet_log, request, settle,
@@ -33,24 +33,30 @@ impl Handler<ReadTable> for Watch {
     }
 }
 
-struct Bench {
-    table: FakeTable,
+/// A route owner between two links.
+pub(crate) struct Bench {
+    pub(crate) table: FakeTable,
     wires: Vec<FakeLink>,
-    counters: Vec<Arc<Counters>>,
+    pub(crate) counters: Vec<Arc<Counters>>,
     watch: Watch,
     events: Arc<Mutex<Vec<Event>>>,
-    owner: Addr<RouteOwner>,
+    pub(crate) owner: Addr<RouteOwner>,
 }
 
 impl Bench {
     /// Two links up, nobody known.
     async fn new() -> Self {
+        Self::with(plan(None), None).await
+    }
+
+    /// The same with another plan, and somebody who writes down the facts.
+    pub(crate) async fn with(plan: Plan, recorder: Option<Recipient<Record>>) -> Self {
         let (table, events) = (FakeTable::default(), Arc::new(Mutex::new(Vec::new())));
         let told = events.clone();
         let teller = Box::new(move |event: &Event| {
             told.lock().expect("no panic with the lock").push(event.clone());
         });
-        let ledger = Ledger::new(plan(None));
+        let ledger = Ledger::new(plan);
         let owner =
             RouteOwner::new(ledger, Box::new(table.clone()), Clock::start(), teller, quiet_log()).start();
         let wires = vec![FakeLink::default(), FakeLink::default()];
@@ -59,7 +65,7 @@ impl Bench {
         owner.do_send(Meet {
             hands: counters.iter().map(|it| Hands { sweep: None, counters: it.clone() }).collect(),
             watch: watch.clone().start().recipient(),
-            recorder: None,
+            recorder,
         });
         for (segment, wire) in (0..).map(SegmentId).zip(&wires) {
             owner.do_send(Outlet { segment, port: Some(Box::new(wire.clone())) });
@@ -75,15 +81,15 @@ impl Bench {
         bench
     }
 
-    fn tell(&self, facts: Vec<Fact>) {
+    pub(crate) fn tell(&self, facts: Vec<Fact>) {
         self.owner.do_send(Told { facts, more: false });
     }
 
-    fn hears(&self, segment: u16, from: u8, target: u8) -> Fact {
+    pub(crate) fn hears(&self, segment: u16, from: u8, target: u8) -> Fact {
         Fact::Heard { segment: SegmentId(segment), heard: request(from, target) }
     }
 
-    fn frames(&self, segment: usize) -> Vec<Frame> {
+    pub(crate) fn frames(&self, segment: usize) -> Vec<Frame> {
         self.wires[segment].sent()
     }
 
