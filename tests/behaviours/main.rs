@@ -11,6 +11,7 @@ mod c_subnet;
 mod d_discovery;
 mod d_fillarpd;
 mod d_restart;
+mod entries;
 mod links;
 mod namespaces;
 mod rig;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         d_discovery::tests,
         d_fillarpd::tests,
         d_restart::tests,
+        entries::tests,
         links::tests,
         namespaces::tests,
         router::tests,
