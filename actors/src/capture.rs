@@ -115,7 +115,7 @@ impl Capture {
 
     /// Has a socket if there is a link to have it on, and tells the route owner of the link.
     fn follow_link(&mut self, ctx: &mut Context<Self>) {
-        let medium = self.link.0.as_ref().map(|(medium, _)| *medium);
+        let medium = self.link.medium();
         if self.open.as_ref().map(|open| open.medium) != medium {
             self.close(ctx);
             if let Some(medium) = medium

@@ -27,6 +27,7 @@
 pub mod capture;
 pub mod clock;
 pub mod errands;
+mod fitness;
 pub mod io;
 pub mod messages;
 pub mod needs;

@@ -36,6 +36,13 @@ pub struct Outlet {
 #[rtype(result = "()")]
 pub struct LinkUpdate(pub Option<(Medium, Link)>);
 
+impl LinkUpdate {
+    /// What a port can be opened on; none where there is nothing of ours to hear.
+    pub fn medium(&self) -> Option<Medium> {
+        self.0.as_ref().filter(|(_, link)| link.unfit.is_none()).map(|(medium, _)| *medium)
+    }
+}
+
 /// Sweep from now on, or no longer.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

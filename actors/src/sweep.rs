@@ -184,8 +184,8 @@ impl Handler<GoOn> for Sweep {
 impl Handler<LinkUpdate> for Sweep {
     type Result = ();
 
-    fn handle(&mut self, LinkUpdate(link): LinkUpdate, _: &mut Self::Context) {
-        let medium = link.map(|(medium, _)| medium);
+    fn handle(&mut self, link: LinkUpdate, _: &mut Self::Context) {
+        let medium = link.medium();
         if self.medium != medium {
             self.port = None;
             self.medium = medium;

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
 use arpherd_core::fact::{Link, RouteSeen};
-use arpherd_core::plan::RoutePlan;
+use arpherd_core::plan::{LinkKind, RoutePlan};
 use arpherd_core::{Fact, SegmentId};
 use ipnetwork::Ipv4Network;
 use slog::{Logger, info, warn};
 
+use crate::fitness::{self, Vrfs};
 use crate::io::Wake;
 use crate::io::netlink::{Changed, LinkSeen, Monitor, MonitorError, NetlinkError, Reader};
 use crate::io::netns::Ground;
@@ -52,6 +53,7 @@ pub struct Watch {
     routes: RoutePlan,
     owner: Recipient<Told>,
     settings: Keeper,
+    vrfs: Vrfs,
     log: Logger,
     eyes: Vec<Eyes>,
     /// What each was told last.
@@ -102,6 +104,7 @@ impl Watch {
             routes,
             owner,
             settings: Keeper::new(ground, memory, interfaces, log.clone()),
+            vrfs: Vrfs::new(routes.table),
             log,
             told: vec![LinkUpdate(None); eyes.len()],
             eyes,
@@ -171,12 +174,13 @@ impl Watch {
     /// Tells everybody whose link is not as it was.
     fn tell_links(&mut self) {
         for index in 0..self.eyes.len() {
+            self.vrfs.mind(&self.eyes[index].interface, &self.links, &self.log);
             let update = self.look_at(index);
             if self.told[index] == update {
                 continue;
             }
             let eyes = &self.eyes[index];
-            let interface = update.0.as_ref().map(|(medium, _)| medium.interface);
+            let interface = update.medium().map(|medium| medium.interface);
             self.settings.follow(&eyes.interface, interface, eyes.manage);
             if let Some(sweep) = &eyes.sweep {
                 sweep.do_send(update.clone());
@@ -189,7 +193,9 @@ impl Watch {
     fn look_at(&self, index: usize) -> LinkUpdate {
         let name = &self.eyes[index].interface;
         let Some(seen) = self.links.values().find(|link| link.name == *name) else { return LinkUpdate(None) };
-        let Some(kind) = seen.kind_on(&self.ground) else { return LinkUpdate(None) };
+        let seen_kind = seen.kind_on(&self.ground);
+        let unfit = fitness::unfit(seen, seen_kind);
+        let kind = seen_kind.unwrap_or(LinkKind::Ethernet);
         let on_link = self.addresses.iter().filter(|(interface, _)| *interface == seen.index);
         let medium = Medium { interface: seen.index, kind, broadcast: seen.broadcast };
         let link = Link {
@@ -199,6 +205,7 @@ impl Watch {
             up: seen.up,
             carrier: seen.carrier,
             addresses: on_link.map(|(_, network)| *network).collect(),
+            unfit,
         };
         LinkUpdate(Some((medium, link)))
     }

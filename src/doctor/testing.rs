@@ -129,6 +129,7 @@ impl Machine {
             hardware: 1,
             up: true,
             carrier: true,
+            arp: true,
             operational: 6,
             lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, octet]),
             broadcast: LinkAddr::ethernet([0xff; 6]),
@@ -136,6 +137,7 @@ impl Machine {
             master: None,
             created_as: None,
             port_of: None,
+            vrf_table: None,
         };
         self.links.push(Link { seen, kind: Some(LinkKind::Ethernet) });
         self

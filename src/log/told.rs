@@ -243,6 +243,13 @@ fn advice_on(reason: DownReason) -> &'static str {
             "it is taken up when the link has a carrier; look at cable, port or access point"
         }
         DownReason::SourceMissing => "give this machine the configured source address, or configure another",
+        DownReason::Port => {
+            "it is a port of a bridge, bond or team and its packets are theirs: configure that interface instead"
+        }
+        DownReason::NoArp => {
+            "it has no link-layer address of 6 or 20 octets, or ARP is off (ip link set … arp on); \
+             it is taken up when that changes"
+        }
     }
 }
 

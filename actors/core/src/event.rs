@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fact::Unfit;
 use crate::lladdr::LinkAddr;
 use crate::plan::SegmentId;
 
@@ -242,6 +243,19 @@ pub enum DownReason {
     NoCarrier,
     /// The configured source is not an address of this machine.
     SourceMissing,
+    /// It is a port of a bridge, bond or team, which its packets belong to.
+    Port,
+    /// ARP as we know it is not spoken on it.
+    NoArp,
+}
+
+impl From<Unfit> for DownReason {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Port => Self::Port,
+            Unfit::NoArp => Self::NoArp,
+        }
+    }
 }
 
 impl DownReason {
@@ -252,6 +266,8 @@ impl DownReason {
             Self::AdminDown => "admin_down",
             Self::NoCarrier => "no_carrier",
             Self::SourceMissing => "source_missing",
+            Self::Port => "port",
+            Self::NoArp => "no_arp",
         }
     }
 }

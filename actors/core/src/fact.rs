@@ -94,6 +94,19 @@ pub struct Link {
     pub carrier: bool,
     /// Its IPv4 addresses with their prefixes, in the kernel's order.
     pub addresses: Vec<Ipv4Network>,
+    /// Why it cannot serve a segment, whatever its state; `None`: it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfit: Option<Unfit>,
+}
+
+/// Why an interface cannot serve a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfit {
+    /// It is a port of another interface, which its packets belong to.
+    Port,
+    /// ARP as we know it is not spoken on it.
+    NoArp,
 }
 
 /// A host route (`/32`) somebody has in the table we write to.

@@ -236,6 +236,7 @@ pub(crate) fn link(index: u32) -> (Medium, Link) {
         up: true,
         carrier: true,
         addresses: vec!["10.0.0.1/32".parse().expect("an address")],
+        unfit: None,
     };
     (medium, link)
 }

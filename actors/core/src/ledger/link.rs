@@ -63,6 +63,7 @@ impl Ledger {
         let chosen = segment.choose_source(&self.own, self.domain(segment.plan.domain));
         let down = match (&segment.link, &chosen) {
             (None, _) => Some(DownReason::Absent),
+            (Some(Link { unfit: Some(unfit), .. }), _) => Some((*unfit).into()),
             (Some(link), _) if !link.up => Some(DownReason::AdminDown),
             (_, Err(reason)) => Some(*reason),
             (Some(link), _) if !link.carrier => Some(DownReason::NoCarrier),
@@ -123,7 +124,11 @@ impl Ledger {
                 DownReason::NoCarrier => self.suspect(now, key),
                 // It has dropped them, or some of them, or none: the interface may only have another name, or
                 // be up again by the time we hear that it went down.
-                DownReason::AdminDown | DownReason::Absent | DownReason::SourceMissing => {
+                DownReason::AdminDown
+                | DownReason::Absent
+                | DownReason::SourceMissing
+                | DownReason::Port
+                | DownReason::NoArp => {
                     self.delete_route(key, orders);
                     self.put_to_sleep(now, key);
                 }

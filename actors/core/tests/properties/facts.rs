@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_core::arp::{Arp, Heard, Mark, Operation};
-use arpherd_core::fact::{Link, RouteSeen};
+use arpherd_core::fact::{Link, RouteSeen, Unfit};
 use arpherd_core::plan::{
     Answer, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan, RoutePlan,
     SegmentPlan, SweepPlan,
@@ -139,16 +139,17 @@ fn any_link() -> impl Strategy<Value = Link> {
         let network = |(ip, prefix)| Ipv4Network::new(ip, prefix).expect("a length up to 32");
         networks.into_iter().map(network).collect()
     });
-    (1_u32..9, 0_u8..5, proptest::bool::weighted(0.7), proptest::bool::weighted(0.7), networks).prop_map(
-        |(index, label, up, carrier, addresses)| Link {
+    let unfit = proptest::option::weighted(0.1, prop_oneof![Just(Unfit::Port), Just(Unfit::NoArp)]);
+    (1_u32..9, 0_u8..5, proptest::bool::weighted(0.7), proptest::bool::weighted(0.7), networks, unfit)
+        .prop_map(|(index, label, up, carrier, addresses, unfit)| Link {
             index,
             kind: LinkKind::Ethernet,
             lladdr: own_lladdr(label),
             up,
             carrier,
             addresses,
-        },
-    )
+            unfit,
+        })
 }
 
 /// A segment's interface in good order.
@@ -161,6 +162,7 @@ pub(crate) fn good_link(segment: SegmentId) -> Link {
         up: true,
         carrier: true,
         addresses: Vec::new(),
+        unfit: None,
     }
 }
 

@@ -36,6 +36,8 @@ pub struct LinkSeen {
     pub up: bool,
     /// `IFF_LOWER_UP`: there is a carrier.
     pub carrier: bool,
+    /// Not `IFF_NOARP`: the kernel asks and answers on it.
+    pub arp: bool,
     /// `IFLA_OPERSTATE`, RFC 2863: 6 is up; on Wi-Fi it is down (2) without an access point.
     pub operational: u8,
     /// Its own link-layer address; unknown if it has none of 6 or 20 octets.
@@ -50,6 +52,8 @@ pub struct LinkSeen {
     pub created_as: Option<String>,
     /// `IFLA_INFO_SLAVE_KIND`, what it is a port of: `bridge`, `bond`, ….
     pub port_of: Option<String>,
+    /// `IFLA_VRF_TABLE`: what a VRF routes by.
+    pub vrf_table: Option<u32>,
 }
 
 impl LinkSeen {
@@ -149,6 +153,7 @@ pub(super) fn link(bytes: &[u8]) -> Decoded<LinkSeen> {
         hardware: u16::from(*message.ifi_type()),
         up: flags & libc::IFF_UP.cast_unsigned() != 0,
         carrier: flags & libc::IFF_LOWER_UP.cast_unsigned() != 0,
+        arp: flags & libc::IFF_NOARP.cast_unsigned() == 0,
         operational: 0,
         lladdr: LinkAddr::UNKNOWN,
         broadcast: LinkAddr::UNKNOWN,
@@ -156,6 +161,7 @@ pub(super) fn link(bytes: &[u8]) -> Decoded<LinkSeen> {
         master: None,
         created_as: None,
         port_of: None,
+        vrf_table: None,
     };
     for attribute in message.rtattrs().iter() {
         let payload = attribute.rta_payload().as_ref();
@@ -172,6 +178,10 @@ pub(super) fn link(bytes: &[u8]) -> Decoded<LinkSeen> {
                     match nested.rta_type() {
                         IflaInfo::Kind => link.created_as = word(),
                         IflaInfo::SlaveKind => link.port_of = word(),
+                        // Comes after the kind it belongs to, and holds one attribute: length, type, table.
+                        IflaInfo::Data if link.created_as.as_deref() == Some("vrf") => {
+                            link.vrf_table = nested.rta_payload().as_ref().get(4..8).and_then(number);
+                        }
                         _ => {}
                     }
                 }

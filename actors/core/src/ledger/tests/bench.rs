@@ -141,6 +141,7 @@ pub(super) fn link(segment: SegmentId) -> Link {
         up: true,
         carrier: true,
         addresses: if segment == A { vec![net("10.0.0.1/24")] } else { Vec::new() },
+        unfit: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::bench::{A, B, Bench, C, SECOND, host, interface, ip, link, mac, ms, our_route, own_mac, plan};
 use super::log::{Log, delete, put, replace};
 use crate::event::DownReason;
-use crate::fact::Link;
+use crate::fact::{Link, Unfit};
 use crate::order::{Order, Purpose};
 use crate::plan::LinkKind;
 use crate::{Event, Fact, LinkAddr, SegmentId};
@@ -77,6 +77,19 @@ fn an_interface_that_goes_takes_its_hosts_with_it_and_brings_them_back() {
     let log = bench.up(A);
     assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
     assert_eq!(bench.hears(A, host(9).replies()).routes(), [put(A, 9)]);
+}
+
+#[test]
+fn an_interface_that_becomes_a_port_or_loses_arp_serves_nobody_until_that_ends() {
+    for (unfit, reason) in [(Unfit::Port, DownReason::Port), (Unfit::NoArp, DownReason::NoArp)] {
+        let mut bench = Bench::new();
+        bench.knows(A, host(9));
+        let log = bench.links(A, Some(Link { unfit: Some(unfit), ..link(A) }));
+        assert_eq!(log.events(), [down(reason)]);
+        assert_eq!((log.routes(), swept(&log)), (vec![delete(A, 9)], vec![(A, false)]));
+        assert!(bench.hears(A, host(9).replies()).is_empty());
+        assert_eq!(bench.up(A).questions(), [(A, ip(9), Some(mac(9)))]);
+    }
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! Which interfaces can serve a segment, and which VRF the others of theirs are in.
+
+use std::collections::BTreeMap;
+
+use arpherd_core::fact::Unfit;
+use arpherd_core::plan::LinkKind;
+use slog::{Logger, warn};
+
+use crate::io::netlink::LinkSeen;
+
+/// Why the interface cannot serve a segment; none if it can.
+///
+/// What comes in by a port is handed to its bridge, bond or team before IP sees it, and what is sent by its
+/// own address may not come back. A VRF's members are ports in name only: their packets stay their own.
+pub(crate) fn unfit(seen: &LinkSeen, kind: Option<LinkKind>) -> Option<Unfit> {
+    if seen.master.is_some() && seen.port_of.as_deref() != Some(VRF) {
+        return Some(Unfit::Port);
+    }
+    let octets = match kind {
+        Some(LinkKind::Ipoib) => 20,
+        Some(LinkKind::Ethernet | LinkKind::Wifi) => 6,
+        None => return Some(Unfit::NoArp),
+    };
+    (!seen.arp || seen.lladdr.len() != octets).then_some(Unfit::NoArp)
+}
+
+const VRF: &str = "vrf";
+
+/// The VRFs of segments' interfaces. A VRF looks routes up in a table of its own.
+pub(crate) struct Vrfs {
+    /// The table our routes go to.
+    table: u32,
+    /// Of which interfaces it was said that theirs is another.
+    told: BTreeMap<String, u32>,
+}
+
+impl Vrfs {
+    /// None yet.
+    pub(crate) fn new(table: u32) -> Self {
+        Self { table, told: BTreeMap::new() }
+    }
+
+    /// Warns once if packets from the interface are routed by another table than ours.
+    pub(crate) fn mind(&mut self, interface: &str, links: &BTreeMap<u32, LinkSeen>, log: &Logger) {
+        let seen = links.values().find(|link| link.name == interface);
+        let vrf = seen.and_then(|link| link.master).and_then(|master| links.get(&master));
+        let other = vrf.and_then(|vrf| vrf.vrf_table).filter(|table| *table != self.table);
+        let Some(table) = other else {
+            self.told.remove(interface);
+            return;
+        };
+        if self.told.insert(interface.to_owned(), table) != Some(table) {
+            warn!(log, "vrf_has_another_table"; "interface" => interface, "vrf_table" => table,
+                "our_table" => self.table,
+                "advice" => format!("packets from this interface are routed by its VRF: set routes.table to {table}"));
+        }
+    }
+}
