@@ -107,11 +107,13 @@ fn host_announces() -> Result<()> {
 /// Questions to the old queue pair get nowhere, and the broadcast that follows finds it.
 fn host_says_nothing() -> Result<()> {
     let rig = Joined::new()?;
-    let _daemon = rig.start()?;
+    let daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&host.ns, station.ip);
     let watch = RouteWatch::start(&rig.r)?;
     turn(&station.ns, "ib0", "qpn", 0x08_0002);
+    // Until the old queue pair was asked in vain, packets are for the host that had it.
+    wait_event(&daemon, "host_moved", |it| it["lladdr"] == station.lladdr().to_string());
     wait_neighbour(&rig.r, station.ip, &station.lladdr().0);
     echoes(&host.ns, station.ip);
     let lost = watch.events().into_iter().find(|it| !it.is_new && it.route.dst.ip() == station.ip);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arpherd_lab::{Capture, Result, monotonic_ns, wait_until};
+use arpherd_lab::{Capture, Captured, Result, monotonic_ns, wait_until};
 use libtest_mimic::Trial;
 
 use crate::fabric::{Joined, count, ib_addr, neighbour, wait_neighbour};
@@ -108,8 +108,9 @@ fn answers() -> Result<()> {
     pass(A_WHILE);
     let wanted = IbArp { to: asker, op: 2, sha: own, spa: host.ip(), tha: asker, tpa: station.ip };
     assert_eq!(sent(), [wanted; 3]);
-    let lengths = air.frames().into_iter().filter(|it| it.outgoing() && IbArp::decode(&it.bytes).is_some());
-    assert!(lengths.into_iter().all(|it| it.bytes.len() == IbArp::LEN), "no padding, nothing cut off");
+    let is_answer = |it: &Captured| it.outgoing() && IbArp::decode(&it.bytes).is_some_and(|it| it.is_reply());
+    let lengths: Vec<_> = air.frames().into_iter().filter(is_answer).map(|it| it.bytes.len()).collect();
+    assert_eq!(lengths, [IbArp::LEN; 3], "no padding, nothing cut off");
     assert_eq!(count(&rig.r, "ib0", "unreached"), 0, "every unicast found its station");
     Ok(())
 }

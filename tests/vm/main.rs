@@ -8,11 +8,15 @@
 #[allow(dead_code, reason = "it serves the behaviour tests too")]
 mod rig;
 
+mod a_wifi;
+mod air;
 mod d6_bond;
 mod d6_fabric;
 mod d6_ipoib;
 mod fabric;
 mod ib_arp;
+mod links;
+mod pair;
 mod tools;
 
 use std::env;
@@ -42,7 +46,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let files = [d6_bond::tests, d6_fabric::tests, d6_ipoib::tests];
+    let files = [a_wifi::tests, d6_bond::tests, d6_fabric::tests, d6_ipoib::tests, links::tests];
     let tests = files.iter().flat_map(|tests| tests());
     let tests = tests.map(|test| test.with_ignored_flag(!in_vm)).collect();
     // They wait more than they work, but an emulated machine is slow.

@@ -1,8 +1,12 @@
 //! The programs of the VM, run in namespaces.
 
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
-use arpherd_lab::Netns;
+use arpherd_lab::{Netns, wait_until};
 
 /// Runs a program to its end and gives what it printed.
 ///
@@ -44,4 +48,58 @@ fn finish(command: &mut Command) -> Result<String, String> {
         return Ok(text(&output.stdout));
     }
     Err(format!("{}: {}{}", output.status, text(&output.stdout), text(&output.stderr)))
+}
+
+/// A program that goes on running until it is dropped.
+pub(crate) struct Running {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Running {
+    /// Starts it; what it prints is kept.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub(crate) fn start(ns: &Netns, program: &str, arguments: &[&str]) -> Self {
+        let mut command = ns.command(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("start {program}: {error}"));
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let output = child.stdout.take().expect("it was asked for");
+        let kept = Arc::clone(&lines);
+        // Ends with the program.
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// Waits until it printed `words` for the `count`th time.
+    ///
+    /// # Panics
+    /// When it does not within `limit`; with all it printed.
+    pub(crate) fn wait_line(&self, words: &str, count: usize, limit: Duration) {
+        let lines = || self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let what = || format!("{words:?} from a program that printed\n{}", lines().join("\n"));
+        let said = || lines().iter().filter(|line| line.contains(words)).count() >= count;
+        let waited = std::panic::catch_unwind(|| wait_until(limit, words, said));
+        assert!(waited.is_ok(), "waited {limit:?} for {}", what());
+    }
+}
+
+impl Running {
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill(); // gone already is fine
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
