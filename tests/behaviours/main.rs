@@ -13,6 +13,7 @@ mod d_fillarpd;
 mod d_restart;
 mod entries;
 mod links;
+mod marks;
 mod namespaces;
 mod rig;
 mod router;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         d_restart::tests,
         entries::tests,
         links::tests,
+        marks::tests,
         namespaces::tests,
         router::tests,
         routes::tests,
