@@ -85,6 +85,22 @@ impl LinkAddr {
         let from = usize::from(self.len() == IPOIB_LEN);
         self.len == other.len && self.octets[from..] == other.octets[from..]
     }
+
+    /// The address as a key for what concerns the port, whatever the flags octet says on IPoIB.
+    #[must_use]
+    pub fn port(mut self) -> Self {
+        if self.len() == IPOIB_LEN {
+            self.octets[0] = 0;
+        }
+        self
+    }
+
+    /// Whether both are one IPoIB interface that got another queue pair, as it does with a driver's reload or
+    /// a change of mode: the GID stays. Interfaces of one port on other partitions share it, too, so it says
+    /// something only of addresses on one link.
+    pub fn same_gid(&self, other: &Self) -> bool {
+        self.len() == IPOIB_LEN && other.len() == IPOIB_LEN && self.octets[4..] == other.octets[4..]
+    }
 }
 
 impl fmt::Display for LinkAddr {
@@ -161,6 +177,21 @@ mod tests {
         assert!(plain.same_port(&connected));
         octets[19] = 8;
         assert!(!plain.same_port(&LinkAddr::try_new(&octets).expect("20 octets")));
+    }
+    #[test]
+    fn a_new_queue_pair_leaves_the_gid() {
+        let mut octets = [7; IPOIB_LEN];
+        let old = LinkAddr::try_new(&octets).expect("20 octets");
+        (octets[0], octets[3]) = (0x80, 9);
+        let new = LinkAddr::try_new(&octets).expect("20 octets");
+        assert!(new.same_gid(&old) && !new.same_port(&old));
+        assert_ne!(new.port(), old.port());
+        octets[3] = 7;
+        assert_eq!(LinkAddr::try_new(&octets).expect("20 octets").port(), old.port());
+        octets[19] = 8;
+        assert!(!new.same_gid(&LinkAddr::try_new(&octets).expect("20 octets")));
+        let ethernet = LinkAddr::ethernet([2, 0, 0, 0, 0, 1]);
+        assert!(!ethernet.same_gid(&ethernet));
     }
 
     #[test]

@@ -89,9 +89,10 @@ impl Ledger {
         if self.is_damped(now, sighting) {
             return;
         }
-        let same_port = host.lladdr.same_port(&sighting.lladdr);
+        let same_host = host.lladdr.same_port(&sighting.lladdr)
+            || host.segment == sighting.segment && host.lladdr.same_gid(&sighting.lladdr);
         let incumbent_deaf = !self.segment(host.segment).is_up();
-        if same_port || incumbent_deaf {
+        if same_host || incumbent_deaf {
             self.move_host(now, sighting, orders);
         } else {
             self.contest(now, *sighting, Stake::Address, orders);

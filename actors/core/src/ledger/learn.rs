@@ -209,16 +209,16 @@ impl Ledger {
 
     pub(super) fn hold_lladdr(&mut self, segment: SegmentId, lladdr: LinkAddr) {
         if !lladdr.is_empty() {
-            *self.segment_mut(segment).holders.entry(lladdr).or_default() += 1;
+            *self.segment_mut(segment).holders.entry(lladdr.port()).or_default() += 1;
         }
     }
 
     pub(super) fn release_lladdr(&mut self, segment: SegmentId, lladdr: &LinkAddr) {
         let holders = &mut self.segment_mut(segment).holders;
-        if let Some(held) = holders.get_mut(lladdr) {
+        if let Some(held) = holders.get_mut(&lladdr.port()) {
             *held -= 1;
             if *held == 0 {
-                holders.remove(lladdr);
+                holders.remove(&lladdr.port());
             }
         }
     }

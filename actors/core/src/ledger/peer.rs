@@ -51,7 +51,7 @@ pub(crate) struct Peers {
 
 impl Peers {
     fn is_proxy(&self, now: Time, segment: SegmentId, lladdr: &LinkAddr) -> bool {
-        !self.known.is_empty() && self.known.get(&(segment, *lladdr)).is_some_and(|until| *until > now)
+        !self.known.is_empty() && self.known.get(&(segment, lladdr.port())).is_some_and(|until| *until > now)
     }
 
     /// Remembers the station as a proxy. True if it was not known as one.
@@ -122,7 +122,7 @@ impl Ledger {
         orders: &mut Vec<Order>,
     ) {
         let span = if sign == ProxySign::Disputes { AFTER_DISPUTES } else { REMEMBERED };
-        if !self.peers.expose(now, (segment, lladdr), span) {
+        if !self.peers.expose(now, (segment, lladdr.port()), span) {
             return;
         }
         orders.push(Order::Tell(Event::ProxyFound { segment, lladdr, sign }));
@@ -150,7 +150,7 @@ impl Ledger {
             Some(host) if host.is_at(segment, &lladdr) => false,
             Some(_) => true,
             None => {
-                let held = self.segment(segment).holders.get(&lladdr).copied().unwrap_or_default();
+                let held = self.segment(segment).holders.get(&lladdr.port()).copied().unwrap_or_default();
                 origin != Origin::Request || held >= OWN_ADDRESSES
             }
         }
@@ -162,11 +162,12 @@ impl Ledger {
         let Some(host) = self.hosts.get(&claimant.key) else { return };
         let (segment, lladdr, origin) = (host.segment, host.lladdr, host.origin);
         let address = claimant.key.address;
-        let station = (claimant.segment, claimant.lladdr);
+        let station = (claimant.segment, claimant.lladdr.port());
         let claimed = note(&mut self.peers.claimed, now, station, address, lladdr).len();
         let others = |parties: &BTreeMap<Ipv4Addr, LinkAddr>| parties.values().collect::<BTreeSet<_>>().len();
-        let kept = (origin == Origin::Reply)
-            .then(|| others(note(&mut self.peers.kept, now, (segment, lladdr), address, claimant.lladdr)));
+        let kept = (origin == Origin::Reply).then(|| {
+            others(note(&mut self.peers.kept, now, (segment, lladdr.port()), address, claimant.lladdr))
+        });
         if kept.is_some_and(|kept| kept >= DISPUTES) {
             self.expose(now, segment, lladdr, ProxySign::Disputes, orders);
         } else if claimed >= DISPUTES {

@@ -176,7 +176,7 @@ impl Segment {
         if is_new && self.hosts >= limits.hosts {
             return Some(Limit::Hosts);
         }
-        let held = self.holders.get(lladdr).copied().unwrap_or_default();
+        let held = self.holders.get(&lladdr.port()).copied().unwrap_or_default();
         (held >= limits.hosts_per_lladdr).then_some(Limit::HostsPerLladdr)
     }
 

@@ -229,3 +229,23 @@ fn a_claimant_that_was_found_meanwhile_does_not_move_to_where_it_is() {
     assert_eq!(log.events(), [found, moved(A, mac(9), B, mac(99))], "it is no duplicate of itself");
     assert!(bench.passes(SECOND).events().is_empty());
 }
+
+/// An IPoIB address with so many flags, of queue pair and port.
+fn port(flags: u8, pair: u8, gid: u8) -> LinkAddr {
+    let mut octets = [gid; 20];
+    octets[..4].copy_from_slice(&[flags, 0, 0, pair]);
+    LinkAddr::try_new(&octets).expect("20 octets")
+}
+
+#[test]
+fn a_host_on_infiniband_that_got_another_queue_pair_is_followed_at_once() {
+    let mut bench = Bench::new();
+    bench.links(A, Some(Link { kind: LinkKind::Ipoib, lladdr: port(0, 1, 1), ..link(A) }));
+    let with = |lladdr| super::bench::Host { lladdr, ..host(9) };
+    bench.knows(A, with(port(0, 7, 9)));
+    let log = bench.hears(A, with(port(0x80, 8, 9)).announces());
+    assert_eq!(log.events(), [moved(A, port(0, 7, 9), A, port(0x80, 8, 9))]);
+    assert_eq!(log.neighbours(), [put_neighbour(A, 9, port(0x80, 8, 9))]);
+    let log = bench.hears(A, with(port(0, 9, 10)).announces());
+    assert_eq!(log.questions(), [(A, ip(9), Some(port(0x80, 8, 9)))], "another port is another host");
+}
