@@ -6,7 +6,8 @@ use super::case::{Care, Case, Daemon, Segment};
 use super::finding::{Finding, Severity};
 use super::machine::Machine;
 
-const EVERYTHING: &str = "with proxy_arp the kernel answers for every address that its routing table sends out \
+const EVERYTHING: &str = "with proxy_arp the kernel answers for every address that its routing table sends \
+    out \
     by another interface, so by a default route for the whole Internet and for addresses of the subnet that \
     nobody has, or that live on the asker's own link: it takes their traffic";
 
@@ -71,7 +72,8 @@ fn uncovered(case: &Case, machine: &Machine, segment: &Segment) -> Vec<Finding> 
         Severity::Warning
     };
     let finding = |prefix: &ipnetwork::Ipv4Network| {
-        let why = "unlearned addresses of the prefix follow the default route, and so the kernel claims them; an \
+        let why = "unlearned addresses of the prefix follow the default route, and so the kernel claims \
+            them; an \
             unreachable route with a great metric stops that and harms no host";
         Finding::info(segment.interface(), format!("no route covers {prefix} but the default route"))
             .weighing(severity)

@@ -15,14 +15,17 @@ const MEANINGS: &[Meaning] = &[
     Meaning {
         name: "proxy_found",
         severity: Severity::Warning,
-        why: "another proxy answers on a segment: its answers teach nothing, but askers may believe it instead",
-        mend: "the log names it (proxy_found, lladdr); turn its proxying off, on a Linux router: sysctl net.ipv4.conf.all.proxy_arp=0",
+        why: "another proxy answers on a segment: its answers teach nothing, but askers may believe it \
+            instead",
+        mend: "the log names it (proxy_found, lladdr); turn its proxying off, on a Linux router: sysctl \
+            net.ipv4.conf.all.proxy_arp=0",
     },
     Meaning {
         name: "segments_joined",
         severity: Severity::Error,
         why: "two segments turned out to be one link, so nothing is proxied between them",
-        mend: "take the cable or bridge between them away, or make them one segment; the log names both (segments_joined)",
+        mend: "take the cable or bridge between them away, or make them one segment; the log names both \
+            (segments_joined)",
     },
     Meaning {
         name: "duplicate_address",
@@ -45,8 +48,10 @@ const MEANINGS: &[Meaning] = &[
     Meaning {
         name: "limit_reached",
         severity: Severity::Warning,
-        why: "hosts were not learned because a limit was reached: a flood, a sweep, or more hosts than expected",
-        mend: "the log names the limit and the sender (limit_reached); if they are rightful: limits: { … } of the segment",
+        why: "hosts were not learned because a limit was reached: a flood, a sweep, or more hosts than \
+            expected",
+        mend: "the log names the limit and the sender (limit_reached); if they are rightful: limits: { … } \
+            of the segment",
     },
     Meaning {
         name: "pin_violated",
@@ -64,7 +69,8 @@ const MEANINGS: &[Meaning] = &[
         name: "route_conflict",
         severity: Severity::Warning,
         why: "somebody else has a route to a host's address, and ours is not written while it stands",
-        mend: "the log names its protocol and metric (route_conflict); delete it, or set routes.metric to another number",
+        mend: "the log names its protocol and metric (route_conflict); delete it, or set routes.metric to \
+            another number",
     },
     Meaning {
         name: "route_refused",
@@ -76,21 +82,25 @@ const MEANINGS: &[Meaning] = &[
         name: "route_healed",
         severity: Severity::Info,
         why: "somebody deletes our routes and they are put back; each time packets may be lost",
-        mend: "find out who: ip monitor route; systemd-networkd: ManageForeignRoutes=no; NetworkManager: leave the interface unmanaged",
+        mend: "find out who: ip monitor route; systemd-networkd: ManageForeignRoutes=no; NetworkManager: \
+            leave the interface unmanaged",
     },
 ];
 
 pub(super) fn check(daemon: &Daemon) -> Vec<Finding> {
     match daemon {
         Daemon::Running(running) => noticed(running),
-        Daemon::Absent(reason) => vec![
-            Finding::info("daemon", reason)
-                .why("hosts and routes were not compared with what a daemon knows; its settings are told as it will make them"),
-        ],
+        Daemon::Absent(reason) => vec![Finding::info("daemon", reason).why(
+            "hosts and routes were not compared with what a daemon knows; its settings are told \
+                    as it will make them",
+        )],
         Daemon::Silent(reason) => vec![
             Finding::warning("daemon", format!("it could not be asked what it knows: {reason}"))
                 .why("whether every host has its route is known by comparing with what the daemon wants")
-                .mend("run the doctor as root or as a member of the socket's group, or name the socket: --control PATH"),
+                .mend(
+                    "run the doctor as root or as a member of the socket's group, or name the socket: \
+                    --control PATH",
+                ),
         ],
     }
 }

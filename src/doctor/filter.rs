@@ -4,7 +4,8 @@ use super::case::Case;
 use super::finding::{Finding, Severity};
 use super::machine::Machine;
 
-const WHY: &str = "hosts are answered, and then their packets between the segments are dropped here; Docker, ufw \
+const WHY: &str = "hosts are answered, and then their packets between the segments are dropped here; \
+    Docker, ufw \
     and firewalld set such a policy";
 
 pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {

@@ -55,7 +55,8 @@ fn port(machine: &Machine, link: &Link) -> Option<Finding> {
     let why = match (of, link.kind) {
         ("vrf", _) => return None,
         ("bridge", Some(LinkKind::Wifi)) => {
-            "frames that come in belong to the bridge; and a Wi-Fi station in a bridge passes on frames of its own \
+            "frames that come in belong to the bridge; and a Wi-Fi station in a bridge passes on frames of \
+                its own \
              address only, unless 4addr (WDS) is on at both ends"
         }
         ("bridge", _) => "frames that come in on a port belong to the bridge, and so do addresses and routes",
@@ -64,7 +65,8 @@ fn port(machine: &Machine, link: &Link) -> Option<Finding> {
     let mend = match link.kind {
         Some(LinkKind::Wifi) if of == "bridge" => {
             format!(
-                "a station: ip link set dev {name} nomaster, and keep it as a segment; an access point: interface: {above}"
+                "a station: ip link set dev {name} nomaster, and keep it as a segment; an access point: \
+                    interface: {above}"
             )
         }
         _ => format!("interface: {above}"),
@@ -81,8 +83,14 @@ fn stations_below(machine: &Machine, link: &Link) -> Vec<Finding> {
     let finding = |port: &Link| {
         let name = &port.seen.name;
         Finding::info(&link.seen.name, format!("{name}, a port of this bridge, is Wi-Fi"))
-            .why("right for an access point; a station passes on frames of its own address only, unless 4addr (WDS) is on at both ends")
-            .mend(format!("if it is a station: ip link set dev {name} nomaster, and make it a segment of its own"))
+            .why(
+                "right for an access point; a station passes on frames of its own address only, unless \
+                4addr (WDS) is on at both ends",
+            )
+            .mend(format!(
+                "if it is a station: ip link set dev {name} nomaster, and make it a segment of \
+                its own"
+            ))
     };
     ports.map(finding).collect()
 }
@@ -94,7 +102,10 @@ fn source(case: &Case, machine: &Machine, segment: &Segment, link: &Link) -> Opt
             return None;
         }
         let finding = Finding::error(name, format!("source {source} is not an address of this machine"))
-            .why("the kernel refuses routes with a preferred source that it does not have, so the segment is not served")
+            .why(
+                "the kernel refuses routes with a preferred source that it does not have, so the segment \
+                is not served",
+            )
             .mend(format!("ip addr add {source}/32 dev {name}, or another source:"));
         return Some(finding);
     }
@@ -108,11 +119,15 @@ fn source(case: &Case, machine: &Machine, segment: &Segment, link: &Link) -> Opt
             machine.name_of(other.interface),
             other.network
         );
-        let why = "routes have no preferred source here and probes no sender, unless source: names one; some hosts do not answer those";
+        let why = "routes have no preferred source here and probes no sender, unless source: names one; \
+            some hosts do not answer those";
         return Some(Finding::info(name, found).why(why).mend(format!("source: {}", other.network.ip())));
     }
     let finding = Finding::info(name, "no interface has an address of the domain")
-        .why("probes go out without a sender address, which some hosts do not answer, and this machine itself is not reached by the hosts")
+        .why(
+            "probes go out without a sender address, which some hosts do not answer, and this machine \
+            itself is not reached by the hosts",
+        )
         .mend(format!("ip addr add ADDRESS/32 dev {name} (the same address may be on all segments)"));
     Some(finding)
 }
@@ -133,7 +148,10 @@ fn kind(machine: &Machine, segment: &Segment, link: &Link) -> Finding {
     let made = link.seen.created_as.as_deref().map_or(String::new(), |kind| format!(" ({kind})"));
     let Some(kind) = segment.plan.kind.or(link.kind) else {
         return Finding::error(name, format!("{name}{made} is no link with ARP"))
-            .why("ARP is understood on Ethernet, Wi-Fi and IPoIB; a loopback, tunnel or point-to-point link has none")
+            .why(
+                "ARP is understood on Ethernet, Wi-Fi and IPoIB; a loopback, tunnel or point-to-point \
+                link has none",
+            )
             .mend("interface: another one; a tunnel needs a route and no ARP");
     };
     let found = format!("{}{made}, MTU {}", kind.as_str(), link.seen.mtu);
@@ -147,14 +165,17 @@ fn kind(machine: &Machine, segment: &Segment, link: &Link) -> Finding {
     }
     let why = match kind {
         LinkKind::Wifi if !machine.wireless => {
-            "the kernel has no cfg80211, so nl80211 does not tell who comes and goes; it is served as a link whose clients sleep"
+            "the kernel has no cfg80211, so nl80211 does not tell who comes and goes; it is served as a \
+                link whose clients sleep"
         }
         LinkKind::Ethernet => "can be bridged, too; where that is possible no proxy is needed",
         LinkKind::Wifi => {
-            "a station sends frames of its own address only, so it cannot be bridged; its clients sleep, and are asked with more patience"
+            "a station sends frames of its own address only, so it cannot be bridged; its clients sleep, \
+                and are asked with more patience"
         }
         LinkKind::Ipoib => {
-            "has addresses of 20 octets and cannot be bridged, nor carry VLANs or macvlans; proxying is the only way to join it"
+            "has addresses of 20 octets and cannot be bridged, nor carry VLANs or macvlans; proxying is \
+                the only way to join it"
         }
     };
     Finding::info(name, found).why(why)

@@ -82,7 +82,8 @@ fn overtaking(case: &Case, machine: &Machine, rule: &Rule) -> Option<Finding> {
         .weighing(severity)
         .why("packets that find a route there never come to the daemon's routes")
         .mend(format!(
-            "move the daemon's table before it: ip rule add lookup {} priority {}; or set routes.table: {other}",
+            "move the daemon's table before it: ip rule add lookup {} priority {}; or set routes.table: \
+                {other}",
             case.routes.table,
             priority.saturating_sub(1)
         ));
@@ -117,18 +118,36 @@ fn connected(case: &Case, machine: &Machine) -> Vec<Finding> {
 fn stranger(network: Ipv4Network, names: &[&str]) -> Finding {
     let by = names.join(", ");
     Finding::warning(by.clone(), format!("{network} is connected to {by}, which is no segment of the domain"))
-        .why("addresses of the prefix that are not learned are looked for there, and its hosts are not joined with the others")
-        .mend(format!("make {by} a segment, or take its address of that network away: ip addr show dev {}", names[0]))
+        .why(
+            "addresses of the prefix that are not learned are looked for there, and its hosts are not \
+            joined with the others",
+        )
+        .mend(format!(
+            "make {by} a segment, or take its address of that network away: ip addr show dev \
+            {}",
+            names[0]
+        ))
 }
 
 fn shared(network: Ipv4Network, names: &[&str]) -> Finding {
     let last = names.last().copied().unwrap_or_default();
-    Finding::warning(names.join(", "), format!("{network} is connected to {} at the same time", names.join(" and ")))
-        .why("the kernel itself looks for addresses that are not learned on one of them only, whichever comes first; hosts with a /32 route are found all the same")
-        .mend(format!(
-            "give the address as a /32, or without its network: ip addr change ADDRESS/{} dev {last} noprefixroute",
-            network.prefix()
-        ))
+    Finding::warning(
+        names.join(", "),
+        format!(
+            "{network} is connected to {} at the same \
+        time",
+            names.join(" and ")
+        ),
+    )
+    .why(
+        "the kernel itself looks for addresses that are not learned on one of them only, whichever \
+            comes first; hosts with a /32 route are found all the same",
+    )
+    .mend(format!(
+        "give the address as a /32, or without its network: ip addr change ADDRESS/{} dev {last} \
+                noprefixroute",
+        network.prefix()
+    ))
 }
 
 #[cfg(test)]

@@ -38,7 +38,10 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
         let found = format!("{used} entries in use, gc_thresh2 = {soft}, gc_thresh3 = {hard}");
         findings.push(
             Finding::warning("neighbours", found)
-                .why("above gc_thresh2 entries are thrown away after 5 s, and at gc_thresh3 new neighbours are refused (\"neighbour table overflow\"); all network namespaces count together")
+                .why(
+                    "above gc_thresh2 entries are thrown away after 5 s, and at gc_thresh3 new neighbours \
+                    are refused (\"neighbour table overflow\"); all network namespaces count together",
+                )
                 .mend(larger(used)),
         );
     }
@@ -58,7 +61,8 @@ fn expected(case: &Case, most: u64, soft: u64, larger: impl Fn(u64) -> String) -
     let severity = if kernel_asks { Severity::Warning } else { Severity::Info };
     let found = format!("up to {hosts} hosts in the prefixes, gc_thresh2 = {soft}");
     let why = if kernel_asks {
-        "where the kernel answers, it also looks for hosts by itself, an entry each; more than gc_thresh2 are thrown away again"
+        "where the kernel answers, it also looks for hosts by itself, an entry each; more than gc_thresh2 \
+            are thrown away again"
     } else {
         GC_THRESH
     };

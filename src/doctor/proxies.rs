@@ -11,8 +11,14 @@ use super::probe::Probed;
 pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
     let Some(probed) = &machine.probed else {
         let finding = Finding::info("proxies", "nobody was asked: a diagnosis sends no frames unasked")
-            .why("another proxy on a segment (a router with proxy_arp, a second daemon) takes traffic for addresses that are not its own")
-            .mend("arpherd doctor --probe sends a few ARP questions for addresses that nobody has, and names who answers");
+            .why(
+                "another proxy on a segment (a router with proxy_arp, a second daemon) takes traffic for \
+                addresses that are not its own",
+            )
+            .mend(
+                "arpherd doctor --probe sends a few ARP questions for addresses that nobody has, and \
+                names who answers",
+            );
         return vec![finding];
     };
     probed.iter().flat_map(|segment| on_segment(case, machine, segment)).collect()
@@ -61,9 +67,13 @@ fn station(case: &Case, machine: &Machine, interface: &str, lladdr: &str, addres
             ));
     }
     Finding::warning(interface, found)
-        .why("it is a proxy that claims everything: hosts that ask for each other may believe it, and what it answers first is sent there")
+        .why(
+            "it is a proxy that claims everything: hosts that ask for each other may believe it, and what \
+            it answers first is sent there",
+        )
         .mend(format!(
-            "find it (bridge fdb show | grep {lladdr}, or the switch's table) and turn its proxying off; on Linux: sysctl -w net.ipv4.conf.all.proxy_arp=0"
+            "find it (bridge fdb show | grep {lladdr}, or the switch's table) and turn its proxying off; \
+                on Linux: sysctl -w net.ipv4.conf.all.proxy_arp=0"
         ))
 }
 

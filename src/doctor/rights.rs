@@ -5,7 +5,8 @@ use arpherd_actors::io::process::{Capability, Rights};
 use super::case::Daemon;
 use super::finding::Finding;
 
-const SERVICE: &str = "run it by configs/arpherd.service, or as root, or: setcap cap_net_admin,cap_net_raw+ep $(command -v arpherd)";
+const SERVICE: &str = "run it by configs/arpherd.service, or as root, or: setcap \
+    cap_net_admin,cap_net_raw+ep $(command -v arpherd)";
 const ENTERING: &str =
     "AmbientCapabilities=CAP_SYS_ADMIN and the same in CapabilityBoundingSet= of the unit, or no netns:";
 

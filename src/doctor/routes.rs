@@ -52,20 +52,41 @@ fn wanted(case: &Case, machine: &Machine, running: &Running) -> Vec<Finding> {
             "installed" | "cover" if !machine.routes.iter().any(|there| is_it(machine, route, there)) => {
                 let by = route.interface.as_ref().map_or(String::new(), |name| format!(" by {name}"));
                 findings.push(
-                    Finding::error(subject, format!("the route{by} that the daemon wants is not in table {}", route.table))
-                        .why("packets for the address take another way, or none; the daemon puts back what others delete, so either it is about to, or it did not notice")
-                        .mend(format!("look who deletes it: ip monitor route; put it back: ip route replace {}", written(route))),
+                    Finding::error(
+                        subject,
+                        format!(
+                            "the route{by} that the daemon wants is not in table \
+                        {}",
+                            route.table
+                        ),
+                    )
+                    .why(
+                        "packets for the address take another way, or none; the daemon puts back what \
+                            others delete, so either it is about to, or it did not notice",
+                    )
+                    .mend(format!(
+                        "look who deletes it: ip monitor route; put it back: ip route \
+                            replace {}",
+                        written(route)
+                    )),
                 );
             }
             "refused" => findings.push(
                 Finding::error(subject, "the kernel refuses the route that the daemon wants")
-                    .why("the host is known and cannot be reached from the other segments; the log has the kernel's words (route_refused)")
+                    .why(
+                        "the host is known and cannot be reached from the other segments; the log has the \
+                        kernel's words (route_refused)",
+                    )
                     .mend(format!("try by hand and see why: ip route add {}", written(route))),
             ),
             "conflict" => findings.push(
                 Finding::warning(subject, "somebody else's route is in the place of the daemon's")
                     .why("a foreign route is never replaced; packets follow it, wherever it leads")
-                    .mend(format!("ip route show table {} | grep {}; delete it, or set routes.metric to another number", route.table, route.address)),
+                    .mend(format!(
+                        "ip route show table {} | grep {}; delete it, or set routes.metric to \
+                        another number",
+                        route.table, route.address
+                    )),
             ),
             _ => {}
         }
@@ -112,9 +133,13 @@ fn leftovers(case: &Case, machine: &Machine) -> Option<Finding> {
     let (protocol, table) = (case.routes.protocol, case.routes.table);
     let found = format!("{} routes of protocol {protocol} and no daemon: {}", left.len(), some(&addresses));
     let finding = Finding::warning("routes", found)
-        .why("they are left from a crash, or from an end with on_exit: keep; nobody withdraws them when their hosts move or die")
+        .why(
+            "they are left from a crash, or from an end with on_exit: keep; nobody withdraws them when \
+            their hosts move or die",
+        )
         .mend(format!(
-            "start arpherd, which takes them over; or take them away: ip route flush table {table} proto {protocol}"
+            "start arpherd, which takes them over; or take them away: ip route flush table {table} proto \
+                {protocol}"
         ));
     Some(finding)
 }
@@ -148,7 +173,8 @@ fn foreign(case: &Case, machine: &Machine) -> Vec<Finding> {
                 maker(protocol, metric)
             ))
             .mend(format!(
-                "stop whoever makes them, then: ip route del {example} proto {protocol} metric {metric} table {table} (each of them)"
+                "stop whoever makes them, then: ip route del {example} proto {protocol} metric {metric} \
+                    table {table} (each of them)"
             ))
     };
     groups.into_iter().map(finding).collect()

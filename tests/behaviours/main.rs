@@ -11,6 +11,7 @@ mod c_subnet;
 mod d_discovery;
 mod d_fillarpd;
 mod d_restart;
+mod doctor;
 mod entries;
 mod links;
 mod marks;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         d_discovery::tests,
         d_fillarpd::tests,
         d_restart::tests,
+        doctor::tests,
         entries::tests,
         links::tests,
         marks::tests,

@@ -105,6 +105,11 @@ impl Config {
         self
     }
 
+    /// Its text, as YAML.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// How to start arpherd with it; JSON records of every level.
     pub(crate) fn launch(&self, ns: &Netns) -> Launch {
         Launch::new(ns, binary()).config("yaml", &self.0).args(&[

@@ -1,0 +1,160 @@
+//! `arpherd doctor` on machines on which something is really wrong: each fault is made, found by the built
+//! program, and, where that is a setting, mended by the very command it prints.
+
+mod place;
+mod routes;
+mod settings;
+
+use std::fs;
+
+use arpherd_lab::{Daemon, Failure, Host, Launch, Mac, Netns, Result};
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use crate::rig::{Config, Rig, SUBNET, binary, introduce, ip, wait_event};
+use crate::test;
+
+pub(crate) fn tests() -> Vec<Trial> {
+    let own = vec![
+        test("doctor_has_nothing_to_complain_of_beside_a_daemon_in_order", in_order),
+        test("doctor_needs_to_be_told_what_to_look_at", nothing_said),
+        test("doctor_tells_what_the_daemon_noticed", noticed),
+    ];
+    [own, settings::tests(), routes::tests(), place::tests()].into_iter().flatten().collect()
+}
+
+const LINKS: [&str; 2] = ["eth0", "eth1"];
+
+/// What a doctor said.
+struct Told {
+    code: Option<i32>,
+    findings: Vec<Value>,
+}
+
+impl Told {
+    fn of(output: &Failure) -> Self {
+        let findings =
+            serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        Self { code: output.code, findings }
+    }
+
+    /// What a check said of a subject, as far as it is this bad.
+    fn said(&self, severity: &str, check: &str, subject: &str) -> Vec<&Value> {
+        let fits = |finding: &&Value| {
+            finding["severity"] == severity && finding["check"] == check && finding["subject"] == subject
+        };
+        self.findings.iter().filter(fits).collect()
+    }
+
+    /// The only one of these whose field `found` contains the text.
+    ///
+    /// # Panics
+    /// When there is none or there are several.
+    fn one(&self, severity: &str, check: &str, subject: &str, found: &str) -> &Value {
+        let mut said = self.said(severity, check, subject);
+        said.retain(|finding| finding["found"].as_str().is_some_and(|text| text.contains(found)));
+        assert_eq!(said.len(), 1, "{severity} {check} {subject} {found} in {:#?}", self.findings);
+        said[0]
+    }
+
+    /// How many findings are this bad.
+    fn count(&self, severity: &str) -> usize {
+        self.findings.iter().filter(|finding| finding["severity"] == severity).count()
+    }
+
+    /// Nothing of this check is worse than a note.
+    fn well(&self, check: &str) -> bool {
+        let bad = |finding: &&Value| {
+            finding["check"] == check && (finding["severity"] == "warning" || finding["severity"] == "error")
+        };
+        self.findings.iter().filter(bad).count() == 0
+    }
+}
+
+/// A doctor without a daemon, on both links of the rig.
+fn doctor(ns: &Netns, args: &[&str]) -> Result<Told> {
+    let links = ["doctor", "eth0", "eth1", "--prefix", SUBNET, "--json"];
+    Ok(Told::of(&Launch::new(ns, binary()).args(&links).args(args).run()?))
+}
+
+/// A doctor with a configuration and no daemon.
+fn doctor_with(ns: &Netns, config: &Config) -> Result<Told> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("arpherd.yaml");
+    fs::write(&file, config.text()).expect("written");
+    let file = file.display().to_string();
+    Ok(Told::of(&Launch::new(ns, binary()).args(&["doctor", "--config", &file, "--json"]).run()?))
+}
+
+/// A doctor beside the daemon that is told nothing.
+fn beside(daemon: &Daemon) -> Result<Told> {
+    Ok(Told::of(&daemon.run_cli(&["doctor", "--json"])?))
+}
+
+/// The rig with its links forwarding and ICMP redirects off: nothing is left to set.
+fn ready_rig() -> Result<Rig> {
+    let rig = Rig::new()?;
+    for link in LINKS {
+        rig.r.set_sysctl(&format!("ipv4/conf/{link}/forwarding"), "1")?;
+        rig.r.set_sysctl(&format!("ipv4/conf/{link}/accept_redirects"), "0")?;
+    }
+    Ok(rig)
+}
+
+fn in_order() -> Result<()> {
+    let rig = Rig::new()?;
+    let (a, b) = (rig.left(10)?, rig.right(20)?);
+    let daemon = Config::common().start(&rig.r)?;
+    introduce(&a, &rig.r, "eth0")?;
+    introduce(&b, &rig.r, "eth1")?;
+    for told in
+        [beside(&daemon)?, doctor(&rig.r, &["--control", &daemon.control_path().display().to_string()])?]
+    {
+        assert_eq!(
+            (told.code, told.count("error"), told.count("warning")),
+            (Some(0), 0, 0),
+            "{:#?}",
+            told.findings
+        );
+        let fields = ["check", "found", "mend", "severity", "subject", "why"];
+        for finding in &told.findings {
+            let object = finding.as_object().expect("an object");
+            assert_eq!(object.keys().map(String::as_str).collect::<Vec<_>>(), fields);
+        }
+    }
+    let text = daemon.run_cli(&["doctor"])?.stdout;
+    assert!(text.lines().last().is_some_and(|line| line.starts_with("0 errors, 0 warnings, ")), "{text}");
+    Ok(())
+}
+
+fn nothing_said() -> Result<()> {
+    let ns = Netns::new("r")?;
+    let run = |args: &[&str]| Launch::new(&ns, binary()).args(args).run();
+    let nobody = run(&["doctor"])?;
+    assert_eq!(nobody.code, Some(64), "{nobody:?}");
+    assert!(
+        nobody.stderr.starts_with("arpherd: doctor: expected --config FILE, names of interfaces"),
+        "{nobody:?}"
+    );
+    assert_eq!(run(&["doctor", "eth0", "--config", "a.yaml"])?.code, Some(64));
+    assert_eq!(run(&["doctor", "--config", "/nowhere/a.yaml"])?.code, Some(78));
+    Ok(())
+}
+
+fn noticed() -> Result<()> {
+    let rig = Rig::new()?;
+    let a = rig.left(10)?;
+    let mut b = Host::new("other", &format!("{}/24", ip(10)))?.with_mac(Mac([2, 0, 0, 0, 0, 0x10]));
+    b.attach_to(&rig.right)?;
+    let daemon = Config::common().start(&rig.r)?;
+    introduce(&a, &rig.r, "eth0")?;
+    b.announce()?;
+    wait_event(&daemon, "duplicate_address", |_| true);
+    rig.r.down("eth1")?;
+    wait_event(&daemon, "segment_down", |_| true);
+    let told = beside(&daemon)?;
+    told.one("warning", "daemon", "daemon", "duplicate_address");
+    told.one("warning", "daemon", "eth1", "admin_down");
+    told.one("error", "links", "eth1", "it is set down");
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! What lies around the segments: packet filters, other proxies, links, rights, namespaces.
+
+use arpherd_lab::{Capture, Host, Launch, Netns, Result, Segment};
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use super::{Told, doctor, doctor_with, ready_rig};
+use crate::rig::{Config, ROUTER, Rig, SUBNET, binary, ip};
+use crate::test;
+
+pub(super) fn tests() -> Vec<Trial> {
+    vec![
+        test("doctor_finds_a_chain_that_drops_what_is_forwarded", dropped_by_nftables),
+        test("doctor_finds_a_policy_of_the_older_filter", dropped_by_iptables),
+        test("doctor_names_another_proxy_only_if_it_may_ask", another_proxy),
+        test("doctor_finds_different_mtus", mtu),
+        test("doctor_tells_links_apart", links),
+        test("doctor_finds_rights_missing", rights),
+        test("doctor_looks_into_other_namespaces", namespaces),
+    ]
+}
+
+/// linux/capability.h
+const CAP_NET_ADMIN: u32 = 12;
+
+fn dropped_by_nftables() -> Result<()> {
+    let rig = ready_rig()?;
+    assert!(doctor(&rig.r, &[])?.well("filter"));
+    rig.r.drop_forwarded()?;
+    let told = doctor(&rig.r, &[])?;
+    assert_eq!(told.code, Some(2));
+    let finding = told.one("error", "filter", "forwarding", "chain ip filter FORWARD: policy drop");
+    let mend = finding["mend"].as_str().expect("a text");
+    assert!(mend.contains("iptables -I FORWARD -i eth0 -o eth1 -j ACCEPT"), "{mend}");
+    Ok(())
+}
+
+fn dropped_by_iptables() -> Result<()> {
+    let rig = ready_rig()?;
+    rig.r.drop_forwarded_by_iptables()?;
+    let told = doctor(&rig.r, &[])?;
+    assert_eq!(told.code, Some(2), "{:#?}", told.findings);
+    told.one("error", "filter", "forwarding", "chain FORWARD of ip_tables: policy drop, 0 rules");
+    Ok(())
+}
+
+/// A host that answers for everything, as a kernel with `proxy_arp` and a default route elsewhere does.
+fn claimant(segment: &Segment) -> Result<Host> {
+    let mut host = Host::new("claimant", &format!("{}/24", ip(66)))?;
+    host.attach_to(segment)?;
+    host.ns.dummy("away")?;
+    host.ns.up("away")?;
+    host.ns.route("default", None, Some("away"))?;
+    host.ns.set_sysctl(&format!("ipv4/conf/{}/forwarding", host.ifname), "1")?;
+    host.ns.set_sysctl(&format!("ipv4/conf/{}/proxy_arp", host.ifname), "1")?;
+    Ok(host)
+}
+
+fn another_proxy() -> Result<()> {
+    let rig = ready_rig()?;
+    let proxy = claimant(&rig.left)?;
+    let quiet = Capture::start(&rig.r, "eth0")?;
+    let told = doctor(&rig.r, &[])?;
+    told.one("info", "proxies", "proxies", "nobody was asked");
+    assert_eq!((told.code, quiet.arps()), (Some(0), Vec::new()), "unasked, nothing is sent");
+    let told = doctor(&rig.r, &["--probe"])?;
+    assert_eq!(told.code, Some(1), "{:#?}", told.findings);
+    let finding = told.one("warning", "proxies", "eth0", "answers for");
+    assert!(
+        finding["found"].as_str().is_some_and(|text| text.contains(&proxy.mac().to_string())),
+        "{finding:#}"
+    );
+    assert_eq!(told.said("warning", "proxies", "eth1"), [] as [&Value; 0]);
+    assert!(quiet.arps().iter().any(|arp| arp.spa == ROUTER && arp.sha == rig.mac("eth0")));
+    Ok(())
+}
+
+fn mtu() -> Result<()> {
+    let rig = ready_rig()?;
+    rig.r.set_mtu("eth1", 1280)?;
+    let told = doctor(&rig.r, &[])?;
+    let finding = told.one("warning", "mtu", "join", "eth1 1280, eth0 1500");
+    assert!(finding["mend"].as_str().is_some_and(|mend| mend.contains("ip link set dev eth0 mtu 1280")));
+    assert_eq!(told.code, Some(1));
+    Ok(())
+}
+
+fn links() -> Result<()> {
+    let rig = ready_rig()?;
+    rig.r.bridge("br0")?;
+    rig.r.enslave("eth1", "br0")?;
+    rig.r.down("eth0")?;
+    let told = doctor(&rig.r, &["eth9", "lo"])?;
+    assert_eq!(told.code, Some(2));
+    told.one("error", "links", "eth0", "it is set down");
+    assert_eq!(told.one("error", "links", "eth1", "port of the bridge br0")["mend"], "interface: br0");
+    told.one("error", "links", "eth9", "there is no interface eth9");
+    told.one("error", "links", "lo", "no link with ARP");
+    let rig = ready_rig()?;
+    rig.left.ns.down(&rig.left_port)?;
+    doctor(&rig.r, &[])?.one("warning", "links", "eth0", "it has no carrier");
+    let config = Config::of(SUBNET).segment("eth0", &[("source", "10.9.0.7")]).segment("eth1", &[]);
+    doctor_with(&rig.r, &config)?.one("error", "links", "eth0", "source 10.9.0.7 is not an address");
+    Ok(())
+}
+
+fn rights() -> Result<()> {
+    let rig = ready_rig()?;
+    let args = ["doctor", "eth0", "eth1", "--prefix", SUBNET, "--json"];
+    let launch = Launch::new(&rig.r, binary()).args(&args).without(CAP_NET_ADMIN);
+    let told = Told::of(&launch.run()?);
+    assert_eq!(told.code, Some(1), "{:#?}", told.findings);
+    told.one("warning", "rights", "this process", "it lacks CAP_NET_ADMIN");
+    told.one("info", "filter", "forwarding", "nf_tables could not be looked at");
+    assert_eq!(told.said("warning", "rights", "this process").len(), 1, "it has CAP_NET_RAW");
+    Ok(())
+}
+
+fn namespaces() -> Result<()> {
+    let own = Netns::new("own")?;
+    let rig = Rig::named("doctored")?;
+    rig.r.publish()?;
+    let keys = [("netns", "doctored"), ("sysctl", "leave")];
+    let config = Config::of(SUBNET).segment("eth0", &keys).segment("eth1", &keys);
+    let told = doctor_with(&own, &config)?;
+    assert_eq!(told.code, Some(2));
+    let finding = told.one("error", "settings", "eth0 in netns doctored", "forwarding = 0");
+    let mend = "there (ip netns exec doctored sh): sysctl -w net.ipv4.conf.eth0.forwarding=1";
+    assert_eq!(finding["mend"], mend);
+    let keys = [("netns", "nowhere")];
+    let config = Config::of(SUBNET).segment("eth0", &keys).segment("eth1", &keys);
+    let told = doctor_with(&own, &config)?;
+    told.one("error", "links", "netns nowhere", "there is no network namespace nowhere");
+    Ok(())
+}

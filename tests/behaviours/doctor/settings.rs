@@ -1,0 +1,116 @@
+//! Settings: what the daemon will see to, what nobody will, and what makes the kernel claim everything.
+
+use arpherd_lab::{Netns, Result};
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use super::{beside, doctor_with, ready_rig};
+use crate::rig::{Config, Rig, SOON, SUBNET, ip};
+use crate::test;
+
+pub(super) fn tests() -> Vec<Trial> {
+    vec![
+        test("doctor_tells_what_the_daemon_will_set_and_what_nobody_will", settings_to_come),
+        test("doctor_prescribes_settings_that_mend", settings_mended),
+        test("doctor_knows_what_a_kernel_that_answers_needs", kernel_mode),
+        test("b6_doctor_warns_of_a_kernel_that_claims_everything", b6_claims),
+    ]
+}
+
+fn settings_to_come() -> Result<()> {
+    let rig = Rig::new()?;
+    let told = doctor_with(&rig.r, &Config::common())?;
+    assert_eq!(told.code, Some(0), "the daemon will see to it: {:#?}", told.findings);
+    let finding = told.one("info", "settings", "eth0", "forwarding = 0");
+    assert!(
+        finding["mend"].as_str().is_some_and(|mend| mend.starts_with("nothing to do: the daemon sets this"))
+    );
+    let told = doctor_with(&rig.r, &Config::common_with(&[("sysctl", "leave")]))?;
+    assert_eq!(told.code, Some(2), "nobody will see to it");
+    told.one("error", "settings", "eth1", "forwarding = 0");
+    Ok(())
+}
+
+/// Does what a finding prescribes, which is `sysctl -w NAME=VALUE …`.
+fn take(ns: &Netns, finding: &Value) -> Result<()> {
+    let mend = finding["mend"].as_str().expect("a text");
+    let writes = mend.strip_prefix("sysctl -w net.").unwrap_or_else(|| panic!("no setting: {mend}"));
+    for write in writes.split(" net.") {
+        let (name, value) = write.split_once('=').expect("NAME=VALUE");
+        ns.set_sysctl(&name.replace('.', "/"), value)?;
+    }
+    Ok(())
+}
+
+fn settings_mended() -> Result<()> {
+    // The router's address is shared as a /32, so what silences it matters.
+    let faults = [
+        ("ipv4/conf/eth0/forwarding", "0", "forwarding = 0", "error"),
+        ("ipv4/conf/all/proxy_arp", "1", "all.proxy_arp = 1", "error"),
+        ("ipv4/conf/eth0/proxy_arp_pvlan", "1", "eth0.proxy_arp_pvlan = 1", "error"),
+        ("ipv4/conf/all/rp_filter", "1", "all.rp_filter = 1", "warning"),
+        ("ipv4/conf/eth0/accept_redirects", "1", "eth0.accept_redirects = 1", "warning"),
+        ("ipv4/conf/all/arp_ignore", "2", "all.arp_ignore = 2", "warning"),
+        ("ipv4/conf/eth0/arp_filter", "1", "eth0.arp_filter = 1", "warning"),
+    ];
+    for (path, value, found, severity) in faults {
+        let rig = ready_rig()?;
+        let config = Config::common_with(&[("sysctl", "leave")]);
+        assert!(doctor_with(&rig.r, &config)?.well("settings"), "before {path}");
+        rig.r.set_sysctl(path, value)?;
+        let told = doctor_with(&rig.r, &config)?;
+        assert_eq!(told.code, Some(if severity == "error" { 2 } else { 1 }), "{path}");
+        take(&rig.r, told.one(severity, "settings", "eth0", found))?;
+        let told = doctor_with(&rig.r, &config)?;
+        assert_eq!(told.said(severity, "settings", "eth0"), [] as [&Value; 0], "after what mends {path}");
+    }
+    Ok(())
+}
+
+fn kernel_mode() -> Result<()> {
+    let rig = ready_rig()?;
+    let config = Config::of(SUBNET)
+        .segment("eth0", &[("answer", "kernel"), ("sysctl", "leave")])
+        .segment("eth1", &[("private_vlan", "open"), ("sysctl", "leave")]);
+    rig.r.set_sysctl("ipv4/neigh/eth0/proxy_delay", "80")?;
+    rig.r.set_sysctl("ipv4/neigh/eth0/proxy_qlen", "3")?;
+    rig.r.set_sysctl("ipv4/conf/eth0/medium_id", "7")?;
+    let told = doctor_with(&rig.r, &config)?;
+    let findings = [
+        ("error", "eth0", "proxy_arp = 0"),
+        ("warning", "eth0", "proxy_delay = 80"),
+        ("warning", "eth0", "proxy_qlen = 3"),
+        ("warning", "eth0", "medium_id = 7"),
+        ("warning", "eth1", "send_redirects = 1"),
+    ];
+    for (severity, link, found) in findings {
+        take(&rig.r, told.one(severity, "settings", link, found))?;
+    }
+    let told = doctor_with(&rig.r, &config)?;
+    assert!(told.well("settings"), "{:#?}", told.findings);
+    assert_eq!(rig.r.sysctl("ipv4/conf/eth0/proxy_arp")?, "1");
+    Ok(())
+}
+
+fn b6_claims() -> Result<()> {
+    let rig = ready_rig()?;
+    let host = rig.left(10)?;
+    rig.r.set_sysctl("ipv4/conf/eth0/proxy_arp", "1")?;
+    let config = Config::common_with(&[("sysctl", "leave")]);
+    assert!(doctor_with(&rig.r, &config)?.well("claims"), "there is nothing to claim yet");
+    rig.r.route(&format!("{}/32", ip(254)), None, Some("eth1"))?;
+    rig.r.route("default", Some(ip(254)), Some("eth1"))?;
+    // The kernel does claim it: so the fault is there.
+    let claimed = host.wire()?.ask(&host.question([1, 1, 1, 1].into()), SOON);
+    assert!(!claimed.is_empty(), "the kernel answers for 1.1.1.1");
+    let told = doctor_with(&rig.r, &config)?;
+    told.one("warning", "claims", "eth0", "the default route leaves by eth1");
+    told.one("warning", "claims", "eth0", "no route covers 10.9.0.0/24");
+    assert_ne!(told.code, Some(0));
+    // A daemon that leaves the settings alone does not end it, and its cover ends only half of it.
+    let daemon = config.start(&rig.r)?;
+    let told = beside(&daemon)?;
+    told.one("warning", "claims", "eth0", "the default route leaves by eth1");
+    assert_eq!(told.said("warning", "claims", "eth0").len(), 1, "{:#?}", told.findings);
+    Ok(())
+}
