@@ -241,11 +241,6 @@ impl<'m> Reader<'m> {
         self.merged.origin(path)
     }
 
-    /// Whether there is a problem with the value at this path already.
-    pub(crate) fn has_problem(&self, path: &KeyPath) -> bool {
-        self.problems.iter().any(|problem| problem.key.as_ref() == Some(path))
-    }
-
     /// Notes a problem with the value at this path.
     pub(crate) fn problem(&mut self, path: &KeyPath, text: String) {
         self.problems.push(Problem { origin: self.merged.origin(path), key: Some(path.clone()), text });

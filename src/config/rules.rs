@@ -27,6 +27,7 @@ pub(crate) fn check(reader: &mut Reader<'_>, config: &Config, drop_in: bool) {
     if segments > MOST_SEGMENTS {
         reader.problem(&domains, format!("found {segments} segments, expected at most {MOST_SEGMENTS}"));
     }
+    let misnamed = spaces::misnamed(reader);
     for domain in &config.domains {
         let path = domains.key(&domain.name);
         no_nesting(reader, &path.key("prefixes"), &domain.prefixes);
@@ -38,7 +39,7 @@ pub(crate) fn check(reader: &mut Reader<'_>, config: &Config, drop_in: bool) {
             answering::check(reader, &path, segment, domain);
         }
         stations::check(reader, &path, domain);
-        spaces::one_netns(reader, &path, domain);
+        spaces::one_netns(reader, &path, domain, &misnamed);
     }
     spaces::apart(reader, &domains, config);
 }

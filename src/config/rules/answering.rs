@@ -1,6 +1,6 @@
 //! Rules between `answer` and what else is said about answering.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use arpherd_core::plan::{Answer, Groups, KernelProxy, PrivateVlan};
 use ipnetwork::Ipv4Network;
@@ -57,7 +57,7 @@ fn published(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment) {
 
 /// How many addresses the networks hold, those of nested ones counted once.
 fn count(networks: &[Ipv4Network]) -> u64 {
-    let inner: Vec<usize> = nested(networks).into_iter().map(|(inner, _)| inner).collect();
+    let inner: HashSet<usize> = nested(networks).into_iter().map(|(inner, _)| inner).collect();
     let outer = networks.iter().enumerate().filter(|(place, _)| !inner.contains(place));
     outer.map(|(_, network)| u64::from(network.size())).sum()
 }

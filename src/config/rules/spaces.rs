@@ -12,12 +12,22 @@ use crate::config::reader::Reader;
 const WHY: &str = "a domain's segments lie in one network namespace, because it is that one's kernel that \
                    forwards between them";
 
+/// The segments' `netns` that are no names. That has been told; where those were to lie is not known.
+pub(super) fn misnamed(reader: &Reader<'_>) -> HashSet<KeyPath> {
+    let paths = reader.problems.iter().filter_map(|problem| problem.key.as_ref());
+    paths.filter(|path| path.last_key() == Some("netns")).cloned().collect()
+}
+
 /// A domain's segments lie in one network namespace.
-pub(super) fn one_netns(reader: &mut Reader<'_>, path: &KeyPath, domain: &Domain) {
+pub(super) fn one_netns(
+    reader: &mut Reader<'_>,
+    path: &KeyPath,
+    domain: &Domain,
+    misnamed: &HashSet<KeyPath>,
+) {
     let named = |space: Option<&str>| space.unwrap_or("the daemon's own").to_owned();
     let place = |name: &str| path.key("segments").key(name).key("netns");
-    // A name that is none has been told; where that segment was to lie is not known.
-    let known = domain.segments.iter().filter(|segment| !reader.has_problem(&place(&segment.name)));
+    let known = domain.segments.iter().filter(|segment| !misnamed.contains(&place(&segment.name)));
     let mut segments: Vec<_> = known.collect();
     // Of those that differ, the ones that stand further down are told.
     segments.sort_by_cached_key(|segment| line(&reader.origin(&path.key("segments").key(&segment.name))));
