@@ -39,7 +39,9 @@ fn claims(case: &Case, machine: &Machine, segment: &Segment) -> Vec<Finding> {
     let found =
         format!("the kernel answers ARP on {interface} (proxy_arp), and the default route leaves by {by}");
     let mend = if is_meant {
-        "answer: live, or answer: kernel with single entries in place of proxy_arp".to_owned()
+        "answer: live; or kernel: entries, so that the kernel answers for single addresses in place of \
+            proxy_arp"
+            .to_owned()
     } else if goes_away {
         "nothing to do: the daemon turns proxy_arp off at start".to_owned()
     } else {

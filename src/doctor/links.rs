@@ -146,7 +146,7 @@ fn no_prefix(segment: &Segment) -> Option<Finding> {
 fn kind(machine: &Machine, segment: &Segment, link: &Link) -> Finding {
     let name = segment.interface();
     let made = link.seen.created_as.as_deref().map_or(String::new(), |kind| format!(" ({kind})"));
-    let Some(kind) = segment.plan.kind.or(link.kind) else {
+    let Some(kind) = segment.plan.kind.or(link.kind).filter(|_| link.seen.arp) else {
         return Finding::error(name, format!("{name}{made} is no link with ARP"))
             .why(
                 "ARP is understood on Ethernet, Wi-Fi and IPoIB; a loopback, tunnel or point-to-point \
@@ -255,6 +255,7 @@ mod tests {
     #[test]
     fn a_link_without_arp_is_no_segment() {
         assert_eq!(worst(&machine().change("eth0", |link| link.kind = None)).0, Severity::Error);
+        assert_eq!(worst(&machine().change("eth0", |link| link.seen.arp = false)).0, Severity::Error);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arpherd_actors::io::netlink::{AnyRoute, Rule};
 use ipnetwork::Ipv4Network;
 
-use super::case::Case;
+use super::case::{Case, Segment};
 use super::finding::{Finding, Severity};
 use super::machine::Machine;
 
@@ -15,12 +15,47 @@ const KERNEL: u8 = 2;
 const MAIN: u32 = 254;
 
 pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
+    let vrfs = vrfs(case, machine);
     let mut findings = match &machine.rules {
+        // A VRF's table is looked up by the one rule for all VRFs.
+        Ok(rules) if !vrfs.is_empty() && rules.iter().any(|rule| rule.of_vrf) => Vec::new(),
         Ok(rules) => rules_of(case, machine, rules),
         Err(reason) => without_rules(case, reason),
     };
+    findings.extend(vrfs.iter().filter_map(|vrf| vrf_of(case, vrf)));
     findings.extend(connected(case, machine));
     findings
+}
+
+/// An interface of a segment in a VRF, and what that routes by.
+struct Vrf<'a> {
+    interface: &'a str,
+    name: &'a str,
+    table: u32,
+}
+
+fn vrfs<'a>(case: &'a Case, machine: &'a Machine) -> Vec<Vrf<'a>> {
+    let vrf = |segment: &'a Segment| {
+        let above = machine.link(segment.interface())?.seen.master?;
+        let above = &machine.links.iter().find(|link| link.seen.index == above)?.seen;
+        Some(Vrf { interface: segment.interface(), name: &above.name, table: above.vrf_table? })
+    };
+    case.segments.iter().filter_map(vrf).collect()
+}
+
+/// A VRF that does not come to the daemon's routes.
+fn vrf_of(case: &Case, vrf: &Vrf<'_>) -> Option<Finding> {
+    let (ours, table) = (case.routes.table, vrf.table);
+    if ours == table {
+        return None;
+    }
+    let found = format!(
+        "it is in the VRF {}, which routes by table {table}; routes.table is \
+        {ours}",
+        vrf.name
+    );
+    let why = "packets from this interface never come to the daemon's routes";
+    Some(Finding::error(vrf.interface, found).why(why).mend(format!("routes.table: {table}")))
 }
 
 fn without_rules(case: &Case, reason: &str) -> Vec<Finding> {
@@ -92,7 +127,7 @@ fn overtaking(case: &Case, machine: &Machine, rule: &Rule) -> Option<Finding> {
 
 /// Interfaces that have a network of the plan as their own.
 fn connected(case: &Case, machine: &Machine) -> Vec<Finding> {
-    let members: BTreeSet<&str> = case.segments.iter().map(super::case::Segment::interface).collect();
+    let members: BTreeSet<&str> = case.segments.iter().map(Segment::interface).collect();
     let prefixes = case.prefixes();
     let mut networks: BTreeMap<Ipv4Network, BTreeSet<&str>> = BTreeMap::new();
     for route in &machine.routes {
@@ -157,7 +192,7 @@ mod tests {
     use super::*;
 
     fn rule(priority: u32, table: u32, for_all: bool) -> Rule {
-        Rule { priority, table: Some(table), for_all }
+        Rule { priority, table: Some(table), of_vrf: false, for_all }
     }
 
     fn told(case: &Case, machine: &Machine) -> Vec<Severity> {
@@ -184,6 +219,20 @@ mod tests {
             assert_eq!(told(&case, &machine), [severity]);
         }
         machine.rules = Ok(vec![rule(0, 255, true), rule(32766, 254, true), rule(40000, 200, true)]);
+        assert_eq!(told(&case, &machine), []);
+    }
+
+    #[test]
+    fn a_segment_in_a_vrf_needs_the_table_of_the_vrf() {
+        let mut case = case(Care::Daemon);
+        let machine = machine().with_link("red").change("red", |link| link.seen.vrf_table = Some(77));
+        let above = machine.link("red").map(|link| link.seen.index);
+        let mut machine = machine.change("eth0", |link| link.seen.master = above);
+        assert_eq!(told(&case, &machine), [Severity::Error]);
+        case.routes.table = 77;
+        assert_eq!(told(&case, &machine), [Severity::Error], "no rule for VRFs, so nobody looks it up");
+        let of_vrf = Rule { priority: 1000, table: None, of_vrf: true, for_all: false };
+        machine.rules = Ok(vec![rule(0, 255, true), of_vrf, rule(32766, 254, true)]);
         assert_eq!(told(&case, &machine), []);
     }
 

@@ -85,7 +85,7 @@ pub(super) fn machine() -> Machine {
         addresses: Vec::new(),
         routes: Vec::new(),
         rules: Ok([(0, 255), (32766, 254), (32767, 253)]
-            .map(|(priority, table)| Rule { priority, table: Some(table), for_all: true })
+            .map(|(priority, table)| Rule { priority, table: Some(table), of_vrf: false, for_all: true })
             .into()),
         neighbours: Vec::new(),
         settings: BTreeMap::new(),

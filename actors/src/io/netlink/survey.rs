@@ -61,6 +61,8 @@ pub struct Rule {
     pub priority: u32,
     /// The table it looks up, if that is what it does.
     pub table: Option<u32>,
+    /// It looks up the table of the VRF that the packet's interface is in (`l3mdev`).
+    pub of_vrf: bool,
     /// It is for all packets: has neither a prefix, an interface, a mark nor another condition.
     pub for_all: bool,
 }
@@ -145,6 +147,7 @@ fn rule(bytes: &[u8]) -> Decoded<Rule> {
     // linux/fib_rules.h; libc has none of them.
     const PRIORITY: u16 = 6;
     const TABLE: u16 = 15;
+    const L3MDEV: u16 = 19;
     const SUPPRESS_GROUP: u16 = 13;
     const SUPPRESS_LENGTH: u16 = 14;
     const PROTOCOL: u16 = 21;
@@ -157,7 +160,7 @@ fn rule(bytes: &[u8]) -> Decoded<Rule> {
     }
     let [_, to, from, tos, table, ..] = *header;
     let flags = seen::number(&header[8..]).ok_or(Garbled)?;
-    let mut rule = Rule { priority: 0, table: Some(u32::from(table)), for_all: true };
+    let mut rule = Rule { priority: 0, table: Some(u32::from(table)), of_vrf: false, for_all: true };
     for (kind, payload) in attributes(rest) {
         match kind {
             PRIORITY => rule.priority = seen::number(payload).ok_or(Garbled)?,
@@ -165,11 +168,15 @@ fn rule(bytes: &[u8]) -> Decoded<Rule> {
             // -1: suppresses nothing.
             SUPPRESS_GROUP | SUPPRESS_LENGTH => rule.for_all &= seen::number(payload) == Some(u32::MAX),
             PROTOCOL | PAD => {}
+            L3MDEV => {
+                rule.of_vrf = payload.first().is_some_and(|on| *on != 0);
+                rule.for_all = false;
+            }
             _ => rule.for_all = false,
         }
     }
     rule.for_all &= to == 0 && from == 0 && tos == 0 && flags & INVERT == 0;
-    if header[7] != TO_TABLE {
+    if header[7] != TO_TABLE || rule.of_vrf {
         rule.table = None;
     }
     Ok(Some(rule))
@@ -209,9 +216,11 @@ mod tests {
                 [vec![2, 0, 0, 0, 254, 0, 0, 1, flags, 0, 0, 0], attribute(kind, &7_u32.to_ne_bytes())];
             super::rule(&bytes.concat()).expect("well-formed").expect("IPv4")
         };
-        assert_eq!(rule(0, 6), Rule { priority: 7, table: Some(254), for_all: true });
+        assert_eq!(rule(0, 6), Rule { priority: 7, table: Some(254), of_vrf: false, for_all: true });
         assert!(!rule(2, 6).for_all, "inverted");
         assert!(!rule(0, 10).for_all, "a mark");
+        let vrf = rule(0, 19);
+        assert!(vrf.of_vrf && vrf.table.is_none() && !vrf.for_all, "{vrf:?}");
     }
 
     proptest! {
