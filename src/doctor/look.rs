@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use arpherd_actors::io::iptables;
+use arpherd_actors::io::lock::served;
 use arpherd_actors::io::netlink::{NetlinkError, Reader, chains};
 use arpherd_actors::io::netns::Ground;
 use arpherd_actors::io::process::Rights;
@@ -40,6 +41,7 @@ pub(super) fn look(case: &Case, ground: &Ground) -> Result<Machine, NetlinkError
             iptables: iptables::forward().map_err(|error| error.to_string()),
         },
         wireless: Path::new("/sys/class/ieee80211").exists(),
+        served: served().map_err(|error| error.to_string()),
         probed: None,
     })
 }

@@ -30,6 +30,9 @@ pub(crate) struct Machine {
     pub(crate) filters: Filters,
     /// The kernel has cfg80211, and so nl80211.
     pub(crate) wireless: bool,
+    /// Which interfaces an arpherd serves, whatever its control socket, and under which protocol number; or
+    /// why that is not known.
+    pub(crate) served: Result<Vec<(u8, String)>, String>,
     /// What came of the questions sent; `None` if nobody asked for that.
     pub(crate) probed: Option<Vec<Probed>>,
 }

@@ -91,6 +91,7 @@ pub(super) fn machine() -> Machine {
         settings: BTreeMap::new(),
         filters: Filters { chains: Ok(Vec::new()), iptables: Ok(None) },
         wireless: true,
+        served: Ok(Vec::new()),
         probed: None,
     };
     machine =

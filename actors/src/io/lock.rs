@@ -88,6 +88,26 @@ impl Lock {
     }
 }
 
+/// Which interfaces are served under which protocol numbers, in the calling thread's network namespace. It looks
+/// on: nobody's lock is touched.
+///
+/// # Errors
+/// If `/proc` cannot be read.
+pub fn served() -> io::Result<Vec<(u8, String)>> {
+    let sockets = fs::read_to_string("/proc/thread-self/net/unix")?;
+    let mut locks: Vec<_> = sockets.lines().filter_map(named).collect();
+    locks.sort_unstable();
+    locks.dedup();
+    Ok(locks)
+}
+
+/// The lock in a line of the list of sockets, where `@` stands before an abstract name.
+fn named(line: &str) -> Option<(u8, String)> {
+    let (_, name) = line.split_once(" @arpherd/")?;
+    let (protocol, interface) = name.split_once('/')?;
+    Some((protocol.parse().ok()?, interface.to_owned()))
+}
+
 /// Asks the kernel whose socket it is. Nobody accepts, so after [`ASKERS`] the queue is full, and the next is
 /// told less: better than waiting.
 fn holder(name: &SockAddr) -> io::Result<Holder> {

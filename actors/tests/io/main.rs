@@ -15,6 +15,7 @@ mod proxies;
 mod rig;
 mod routes;
 mod settings;
+mod survey;
 mod ways;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for tests in [
         routes::TESTS,
+        survey::TESTS,
         ways::TESTS,
         neighbours::TESTS,
         netns::TESTS,

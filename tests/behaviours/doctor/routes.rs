@@ -68,6 +68,10 @@ fn leftovers() -> Result<()> {
     let a = rig.left(10)?;
     let mut daemon = Config::common().start(&rig.r)?;
     introduce(&a, &rig.r, "eth0")?;
+    // While it runs, a doctor that asks on another socket does not take its routes for leftovers.
+    let told = doctor(&rig.r, &[])?;
+    told.one("warning", "routes", "daemon", "an arpherd serves eth0, eth1, but answers on another socket");
+    assert_eq!(told.said("warning", "routes", "routes"), [] as [&serde_json::Value; 0]);
     daemon.kill();
     let told = doctor(&rig.r, &[])?;
     let finding =
