@@ -72,7 +72,9 @@ impl Ledger {
         let segment = asker.segment;
         let key = self.key(segment, target);
         let is_known = self.hosts.get(&key).is_some_and(|host| host.is_live() && !host.lladdr.is_empty());
-        let is_asked = self.segment(segment).plan.answer == Answer::Routed;
+
+        // A route says nothing to who only wants to know whether an address is free.
+        let is_asked = self.segment(segment).plan.answer == Answer::Routed && !asker.address.is_unspecified();
         if !is_asked || is_known || !self.is_ours_to_answer(segment, target) {
             return;
         }
