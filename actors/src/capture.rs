@@ -74,8 +74,9 @@ impl Capture {
         Counters::add(&self.counters.malformed, open.tally.malformed - before.malformed);
         let more = match outcome {
             Ok(more) => more,
-            // The watch tells what became of the link; a socket on a link that is only down hears again.
-            Err(PortError::Down) => false,
+            // The watch tells what became of the link; a socket on a link that is only down hears again. The
+            // error wakes nobody by itself: it comes before the first frame after it, which waits to be read.
+            Err(PortError::Down) => true,
             Err(error @ PortError::Failed { .. }) => {
                 warn!(self.log, "capture_failed"; "error" => %error);
                 self.reopen_later(ctx);

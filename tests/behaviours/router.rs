@@ -116,9 +116,12 @@ fn all_absent() -> Result<()> {
 fn all_down() -> Result<()> {
     let rig = Rig::new()?;
     LINKS.iter().try_for_each(|link| rig.r.down(link))?;
+    let ports = [(&rig.left, &rig.left_port), (&rig.right, &rig.right_port)];
     comes_late(&rig, "admin_down", || {
         LINKS.iter().try_for_each(|link| rig.r.up(link))?;
-        LINKS.iter().try_for_each(|link| rig.r.wait_ready(link))
+        LINKS.iter().try_for_each(|link| rig.r.wait_ready(link))?;
+        // The switches notice by themselves, up to a second later.
+        ports.iter().try_for_each(|(segment, port)| segment.ns.wait_ready(port))
     })
 }
 

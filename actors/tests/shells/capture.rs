@@ -108,6 +108,21 @@ fn a_burst_goes_on_in_batches_and_its_end_is_told() {
     });
 }
 
+/// The socket of a link that was down says so to the reader of the first frame after it.
+#[test]
+fn the_first_frame_after_a_link_was_down_is_not_left_waiting_for_the_second() {
+    in_virtual_time(async {
+        let bench = bench();
+        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        settle().await;
+        bench.ear.told();
+        bench.wire.was_down();
+        bench.wire.arrive([request(11, 12)]);
+        settle().await;
+        assert_eq!(heard_in(&bench.ear.told()), 1);
+    });
+}
+
 #[test]
 fn a_link_that_cannot_be_opened_is_absent_and_tried_again() {
     in_virtual_time(async {

@@ -59,6 +59,7 @@ struct LinkState {
     sent: Vec<Frame>,
     opened: Vec<Medium>,
     refuse_to_open: bool,
+    was_down: bool,
 }
 
 impl FakeLink {
@@ -66,6 +67,11 @@ impl FakeLink {
     pub(crate) fn arrive(&self, heard: impl IntoIterator<Item = Heard>) {
         locked(&self.inner).waiting.extend(heard);
         self.arrived.notify_one();
+    }
+
+    /// The link was down for a while: the next attempt to read it says so, and only that one.
+    pub(crate) fn was_down(&self) {
+        locked(&self.inner).was_down = true;
     }
 
     /// What was sent since this was last asked.
@@ -111,7 +117,11 @@ impl Opener for FakeLink {
 
 impl FramePort for FakeLink {
     fn receive(&mut self, heard: &mut Vec<Heard>, tally: &mut Tally) -> Result<bool, PortError> {
-        let waiting = &mut locked(&self.inner).waiting;
+        let mut state = locked(&self.inner);
+        if std::mem::take(&mut state.was_down) {
+            return Err(PortError::Down);
+        }
+        let waiting = &mut state.waiting;
         let count = waiting.len().min(BATCH);
         heard.extend(waiting.drain(..count));
         tally.read += count as u64;
