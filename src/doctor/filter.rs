@@ -1,22 +1,28 @@
 //! Packet filters that drop what is forwarded.
 
+use arpherd_actors::io::passage::Passage;
+
 use super::case::Case;
 use super::finding::{Finding, Severity};
 use super::machine::Machine;
 
-const WHY: &str = "hosts are answered, and then their packets between the segments are dropped here; \
-    Docker, ufw \
-    and firewalld set such a policy";
+const WHY: &str = "hosts are answered, and then their packets between the segments are dropped here; Docker, \
+    ufw and firewalld set such a policy";
+
+/// Where packets come from and where they go, as interfaces.
+type Way<'a> = (&'a str, &'a str);
+/// The commands that let packets go these ways through a chain.
+type Opener = fn(&str, &[Way<'_>]) -> String;
 
 pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
+    let ways = ways(case);
     let mut findings = Vec::new();
     match &machine.filters.chains {
         Err(reason) => findings.push(unseen("nf_tables", reason, "nft list ruleset")),
         Ok(chains) => findings.extend(chains.iter().filter(|chain| chain.drops).map(|chain| {
             let name = format!("{} {} {}", chain.family, chain.table, chain.name);
-            let is_iptables = chain.family == "ip" && chain.table == "filter" && chain.name == "FORWARD";
-            let mend = if is_iptables { iptables(case) } else { nft(case, &name) };
-            dropping(&format!("chain {name}"), chain.rules).mend(mend)
+            let opener: Opener = if name == "ip filter FORWARD" { iptables } else { nft };
+            dropping(&name, chain.rules, &ways, &chain.passes, opener)
         })),
     }
     match &machine.filters.iptables {
@@ -24,18 +30,43 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
         Ok(Some(forward)) if forward.drops => {
             // An empty table has an entry for the end of each of its three chains, and one for its own.
             let rules = forward.entries.saturating_sub(4);
-            findings.push(dropping("chain FORWARD of ip_tables", rules).mend(iptables(case)));
+            findings.push(dropping("FORWARD of ip_tables", rules, &ways, &forward.passes, iptables));
         }
         Ok(_) => {}
     }
     findings
 }
 
-fn dropping(chain: &str, rules: u32) -> Finding {
-    let found = format!("{chain}: policy drop, {rules} rules");
-    // With rules, one of them may accept what passes here.
+/// The ways between segments that have to be open.
+fn ways(case: &Case) -> Vec<Way<'_>> {
+    let mut ways = Vec::new();
+    for segments in case.domains().values() {
+        for from in segments {
+            for to in segments {
+                if from.interface() != to.interface() || from.plan.private_vlan.is_on() {
+                    ways.push((from.interface(), to.interface()));
+                }
+            }
+        }
+    }
+    ways.sort_unstable();
+    ways.dedup();
+    ways
+}
+
+/// A chain whose policy is drop, with `passes` for what its rules let pass whatever it is.
+fn dropping(chain: &str, rules: u32, ways: &[Way<'_>], passes: &[Passage], opener: Opener) -> Finding {
+    let is_open = |(from, to): &Way<'_>| passes.iter().any(|passage| passage.lets(from, to));
+    let closed: Vec<_> = ways.iter().copied().filter(|way| !is_open(way)).collect();
+    let found = format!("chain {chain}: policy drop, {rules} rules");
+    if closed.is_empty() {
+        let why = "that is in order: rules let everything pass between the segments, unless others before \
+            them drop it";
+        return Finding::info("forwarding", found).why(why);
+    }
+    // With rules, one of them may accept under conditions what passes here.
     let severity = if rules == 0 { Severity::Error } else { Severity::Warning };
-    Finding::info("forwarding", found).weighing(severity).why(WHY)
+    Finding::info("forwarding", found).weighing(severity).why(WHY).mend(opener(chain, &closed))
 }
 
 fn unseen(what: &str, reason: &str, command: &str) -> Finding {
@@ -44,50 +75,34 @@ fn unseen(what: &str, reason: &str, command: &str) -> Finding {
         .mend(format!("run the doctor as root, or look yourself: {command}"))
 }
 
-/// The rules in the words of iptables, for each two segments of a domain that packets pass between.
-fn iptables(case: &Case) -> String {
-    let mut commands = Vec::new();
-    for segments in case.domains().values() {
-        for from in segments {
-            for to in segments {
-                let is_passed = from.interface() != to.interface() || from.plan.private_vlan.is_on();
-                let (from, to) = (from.interface(), to.interface());
-                let command = format!("iptables -I FORWARD -i {from} -o {to} -j ACCEPT");
-                if is_passed && !commands.contains(&command) {
-                    commands.push(command);
-                }
-            }
-        }
-    }
-    format!("{} (with Docker in the chain DOCKER-USER in place of FORWARD)", commands.join(" && "))
+/// The rules in the words of iptables.
+fn iptables(_chain: &str, ways: &[Way<'_>]) -> String {
+    let command = |(from, to): &Way<'_>| format!("iptables -I FORWARD -i {from} -o {to} -j ACCEPT");
+    let commands = ways.iter().map(command).collect::<Vec<_>>().join(" && ");
+    format!("{commands} (with Docker in the chain DOCKER-USER in place of FORWARD)")
 }
 
 /// The rules in the words of nft.
-fn nft(case: &Case, chain: &str) -> String {
-    let mut commands = Vec::new();
-    for segments in case.domains().values() {
-        let mut names: Vec<_> =
-            segments.iter().map(|segment| format!("\"{}\"", segment.interface())).collect();
-        names.sort();
-        names.dedup();
-        let names = names.join(", ");
-        commands
-            .push(format!("nft 'insert rule {chain} iifname {{ {names} }} oifname {{ {names} }} accept'"));
-    }
-    commands.join(" && ")
+fn nft(chain: &str, ways: &[Way<'_>]) -> String {
+    let command = |(from, to): &Way<'_>| {
+        format!("nft 'insert rule {chain} iifname \"{from}\" oifname \"{to}\" accept'")
+    };
+    ways.iter().map(command).collect::<Vec<_>>().join(" && ")
 }
 
 #[cfg(test)]
 mod tests {
     use arpherd_actors::io::iptables::Forward;
     use arpherd_actors::io::netlink::ForwardChain;
+    use arpherd_actors::io::passage::Pattern;
 
     use super::super::case::Care;
     use super::super::testing::{case, machine};
     use super::*;
 
     fn chain(table: &str, name: &str, drops: bool, rules: u32) -> ForwardChain {
-        ForwardChain { family: "ip", table: table.into(), name: name.into(), drops, rules }
+        let (table, name) = (table.into(), name.into());
+        ForwardChain { family: "ip", table, name, drops, rules, passes: Vec::new() }
     }
 
     fn found(
@@ -103,25 +118,36 @@ mod tests {
     #[test]
     fn a_policy_that_drops_is_found_and_one_that_accepts_is_not() {
         assert_eq!(found(Ok(vec![chain("filter", "FORWARD", false, 0)]), Ok(None)), []);
-        let findings =
-            found(Ok(vec![chain("filter", "FORWARD", true, 3), chain("fw", "fwd", true, 0)]), Ok(None));
-        assert_eq!(
-            findings.iter().map(|it| it.severity).collect::<Vec<_>>(),
-            [Severity::Warning, Severity::Error]
-        );
-        assert!(
-            findings[0].mend.starts_with("iptables -I FORWARD -i eth0 -o eth1 -j ACCEPT && "),
-            "{}",
-            findings[0].mend
-        );
+        let chains = vec![chain("filter", "FORWARD", true, 3), chain("fw", "fwd", true, 0)];
+        let findings = found(Ok(chains), Ok(None));
+        let severities: Vec<_> = findings.iter().map(|it| it.severity).collect();
+        assert_eq!(severities, [Severity::Warning, Severity::Error]);
+        let mend = &findings[0].mend;
+        assert!(mend.starts_with("iptables -I FORWARD -i eth0 -o eth1 -j ACCEPT && "), "{mend}");
         let rule =
-            r#"nft 'insert rule ip fw fwd iifname { "eth0", "eth1" } oifname { "eth0", "eth1" } accept'"#;
-        assert_eq!(findings[1].mend, rule);
+            |from, to| format!("nft 'insert rule ip fw fwd iifname \"{from}\" oifname \"{to}\" accept'");
+        assert_eq!(findings[1].mend, [rule("eth0", "eth1"), rule("eth1", "eth0")].join(" && "));
+    }
+
+    #[test]
+    fn what_rules_let_pass_is_no_longer_complained_of() {
+        let name = |name: &str| Some(Pattern::Name(name.into()));
+        let passage = |from, to| Passage { from: name(from), to: name(to) };
+        let told = |passes: &[Passage]| {
+            let mut chain = chain("filter", "FORWARD", true, 2);
+            chain.passes = passes.to_vec();
+            found(Ok(vec![chain]), Ok(None)).remove(0)
+        };
+        let (there, back) = (passage("eth0", "eth1"), passage("eth1", "eth0"));
+        assert_eq!(told(&[there.clone(), back]).severity, Severity::Info);
+        let half = told(&[there]);
+        assert_eq!(half.severity, Severity::Warning);
+        assert!(half.mend.starts_with("iptables -I FORWARD -i eth1 -o eth0 -j ACCEPT ("), "{}", half.mend);
     }
 
     #[test]
     fn the_older_filter_counts_too() {
-        let forward = |drops, entries| Ok(Some(Forward { drops, entries }));
+        let forward = |drops, entries| Ok(Some(Forward { drops, entries, passes: Vec::new() }));
         assert_eq!(found(Ok(Vec::new()), forward(false, 4)), []);
         assert_eq!(found(Ok(Vec::new()), forward(true, 4))[0].severity, Severity::Error);
         assert_eq!(found(Ok(Vec::new()), forward(true, 9))[0].severity, Severity::Warning);

@@ -24,6 +24,7 @@ mod neighbours;
 mod probe;
 mod proxies;
 mod rights;
+mod rivals;
 mod routes;
 mod settings;
 mod show;

@@ -1,6 +1,6 @@
 //! Host routes: those the daemon wants, those that are there, and those of others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use arpherd_actors::io::netlink::AnyRoute;
@@ -9,6 +9,7 @@ use arpherd_core::view::{Destination, RouteView};
 use super::case::{Case, Daemon, Running};
 use super::finding::Finding;
 use super::machine::Machine;
+use super::rivals;
 
 /// `RTPROT_KERNEL`: the kernel's own, for an address.
 const KERNEL: u8 = 2;
@@ -23,7 +24,7 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
     let mut findings = Vec::new();
     match &case.daemon {
         Daemon::Running(running) => findings.extend(wanted(case, machine, running)),
-        Daemon::Absent(_) => match elsewhere(case, machine) {
+        Daemon::Absent(_) => match rivals::elsewhere(case, machine) {
             Some(finding) => findings.push(finding),
             None => findings.extend(leftovers(case, machine)),
         },
@@ -31,49 +32,8 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
         Daemon::Silent(_) => {}
     }
     findings.extend(foreign(case, machine));
-    findings.extend(rivals(case, machine));
+    findings.extend(rivals::others(case, machine));
     findings
-}
-
-/// The interfaces of the case that an arpherd serves, with its protocol number.
-fn served<'m>(case: &Case, machine: &'m Machine) -> impl Iterator<Item = &'m (u8, String)> {
-    let names: BTreeSet<String> =
-        case.segments.iter().map(|segment| segment.interface().to_owned()).collect();
-    machine.served.iter().flatten().filter(move |(_, interface)| names.contains(interface))
-}
-
-/// A daemon of ours that answers on another socket than the one that was asked.
-fn elsewhere(case: &Case, machine: &Machine) -> Option<Finding> {
-    let ours = served(case, machine).filter(|(protocol, _)| *protocol == case.routes.protocol);
-    let names: Vec<_> = ours.map(|(_, interface)| interface.as_str()).collect();
-    if names.is_empty() {
-        return None;
-    }
-    let names = names.join(", ");
-    let finding = Finding::warning(
-        "daemon",
-        format!(
-            "an arpherd serves {names}, but answers on another \
-        socket"
-        ),
-    )
-    .why("it could not be asked which routes it wants, and its settings were told as if it did not run")
-    .mend("name its socket: --control PATH (its log says it: control=…)");
-    Some(finding)
-}
-
-/// Daemons of another protocol number on our interfaces.
-fn rivals(case: &Case, machine: &Machine) -> Vec<Finding> {
-    let others = served(case, machine).filter(|(protocol, _)| *protocol != case.routes.protocol);
-    let finding = |(protocol, interface): &(u8, String)| {
-        Finding::warning(interface, format!("another arpherd serves it under routing protocol {protocol}"))
-            .why(
-                "two daemons answer for the same hosts, and each takes the other's routes for somebody \
-                else's",
-            )
-            .mend("stop one of them, or give them different interfaces")
-    };
-    others.map(finding).collect()
 }
 
 /// Whether a route of the kernel is the one the daemon wants.
@@ -290,14 +250,6 @@ mod tests {
         assert_eq!(told(&case(Care::Daemon), &machine), [(Severity::Warning, "routes".to_owned())]);
         let finding = check(&case(Care::Daemon), &machine).remove(0);
         assert!(finding.mend.ends_with("ip route flush table 254 proto 169"), "{}", finding.mend);
-    }
-
-    #[test]
-    fn a_daemon_on_another_socket_leaves_no_leftovers() {
-        let mut machine = machine().with_host_route("10.9.0.10", "eth0", 169, 50);
-        machine.served = Ok(vec![(169, "eth0".into()), (169, "eth7".into()), (170, "eth1".into())]);
-        let subjects: Vec<_> = told(&case(Care::Daemon), &machine).into_iter().map(|told| told.1).collect();
-        assert_eq!(subjects, ["daemon", "eth1"]);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::passage::{Passage, Pattern};
 use super::sockopt;
 
 /// Where the kernel lists the tables that the calling thread's network namespace uses; for root.
@@ -25,20 +27,30 @@ const COUNT: usize = 76;
 const SIZE: usize = 80;
 /// Octets of `struct ipt_get_entries` before the entries.
 const ENTRIES: usize = 40;
-/// Where an entry says where its target is.
+/// Where `hook_entry[NF_INET_FORWARD]` is in `struct ipt_getinfo`.
+const HOOK_ENTRY: usize = 32 + 4 + 2 * 4;
+/// Where an entry says where its target is; where the next entry is follows.
 const TARGET_OFFSET: usize = 88;
+/// Octets of `struct ipt_entry`; an entry whose target is there has no matches.
+const ENTRY: usize = 112;
 /// Octets of a target's head, before a standard target's verdict.
 const TARGET_HEAD: usize = 32;
+/// Verdict `-NF_DROP - 1`.
+const DROP: i32 = -1;
+/// Verdict `-NF_ACCEPT - 1`.
+const ACCEPT: i32 = -2;
 /// Octets of a table at the most that we read.
 const MOST: usize = 64 << 20;
 
 /// What the chain `FORWARD` of the table `filter` does with packets that no rule decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
     /// They are dropped.
     pub drops: bool,
     /// Rules of the table, the ends of its chains included.
     pub entries: u32,
+    /// What rules let pass by the interfaces alone.
+    pub passes: Vec<Passage>,
 }
 
 /// The chain of the calling thread's network namespace; `None` if the table is not in use there. Looks at what
@@ -68,15 +80,63 @@ fn read() -> io::Result<Forward> {
     answer[..TABLE.len()].copy_from_slice(TABLE);
     answer[32..36].copy_from_slice(&info[SIZE..SIZE + 4]);
     sockopt::get_bytes(&socket, libc::IPPROTO_IP, GET_ENTRIES, &mut answer)?;
-    let drops = verdict(answer.get(ENTRIES + at..).unwrap_or_default()).ok_or_else(garbled)?;
-    Ok(Forward { drops, entries: word(&info, COUNT).unwrap_or_default() })
+    let table = answer.get(ENTRIES..).unwrap_or_default();
+    let policy = verdict(table.get(at..).unwrap_or_default()).ok_or_else(garbled)?;
+    let chain = offset(&info, HOOK_ENTRY)?..at;
+    let entries = word(&info, COUNT).unwrap_or_default();
+    Ok(Forward { drops: policy == DROP, entries, passes: passes(table, &chain) })
 }
 
-/// Whether the entry's standard target drops: its verdict is `-NF_DROP - 1`.
-fn verdict(entry: &[u8]) -> Option<bool> {
-    let target = entry.get(TARGET_OFFSET..)?.first_chunk()?;
-    let verdict = word(entry, usize::from(u16::from_ne_bytes(*target)) + TARGET_HEAD)?;
-    Some(verdict.cast_signed() == -1)
+/// What rules let pass: those of the chain, and others that say both where packets come from and where they go.
+fn passes(table: &[u8], chain: &Range<usize>) -> Vec<Passage> {
+    let mut passes = Vec::new();
+    let mut at = 0;
+    while let Some(entry) = table.get(at..) {
+        let passage = passage_of(entry);
+        passes.extend(passage.filter(|passage| passage.is_whole() || chain.contains(&at)));
+        match half(entry, TARGET_OFFSET + 2) {
+            Some(next) if next > 0 => at += usize::from(next),
+            _ => break,
+        }
+    }
+    passes
+}
+
+/// What an entry accepts, if it says no more than by which interfaces.
+fn passage_of(entry: &[u8]) -> Option<Passage> {
+    /// `ipt_ip`: the masks of source and destination; names and masks of interfaces; protocol, flags, inversions.
+    const MASKS: Range<usize> = 8..16;
+    const REST: Range<usize> = 80..84;
+    let free =
+        |range: Range<usize>| entry.get(range).is_some_and(|octets| octets.iter().all(|octet| *octet == 0));
+    // The name of a standard target is empty.
+    let is_plain = half(entry, TARGET_OFFSET) == Some(112) && entry.get(ENTRY + 2) == Some(&0);
+    if !is_plain || !free(MASKS) || !free(REST) || verdict(entry) != Some(ACCEPT) {
+        return None;
+    }
+    Some(Passage { from: pattern(entry, 16)?, to: pattern(entry, 32)? })
+}
+
+/// The name of an interface at that place, as far as its mask, 32 octets on, says that it counts. The outer
+/// `None`: it cannot be understood.
+#[expect(clippy::option_option, reason = "no name, and no understanding, are two things")]
+fn pattern(entry: &[u8], at: usize) -> Option<Option<Pattern>> {
+    let mask = entry.get(at + 32..at + 48)?;
+    let counting = mask.iter().take_while(|octet| **octet == 0xff).count();
+    if counting == 0 {
+        return Some(None);
+    }
+    Pattern::compared(entry.get(at..at + counting)?).map(Some)
+}
+
+/// A standard target's verdict.
+fn verdict(entry: &[u8]) -> Option<i32> {
+    let target = half(entry, TARGET_OFFSET)?;
+    Some(word(entry, usize::from(target) + TARGET_HEAD)?.cast_signed())
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
@@ -95,19 +155,46 @@ fn garbled() -> io::Error {
 mod tests {
     use super::*;
 
-    /// The end of a chain with that policy, as iptables writes it.
+    /// An entry with that verdict, as iptables writes it.
     fn entry(verdict: i32) -> Vec<u8> {
         let mut entry = vec![0; 152];
-        entry[TARGET_OFFSET..TARGET_OFFSET + 2].copy_from_slice(&112_u16.to_ne_bytes());
+        entry[TARGET_OFFSET..TARGET_OFFSET + 4].copy_from_slice(&[112, 0, 152, 0]);
         entry[144..148].copy_from_slice(&verdict.to_ne_bytes());
+        entry
+    }
+
+    /// The same for packets from one interface, or several that begin so, to another.
+    fn between(from: &str, counting: usize, to: &str) -> Vec<u8> {
+        let mut entry = entry(ACCEPT);
+        for (at, name, counting) in [(16, from, counting), (32, to, to.len() + 1)] {
+            entry[at..at + name.len()].copy_from_slice(name.as_bytes());
+            entry[at + 32..at + 32 + counting].fill(0xff);
+        }
         entry
     }
 
     #[test]
     fn a_policy_is_read_from_the_end_of_its_chain() {
-        assert_eq!(verdict(&entry(-1)), Some(true));
-        assert_eq!(verdict(&entry(-2)), Some(false));
+        assert_eq!(verdict(&entry(-1)), Some(DROP));
+        assert_eq!(verdict(&entry(-2)), Some(ACCEPT));
         assert_eq!(verdict(&entry(-1)[..140]), None, "cut off");
         assert_eq!(verdict(&[0xff; 100]), None, "a target beyond the end");
+    }
+
+    #[test]
+    fn only_rules_that_say_no_more_than_interfaces_let_pass() {
+        let mut narrowed = between("eth0", 5, "eth1");
+        narrowed[80] = 6; // TCP only
+        let table = [entry(ACCEPT), entry(ACCEPT), narrowed, between("eth", 3, "eth1"), entry(DROP)].concat();
+        let all = Passage { from: None, to: None };
+        let some =
+            Passage { from: Some(Pattern::Begin("eth".into())), to: Some(Pattern::Name("eth1".into())) };
+        assert_eq!(
+            passes(&table, &(152..304)),
+            [all, some.clone()],
+            "of two that accept all, one is in the chain"
+        );
+        assert_eq!(passes(&table, &(304..608)), [some]);
+        assert_eq!(passes(&table[..610], &(0..0)).len(), 1, "cut off");
     }
 }

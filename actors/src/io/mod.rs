@@ -8,7 +8,8 @@
 //! netlink::read             what there is: links, addresses, routes, neighbours
 //! netlink::monitor          what others change
 //! netlink::survey, chains   everybody's routes, rules and packet filters, for a diagnosis
-//! iptables, process         the older packet filter, who may do what; likewise
+//! iptables, passage         the older packet filter, what either lets pass; likewise
+//! process                   who may do what; likewise
 //! sysctl, lock, wake        settings, one daemon a link, readiness under tokio
 //! netns                     working in another network namespace
 //! memory                    giving back what only the start needed
@@ -25,6 +26,7 @@ pub mod memory;
 pub mod netlink;
 pub mod netns;
 pub mod packet;
+pub mod passage;
 pub mod process;
 mod sockopt;
 pub mod stamp;

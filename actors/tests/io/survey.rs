@@ -5,6 +5,7 @@ use std::os::unix::net::UnixListener;
 use arpherd_actors::io::iptables::{self, Forward};
 use arpherd_actors::io::lock::{Lock, served};
 use arpherd_actors::io::netlink::{ForwardChain, Reader, Rule, chains};
+use arpherd_actors::io::passage::{Passage, Pattern};
 use arpherd_actors::io::process::{Capability, Rights, listener};
 use arpherd_lab::{Netns, RouteSpec};
 
@@ -49,8 +50,19 @@ fn chains_that_drop_are_told_from_others() {
     let ns = Netns::new("filtered").unwrap();
     assert_eq!(ns.run(chains::forward_chains).unwrap(), []);
     ns.drop_forwarded().unwrap();
-    let expected =
-        ForwardChain { family: "ip", table: "filter".into(), name: "FORWARD".into(), drops: true, rules: 0 };
+    let mut expected = ForwardChain {
+        family: "ip",
+        table: "filter".into(),
+        name: "FORWARD".into(),
+        drops: true,
+        rules: 0,
+        passes: Vec::new(),
+    };
+    assert_eq!(ns.run(chains::forward_chains).unwrap(), [expected.clone()]);
+    ns.accept_forwarded("eth0", "wlan0").unwrap();
+    let name = |name: &str| Some(Pattern::Name(name.into()));
+    expected.passes = vec![Passage { from: name("eth0"), to: name("wlan0") }];
+    expected.rules = 1;
     assert_eq!(ns.run(chains::forward_chains).unwrap(), [expected]);
 }
 
@@ -59,7 +71,10 @@ fn the_older_filter_is_read_only_if_it_is_in_use() {
     assert_eq!(ns.run(iptables::forward).unwrap(), None);
     assert_eq!(ns.run(iptables::forward).unwrap(), None, "looking did not put it in use");
     ns.drop_forwarded_by_iptables().unwrap();
-    assert_eq!(ns.run(iptables::forward).unwrap(), Some(Forward { drops: true, entries: 4 }));
+    assert_eq!(
+        ns.run(iptables::forward).unwrap(),
+        Some(Forward { drops: true, entries: 4, passes: Vec::new() })
+    );
 }
 
 fn locks_of_this_namespace_are_listed() {

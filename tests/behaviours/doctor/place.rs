@@ -31,7 +31,19 @@ fn dropped_by_nftables() -> Result<()> {
     assert_eq!(told.code, Some(2));
     let finding = told.one("error", "filter", "forwarding", "chain ip filter FORWARD: policy drop");
     let mend = finding["mend"].as_str().expect("a text");
-    assert!(mend.contains("iptables -I FORWARD -i eth0 -o eth1 -j ACCEPT"), "{mend}");
+    let rule = |from, to| format!("iptables -I FORWARD -i {from} -o {to} -j ACCEPT");
+    let rules = [rule("eth0", "eth1"), rule("eth1", "eth0")].join(" && ");
+    assert!(mend.starts_with(&rules), "{mend}");
+    // What these commands do, half of it first.
+    rig.r.accept_forwarded("eth0", "eth1")?;
+    let told = doctor(&rig.r, &[])?;
+    let finding = told.one("warning", "filter", "forwarding", "policy drop, 1 rules");
+    let mend = finding["mend"].as_str().expect("a text");
+    assert!(mend.starts_with(&rule("eth1", "eth0")), "{mend}");
+    rig.r.accept_forwarded("eth1", "eth0")?;
+    let told = doctor(&rig.r, &[])?;
+    assert_eq!(told.code, Some(0), "{:#?}", told.findings);
+    told.one("info", "filter", "forwarding", "policy drop, 2 rules");
     Ok(())
 }
 

@@ -17,6 +17,7 @@ mod nft {
     pub(super) const BATCH_END: u16 = 0x11;
     pub(super) const NEW_TABLE: u16 = 0x0a00;
     pub(super) const NEW_CHAIN: u16 = 0x0a03;
+    pub(super) const NEW_RULE: u16 = 0x0a06;
     pub(super) const SUBSYSTEM: u16 = 10;
     pub(super) const IPV4: u8 = 2;
     /// `NF_INET_FORWARD`
@@ -46,7 +47,16 @@ impl Netns {
     /// When there is such a chain or the kernel refuses.
     pub fn drop_forwarded(&self) -> Result<()> {
         let what = || format!("make a chain that drops in {}", self.name());
-        self.run(|| send_batch(&nft_batch())).tried(what)
+        self.run(|| send_batch(&drop_policy())).tried(what)
+    }
+
+    /// Adds a rule to that chain which accepts what comes in by the one link and leaves by the other.
+    ///
+    /// # Errors
+    /// When there is no such chain or the kernel refuses.
+    pub fn accept_forwarded(&self, from: &str, to: &str) -> Result<()> {
+        let what = || format!("let packets pass from {from} to {to} in {}", self.name());
+        self.run(|| send_batch(&accepting_rule(from, to))).tried(what)
     }
 
     /// Sets the policy of the older ip_tables' chain FORWARD to drop.
@@ -79,10 +89,19 @@ fn message(kind: u16, flags: u16, sequence: u32, family: u8, resource: u16, attr
     bytes
 }
 
-/// A table and a chain in one transaction; only the chain is acknowledged.
-fn nft_batch() -> Vec<u8> {
-    const CREATE: u16 = 0x400;
-    const ACK: u16 = 4;
+const CREATE: u16 = 0x400;
+const APPEND: u16 = 0x800;
+const ACK: u16 = 4;
+
+/// A transaction; in it, what is to be acknowledged says so.
+fn transaction(messages: &[Vec<u8>]) -> Vec<u8> {
+    let begin = message(nft::BATCH_BEGIN, 0, 1, 0, nft::SUBSYSTEM, &[]);
+    let end = message(nft::BATCH_END, 0, 9, 0, nft::SUBSYSTEM, &[]);
+    [begin, messages.concat(), end].concat()
+}
+
+/// A table and a chain in it.
+fn drop_policy() -> Vec<u8> {
     let hook = [attribute(1, &nft::FORWARD.to_be_bytes()), attribute(2, &0_u32.to_be_bytes())].concat();
     let chain = [
         attribute(1, b"filter\0"),
@@ -91,13 +110,35 @@ fn nft_batch() -> Vec<u8> {
         attribute(5, &0_u32.to_be_bytes()), // NF_DROP
         attribute(7, b"filter\0"),
     ];
-    [
-        message(nft::BATCH_BEGIN, 0, 1, 0, nft::SUBSYSTEM, &[]),
+    transaction(&[
         message(nft::NEW_TABLE, CREATE, 2, nft::IPV4, 0, &attribute(1, b"filter\0")),
         message(nft::NEW_CHAIN, CREATE | ACK, 3, nft::IPV4, 0, &chain.concat()),
-        message(nft::BATCH_END, 0, 4, 0, nft::SUBSYSTEM, &[]),
-    ]
-    .concat()
+    ])
+}
+
+/// `iifname FROM oifname TO accept`, as nft writes it.
+fn accepting_rule(from: &str, to: &str) -> Vec<u8> {
+    const IN_NAME: u32 = 6;
+    const OUT_NAME: u32 = 7;
+    let number = |kind: u16, value: u32| attribute(kind, &value.to_be_bytes());
+    let nested = |kind: u16, parts: &[Vec<u8>]| attribute(kind | nft::NESTED, &parts.concat());
+    let expression = |name: &[u8], data: &[Vec<u8>]| nested(1, &[attribute(1, name), nested(2, data)]);
+    let is = |key: u32, name: &str| {
+        let mut padded = name.as_bytes().to_vec();
+        padded.resize(16, 0);
+        let value = nested(3, &[attribute(1, &padded)]);
+        // Into register 1; compare register 1 for equality.
+        let load = expression(b"meta\0", &[number(1, 1), number(2, key)]);
+        [load, expression(b"cmp\0", &[number(1, 1), number(2, 0), value])].concat()
+    };
+    let verdict = nested(2, &[nested(2, &[number(1, 1)])]); // NF_ACCEPT
+    let accept = expression(b"immediate\0", &[number(1, 0), verdict]);
+    let rule = [
+        attribute(1, b"filter\0"),
+        attribute(2, b"FORWARD\0"),
+        nested(4, &[is(IN_NAME, from), is(OUT_NAME, to), accept]),
+    ];
+    transaction(&[message(nft::NEW_RULE, CREATE | APPEND | ACK, 2, nft::IPV4, 0, &rule.concat())])
 }
 
 /// The kernel has carried it out, or said why not, when the first answer comes.

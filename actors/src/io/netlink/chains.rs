@@ -5,8 +5,10 @@ use neli::consts::socket::NlFamily;
 
 use super::NetlinkError;
 use super::read::Reader;
+use super::rules::{Accepting, accepting};
 use super::seen::{self, Decoded, Garbled};
 use super::wire::attributes;
+use crate::io::passage::Passage;
 
 /// `NFNL_SUBSYS_NFTABLES`, in a message's type.
 const SUBSYSTEM: u16 = 10 << 8;
@@ -14,8 +16,12 @@ const SUBSYSTEM: u16 = 10 << 8;
 const GET_CHAIN: u16 = SUBSYSTEM | 4;
 /// `NFT_MSG_NEWCHAIN`
 const NEW_CHAIN: u16 = SUBSYSTEM | 3;
+/// `NFT_MSG_GETRULE`
+const GET_RULE: u16 = SUBSYSTEM | 7;
+/// `NFT_MSG_NEWRULE`
+const NEW_RULE: u16 = SUBSYSTEM | 6;
 /// Octets of `struct nfgenmsg`.
-const HEADER: usize = 4;
+pub(super) const HEADER: usize = 4;
 /// `NFPROTO_INET`
 const INET: u8 = 1;
 /// `NFPROTO_IPV4`
@@ -38,6 +44,8 @@ pub struct ForwardChain {
     pub drops: bool,
     /// How many rules it has.
     pub rules: u32,
+    /// What rules of it, or of other chains of its table, let pass by the interfaces alone.
+    pub passes: Vec<Passage>,
 }
 
 /// The chains of the calling thread's network namespace.
@@ -45,14 +53,36 @@ pub struct ForwardChain {
 /// # Errors
 /// Without `CAP_NET_ADMIN`, and on a kernel without nf_tables.
 pub fn forward_chains() -> Result<Vec<ForwardChain>, NetlinkError> {
+    let mut reader = Reader::open_to(NlFamily::Netfilter)?;
     // All families: the kernel knows no question for two of them.
-    Reader::open_to(NlFamily::Netfilter)?.list(
-        "packet filter chains",
-        Rtm::from(GET_CHAIN),
-        Rtm::from(NEW_CHAIN),
-        chain,
-        || Ok([0_u8; HEADER]),
-    )
+    let all = || Ok([0_u8; HEADER]);
+    let (question, answer) = (Rtm::from(GET_CHAIN), Rtm::from(NEW_CHAIN));
+    let mut chains = reader.list("packet filter chains", question, answer, chain, all)?;
+    // Few machines drop by policy; the others are spared the list of all rules.
+    if chains.iter().any(|chain| chain.drops) {
+        let (question, answer) = (Rtm::from(GET_RULE), Rtm::from(NEW_RULE));
+        let rules = reader.list("packet filter rules", question, answer, accepting, all)?;
+        for chain in &mut chains {
+            let own = rules.iter().filter(|rule| is_for(chain, rule)).map(|rule| rule.passage.clone());
+            chain.passes = own.collect();
+        }
+    }
+    Ok(chains)
+}
+
+/// Whether the rule is about packets that pass the chain: it stands there, or in the same table and says both
+/// where they come from and where they go.
+fn is_for(chain: &ForwardChain, rule: &Accepting) -> bool {
+    let same_table = (family(rule.family), &rule.table) == (Some(chain.family), &chain.table);
+    same_table && (rule.chain == chain.name || rule.passage.is_whole())
+}
+
+fn family(number: u8) -> Option<&'static str> {
+    match number {
+        INET => Some("inet"),
+        IPV4 => Some("ip"),
+        _ => None,
+    }
 }
 
 fn chain(bytes: &[u8]) -> Decoded<ForwardChain> {
@@ -62,13 +92,15 @@ fn chain(bytes: &[u8]) -> Decoded<ForwardChain> {
     const POLICY: u16 = 5;
     const USE: u16 = 6;
     let (header, rest) = bytes.split_first_chunk::<HEADER>().ok_or(Garbled)?;
-    let family = match header[0] {
-        INET => "inet",
-        IPV4 => "ip",
-        _ => return Ok(None),
+    let Some(family) = family(header[0]) else { return Ok(None) };
+    let mut chain = ForwardChain {
+        family,
+        table: String::new(),
+        name: String::new(),
+        drops: false,
+        rules: 0,
+        passes: Vec::new(),
     };
-    let mut chain =
-        ForwardChain { family, table: String::new(), name: String::new(), drops: false, rules: 0 };
     let mut hook = None;
     for (kind, payload) in attributes(rest) {
         match kind {
@@ -89,7 +121,7 @@ fn hook_of(bytes: &[u8]) -> Option<u32> {
 }
 
 /// Numbers of nf_tables are in network order.
-fn number(bytes: &[u8]) -> Option<u32> {
+pub(super) fn number(bytes: &[u8]) -> Option<u32> {
     bytes.try_into().ok().map(u32::from_be_bytes)
 }
 

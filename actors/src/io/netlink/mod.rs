@@ -5,7 +5,7 @@
 //! way        where a packet would be forwarded to, for RouteWriter
 //! read       Reader ◄── LinkSeen, AddressSeen, RouteSeen, NeighbourSeen        (seen: the decoders)
 //! survey     Reader ◄── AnyRoute, Rule: everybody's, for a diagnosis
-//! chains     ForwardChain ◄── nf_tables
+//! chains     ForwardChain ◄── nf_tables                                    (rules: what they let pass)
 //! monitor    Monitor ◄── Changed, as others change things
 //! ```
 //!
@@ -15,6 +15,7 @@
 pub mod chains;
 pub mod monitor;
 pub mod read;
+mod rules;
 pub mod seen;
 mod socket;
 pub mod stray;
