@@ -26,7 +26,7 @@ pub(crate) const QUICK_EXPIRY: &str = "{ quiet: 400ms, interval: 100ms, unicast:
 /// An expiry that does not strike during a test.
 pub(crate) const SLOW_EXPIRY: &str = "{ quiet: 1h }";
 /// The limit of waits for what should come at once; generous, for a wait that succeeds costs nothing.
-pub(crate) const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(15);
 /// How long "nothing happens" is watched where nothing else sets a time.
 pub(crate) const A_WHILE: Duration = Duration::from_millis(600);
 

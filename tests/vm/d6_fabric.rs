@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use arpherd_lab::{Capture, Netns, Result, RouteWatch, wait_until};
 use libtest_mimic::Trial;
 
-use crate::fabric::{EXPIRY, Joined, Partition, Station, ib_addr, neighbour, turn, wait_neighbour};
+use crate::fabric::{EXPIRY, Joined, Partition, Station, count, ib_addr, neighbour, turn, wait_neighbour};
 use crate::ib_arp::{IbAddr, IbArp};
 use crate::rig::{
     Config, ROUTER, SLOW_EXPIRY, SOON, SUBNET, echoes, events, ip, routed_by, segment_row, wait_event,
@@ -93,6 +93,7 @@ fn host_announces() -> Result<()> {
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&host.ns, station.ip);
     let old = station.lladdr();
+    let before = count(&rig.r, "ib0", "unreached");
     turn(&station.ns, "ib0", "qpn", 0x08_0001);
     station.announce(rig.partition)?;
     let new = station.lladdr();
@@ -101,6 +102,8 @@ fn host_announces() -> Result<()> {
     wait_neighbour(&rig.r, station.ip, &new.0);
     echoes(&host.ns, station.ip);
     assert!(events(&daemon, "duplicate_address").is_empty());
+    let after = count(&rig.r, "ib0", "unreached");
+    assert_eq!(after, before, "the GID is the same: nothing is sent to the old queue pair any more");
     Ok(())
 }
 
@@ -112,7 +115,6 @@ fn host_says_nothing() -> Result<()> {
     echoes(&host.ns, station.ip);
     let watch = RouteWatch::start(&rig.r)?;
     turn(&station.ns, "ib0", "qpn", 0x08_0002);
-    // Until the old queue pair was asked in vain, packets are for the host that had it.
     wait_event(&daemon, "host_moved", |it| it["lladdr"] == station.lladdr().to_string());
     wait_neighbour(&rig.r, station.ip, &station.lladdr().0);
     echoes(&host.ns, station.ip);

@@ -4,8 +4,8 @@ use arpherd_lab::{ArpFrame, Daemon, Mac, Netns, Result, Wire, wait_until};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::pair::{Far, Pair};
-use crate::rig::{A_WHILE, PROTOCOL, SOON, events, ip, pass, routed_by, segment_row, wait_event, wait_route};
+use crate::pair::{Far, Pair, wait_state};
+use crate::rig::{A_WHILE, PROTOCOL, SOON, events, ip, pass, routed_by, wait_event, wait_route};
 use crate::test;
 use crate::tools;
 
@@ -120,7 +120,7 @@ fn team() -> Result<()> {
 
 /// Waits for the segment's state and gives the advice of the log's record.
 fn refused(daemon: &Daemon, link: &str, state: &str) -> String {
-    wait_until(SOON, state, || segment_row(daemon, link)["state"] == state);
+    wait_state(daemon, link, state);
     let of = |it: &Value| it["interface"] == link && it["reason"] == state;
     let told = wait_event(daemon, "segment_down", of);
     assert_eq!(events(daemon, "segment_down").iter().filter(|it| of(it)).count(), 1, "told once");
@@ -144,9 +144,9 @@ fn bridge_port() -> Result<()> {
     assert_eq!(pair.r.sysctl("ipv4/conf/trunk/forwarding")?, pair.r.sysctl("ipv4/conf/default/forwarding")?);
     // Out of the bridge it is a segment like any other.
     pair.r.release("trunk")?;
-    wait_until(SOON, "the port is free", || segment_row(&daemon, "trunk")["state"] == "up");
+    wait_state(&daemon, "trunk", "up");
     pair.r.enslave("trunk", "br0")?;
-    wait_until(SOON, "it is a port again", || segment_row(&daemon, "trunk")["state"] == "port");
+    wait_state(&daemon, "trunk", "port");
     Ok(())
 }
 
@@ -173,9 +173,9 @@ fn dummy() -> Result<()> {
         assert!(advice.contains("ARP is off"), "{advice}");
     }
     tools::ip(&pair.r, "link set d0 arp on");
-    wait_until(SOON, "it is taken up", || segment_row(&daemon, "d0")["state"] == "up");
+    wait_state(&daemon, "d0", "up");
     tools::ip(&pair.r, "link set d0 arp off");
-    wait_until(SOON, "it is let go", || segment_row(&daemon, "d0")["state"] == "no_arp");
+    wait_state(&daemon, "d0", "no_arp");
     Ok(())
 }
 

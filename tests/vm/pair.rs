@@ -5,10 +5,12 @@
 //!   Host ── lan (switch) ── eth0 [ R: arpherd, 10.9.0.1 on both ] LINK ── … ── Host
 //! ```
 
+use std::time::{Duration, Instant};
+
 use arpherd_lab::{Daemon, Host, Netns, Result, Segment};
 
 use crate::fabric::{EXPIRY, wait_neighbour};
-use crate::rig::{Config, ROUTER, SUBNET, echoes, ip, routed_by, segment_row};
+use crate::rig::{Config, ROUTER, SOON, SUBNET, echoes, ip, pass, routed_by, segment_row};
 use crate::tools;
 
 pub(crate) struct Pair {
@@ -95,5 +97,21 @@ impl Far {
     pub(crate) fn both(&self, r: &Netns, here: &str, words: &str) {
         tools::ip(r, &words.replace("CABLE", here));
         tools::ip(&self.ns, &words.replace("CABLE", "cable"));
+    }
+}
+
+/// Waits until the segment on `link` has this state.
+///
+/// # Panics
+/// When it has another at the end of [`SOON`]; with the log.
+pub(crate) fn wait_state(daemon: &Daemon, link: &str, state: &str) {
+    let start = Instant::now();
+    loop {
+        let now = segment_row(daemon, link)["state"].clone();
+        if now == state {
+            return;
+        }
+        assert!(start.elapsed() < SOON, "{link} is {now}, not {state}, in the log:\n{}", daemon.log());
+        pass(Duration::from_millis(10)); // between two looks
     }
 }
