@@ -35,22 +35,21 @@ fn claims(case: &Case, machine: &Machine, segment: &Segment) -> Vec<Finding> {
         return Vec::new();
     }
     let goes_away = segment.care == Care::Daemon && matches!(case.daemon, Daemon::Absent(_)) && !is_meant;
-    let severity = if goes_away { Severity::Info } else { Severity::Warning };
     let found =
         format!("the kernel answers ARP on {interface} (proxy_arp), and the default route leaves by {by}");
     let mend = if is_meant {
         "answer: live; or kernel: entries, so that the kernel answers for single addresses in place of \
             proxy_arp"
             .to_owned()
-    } else if goes_away {
-        "nothing to do: the daemon turns proxy_arp off at start".to_owned()
     } else {
-        format!(
+        let off = format!(
             "sysctl -w net.ipv4.conf.all.proxy_arp=0 net.ipv4.conf.{}.proxy_arp=0",
             interface.replace('.', "/")
-        )
+        );
+        // It goes away with the daemon's start, but until then the kernel takes what is not its own.
+        if goes_away { format!("{off} (the daemon turns it off at start)") } else { off }
     };
-    let everything = Finding::info(interface, found).weighing(severity).why(EVERYTHING).mend(mend);
+    let everything = Finding::info(interface, found).weighing(Severity::Warning).why(EVERYTHING).mend(mend);
     let mut findings = vec![everything];
     findings.extend(uncovered(case, machine, segment));
     findings
@@ -116,13 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn all_counts_for_every_interface_and_a_daemon_to_come_will_end_it() {
+    fn all_counts_for_every_interface_and_until_the_daemon_comes_it_is_so() {
         let machine = machine().with("conf.all.proxy_arp", 1).with_route("0.0.0.0/0", "eth1");
         let found = check(&case(Care::Daemon), &machine.clone().with_refusal("10.9.0.0/24"));
         assert_eq!(
             found.iter().map(|it| (it.subject.as_str(), it.severity)).collect::<Vec<_>>(),
-            [("eth0", Severity::Info)]
+            [("eth0", Severity::Warning)]
         );
+        assert!(found[0].mend.contains("the daemon turns it off"));
     }
 
     #[test]
