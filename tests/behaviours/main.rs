@@ -16,6 +16,7 @@ mod entries;
 mod links;
 mod marks;
 mod namespaces;
+mod remembered;
 mod rig;
 mod router;
 mod routes;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         links::tests,
         marks::tests,
         namespaces::tests,
+        remembered::tests,
         router::tests,
         routes::tests,
         settings::tests,

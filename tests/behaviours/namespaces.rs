@@ -35,7 +35,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const CAP_SYS_ADMIN: u32 = 21;
 
 /// A domain with both links of a common rig in the namespace of this name.
-fn in_netns(config: Config, name: &str) -> Config {
+pub(crate) fn in_netns(config: Config, name: &str) -> Config {
     let keys = [("netns", name)];
     let config = config.domain(name, SUBNET);
     LINKS.iter().fold(config, |config, link| config.segment(link, &keys))

@@ -1,13 +1,11 @@
 //! The kernel's settings: what each way of answering needs of them, put right when somebody changes them, and
-//! as they were before the first start when all is over.
-
-use std::path::Path;
+//! back when all is over.
 
 use arpherd_lab::{Daemon, Result, wait_until};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::rig::{A_WHILE, Config, ROUTER, Rig, SOON, events, pass, wait_event};
+use crate::rig::{A_WHILE, Config, Rig, SOON, events, pass, wait_event};
 use crate::test;
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -19,9 +17,6 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("a_setting_that_somebody_changes_is_put_right", healed),
         test("who_fights_for_a_setting_is_named_once_and_given_in_to", contested),
         test("a_setting_changed_at_the_last_moment_is_left_to_whoever_did", left),
-        test("a_recreated_interface_gets_its_settings_again", recreated),
-        test("after_a_crash_the_next_clean_exit_restores_what_was_first", killed),
-        test("kept_settings_are_put_back_by_a_later_clean_exit", kept),
         test("settings_the_operator_manages_are_left_alone", operators),
     ]
 }
@@ -40,36 +35,27 @@ const TOUCHED: [&str; 11] = [
     "neigh/eth0/proxy_delay",
     "neigh/eth0/proxy_qlen",
 ];
-/// What a clean exit with `on_exit: keep` leaves.
-const KEEP: &str = "daemon: { on_exit: keep }";
-
-fn read(rig: &Rig, setting: &str) -> String {
+pub(crate) fn read(rig: &Rig, setting: &str) -> String {
     rig.r.sysctl(&format!("ipv4/{setting}")).expect("a setting")
 }
 
-fn write(rig: &Rig, setting: &str, value: &str) -> Result<()> {
+pub(crate) fn write(rig: &Rig, setting: &str, value: &str) -> Result<()> {
     rig.r.set_sysctl(&format!("ipv4/{setting}"), value)
 }
 
 /// All of [`TOUCHED`], as `SETTING=VALUE`.
-fn all(rig: &Rig) -> Vec<String> {
+pub(crate) fn all(rig: &Rig) -> Vec<String> {
     TOUCHED.iter().map(|setting| format!("{setting}={}", read(rig, setting))).collect()
 }
 
 /// What is now other than before.
-fn changed(rig: &Rig, before: &[String]) -> Vec<String> {
+pub(crate) fn changed(rig: &Rig, before: &[String]) -> Vec<String> {
     all(rig).into_iter().filter(|setting| !before.contains(setting)).collect()
 }
 
 /// In the daemon's notation.
 fn dotted(setting: &str) -> String {
     format!("net.ipv4.{}", setting.replace('/', "."))
-}
-
-/// A daemon whose control socket, and with it all it remembers, lies in a directory that outlives it.
-fn start_in(directory: &Path, config: &Config, rig: &Rig) -> Result<Daemon> {
-    let control = directory.join("control.sock").display().to_string();
-    config.launch(&rig.r).env("ARPHERD_DAEMON__CONTROL", &control).start()
 }
 
 /// Keys of both segments with their values.
@@ -228,66 +214,6 @@ fn left() -> Result<()> {
     let record = wait_event(&daemon, "setting_left", |event| event["setting"] == dotted(delay));
     assert_eq!(record["found"], 40, "{record}");
     Ok(())
-}
-
-fn recreated() -> Result<()> {
-    let rig = Rig::new()?;
-    write(&rig, "conf/eth0/proxy_arp", "1")?;
-    let mut daemon = Config::common_with(&[("answer", "kernel")]).start(&rig.r)?;
-    rig.r.delete("eth0")?;
-    rig.left.plug(&rig.r, "eth0")?;
-    rig.r.address_noprefix("eth0", &format!("{ROUTER}/32"))?;
-    wait_until(SOON, "the new one is like the old one", || {
-        ["conf/eth0/forwarding", "conf/eth0/proxy_arp"].iter().all(|setting| read(&rig, setting) == "1")
-            && read(&rig, "neigh/eth0/proxy_delay") == "0"
-    });
-    assert!(daemon.terminate().success());
-    // It had the kernel's defaults, whatever the old one had.
-    let settings = ["conf/eth0/forwarding", "conf/eth0/proxy_arp", "neigh/eth0/proxy_delay"];
-    assert_eq!(settings.map(|setting| read(&rig, setting)), ["0", "0", "80"]);
-    Ok(())
-}
-
-fn killed() -> Result<()> {
-    let (rig, directory) = (Rig::new()?, scratch());
-    write(&rig, "conf/eth0/rp_filter", "1")?;
-    let before = all(&rig);
-    let kernel = Config::common_with(&[("answer", "kernel"), ("private_vlan", "open")]);
-    for _ in 0..2 {
-        start_in(directory.path(), &kernel, &rig)?.kill();
-        assert_ne!(all(&rig), before);
-    }
-    // The next one wants other settings, and one is somebody else's by now.
-    write(&rig, "conf/eth0/rp_filter", "0")?;
-    let mut last = start_in(directory.path(), &Config::common(), &rig)?;
-    assert_eq!(read(&rig, "conf/eth0/proxy_arp"), "0");
-    assert!(last.terminate().success());
-    assert_eq!(changed(&rig, &before), ["conf/eth0/rp_filter=0"]);
-    assert_eq!(remembered(directory.path()), 0);
-    Ok(())
-}
-
-fn kept() -> Result<()> {
-    let (rig, directory) = (Rig::new()?, scratch());
-    let before = all(&rig);
-    let keeping = Config::common_with(&[("answer", "kernel")]).top(KEEP);
-    assert!(start_in(directory.path(), &keeping, &rig)?.terminate().success());
-    assert_ne!(all(&rig), before);
-    assert_eq!(remembered(directory.path()), 1);
-    assert!(start_in(directory.path(), &Config::common(), &rig)?.terminate().success());
-    assert_eq!(all(&rig), before);
-    Ok(())
-}
-
-fn scratch() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a directory")
-}
-
-/// How many files with settings lie in the directory.
-fn remembered(directory: &Path) -> usize {
-    let entries = std::fs::read_dir(directory).expect("a directory");
-    let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.contains("settings")).count()
 }
 
 fn operators() -> Result<()> {
