@@ -11,7 +11,6 @@ use super::errors::{ConfigError, Origin, Problem};
 use super::locate::{Places, Pos};
 use super::parsed::Defect;
 use super::path::KeyPath;
-use super::source::extension;
 use super::{text, toml, yaml};
 
 /// A file larger than this is no configuration; the largest sensible one has about a quarter of it.
@@ -132,4 +131,9 @@ fn told(name: &str, defects: &[Defect]) -> Vec<Problem> {
 
 fn problem(name: &str, pos: Pos, key: Option<KeyPath>, text: String) -> Problem {
     Problem { origin: Origin::File { name: name.to_owned(), line: pos.line, column: pos.column }, key, text }
+}
+
+/// Whether this file name says TOML or YAML.
+fn extension(path: &Path) -> Option<String> {
+    path.extension().and_then(|ext| ext.to_str()).map(str::to_lowercase)
 }

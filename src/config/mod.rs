@@ -17,6 +17,7 @@ mod fillarpd;
 mod join;
 mod locate;
 mod model;
+mod name;
 mod network;
 mod parsed;
 mod path;

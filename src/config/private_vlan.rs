@@ -6,8 +6,8 @@ use arpherd_core::plan::{Groups, PrivateVlan};
 use figment::value::Value;
 
 use super::addresses::Prefix;
+use super::name::check_name;
 use super::reader::{Reader, Table};
-use super::schema::check_name;
 use super::want::{Raw, Want, Word};
 
 const KEY: &str = "private_vlan";

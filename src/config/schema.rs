@@ -5,14 +5,10 @@ use std::path::PathBuf;
 use arpherd_core::plan::RoutePlan;
 
 use super::model::{CONTROL, Config, Daemon, Domain, HIGHEST_METRIC, OnExit, ROUTES};
-use super::path::KeyPath;
+use super::name::check_name;
 use super::reader::{Reader, Table};
 use super::segment;
-use super::text;
-use super::want::{self, Network, SocketPath, Whole, Word, printable};
-
-/// The longest name of a domain or segment, in characters; tables have to hold it.
-pub(crate) const LONGEST_NAME: usize = 64;
+use super::want::{self, Network, SocketPath, Whole, Word};
 
 const ON_EXIT: Word<OnExit> = Word { words: &[("purge", OnExit::Purge), ("keep", OnExit::Keep)] };
 
@@ -77,17 +73,4 @@ fn domain<'m>(reader: &mut Reader<'m>, name: &str, table: &Table<'m>) -> Domain 
     }
     let segments = segments.into_iter().map(|(name, table)| segment::segment(reader, name, &table)).collect();
     Domain { name: name.to_owned(), prefixes: prefixes.flatten().unwrap_or_default(), segments }
-}
-
-/// Names stand in tables, logs and events as they are. Whether this one can.
-pub(crate) fn check_name(reader: &mut Reader<'_>, name: &str, path: &KeyPath) -> bool {
-    let good = (1..=LONGEST_NAME).contains(&name.chars().count()) && printable(name);
-    if !good {
-        let found = text::quoted(name);
-        let text = format!(
-            "found the name {found}, expected 1 to {LONGEST_NAME} printable characters without spaces"
-        );
-        reader.key_problem(path, text);
-    }
-    good
 }

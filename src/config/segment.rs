@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::addresses::{Prefix, stations};
 use super::model::{EXPIRY, LIMITS, SWEEP, Segment, Sysctl};
+use super::name::check_name;
 use super::private_vlan::private_vlan;
 use super::reader::{Reader, Row, Table};
-use super::schema::check_name;
 use super::text;
 use super::want::{Address, InterfaceName, Length, NetnsName, Network, Want, Whole, Word};
 

@@ -3,7 +3,6 @@
 //! A source's name and origin travel in figment's metadata; [`Merged::origin`] reads them back for each value.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -225,9 +224,4 @@ impl Merged {
 /// Providers of ours do not fail, so neither does the merge.
 fn tree(figment: &Figment) -> Value {
     figment.find_value("").unwrap_or_else(|_| Value::from(Dict::new()))
-}
-
-/// Whether this file name says TOML or YAML.
-pub(crate) fn extension(path: &Path) -> Option<String> {
-    path.extension().and_then(|ext| ext.to_str()).map(str::to_lowercase)
 }

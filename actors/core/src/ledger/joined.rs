@@ -67,7 +67,7 @@ impl Ledger {
         }
         let due = now + LOOK;
         self.joints.insert(pair, Joint { heard: now, due });
-        self.timers.set(due, Timer::Joint(pair));
+        self.timers.set(due, Timer::Joint(pair.0, pair.1));
         orders.push(Order::Tell(Event::SegmentsJoined { segment: from, other: on }));
     }
 
@@ -80,7 +80,7 @@ impl Ledger {
             return;
         }
         joint.due = now + LOOK;
-        self.timers.set(joint.due, Timer::Joint(pair));
+        self.timers.set(joint.due, Timer::Joint(pair.0, pair.1));
         // Nobody holds a network address, so nobody answers; that it comes back is all there is to know.
         let Some(prefix) = self.domain(self.segment(segment).plan.domain).prefixes.first() else { return };
         let network = prefix.network();

@@ -215,7 +215,7 @@ impl Ledger {
                 Timer::Reannounce(segment) => self.reannouncement_due(now, at, segment, orders),
                 Timer::Route(key) => self.route_due(at, key, orders),
                 Timer::Squatter(segment, address) => self.squatter_due(now, at, segment, address, orders),
-                Timer::Joint(pair) => self.joint_due(now, at, pair, orders),
+                Timer::Joint(one, other) => self.joint_due(now, at, (one, other), orders),
                 Timer::Conflicts => self.conflicts_due(now, at, orders),
             }
         }

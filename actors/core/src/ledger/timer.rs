@@ -5,7 +5,6 @@ use std::collections::BinaryHeap;
 use std::net::Ipv4Addr;
 
 use super::host::Key;
-use super::joined::Pair;
 use crate::plan::SegmentId;
 use crate::time::Time;
 
@@ -27,7 +26,7 @@ pub(crate) enum Timer {
     /// Whoever uses a published address is to be asked whether it still does.
     Squatter(SegmentId, Ipv4Addr),
     /// It is to be seen whether two segments are still one link.
-    Joint(Pair),
+    Joint(SegmentId, SegmentId),
     /// The routes of others that keep ours away are to be looked at again.
     Conflicts,
 }
