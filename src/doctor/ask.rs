@@ -1,6 +1,6 @@
 //! What a running daemon tells of itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use arpherd_actors::io::process::{Rights, listener};
@@ -51,13 +51,14 @@ pub(super) fn confirm(case: &mut Case, path: &Path) {
     })();
     match again {
         Ok((hosts, routes)) => {
-            let still = |host: &HostView| {
-                hosts.iter().any(|now| {
-                    (now.address, &now.state, &now.interface) == (host.address, &host.state, &host.interface)
-                })
-            };
-            running.hosts.retain(still);
-            running.routes.retain(|route| routes.contains(route));
+            let key = |host: &HostView| (host.address, host.state.to_string(), host.interface.clone());
+            let hosts: BTreeSet<_> = hosts.iter().map(key).collect();
+            running.hosts.retain(|host| hosts.contains(&key(host)));
+            let mut now: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            for route in &routes {
+                now.entry(route.address).or_default().push(route);
+            }
+            running.routes.retain(|route| now.get(&route.address).is_some_and(|now| now.contains(&route)));
         }
         Err(error) => case.daemon = Daemon::Silent(error.to_string()),
     }

@@ -7,9 +7,8 @@ use super::finding::{Finding, Severity};
 use super::machine::Machine;
 
 const EVERYTHING: &str = "with proxy_arp the kernel answers for every address that its routing table sends \
-    out \
-    by another interface, so by a default route for the whole Internet and for addresses of the subnet that \
-    nobody has, or that live on the asker's own link: it takes their traffic";
+    out by another interface, so by a default route for the whole Internet and for addresses of the subnet \
+    that nobody has, or that live on the asker's own link: it takes their traffic";
 
 pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
     let of = |segment| claims(case, machine, segment);
@@ -74,8 +73,7 @@ fn uncovered(case: &Case, machine: &Machine, segment: &Segment) -> Vec<Finding> 
     };
     let finding = |prefix: &ipnetwork::Ipv4Network| {
         let why = "unlearned addresses of the prefix follow the default route, and so the kernel claims \
-            them; an \
-            unreachable route with a great metric stops that and harms no host";
+            them; an unreachable route with a great metric stops that and harms no host";
         Finding::info(segment.interface(), format!("no route covers {prefix} but the default route"))
             .weighing(severity)
             .why(why)

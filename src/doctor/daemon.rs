@@ -91,15 +91,15 @@ pub(super) fn check(daemon: &Daemon) -> Vec<Finding> {
     match daemon {
         Daemon::Running(running) => noticed(running),
         Daemon::Absent(reason) => vec![Finding::info("daemon", reason).why(
-            "hosts and routes were not compared with what a daemon knows; its settings are told \
-                    as it will make them",
+            "hosts and routes were not compared with what a daemon knows; its settings are told as it will \
+                make them",
         )],
         Daemon::Silent(reason) => vec![
             Finding::warning("daemon", format!("it could not be asked what it knows: {reason}"))
                 .why("whether every host has its route is known by comparing with what the daemon wants")
                 .mend(
                     "run the doctor as root or as a member of the socket's group, or name the socket: \
-                    --control PATH",
+                        --control PATH",
                 ),
         ],
     }

@@ -6,8 +6,8 @@ use super::case::Case;
 use super::finding::{Finding, Severity};
 use super::machine::Machine;
 
-const WHY: &str = "hosts are answered, and then their packets between the segments are dropped here; Docker, \
-    ufw and firewalld set such a policy";
+const WHY: &str = "hosts are answered, and then their packets between the segments are dropped here; \
+    Docker, ufw and firewalld set such a policy";
 
 /// Where packets come from and where they go, as interfaces.
 type Way<'a> = (&'a str, &'a str);

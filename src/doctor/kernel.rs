@@ -13,19 +13,13 @@ pub(super) fn check(kernel: &Kernel) -> Vec<Finding> {
             Finding::error("kernel", format!("Linux {}", kernel.release))
                 .why(
                     "before 5.0 the kernel does not filter its lists (NETLINK_GET_STRICT_CHK), and counts \
-                    our neighbour entries against gc_thresh",
+                        our neighbour entries against gc_thresh",
                 )
                 .mend("a kernel from 5.0 on"),
         ),
         Some(_) => {}
-        None => findings.push(Finding::info(
-            "kernel",
-            format!(
-                "its version cannot be read from \
-            {:?}",
-                kernel.release
-            ),
-        )),
+        None => findings
+            .push(Finding::info("kernel", format!("its version cannot be read from {:?}", kernel.release))),
     }
     if !kernel.packet_sockets {
         findings.push(

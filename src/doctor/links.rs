@@ -56,8 +56,7 @@ fn port(machine: &Machine, link: &Link) -> Option<Finding> {
         ("vrf", _) => return None,
         ("bridge", Some(LinkKind::Wifi)) => {
             "frames that come in belong to the bridge; and a Wi-Fi station in a bridge passes on frames of \
-                its own \
-             address only, unless 4addr (WDS) is on at both ends"
+                its own address only, unless 4addr (WDS) is on at both ends"
         }
         ("bridge", _) => "frames that come in on a port belong to the bridge, and so do addresses and routes",
         _ => "frames that come in on a port belong to the interface above it, and so do addresses and routes",
@@ -85,11 +84,10 @@ fn stations_below(machine: &Machine, link: &Link) -> Vec<Finding> {
         Finding::info(&link.seen.name, format!("{name}, a port of this bridge, is Wi-Fi"))
             .why(
                 "right for an access point; a station passes on frames of its own address only, unless \
-                4addr (WDS) is on at both ends",
+                    4addr (WDS) is on at both ends",
             )
             .mend(format!(
-                "if it is a station: ip link set dev {name} nomaster, and make it a segment of \
-                its own"
+                "if it is a station: ip link set dev {name} nomaster, and make it a segment of its own"
             ))
     };
     ports.map(finding).collect()
@@ -104,7 +102,7 @@ fn source(case: &Case, machine: &Machine, segment: &Segment, link: &Link) -> Opt
         let finding = Finding::error(name, format!("source {source} is not an address of this machine"))
             .why(
                 "the kernel refuses routes with a preferred source that it does not have, so the segment \
-                is not served",
+                    is not served",
             )
             .mend(format!("ip addr add {source}/32 dev {name}, or another source:"));
         return Some(finding);
@@ -126,7 +124,7 @@ fn source(case: &Case, machine: &Machine, segment: &Segment, link: &Link) -> Opt
     let finding = Finding::info(name, "no interface has an address of the domain")
         .why(
             "probes go out without a sender address, which some hosts do not answer, and this machine \
-            itself is not reached by the hosts",
+                itself is not reached by the hosts",
         )
         .mend(format!("ip addr add ADDRESS/32 dev {name} (the same address may be on all segments)"));
     Some(finding)
@@ -136,7 +134,7 @@ fn no_prefix(segment: &Segment) -> Option<Finding> {
     if !segment.plan.prefixes.is_empty() {
         return None;
     }
-    let finding = Finding::warning(segment.interface(), "no prefix is known")
+    let finding = Finding::info(segment.interface(), "no prefix is known")
         .why("routes, addresses and the default route were not compared with the subnet")
         .mend("name it: --prefix 10.2.0.0/24, or use --config FILE");
     Some(finding)
@@ -149,8 +147,8 @@ fn kind(machine: &Machine, segment: &Segment, link: &Link) -> Finding {
     let Some(kind) = segment.plan.kind.or(link.kind).filter(|_| link.seen.arp) else {
         return Finding::error(name, format!("{name}{made} is no link with ARP"))
             .why(
-                "ARP is understood on Ethernet, Wi-Fi and IPoIB; a loopback, tunnel or point-to-point \
-                link has none",
+                "ARP is understood on Ethernet, Wi-Fi and IPoIB; a loopback, tunnel or point-to-point link \
+                    has none",
             )
             .mend("interface: another one; a tunnel needs a route and no ARP");
     };

@@ -35,6 +35,7 @@ pub(super) fn look(case: &Case, ground: &Ground) -> Result<Machine, NetlinkError
         routes: reader.routes()?,
         rules,
         neighbours: reader.neighbours()?,
+        proxies: reader.proxies()?,
         settings: settings(case),
         filters: Filters {
             chains: chains::forward_chains().map_err(|error| error.to_string()),

@@ -49,11 +49,8 @@ fn vrf_of(case: &Case, vrf: &Vrf<'_>) -> Option<Finding> {
     if ours == table {
         return None;
     }
-    let found = format!(
-        "it is in the VRF {}, which routes by table {table}; routes.table is \
-        {ours}",
-        vrf.name
-    );
+    let found =
+        format!("it is in the VRF {}, which routes by table {table}; routes.table is {ours}", vrf.name);
     let why = "packets from this interface never come to the daemon's routes";
     Some(Finding::error(vrf.interface, found).why(why).mend(format!("routes.table: {table}")))
 }
@@ -155,11 +152,10 @@ fn stranger(network: Ipv4Network, names: &[&str]) -> Finding {
     Finding::warning(by.clone(), format!("{network} is connected to {by}, which is no segment of the domain"))
         .why(
             "addresses of the prefix that are not learned are looked for there, and its hosts are not \
-            joined with the others",
+                joined with the others",
         )
         .mend(format!(
-            "make {by} a segment, or take its address of that network away: ip addr show dev \
-            {}",
+            "make {by} a segment, or take its address of that network away: ip addr show dev {}",
             names[0]
         ))
 }
@@ -168,19 +164,15 @@ fn shared(network: Ipv4Network, names: &[&str]) -> Finding {
     let last = names.last().copied().unwrap_or_default();
     Finding::warning(
         names.join(", "),
-        format!(
-            "{network} is connected to {} at the same \
-        time",
-            names.join(" and ")
-        ),
+        format!("{network} is connected to {} at the same time", names.join(" and ")),
     )
     .why(
-        "the kernel itself looks for addresses that are not learned on one of them only, whichever \
-            comes first; hosts with a /32 route are found all the same",
+        "the kernel itself looks for addresses that are not learned on one of them only, whichever comes \
+            first; hosts with a /32 route are found all the same",
     )
     .mend(format!(
         "give the address as a /32, or without its network: ip addr change ADDRESS/{} dev {last} \
-                noprefixroute",
+            noprefixroute",
         network.prefix()
     ))
 }

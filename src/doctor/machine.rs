@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use arpherd_actors::io::iptables::Forward;
-use arpherd_actors::io::netlink::{AddressSeen, AnyRoute, ForwardChain, LinkSeen, NeighbourSeen, Rule};
+use arpherd_actors::io::netlink::{
+    AddressSeen, AnyRoute, ForwardChain, LinkSeen, NeighbourSeen, ProxySeen, Rule,
+};
 use arpherd_actors::io::process::Rights;
 use arpherd_actors::io::sysctl::Setting;
 use arpherd_core::plan::LinkKind;
@@ -24,6 +26,8 @@ pub(crate) struct Machine {
     pub(crate) rules: Result<Vec<Rule>, String>,
     /// Its neighbour table.
     pub(crate) neighbours: Vec<NeighbourSeen>,
+    /// The addresses the kernel answers for one by one.
+    pub(crate) proxies: Vec<ProxySeen>,
     /// Its settings that are of interest, by their names for sysctl(8).
     pub(crate) settings: BTreeMap<String, i32>,
     /// What forwarded packets pass.

@@ -12,6 +12,7 @@ mod ask;
 mod case;
 mod claims;
 mod daemon;
+mod entries;
 mod filter;
 mod finding;
 mod kernel;
@@ -30,6 +31,7 @@ mod settings;
 mod show;
 #[cfg(test)]
 mod testing;
+mod wanted;
 
 use std::path::Path;
 
@@ -186,6 +188,7 @@ fn of_place(case: &Case, machine: &Machine) -> Vec<Finding> {
         ("links", links::check(case, machine)),
         ("settings", settings::check(case, machine)),
         ("claims", claims::check(case, machine)),
+        ("entries", entries::check(case, machine)),
         ("routes", routes::check(case, machine)),
         ("lookup", lookup::check(case, machine)),
         ("filter", filter::check(case, machine)),
@@ -219,7 +222,7 @@ mod tests {
         let report = Report(findings);
         let mut checks: Vec<_> = report.0.iter().map(|finding| finding.check).collect();
         checks.dedup();
-        assert_eq!(checks.len(), 12, "{checks:?}");
+        assert_eq!(checks.len(), 13, "{checks:?}");
         assert_eq!(report.status(), 0, "{}", report.text());
     }
 

@@ -23,12 +23,12 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
             Finding::warning(domain, format!("MTUs differ: {}", all.join(", ")))
                 .why(
                     "hosts take the whole subnet for one link of their own MTU; each longer packet has to \
-                    be answered with \"fragmentation needed\", and hangs where ICMP is filtered",
+                        be answered with \"fragmentation needed\", and hangs where ICMP is filtered",
                 )
                 .mend(format!(
                     "on the hosts of the longer segment, or here and there: ip link set dev {longest} mtu \
-                        {least}; or clamp TCP: \
-                     nft 'add rule inet filter forward tcp flags syn tcp option maxseg size set rt mtu'"
+                        {least}; or clamp TCP: nft 'add rule inet filter forward tcp flags syn tcp option \
+                        maxseg size set rt mtu'"
                 )),
         );
     }

@@ -40,7 +40,7 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
             Finding::warning("neighbours", found)
                 .why(
                     "above gc_thresh2 entries are thrown away after 5 s, and at gc_thresh3 new neighbours \
-                    are refused (\"neighbour table overflow\"); all network namespaces count together",
+                        are refused (\"neighbour table overflow\"); all network namespaces count together",
                 )
                 .mend(larger(used)),
         );

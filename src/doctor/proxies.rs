@@ -13,11 +13,11 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
         let finding = Finding::info("proxies", "nobody was asked: a diagnosis sends no frames unasked")
             .why(
                 "another proxy on a segment (a router with proxy_arp, a second daemon) takes traffic for \
-                addresses that are not its own",
+                    addresses that are not its own",
             )
             .mend(
-                "arpherd doctor --probe sends a few ARP questions for addresses that nobody has, and \
-                names who answers",
+                "arpherd doctor --probe sends a few ARP questions for addresses that nobody has, and names \
+                    who answers",
             );
         return vec![finding];
     };
@@ -69,7 +69,7 @@ fn station(case: &Case, machine: &Machine, interface: &str, lladdr: &str, addres
     Finding::warning(interface, found)
         .why(
             "it is a proxy that claims everything: hosts that ask for each other may believe it, and what \
-            it answers first is sent there",
+                it answers first is sent there",
         )
         .mend(format!(
             "find it (bridge fdb show | grep {lladdr}, or the switch's table) and turn its proxying off; \

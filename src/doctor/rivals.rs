@@ -23,10 +23,7 @@ pub(super) fn elsewhere(case: &Case, machine: &Machine) -> Option<Finding> {
     let names = names.join(", ");
     let finding = Finding::warning(
         "daemon",
-        format!(
-            "an arpherd serves {names}, but answers on another \
-        socket"
-        ),
+        format!("an arpherd serves {names}, but answers on another socket"),
     )
     .why("it could not be asked which routes it wants, and its settings were told as if it did not run")
     .mend("name its socket: --control PATH (its log says it: control=…)");
@@ -40,7 +37,7 @@ pub(super) fn others(case: &Case, machine: &Machine) -> Vec<Finding> {
         Finding::warning(interface, format!("another arpherd serves it under routing protocol {protocol}"))
             .why(
                 "two daemons answer for the same hosts, and each takes the other's routes for somebody \
-                else's",
+                    else's",
             )
             .mend("stop one of them, or give them different interfaces")
     };

@@ -78,6 +78,11 @@ fn severity(case: &Case, machine: &Machine, group: &Group<'_>, need: &Need) -> S
     if is_ours_to_set(case, group, need) {
         return Severity::Info;
     }
+    // A daemon does not tell whether its kernel answers by proxy_arp or by single entries.
+    let is_kernel = group.iter().any(|it| it.care == Care::Unknown && it.plan.answer == Answer::Kernel);
+    if is_kernel && need.key == "proxy_arp" {
+        return Severity::Info;
+    }
     let answered = group.iter().any(|segment| segment.is_answered());
     match (need.key, need.wanted) {
         // Where answering is left to the administrator, the kernel may well be the one.

@@ -6,7 +6,7 @@ use arpherd_actors::io::netlink::{AddressSeen, AnyRoute, LinkSeen, NeighbourSeen
 use arpherd_actors::io::process::Rights;
 use arpherd_core::LinkAddr;
 use arpherd_core::plan::LinkKind;
-use arpherd_core::view::{CountersView, RouteView, SegmentView};
+use arpherd_core::view::{CountersView, HostView, RouteView, SegmentView};
 use ipnetwork::Ipv4Network;
 
 use super::case::{Care, Case, Daemon, Running};
@@ -58,6 +58,21 @@ pub(super) fn segment_view(interface: &str, state: &'static str) -> SegmentView 
     }
 }
 
+/// A host on `eth0` as a daemon shows it.
+pub(super) fn host_view(address: &str, state: &'static str) -> HostView {
+    HostView {
+        address: address.parse().expect("an address"),
+        lladdr: LinkAddr::UNKNOWN,
+        domain: "lan".into(),
+        segment: "eth0".into(),
+        interface: "eth0".into(),
+        state: state.into(),
+        learned_from: "request".into(),
+        age_seconds: 0,
+        netns: None,
+    }
+}
+
 /// A host route by `eth0` as a daemon shows it.
 pub(super) fn route_view(address: &str, state: &'static str) -> RouteView {
     RouteView {
@@ -88,6 +103,7 @@ pub(super) fn machine() -> Machine {
             .map(|(priority, table)| Rule { priority, table: Some(table), of_vrf: false, for_all: true })
             .into()),
         neighbours: Vec::new(),
+        proxies: Vec::new(),
         settings: BTreeMap::new(),
         filters: Filters { chains: Ok(Vec::new()), iptables: Ok(None) },
         wireless: true,

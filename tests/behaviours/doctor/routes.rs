@@ -4,7 +4,7 @@ use arpherd_lab::{Result, RouteSpec};
 use libtest_mimic::Trial;
 
 use super::{beside, doctor, doctor_with, ready_rig};
-use crate::rig::{Config, Rig, SUBNET, introduce, wait_event};
+use crate::rig::{Config, Rig, SUBNET, introduce, ip, wait_event};
 use crate::test;
 
 pub(super) fn tests() -> Vec<Trial> {
@@ -15,6 +15,7 @@ pub(super) fn tests() -> Vec<Trial> {
         test("doctor_finds_what_a_crash_left", leftovers),
         test("doctor_finds_tables_that_nobody_looks_up", tables),
         test("doctor_finds_networks_connected_twice", connected),
+        test("doctor_finds_single_entries_that_answer_beside_arpherd", entries),
     ]
 }
 
@@ -112,6 +113,18 @@ fn connected() -> Result<()> {
     rig.r.address("eth1", "10.9.0.3/24")?;
     let told = doctor(&rig.r, &[])?;
     told.one("warning", "lookup", "eth0, eth1", "10.9.0.0/24 is connected to eth0 and eth1");
+    assert_eq!(told.code, Some(1));
+    Ok(())
+}
+
+fn entries() -> Result<()> {
+    let rig = ready_rig()?;
+    assert!(doctor(&rig.r, &[])?.well("entries"));
+    rig.r.add_proxy_neighbour("eth0", ip(20))?;
+    let told = doctor(&rig.r, &[])?;
+    let finding = told.one("warning", "entries", "eth0", "single entries for 10.9.0.20");
+    let mend = finding["mend"].as_str().expect("a text");
+    assert!(mend.contains("ip neigh del proxy 10.9.0.20 dev eth0"), "{mend}");
     assert_eq!(told.code, Some(1));
     Ok(())
 }
