@@ -40,15 +40,15 @@ const SECOND: Duration = Duration::from_secs(1);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 65);
 
 /// The picture above.
-struct Nets {
-    r: Netns,
-    b: Host,
-    c: Host,
-    d: Host,
+pub(crate) struct Nets {
+    pub(crate) r: Netns,
+    pub(crate) b: Host,
+    pub(crate) c: Host,
+    pub(crate) d: Host,
 }
 
 impl Nets {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let r = Netns::new("r")?;
         let (net0, net1) = (Segment::new("net0")?, Segment::new("net1")?);
         net0.plug(&r, "eth0")?;
@@ -81,7 +81,7 @@ impl Nets {
 }
 
 /// Echoes both ways, all of them back.
-fn talk(one: &Host, other: &Host) -> Result<()> {
+pub(crate) fn talk(one: &Host, other: &Host) -> Result<()> {
     for (from, to) in [(one, other), (other, one)] {
         let _server = to.ns.udp_echo_server(to.ip(), 7)?;
         assert_eq!(from.ns.udp_echo(to.ip(), 7, 20), 20, "{} to {}", from.ip(), to.ip());

@@ -6,13 +6,19 @@ mod a_wifi;
 mod addresses;
 mod b_answering;
 mod b_defence;
+mod b_liars;
 mod b_moves;
+mod b_private;
+mod b_routed;
+mod c_pace;
+mod c_publish;
 mod c_subnet;
 mod d_discovery;
 mod d_fillarpd;
 mod d_restart;
 mod doctor;
 mod entries;
+mod joined;
 mod links;
 mod marks;
 mod namespaces;
@@ -44,13 +50,19 @@ fn main() -> ExitCode {
         addresses::tests,
         b_answering::tests,
         b_defence::tests,
+        b_liars::tests,
         b_moves::tests,
+        b_private::tests,
+        b_routed::tests,
+        c_pace::tests,
+        c_publish::tests,
         c_subnet::tests,
         d_discovery::tests,
         d_fillarpd::tests,
         d_restart::tests,
         doctor::tests,
         entries::tests,
+        joined::tests,
         links::tests,
         marks::tests,
         namespaces::tests,

@@ -51,6 +51,7 @@ mod mac;
 mod neighbour;
 mod netns;
 mod ordinary;
+mod pace;
 mod packet;
 mod ping;
 mod route;
