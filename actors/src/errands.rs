@@ -63,6 +63,7 @@ struct Outbox {
     found: Vec<Ipv4Addr>,
     answered: u64,
     probed: u64,
+    verified: u64,
 }
 
 impl Errands {
@@ -122,7 +123,11 @@ impl Errands {
                     outbox.frames.push(frame);
                     match purpose {
                         Purpose::Answer => outbox.answered += 1,
-                        Purpose::Verify | Purpose::Search => outbox.probed += 1,
+                        Purpose::Search => outbox.probed += 1,
+                        Purpose::Verify => {
+                            outbox.probed += 1;
+                            outbox.verified += 1;
+                        }
                         Purpose::Announce => {}
                     }
                 }
@@ -193,10 +198,11 @@ impl Outbox {
         {
             Counters::add(&counters.answered, self.answered);
             Counters::add(&counters.probed, self.probed);
+            Counters::add(&counters.verified, self.verified);
         }
         let lost = if self.port.is_some() { self.tally.unsent - before } else { self.frames.len() as u64 };
         Counters::add(&counters.dropped, lost);
-        (self.answered, self.probed) = (0, 0);
+        (self.answered, self.probed, self.verified) = (0, 0, 0);
         self.frames.clear();
     }
 }

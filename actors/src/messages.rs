@@ -112,6 +112,8 @@ pub struct Counters {
     pub answered: AtomicU64,
     /// Questions of ours: searches, verifications and sweeps.
     pub probed: AtomicU64,
+    /// Those among them that asked hosts already known; a sweep gives way to them.
+    pub verified: AtomicU64,
     /// Frames lost on the way in or out for want of room.
     pub dropped: AtomicU64,
     /// Frames that were no ARP packet we listen to.

@@ -5,6 +5,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{
@@ -42,6 +43,8 @@ pub struct Sweep {
     timer: Option<SpawnHandle>,
     /// The route owner was asked for the roll and has not answered.
     asking: bool,
+    /// Questions about known hosts that the sweep has given way to.
+    yielded: u64,
 }
 
 /// Go on; others have had their turn.
@@ -77,6 +80,7 @@ impl Sweep {
             frames: Vec::new(),
             timer: None,
             asking: false,
+            yielded: 0,
         }
     }
 
@@ -90,6 +94,8 @@ impl Sweep {
             self.call_roll(ctx);
             return;
         }
+        let verified = self.counters.verified.load(Ordering::Relaxed);
+        self.plan.give_way(now, verified - std::mem::replace(&mut self.yielded, verified));
         self.targets.clear();
         self.plan.next(now, BATCH, &mut self.targets);
         self.probe();
@@ -127,6 +133,8 @@ impl Sweep {
         debug!(self.log, "sweep_begun"; "known" => roll.skip.len());
         self.source = roll.source;
         self.lladdr = roll.lladdr;
+        // What went out while there was no round is over.
+        self.yielded = self.counters.verified.load(Ordering::Relaxed);
         self.plan.begin(now, roll.skip);
     }
 

@@ -14,6 +14,9 @@ use crate::time::Time;
 /// only frees the place.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How far questions about known hosts may put the next probe off.
+const LATEST: Duration = Duration::from_secs(1);
+
 /// The sweeps of one segment.
 ///
 /// A round goes over every address of the prefixes once, leaving out those it is told to skip and those
@@ -113,6 +116,17 @@ impl Sweep {
             self.waiting.insert(address);
             self.sent.push_back((now, address));
             targets.push(address);
+        }
+    }
+
+    /// So many frames of the segment's pace went to hosts that are known: the sweep comes so much later, at the
+    /// most by a second.
+    pub fn give_way(&mut self, now: Time, frames: u64) {
+        for _ in 0..frames.min(u64::from(self.plan.rate)) {
+            if self.pace.backlog(now) >= LATEST {
+                return;
+            }
+            self.pace.reserve(now);
         }
     }
 
@@ -277,6 +291,25 @@ mod tests {
             now = sweep.deadline(now).expect("a round is under way");
         }
         assert!((500..=505).contains(&sent), "{sent} probes in a second at a rate of 500");
+    }
+
+    #[test]
+    fn questions_about_known_hosts_are_part_of_the_rate_and_never_stop_a_sweep() {
+        let mut sweep = sweep("10.0.0.0/16", 100, 100_000);
+        sweep.start(Time::ZERO);
+        sweep.begin(Time::ZERO, []);
+        let mut sent = 0;
+        for ms in 0..1000 {
+            let now = Time::ZERO + Duration::from_millis(ms);
+            sweep.give_way(now, if ms % 100 == 0 { 7 } else { 0 });
+            sent += drain(&mut sweep, now).len();
+        }
+        assert!((25..=35).contains(&sent), "{sent} beside 70 others at a rate of 100");
+        for _ in 0..100 {
+            sweep.give_way(Time::ZERO + Duration::from_secs(1), 1_000);
+        }
+        let later = Time::ZERO + Duration::from_secs(3);
+        assert!(!drain(&mut sweep, later).is_empty(), "put off by a second at the most");
     }
 
     #[test]

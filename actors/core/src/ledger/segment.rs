@@ -70,7 +70,8 @@ pub(crate) struct Segment {
 
 impl Segment {
     pub(crate) fn new(plan: SegmentPlan, edges: Vec<Ipv4Addr>) -> Self {
-        let verify = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate);
+        // Sweeps and questions about known hosts share the rate. A sweep gives way, and a quarter is left to it.
+        let verify = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate - sweep.rate / 4);
         let newcomers = plan.limits.new_per_second;
         Self {
             link: None,

@@ -267,7 +267,7 @@ fn a_qpn_that_changes_moves_an_infiniband_host_and_its_flags_do_not() {
 #[test]
 fn a_link_that_flaps_delays_nobodys_questions() {
     let mut plan = plan(2);
-    plan.segments[0].sweep = plan.segments[0].sweep.map(|sweep| crate::plan::SweepPlan { rate: 20, ..sweep });
+    plan.segments[0].sweep = plan.segments[0].sweep.map(|sweep| crate::plan::SweepPlan { rate: 26, ..sweep });
     let mut bench = Bench::with(plan);
     for last in 10..210 {
         bench.knows(A, host(last));

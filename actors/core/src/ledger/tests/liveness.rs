@@ -120,7 +120,7 @@ fn what_the_operator_says_of_kind_and_counts_wins() {
 #[test]
 fn questions_keep_to_the_pace_and_a_late_one_is_not_held_against_a_host() {
     let mut plan = plan(2);
-    plan.segments[0].sweep = plan.segments[0].sweep.map(|sweep| crate::plan::SweepPlan { rate: 20, ..sweep });
+    plan.segments[0].sweep = plan.segments[0].sweep.map(|sweep| crate::plan::SweepPlan { rate: 26, ..sweep });
     let mut bench = Bench::with(plan);
     for last in 10..210 {
         bench.knows(A, host(last));
@@ -142,7 +142,7 @@ fn questions_keep_to_the_pace_and_a_late_one_is_not_held_against_a_host() {
 #[test]
 fn a_place_in_the_pace_is_not_kept_for_later() {
     let mut plan = plan(2);
-    plan.segments[0].sweep = plan.segments[0].sweep.map(|sweep| crate::plan::SweepPlan { rate: 20, ..sweep });
+    plan.segments[0].sweep = plan.segments[0].sweep.map(|sweep| crate::plan::SweepPlan { rate: 26, ..sweep });
     let mut bench = Bench::with(plan);
     for last in 10..210 {
         bench.knows(A, host(last));
@@ -159,7 +159,7 @@ fn a_place_in_the_pace_is_not_kept_for_later() {
 #[test]
 fn a_host_that_moves_leaves_its_place_in_the_pace_behind() {
     let mut plan = plan(2);
-    plan.segments[0].sweep = plan.segments[0].sweep.map(|sweep| crate::plan::SweepPlan { rate: 20, ..sweep });
+    plan.segments[0].sweep = plan.segments[0].sweep.map(|sweep| crate::plan::SweepPlan { rate: 26, ..sweep });
     let mut bench = Bench::with(plan);
     for last in 10..210 {
         bench.knows(A, host(last));
@@ -169,7 +169,7 @@ fn a_host_that_moves_leaves_its_place_in_the_pace_behind() {
         bench.knows(B, host(last));
     }
     let asked = bench.passes(30 * SECOND).questions().len();
-    assert_eq!(asked, 50, "a tenth of a second's worth at once");
+    assert_eq!(asked, 37, "a tenth of a second's worth at once, of which sweeps keep a quarter");
 }
 
 #[test]
