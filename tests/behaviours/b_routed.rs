@@ -54,10 +54,15 @@ pub(crate) fn open_the_world(rig: &Rig) -> Result<Host> {
     }
     world.gateway(WAN)?;
     rig.r.route("default", Some(world.ip()), None)?;
-    rig.r.route("198.51.100.0/24", None, Some("eth0"))?;
+    lead_back(rig)?;
     rig.r.add_route(&RouteSpec::to("192.0.2.0/24")?.kind(RouteKind::Unreachable))?;
     rig.r.add_route(&RouteSpec::to("198.18.0.0/15")?.kind(RouteKind::Blackhole))?;
     Ok(world)
+}
+
+/// A route that leads back to where questions come from.
+pub(crate) fn lead_back(rig: &Rig) -> Result<()> {
+    rig.r.route("198.51.100.0/24", None, Some("eth0"))
 }
 
 /// How many answers the host's question for the address gets; every one must name the router's link.

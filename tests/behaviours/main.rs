@@ -19,6 +19,7 @@ mod d_restart;
 mod doctor;
 mod entries;
 mod joined;
+mod judge;
 mod links;
 mod marks;
 mod namespaces;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         doctor::tests,
         entries::tests,
         joined::tests,
+        judge::tests,
         links::tests,
         marks::tests,
         namespaces::tests,
