@@ -43,18 +43,18 @@ pub(crate) fn tests() -> Vec<Trial> {
     ]
 }
 
-struct Laptop {
-    ns: Netns,
+pub(crate) struct Laptop {
+    pub(crate) ns: Netns,
     home: Segment,
     /// The laptop's port of the access point.
     port: String,
     vmbr: Segment,
-    router: Host,
-    vm: Host,
+    pub(crate) router: Host,
+    pub(crate) vm: Host,
 }
 
 impl Laptop {
-    fn new(vm: &str) -> Result<Self> {
+    pub(crate) fn new(vm: &str) -> Result<Self> {
         let (ns, home) = (Netns::new("laptop")?, Segment::new("home")?);
         let mut laptop = Self {
             vmbr: Segment { ns: ns.clone(), bridge: "vmbr0".to_owned() },

@@ -32,8 +32,11 @@ pub(crate) fn tests() -> Vec<Trial> {
     ]
 }
 
+/// A liar's words about somebody's address.
+type Lie = fn(Mac, Ipv4Addr) -> ArpFrame;
+
 /// What a lie may look like: who says it, and about whom.
-const FORMS: [(&str, fn(Mac, Ipv4Addr) -> ArpFrame); 6] = [
+const FORMS: [(&str, Lie); 6] = [
     ("a question for a host", |liar, address| ArpFrame::request(liar, address, ip(10))),
     ("a question for the router", |liar, address| ArpFrame::request(liar, address, ROUTER)),
     ("an announcement", ArpFrame::gratuitous),

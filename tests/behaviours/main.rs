@@ -18,6 +18,7 @@ mod d_fillarpd;
 mod d_restart;
 mod doctor;
 mod entries;
+mod examples;
 mod joined;
 mod judge;
 mod links;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         d_restart::tests,
         doctor::tests,
         entries::tests,
+        examples::tests,
         joined::tests,
         judge::tests,
         links::tests,
