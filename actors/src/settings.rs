@@ -10,6 +10,7 @@ use std::path::Path;
 use slog::{Logger, debug, info, warn};
 
 use crate::clock::Clock;
+use crate::io::netlink::Reader;
 use crate::io::sysctl::memory::Memory;
 use crate::io::sysctl::{Restored, Setting, SysctlError, Sysctls};
 use crate::needs::{Mode, Rule, Weight, needs};
@@ -57,7 +58,7 @@ impl Settings {
 
     /// Never touches an interface, nor what an earlier run made of it.
     pub(crate) fn leave(&mut self, interface: &str) {
-        self.sysctls.memory().forget(interface);
+        self.sysctls.memory().leave(interface);
     }
 
     /// Makes the settings of an interface that is there, and those of `all` that would override them.
@@ -69,12 +70,17 @@ impl Settings {
         self.look_at(interface, index, mode);
     }
 
-    /// The interface is gone, and its settings with it: one that comes in its place begins anew.
+    /// There is no interface of this name any more: one that comes in its place begins anew.
     pub(crate) fn gone(&mut self, interface: &str) {
         if self.managed.remove(interface).is_some() {
             self.right.retain(|setting, _| setting.interface() != interface);
-            self.sysctls.memory().forget(interface);
         }
+    }
+
+    /// The interface of this number was deleted, and its settings with it; one that is gone by its name alone
+    /// may have been renamed.
+    pub(crate) fn deleted(&mut self, index: u32) {
+        self.sysctls.memory().deleted(index);
     }
 
     /// Puts right what somebody has changed since.
@@ -160,10 +166,23 @@ impl Settings {
         verdict != Verdict::Wait
     }
 
+    /// What the interfaces are called now; if that cannot be known, what they were called.
+    fn names(&self) -> BTreeMap<u32, String> {
+        match Reader::open().and_then(|mut reader| reader.links()) {
+            Ok(links) => links.into_iter().map(|link| (link.index, link.name)).collect(),
+            Err(error) => {
+                warn!(self.log, "kernel_unreadable"; "error" => %error);
+                let changes = self.sysctls.changes().iter();
+                changes.map(|change| (change.index, change.setting.interface().to_owned())).collect()
+            }
+        }
+    }
+
     /// Puts everything back as it was before the first change.
     pub(crate) fn restore(&mut self) {
         self.managed.clear();
-        for (change, outcome) in self.sysctls.restore() {
+        let names = self.names();
+        for (change, outcome) in self.sysctls.restore(|index| names.get(&index).cloned()) {
             let setting = &change.setting;
             match outcome {
                 Restored::Done => {

@@ -253,6 +253,7 @@ impl Watch {
             }
             Changed::LinkGone { index, .. } => {
                 self.links.remove(&index);
+                self.settings.deleted(index);
                 self.addresses.retain(|(interface, _)| *interface != index);
             }
             Changed::AddressAppeared(seen) => {

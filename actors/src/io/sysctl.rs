@@ -46,6 +46,12 @@ impl Setting {
         &self.interface
     }
 
+    /// The same setting of another interface, or of one with another name by now.
+    #[must_use]
+    pub fn of(self, interface: String) -> Self {
+        Self { interface, ..self }
+    }
+
     fn area(&self) -> &'static str {
         match self.area {
             Area::Conf => "conf",
@@ -154,7 +160,7 @@ impl Sysctls {
         let path = self.path(setting)?;
         let former = self.memory.note(Change { setting: setting.clone(), index, before, now });
         fs::write(path, now.to_string()).map_err(|cause| {
-            self.memory.take_back(setting, former);
+            self.memory.take_back(setting, index, former);
             SysctlError::of("set", setting, cause)
         })
     }
@@ -170,9 +176,12 @@ impl Sysctls {
     }
 
     /// Puts everything back, the last change first, and tells what became of each. It goes on after failures.
-    pub fn restore(&mut self) -> Vec<(Change, Restored)> {
+    ///
+    /// `name` gives what the interface of that number is called now, if it is still there.
+    pub fn restore(&mut self, name: impl Fn(u32) -> Option<String>) -> Vec<(Change, Restored)> {
         let changes = self.memory.clear();
         let restore = |change: Change| {
+            let Some(change) = change.clone().now_called(&name) else { return (change, Restored::Gone) };
             let outcome = self.put_back(&change);
             (change, outcome)
         };
@@ -249,7 +258,7 @@ mod tests {
         assert_eq!(sysctls.read(&filter).expect("read"), 2);
         let changes: Vec<_> = sysctls.changes().iter().map(|change| (change.before, change.now)).collect();
         assert_eq!(changes, [(1, 0), (0, 2)]);
-        let restored = sysctls.restore();
+        let restored = sysctls.restore(|_| Some("eth0.100".into()));
         assert!(restored.iter().all(|(_, outcome)| matches!(outcome, Restored::Done)), "{restored:?}");
         assert_eq!(restored[0].0.setting, filter, "the last change is the first to go");
         assert_eq!((sysctls.read(&proxy).expect("read"), sysctls.read(&filter).expect("read")), (1, 0));
@@ -266,7 +275,7 @@ mod tests {
         sysctls.set(&filter, 0, 1, 0).expect("set");
         fs::remove_dir_all(root.join("conf/eth0.100")).expect("the interface is gone");
         fs::write(root.join("conf/all/proxy_arp"), "7\n").expect("somebody else's");
-        let restored = sysctls.restore();
+        let restored = sysctls.restore(|_| Some("eth0.100".into()));
         assert!(matches!(restored[0].1, Restored::Left(7)), "{restored:?}");
         assert!(matches!(restored[1].1, Restored::Gone), "{restored:?}");
         assert_eq!(sysctls.read(&filter).expect("read"), 7);

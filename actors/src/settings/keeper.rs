@@ -48,6 +48,11 @@ impl Keeper {
         });
     }
 
+    /// The interface of this number was deleted.
+    pub(crate) fn deleted(&mut self, index: u32) {
+        self.there(|settings| settings.deleted(index));
+    }
+
     /// Puts right what others did.
     pub(crate) fn heal(&mut self) {
         self.there(Settings::heal);

@@ -12,6 +12,7 @@ crate::tests![
     settings_are_those_of_the_namespace,
     what_a_killed_run_changed_is_put_back_by_the_next,
     what_is_not_as_a_killed_run_left_it_is_not_touched,
+    a_renamed_interface_is_the_same_and_a_new_one_of_its_name_is_not,
     nothing_is_remembered_that_is_as_it_was,
     a_directory_that_is_not_there_is_told_once,
 ];
@@ -44,6 +45,11 @@ impl Drop for Scratch {
     }
 }
 
+/// What the only interface that a test changes is called.
+fn lan0(_: u32) -> Option<String> {
+    Some("lan0".to_owned())
+}
+
 fn arp() -> Setting {
     Setting::conf("lan0", "proxy_arp")
 }
@@ -59,7 +65,7 @@ fn settings_are_those_of_the_namespace() {
         let mut sysctls = Sysctls::new();
         sysctls.set(&setting, rig.lan, 0, 1).unwrap();
         assert_eq!(sysctls.read(&setting).unwrap(), 1);
-        assert!(matches!(sysctls.restore()[..], [(_, Restored::Done)]));
+        assert!(matches!(sysctls.restore(lan0)[..], [(_, Restored::Done)]));
         assert_eq!(sysctls.read(&setting).unwrap(), 0);
     });
     rig.far.run(|| assert!(Sysctls::new().read(&setting).is_err(), "lan0 is not in this namespace"));
@@ -83,7 +89,7 @@ fn what_a_killed_run_changed_is_put_back_by_the_next() {
         // What the second run does in its turn does not hide what was first.
         second.set(&everywhere(), 0, 0, 1).unwrap();
         second.set(&everywhere(), 0, 1, 0).unwrap();
-        second.restore();
+        second.restore(lan0);
         assert_eq!((second.read(&arp()).unwrap(), second.read(&everywhere()).unwrap()), (0, 1));
     });
     assert_eq!(scratch.files(), 0, "there is nothing to remember any more");
@@ -109,6 +115,27 @@ fn what_is_not_as_a_killed_run_left_it_is_not_touched() {
     assert_eq!(scratch.sysctls(&rig).changes(), []);
 }
 
+fn a_renamed_interface_is_the_same_and_a_new_one_of_its_name_is_not() {
+    let (rig, scratch) = (Rig::new(), Scratch::new("renamed"));
+    let mut first = scratch.sysctls(&rig);
+    rig.router.run(|| first.set(&arp(), rig.lan, 0, 1)).unwrap();
+    rig.router.down("lan0").unwrap();
+    rig.router.rename("lan0", "old0").unwrap();
+    rig.router.dummy("lan0").unwrap();
+    let new = rig.router.index("lan0").unwrap();
+    rig.router.run(|| first.set(&arp(), new, 0, 1)).unwrap();
+    assert_eq!(first.changes().len(), 2);
+    let mut second = scratch.sysctls(&rig);
+    assert_eq!(second.changes()[0].setting, Setting::conf("old0", "proxy_arp"));
+    let name = |index| Some(if index == new { "lan0" } else { "old0" }.to_owned());
+    rig.router.run(|| {
+        assert!(second.restore(name).iter().all(|(_, outcome)| matches!(outcome, Restored::Done)));
+        for interface in ["old0", "lan0"] {
+            assert_eq!(second.read(&Setting::conf(interface, "proxy_arp")).unwrap(), 0, "{interface}");
+        }
+    });
+}
+
 fn nothing_is_remembered_that_is_as_it_was() {
     let (rig, scratch) = (Rig::new(), Scratch::new("none"));
     let mut sysctls = scratch.sysctls(&rig);
@@ -121,7 +148,7 @@ fn nothing_is_remembered_that_is_as_it_was() {
         sysctls.set(&arp(), rig.lan, 0, 1).unwrap();
         sysctls.set(&everywhere(), 0, 1, 0).unwrap();
     });
-    sysctls.memory().forget("lan0");
+    sysctls.memory().deleted(rig.lan);
     assert_eq!(sysctls.changes().iter().map(|change| &change.setting).collect::<Vec<_>>(), [&everywhere()]);
     assert_eq!(scratch.sysctls(&rig).changes(), sysctls.changes());
 }

@@ -2,7 +2,8 @@
 //!
 //! The file belongs to one network namespace of one boot: it names both, and one that names others is void.
 //! What it holds is believed only as far as the kernel bears it out: a setting that is not as the earlier run
-//! left it, or whose interface is another one of the same name, is somebody else's by now.
+//! left it, or whose interface is another one of the same name, is somebody else's by now. Interfaces are known
+//! by their numbers: one that was renamed is still the same.
 
 use std::fs;
 use std::io;
@@ -27,6 +28,21 @@ pub struct Change {
     pub before: i32,
     /// What it was set to last.
     pub now: i32,
+}
+
+impl Change {
+    /// With the name its interface has now; `None` if that is gone.
+    pub(super) fn now_called(self, name: impl Fn(u32) -> Option<String>) -> Option<Self> {
+        if self.index == 0 {
+            return Some(self);
+        }
+        let setting = self.setting.of(name(self.index)?);
+        Some(Self { setting, ..self })
+    }
+
+    fn is_of(&self, setting: &Setting, index: u32) -> bool {
+        self.index == index && self.setting == *setting
+    }
 }
 
 /// A network namespace, for as long as the machine runs.
@@ -73,12 +89,9 @@ impl Memory {
         if !changes.is_empty() {
             let links = Reader::open()?.links()?;
             let sysctls = Sysctls::new();
-            changes.retain(|change| {
-                let name = change.setting.interface();
-                let same = change.index == 0
-                    || links.iter().any(|link| link.name == name && link.index == change.index);
-                same && sysctls.read(&change.setting).is_ok_and(|value| value == change.now)
-            });
+            let name = |index| links.iter().find(|link| link.index == index).map(|link| link.name.clone());
+            changes = changes.into_iter().filter_map(|change| change.now_called(name)).collect();
+            changes.retain(|change| sysctls.read(&change.setting).is_ok_and(|value| value == change.now));
         }
         Ok(Self { changes, file: Some((file, place)), trouble: None })
     }
@@ -88,10 +101,19 @@ impl Memory {
         &self.changes
     }
 
-    /// Forgets an interface that is gone: one that comes in its place has settings of its own.
-    pub fn forget(&mut self, interface: &str) {
+    /// Forgets an interface that was deleted.
+    pub fn deleted(&mut self, index: u32) {
+        self.keep(|change| change.index != index);
+    }
+
+    /// Forgets what was made of an interface that is not to be touched.
+    pub fn leave(&mut self, interface: &str) {
+        self.keep(|change| change.setting.interface() != interface);
+    }
+
+    fn keep(&mut self, which: impl Fn(&Change) -> bool) {
         let before = self.changes.len();
-        self.changes.retain(|change| change.setting.interface() != interface);
+        self.changes.retain(which);
         if self.changes.len() != before {
             self.save();
         }
@@ -105,7 +127,7 @@ impl Memory {
     /// Notes a change and gives what was remembered of the setting until now. What is again as it was first
     /// is no change.
     pub(super) fn note(&mut self, change: Change) -> Option<Change> {
-        let place = self.changes.iter().position(|known| known.setting == change.setting);
+        let place = self.changes.iter().position(|known| known.is_of(&change.setting, change.index));
         let former = place.map(|place| self.changes[place].clone());
         match place {
             Some(place) if self.changes[place].before == change.now => drop(self.changes.remove(place)),
@@ -118,8 +140,8 @@ impl Memory {
     }
 
     /// Has the setting remembered as it was before [`Memory::note`].
-    pub(super) fn take_back(&mut self, setting: &Setting, former: Option<Change>) {
-        let place = self.changes.iter().position(|known| known.setting == *setting);
+    pub(super) fn take_back(&mut self, setting: &Setting, index: u32, former: Option<Change>) {
+        let place = self.changes.iter().position(|known| known.is_of(setting, index));
         match (place, former) {
             (Some(place), Some(former)) => self.changes[place] = former,
             (Some(place), None) => drop(self.changes.remove(place)),
