@@ -6,13 +6,14 @@ use arpherd_lab::{Daemon, Result, wait_until};
 use libtest_mimic::Trial;
 
 use crate::namespaces::in_netns;
-use crate::rig::{Config, ROUTER, Rig, SOON};
+use crate::rig::{Config, ROUTER, Rig, SOON, wait_event};
 use crate::settings::{all, changed, read, write};
 use crate::test;
 
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
         test("a_recreated_interface_gets_its_settings_again", recreated),
+        test("a_renamed_interface_gets_its_first_settings_back", renamed),
         test("after_a_crash_the_next_clean_exit_restores_what_was_first", killed),
         test("after_a_crash_each_namespace_gets_its_own_settings_back", killed_elsewhere),
         test("kept_settings_are_put_back_by_a_later_clean_exit", kept),
@@ -43,6 +44,20 @@ fn recreated() -> Result<()> {
     // It had the kernel's defaults, whatever the old one had.
     let settings = ["conf/eth0/forwarding", "conf/eth0/proxy_arp", "neigh/eth0/proxy_delay"];
     assert_eq!(settings.map(|setting| read(&rig, setting)), ["0", "0", "80"]);
+    Ok(())
+}
+
+fn renamed() -> Result<()> {
+    let rig = Rig::new()?;
+    write(&rig, "conf/eth0/proxy_arp", "1")?;
+    let mut daemon = Config::common().start(&rig.r)?;
+    let new = || ["conf/new0/forwarding", "conf/new0/proxy_arp"].map(|setting| read(&rig, setting));
+    rig.r.down("eth0")?;
+    rig.r.rename("eth0", "new0")?;
+    assert_eq!(new(), ["1", "0"]);
+    wait_event(&daemon, "segment_down", |event| event["segment"] == "eth0" && event["reason"] == "absent");
+    assert!(daemon.terminate().success());
+    assert_eq!(new(), ["0", "1"]);
     Ok(())
 }
 
