@@ -28,7 +28,8 @@ Examples:
   arpherd run --config /etc/arpherd/arpherd.toml
   arpherd hosts --json
 
-Exit codes: 64 usage, 69 no daemon or interface, 77 missing rights, 78 configuration";
+Exit codes: 64 usage, 69 no daemon or interface, 77 missing rights, 78 configuration;
+of doctor also 1 and 2: the worst finding is a warning, or an error";
 
 /// What `arpherd` can do.
 #[derive(Debug, Subcommand)]

@@ -11,7 +11,7 @@ use arpherd_core::{Arp, Frame, Heard, LinkAddr, Operation};
 use tokio::time::{Instant, timeout_at};
 
 use super::case::{Case, Segment};
-use super::machine::{Link, Machine};
+use super::machine::Machine;
 
 /// A kernel holds its proxied answers back for up to 0.8 s (`proxy_delay`).
 const PATIENCE: Duration = Duration::from_millis(1_200);
@@ -25,6 +25,8 @@ pub(crate) struct Probed {
     pub(crate) interface: String,
     /// Who asked; without a sender address a kernel's proxy does not answer.
     pub(crate) sender: Ipv4Addr,
+    /// Interfaces of this machine whose questions were heard here: their links are one.
+    pub(crate) joined: Vec<String>,
     /// Who answered for which address; or why nobody could be asked.
     pub(crate) answers: Result<Vec<(LinkAddr, Ipv4Addr)>, String>,
 }
@@ -39,58 +41,78 @@ pub(super) fn probe(case: &Case, machine: &Machine) -> io::Result<Vec<Probed>> {
 }
 
 async fn ask_all(case: &Case, machine: &Machine) -> Vec<Probed> {
-    let mut asked: Vec<(Probed, Option<Ear>)> =
-        case.segments.iter().map(|segment| ask(machine, segment)).collect();
+    // All ears first, so that what is sent on one link is heard on any other.
+    let ears: Vec<_> = case.segments.iter().map(|segment| Ear::open(machine, segment)).collect();
+    let mut asked: Vec<_> = ears.into_iter().map(|ear| ear.and_then(Ear::ask)).collect();
     let deadline = Instant::now() + PATIENCE;
-    // What the later ones hear meanwhile waits in their sockets.
-    for (probed, ear) in &mut asked {
-        if let Some(ear) = ear {
-            probed.answers = ear.listen(deadline).await;
-        }
+    let mut outcomes = Vec::new();
+    for (segment, ear) in case.segments.iter().zip(&mut asked) {
+        // What the later ones hear meanwhile waits in their sockets.
+        let heard = match ear {
+            Ok(ear) => ear.listen(deadline).await,
+            Err(reason) => Err(reason.clone()),
+        };
+        let interface = segment.interface().to_owned();
+        outcomes.push(Probed {
+            sender: sender_of(machine, segment),
+            joined: joined(heard.as_deref().unwrap_or_default(), machine, &interface),
+            answers: heard.map(|heard| answers(&heard, &targets(segment))),
+            interface,
+        });
     }
-    asked.into_iter().map(|(probed, _)| probed).collect()
+    outcomes
 }
 
-/// A socket on one segment, and what was asked for there.
+/// A socket on one segment, and what is to be asked there.
 struct Ear {
     port: PacketPort,
     wake: Wake,
-    targets: Vec<Ipv4Addr>,
+    questions: Vec<Frame>,
 }
 
-fn ask(machine: &Machine, segment: &Segment) -> (Probed, Option<Ear>) {
-    let interface = segment.interface().to_owned();
-    let sender = sender_of(machine, segment);
-    match machine
-        .link(&interface)
-        .ok_or_else(|| "there is no such interface".to_owned())
-        .and_then(|link| open(link, sender, segment))
-    {
-        Ok(ear) => (Probed { interface, sender, answers: Ok(Vec::new()) }, Some(ear)),
-        Err(reason) => (Probed { interface, sender, answers: Err(reason) }, None),
+impl Ear {
+    fn open(machine: &Machine, segment: &Segment) -> Result<Self, String> {
+        let link = machine.link(segment.interface()).ok_or("there is no such interface")?;
+        let kind: LinkKind = segment.plan.kind.or(link.kind).ok_or("there is no ARP on such links")?;
+        let medium = Medium { interface: link.seen.index, kind, broadcast: link.seen.broadcast };
+        let port = PacketPort::open(medium).map_err(|error| error.to_string())?;
+        let wake = Wake::on(&port).map_err(|error| error.to_string())?;
+        let question = |target| Frame {
+            to: None,
+            arp: Arp {
+                operation: Operation::Request,
+                sender_lladdr: link.seen.lladdr,
+                sender: sender_of(machine, segment),
+                target_lladdr: LinkAddr::UNKNOWN,
+                target,
+            },
+        };
+        Ok(Self { port, wake, questions: targets(segment).into_iter().map(question).collect() })
     }
-}
 
-/// Opens a socket and sends the questions.
-fn open(link: &Link, sender: Ipv4Addr, segment: &Segment) -> Result<Ear, String> {
-    let kind: LinkKind = segment.plan.kind.or(link.kind).ok_or("there is no ARP on such links")?;
-    let medium = Medium { interface: link.seen.index, kind, broadcast: link.seen.broadcast };
-    let mut port = PacketPort::open(medium).map_err(|error| error.to_string())?;
-    let wake = Wake::on(&port).map_err(|error| error.to_string())?;
-    let targets = targets(segment);
-    let question = |target: &Ipv4Addr| Frame {
-        to: None,
-        arp: Arp {
-            operation: Operation::Request,
-            sender_lladdr: link.seen.lladdr,
-            sender,
-            target_lladdr: LinkAddr::UNKNOWN,
-            target: *target,
-        },
-    };
-    let frames: Vec<_> = targets.iter().map(question).collect();
-    port.send(&frames, &mut Tally::default()).map_err(|error| error.to_string())?;
-    Ok(Ear { port, wake, targets })
+    /// Sends the questions.
+    fn ask(mut self) -> Result<Self, String> {
+        let mut tally = Tally::default();
+        self.port.send(&self.questions, &mut tally).map_err(|error| error.to_string())?;
+        if tally.unsent > 0 {
+            return Err("the link takes no frames".to_owned());
+        }
+        Ok(self)
+    }
+
+    /// All that is said until then.
+    async fn listen(&mut self, deadline: Instant) -> Result<Vec<Heard>, String> {
+        let (mut heard, mut tally) = (Vec::new(), Tally::default());
+        loop {
+            while self.port.receive(&mut heard, &mut tally).map_err(|error| error.to_string())? {}
+            match timeout_at(deadline, self.wake.readable()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(error.to_string()),
+                Err(_) => break,
+            }
+        }
+        Ok(heard)
+    }
 }
 
 /// An address of the machine that the segment's stations know, as far as there is one.
@@ -119,20 +141,17 @@ fn targets(segment: &Segment) -> Vec<Ipv4Addr> {
     nobodys.chain(networks.take(4)).collect()
 }
 
-impl Ear {
-    /// Who answers until then.
-    async fn listen(&mut self, deadline: Instant) -> Result<Vec<(LinkAddr, Ipv4Addr)>, String> {
-        let (mut heard, mut tally) = (Vec::new(), Tally::default());
-        loop {
-            while self.port.receive(&mut heard, &mut tally).map_err(|error| error.to_string())? {}
-            match timeout_at(deadline, self.wake.readable()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(error.to_string()),
-                Err(_) => break,
-            }
-        }
-        Ok(answers(&heard, &self.targets))
-    }
+/// Other interfaces of the machine that were heard asking on this one.
+fn joined(heard: &[Heard], machine: &Machine, interface: &str) -> Vec<String> {
+    let here = machine.link(interface).map(|link| link.seen.lladdr);
+    let asks = |lladdr: LinkAddr| {
+        heard
+            .iter()
+            .any(|heard| heard.arp.operation == Operation::Request && heard.arp.sender_lladdr == lladdr)
+    };
+    // VLANs of one interface have its address, and so say nothing.
+    let others = machine.links.iter().filter(|link| Some(link.seen.lladdr) != here && asks(link.seen.lladdr));
+    others.map(|link| link.seen.name.clone()).collect()
 }
 
 /// Each answer to our questions once.
@@ -171,6 +190,22 @@ mod tests {
         assert_eq!(sender_of(&without, segment), Ipv4Addr::UNSPECIFIED);
         let elsewhere = without.with_address("eth1", "192.168.7.1/24").with_address("eth0", "172.16.0.1/24");
         assert_eq!(sender_of(&elsewhere, segment), Ipv4Addr::new(172, 16, 0, 1));
+    }
+
+    #[test]
+    fn an_own_interface_that_is_heard_elsewhere_is_on_the_same_link() {
+        let machine = machine();
+        let lladdr = machine.link("eth1").map(|link| link.seen.lladdr).expect("it is there");
+        let arp = Arp {
+            operation: Operation::Request,
+            sender_lladdr: lladdr,
+            sender: [10, 9, 0, 1].into(),
+            target_lladdr: LinkAddr::UNKNOWN,
+            target: [192, 0, 2, 7].into(),
+        };
+        let heard = [Heard { arp, from: lladdr, mark: None }];
+        assert_eq!(joined(&heard, &machine, "eth0"), ["eth1"]);
+        assert_eq!(joined(&heard, &machine, "eth1"), [""; 0], "its own address says nothing");
     }
 
     #[test]

@@ -25,6 +25,28 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
 }
 
 fn on_segment(case: &Case, machine: &Machine, probed: &Probed) -> Vec<Finding> {
+    let mut findings: Vec<_> =
+        probed.joined.iter().map(|other| joined(case, &probed.interface, other)).collect();
+    findings.extend(answers(case, machine, probed));
+    findings
+}
+
+/// An interface of this machine was heard on another.
+fn joined(case: &Case, interface: &str, other: &str) -> Finding {
+    let is_segment = case.segments.iter().any(|segment| segment.interface() == other);
+    let what = if is_segment { "two segments" } else { "a segment and another interface of this machine" };
+    Finding::error(interface, format!("questions sent on {other} are heard on {interface}"))
+        .why(format!(
+            "{what} are one link: there is nothing to proxy between them, and what is proxied \
+            leads in circles"
+        ))
+        .mend(format!(
+            "take the cable or bridge between {interface} and {other} away, or use one of them \
+            only"
+        ))
+}
+
+fn answers(case: &Case, machine: &Machine, probed: &Probed) -> Vec<Finding> {
     let interface = &probed.interface;
     let answers = match &probed.answers {
         Ok(answers) => answers,
@@ -54,17 +76,9 @@ fn on_segment(case: &Case, machine: &Machine, probed: &Probed) -> Vec<Finding> {
 fn station(case: &Case, machine: &Machine, interface: &str, lladdr: &str, addresses: &[Ipv4Addr]) -> Finding {
     let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     let found = format!("{lladdr} answers for {}, which nobody has", list.join(", "));
-    let own = machine.links.iter().find(|link| link.seen.lladdr.to_string() == lladdr);
-    if let Some(own) = own {
-        let name = &own.seen.name;
-        let is_segment = case.segments.iter().any(|segment| segment.interface() == name);
-        let what =
-            if is_segment { "two segments" } else { "a segment and another interface of this machine" };
-        return Finding::error(interface, format!("{found}; that is {name} of this machine"))
-            .why(format!("{what} are one link, so proxying between them leads in circles"))
-            .mend(format!(
-                "take the cable or bridge between {interface} and {name} away, or use one of them only"
-            ));
+    if let Some(own) = machine.links.iter().find(|link| link.seen.lladdr.to_string() == lladdr) {
+        let finding = joined(case, interface, &own.seen.name);
+        return Finding { found: format!("{found}; that is {} of this machine", own.seen.name), ..finding };
     }
     Finding::warning(interface, found)
         .why(
@@ -88,7 +102,12 @@ mod tests {
 
     fn told(sender: [u8; 4], answers: Result<Vec<(LinkAddr, Ipv4Addr)>, String>) -> Vec<Finding> {
         let mut machine = machine();
-        machine.probed = Some(vec![Probed { interface: "eth0".into(), sender: sender.into(), answers }]);
+        machine.probed = Some(vec![Probed {
+            interface: "eth0".into(),
+            sender: sender.into(),
+            joined: Vec::new(),
+            answers,
+        }]);
         check(&case(Care::Daemon), &machine)
     }
 
@@ -111,6 +130,21 @@ mod tests {
         let findings = told([10, 9, 0, 1], Ok(vec![(own, Ipv4Addr::new(192, 0, 2, 7))]));
         assert_eq!(findings[0].severity, Severity::Error);
         assert!(findings[0].why.contains("two segments"));
+    }
+
+    #[test]
+    fn links_that_are_one_are_an_error() {
+        let mut machine = machine();
+        let joined = vec!["eth1".to_owned()];
+        let probed = Probed {
+            interface: "eth0".into(),
+            sender: [10, 9, 0, 1].into(),
+            joined,
+            answers: Ok(Vec::new()),
+        };
+        machine.probed = Some(vec![probed]);
+        let findings = check(&case(Care::Daemon), &machine);
+        assert_eq!(findings.iter().map(|it| it.severity).collect::<Vec<_>>(), [Severity::Error]);
     }
 
     #[test]

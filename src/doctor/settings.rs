@@ -38,6 +38,8 @@ fn interface_settings(case: &Case, machine: &Machine, interface: &str, group: &G
         let severity = severity(case, machine, group, need);
         let mend = if severity == Severity::Info && is_ours_to_set(case, group, need) {
             format!("nothing to do: the daemon sets this at start (by hand: {})", command(&writes))
+        } else if need.weight == Weight::Must && group.iter().all(|segment| segment.care == Care::Unknown) {
+            format!("{} (arpherd does it itself at start, unless sysctl: leave)", command(&writes))
         } else {
             command(&writes)
         };

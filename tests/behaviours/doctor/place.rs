@@ -13,6 +13,7 @@ pub(super) fn tests() -> Vec<Trial> {
         test("doctor_finds_a_chain_that_drops_what_is_forwarded", dropped_by_nftables),
         test("doctor_finds_a_policy_of_the_older_filter", dropped_by_iptables),
         test("doctor_names_another_proxy_only_if_it_may_ask", another_proxy),
+        test("doctor_notices_segments_that_are_one_link", one_link),
         test("doctor_finds_different_mtus", mtu),
         test("doctor_tells_links_apart", links),
         test("doctor_finds_rights_missing", rights),
@@ -84,6 +85,17 @@ fn another_proxy() -> Result<()> {
     );
     assert_eq!(told.said("warning", "proxies", "eth1"), [] as [&Value; 0]);
     assert!(quiet.arps().iter().any(|arp| arp.spa == ROUTER && arp.sha == rig.mac("eth0")));
+    Ok(())
+}
+
+fn one_link() -> Result<()> {
+    let rig = ready_rig()?;
+    rig.left.plug(&rig.r, "eth2")?;
+    let links = ["doctor", "eth0", "eth2", "--prefix", SUBNET, "--json", "--probe"];
+    let told = Told::of(&Launch::new(&rig.r, binary()).args(&links).run()?);
+    told.one("error", "proxies", "eth0", "questions sent on eth2 are heard on eth0");
+    told.one("error", "proxies", "eth2", "questions sent on eth0 are heard on eth2");
+    assert!(doctor(&rig.r, &["--probe"])?.well("proxies"), "the others are apart");
     Ok(())
 }
 
