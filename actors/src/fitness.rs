@@ -21,7 +21,9 @@ pub(crate) fn unfit(seen: &LinkSeen, kind: Option<LinkKind>) -> Option<Unfit> {
         Some(LinkKind::Ethernet | LinkKind::Wifi) => 6,
         None => return Some(Unfit::NoArp),
     };
-    (!seen.arp || seen.lladdr.len() != octets).then_some(Unfit::NoArp)
+    // A fabric's port has no GID before its subnet manager came by, a bond no address without a cable.
+    let is_somebody = seen.lladdr.len() == octets && seen.lladdr.is_station();
+    (!seen.arp || !is_somebody).then_some(Unfit::NoArp)
 }
 
 const VRF: &str = "vrf";

@@ -8,6 +8,7 @@ use libtest_mimic::Trial;
 
 use crate::fabric::{EXPIRY, Joined, Partition, Station, count, ib_addr, neighbour, turn, wait_neighbour};
 use crate::ib_arp::{IbAddr, IbArp};
+use crate::pair::wait_state;
 use crate::rig::{
     Config, ROUTER, SLOW_EXPIRY, SOON, SUBNET, echoes, events, ip, routed_by, segment_row, wait_event,
 };
@@ -18,6 +19,7 @@ pub(crate) fn tests() -> Vec<Trial> {
     vec![
         test("d6_a_new_queue_pair_of_the_router_is_announced_and_advertised", own_queue_pair),
         test("d6_a_new_subnet_prefix_of_the_router_is_announced_and_advertised", own_prefix),
+        test("d6_a_port_without_a_gid_sends_nothing_until_it_has_one", no_gid),
         test("d6_a_reloaded_driver_of_the_router_costs_three_seconds_at_most", reloaded),
         test("d6_a_host_announcing_its_new_queue_pair_is_followed", host_announces),
         test("d6_a_host_with_a_new_queue_pair_is_found_though_it_says_nothing", host_says_nothing),
@@ -61,6 +63,30 @@ fn own_queue_pair() -> Result<()> {
 
 fn own_prefix() -> Result<()> {
     relabelled("prefix", 0xfe80_0000_0000_0abc)
+}
+
+/// As before a subnet manager has come by: the link is up, and has no address to speak with.
+fn no_gid() -> Result<()> {
+    let rig = Joined::new()?;
+    rig.r.delete("ib0")?;
+    rig.partition.link(&rig.r, "ib0", &format!("address {}", IbAddr::ZERO.with_flags(0x80)))?;
+    rig.r.address_noprefix("ib0", &format!("{ROUTER}/32"))?;
+    let air = Capture::start(&rig.r, "ib0")?;
+    let (host, station) = (rig.host(10)?, rig.station(20)?);
+    let sweep = ("sweep", "{ interval: 200ms, rate: 500 }");
+    let daemon = rig.start_with(&[sweep, ("expiry", SLOW_EXPIRY)])?;
+    wait_state(&daemon, "ib0", "no_arp");
+    assert_eq!(
+        host.ns.ping(station.ip, 3, Duration::from_millis(200), Duration::from_millis(200)).received,
+        0
+    );
+    let sent: Vec<_> = IbArp::all_of(&air, true);
+    assert!(sent.is_empty(), "{sent:?}");
+    turn(&rig.r, "ib0", "prefix", 0xfe80_0000_0000_0000);
+    wait_state(&daemon, "ib0", "up");
+    echoes(&host.ns, station.ip);
+    echoes(&station.ns, host.ip());
+    Ok(())
 }
 
 /// The link goes and comes back with another number and another queue pair.
