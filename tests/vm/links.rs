@@ -5,7 +5,7 @@ use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::pair::{Far, Pair, wait_state};
-use crate::rig::{A_WHILE, PROTOCOL, SOON, events, ip, pass, routed_by, wait_event, wait_route};
+use crate::rig::{A_WHILE, PROTOCOL, SOON, counter, events, ip, pass, routed_by, wait_event, wait_route};
 use crate::test;
 use crate::tools;
 
@@ -61,7 +61,7 @@ fn parent_is_apart() -> Result<()> {
     far.ns.up("v8")?;
     pair.share("v7")?;
     pair.share("trunk")?;
-    let _daemon = pair.start(&["trunk", "v7"])?;
+    let daemon = pair.start(&["trunk", "v7"])?;
     let say = |link: &str, last: u8| {
         let mac = Mac::of_host(ip(last));
         Wire::open(&far.ns, link)?.send(&ArpFrame::gratuitous(mac, ip(last)))
@@ -71,7 +71,8 @@ fn parent_is_apart() -> Result<()> {
     wait_route(&pair.r, ip(37), "v7");
     say("cable", 39)?;
     wait_route(&pair.r, ip(39), "trunk");
-    assert_eq!(routed_by(&pair.r, ip(37)).as_deref(), Some("v7"), "it did not move to the parent");
+    assert_eq!(counter(&daemon, "trunk", "read"), 1, "its own frame and no other");
+    assert_eq!(routed_by(&pair.r, ip(37)).as_deref(), Some("v7"));
     assert_eq!(routed_by(&pair.r, ip(38)), None);
     Ok(())
 }
