@@ -122,6 +122,7 @@ impl Machine {
             .filter(|route| route.destination.prefix() == 0 && route.is_unicast() && route.table == MAIN);
         let others = defaults.flat_map(|route| &route.interfaces).filter(|leaves| **leaves != index);
         let mut names: Vec<_> = others.map(|leaves| self.name_of(*leaves)).collect();
+        names.sort_unstable();
         names.dedup();
         names
     }

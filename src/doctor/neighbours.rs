@@ -35,7 +35,8 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
         )
     };
     if used > most {
-        let found = format!("{used} entries in use, gc_thresh2 = {soft}, gc_thresh3 = {hard}");
+        let found =
+            format!("{used} entries in use in this namespace, gc_thresh2 = {soft}, gc_thresh3 = {hard}");
         findings.push(
             Finding::warning("neighbours", found)
                 .why(
