@@ -13,7 +13,7 @@ use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{
-    A_WHILE, Config, QUICK_EXPIRY, ROUTER, Rig, SLOW_EXPIRY, SOON, SUBNET, events, host_routes, host_row,
+    A_WHILE, Config, QUICK_EXPIRY, ROUTER, Rig, SLOW_EXPIRY, SOON, SUBNET, echoes, events, host_row,
     introduce, ip, routed_by, wait_event, wait_route,
 };
 use crate::test;
@@ -22,12 +22,9 @@ use crate::trio::Stream;
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
         test("b3_nobody_takes_the_gateways_address_while_it_answers", living_gateway),
+        test("b3_hosts_beside_a_liar_are_told_where_the_gateway_is", told_better),
         test("b3_pinned_gateway_is_nobody_elses_even_while_it_is_silent", pinned_gateway),
         test("b3_pinned_gateway_that_was_never_heard_is_nobody_elses", pinned_and_unheard),
-        test("b3_one_station_with_hundreds_of_addresses_is_limited_and_reported", one_station),
-        test("b3_hundreds_of_stations_are_limited_and_reported", many_stations),
-        test("b3_flood_of_newcomers_is_limited_and_reported", newcomers),
-        test("b3_liar_that_claims_everybody_takes_nobody", claims_everybody),
         test("b3_sender_that_is_not_the_frames_source_teaches_nothing", frame_source),
     ]
 }
@@ -46,7 +43,7 @@ const FORMS: [(&str, Lie); 6] = [
 ];
 
 /// Another liar every time: one that was refused lately is not listened to anyway.
-fn liar(number: usize) -> Mac {
+pub(crate) fn liar(number: usize) -> Mac {
     Mac([2, 0, 0, 0xee, 0, u8::try_from(number).expect("a few")])
 }
 
@@ -109,7 +106,7 @@ impl Scene {
 }
 
 /// What happened about the address, as the status counts it.
-fn count(daemon: &Daemon, event: &str) -> u64 {
+pub(crate) fn count(daemon: &Daemon, event: &str) -> u64 {
     daemon.cli(&["status"])["events"][event].as_u64().unwrap_or(0)
 }
 
@@ -120,17 +117,16 @@ fn living_gateway() -> Result<()> {
     introduce(&scene.a, &scene.rig.r, "eth0")?;
     let stream = Stream::start(&scene.rig.r, scene.gateway.ip());
     scene.lie(|form, liar| {
-        // A reply nobody asked for is no claim; all else is, and its maker is named.
-        if !form.starts_with("a reply") {
-            wait_event(&daemon, "duplicate_address", |event| names(event, &scene, liar));
-        }
+        wait_event(&daemon, "duplicate_address", |event| names(event, &scene, liar));
         scene.gateway_holds(&daemon, form);
     })?;
     // Questions of the same liar that come late find everything as it was.
     assert!(scene.wires[0].ask(&ArpFrame::probe(liar(0), ip(10)), A_WHILE / 4).len() <= 1);
     scene.gateway_holds(&daemon, "all of them");
     let (sent, received) = stream.stop();
-    assert!(sent > 0 && sent == received, "{received} of {sent} packets from the router to the gateway");
+    // The router's kernel believes a lie on the gateway's own link until it is told better, a moment later.
+    let lost = usize::try_from(sent - received).expect("a few");
+    assert!(sent > 0 && lost <= FORMS.len(), "{received} of {sent} packets from the router to the gateway");
     assert_eq!(events(&daemon, "host_moved"), Vec::<Value>::new());
     Ok(())
 }
@@ -141,6 +137,34 @@ fn names(event: &Value, scene: &Scene, liar: Mac) -> bool {
     let claimant = event["claimant_lladdr"].as_str();
     let about_gateway = event["lladdr"] == scene.gateway.mac().to_string();
     about_gateway && claimant.is_some_and(|it| it == liar.to_string() || it.starts_with("02:00:00:ee"))
+}
+
+/// The liar's neighbours hear it, too, and believe it. That a host elsewhere is reached through the router they
+/// hear again from the router.
+fn told_better() -> Result<()> {
+    let scene = Scene::new()?;
+    let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&scene.rig.r)?;
+    let (a, gateway) = (&scene.a, &scene.gateway);
+    let router = scene.rig.mac("eth0");
+    let belief = |address| {
+        let entries = a.ns.neighbours();
+        entries.into_iter().find(|entry| entry.address == address).and_then(|entry| entry.mac())
+    };
+    for ((form, lie), last) in FORMS.iter().zip(201..) {
+        gateway.ns.address(&gateway.ifname, &format!("{}/32", ip(last)))?;
+        gateway.wire()?.send(&ArpFrame::gratuitous(gateway.mac(), ip(last)))?;
+        wait_route(&scene.rig.r, ip(last), "eth1");
+        echoes(&a.ns, ip(last));
+        let mut frame = lie(liar(usize::from(last)), ip(last));
+        if *form == "a reply to the router" {
+            // Whom it is to cheat hears it alone; the host is none the wiser.
+            frame = frame.unicast_to(router);
+        }
+        scene.wires[0].send(&frame)?;
+        wait_until(SOON, &format!("A is told better after {form}"), || belief(ip(last)) == Some(router));
+        echoes(&a.ns, ip(last));
+    }
+    Ok(())
 }
 
 fn pinned_gateway() -> Result<()> {
@@ -191,112 +215,6 @@ fn nobody_has_it(scene: &Scene, daemon: &Daemon) -> Result<()> {
     wait_event(daemon, "pin_violated", |event| event["claimant_segment"] == "eth1");
     assert_eq!((routed_by(&scene.rig.r, address), host_row(daemon, address)), (None, None));
     assert_eq!(scene.a.wire()?.ask(&scene.a.question(address), A_WHILE / 2), []);
-    Ok(())
-}
-
-/// Known hosts, then `lies`: the known are answered for as before, all along.
-fn known_are_answered_during(rig: &Rig, lies: impl Iterator<Item = ArpFrame>) -> Result<Host> {
-    let (a, b, liar) = (rig.left(10)?, rig.right(20)?, rig.left(66)?);
-    introduce(&b, &rig.r, "eth1")?;
-    introduce(&a, &rig.r, "eth0")?;
-    let (wire, lying) = (a.wire()?, liar.wire()?);
-    for (number, lie) in lies.enumerate() {
-        lying.send(&lie)?;
-        if number % 50 == 0 {
-            let answer = wire.ask_one(&a.question(b.ip()), SOON);
-            let expected = ArpFrame::reply(rig.mac("eth0"), b.ip(), a.mac(), a.ip());
-            assert_eq!(answer.map(|(answer, _)| answer), Some(expected), "after {number} lies");
-        }
-    }
-    assert!(wire.ask_one(&a.question(b.ip()), SOON).is_some());
-    assert_eq!(routed_by(&rig.r, b.ip()).as_deref(), Some("eth1"));
-    Ok(b)
-}
-
-/// Waits until no more routes come, and gives how many arpherd has.
-fn settled(rig: &Rig, daemon: &Daemon, refused: u64) -> usize {
-    wait_until(SOON, "the rest is refused", || count(daemon, "limit_reached") >= refused);
-    host_routes(&rig.r).len()
-}
-
-fn limit_told(daemon: &Daemon, limit: &str) {
-    let told = wait_event(daemon, "limit_reached", |event| event["limit"] == limit);
-    assert_eq!(told["segment"], "eth0", "{told}");
-}
-
-/// Addresses of 10.9.0.0/16 that nobody of the rig has.
-fn forged() -> impl Iterator<Item = Ipv4Addr> {
-    (u32::from(Ipv4Addr::new(10, 9, 1, 1))..).map(Ipv4Addr::from)
-}
-
-fn wide(keys: &[(&str, &str)]) -> Config {
-    let keys = [keys, &[("expiry", SLOW_EXPIRY)]].concat();
-    Config::of("10.9.0.0/16").segment("eth0", &keys).segment("eth1", &keys)
-}
-
-fn one_station() -> Result<()> {
-    let rig = Rig::new()?;
-    let daemon = wide(&[]).start(&rig.r)?;
-    let lies = forged().take(300).map(|address| ArpFrame::gratuitous(liar(0), address));
-    known_are_answered_during(&rig, lies)?;
-    let routes = settled(&rig, &daemon, 300 - 64);
-    assert_eq!(routes, 2 + 64, "the known and as many as one station may have by default");
-    limit_told(&daemon, "hosts_per_lladdr");
-    Ok(())
-}
-
-fn many_stations() -> Result<()> {
-    let rig = Rig::new()?;
-    let daemon = wide(&[("limits", "{ hosts: 100 }")]).start(&rig.r)?;
-    let lies = forged().take(400).map(|address| ArpFrame::request(Mac::of_crowd(address), address, ip(1)));
-    known_are_answered_during(&rig, lies)?;
-    let routes = settled(&rig, &daemon, 400 - 99);
-    assert_eq!(routes, 1 + 100, "B, and as many as the segment may have");
-    limit_told(&daemon, "hosts");
-    Ok(())
-}
-
-fn newcomers() -> Result<()> {
-    let rig = Rig::new()?;
-    let daemon = wide(&[("limits", "{ new_per_second: 10 }")]).start(&rig.r)?;
-    let start = std::time::Instant::now();
-    let lies = forged().take(500).map(|address| ArpFrame::gratuitous(Mac::of_crowd(address), address));
-    known_are_answered_during(&rig, lies)?;
-    wait_until(SOON, "some are refused", || count(&daemon, "limit_reached") > 0);
-    let routes = host_routes(&rig.r).len();
-    let seconds = usize::try_from(start.elapsed().as_secs()).expect("a few") + 1;
-    assert!(routes <= 2 + 40 + 10 * seconds, "{routes} routes in {seconds} s, 10 a second and a burst of 40");
-    limit_told(&daemon, "new_per_second");
-    Ok(())
-}
-
-fn claims_everybody() -> Result<()> {
-    let rig = Rig::new()?;
-    let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
-    let (server, thief) = (rig.right(100)?, rig.left(66)?);
-    let wire = server.wire()?;
-    let victims: Vec<_> = (100..150).map(ip).collect();
-    for address in &victims {
-        if *address != server.ip() {
-            server.ns.address(&server.ifname, &format!("{address}/32"))?;
-        }
-        wire.send(&ArpFrame::gratuitous(server.mac(), *address))?;
-    }
-    victims.iter().for_each(|address| wait_route(&rig.r, *address, "eth1"));
-    let lying = thief.wire()?;
-    for round in 0..3 {
-        for address in &victims {
-            lying.send(&ArpFrame::gratuitous(liar(round), *address))?;
-        }
-        let told = |event: &Value| event["lladdr"] == liar(round).to_string() && event["sign"] == "disputes";
-        wait_event(&daemon, "proxy_found", told);
-    }
-    // A claim lives for two questions of 125 ms each; those of the last round are decided by then.
-    wait_until(SOON, "every claim is refused", || count(&daemon, "duplicate_address") >= 50);
-    for address in &victims {
-        assert_eq!(routed_by(&rig.r, *address).as_deref(), Some("eth1"), "{address}");
-    }
-    assert_eq!(events(&daemon, "host_moved"), Vec::<Value>::new());
     Ok(())
 }
 

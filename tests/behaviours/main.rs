@@ -6,6 +6,7 @@ mod a_wifi;
 mod addresses;
 mod b_answering;
 mod b_defence;
+mod b_floods;
 mod b_liars;
 mod b_moves;
 mod b_private;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         addresses::tests,
         b_answering::tests,
         b_defence::tests,
+        b_floods::tests,
         b_liars::tests,
         b_moves::tests,
         b_private::tests,

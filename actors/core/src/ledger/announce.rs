@@ -63,6 +63,20 @@ impl Ledger {
         }
     }
 
+    /// Whoever heard a false claim on the segment may believe it now. Where we speak for the host, we say once
+    /// more where it is, as the host itself would (RFC 5227, section 2.4).
+    pub(super) fn reassert(&self, key: Key, segment: SegmentId, orders: &mut Vec<Order>) {
+        let is_carried = |host: &Host| {
+            host.is_live()
+                && host.segment != segment
+                && !self.is_one_link(host.segment, segment)
+                && self.leads_there(host, key.address)
+        };
+        if self.hosts.get(&key).is_some_and(is_carried) {
+            self.announce_on(segment, key, orders);
+        }
+    }
+
     fn announce_on(&self, segment: SegmentId, key: Key, orders: &mut Vec<Order>) {
         let link = self.segment(segment);
         if !link.is_up() || link.plan.answer == Answer::Off || link.is_never(key.address) {
@@ -121,15 +135,7 @@ impl Ledger {
             self.reannouncements.remove(&segment);
         }
         for key in chunk {
-            let is_carried = |host: &Host| {
-                host.is_live()
-                    && host.segment != segment
-                    && !self.is_one_link(host.segment, segment)
-                    && self.leads_there(host, key.address)
-            };
-            if self.hosts.get(&key).is_some_and(is_carried) {
-                self.announce_on(segment, key, orders);
-            }
+            self.reassert(key, segment, orders);
         }
     }
 }

@@ -37,6 +37,8 @@ enum Stake {
     Address,
     /// Nothing: it only probes (RFC 5227), and is told off if the incumbent lives.
     Defence,
+    /// Nothing: a reply nobody asked for proves nothing, but whoever sends it for a living incumbent lies.
+    Rumour,
 }
 
 /// An address being decided upon.
@@ -77,13 +79,15 @@ impl Ledger {
         let asked_here =
             host.segment == sighting.segment && matches!(host.life, Life::Suspect { asked: 1.. });
         if let Some(claim) = self.claims.get_mut(&sighting.key) {
-            if claim.claimant.lladdr.same_port(&sighting.lladdr) && sighting.origin != Origin::Reply {
+            if sighting.origin == Origin::Reply {
+                return;
+            }
+            if claim.stake == Stake::Rumour {
+                claim.claimant = *sighting;
+            }
+            if claim.claimant.lladdr.same_port(&sighting.lladdr) {
                 claim.stake = Stake::Address;
             }
-            return;
-        }
-        // Anybody can send a reply; only one that answers a question of ours may take an address.
-        if sighting.origin == Origin::Reply && !asked_here {
             return;
         }
         if self.is_damped(now, sighting) {
@@ -92,7 +96,12 @@ impl Ledger {
         let same_host = host.lladdr.same_port(&sighting.lladdr)
             || host.segment == sighting.segment && host.lladdr.same_gid(&sighting.lladdr);
         let incumbent_deaf = !self.segment(host.segment).is_up();
-        if same_host || incumbent_deaf {
+        // Anybody can send a reply; only one that answers a question of ours may take an address.
+        if sighting.origin == Origin::Reply && !asked_here {
+            if !same_host && !incumbent_deaf {
+                self.contest(now, *sighting, Stake::Rumour, orders);
+            }
+        } else if same_host || incumbent_deaf {
             self.move_host(now, sighting, orders);
         } else {
             self.contest(now, *sighting, Stake::Address, orders);
@@ -144,15 +153,17 @@ impl Ledger {
                     self.defend(now, key, segment, lladdr, orders);
                 }
             }
-            Stake::Address => {
+            Stake::Address | Stake::Rumour => {
                 self.moves_of(now, key).refused = Some((lladdr, segment, now + QUIET_BETWEEN_COMPLAINTS));
-                self.tell_duplicate(now, key, segment, lladdr, orders);
+                if self.tell_duplicate(now, key, segment, lladdr, orders) {
+                    self.reassert(key, segment, orders);
+                }
                 self.disputed(now, &claim.claimant, orders);
             }
         }
     }
 
-    /// Names both stations that want one address.
+    /// Names both stations that want one address. False if that was done a moment ago.
     pub(super) fn tell_duplicate(
         &mut self,
         now: Time,
@@ -160,10 +171,11 @@ impl Ledger {
         claimant_segment: SegmentId,
         claimant_lladdr: LinkAddr,
         orders: &mut Vec<Order>,
-    ) {
-        let Some(host) = self.hosts.get(&key) else { return };
+    ) -> bool {
+        let Some(host) = self.hosts.get(&key) else { return false };
         let (address, lladdr, segment) = (key.address, host.lladdr, host.segment);
-        if self.may_complain(now, "duplicate_address", claimant_segment, address) {
+        let is_told = self.may_complain(now, "duplicate_address", claimant_segment, address);
+        if is_told {
             orders.push(Order::Tell(Event::DuplicateAddress {
                 address,
                 lladdr,
@@ -172,6 +184,7 @@ impl Ledger {
                 claimant_segment,
             }));
         }
+        is_told
     }
 
     pub(super) fn claim_due(&mut self, now: Time, at: Time, key: Key, orders: &mut Vec<Order>) {
@@ -205,6 +218,8 @@ impl Ledger {
                     self.suspect(now, key);
                 }
             }
+            // Were the host suspected for it, the next such reply would seem to answer a question of ours.
+            (Stake::Rumour, _) => {}
         }
     }
 

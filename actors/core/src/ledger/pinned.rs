@@ -69,6 +69,7 @@ impl Ledger {
                 claimant_lladdr: lladdr,
                 claimant_segment: segment,
             }));
+            self.reassert(key, segment, orders);
         }
         self.correct_kernel(key, segment, &lladdr, orders);
         true

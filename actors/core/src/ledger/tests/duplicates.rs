@@ -1,7 +1,7 @@
 //! An address claimed by a second station while the first still answers, and addresses that flap.
 
 use super::bench::{A, B, Bench, C, SECOND, host, ip, mac, ms};
-use super::log::replace;
+use super::log::{put_neighbour, replace};
 use crate::{Event, LinkAddr, SegmentId};
 
 fn duplicate(claimant_lladdr: LinkAddr, claimant_segment: SegmentId) -> Event {
@@ -10,15 +10,55 @@ fn duplicate(claimant_lladdr: LinkAddr, claimant_segment: SegmentId) -> Event {
 
 #[test]
 fn an_incumbent_that_answers_keeps_its_address_and_both_are_named() {
-    for segment in [A, B] {
+    for (segment, told_better) in [(A, vec![]), (B, vec![(B, ip(9))])] {
         let mut bench = Bench::new();
         bench.knows(A, host(9));
         bench.hears(segment, host(9).with_mac(99).announces());
         let log = bench.hears(A, host(9).replies());
         assert_eq!(log.events(), [duplicate(mac(99), segment)]);
-        assert_eq!(log.orders().len(), 1);
+        assert_eq!(log.announcements(), told_better);
+        assert_eq!(log.orders().len(), 1 + told_better.len());
         assert!(bench.passes(SECOND).is_empty());
     }
+}
+
+#[test]
+fn who_may_believe_a_false_claim_is_told_better_once_in_ten_seconds() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    let mut told = Vec::new();
+    for liar in 100..120 {
+        bench.hears(B, host(9).with_mac(liar).announces());
+        told.extend(bench.hears(A, host(9).replies()).announcements());
+        told.extend(bench.passes(SECOND).announcements());
+    }
+    assert_eq!(told, [(B, ip(9)); 2]);
+}
+
+#[test]
+fn a_reply_nobody_asked_for_is_looked_into_and_takes_nothing() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    let log = bench.hears(B, host(9).with_mac(99).replies());
+    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(bench.hears(A, host(9).replies()).events(), [duplicate(mac(99), B)]);
+    // Nor from who is silent, however often it is said, and wherever.
+    for segment in [A, B, A, B] {
+        assert_eq!(bench.hears(segment, host(9).with_mac(98).replies()).questions().len(), 1);
+        let log = bench.passes(2 * SECOND);
+        assert!(log.routes().is_empty() && log.events().is_empty());
+    }
+}
+
+#[test]
+fn a_claim_goes_before_a_rumour() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.hears(B, host(9).with_mac(98).replies());
+    bench.hears(C, host(9).with_mac(99).announces());
+    let log = bench.passes(SECOND);
+    assert_eq!(log.routes(), [replace(C, 9)]);
+    assert!(log.neighbours().contains(&put_neighbour(C, 9, mac(99))));
 }
 
 #[test]

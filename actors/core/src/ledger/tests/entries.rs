@@ -26,7 +26,7 @@ fn an_unsolicited_reply_leaves_the_kernel_with_the_incumbent() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     let log = bench.hears(A, host(9).with_mac(99).replies());
-    assert_eq!(log.orders(), [put_neighbour(A, 9, mac(9))]);
+    assert_eq!(log.neighbours(), [put_neighbour(A, 9, mac(9))]);
 }
 
 #[test]

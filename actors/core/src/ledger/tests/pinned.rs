@@ -44,6 +44,19 @@ fn a_static_host_lives_as_soon_as_its_segment_does() {
 }
 
 #[test]
+fn who_hears_a_claim_of_a_pinned_address_is_told_better() {
+    let mut bench = Bench::with(with_pin());
+    bench.knows(A, host(9));
+    for _ in 0..3 {
+        bench.passes(11 * SECOND);
+        let log = bench.hears(B, host(9).with_mac(66).announces());
+        assert_eq!((log.events(), log.announcements()), (vec![violated(66, B)], vec![(B, ip(9))]));
+        assert!(bench.hears(B, host(9).with_mac(67).announces()).is_empty(), "told a moment ago");
+        bench.hears(A, host(9).speaks());
+    }
+}
+
+#[test]
 fn it_never_dies_of_silence_and_is_never_asked() {
     let mut bench = Bench::with(with_static());
     let log = bench.passes(3600 * SECOND);
