@@ -17,6 +17,7 @@ modules=(net crypto lib arch/x86/crypto drivers/virtio drivers/net/{bonding,team
     drivers/net/wireless/mac80211_hwsim.ko drivers/net/wireless/virtual/mac80211_hwsim.ko)
 
 die() { echo "image.sh: $*" >&2; exit 1; }
+trap 'echo "image.sh: line $LINENO failed" >&2' ERR
 # As root apt would fetch as a user who may not write here.
 apt() { apt-get -qq -o APT::Sandbox::User=root "$@" >&2; }
 
@@ -26,6 +27,7 @@ mkdir -p "$cache"
 exec 9> "$cache/lock"
 flock 9
 if [ -e "$image/done" ]; then
+    touch "$image"
     echo "$image"
     exit 0
 fi
@@ -34,8 +36,9 @@ for tool in apt-get dpkg-deb make gcc strip; do
     command -v "$tool" > /dev/null || die "$tool is needed to make the image"
 done
 echo "making the VM's image in $image" >&2
-# Older ones would only pile up.
-find "$cache" -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} +
+# Those of other checkouts may be in use; what nobody used for a week only piles up.
+find "$cache" -mindepth 1 -maxdepth 1 -type d -mtime +7 -exec rm -rf {} +
+rm -rf "$image"
 mkdir -p "$image"/{debs,headers,kernel,root}
 cd "$image/debs"
 
