@@ -13,6 +13,7 @@ mod air;
 mod d6_bond;
 mod d6_fabric;
 mod d6_ipoib;
+mod d_fillarpd;
 mod fabric;
 mod ib_arp;
 mod links;
@@ -46,7 +47,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let files = [a_wifi::tests, d6_bond::tests, d6_fabric::tests, d6_ipoib::tests, links::tests];
+    let files =
+        [a_wifi::tests, d6_bond::tests, d6_fabric::tests, d6_ipoib::tests, d_fillarpd::tests, links::tests];
     let tests = files.iter().flat_map(|tests| tests());
     let tests = tests.map(|test| test.with_ignored_flag(!in_vm)).collect();
     // They wait more than they work, but an emulated machine is slow.
