@@ -9,7 +9,7 @@ use crate::rig::{Config, Rig, SOON, SUBNET, echoes, host_routes, introduce, ip, 
 use crate::test;
 
 pub(crate) fn tests() -> Vec<Trial> {
-    // Alone neither sweeps nor questions about known hosts need all of the pace; alone each needs more than it.
+    // In the first only the sweeps want more than the pace allows; in the second the questions to hosts do, too.
     vec![
         test("c14_background_arp_on_a_slow_link_keeps_the_configured_pace", || background(LIVELY)),
         test("c14_sweeps_and_questions_together_keep_the_configured_pace", || background(HECTIC)),
@@ -33,7 +33,7 @@ fn background(expiry: &str) -> Result<()> {
     let (a, far) = (rig.left(230)?, rig.right(231)?);
     let crowd_of = (2..).take(HOSTS).map(ip).collect::<Vec<_>>();
     let crowd = Crowd::start(&far.ns, "eth0", crowd_of.clone())?;
-    let sweep = format!("{{ interval: 1s, rate: {RATE} }}");
+    let sweep = format!("{{ interval: 500ms, rate: {RATE} }}");
     let slow = [("sweep", sweep.as_str()), ("expiry", expiry)];
     let _daemon = Config::of(SUBNET).segment("eth0", &[]).segment("eth1", &slow).start(&rig.r)?;
     crowd_of.iter().try_for_each(|host| crowd.speak(*host).map(drop))?;

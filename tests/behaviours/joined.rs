@@ -19,6 +19,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("peers_two_arpherds_on_the_same_segments_cause_no_storm", two_arpherds),
         test("peers_hosts_move_as_ever_between_two_arpherds", move_between_two),
         test("peers_a_kernel_that_proxies_beside_us_moves_nobody", kernel_proxy),
+        test("peers_a_kernel_that_proxies_at_the_start_is_seen_through", kernel_proxy_at_start),
         test("peers_a_kernel_that_proxies_everything_is_not_learned_from", kernel_proxies_all),
     ]
 }
@@ -219,6 +220,37 @@ fn kernel_proxy() -> Result<()> {
         |row: &&Value| theirs.iter().any(|mac| row["lladdr"] == *mac) && row["address"] != "10.9.0.2";
     assert_eq!(rows.as_array().expect("a list").iter().filter(of_theirs).count(), 0, "{rows}");
     echoes(&a.ns, b.ip());
+    Ok(())
+}
+
+/// While the hosts sleep, a sweep hears the proxy's answers and no other. They are believed until the hosts speak.
+fn kernel_proxy_at_start() -> Result<()> {
+    let rig = Rig::new()?;
+    let left = [10, 11, 12, 13, 14].map(|last| rig.left(last)).into_iter().collect::<Result<Vec<_>>>()?;
+    let right = [20, 21, 22, 23, 24].map(|last| rig.right(last)).into_iter().collect::<Result<Vec<_>>>()?;
+    let second = kernel_gateway(&rig, &left[0], &right[0])?;
+    for (hosts, link) in [(&left, "eth0"), (&right, "eth1")] {
+        hosts[1..].iter().try_for_each(|host| second.route(&host.ip().to_string(), None, Some(link)))?;
+    }
+    let all = || left.iter().chain(&right);
+    all().try_for_each(|host| host.silence(true))?;
+    let daemon = Config::common_with(&[("sweep", "{ interval: 1s, rate: 1000 }")]).start(&rig.r)?;
+    let believed = || all().filter(|host| host_row(&daemon, host.ip()).is_some()).count();
+    wait_until(SOON, "the proxy is believed", || believed() == 10);
+    all().try_for_each(|host| host.silence(false))?;
+    let is_right = || {
+        left.iter().all(|host| is_here(&daemon, host, "eth0"))
+            && right.iter().all(|host| is_here(&daemon, host, "eth1"))
+    };
+    wait_until(6 * SOON, "every host is where it is", || {
+        all().all(|host| host.announce().is_ok()) && {
+            pass(A_WHILE); // a claim takes half as long
+            is_right()
+        }
+    });
+    pass(3 * SECOND); // more sweeps
+    assert!(is_right(), "{}", daemon.cli(&["hosts"]));
+    echoes(&left[4].ns, right[4].ip());
     Ok(())
 }
 
