@@ -9,7 +9,7 @@ use arpherd_core::order::Purpose;
 use arpherd_core::{Fact, Frame, Ledger, LinkAddr, Operation, Order, SegmentId};
 
 use crate::io::{FramePort, Refusal, RouteTable, Tally, Write};
-use crate::messages::{Counters, Found, Outlet, ReadTable, SweepOn};
+use crate::messages::{Counters, Found, Outlet, ReadStations, ReadTable, SweepOn};
 
 /// Where the route owner's orders for a segment go.
 pub struct Hands {
@@ -32,6 +32,7 @@ pub(crate) struct Errands {
     hands: Vec<Hands>,
     outboxes: Vec<Outbox>,
     watch: Option<Recipient<ReadTable>>,
+    air: Option<Recipient<ReadStations>>,
 }
 
 /// A question where the kernel would forward a packet to.
@@ -68,10 +69,16 @@ struct Outbox {
 
 impl Errands {
     /// Learns who its hands are, by segment.
-    pub(crate) fn meet(&mut self, hands: Vec<Hands>, watch: Recipient<ReadTable>) {
+    pub(crate) fn meet(
+        &mut self,
+        hands: Vec<Hands>,
+        watch: Recipient<ReadTable>,
+        air: Option<Recipient<ReadStations>>,
+    ) {
         self.outboxes.resize_with(hands.len(), Outbox::default);
         self.hands = hands;
         self.watch = Some(watch);
+        self.air = air;
     }
 
     pub(crate) fn hands(&self) -> &[Hands] {
@@ -145,6 +152,11 @@ impl Errands {
             Order::ReadTable => {
                 if let Some(watch) = &self.watch {
                     watch.do_send(ReadTable);
+                }
+            }
+            Order::ReadStations { segment } => {
+                if let Some(air) = &self.air {
+                    air.do_send(ReadStations(segment));
                 }
             }
             Order::Tell(_) => {}

@@ -7,7 +7,11 @@
 //!               │                       │ │ └────Record─────────► Recorder ──► file
 //!               │                       │ └──────ReadTable──────► Watch ◄── rtnetlink
 //!               └───────LinkUpdate──────│──────────────────────── │ └──LinkUpdate──► Sweep
-//!                                       │ ◄───Told─────────────── ┘
+//!                                       │ ◄───Told─────────────── ┘ │
+//!                                       │                           OnAir
+//!                                       │                           ▼
+//!                                       │ ◄───Told─────────────── Air ◄── nl80211
+//!                                       │ ────ReadStations─────────► ┘
 //!                                       ▼
 //!            routes and neighbours (one netlink batch) · frames ──► wire · events (Teller)
 //! ```
@@ -18,12 +22,14 @@
 //! | [`owner::RouteOwner`] | one | the ledger, every write of a route or neighbour entry, the outlets |
 //! | [`sweep::Sweep`] | one a swept segment | the plan and pace of its sweeps, a socket that only sends |
 //! | [`watch::Watch`] | one | the rtnetlink monitor, the kernel settings |
+//! | [`air::Air`] | one, if the kernel has generic netlink | the sockets to nl80211 |
 //! | [`recorder::Recorder`] | one, if recording | the file of facts |
 //!
 //! [`shepherd::Flock`] starts them, says when all are ready and stops them; all of the above is there once for
 //! each network namespace that is served. Facts about a link go through its capture actor, so the route owner
 //! never uses a link before its socket is open.
 
+pub mod air;
 pub mod capture;
 pub mod clock;
 pub mod errands;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::Message;
 use arpherd_core::fact::Link;
+use arpherd_core::plan::LinkKind;
 use arpherd_core::view::{Answer, CountersView, Question};
 use arpherd_core::{Fact, LinkAddr, SegmentId, Time};
 
@@ -42,6 +43,21 @@ impl LinkUpdate {
         self.0.as_ref().filter(|(_, link)| link.unfit.is_none()).map(|(medium, _)| *medium)
     }
 }
+
+/// A segment's interface changed, and may be something else among radios than it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct OnAir {
+    /// Which segment.
+    pub segment: SegmentId,
+    /// Its interface's number and kind; `None`: there is none.
+    pub link: Option<(u32, LinkKind)>,
+}
+
+/// Read the stations of the access point that the segment's interface is, and tell the route owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct ReadStations(pub SegmentId);
 
 /// Sweep from now on, or no longer.
 #[derive(Debug, Message)]

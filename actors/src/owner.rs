@@ -12,7 +12,7 @@ use slog::{Logger, debug};
 use crate::clock::Clock;
 use crate::errands::{Errands, Hands};
 use crate::io::{Refusal, RouteTable, Write};
-use crate::messages::{Finish, Outlet, ReadTable, Record, Roll, RollCall, Show, Told};
+use crate::messages::{Finish, Outlet, ReadStations, ReadTable, Record, Roll, RollCall, Show, Told};
 
 /// A refusal, or a way found, can lead to orders that have such consequences in their turn; after so many rounds the rest waits for the
 /// ledger's timers.
@@ -45,6 +45,8 @@ pub struct Meet {
     pub hands: Vec<Hands>,
     /// Reads the table when told to.
     pub watch: Recipient<ReadTable>,
+    /// Reads the stations of access points when told to; `None` where nothing is known of radios.
+    pub air: Option<Recipient<ReadStations>>,
     /// Writes down every fact, if asked for.
     pub recorder: Option<Recipient<Record>>,
 }
@@ -185,7 +187,7 @@ impl Handler<Meet> for RouteOwner {
     type Result = ();
 
     fn handle(&mut self, meet: Meet, _: &mut Self::Context) {
-        self.errands.meet(meet.hands, meet.watch);
+        self.errands.meet(meet.hands, meet.watch, meet.air);
         self.recorder = meet.recorder;
     }
 }

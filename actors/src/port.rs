@@ -6,10 +6,11 @@ use std::pin::Pin;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 
+use crate::io::netlink::Radios;
 use crate::io::netns::Ground;
 use crate::io::packet::{Medium, PacketPort};
 use crate::io::stamp::Stamp;
-use crate::io::{FramePort, PortError, Wake};
+use crate::io::{FramePort, PortError, Radio, Wake};
 
 /// Tells its actor each time the port may have something to read.
 pub type Readiness = Pin<Box<dyn Stream<Item = ()>>>;
@@ -57,6 +58,17 @@ impl Opener for PacketOpener {
     fn open_deaf(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
         Ok(Box::new(self.there(|| PacketPort::open_deaf(medium))?))
     }
+}
+
+/// Gives the actor that will own them what the radios tell, and when. Called in the actor's context.
+pub type RadioOpener = Box<dyn FnOnce() -> io::Result<(Box<dyn Radio>, Readiness)> + Send>;
+
+/// Sockets that were opened where the radios are, for an actor that lives on another thread.
+pub fn radio_opener(radios: Radios) -> RadioOpener {
+    Box::new(move || {
+        let wake = Wake::on(&radios)?;
+        Ok((Box::new(radios), readiness(wake)))
+    })
 }
 
 /// A stream with an item each time the socket has something to read. It ends with the runtime.

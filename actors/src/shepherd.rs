@@ -13,12 +13,13 @@ use arpherd_core::sweep::Sweep as SweepPlan;
 use arpherd_core::{Ledger, LinkAddr, Plan, SegmentId};
 use slog::{Logger, info, o, warn};
 
+use crate::air::Air;
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::errands::Hands;
 use crate::io::lock::{Lock, LockError};
 use crate::io::netlink::stray::clear_proxies;
-use crate::io::netlink::{NetlinkError, RouteWriter};
+use crate::io::netlink::{NetlinkError, Radios, RouteWriter};
 use crate::io::netns::{Ground, NetnsError};
 use crate::io::packet::{Medium, PacketPort};
 use crate::io::stamp::Stamp;
@@ -26,7 +27,7 @@ use crate::io::{PortError, RouteTable, Write};
 use crate::messages::{Barrier, Begin, Counters, Finish, Show};
 use crate::needs::Mode;
 use crate::owner::{BeReady, Meet, RouteOwner, Teller};
-use crate::port::PacketOpener;
+use crate::port::{PacketOpener, radio_opener};
 use crate::recorder::Recorder;
 use crate::sweep::Sweep;
 use crate::watch::{Eyes, Watch};
@@ -105,6 +106,7 @@ pub enum StartError {
 pub struct Flock {
     owner: Addr<RouteOwner>,
     watch: Addr<Watch>,
+    air: Option<Addr<Air>>,
     captures: Vec<Addr<Capture>>,
     sweeps: Vec<Addr<Sweep>>,
     recorder: Option<Addr<Recorder>>,
@@ -130,7 +132,8 @@ impl Flock {
         let ledger = Ledger::new(charge.plan.clone());
         let owner_log = log.new(o!("actor" => "route_owner"));
         let owner = RouteOwner::new(ledger, Box::new(table), clock, teller, owner_log).start();
-        let tenders = Tenders::start(&charge, &owner, &back, clock, &log);
+        let air = start_air(&charge, &owner, &back, &log)?;
+        let tenders = Tenders::start(&charge, &owner, air.as_ref(), &back, clock, &log);
         let Tenders { hands, eyes, captures, sweeps } = tenders;
         let watch_log = log.new(o!("actor" => "watch"));
         let watch = charge.ground.within(|| {
@@ -139,11 +142,15 @@ impl Flock {
             Watch::open(ground, charge.plan.routes, own_port, memory, eyes, told, watch_log)
         })??;
         let watch = Watch::start_in_arbiter(&back.handle(), |_| watch);
-        let meet =
-            Meet { hands, watch: watch.clone().recipient(), recorder: recorder.clone().map(Addr::recipient) };
+        let meet = Meet {
+            hands,
+            watch: watch.clone().recipient(),
+            air: air.clone().map(Addr::recipient),
+            recorder: recorder.clone().map(Addr::recipient),
+        };
         owner.do_send(meet);
         let purge = charge.purge;
-        let flock = Self { owner, watch, captures, sweeps, recorder, back, purge, log, _locks: locks };
+        let flock = Self { owner, watch, air, captures, sweeps, recorder, back, purge, log, _locks: locks };
         flock.be_ready().await.map_err(|_| StartError::Stopped)?;
         Ok(flock)
     }
@@ -152,6 +159,9 @@ impl Flock {
     /// dealt with it the start is over.
     async fn be_ready(&self) -> Result<(), actix::MailboxError> {
         self.watch.send(Begin).await?;
+        if let Some(air) = &self.air {
+            air.send(Barrier).await?;
+        }
         for capture in &self.captures {
             capture.send(Barrier).await?;
         }
@@ -171,7 +181,7 @@ impl Flock {
     /// Stops everything in order: nothing new is heard, then routes are kept or taken away, and with them the
     /// settings they need. A part that is already gone is passed over.
     pub async fn stop(self) {
-        let Self { owner, watch, captures, sweeps, recorder, back, purge, log, _locks } = self;
+        let Self { owner, watch, air: _, captures, sweeps, recorder, back, purge, log, _locks } = self;
         for sweep in sweeps {
             finished(&log, "sweep", sweep.send(Finish { purge }).await);
         }
@@ -207,7 +217,14 @@ struct Tenders {
 }
 
 impl Tenders {
-    fn start(charge: &Charge, owner: &Addr<RouteOwner>, back: &Arbiter, clock: Clock, log: &Logger) -> Self {
+    fn start(
+        charge: &Charge,
+        owner: &Addr<RouteOwner>,
+        air: Option<&Addr<Air>>,
+        back: &Arbiter,
+        clock: Clock,
+        log: &Logger,
+    ) -> Self {
         let mut tenders = Self::default();
         let run = Stamp::new_run();
         for (id, segment) in (0..).map(SegmentId).zip(&charge.plan.segments) {
@@ -240,6 +257,7 @@ impl Tenders {
                 interface: segment.interface.clone(),
                 manage: charge.mode_of(&segment.interface),
                 sweep: sweep.clone().map(Addr::recipient),
+                air: air.cloned().map(Addr::recipient),
                 capture: capture.clone().recipient(),
             });
             tenders.captures.push(capture);
@@ -292,6 +310,25 @@ fn clear_leftovers(table: &mut RouteWriter, plan: &Plan, log: &Logger) {
 fn take_locks(plan: &Plan) -> Result<Vec<Lock>, LockError> {
     let interfaces: BTreeSet<&str> = plan.segments.iter().map(|segment| segment.interface.as_str()).collect();
     interfaces.into_iter().map(|interface| Lock::take(plan.routes.protocol, interface)).collect()
+}
+
+/// Without generic netlink in the kernel nothing is known of radios, which is no reason not to start.
+fn start_air(
+    charge: &Charge,
+    owner: &Addr<RouteOwner>,
+    back: &Arbiter,
+    log: &Logger,
+) -> Result<Option<Addr<Air>>, StartError> {
+    let log = log.new(o!("actor" => "air"));
+    let radios = match charge.ground.within(Radios::open)? {
+        Ok(radios) => radios,
+        Err(error) => {
+            info!(log, "wifi_unavailable"; "error" => %error);
+            return Ok(None);
+        }
+    };
+    let told = owner.clone().recipient();
+    Ok(Some(Air::start_in_arbiter(&back.handle(), |_| Air::new(radio_opener(radios), told, log))))
 }
 
 fn start_recorder(

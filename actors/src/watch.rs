@@ -21,7 +21,7 @@ use crate::io::Wake;
 use crate::io::netlink::{Changed, LinkSeen, Monitor, MonitorError, NetlinkError, Reader};
 use crate::io::netns::Ground;
 use crate::io::packet::Medium;
-use crate::messages::{Begin, Finish, LinkUpdate, ReadTable, Told};
+use crate::messages::{Begin, Finish, LinkUpdate, OnAir, ReadTable, Told};
 use crate::needs::Mode;
 use crate::port::readiness;
 use crate::settings::Keeper;
@@ -41,6 +41,8 @@ pub struct Eyes {
     pub manage: Option<Mode>,
     /// Hears of the link first: the sweep actor, if there is one.
     pub sweep: Option<Recipient<LinkUpdate>>,
+    /// Looks whether it is on the air, if anybody can tell.
+    pub air: Option<Recipient<OnAir>>,
     /// The capture actor, which passes it on to the route owner.
     pub capture: Recipient<LinkUpdate>,
 }
@@ -184,6 +186,10 @@ impl Watch {
             self.settings.follow(&eyes.interface, interface, eyes.manage);
             if let Some(sweep) = &eyes.sweep {
                 sweep.do_send(update.clone());
+            }
+            if let Some(air) = &eyes.air {
+                let link = update.0.as_ref().map(|(medium, _)| (medium.interface, medium.kind));
+                air.do_send(OnAir { segment: eyes.segment, link });
             }
             eyes.capture.do_send(update.clone());
             self.told[index] = update;

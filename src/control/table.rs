@@ -72,7 +72,7 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
                 text(&row.domain),
                 text(&row.segment),
                 text(&row.interface),
-                text(&row.kind),
+                kind_of(row),
                 text(&row.state),
                 lladdr(&row.lladdr),
                 answer_of(row),
@@ -88,6 +88,11 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
     out.write_all(b"\n")?;
     counters.write(out)?;
     write_published(out, rows)
+}
+
+/// What the link is and, on Wi-Fi, which side of it.
+fn kind_of(row: &SegmentView) -> String {
+    row.wifi.as_ref().map_or_else(|| text(&row.kind), |role| format!("{} {}", text(&row.kind), text(role)))
 }
 
 /// How the segment is answered on, in a word or two.

@@ -30,6 +30,7 @@ fn segment(name: &str) -> SegmentView {
         segment: name.into(),
         interface: name.into(),
         kind: "ethernet".into(),
+        wifi: None,
         state: "up".into(),
         lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
         answer: "live".into(),

@@ -46,6 +46,7 @@ pub(super) fn answer_to(question: Question, hosts: u32) -> Answer {
             segment: "lan".into(),
             interface: "eth0".into(),
             kind: "ethernet".into(),
+            wifi: None,
             state: "up".into(),
             lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
             answer: "live".into(),

@@ -47,6 +47,7 @@ pub(super) fn segment_view(interface: &str, state: &'static str) -> SegmentView 
         segment: interface.into(),
         interface: interface.into(),
         kind: "ethernet".into(),
+        wifi: None,
         state: state.into(),
         lladdr: LinkAddr::UNKNOWN,
         answer: "live".into(),

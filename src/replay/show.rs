@@ -54,6 +54,7 @@ impl Names {
                 format!("delete cover {prefix} of {}", self.domain(domain.0))
             }
             Order::ReadTable => "read table".to_owned(),
+            Order::ReadStations { segment } => format!("read stations of {}", self.segment(*segment)),
             Order::PutNeighbour { segment, address, lladdr } => {
                 format!("put neighbour {address} on {} at {lladdr}", self.segment(*segment))
             }

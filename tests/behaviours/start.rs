@@ -113,7 +113,7 @@ fn fields() -> Result<()> {
         (
             "segments",
             2,
-            "domain segment interface kind state lladdr answer private_vlan publish hosts read answered probed \
+            "domain segment interface kind wifi state lladdr answer private_vlan publish hosts read answered probed \
              dropped malformed netns",
         ),
     ] {

@@ -1,6 +1,7 @@
 //! What the core is told: facts, in the past tense.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,45 @@ pub enum Fact {
         /// The interface the route leaves by; `None` if there is no route, or none that forwards.
         interface: Option<u32>,
     },
+    /// A segment's interface turned out to be this among radios; `None`: no radio tells of it.
+    RadioSeen {
+        /// Which segment.
+        segment: SegmentId,
+        /// What it is.
+        role: Option<WifiRole>,
+    },
+    /// A station associated with the access point that a segment's interface is. Its keys may not be agreed on.
+    StationJoined {
+        /// Where.
+        segment: SegmentId,
+        /// Who.
+        lladdr: LinkAddr,
+    },
+    /// A station is no longer associated there.
+    StationLeft {
+        /// Where.
+        segment: SegmentId,
+        /// Who.
+        lladdr: LinkAddr,
+    },
+    /// The stations of an access point were read, as [`crate::Order::ReadStations`] wanted, or because news of
+    /// them were lost.
+    StationsRead {
+        /// Where.
+        segment: SegmentId,
+        /// All of them, each with the time since it was last heard.
+        stations: Vec<(LinkAddr, Duration)>,
+    },
+    /// A segment's interface, a station, associated with an access point: the first, another, or the same again.
+    Associated {
+        /// Which segment.
+        segment: SegmentId,
+    },
+    /// It lost its access point.
+    Disassociated {
+        /// Which segment.
+        segment: SegmentId,
+    },
     /// The deadline the core asked for has come, or some time has passed anyway.
     TimePassed,
     /// The daemon is stopping.
@@ -107,6 +147,29 @@ pub enum Unfit {
     Port,
     /// ARP as we know it is not spoken on it.
     NoArp,
+}
+
+/// What an interface is among radios.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WifiRole {
+    /// Stations associate with it.
+    AccessPoint,
+    /// It associates with an access point; its frames bear no other sender than itself.
+    Station,
+    /// The same with four addresses a frame, so that others can send through it.
+    FourAddressStation,
+}
+
+impl WifiRole {
+    /// The word used in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessPoint => "ap",
+            Self::Station => "station",
+            Self::FourAddressStation => "4addr",
+        }
+    }
 }
 
 /// A host route (`/32`) somebody has in the table we write to.

@@ -96,6 +96,12 @@ pub enum Order {
         /// The packet's destination.
         target: Ipv4Addr,
     },
+    /// Read the stations of the access point that the segment's interface is, and tell them as
+    /// [`crate::Fact::StationsRead`].
+    ReadStations {
+        /// Which segment.
+        segment: SegmentId,
+    },
     /// Send a frame.
     Transmit {
         /// On which segment.

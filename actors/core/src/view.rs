@@ -91,6 +91,9 @@ pub struct SegmentView {
     pub interface: Label,
     /// `ethernet`, `wifi`, `ipoib`; `auto` while the interface is absent and none was configured.
     pub kind: Word,
+    /// `ap`, `station` or `4addr`; none where no radio tells.
+    #[serde(default)]
+    pub wifi: Option<Word>,
     /// `up`, or why it is not: `absent`, `admin_down`, `no_carrier`, `source_missing`.
     pub state: Word,
     /// The interface's own link-layer address; empty while it is absent.
@@ -273,6 +276,7 @@ mod tests {
                 segment: "lan".into(),
                 interface: "eth0".into(),
                 kind: "ethernet".into(),
+                wifi: None,
                 state: "no_carrier".into(),
                 lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
                 answer: "live".into(),
@@ -283,7 +287,7 @@ mod tests {
                 netns: None,
             },
             concat!(
-                r#"{"domain":"cluster","segment":"lan","interface":"eth0","kind":"ethernet","#,
+                r#"{"domain":"cluster","segment":"lan","interface":"eth0","kind":"ethernet","wifi":null,"#,
                 r#""state":"no_carrier","lladdr":"02:00:00:00:00:01","answer":"live","#,
                 r#""private_vlan":"off","publish":["10.2.0.64/28"],"hosts":2,"#,
                 r#""read":5,"answered":4,"probed":3,"dropped":2,"malformed":1,"netns":null}"#,

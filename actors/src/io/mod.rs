@@ -7,6 +7,7 @@
 //!                           where a packet would be forwarded to
 //! netlink::read             what there is: links, addresses, routes, neighbours
 //! netlink::monitor          what others change
+//! netlink::nl80211          stations on the air                         (Radio)
 //! netlink::survey, chains   everybody's routes, rules and packet filters, for a diagnosis
 //! iptables, passage         the older packet filter, what either lets pass; likewise
 //! process                   who may do what; likewise
@@ -35,10 +36,12 @@ pub mod wake;
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use arpherd_core::{Frame, Heard};
+use arpherd_core::{Frame, Heard, LinkAddr};
 
 pub use netlink::write::{Refusal, Write};
+use netlink::{MonitorError, NetlinkError, RadioNews, RadioSeen};
 pub use wake::Wake;
 
 /// Where ARP frames of one link come in and go out.
@@ -74,6 +77,36 @@ pub trait RouteTable: Send {
     /// policy rules and VRFs, and says `None` where that interface does not forward, where its `rp_filter`
     /// drops the source, and for every route but a unicast one.
     fn way_of(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32>;
+}
+
+/// What the radios of one network namespace tell.
+pub trait Radio: Send {
+    /// Looks for nl80211 and hears of stations from now on; false if it is not there, which is no error: it
+    /// may appear at any time.
+    ///
+    /// # Errors
+    /// If the kernel cannot be asked.
+    fn find(&mut self) -> Result<bool, NetlinkError>;
+
+    /// What an interface is on the air; `None` if no radio of this namespace has it.
+    ///
+    /// # Errors
+    /// If the kernel cannot be asked.
+    fn interface(&mut self, index: u32) -> Result<Option<RadioSeen>, NetlinkError>;
+
+    /// All stations of an access point, each with the time since it was last heard; of a station, its access
+    /// point.
+    ///
+    /// # Errors
+    /// If the kernel cannot be asked, or the driver has no such list.
+    fn stations(&mut self, index: u32) -> Result<Vec<(LinkAddr, Duration)>, NetlinkError>;
+
+    /// Takes in what has come, up to a fixed number of messages, and appends it to `news`. Never blocks. Returns
+    /// whether more may be waiting.
+    ///
+    /// # Errors
+    /// [`MonitorError::Overrun`] when news were lost, and with them what waits; everything is to be read anew.
+    fn read(&mut self, news: &mut Vec<RadioNews>) -> Result<bool, MonitorError>;
 }
 
 /// What became of the frames of one link. All counters only grow.

@@ -12,6 +12,7 @@ mod neighbours;
 mod netns;
 mod packets;
 mod proxies;
+mod radios;
 mod rig;
 mod routes;
 mod settings;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         proxies::TESTS,
         monitor::TESTS,
         lists::TESTS,
+        radios::TESTS,
         settings::TESTS,
         packets::TESTS,
         ipoib::TESTS,

@@ -65,6 +65,7 @@ impl Bench {
         owner.do_send(Meet {
             hands: counters.iter().map(|it| Hands { sweep: None, counters: it.clone() }).collect(),
             watch: watch.clone().start().recipient(),
+            air: None,
             recorder,
         });
         for (segment, wire) in (0..).map(SegmentId).zip(&wires) {

@@ -35,6 +35,8 @@ const MOVES: usize = 4096;
 enum Stake {
     /// The address.
     Address,
+    /// The address, but it did not say so: only its station is there (see `air.rs`).
+    Joining,
     /// Nothing: it only probes (RFC 5227), and is told off if the incumbent lives.
     Defence,
     /// Nothing: a reply nobody asked for proves nothing, but whoever sends it for a living incumbent lies.
@@ -78,6 +80,11 @@ impl Ledger {
         let Some(host) = self.hosts.get(&sighting.key) else { return };
         let asked_here =
             host.segment == sighting.segment && matches!(host.life, Life::Suspect { asked: 1.. });
+        // Who speaks says more than who only joined.
+        let only_joined = |claim: &Claim| claim.stake == Stake::Joining && sighting.origin != Origin::Reply;
+        if self.claims.get(&sighting.key).is_some_and(only_joined) {
+            self.claims.remove(&sighting.key);
+        }
         if let Some(claim) = self.claims.get_mut(&sighting.key) {
             if sighting.origin == Origin::Reply {
                 return;
@@ -124,6 +131,13 @@ impl Ledger {
         self.ask_incumbent(key, orders);
     }
 
+    /// The station of a live host joined another segment: if the host is silent at the old place, it has moved.
+    pub(super) fn claim_by_joining(&mut self, now: Time, claimant: Sighting, orders: &mut Vec<Order>) {
+        if !self.claims.contains_key(&claimant.key) && !self.is_damped(now, &claimant) {
+            self.contest(now, claimant, Stake::Joining, orders);
+        }
+    }
+
     fn ask_incumbent(&self, key: Key, orders: &mut Vec<Order>) {
         if let Some(host) = self.hosts.get(&key) {
             let to = Some(host.lladdr).filter(|lladdr| !lladdr.is_empty());
@@ -153,6 +167,8 @@ impl Ledger {
                     self.defend(now, key, segment, lladdr, orders);
                 }
             }
+            // It is reached where it was, so nobody is wronged.
+            Stake::Joining => {}
             Stake::Address | Stake::Rumour => {
                 self.moves_of(now, key).refused = Some((lladdr, segment, now + QUIET_BETWEEN_COMPLAINTS));
                 if self.tell_duplicate(now, key, segment, lladdr, orders) {
@@ -211,6 +227,13 @@ impl Ledger {
         match (stake, live) {
             (Stake::Address, true) => self.move_host(now, &claimant, orders),
             (Stake::Address, false) => self.appeared(now, &claimant, orders),
+            (Stake::Joining, true) => {
+                self.move_host(now, &claimant, orders);
+                if self.hosts.get(&key).is_some_and(|host| host.segment == claimant.segment) {
+                    self.suspect(now, key);
+                }
+            }
+            (Stake::Joining, false) => self.follow_home(now, key, claimant.segment),
             // The prober will announce itself if it takes the address; that is a claim of its own.
             // A host that is being asked already is not given another chance with every probe.
             (Stake::Defence, _) => {

@@ -74,6 +74,8 @@ pub(crate) struct Host {
     /// A place in the segment's pace is already taken for the next question.
     pub(crate) paced: bool,
     pub(crate) last_heard: Time,
+    /// Where a host that is gone lived, if its station has joined another segment since.
+    pub(crate) lived_on: Option<SegmentId>,
     /// When the host's timer fires; other entries of the timer queue for it are stale.
     pub(crate) due: Time,
 }

@@ -152,6 +152,7 @@ impl Ledger {
                 origin,
                 paced: false,
                 last_heard: now,
+                lived_on: None,
                 due: now + quiet,
             },
         );
@@ -164,8 +165,8 @@ impl Ledger {
         orders.push(Order::Found { segment, address: key.address });
         orders.push(Order::Tell(Event::HostFound { address: key.address, lladdr, segment }));
         // Those who knew its old place would go on sending there until their caches give it up.
-        if let Some(old) = before.filter(|old| old.segment != segment) {
-            let (old_lladdr, old_segment) = (old.lladdr, old.segment);
+        let old_place = before.map(|old| (old.lived_on.unwrap_or(old.segment), old.lladdr));
+        if let Some((old_segment, old_lladdr)) = old_place.filter(|(old, _)| *old != segment) {
             let address = key.address;
             orders.push(Order::Tell(Event::HostMoved { address, old_lladdr, lladdr, old_segment, segment }));
             self.announce(now, key, orders);

@@ -27,18 +27,7 @@ impl Ledger {
         match host.life {
             // It lives because the operator says so.
             Life::Alive | Life::Suspect { .. } if host.origin == Origin::Static => {}
-            Life::Alive => {
-                // A place it took to be asked in was not needed, and is not kept for when it is.
-                host.paced = false;
-                let quiet_at = host.last_heard + expiry.quiet;
-                if quiet_at > now {
-                    host.due = on_grid(quiet_at, expiry.quiet);
-                    self.timers.set(host.due, Timer::Host(key));
-                    return;
-                }
-                host.life = Life::Suspect { asked: 0 };
-                self.ask_quiet(now, key, 0, orders);
-            }
+            Life::Alive => self.alive_due(now, at, key, orders),
             Life::Suspect { asked } if asked < budget => self.ask_quiet(now, key, asked, orders),
             // A claim gives it a last chance to answer; more of them do not give it more.
             Life::Suspect { asked }
@@ -50,8 +39,11 @@ impl Ledger {
             }
             Life::Suspect { .. } => {
                 // Whoever claims the address gets it now, and its route with it, in one step.
+                let place = host.segment;
                 self.decide(now, key, orders);
-                if self.hosts.get(&key).is_some_and(|host| matches!(host.life, Life::Suspect { .. })) {
+                let is_there =
+                    |host: &Host| host.segment == place && matches!(host.life, Life::Suspect { .. });
+                if self.hosts.get(&key).is_some_and(is_there) {
                     self.gone(now, key, orders);
                 }
             }
@@ -69,6 +61,28 @@ impl Ledger {
                 host.due = now + REMEMBERED;
                 self.timers.set(host.due, Timer::Host(key));
             }
+        }
+    }
+
+    /// A host that lives may have been quiet for too long.
+    fn alive_due(&mut self, now: Time, at: Time, key: Key, orders: &mut Vec<Order>) {
+        let Some(host) = self.hosts.get_mut(&key) else { return };
+        let quiet = self.segments[host.segment.index()].plan.expiry.quiet;
+        // A place it took to be asked in was not needed, and is not kept for when it is.
+        host.paced = false;
+        let quiet_at = host.last_heard + quiet;
+        let spared = if quiet_at > now {
+            Some(on_grid(quiet_at, quiet))
+        } else {
+            self.spared_until(now, at, key, orders)
+        };
+        let Some(host) = self.hosts.get_mut(&key) else { return };
+        if let Some(due) = spared {
+            host.due = due;
+            self.timers.set(due, Timer::Host(key));
+        } else {
+            host.life = Life::Suspect { asked: 0 };
+            self.ask_quiet(now, key, 0, orders);
         }
     }
 
@@ -181,7 +195,7 @@ impl Ledger {
 }
 
 /// The next step of the quiet time at or after `at`.
-fn on_grid(at: Time, quiet: Duration) -> Time {
+pub(super) fn on_grid(at: Time, quiet: Duration) -> Time {
     let step = u64::try_from((quiet / STEPS).as_nanos()).unwrap_or(u64::MAX).max(1);
     Time::from_nanos(at.as_nanos().div_ceil(step).saturating_mul(step))
 }

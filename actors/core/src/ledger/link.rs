@@ -28,7 +28,17 @@ impl Ledger {
         let segment = self.segment_mut(id);
         segment.last_index = link.as_ref().map(|link| link.index).or(segment.last_index);
         segment.link = link;
+        // What the kernel says of the carrier is as new as what the radio said.
+        segment.air.parted = false;
         if self.refresh(now, id, orders) || renumbered {
+            self.rewrite_routes(id, orders);
+        }
+        self.settle(now, id, orders);
+    }
+
+    /// Works out what follows from news about the segment that are not about its interface.
+    pub(super) fn look_again(&mut self, now: Time, id: SegmentId, orders: &mut Vec<Order>) {
+        if self.refresh(now, id, orders) {
             self.rewrite_routes(id, orders);
         }
         self.settle(now, id, orders);
@@ -49,10 +59,7 @@ impl Ledger {
         for index in 0..self.segments.len() {
             let Ok(index) = u16::try_from(index) else { break };
             let id = SegmentId(index);
-            if self.refresh(now, id, orders) {
-                self.rewrite_routes(id, orders);
-            }
-            self.settle(now, id, orders);
+            self.look_again(now, id, orders);
         }
     }
 
@@ -66,7 +73,7 @@ impl Ledger {
             (Some(Link { unfit: Some(unfit), .. }), _) => Some((*unfit).into()),
             (Some(link), _) if !link.up => Some(DownReason::AdminDown),
             (_, Err(reason)) => Some(*reason),
-            (Some(link), _) if !link.carrier => Some(DownReason::NoCarrier),
+            (Some(link), _) if !link.carrier || segment.air.parted => Some(DownReason::NoCarrier),
             _ => None,
         };
         let source = chosen.unwrap_or_default();
@@ -85,6 +92,8 @@ impl Ledger {
         let relabelled = segment.is_up() && segment.relabel();
         if relabelled {
             segment.unheard = before.is_some();
+        }
+        if relabelled || segment.is_up() && std::mem::take(&mut segment.air.unannounced) {
             self.reannounce(now, id);
         }
         new_source || relabelled || (before.is_some() && down.is_none())

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!            ┌ link.rs      a segment's interface came, changed, went
+//!            ├ air.rs       what radios tell: stations came, went, sleep
 //!            ├ joined.rs    a frame of ours came back over another segment: they are one link
 //!            ├ peer.rs      another proxy spoke: what it says of others proves nothing
 //!            ├ learn.rs     who spoke: refresh, create ──► claim.rs  contradictions: verify, move, refuse
@@ -12,6 +13,7 @@
 //!                     └──► route.rs, entry.rs, announce.rs   what all of them order
 //! ```
 
+mod air;
 mod announce;
 mod claim;
 mod complaint;
@@ -177,6 +179,12 @@ impl Ledger {
                 let asker = Asker::new(now, segment, asker_lladdr, asker);
                 self.route_found(now, asker, target, interface, orders);
             }
+            Fact::RadioSeen { segment, role } => self.radio_seen(segment, role),
+            Fact::StationJoined { segment, lladdr } => self.station_joined(now, segment, lladdr, orders),
+            Fact::StationLeft { segment, lladdr } => self.station_left(now, segment, lladdr, orders),
+            Fact::StationsRead { segment, stations } => self.stations_read(now, segment, &stations, orders),
+            Fact::Associated { segment } => self.associated(now, segment, orders),
+            Fact::Disassociated { segment } => self.disassociated(now, segment, orders),
             Fact::TimePassed => {}
             Fact::Stopped { purge } => self.stop(purge, orders),
         }
@@ -194,6 +202,12 @@ impl Ledger {
             Fact::Heard { segment, .. }
             | Fact::LinkChanged { segment, .. }
             | Fact::RouteFound { segment, .. }
+            | Fact::RadioSeen { segment, .. }
+            | Fact::StationJoined { segment, .. }
+            | Fact::StationLeft { segment, .. }
+            | Fact::StationsRead { segment, .. }
+            | Fact::Associated { segment }
+            | Fact::Disassociated { segment }
             | Fact::RouteRefused { segment, .. } => Some(*segment),
             Fact::RouteAppeared(seen) | Fact::RouteVanished(seen) => seen.segment,
             _ => None,

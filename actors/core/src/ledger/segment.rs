@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
 
+use super::air::Air;
 use crate::event::{DownReason, Limit};
 use crate::fact::Link;
 use crate::lladdr::LinkAddr;
@@ -44,6 +45,8 @@ pub(crate) struct Segment {
     pub(crate) came_up: Option<Time>,
     /// It came up with another link-layer address than before, and nobody was heard on it since.
     pub(crate) unheard: bool,
+    /// What radios tell of it.
+    pub(crate) air: Air,
     /// Own link-layer addresses frames were sent with, the last one last.
     labels: VecDeque<LinkAddr>,
     /// Live hosts.
@@ -80,6 +83,7 @@ impl Segment {
             down: Some(DownReason::Absent),
             came_up: None,
             unheard: false,
+            air: Air::default(),
             labels: VecDeque::new(),
             hosts: 0,
             dormant: 0,

@@ -99,6 +99,7 @@ impl Ledger {
             origin: Origin::Kernel,
             paced: false,
             last_heard: now,
+            lived_on: None,
             due: now,
         };
         self.hosts.insert(key, host);

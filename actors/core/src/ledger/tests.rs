@@ -26,3 +26,5 @@ mod searching;
 mod shown;
 mod stopping;
 mod sweeping;
+mod uplink;
+mod wifi;

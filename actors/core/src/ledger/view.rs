@@ -61,6 +61,7 @@ impl Ledger {
                     (None, None) => "auto".into(),
                     _ => segment.kind().as_str().into(),
                 },
+                wifi: segment.air.role.map(|role| role.as_str().into()),
                 state: segment.down.map_or("up", super::DownReason::as_str).into(),
                 lladdr: segment.lladdr(),
                 answer: segment.plan.answer.as_str().into(),

@@ -66,6 +66,11 @@ impl Run {
             Fact::Heard { segment, heard } => {
                 self.places.note_sender(self.now, *segment, heard.arp.sender);
             }
+            Fact::StationsRead { segment, stations } => {
+                for (lladdr, _) in stations {
+                    self.places.note_station(self.now, *segment, lladdr);
+                }
+            }
             Fact::AddressesChanged { addresses } => self.own = addresses.iter().copied().collect(),
             _ => {}
         }
@@ -168,6 +173,12 @@ proptest! {
         let names_a_stranger = |fact: &Fact| match fact {
             Fact::Heard { segment, .. }
             | Fact::LinkChanged { segment, .. }
+            | Fact::RadioSeen { segment, .. }
+            | Fact::StationJoined { segment, .. }
+            | Fact::StationLeft { segment, .. }
+            | Fact::StationsRead { segment, .. }
+            | Fact::Associated { segment }
+            | Fact::Disassociated { segment }
             | Fact::RouteRefused { segment, .. } => segment.index() >= 5,
             _ => false,
         };

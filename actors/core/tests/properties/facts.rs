@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_core::arp::{Arp, Heard, Mark, Operation};
-use arpherd_core::fact::{Link, RouteSeen, Unfit};
+use arpherd_core::fact::{Link, RouteSeen, Unfit, WifiRole};
 use arpherd_core::plan::{
     Answer, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan, RoutePlan,
     SegmentPlan, SweepPlan,
@@ -200,6 +200,25 @@ fn any_route_found() -> impl Strategy<Value = Fact> {
     )
 }
 
+/// What radios may tell, of any segment.
+fn any_air() -> impl Strategy<Value = Fact> {
+    let role = prop_oneof![
+        4 => Just(Some(WifiRole::AccessPoint)),
+        1 => Just(Some(WifiRole::Station)),
+        1 => Just(None),
+    ];
+    let stations =
+        proptest::collection::vec((any_lladdr(), (0_u64..400).prop_map(Duration::from_secs)), 0..6);
+    prop_oneof![
+        2 => (any_segment(), role).prop_map(|(segment, role)| Fact::RadioSeen { segment, role }),
+        3 => (any_segment(), any_lladdr()).prop_map(|(segment, lladdr)| Fact::StationJoined { segment, lladdr }),
+        2 => (any_segment(), any_lladdr()).prop_map(|(segment, lladdr)| Fact::StationLeft { segment, lladdr }),
+        3 => (any_segment(), stations).prop_map(|(segment, stations)| Fact::StationsRead { segment, stations }),
+        1 => any_segment().prop_map(|segment| Fact::Associated { segment }),
+        1 => any_segment().prop_map(|segment| Fact::Disassociated { segment }),
+    ]
+}
+
 /// A fact of any sort. Most are frames, as in life.
 pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
     let errno = prop_oneof![Just(17), Just(100), Just(22)];
@@ -219,6 +238,7 @@ pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
                 Fact::RouteRefused { segment, address, errno, reason: "no".to_owned() }
             }),
             2 => any_route_found(),
+            6 => any_air(),
             2 => Just(Fact::TimePassed),
     ]
 }

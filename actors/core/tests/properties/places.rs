@@ -47,6 +47,13 @@ impl Places {
         }
     }
 
+    /// An access point named a station, whose hosts it may vouch for.
+    pub(crate) fn note_station(&mut self, now: Time, segment: SegmentId, lladdr: &LinkAddr) {
+        let is_its = |(_, (at, of)): &(&Key, &Place)| *at == segment && of.same_port(lladdr);
+        let keys: Vec<Key> = self.hosts.iter().filter(is_its).map(|(key, _)| *key).collect();
+        self.heard.extend(keys.into_iter().map(|key| (key, now)));
+    }
+
     /// Proxy entries that stand.
     pub(crate) fn entries(&self) -> usize {
         self.entries.len()

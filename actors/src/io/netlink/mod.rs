@@ -6,6 +6,7 @@
 //! read       Reader ◄── LinkSeen, AddressSeen, RouteSeen, NeighbourSeen        (seen: the decoders)
 //! survey     Reader ◄── AnyRoute, Rule: everybody's, for a diagnosis
 //! chains     ForwardChain ◄── nf_tables                                    (rules: what they let pass)
+//! nl80211    Radios ◄── RadioNews, RadioSeen: what is on the air, by generic netlink
 //! monitor    Monitor ◄── Changed, as others change things
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 pub mod chains;
 pub mod monitor;
+pub mod nl80211;
 pub mod read;
 mod rules;
 pub mod seen;
@@ -30,6 +32,7 @@ use std::io;
 
 pub use chains::ForwardChain;
 pub use monitor::{Changed, Monitor, MonitorError};
+pub use nl80211::{RadioNews, RadioSeen, Radios};
 pub use read::{Reader, addresses_of};
 pub use seen::{AddressSeen, LinkSeen, NeighbourSeen, ProxySeen};
 pub use survey::{AnyRoute, Rule};

@@ -14,13 +14,13 @@ use super::wire::{Message, Messages};
 use crate::io::filter;
 
 /// Bytes of one datagram; a notification is one message, the longest about a link with all its attributes.
-const ROOM: usize = 64 << 10;
+pub(super) const ROOM: usize = 64 << 10;
 /// Bytes that may wait unread: some 10,000 notifications.
 const RECEIVE_BUFFER: i32 = 8 << 20;
 /// More notifications than can wait at the same time.
 const MOST_WAITING: u32 = 1 << 16;
 /// Notifications read in one call.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 /// Something another changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Monitor {
                 Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
                 Err(cause) if cause.raw_os_error() == Some(libc::ENOBUFS) => {
-                    self.discard();
+                    discard(&self.channel);
                     return Err(MonitorError::Overrun);
                 }
                 Err(cause) => return Err(MonitorError::Failed(cause)),
@@ -127,17 +127,17 @@ impl Monitor {
         Ok(true)
     }
 
-    /// Throws away what waits: it is older than what will be read anew, and would be taken for news.
-    fn discard(&self) {
-        // One octet is room enough: what does not fit is cut off by the kernel.
-        let mut waiting = (0..MOST_WAITING).map(|_| self.channel.receive(&mut [0]));
-        waiting.find(|received| matches!(received, Err(cause) if cause.kind() == io::ErrorKind::WouldBlock));
-    }
-
     /// Notifications so far that could not be understood.
     pub fn garbled(&self) -> u64 {
         self.garbled
     }
+}
+
+/// Throws away what waits: it is older than what will be read anew, and would be taken for news.
+pub(super) fn discard(channel: &Channel) {
+    // One octet is room enough: what does not fit is cut off by the kernel.
+    let mut waiting = (0..MOST_WAITING).map(|_| channel.receive(&mut [0]));
+    waiting.find(|received| matches!(received, Err(cause) if cause.kind() == io::ErrorKind::WouldBlock));
 }
 
 impl AsFd for Monitor {

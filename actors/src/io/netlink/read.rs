@@ -165,6 +165,18 @@ impl Reader {
         body: impl Fn() -> Result<P, Unwritable>,
     ) -> Result<Vec<T>, NetlinkError> {
         let verb = Verb { kind: question, flags: NlmF::REQUEST | NlmF::DUMP };
+        self.collect(what, verb, u16::from(answer), decode, body)
+    }
+
+    /// Asks for a list or, with an acknowledgement to mark its end, for a single entry.
+    pub(super) fn collect<T, P: Size + ToBytes>(
+        &mut self,
+        what: &'static str,
+        verb: Verb,
+        answer: u16,
+        decode: impl Fn(&[u8]) -> Decoded<T>,
+        body: impl Fn() -> Result<P, Unwritable>,
+    ) -> Result<Vec<T>, NetlinkError> {
         for _ in 0..ATTEMPTS {
             self.sequence = self.sequence.wrapping_add(1);
             let mut request = Vec::new();
@@ -175,7 +187,7 @@ impl Reader {
             let mut entries = Vec::new();
             let end = self.read_answers(what, |message| {
                 // An entry that cannot be understood is left out; the others are worth having.
-                if message.kind == u16::from(answer)
+                if message.kind == answer
                     && let Ok(Some(entry)) = decode(message.body)
                 {
                     entries.push(entry);

@@ -66,3 +66,21 @@ impl AsFd for Channel {
         unsafe { BorrowedFd::borrow_raw(self.socket.as_raw_fd()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// nl80211's groups have whatever numbers are free, and a mask of 32 bits ends there.
+    #[test]
+    fn a_group_beyond_the_thirty_second_is_joined() {
+        const LIST_MEMBERSHIPS: i32 = 9;
+        const GROUP: usize = 33;
+        let channel = Channel::open(1 << 16).expect("a netlink socket");
+        channel.join(&[GROUP.try_into().expect("a small number")]).expect("joined");
+        let mut joined = [0; 16];
+        sockopt::get_bytes(&channel, libc::SOL_NETLINK, LIST_MEMBERSHIPS, &mut joined).expect("listed");
+        let bit = GROUP - 1;
+        assert_eq!(joined[bit / 8], 1 << (bit % 8), "{joined:?}");
+    }
+}

@@ -17,6 +17,10 @@ impl Log {
         self.0.extend(orders.into_iter().map(|order| (at, order)));
     }
 
+    pub(super) fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     pub(super) fn orders(&self) -> Vec<Order> {
         self.pick(|order| Some(order.clone()))
     }
@@ -59,6 +63,11 @@ impl Log {
             Order::FindRoute { segment, asker, target, .. } => Some((segment, asker, target)),
             _ => None,
         })
+    }
+
+    /// The stations of an access point are to be read.
+    pub(super) fn lists(&self) -> Vec<SegmentId> {
+        self.pick(|order| if let Order::ReadStations { segment } = order { Some(*segment) } else { None })
     }
 
     pub(super) fn events(&self) -> Vec<Event> {
