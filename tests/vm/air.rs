@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use arpherd_lab::{Netns, Result};
 use tempfile::TempDir;
 
 use crate::MACHINE;
+use crate::rig::{Config, SOON};
 use crate::tools::{self, Running};
 
 /// Radios and networks are numbered through all tests: all share one air.
@@ -17,18 +20,36 @@ static RADIOS: AtomicUsize = AtomicUsize::new(0);
 /// To be heard, to be associated and to have agreed on keys takes about a second on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Switches the radios on, for whoever is the first to want one. Did an arpherd that runs already say that there
+/// are none, and then that there are?
+pub(crate) fn when_radios_came() -> (bool, bool) {
+    static CAME: OnceLock<(bool, bool)> = OnceLock::new();
+    *CAME.get_or_init(|| {
+        let daemon =
+            Netns::new("before").and_then(|ns| Config::of("10.9.0.0/24").segment("none", &[]).start(&ns));
+        let says = |word| daemon.as_ref().is_ok_and(|daemon| daemon.wait_log(word, SOON).is_some());
+        let before = says("wifi_unavailable");
+        let machine = MACHINE.get().expect("these tests run in the VM");
+        tools::shell(machine, "busybox modprobe mac80211_hwsim radios=40");
+        (before, says("wifi_available"))
+    })
+}
+
 /// Takes an idle radio into the namespace and gives its interface's name.
 ///
 /// # Panics
 /// When there is none left.
 fn take_radio(ns: &Netns) -> Result<String> {
+    when_radios_came();
     let number = RADIOS.fetch_add(1, Ordering::Relaxed);
     let machine = MACHINE.get().expect("these tests run in the VM");
     let link = format!("wlan{number}");
     let phy = tools::shell(machine, &format!("cat /sys/class/net/{link}/phy80211/name"));
     // An interface cannot be moved by itself; its radio can, to a namespace that a process lives in or whose
     // name is known.
-    ns.publish()?;
+    if !Path::new("/run/netns").join(ns.name()).exists() {
+        ns.publish()?;
+    }
     tools::run(machine, "iw", &["phy", phy.trim(), "set", "netns", "name", ns.name()]);
     Ok(link)
 }
@@ -124,24 +145,29 @@ impl Station {
 
     /// Leaves the access point.
     pub(crate) fn leave(&self) {
-        self.tell("disconnect");
+        self.tell(&["disconnect"]);
         self.daemon.wait_line("CTRL-EVENT-DISCONNECTED", 1, PATIENCE);
     }
 
     /// Comes back; `count` is how often it will have been associated.
     pub(crate) fn come_back(&self, count: usize) -> Result<()> {
-        self.tell("reconnect");
+        self.tell(&["reconnect"]);
         self.daemon.wait_line("CTRL-EVENT-CONNECTED", count, PATIENCE);
         self.ns.wait_ready(&self.link)
     }
 
-    fn tell(&self, what: &str) {
+    /// Goes to another access point, its first change of that kind.
+    pub(crate) fn roam_to(&self, point: &AccessPoint) -> Result<()> {
+        self.tell(&["set_network", "0", "ssid", &format!("\"{}\"", point.name)]);
+        self.tell(&["reassociate"]);
+        self.daemon.wait_line("CTRL-EVENT-CONNECTED", 2, PATIENCE);
+        self.ns.wait_ready(&self.link)
+    }
+
+    fn tell(&self, words: &[&str]) {
         let control = self.room.path().join("control");
-        let said = tools::run(
-            &self.ns,
-            "wpa_cli",
-            &["-p", control.to_str().expect("a plain path"), "-i", &self.link, what],
-        );
+        let place = ["-p", control.to_str().expect("a plain path"), "-i", &self.link];
+        let said = tools::run(&self.ns, "wpa_cli", &[&place, words].concat());
         assert!(said.contains("OK"), "{said}");
     }
 
@@ -151,6 +177,6 @@ impl Station {
 }
 
 /// Addresses of the home network, which virtual machines share.
-pub(crate) fn home(last: u8) -> Ipv4Addr {
+pub(crate) const fn home(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(192, 168, 1, last)
 }

@@ -18,6 +18,7 @@ mod fabric;
 mod ib_arp;
 mod links;
 mod pair;
+mod stations;
 mod tools;
 
 use std::env;
@@ -47,8 +48,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let files =
-        [a_wifi::tests, d6_bond::tests, d6_fabric::tests, d6_ipoib::tests, d_fillarpd::tests, links::tests];
+    let files = [
+        a_wifi::tests,
+        d6_bond::tests,
+        d6_fabric::tests,
+        d6_ipoib::tests,
+        d_fillarpd::tests,
+        links::tests,
+        stations::tests,
+    ];
     let tests = files.iter().flat_map(|tests| tests());
     let tests = tests.map(|test| test.with_ignored_flag(!in_vm)).collect();
     // They wait more than they work, but an emulated machine is slow.
