@@ -24,12 +24,37 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("a_crowd_speaks", a_crowd_speaks),
         test("a_slow_crowd_counts_what_waits", a_slow_crowd_counts_what_waits),
         test("a_crowd_keeps_up_with_a_sweep", a_crowd_keeps_up_with_a_sweep),
+        test("a_slow_link_takes_its_time", a_slow_link_takes_its_time),
         test("a_wire_outlives_a_link_that_was_down", a_wire_outlives_a_link_that_was_down),
     ]
 }
 
 fn ip(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 20, 0, last)
+}
+
+fn a_slow_link_takes_its_time() -> Result<()> {
+    let (_segment, a, b) = pair(28)?;
+    a.ns.limit_rate("eth0", 2_000_000)?;
+    let heard = Capture::start(&b.ns, "eth0")?;
+    let (wire, mut frame) = (a.wire()?, ArpFrame::probe(a.mac(), ip(77)).encode().to_vec());
+    frame.resize(1500, 0);
+    for _ in 0..10 {
+        wire.send_raw(&frame)?;
+    }
+    let mut stamps = Vec::new();
+    let all_came = heard.wait_for(
+        |frame| {
+            stamps.extend(frame.arp().map(|_| frame.ts_ns));
+            stamps.len() == 10
+        },
+        5 * SECOND,
+    );
+    assert!(all_came.is_some(), "{stamps:?}");
+    // 15,000 octets, two frames' worth of which pass at once, at 250 octets a millisecond.
+    let took = Duration::from_nanos(stamps[9] - stamps[0]);
+    assert!(took > Duration::from_millis(40), "{took:?}");
+    Ok(())
 }
 
 fn frames_are_read_as_they_were_written() -> Result<()> {
