@@ -7,6 +7,7 @@ mod addresses;
 mod b_answering;
 mod b_defence;
 mod b_floods;
+mod b_kernel;
 mod b_liars;
 mod b_moves;
 mod b_private;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         b_answering::tests,
         b_defence::tests,
         b_floods::tests,
+        b_kernel::tests,
         b_liars::tests,
         b_moves::tests,
         b_private::tests,
