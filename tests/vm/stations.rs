@@ -88,9 +88,12 @@ impl Cafe {
     }
 }
 
-/// Questions for the address that went out by the interface of the capture.
+/// Questions of arpherd's for the address. They bear its mark behind the packet, which those of the kernel lack.
 fn questions(capture: &Capture, target: Ipv4Addr) -> usize {
-    capture.arps().iter().filter(|it| it.is_request() && it.tpa == target && it.spa != target).count()
+    const UNMARKED: usize = 14 + 28;
+    let is_question = |it: &ArpFrame| it.is_request() && it.tpa == target && it.spa != target;
+    let frames = capture.frames().into_iter().filter(|it| it.bytes.len() > UNMARKED);
+    frames.filter_map(|it| it.arp()).filter(is_question).count()
 }
 
 fn appears_later() -> Result<()> {

@@ -14,9 +14,10 @@ use arpherd_core::fact::WifiRole;
 use arpherd_core::plan::LinkKind;
 use arpherd_core::{Fact, LinkAddr, SegmentId};
 use futures_util::stream::unfold;
+use slog::{Drain, Logger, Never, OwnedKVList, Record, o};
 use tokio::sync::Notify;
 
-use crate::fakes::{in_virtual_time, lladdr, quiet_log, settle};
+use crate::fakes::{in_virtual_time, lladdr, settle};
 
 const A: SegmentId = SegmentId(0);
 const B: SegmentId = SegmentId(1);
@@ -99,16 +100,32 @@ impl Handler<Told> for Owner {
     }
 }
 
+/// Keeps the words of each log record.
+#[derive(Clone, Default)]
+struct Words(Arc<Mutex<Vec<String>>>);
+
+impl Drain for Words {
+    type Ok = ();
+    type Err = Never;
+
+    fn log(&self, record: &Record<'_>, _: &OwnedKVList) -> Result<(), Never> {
+        self.0.lock().expect("no panic with the lock").push(record.msg().to_string());
+        Ok(())
+    }
+}
+
 struct Bench {
     radio: FakeRadio,
     owner: Owner,
+    words: Words,
     air: Addr<Air>,
 }
 
 impl Bench {
     /// nl80211 is there or not; A is an access point, B a station.
     async fn new(there: bool) -> Self {
-        let (radio, owner) = (FakeRadio::default(), Owner::default());
+        let (radio, owner, words) = (FakeRadio::default(), Owner::default(), Words::default());
+        let log = Logger::root(words.clone(), o!());
         radio.lock().there = there;
         let (port, arrived) = (radio.clone(), radio.arrived.clone());
         let opener = Box::new(move || {
@@ -118,8 +135,8 @@ impl Bench {
             });
             Ok((Box::new(port) as Box<dyn Radio>, Box::pin(readiness) as Readiness))
         });
-        let air = Air::new(opener, owner.clone().start().recipient(), quiet_log()).start();
-        let bench = Self { radio, owner, air };
+        let air = Air::new(opener, owner.clone().start().recipient(), log).start();
+        let bench = Self { radio, owner, words, air };
         bench.link(A, Some(POINT)).await;
         bench.link(B, Some(CLIENT)).await;
         bench
@@ -129,6 +146,11 @@ impl Bench {
         let link = interface.map(|interface| (interface, LinkKind::Wifi));
         self.air.do_send(OnAir { segment, link });
         settle().await;
+    }
+
+    /// How often it was said.
+    fn said(&self, word: &str) -> usize {
+        self.words.0.lock().expect("no panic with the lock").iter().filter(|said| *said == word).count()
     }
 
     /// What was told since this was last asked.
@@ -232,5 +254,24 @@ fn without_nl80211_nothing_is_told_until_it_appears() {
         assert!(told.contains(&role(B, Some(WifiRole::Station))), "{told:?}");
         bench.radio.tells(RadioNews::Vanished).await;
         assert_eq!(bench.told(), [role(A, None), role(B, None)]);
+    });
+}
+
+#[test]
+fn what_cannot_be_known_is_said_once() {
+    in_virtual_time(async {
+        let bench = Bench::new(false).await;
+        bench.radio.overruns().await;
+        assert_eq!(bench.said("wifi_unavailable"), 1);
+        bench.radio.lock().there = true;
+        bench.radio.tells(RadioNews::Appeared).await;
+        assert_eq!(bench.said("wifi_available"), 1);
+        // Wi-Fi by its looks, but no radio of this namespace has it.
+        for _ in 0..3 {
+            bench.link(B, Some(CABLE)).await;
+        }
+        assert_eq!(bench.said("wifi_untold"), 1);
+        bench.link(B, Some(CABLE + 1)).await;
+        assert_eq!(bench.said("wifi_untold"), 2, "it is another interface");
     });
 }
