@@ -30,7 +30,7 @@ pub(crate) fn tests() -> Vec<Trial> {
     ]
 }
 
-/// A host's address after this is another one's on the wire.
+/// What the link's address becomes.
 const NEW_MAC: Mac = Mac([2, 0, 0, 0, 0x77, 0x77]);
 
 fn published(expiry: &str) -> Config {
@@ -106,7 +106,7 @@ fn one_segment() -> Result<()> {
 }
 
 fn edges() -> Result<()> {
-    let (nets, _daemon) = start()?;
+    let (nets, daemon) = start()?;
     let wires = [nets.b.wire()?, nets.c.wire()?];
     let edges = [0, 64, 79, 255].map(ip);
     for edge in edges {
@@ -121,12 +121,10 @@ fn edges() -> Result<()> {
     assert!(routes.iter().all(|route| !edges.contains(&route.dst.ip())), "{routes:?}");
     assert_eq!(ask(&nets.c, ip(64))?, []);
     // A prefix of two addresses has no edges (RFC 3021), and a single address is one.
-    let _second = {
-        drop(_daemon);
-        let small = [("publish", "[10.9.0.72/31, 10.9.0.76]"), ("expiry", SLOW_EXPIRY)];
-        let sub = [("prefixes", "[10.9.0.64/28]"), ("expiry", SLOW_EXPIRY)];
-        Config::of(SUBNET).segment("eth0", &sub).segment("eth1", &small).start(&nets.r)?
-    };
+    drop(daemon);
+    let small = [("publish", "[10.9.0.72/31, 10.9.0.76]"), ("expiry", SLOW_EXPIRY)];
+    let sub = [("prefixes", "[10.9.0.64/28]"), ("expiry", SLOW_EXPIRY)];
+    let _daemon = Config::of(SUBNET).segment("eth0", &sub).segment("eth1", &small).start(&nets.r)?;
     for last in [72, 73, 76] {
         assert_eq!(ask(&nets.c, ip(last))?, proxied(&nets, ip(last))?, "{last}");
     }
