@@ -7,6 +7,9 @@
 #[path = "../behaviours/rig.rs"]
 #[allow(dead_code, reason = "it serves the behaviour tests too")]
 mod rig;
+#[path = "../behaviours/doctor/told.rs"]
+#[allow(dead_code, reason = "it serves the behaviour tests too")]
+mod told;
 
 mod a_wifi;
 mod air;
@@ -14,6 +17,7 @@ mod d6_bond;
 mod d6_fabric;
 mod d6_ipoib;
 mod d_fillarpd;
+mod doctor;
 mod fabric;
 mod ib_arp;
 mod links;
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         d6_fabric::tests,
         d6_ipoib::tests,
         d_fillarpd::tests,
+        doctor::tests,
         links::tests,
         stations::tests,
     ];

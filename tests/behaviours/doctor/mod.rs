@@ -4,15 +4,16 @@
 mod place;
 mod routes;
 mod settings;
+mod told;
 
 use std::fs;
 
-use arpherd_lab::{Daemon, Failure, Host, Launch, Mac, Netns, Result};
+use arpherd_lab::{Daemon, Host, Launch, Mac, Netns, Result};
 use libtest_mimic::Trial;
-use serde_json::Value;
 
 use crate::rig::{Config, Rig, SUBNET, binary, introduce, ip, wait_event};
 use crate::test;
+use told::Told;
 
 pub(crate) fn tests() -> Vec<Trial> {
     let own = vec![
@@ -24,52 +25,6 @@ pub(crate) fn tests() -> Vec<Trial> {
 }
 
 const LINKS: [&str; 2] = ["eth0", "eth1"];
-
-/// What a doctor said.
-struct Told {
-    code: Option<i32>,
-    findings: Vec<Value>,
-}
-
-impl Told {
-    fn of(output: &Failure) -> Self {
-        let findings =
-            serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
-        Self { code: output.code, findings }
-    }
-
-    /// What a check said of a subject, as far as it is this bad.
-    fn said(&self, severity: &str, check: &str, subject: &str) -> Vec<&Value> {
-        let fits = |finding: &&Value| {
-            finding["severity"] == severity && finding["check"] == check && finding["subject"] == subject
-        };
-        self.findings.iter().filter(fits).collect()
-    }
-
-    /// The only one of these whose field `found` contains the text.
-    ///
-    /// # Panics
-    /// When there is none or there are several.
-    fn one(&self, severity: &str, check: &str, subject: &str, found: &str) -> &Value {
-        let mut said = self.said(severity, check, subject);
-        said.retain(|finding| finding["found"].as_str().is_some_and(|text| text.contains(found)));
-        assert_eq!(said.len(), 1, "{severity} {check} {subject} {found} in {:#?}", self.findings);
-        said[0]
-    }
-
-    /// How many findings are this bad.
-    fn count(&self, severity: &str) -> usize {
-        self.findings.iter().filter(|finding| finding["severity"] == severity).count()
-    }
-
-    /// Nothing of this check is worse than a note.
-    fn well(&self, check: &str) -> bool {
-        let bad = |finding: &&Value| {
-            finding["check"] == check && (finding["severity"] == "warning" || finding["severity"] == "error")
-        };
-        self.findings.iter().filter(bad).count() == 0
-    }
-}
 
 /// A doctor without a daemon, on both links of the rig.
 fn doctor(ns: &Netns, args: &[&str]) -> Result<Told> {
