@@ -49,7 +49,11 @@ impl Ledger {
         let taken: Vec<_> =
             self.keys_of(|_| true).into_iter().filter(|key| self.own.contains(&key.address)).collect();
         self.claims.retain(|key, _| !self.own.contains(&key.address));
-        self.questions.retain(|key, _| !self.own.contains(&key.address));
+        let answered: Vec<_> =
+            self.questions.keys().filter(|key| self.own.contains(&key.address)).copied().collect();
+        for key in answered {
+            self.close(key);
+        }
         for key in taken {
             if self.hosts.get(&key).is_some_and(Host::is_live) {
                 self.gone(now, key, orders);

@@ -51,6 +51,8 @@ impl Asker {
 #[derive(Debug)]
 pub(crate) struct Question {
     pub(super) askers: Vec<Asker>,
+    /// On whose behalf it was first searched for.
+    first: (SegmentId, LinkAddr),
     /// Where it was searched for, and when last.
     searched: Vec<(SegmentId, Time)>,
     due: Time,
@@ -65,10 +67,9 @@ impl Ledger {
         }
         let is_held = |old: &Asker| (old.segment, old.lladdr) == (segment, asker.lladdr);
         let is_known = self.questions.contains_key(&key);
-        // Only what would be searched for anew counts against the station: it may ask as often as it likes.
+        // Only what is searched for anew counts against the station: it may ask as often as it likes.
         if !is_known
-            && (self.questions.len() >= QUESTIONS
-                || !self.segment_mut(segment).may_be_asked_by(asker.lladdr, now))
+            && (self.questions.len() >= QUESTIONS || !self.segment_mut(segment).open_question(asker.lladdr))
         {
             self.segment_mut(segment).shed += 1;
             return;
@@ -76,7 +77,7 @@ impl Ledger {
         let question = self.questions.entry(key).or_insert_with(|| {
             let due = now + SEARCH_GAP;
             self.timers.set(due, Timer::Question(key));
-            Question { askers: Vec::new(), searched: Vec::new(), due }
+            Question { askers: Vec::new(), first: (segment, asker.lladdr), searched: Vec::new(), due }
         });
         let is_no_echo = question.searched.iter().all(|(_, at)| now.since(*at) >= ECHO);
         asker.began = is_no_echo || question.askers.iter().any(|old| is_held(old) && old.began);
@@ -106,6 +107,13 @@ impl Ledger {
             self.ask(place, key.address, None, Purpose::Search, orders);
         }
     }
+    /// A target is found, given up, or nobody's to search for.
+    pub(super) fn close(&mut self, key: Key) -> Option<Question> {
+        let question = self.questions.remove(&key)?;
+        let (segment, lladdr) = question.first;
+        self.segment_mut(segment).close_question(&lladdr);
+        Some(question)
+    }
 
     pub(super) fn question_due(&mut self, now: Time, at: Time, key: Key, orders: &mut Vec<Order>) {
         let Some(question) = self.questions.get_mut(&key).filter(|question| question.due == at) else {
@@ -114,7 +122,7 @@ impl Ledger {
         question.askers.retain(|asker| now.since(asker.at) < HOLD);
         let lately = |(_, then): &(SegmentId, Time)| now.since(*then) < SEARCH_GAP;
         if question.askers.is_empty() && !question.searched.iter().any(lately) {
-            self.questions.remove(&key);
+            self.close(key);
             return;
         }
         question.due = now + SEARCH_GAP;
@@ -136,7 +144,7 @@ impl Ledger {
         if self.questions.is_empty() || !self.leads_there(host, key.address) {
             return;
         }
-        let Some(question) = self.questions.remove(&key) else { return };
+        let Some(question) = self.close(key) else { return };
         let Some(host) = self.hosts.get(&key).cloned() else { return };
         for asker in question.askers.iter().filter(|asker| asker.waits) {
             if asker.address.is_unspecified() {

@@ -20,10 +20,9 @@ const LABELS: usize = 5;
 const VERIFY_RATE: u32 = 500;
 /// Searches for unknown targets a second and segment.
 const SEARCH_RATE: u32 = 2000;
-/// Unknown targets one station may have searched for a second, so that a flood of one leaves room for others.
-const ASKER_RATE: u32 = SEARCH_RATE / 2;
-/// Stations whose questions are counted; beyond it all start anew.
-const ASKERS: usize = 1024;
+/// Unknown targets one station may have searched for at the same time, so that a flood of one leaves room for
+/// others. Whoever asks for hosts that are there never gets near it.
+const OPEN_QUESTIONS: u32 = 1000;
 /// Look-ups of routes a second; each costs the kernel some microseconds.
 const LOOKUP_RATE: u32 = 10_000;
 
@@ -63,8 +62,8 @@ pub(crate) struct Segment {
     pub(crate) searches: Pace,
     /// Pace of look-ups of routes.
     pub(crate) lookups: Pace,
-    /// Pace of each station's questions about unknown targets.
-    askers: HashMap<LinkAddr, Pace>,
+    /// Unknown targets being searched for on behalf of each station.
+    open_questions: HashMap<LinkAddr, u32>,
     /// Sightings that were not learned because frame source and ARP sender differ.
     pub(crate) mismatched: u64,
     /// Questions about unknown targets that were not searched for because there were too many.
@@ -92,7 +91,7 @@ impl Segment {
             verifications: Pace::new(verify, verify / 10),
             searches: Pace::new(SEARCH_RATE, SEARCH_RATE),
             lookups: Pace::new(LOOKUP_RATE, LOOKUP_RATE / 4),
-            askers: HashMap::new(),
+            open_questions: HashMap::new(),
             mismatched: 0,
             shed: 0,
             edges,
@@ -167,12 +166,22 @@ impl Segment {
         contains(&self.plan.publish, address) && !self.is_edge(address) && !self.is_never(address)
     }
 
-    /// Whether one more unknown target may be searched for on behalf of the station.
-    pub(crate) fn may_be_asked_by(&mut self, lladdr: LinkAddr, now: Time) -> bool {
-        if self.askers.len() >= ASKERS && !self.askers.contains_key(&lladdr) {
-            self.askers.clear();
+    /// Counts one more unknown target that is searched for on behalf of the station; false if it has enough.
+    pub(crate) fn open_question(&mut self, lladdr: LinkAddr) -> bool {
+        let open = self.open_questions.entry(lladdr).or_default();
+        let is_free = *open < OPEN_QUESTIONS;
+        *open += u32::from(is_free);
+        is_free
+    }
+
+    /// One is found, or given up.
+    pub(crate) fn close_question(&mut self, lladdr: &LinkAddr) {
+        if let Some(open) = self.open_questions.get_mut(lladdr) {
+            *open -= 1;
+            if *open == 0 {
+                self.open_questions.remove(lladdr);
+            }
         }
-        self.askers.entry(lladdr).or_insert_with(|| Pace::new(ASKER_RATE, ASKER_RATE)).take(now)
     }
 
     /// The limit that keeps out one more address of the station, or one more host if it is new on this segment.

@@ -137,6 +137,24 @@ fn a_flood_of_unknown_targets_is_searched_at_a_pace() {
 }
 
 #[test]
+fn one_station_that_asks_for_host_after_host_that_is_there_gets_all_of_them() {
+    let mut bench = wide();
+    for n in 0..3000_u16 {
+        let [high, low] = n.to_be_bytes();
+        let target = Host {
+            address: Ipv4Addr::from([10, 0, high + 1, low]),
+            lladdr: LinkAddr::ethernet([2, 0, 0, 1, high, low]),
+        };
+        if low == 0 || low == 255 {
+            continue;
+        }
+        bench.hears(B, host(66).asks(target.address));
+        assert_eq!(bench.hears(A, target.announces()).answers().len(), 1, "{}", target.address);
+        bench.passes(ms(1));
+    }
+}
+
+#[test]
 fn one_station_that_asks_for_everything_leaves_room_for_others() {
     let mut bench = wide();
     let target = |n: u16| Ipv4Addr::from([10, 0, n.to_be_bytes()[0] + 1, n.to_be_bytes()[1]]);
