@@ -1,12 +1,34 @@
-//! Which interfaces can serve a segment, and which VRF the others of theirs are in.
+//! What an interface is to a segment: which can serve one, and which VRF the others of theirs are in.
 
 use std::collections::BTreeMap;
 
-use arpherd_core::fact::Unfit;
+use arpherd_core::fact::{Link, Unfit};
 use arpherd_core::plan::LinkKind;
+use ipnetwork::Ipv4Network;
 use slog::{Logger, warn};
 
 use crate::io::netlink::LinkSeen;
+use crate::io::netns::Ground;
+use crate::io::packet::Medium;
+use crate::messages::LinkUpdate;
+
+/// What a segment's actors are told of its interface. `addresses`: those of all interfaces, by their numbers.
+pub(crate) fn update(seen: &LinkSeen, ground: &Ground, addresses: &[(u32, Ipv4Network)]) -> LinkUpdate {
+    let seen_kind = seen.kind_on(ground);
+    let kind = seen_kind.unwrap_or(LinkKind::Ethernet);
+    let on_link = addresses.iter().filter(|(interface, _)| *interface == seen.index);
+    let medium = Medium { interface: seen.index, kind, broadcast: seen.broadcast };
+    let link = Link {
+        index: seen.index,
+        kind,
+        lladdr: seen.lladdr,
+        up: seen.up,
+        carrier: seen.carrier,
+        addresses: on_link.map(|(_, network)| *network).collect(),
+        unfit: unfit(seen, seen_kind),
+    };
+    LinkUpdate(Some((medium, link)))
+}
 
 /// Why the interface cannot serve a segment; none if it can.
 ///

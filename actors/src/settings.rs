@@ -11,6 +11,7 @@ use slog::{Logger, debug, info, warn};
 
 use crate::clock::Clock;
 use crate::io::netlink::Reader;
+use crate::io::sysctl::ear::Ear;
 use crate::io::sysctl::memory::Memory;
 use crate::io::sysctl::{Restored, Setting, SysctlError, Sysctls};
 use crate::needs::{Mode, Rule, Weight, needs};
@@ -20,6 +21,8 @@ pub(crate) use keeper::Keeper;
 /// The settings of one network namespace. Every call is to be made there.
 pub(crate) struct Settings {
     sysctls: Sysctls,
+    /// Hears of it when somebody writes a setting; without it a look now and then has to do.
+    ear: Option<Ear>,
     /// The interfaces that are there: their numbers, and what they serve.
     managed: BTreeMap<String, (u32, Mode)>,
     /// What each setting was when it was last found, or made, right. One that is not is another's doing.
@@ -47,6 +50,12 @@ impl Settings {
         }
         Self {
             sysctls: Sysctls::remembering(memory),
+            ear: Ear::open()
+                .inspect_err(|error| {
+                    warn!(log, "settings_unheard"; "error" => %error,
+                        "meaning" => "what others change is noticed up to a minute later");
+                })
+                .ok(),
             managed: BTreeMap::new(),
             right: BTreeMap::new(),
             contests: BTreeMap::new(),
@@ -83,6 +92,11 @@ impl Settings {
         self.sysctls.memory().deleted(index);
     }
 
+    /// What says that somebody wrote a setting.
+    pub(crate) fn ear(&self) -> Option<&Ear> {
+        self.ear.as_ref()
+    }
+
     /// Puts right what somebody has changed since.
     pub(crate) fn heal(&mut self) {
         let managed: Vec<_> = self.managed.iter().map(|(name, known)| (name.clone(), *known)).collect();
@@ -105,8 +119,11 @@ impl Settings {
         }
     }
 
-    /// Takes a setting for right as it is, unless that is known.
+    /// Takes a setting for right as it is, unless that is known, and listens to what becomes of it.
     fn learn(&mut self, setting: Setting) {
+        if let Some(Err(error)) = self.ear.as_ref().map(|ear| ear.listen_to(&self.sysctls, &setting)) {
+            self.complain(&setting, &error);
+        }
         if self.right.contains_key(&setting) {
             return;
         }

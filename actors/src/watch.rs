@@ -10,8 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
-use arpherd_core::fact::{Link, RouteSeen};
-use arpherd_core::plan::{LinkKind, RoutePlan};
+use arpherd_core::fact::RouteSeen;
+use arpherd_core::plan::RoutePlan;
 use arpherd_core::{Fact, SegmentId};
 use ipnetwork::Ipv4Network;
 use slog::{Logger, info, warn};
@@ -20,7 +20,6 @@ use crate::fitness::{self, Vrfs};
 use crate::io::Wake;
 use crate::io::netlink::{Changed, LinkSeen, Monitor, MonitorError, NetlinkError, Reader};
 use crate::io::netns::Ground;
-use crate::io::packet::Medium;
 use crate::messages::{Begin, Finish, LinkUpdate, OnAir, ReadTable, Told};
 use crate::needs::Mode;
 use crate::port::readiness;
@@ -29,7 +28,7 @@ use crate::settings::Keeper;
 /// Pause before the kernel's lists are read again when that failed.
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks at the settings, of whose changes the kernel tells only some.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(60);
 
 /// Who is to hear of a segment's link.
 pub struct Eyes {
@@ -71,6 +70,9 @@ pub struct Watch {
 
 /// The monitor may have something to read.
 struct Readable;
+
+/// Somebody, perhaps we, wrote a setting.
+struct Touched;
 
 /// More may be waiting; others have had their turn.
 #[derive(Message)]
@@ -199,21 +201,7 @@ impl Watch {
     fn look_at(&self, index: usize) -> LinkUpdate {
         let name = &self.eyes[index].interface;
         let Some(seen) = self.links.values().find(|link| link.name == *name) else { return LinkUpdate(None) };
-        let seen_kind = seen.kind_on(&self.ground);
-        let unfit = fitness::unfit(seen, seen_kind);
-        let kind = seen_kind.unwrap_or(LinkKind::Ethernet);
-        let on_link = self.addresses.iter().filter(|(interface, _)| *interface == seen.index);
-        let medium = Medium { interface: seen.index, kind, broadcast: seen.broadcast };
-        let link = Link {
-            index: seen.index,
-            kind,
-            lladdr: seen.lladdr,
-            up: seen.up,
-            carrier: seen.carrier,
-            addresses: on_link.map(|(_, network)| *network).collect(),
-            unfit,
-        };
-        LinkUpdate(Some((medium, link)))
+        fitness::update(seen, &self.ground, &self.addresses)
     }
 
     fn read(&mut self, ctx: &mut Context<Self>) {
@@ -299,6 +287,9 @@ impl Handler<Begin> for Watch {
         if self.settings.is_busy() {
             ctx.run_interval(LOOK, |this, _| this.settings.heal());
         }
+        if let Some(wake) = self.settings.wake() {
+            ctx.add_stream(futures_util::StreamExt::map(readiness(wake), |()| Touched));
+        }
     }
 }
 
@@ -308,6 +299,15 @@ impl StreamHandler<Readable> for Watch {
     }
 
     /// It ends with the runtime; until then there is nothing to end it.
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+impl StreamHandler<Touched> for Watch {
+    fn handle(&mut self, _: Touched, _: &mut Self::Context) {
+        self.settings.heal_heard();
+    }
+
+    /// As above.
     fn finished(&mut self, _: &mut Self::Context) {}
 }
 

@@ -1,6 +1,7 @@
 //! Settings of the kernel's IPv4 (`/proc/sys/net/ipv4`, Documentation/networking/ip-sysctl.rst): read them,
 //! set them, remember what was (even if the daemon is killed), put it back.
 
+pub mod ear;
 pub mod memory;
 
 use std::borrow::Cow;
@@ -87,7 +88,7 @@ pub enum SysctlError {
     /// Reading or writing failed.
     #[error("cannot {doing} {setting}: {cause}")]
     Failed {
-        /// `read` or `set`.
+        /// `read`, `set` or `watch`.
         doing: &'static str,
         /// Which.
         setting: Setting,

@@ -5,7 +5,9 @@ use std::path::Path;
 use slog::{Logger, warn};
 
 use super::Settings;
+use crate::io::Wake;
 use crate::io::netns::Ground;
+use crate::io::sysctl::ear::Ear;
 use crate::needs::Mode;
 
 /// Goes to the namespace for every look and every change; does nothing where nothing is ours to touch.
@@ -51,6 +53,20 @@ impl Keeper {
     /// The interface of this number was deleted.
     pub(crate) fn deleted(&mut self, index: u32) {
         self.there(|settings| settings.deleted(index));
+    }
+
+    /// Wakes when somebody writes a setting, if that can be heard. Made on the thread that is to be woken.
+    pub(crate) fn wake(&self) -> Option<Wake> {
+        let ear = self.settings.as_ref()?.ear()?;
+        Wake::on(ear).inspect_err(|error| warn!(self.log, "settings_unheard"; "error" => %error)).ok()
+    }
+
+    /// Puts right what was just heard of.
+    pub(crate) fn heal_heard(&mut self) {
+        let heard = self.settings.as_ref().and_then(Settings::ear).is_some_and(Ear::heard);
+        if heard {
+            self.heal();
+        }
     }
 
     /// Puts right what others did.
