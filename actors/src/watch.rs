@@ -25,10 +25,14 @@ use crate::needs::Mode;
 use crate::port::readiness;
 use crate::settings::Keeper;
 
+mod tables;
+
 /// Pause before the kernel's lists are read again when that failed.
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks at the settings, of whose changes the kernel tells only some.
 const LOOK: Duration = Duration::from_secs(60);
+/// Between two looks at the kernel's proxy entries, where there are any: of them it tells nothing.
+const LOOK_AT_PROXIES: Duration = Duration::from_secs(5);
 
 /// Who is to hear of a segment's link.
 pub struct Eyes {
@@ -38,6 +42,8 @@ pub struct Eyes {
     pub interface: String,
     /// What the interface's settings are to serve; `None`: they are not ours to touch.
     pub manage: Option<Mode>,
+    /// Whether the kernel answers there by entries of ours.
+    pub entries: bool,
     /// Hears of the link first: the sweep actor, if there is one.
     pub sweep: Option<Recipient<LinkUpdate>>,
     /// Looks whether it is on the air, if anybody can tell.
@@ -135,23 +141,6 @@ impl Watch {
         self.tell_addresses();
         self.tell_routes()?;
         self.tell_links();
-        Ok(())
-    }
-
-    fn tell_routes(&mut self) -> Result<(), NetlinkError> {
-        let mut routes = self.reader.host_routes(self.routes.table)?;
-        let ours = routes.iter().any(|route| route.protocol == self.routes.protocol);
-        let neighbours: BTreeMap<(u32, Ipv4Addr), _> = if ours {
-            let seen = self.reader.neighbours()?;
-            seen.iter().map(|seen| ((seen.interface, seen.address), seen.lladdr)).collect()
-        } else {
-            BTreeMap::new()
-        };
-        for route in &mut routes {
-            route.segment = self.segment_of(route.interface);
-            route.lladdr = neighbours.get(&(route.interface, route.address)).copied().unwrap_or_default();
-        }
-        self.tell(Fact::TableRead { routes });
         Ok(())
     }
 
@@ -286,6 +275,9 @@ impl Handler<Begin> for Watch {
         self.read_everything(ctx);
         if self.settings.is_busy() {
             ctx.run_interval(LOOK, |this, _| this.settings.heal());
+        }
+        if self.eyes.iter().any(|eyes| eyes.entries) {
+            ctx.run_interval(LOOK_AT_PROXIES, |this, _| this.tell_proxies());
         }
         if let Some(wake) = self.settings.wake() {
             ctx.add_stream(futures_util::StreamExt::map(readiness(wake), |()| Touched));

@@ -13,6 +13,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         test("the_kernel_answers_for_each_host_by_an_entry_as_long_as_it_lives", lives),
         test("entries_of_a_killed_daemon_do_not_outlive_the_next_start", killed),
         test("entries_come_back_after_their_link_was_down", down),
+        test("entries_that_others_take_away_come_back", taken),
         test("entries_of_others_are_left_alone", foreign),
     ]
 }
@@ -83,6 +84,19 @@ fn down() -> Result<()> {
     assert_eq!(entries(&rig), [""; 0], "the kernel takes them away");
     rig.r.up("eth0")?;
     wait_until(SOON, "the entry is back", || entries(&rig) == ["eth0 20"]);
+    Ok(())
+}
+
+fn taken() -> Result<()> {
+    let rig = Rig::new()?;
+    let (left, right) = (rig.left(10)?, rig.right(20)?);
+    let _daemon = config(SLOW_EXPIRY).start(&rig.r)?;
+    introduce(&right, &rig.r, "eth1")?;
+    wait_until(SOON, "an entry", || entries(&rig) == ["eth0 20"]);
+    rig.r.delete_proxy_neighbour("eth0", ip(20))?;
+    assert_eq!(entries(&rig), [""; 0]);
+    wait_until(2 * SOON, "the entry is back", || entries(&rig) == ["eth0 20"]);
+    assert_eq!(answers(&rig, &left, 20)?, 1);
     Ok(())
 }
 

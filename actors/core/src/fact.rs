@@ -110,6 +110,11 @@ pub enum Fact {
         /// Which segment.
         segment: SegmentId,
     },
+    /// The kernel's proxy entries that bear our mark, on the segments where it answers by them, are these.
+    ProxiesRead {
+        /// Where, and for whom.
+        proxies: Vec<(SegmentId, Ipv4Addr)>,
+    },
     /// The deadline the core asked for has come, or some time has passed anyway.
     TimePassed,
     /// The daemon is stopping.

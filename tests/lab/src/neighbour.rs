@@ -123,6 +123,17 @@ impl Netns {
         self.rtnl().change(&what, RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE)
     }
 
+    /// Has the kernel no longer answer for `ip` on `link`, as `ip neigh del proxy` does.
+    ///
+    /// # Errors
+    /// When it did not (`ENOENT`), the link is missing or the kernel refuses.
+    pub fn delete_proxy_neighbour(&self, link: &str, ip: Ipv4Addr) -> Result<()> {
+        let mut message = self.neighbour_message(link, ip)?;
+        message.header.flags = NeighbourFlags::Proxy;
+        let what = format!("delete proxy neighbour {ip} on {link} in {}", self.name());
+        self.rtnl().change(&what, RouteNetlinkMessage::DelNeighbour(message), 0)
+    }
+
     /// Removes a neighbour entry, so that the next packet asks again.
     ///
     /// # Errors

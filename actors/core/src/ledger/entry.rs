@@ -3,6 +3,7 @@
 //! An entry stands for each host alive on another segment of the domain, and for each published address; the
 //! kernel loses them all when their interface goes down (`pneigh_ifdown`).
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::Ledger;
@@ -44,18 +45,32 @@ impl Ledger {
 
     /// The segment came up, and has none.
     pub(super) fn put_entries(&self, segment: SegmentId, orders: &mut Vec<Order>) {
-        let it = self.segment(segment);
-        if !has_entries(&it.plan) {
-            return;
+        if has_entries(&self.segment(segment).plan) {
+            for address in self.wanted_entries(segment) {
+                orders.push(Order::PutProxy { segment, address });
+            }
         }
-        let mut keys = self.keys_of(|host| host.is_live() && host.segment != segment);
-        keys.retain(|key| key.domain == it.plan.domain);
+    }
+
+    /// What the segment's entries should be.
+    fn wanted_entries(&self, segment: SegmentId) -> BTreeSet<Ipv4Addr> {
+        let it = self.segment(segment);
+        let hosts = self.keys_of(|host| host.is_live() && host.segment != segment);
+        let hosts = hosts.into_iter().filter(|key| key.domain == it.plan.domain);
         let published = it.plan.publish.iter().flat_map(|prefix| prefix.iter());
-        keys.extend(published.map(|address| self.key(segment, address)));
-        keys.sort_unstable();
-        keys.dedup();
-        for key in keys {
-            self.offer_entry(segment, key.address, orders);
+        let keys = hosts.chain(published.map(|address| self.key(segment, address)));
+        keys.filter(|key| self.wants_entry(segment, *key)).map(|key| key.address).collect()
+    }
+
+    /// The kernel's entries as they are: what others took away comes back, what nobody wants goes. The kernel
+    /// says nothing of either, so they are read now and then.
+    pub(super) fn proxies_read(&self, proxies: &[(SegmentId, Ipv4Addr)], orders: &mut Vec<Order>) {
+        for &segment in self.entries.iter().filter(|id| self.segment(**id).is_up()) {
+            let wanted = self.wanted_entries(segment);
+            let there = proxies.iter().filter(|(place, _)| *place == segment).map(|(_, address)| *address);
+            let there: BTreeSet<Ipv4Addr> = there.collect();
+            orders.extend(wanted.difference(&there).map(|&address| Order::PutProxy { segment, address }));
+            orders.extend(there.difference(&wanted).map(|&address| Order::DeleteProxy { segment, address }));
         }
     }
 

@@ -185,6 +185,7 @@ impl Ledger {
             Fact::StationsRead { segment, stations } => self.stations_read(now, segment, &stations, orders),
             Fact::Associated { segment } => self.associated(now, segment, orders),
             Fact::Disassociated { segment } => self.disassociated(now, segment, orders),
+            Fact::ProxiesRead { proxies } => self.proxies_read(&proxies, orders),
             Fact::TimePassed => {}
             Fact::Stopped { purge } => self.stop(purge, orders),
         }

@@ -238,6 +238,8 @@ pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
                 Fact::RouteRefused { segment, address, errno, reason: "no".to_owned() }
             }),
             2 => any_route_found(),
+        1 => proptest::collection::vec((any_segment(), any_address()), 0..6)
+            .prop_map(|proxies| Fact::ProxiesRead { proxies }),
             6 => any_air(),
             2 => Just(Fact::TimePassed),
     ]

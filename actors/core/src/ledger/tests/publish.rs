@@ -166,3 +166,16 @@ fn an_entry_moves_out_of_the_way_of_whoever_uses_the_address_there() {
     assert_eq!(bench.hears(A, host(70).speaks()).entries(), entries([70], false));
     assert_eq!(bench.passes(60 * SECOND).entries(), entries([70], true));
 }
+
+#[test]
+fn entries_that_others_take_away_come_back_and_those_nobody_wants_go() {
+    let mut bench = Bench::with(by_entries());
+    let there =
+        |lasts: &[u8]| Fact::ProxiesRead { proxies: lasts.iter().map(|last| (A, ip(*last))).collect() };
+    assert!(bench.tell(there(&[65, 66, 67, 68, 69, 70])).is_empty());
+    let mut healed = entries([66, 69], true);
+    healed.extend(entries([99], false));
+    assert_eq!(bench.tell(there(&[65, 67, 68, 70, 99])).entries(), healed);
+    bench.links(A, Some(crate::fact::Link { up: false, ..super::bench::link(A) }));
+    assert!(bench.tell(there(&[])).is_empty(), "they went with the interface");
+}
