@@ -9,7 +9,7 @@
 //! resets `forwarding` and redirects of every interface (`inet_forward_change`), and the interface's own
 //! `forwarding` is all the kernel asks. For `net.ipv4.neigh.default.gc_thresh1..3` see [`GC_THRESH`].
 
-use arpherd_core::plan::{Answer, KernelProxy, PrivateVlan, SegmentPlan};
+use arpherd_core::plan::{KernelProxy, PrivateVlan, SegmentPlan};
 
 use crate::io::sysctl::Setting;
 
@@ -45,10 +45,10 @@ impl Mode {
     pub fn of<'a>(segments: impl IntoIterator<Item = &'a SegmentPlan>) -> Self {
         let mut mode = Self::default();
         for (before, segment) in segments.into_iter().enumerate() {
-            let kernel = segment.answer == Answer::Kernel;
-            mode.proxies |= kernel && segment.kernel == KernelProxy::ProxyArp;
-            mode.entries |= kernel && segment.kernel == KernelProxy::Entries;
-            mode.joins |= kernel && segment.private_vlan == PrivateVlan::Open;
+            let kernel = segment.kernel_proxy();
+            mode.proxies |= kernel == Some(KernelProxy::ProxyArp);
+            mode.entries |= kernel == Some(KernelProxy::Entries);
+            mode.joins |= kernel.is_some() && segment.private_vlan == PrivateVlan::Open;
             mode.hairpins |= segment.private_vlan.is_on() || before > 0;
         }
         mode

@@ -14,8 +14,8 @@ use crate::errands::{Errands, Hands};
 use crate::io::{Refusal, RouteTable, Write};
 use crate::messages::{Finish, Outlet, ReadStations, ReadTable, Record, Roll, RollCall, Show, Told};
 
-/// A refusal, or a way found, can lead to orders that have such consequences in their turn; after so many rounds the rest waits for the
-/// ledger's timers.
+/// A refusal, or a way found, can lead to orders that have such consequences in their turn; after so many rounds
+/// the rest waits for the ledger's timers.
 const ROUNDS: usize = 4;
 
 /// Where the route owner tells what operators want to know. Called on the packet path: it must not block.

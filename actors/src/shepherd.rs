@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, Recipient};
-use arpherd_core::plan::{Answer, KernelProxy, LinkKind, SegmentPlan};
+use arpherd_core::plan::{KernelProxy, LinkKind, SegmentPlan};
 use arpherd_core::sweep::Sweep as SweepPlan;
 use arpherd_core::{Ledger, LinkAddr, Plan, SegmentId};
 use slog::{Logger, info, o, warn};
@@ -254,7 +254,7 @@ impl Tenders {
             });
             tenders.eyes.push(Eyes {
                 segment: id,
-                entries: segment.answer == Answer::Kernel && segment.kernel == KernelProxy::Entries,
+                entries: segment.kernel_proxy() == Some(KernelProxy::Entries),
                 interface: segment.interface.clone(),
                 manage: charge.mode_of(&segment.interface),
                 sweep: sweep.clone().map(Addr::recipient),

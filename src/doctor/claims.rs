@@ -29,7 +29,7 @@ fn claims(case: &Case, machine: &Machine, segment: &Segment) -> Vec<Finding> {
             .why("as was asked for, every address of the Internet is answered for here");
         return vec![text];
     }
-    let is_meant = segment.plan.answer == Answer::Kernel && segment.plan.kernel == KernelProxy::ProxyArp;
+    let is_meant = segment.plan.kernel_proxy() == Some(KernelProxy::ProxyArp);
     if !machine.either(interface, "proxy_arp") && !is_meant {
         return Vec::new();
     }

@@ -113,6 +113,13 @@ pub struct SegmentPlan {
     pub limits: Limits,
 }
 
+impl SegmentPlan {
+    /// What makes the kernel answer here; `None` where it is not the one who does.
+    pub fn kernel_proxy(&self) -> Option<KernelProxy> {
+        (self.answer == Answer::Kernel).then_some(self.kernel)
+    }
+}
+
 /// What a link is, as far as it makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -32,20 +32,9 @@ pub(super) fn set(socket: &impl AsFd, level: c_int, name: c_int, value: c_int) -
 
 /// Reads an option whose value is made of integers; what the kernel does not fill stays 0.
 pub(super) fn get<const N: usize>(socket: &impl AsFd, level: c_int, name: c_int) -> io::Result<Ints<N>> {
-    let mut value: Ints<N> = [0; N];
-    let mut length = byte_length::<N>();
-    // SAFETY: the pointer and the length describe `value`, which outlives the call, and any bytes the
-    // kernel writes there are valid integers.
-    let outcome = unsafe {
-        libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
-            level,
-            name,
-            value.as_mut_ptr().cast::<libc::c_void>(),
-            &raw mut length,
-        )
-    };
-    if outcome == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+    let mut value = [[0; size_of::<c_int>()]; N];
+    get_bytes(socket, level, name, value.as_flattened_mut())?;
+    Ok(value.map(c_int::from_ne_bytes))
 }
 
 /// Reads an option whose value is of any layout, and which the kernel fills as far as it likes; what stands in

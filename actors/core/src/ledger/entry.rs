@@ -9,10 +9,10 @@ use std::net::Ipv4Addr;
 use super::Ledger;
 use super::host::{Host, Key, RouteState};
 use crate::order::Order;
-use crate::plan::{Answer, KernelProxy, SegmentId, SegmentPlan};
+use crate::plan::{KernelProxy, SegmentId, SegmentPlan};
 
 pub(super) fn has_entries(plan: &SegmentPlan) -> bool {
-    plan.answer == Answer::Kernel && plan.kernel == KernelProxy::Entries
+    plan.kernel_proxy() == Some(KernelProxy::Entries)
 }
 
 impl Ledger {

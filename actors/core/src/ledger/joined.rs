@@ -4,6 +4,7 @@
 //! reach each other by themselves, so nothing is proxied between the two; a question now and then tells when
 //! they are two again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Ledger;
@@ -30,14 +31,19 @@ pub(crate) struct Joint {
     due: Time,
 }
 
-pub(super) fn pair(one: SegmentId, other: SegmentId) -> Pair {
+fn pair(one: SegmentId, other: SegmentId) -> Pair {
     (one.min(other), one.max(other))
+}
+
+/// As [`Ledger::is_one_link`], for who holds another part of the ledger.
+pub(super) fn are_one(joints: &BTreeMap<Pair, Joint>, one: SegmentId, other: SegmentId) -> bool {
+    !joints.is_empty() && joints.contains_key(&pair(one, other))
 }
 
 impl Ledger {
     /// Whether the two were found to be one link.
     pub(super) fn is_one_link(&self, one: SegmentId, other: SegmentId) -> bool {
-        !self.joints.is_empty() && self.joints.contains_key(&pair(one, other))
+        are_one(&self.joints, one, other)
     }
 
     /// Whether the frame is one of ours that came back. Only a marked one says anything of segments: the mark

@@ -101,8 +101,7 @@ impl Ledger {
             Some(host)
                 if host.is_live()
                     && host.lladdr.same_port(&sighting.lladdr)
-                    && !self.joints.is_empty()
-                    && self.joints.contains_key(&joined::pair(host.segment, sighting.segment)) =>
+                    && joined::are_one(&self.joints, host.segment, sighting.segment) =>
             {
                 host.last_heard = now;
             }

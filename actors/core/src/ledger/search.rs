@@ -62,7 +62,8 @@ impl Ledger {
     /// Holds the question and asks wherever the target may be.
     pub(super) fn search(&mut self, now: Time, key: Key, mut asker: Asker, orders: &mut Vec<Order>) {
         let segment = asker.segment;
-        if self.places_to_search(segment, asker.address, key.address).is_empty() {
+        let places = self.places_to_search(segment, asker.address, key.address);
+        if places.is_empty() {
             return;
         }
         let is_held = |old: &Asker| (old.segment, old.lladdr) == (segment, asker.lladdr);
@@ -85,12 +86,12 @@ impl Ledger {
         if question.askers.len() < ASKERS {
             question.askers.push(asker);
         }
-        self.search_for(now, key, asker, orders);
+        self.search_in(now, key, &places, orders);
     }
 
-    /// Asks every place that was not asked for the target lately.
-    fn search_for(&mut self, now: Time, key: Key, asker: Asker, orders: &mut Vec<Order>) {
-        for place in self.places_to_search(asker.segment, asker.address, key.address) {
+    /// Asks those of the places that were not asked for the target lately.
+    fn search_in(&mut self, now: Time, key: Key, places: &[SegmentId], orders: &mut Vec<Order>) {
+        for &place in places {
             let Some(question) = self.questions.get_mut(&key) else { return };
             let last = question.searched.iter_mut().find(|(segment, _)| *segment == place);
             if last.as_ref().is_some_and(|(_, at)| now.since(*at) < SEARCH_GAP) {
@@ -132,7 +133,8 @@ impl Ledger {
             asker.began = false;
         }
         for asker in again {
-            self.search_for(now, key, asker, orders);
+            let places = self.places_to_search(asker.segment, asker.address, key.address);
+            self.search_in(now, key, &places, orders);
         }
     }
 

@@ -106,16 +106,7 @@ impl Monitor {
     /// [`MonitorError::Overrun`] when notifications were lost; what waits is thrown away with them.
     pub fn read(&mut self, changes: &mut Vec<Changed>) -> Result<bool, MonitorError> {
         for _ in 0..BATCH {
-            let length = match self.channel.receive(&mut self.room) {
-                Ok(length) => length,
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
-                Err(cause) if cause.raw_os_error() == Some(libc::ENOBUFS) => {
-                    discard(&self.channel);
-                    return Err(MonitorError::Overrun);
-                }
-                Err(cause) => return Err(MonitorError::Failed(cause)),
-            };
+            let Some(length) = receive(&self.channel, &mut self.room)? else { return Ok(false) };
             for message in Messages::of(&self.room[..length]) {
                 match decode(&message, self.table) {
                     Ok(Some(change)) => changes.push(change),
@@ -133,8 +124,22 @@ impl Monitor {
     }
 }
 
+/// Takes in one datagram of news; `None` if none waits. One that a signal got in the way of is empty.
+pub(super) fn receive(channel: &Channel, room: &mut [u8]) -> Result<Option<usize>, MonitorError> {
+    match channel.receive(room) {
+        Ok(length) => Ok(Some(length)),
+        Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(cause) if cause.kind() == io::ErrorKind::Interrupted => Ok(Some(0)),
+        Err(cause) if cause.raw_os_error() == Some(libc::ENOBUFS) => {
+            discard(channel);
+            Err(MonitorError::Overrun)
+        }
+        Err(cause) => Err(MonitorError::Failed(cause)),
+    }
+}
+
 /// Throws away what waits: it is older than what will be read anew, and would be taken for news.
-pub(super) fn discard(channel: &Channel) {
+fn discard(channel: &Channel) {
     // One octet is room enough: what does not fit is cut off by the kernel.
     let mut waiting = (0..MOST_WAITING).map(|_| channel.receive(&mut [0]));
     waiting.find(|received| matches!(received, Err(cause) if cause.kind() == io::ErrorKind::WouldBlock));

@@ -24,7 +24,7 @@ use neli::consts::rtnl::Rtm;
 use neli::consts::socket::NlFamily;
 
 use super::compose::Verb;
-use super::monitor::{BATCH, ROOM, discard};
+use super::monitor::{BATCH, ROOM, receive};
 use super::read::Reader;
 use super::seen::Decoded;
 use super::socket::Channel;
@@ -195,16 +195,7 @@ impl Radio for Radios {
 
     fn read(&mut self, news: &mut Vec<RadioNews>) -> Result<bool, MonitorError> {
         for _ in 0..BATCH {
-            let length = match self.channel.receive(&mut self.room) {
-                Ok(length) => length,
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
-                Err(cause) if cause.raw_os_error() == Some(libc::ENOBUFS) => {
-                    discard(&self.channel);
-                    return Err(MonitorError::Overrun);
-                }
-                Err(cause) => return Err(MonitorError::Failed(cause)),
-            };
+            let Some(length) = receive(&self.channel, &mut self.room)? else { return Ok(false) };
             let heard: Vec<Heard> =
                 Messages::of(&self.room[..length]).filter_map(|it| hear(&it, self.family)).collect();
             for heard in heard {
