@@ -1,9 +1,8 @@
 //! An ARP packet as a value: what the decoders at the edge make of a frame.
 
-use std::net::Ipv4Addr;
-
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::lladdr::LinkAddr;
 use crate::plan::SegmentId;
 
@@ -25,11 +24,11 @@ pub struct Arp {
     /// `ar$sha`
     pub sender_lladdr: LinkAddr,
     /// `ar$spa`
-    pub sender: Ipv4Addr,
+    pub sender: Address,
     /// `ar$tha`; senders of requests fill it with anything, so it means something only in a reply.
     pub target_lladdr: LinkAddr,
     /// `ar$tpa`
-    pub target: Ipv4Addr,
+    pub target: Address,
 }
 
 impl Arp {
@@ -56,8 +55,8 @@ pub struct Heard {
     pub mark: Option<Mark>,
 }
 
-/// The mark of an arpherd: octets after the ARP packet of every question and announcement, which everybody
-/// else takes for padding. It keeps proxies from relaying each other's questions.
+/// The mark of an arpherd: octets after the ARP packet of every request and announcement, which everybody
+/// else takes for padding. It keeps proxies from relaying each other's requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {

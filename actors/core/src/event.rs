@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fact::Unfit;
+use crate::fact::Ineligible;
 use crate::lladdr::LinkAddr;
 use crate::plan::SegmentId;
 
@@ -178,14 +178,14 @@ pub enum Event {
     },
     /// Two segments of a domain turned out to be one link: frames of ours sent on one were heard on the other.
     /// Nothing is proxied between them until that stops.
-    SegmentsJoined {
+    SegmentsBridged {
         /// The one frames were sent on.
         segment: SegmentId,
         /// The one they were heard on.
         other: SegmentId,
     },
     /// They are two links again.
-    SegmentsParted {
+    SegmentsSeparated {
         /// The one.
         segment: SegmentId,
         /// The other.
@@ -224,8 +224,8 @@ impl Event {
             Self::PublishedAddressUsed { .. } => "published_address_used",
             Self::PinViolated { .. } => "pin_violated",
             Self::ProxyFound { .. } => "proxy_found",
-            Self::SegmentsJoined { .. } => "segments_joined",
-            Self::SegmentsParted { .. } => "segments_parted",
+            Self::SegmentsBridged { .. } => "segments_bridged",
+            Self::SegmentsSeparated { .. } => "segments_separated",
             Self::LimitReached { .. } => "limit_reached",
         }
     }
@@ -249,11 +249,11 @@ pub enum DownReason {
     NoArp,
 }
 
-impl From<Unfit> for DownReason {
-    fn from(unfit: Unfit) -> Self {
-        match unfit {
-            Unfit::Port => Self::Port,
-            Unfit::NoArp => Self::NoArp,
+impl From<Ineligible> for DownReason {
+    fn from(reason: Ineligible) -> Self {
+        match reason {
+            Ineligible::Port => Self::Port,
+            Ineligible::NoArp => Self::NoArp,
         }
     }
 }

@@ -1,14 +1,14 @@
-//! What the core is told: facts, in the past tense.
+//! What the core is given: facts, in the past tense.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
 
+use crate::address::{Address, Prefix};
 use crate::arp::Heard;
 use crate::lladdr::LinkAddr;
 use crate::plan::{LinkKind, SegmentId};
+use crate::write::Write;
 
 /// One thing that happened. A recording is a list of these with their times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,48 +31,40 @@ pub enum Fact {
     /// All IPv4 addresses of this network namespace are now these.
     AddressesChanged {
         /// Every address, of every interface, without repeats.
-        addresses: Vec<Ipv4Addr>,
+        addresses: Vec<Address>,
     },
     /// The kernel's table was read in full: these are all its host routes that concern us.
     TableRead {
         /// Ours and others', in the order of the kernel's answer.
-        routes: Vec<RouteSeen>,
+        routes: Vec<KernelRoute>,
     },
     /// Somebody else than this process added or replaced a route.
-    RouteAppeared(RouteSeen),
+    RouteAppeared(KernelRoute),
     /// Somebody else than this process deleted a route.
-    RouteVanished(RouteSeen),
+    RouteVanished(KernelRoute),
     /// Somebody else than this process deleted a covering `unreachable` route of ours.
     CoverVanished {
         /// Its prefix.
-        prefix: Ipv4Network,
+        prefix: Prefix,
     },
-    /// The kernel refused to write a host route.
-    RouteRefused {
-        /// On whose behalf it was written.
-        segment: SegmentId,
-        /// The route's destination.
-        address: Ipv4Addr,
+    /// The kernel refused a write.
+    WriteRefused {
+        /// What it refused.
+        write: Write,
         /// The kernel's error number, positive.
         errno: i32,
-        /// What the kernel said beside it, or the text of `errno`.
+        /// The kernel's text beside it, or the text of `errno`.
         reason: String,
     },
-    /// The kernel was asked where it would forward a packet to, as [`crate::Order::FindRoute`] wanted.
-    RouteFound {
-        /// Where the target was asked for.
-        segment: SegmentId,
-        /// Who asked.
-        asker: Ipv4Addr,
-        /// Its link-layer address.
-        asker_lladdr: LinkAddr,
-        /// Whom it asked for.
-        target: Ipv4Addr,
+    /// The kernel was asked where it would forward a packet, as [`crate::Order::LookUpRoute`] wanted.
+    RouteLookedUp {
+        /// The ARP request that waits for it.
+        request: PendingRequest,
         /// The interface the route leaves by; `None` if there is no route, or none that forwards.
         interface: Option<u32>,
     },
     /// A segment's interface turned out to be this among radios; `None`: no radio tells of it.
-    RadioSeen {
+    WifiRoleChanged {
         /// Which segment.
         segment: SegmentId,
         /// What it is.
@@ -113,7 +105,7 @@ pub enum Fact {
     /// The kernel's proxy entries that bear our mark, on the segments where it answers by them, are these.
     ProxiesRead {
         /// Where, and for whom.
-        proxies: Vec<(SegmentId, Ipv4Addr)>,
+        proxies: Vec<(SegmentId, Address)>,
     },
     /// The deadline the core asked for has come, or some time has passed anyway.
     TimePassed,
@@ -122,6 +114,19 @@ pub enum Fact {
         /// Whether routes are to be taken away (`on_exit: purge`).
         purge: bool,
     },
+}
+
+/// An ARP request that is answered only if the kernel's route for its target allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingRequest {
+    /// Where it was heard.
+    pub segment: SegmentId,
+    /// Its sender: the source of the packet that would follow.
+    pub requester: Address,
+    /// The sender's link-layer address.
+    pub lladdr: LinkAddr,
+    /// Its target: the destination of that packet.
+    pub target: Address,
 }
 
 /// An interface, as a segment sees it.
@@ -138,16 +143,16 @@ pub struct Link {
     /// `IFF_LOWER_UP`: there is a carrier.
     pub carrier: bool,
     /// Its IPv4 addresses with their prefixes, in the kernel's order.
-    pub addresses: Vec<Ipv4Network>,
+    pub addresses: Vec<Prefix>,
     /// Why it cannot serve a segment, whatever its state; `None`: it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unfit: Option<Unfit>,
+    pub ineligible: Option<Ineligible>,
 }
 
 /// Why an interface cannot serve a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Unfit {
+pub enum Ineligible {
     /// It is a port of another interface, which its packets belong to.
     Port,
     /// ARP as we know it is not spoken on it.
@@ -179,9 +184,9 @@ impl WifiRole {
 
 /// A host route (`/32`) somebody has in the table we write to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RouteSeen {
+pub struct KernelRoute {
     /// Its destination.
-    pub address: Ipv4Addr,
+    pub address: Address,
     /// `rtm_protocol`; ours says that an arpherd put it there.
     pub protocol: u8,
     /// `RTA_PRIORITY`, 0 if it has none.
@@ -191,7 +196,7 @@ pub struct RouteSeen {
     /// The segment whose interface it leaves by, if it is one of ours.
     pub segment: Option<SegmentId>,
     /// `RTA_PREFSRC`
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<Address>,
     /// What the kernel's neighbour table holds for the address on that interface, if read along.
     pub lladdr: LinkAddr,
 }

@@ -8,6 +8,7 @@
 //! The same facts at the same times give the same orders: no clock, no randomness, no socket, no logger,
 //! no actor. The crate's manifest proves it.
 
+pub mod address;
 pub mod arp;
 pub mod event;
 pub mod fact;
@@ -19,7 +20,9 @@ pub mod plan;
 pub mod sweep;
 pub mod time;
 pub mod view;
+pub mod write;
 
+pub use address::{Address, Prefix};
 pub use arp::{Arp, Frame, Heard, Mark, Operation};
 pub use event::Event;
 pub use fact::Fact;
@@ -28,3 +31,4 @@ pub use lladdr::LinkAddr;
 pub use order::Order;
 pub use plan::{DomainId, Plan, SegmentId};
 pub use time::Time;
+pub use write::Write;

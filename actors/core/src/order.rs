@@ -1,102 +1,32 @@
-//! What the core tells its shell to do: orders, in the imperative.
+//! What the core has its shell do: orders, in the imperative.
 
-use std::net::Ipv4Addr;
-
-use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::arp::Frame;
 use crate::event::Event;
-use crate::fact::RouteSeen;
-use crate::lladdr::LinkAddr;
-use crate::plan::{DomainId, SegmentId};
+use crate::fact::PendingRequest;
+use crate::plan::SegmentId;
+use crate::write::Write;
 
-/// One thing to be done. Orders of one step are carried out in their order within each sort, routes
-/// before frames, so that a host is reachable before anybody is told where it is.
+/// One thing to be done. Orders of one step are carried out in their order within each kind, writes before
+/// frames, so that a host is reachable before anybody is told where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Have a route to `address` through the segment.
-    PutRoute {
-        /// Where the host lives.
-        segment: SegmentId,
-        /// The host.
-        address: Ipv4Addr,
-        /// Preferred source.
-        source: Option<Ipv4Addr>,
-        /// Whether a route of ours may stand there and is replaced in one go; otherwise the kernel is asked
-        /// to refuse when any route to the address with our metric exists (`NLM_F_EXCL`), because that one
-        /// is somebody else's.
-        replace: bool,
-    },
-    /// Have no route of ours to `address` through the segment.
-    DeleteRoute {
-        /// Where the host lived.
-        segment: SegmentId,
-        /// The host.
-        address: Ipv4Addr,
-    },
-    /// Delete exactly this leftover of ours.
-    DeleteStray(RouteSeen),
-    /// Have an `unreachable` route of last resort, so that addresses nobody has do not follow a default route.
-    PutCover {
-        /// On whose behalf.
-        domain: DomainId,
-        /// The prefix.
-        prefix: Ipv4Network,
-    },
-    /// Have no such route.
-    DeleteCover {
-        /// On whose behalf.
-        domain: DomainId,
-        /// The prefix.
-        prefix: Ipv4Network,
-    },
-    /// Read the kernel's routes in full and tell them as [`crate::Fact::TableRead`].
+    /// Have this in the kernel's tables, or have it no longer.
+    Write(Write),
+    /// Read the kernel's routes in full and report them as [`crate::Fact::TableRead`].
     ReadTable,
-    /// Have this entry in the kernel's neighbour table, so that the first packet needs no question.
-    PutNeighbour {
-        /// Where the host lives.
-        segment: SegmentId,
-        /// The host.
-        address: Ipv4Addr,
-        /// Its link-layer address.
-        lladdr: LinkAddr,
+    /// Ask the kernel where it would forward a packet that came in on the interface, and report it as
+    /// [`crate::Fact::RouteLookedUp`].
+    LookUpRoute {
+        /// The number of the interface the request came in on.
+        interface: u32,
+        /// The request that waits for it.
+        request: PendingRequest,
     },
-    /// Have no entry of ours for the address.
-    DeleteNeighbour {
-        /// Where the host lived.
-        segment: SegmentId,
-        /// The host.
-        address: Ipv4Addr,
-    },
-    /// Have the kernel answer for the address on the segment (`NTF_PROXY`).
-    PutProxy {
-        /// Where it answers.
-        segment: SegmentId,
-        /// For whom.
-        address: Ipv4Addr,
-    },
-    /// Have it no longer answer for the address.
-    DeleteProxy {
-        /// Where it answered.
-        segment: SegmentId,
-        /// For whom.
-        address: Ipv4Addr,
-    },
-    /// Ask the kernel where it would forward a packet to that came in on the segment, and tell it as
-    /// [`crate::Fact::RouteFound`].
-    FindRoute {
-        /// Where the target was asked for.
-        segment: SegmentId,
-        /// Who asked: the packet's source.
-        asker: Ipv4Addr,
-        /// Its link-layer address, to be told again.
-        asker_lladdr: LinkAddr,
-        /// The packet's destination.
-        target: Ipv4Addr,
-    },
-    /// Read the stations of the access point that the segment's interface is, and tell them as
+    /// Read the stations of the access point that the segment's interface is, and report them as
     /// [`crate::Fact::StationsRead`].
     ReadStations {
         /// Which segment.
@@ -118,15 +48,15 @@ pub enum Order {
         /// Whether it can be swept.
         active: bool,
     },
-    /// A host is alive on the segment: a sweep need not wait for its answer any longer.
-    Found {
+    /// A host is alive on the segment: a sweep need not wait for its reply any longer.
+    HostSeen {
         /// Where.
         segment: SegmentId,
         /// The host.
-        address: Ipv4Addr,
+        address: Address,
     },
-    /// Tell the operator.
-    Tell(Event),
+    /// Report to the operator.
+    Emit(Event),
 }
 
 /// What a frame is for.
@@ -135,10 +65,15 @@ pub enum Order {
 pub enum Purpose {
     /// A proxied reply.
     Answer,
-    /// A question of ours about a host already known.
+    /// A request of ours for a host already known.
     Verify,
-    /// A question of ours about an address nobody is known to have.
+    /// A request of ours for an address nobody is known to have.
     Search,
     /// A gratuitous request of ours.
     Announce,
+}
+
+/// The events among the orders, in their order.
+pub fn emitted(orders: &[Order]) -> impl Iterator<Item = &Event> {
+    orders.iter().filter_map(|order| if let Order::Emit(event) = order { Some(event) } else { None })
 }

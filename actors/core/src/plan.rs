@@ -86,7 +86,7 @@ pub struct SegmentPlan {
     /// What may be learned and routed here.
     pub prefixes: Vec<Ipv4Network>,
     /// Who answers for whom here.
-    pub answer: Answer,
+    pub answer: AnswerMode,
     /// What makes the kernel answer, if it is the one who does.
     #[serde(default)]
     pub kernel: KernelProxy,
@@ -116,7 +116,7 @@ pub struct SegmentPlan {
 impl SegmentPlan {
     /// What makes the kernel answer here; `None` where it is not the one who does.
     pub fn kernel_proxy(&self) -> Option<KernelProxy> {
-        (self.answer == Answer::Kernel).then_some(self.kernel)
+        (self.answer == AnswerMode::Kernel).then_some(self.kernel)
     }
 }
 
@@ -146,7 +146,7 @@ impl LinkKind {
 /// Who answers for whom on a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Answer {
+pub enum AnswerMode {
     /// We answer for hosts alive on another segment of the domain.
     Live,
     /// We answer for those, and for any target whose route leaves by another interface, as the kernel's
@@ -158,7 +158,7 @@ pub enum Answer {
     Off,
 }
 
-impl Answer {
+impl AnswerMode {
     /// The word used in configuration and tables.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -175,7 +175,7 @@ impl Answer {
     }
 }
 
-/// What makes the kernel answer on a segment with [`Answer::Kernel`].
+/// What makes the kernel answer on a segment with [`AnswerMode::Kernel`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KernelProxy {

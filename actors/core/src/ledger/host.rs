@@ -1,48 +1,15 @@
-//! One host of the ledger.
+//! One host: what is known of it, and the states of its life.
 
-use std::net::Ipv4Addr;
-
-use serde::{Deserialize, Serialize};
-
+use super::installed::Installed;
+use super::key::Key;
+use super::timers::Token;
 use crate::lladdr::LinkAddr;
-use crate::plan::{DomainId, SegmentId};
+use crate::plan::SegmentId;
 use crate::time::Time;
 
-/// An address within its domain; domains never mix, so the same address in two domains is two hosts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct Key {
-    pub(crate) domain: DomainId,
-    pub(crate) address: Ipv4Addr,
-}
-
-/// Where a host is in its life.
+/// What proved that a host is where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// Heard within the quiet time, or not yet due to be asked.
-    Alive,
-    /// Quiet; asked so many times since it was last heard. It keeps its route and its answers.
-    Suspect { asked: u8 },
-    /// Gone, or its segment is down: no route, no answers, only remembered, so that it is asked first when
-    /// its segment returns and so that those who knew its old place are told when it appears at another.
-    Dormant { asked: u8 },
-}
-
-/// What is known of the host's route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RouteState {
-    /// None is wanted.
-    None,
-    /// Ordered, and not refused since.
-    Written,
-    /// Somebody else's route stands there; ours is not written.
-    Conflict,
-    /// The kernel refused it; it is tried again.
-    Refused,
-}
-
-/// What taught us of a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(super) enum Origin {
     Request,
     Reply,
     Announcement,
@@ -52,7 +19,7 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    pub(crate) fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Request => "request",
             Self::Reply => "reply",
@@ -63,31 +30,146 @@ impl Origin {
     }
 }
 
-/// What the ledger holds of one address. Kept small: there may be 65,536 of them.
+/// Proof that a host spoke.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sighting {
+    pub(super) key: Key,
+    pub(super) segment: SegmentId,
+    pub(super) lladdr: LinkAddr,
+    pub(super) origin: Origin,
+}
+
+/// Where a host is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HostState {
+    /// Heard within the quiet time, or not yet due to be probed.
+    Alive,
+    /// Quiet, and probed so many times since it was last heard. It keeps its route and its answers.
+    Suspect { probes: u8 },
+    /// Gone, or its segment is down: no route, no answers. Only remembered, so that those who knew its old place
+    /// are told when it appears at another.
+    Dormant,
+    /// Dormant, and probed so many times because its segment or its station returned.
+    Returning { probes: u8 },
+}
+
+/// What changes a host's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It was heard at its place.
+    Heard,
+    /// There is a reason to probe it.
+    Doubted,
+    /// A probe for it was sent, or its answer was waited for once more.
+    Probed,
+    /// It was given up, or its segment went down.
+    Lost,
+    /// Its segment or its station returned.
+    Roused,
+    /// It was probed in vain.
+    Unanswered,
+}
+
+impl HostState {
+    /// The state after a change: all the transitions there are. Whatever is not listed changes nothing.
+    pub(super) fn after(self, change: Change) -> Self {
+        match (self, change) {
+            (Self::Alive | Self::Suspect { .. }, Change::Heard) => Self::Alive,
+            (Self::Alive | Self::Suspect { .. }, Change::Doubted) => Self::Suspect { probes: 0 },
+            (Self::Alive, Change::Probed) => Self::Suspect { probes: 1 },
+            (Self::Suspect { probes }, Change::Probed) => Self::Suspect { probes: probes.saturating_add(1) },
+            (Self::Alive | Self::Suspect { .. }, Change::Lost) => Self::Dormant,
+            (Self::Dormant | Self::Returning { .. }, Change::Roused) => Self::Returning { probes: 0 },
+            (Self::Returning { probes }, Change::Probed) => {
+                Self::Returning { probes: probes.saturating_add(1) }
+            }
+            (Self::Returning { .. }, Change::Unanswered) => Self::Dormant,
+            (unchanged, _) => unchanged,
+        }
+    }
+
+    /// Whether the host has a route and is answered for.
+    pub(super) fn is_live(self) -> bool {
+        matches!(self, Self::Alive | Self::Suspect { .. })
+    }
+}
+
+/// What is known of one address. Kept small: there may be 65,536 of them.
 #[derive(Debug, Clone)]
-pub(crate) struct Host {
-    pub(crate) lladdr: LinkAddr,
-    pub(crate) segment: SegmentId,
-    pub(crate) life: Life,
-    pub(crate) route: RouteState,
-    pub(crate) origin: Origin,
-    /// A place in the segment's pace is already taken for the next question.
-    pub(crate) paced: bool,
-    pub(crate) last_heard: Time,
-    /// Where a host that is gone lived, if its station has joined another segment since.
-    pub(crate) lived_on: Option<SegmentId>,
-    /// When the host's timer fires; other entries of the timer queue for it are stale.
-    pub(crate) due: Time,
+pub(super) struct Host {
+    pub(super) lladdr: LinkAddr,
+    pub(super) segment: SegmentId,
+    pub(super) state: HostState,
+    pub(super) origin: Origin,
+    /// A slot in the segment's pace is already taken for the next probe.
+    pub(super) has_slot: bool,
+    pub(super) last_heard: Time,
+    /// Where a dormant host lived, if its station has joined another segment since.
+    pub(super) lived_on: Option<SegmentId>,
+    /// Of the timer that looks after it.
+    pub(super) timer: Token,
+    /// What the kernel holds for the address.
+    pub(super) installed: Installed,
 }
 
 impl Host {
-    pub(crate) fn is_live(&self) -> bool {
-        !matches!(self.life, Life::Dormant { .. })
+    /// A host that was seen just now.
+    pub(super) fn seen(sighting: &Sighting, now: Time) -> Self {
+        Self {
+            lladdr: sighting.lladdr,
+            segment: sighting.segment,
+            state: HostState::Alive,
+            origin: sighting.origin,
+            has_slot: false,
+            last_heard: now,
+            lived_on: None,
+            timer: Token::default(),
+            installed: Installed::default(),
+        }
     }
 
-    /// Whether the host is known to be at this very place. An unknown link-layer address (a route taken
-    /// over at start) is at any.
-    pub(crate) fn is_at(&self, segment: SegmentId, lladdr: &LinkAddr) -> bool {
+    pub(super) fn is_live(&self) -> bool {
+        self.state.is_live()
+    }
+
+    /// Whether the host lives, and at a known link-layer address: an adopted route has none until its host is
+    /// heard.
+    pub(super) fn is_located(&self) -> bool {
+        self.is_live() && !self.lladdr.is_empty()
+    }
+
+    /// Whether the host is known to be at this very place. An unknown link-layer address (a route adopted at the
+    /// start) is at any.
+    pub(super) fn is_at(&self, segment: SegmentId, lladdr: &LinkAddr) -> bool {
         self.segment == segment && (self.lladdr.is_empty() || self.lladdr.same_port(lladdr))
+    }
+
+    /// Whether the host lives on the segment by way of this station, and not because the operator says so.
+    pub(super) fn is_carried_by(&self, segment: SegmentId, lladdr: &LinkAddr) -> bool {
+        self.is_live()
+            && self.segment == segment
+            && self.lladdr.same_port(lladdr)
+            && self.origin != Origin::Static
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_live_host_is_kept_alive_by_being_heard() {
+        for state in [HostState::Dormant, HostState::Returning { probes: 3 }] {
+            assert_eq!(state.after(Change::Heard), state, "a dormant host has to be learned anew");
+        }
+        assert_eq!(HostState::Suspect { probes: 3 }.after(Change::Heard), HostState::Alive);
+    }
+
+    #[test]
+    fn a_host_is_lost_once_and_roused_only_then() {
+        assert_eq!(HostState::Alive.after(Change::Roused), HostState::Alive);
+        let lost = HostState::Alive.after(Change::Lost);
+        assert_eq!((lost, lost.after(Change::Lost)), (HostState::Dormant, HostState::Dormant));
+        assert_eq!(lost.after(Change::Roused).after(Change::Probed), HostState::Returning { probes: 1 });
     }
 }

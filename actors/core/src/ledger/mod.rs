@@ -1,157 +1,104 @@
 //! The ledger: which host lives where, and everything that follows from it.
 //!
 //! ```text
-//!            ┌ link.rs      a segment's interface came, changed, went
-//!            ├ air.rs       what radios tell: stations came, went, sleep
-//!            ├ joined.rs    a frame of ours came back over another segment: they are one link
-//!            ├ peer.rs      another proxy spoke: what it says of others proves nothing
-//!            ├ learn.rs     who spoke: refresh, create ──► claim.rs  contradictions: verify, move, refuse
-//!            │                                       └──► pinned.rs what the operator fixed stays
-//! step ──────┼ question.rs  who asked: answer, search, defend, as policy.rs allows
-//!            ├ table.rs     what others did to the kernel's routes: adopt, heal, give way
-//!            └ life.rs      time passed: ask the quiet, drop the silent
-//!                     └──► route.rs, entry.rs, announce.rs   what all of them order
+//!  step ─┬ hearing, requests, bridging   a packet came in: who spoke, what was asked
+//!        ├ links                         an interface or an address of ours changed
+//!        ├ radio                         a station came, went, was listed
+//!        ├ routes                        others changed the kernel's routes, or it refused one of ours
+//!        └ liveness, contest             time passed; two places claim one address
+//!              │ ask for a verdict                     │ change
+//!              ▼                                       ▼
+//!   learning, answering ──► policy          world: the verbs of a host's life
+//!   pure, with their reasons                  ├ topology ─ segment, bridges     what there is
+//!                                             ├ hosts ──── host                 who is where
+//!   claims, searches, announcements,          └ kernel_state ─ installed,       what the kernel's tables
+//!   proxies, published, wifi, pacing:                          foreign, entries  hold and should hold
+//!   what is going on                        effects ─ timers, reports           what a step brings about
 //! ```
+//!
+//! Nothing calls upwards. After each fact the ledger settles: the kernel's tables follow the addresses that were
+//! touched, requests that were held for them are answered, and hosts that moved are announced.
 
-mod air;
-mod announce;
-mod claim;
-mod complaint;
-mod entry;
-mod frame;
+mod announcements;
+mod answering;
+mod bridges;
+mod bridging;
+mod claims;
+mod contest;
+mod effects;
+mod entries;
+mod foreign;
+mod hearing;
 mod host;
-mod joined;
-mod learn;
-mod life;
-mod link;
-mod peer;
-mod pinned;
+mod hosts;
+mod installed;
+mod kernel_state;
+mod key;
+mod learning;
+mod links;
+mod liveness;
+mod pacing;
 mod policy;
-mod question;
-mod route;
-mod search;
+mod proxies;
+mod published;
+mod radio;
+mod reports;
+mod requests;
+mod routes;
+mod searches;
 mod segment;
-mod table;
 #[cfg(test)]
 mod tests;
-mod timer;
+mod timers;
+mod topology;
 mod view;
+mod wifi;
+mod world;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::Ipv4Addr;
+use announcements::Announcements;
+use claims::Claims;
+use effects::Effects;
+use host::Host;
+use pacing::Pacing;
+use proxies::Proxies;
+use searches::Searches;
+use timers::{Due, Timer};
+use wifi::Wifi;
+use world::World;
 
-use announce::{Announcement, Reannouncement};
-use claim::{Claim, Moves};
-use complaint::Complaints;
-use host::{Host, Key, RouteState};
-use joined::{Joint, Pair};
-use peer::Peers;
-use pinned::{Pin, Squatter};
-use search::{Asker, Question};
-use segment::Segment;
-use timer::{Timer, Timers};
-
-use crate::event::{DownReason, Event};
-use crate::fact::{Fact, RouteSeen};
-use crate::lladdr::LinkAddr;
+use crate::fact::Fact;
 use crate::order::Order;
-use crate::plan::{DomainId, DomainPlan, Plan, RoutePlan, SegmentId, SegmentPlan};
+use crate::plan::Plan;
 use crate::time::Time;
 
-/// Every decision of the daemon: which host lives where, who is asked, who is answered, what is routed.
-///
-/// Maps whose order could show in the orders are ordered; the one of hosts is hashed for speed and is never
-/// iterated without sorting.
+/// Every decision of the daemon: which host lives where, who is probed, who is answered, what is routed.
 #[derive(Debug)]
 pub struct Ledger {
-    routes: RoutePlan,
-    domains: Vec<DomainPlan>,
-    segments: Vec<Segment>,
-    /// Segments of each domain.
-    members: Vec<Vec<SegmentId>>,
-    hosts: HashMap<Key, Host>,
-    own: BTreeSet<Ipv4Addr>,
-    timers: Timers,
-    claims: BTreeMap<Key, Claim>,
-    moves: BTreeMap<Key, Moves>,
-    questions: BTreeMap<Key, Question>,
-    announcements: BTreeMap<Key, Announcement>,
-    reannouncements: BTreeMap<SegmentId, Reannouncement>,
-    /// Host routes of others, by address and metric: of several to one address the first is in use.
-    foreign: BTreeMap<(Ipv4Addr, u32), RouteSeen>,
-    /// Domains whose covering routes are written.
-    covered: BTreeSet<DomainId>,
-    /// Addresses whose place the operator fixed.
-    pins: BTreeMap<Key, Vec<Pin>>,
-    /// Hosts that use addresses published on their segment.
-    squatters: BTreeMap<(SegmentId, Ipv4Addr), Squatter>,
+    world: World,
+    claims: Claims,
+    searches: Searches,
+    announcements: Announcements,
     /// Other proxies.
-    peers: Peers,
-    /// Segments that turned out to be one link.
-    joints: BTreeMap<Pair, Joint>,
-    /// Segments where the kernel answers by entries of ours.
-    entries: Vec<SegmentId>,
-    complaints: Complaints,
-    /// Routes written, for the status.
-    written: u32,
-    /// Refused routes, and when they are tried again.
-    retries: BTreeMap<Key, Time>,
-    /// Hosts whose routes stay away because of somebody else's.
-    conflicts: u32,
-    /// When the table is read again because of them.
-    conflicts_due: Option<Time>,
-    /// When the table was last asked for, so that refusals cannot ask for it without end.
-    table_asked: Option<Time>,
-    stopped: bool,
+    proxies: Proxies,
+    wifi: Wifi,
+    pacing: Pacing,
+    effects: Effects,
+    is_stopped: bool,
 }
 
 impl Ledger {
     /// A ledger that knows nobody yet.
     pub fn new(plan: Plan) -> Self {
-        let mut members = vec![Vec::new(); plan.domains.len()];
-        for (id, segment) in (0..).map(SegmentId).zip(&plan.segments) {
-            members[segment.domain.index()].push(id);
-        }
-        let prefixes_of = |domain: usize| {
-            let segments = members[domain].iter().map(|id| &plan.segments[id.index()]);
-            let own = segments.flat_map(|segment| segment.prefixes.iter().chain(&segment.publish));
-            own.chain(&plan.domains[domain].prefixes)
-        };
-        let pins = pinned::pins_of(&plan);
-        let with_entries = (0..).map(SegmentId).zip(&plan.segments);
-        let entries = with_entries.filter(|(_, it)| entry::has_entries(it)).map(|(id, _)| id).collect();
-        let edges: Vec<_> = (0..members.len()).map(|domain| segment::edges(prefixes_of(domain))).collect();
-        let with_edges = |it: SegmentPlan| {
-            let edges = edges[it.domain.index()].clone();
-            Segment::new(it, edges)
-        };
         Self {
-            routes: plan.routes,
-            domains: plan.domains,
-            segments: plan.segments.into_iter().map(with_edges).collect(),
-            members,
-            hosts: HashMap::new(),
-            own: BTreeSet::new(),
-            timers: Timers::default(),
-            claims: BTreeMap::new(),
-            moves: BTreeMap::new(),
-            questions: BTreeMap::new(),
-            announcements: BTreeMap::new(),
-            reannouncements: BTreeMap::new(),
-            foreign: BTreeMap::new(),
-            covered: BTreeSet::new(),
-            pins,
-            squatters: BTreeMap::new(),
-            peers: Peers::default(),
-            joints: BTreeMap::new(),
-            entries,
-            complaints: Complaints::default(),
-            written: 0,
-            retries: BTreeMap::new(),
-            conflicts: 0,
-            conflicts_due: None,
-            table_asked: None,
-            stopped: false,
+            claims: Claims::default(),
+            searches: Searches::default(),
+            announcements: Announcements::default(),
+            proxies: Proxies::default(),
+            wifi: Wifi::new(plan.segments.len()),
+            pacing: Pacing::new(&plan.segments),
+            effects: Effects::default(),
+            is_stopped: false,
+            world: World::new(plan),
         }
     }
 
@@ -159,163 +106,94 @@ impl Ledger {
     /// first, so a fact never finds a ledger older than itself. A fact about a segment that is not in the
     /// plan is ignored.
     pub fn step(&mut self, now: Time, fact: Fact, orders: &mut Vec<Order>) {
-        if self.stopped || !self.concerns_us(&fact) {
+        if self.is_stopped || !self.world.topology.concerns_us(&fact) {
             return;
         }
-        let before = orders.len();
-        self.fire(now, orders);
-        match fact {
-            Fact::Heard { segment, heard } => self.heard(now, segment, &heard, orders),
-            Fact::LinkChanged { segment, link } => self.link_changed(now, segment, link, orders),
-            Fact::AddressesChanged { addresses } => self.addresses_changed(now, addresses, orders),
-            Fact::TableRead { routes } => self.table_read(now, &routes, orders),
-            Fact::RouteAppeared(seen) => self.route_appeared(now, &seen, orders),
-            Fact::RouteVanished(seen) => self.route_vanished(now, &seen, orders),
-            Fact::CoverVanished { prefix } => self.cover_vanished(prefix, orders),
-            Fact::RouteRefused { segment, address, errno, reason } => {
-                self.route_refused(now, segment, address, errno, reason, orders);
-            }
-            Fact::RouteFound { segment, asker, asker_lladdr, target, interface } => {
-                let asker = Asker::new(now, segment, asker_lladdr, asker);
-                self.route_found(now, asker, target, interface, orders);
-            }
-            Fact::RadioSeen { segment, role } => self.radio_seen(segment, role),
-            Fact::StationJoined { segment, lladdr } => self.station_joined(now, segment, lladdr, orders),
-            Fact::StationLeft { segment, lladdr } => self.station_left(now, segment, lladdr, orders),
-            Fact::StationsRead { segment, stations } => self.stations_read(now, segment, &stations, orders),
-            Fact::Associated { segment } => self.associated(now, segment, orders),
-            Fact::Disassociated { segment } => self.disassociated(now, segment, orders),
-            Fact::ProxiesRead { proxies } => self.proxies_read(&proxies, orders),
-            Fact::TimePassed => {}
-            Fact::Stopped { purge } => self.stop(purge, orders),
+        self.effects.begin(now, orders);
+        while let Some(due) = self.effects.next_due() {
+            self.timer_fired(due);
+            self.settle();
         }
-        self.watch_conflicts(now);
-        self.complaints.count(told(&orders[before..]));
+        self.dispatch(fact);
+        self.settle();
+        self.world.kernel.watch_conflicts(&mut self.effects);
+        self.effects.finish(orders);
     }
 
     /// When to come back with [`Fact::TimePassed`] if no other fact comes before.
     pub fn deadline(&self) -> Option<Time> {
-        self.timers.deadline()
+        self.effects.next_deadline()
     }
 
-    fn concerns_us(&self, fact: &Fact) -> bool {
-        let segment = match fact {
-            Fact::Heard { segment, .. }
-            | Fact::LinkChanged { segment, .. }
-            | Fact::RouteFound { segment, .. }
-            | Fact::RadioSeen { segment, .. }
-            | Fact::StationJoined { segment, .. }
-            | Fact::StationLeft { segment, .. }
-            | Fact::StationsRead { segment, .. }
-            | Fact::Associated { segment }
-            | Fact::Disassociated { segment }
-            | Fact::RouteRefused { segment, .. } => Some(*segment),
-            Fact::RouteAppeared(seen) | Fact::RouteVanished(seen) => seen.segment,
-            _ => None,
-        };
-        segment.is_none_or(|id| self.is_planned(id))
-    }
-
-    fn is_planned(&self, segment: SegmentId) -> bool {
-        segment.index() < self.segments.len()
-    }
-
-    fn fire(&mut self, now: Time, orders: &mut Vec<Order>) {
-        while let Some((at, timer)) = self.timers.pop_due(now) {
-            match timer {
-                Timer::Host(key) => self.host_due(now, at, key, orders),
-                Timer::Claim(key) => self.claim_due(now, at, key, orders),
-                Timer::Question(key) => self.question_due(now, at, key, orders),
-                Timer::Announce(key) => self.announcement_due(now, at, key, orders),
-                Timer::Reannounce(segment) => self.reannouncement_due(now, at, segment, orders),
-                Timer::Route(key) => self.route_due(at, key, orders),
-                Timer::Squatter(segment, address) => self.squatter_due(now, at, segment, address, orders),
-                Timer::Joint(one, other) => self.joint_due(now, at, (one, other), orders),
-                Timer::Conflicts => self.conflicts_due(now, at, orders),
+    fn dispatch(&mut self, fact: Fact) {
+        let (world, effects) = (&mut self.world, &mut self.effects);
+        match fact {
+            Fact::Heard { segment, heard } => self.heard(segment, &heard),
+            Fact::LinkChanged { segment, link } => self.link_changed(segment, link),
+            Fact::AddressesChanged { addresses } => self.addresses_changed(addresses),
+            Fact::TableRead { routes } => world.table_read(&routes, effects),
+            Fact::RouteAppeared(route) => world.route_appeared(&route, effects),
+            Fact::RouteVanished(route) => world.route_vanished(&route, effects),
+            Fact::CoverVanished { prefix } => world.cover_vanished(prefix, effects),
+            Fact::WriteRefused { write, errno, reason } => {
+                world.write_refused(&write, errno, reason, effects);
             }
+            Fact::RouteLookedUp { request, interface } => self.route_looked_up(&request, interface),
+            Fact::WifiRoleChanged { segment, role } => self.wifi.set_role(segment, role),
+            Fact::StationJoined { segment, lladdr } => self.station_joined(segment, lladdr),
+            Fact::StationLeft { segment, lladdr } => self.station_left(segment, &lladdr),
+            Fact::StationsRead { segment, stations } => self.stations_read(segment, &stations),
+            Fact::Associated { segment } => self.associated(segment),
+            Fact::Disassociated { segment } => self.disassociated(segment),
+            Fact::ProxiesRead { proxies } => {
+                world.kernel.proxies_read(&proxies, &world.reasons(), effects);
+            }
+            Fact::TimePassed => {}
+            Fact::Stopped { purge } => self.stop(purge),
         }
     }
 
-    fn segment(&self, id: SegmentId) -> &Segment {
-        &self.segments[id.index()]
-    }
-
-    fn segment_mut(&mut self, id: SegmentId) -> &mut Segment {
-        &mut self.segments[id.index()]
-    }
-
-    fn domain(&self, id: DomainId) -> &DomainPlan {
-        &self.domains[id.index()]
-    }
-
-    fn key(&self, segment: SegmentId, address: Ipv4Addr) -> Key {
-        Key { domain: self.segment(segment).plan.domain, address }
-    }
-
-    /// The other segments of the segment's domain.
-    fn others(&self, segment: SegmentId) -> impl Iterator<Item = SegmentId> + '_ {
-        let domain = self.segment(segment).plan.domain;
-        self.members[domain.index()].iter().copied().filter(move |&other| other != segment)
-    }
-
-    /// The domain of an address of which no segment is known.
-    fn domain_of(&self, address: Ipv4Addr) -> Option<DomainId> {
-        (0..).map(DomainId).take(self.domains.len()).find(|id| self.holds(*id, address))
-    }
-
-    fn holds(&self, domain: DomainId, address: Ipv4Addr) -> bool {
-        self.domain(domain).prefixes.iter().any(|prefix| prefix.contains(address))
-    }
-
-    /// Keys of the hosts that fit, in order.
-    fn keys_of(&self, fits: impl Fn(&Host) -> bool) -> Vec<Key> {
-        let mut keys: Vec<Key> =
-            self.hosts.iter().filter(|(_, host)| fits(host)).map(|(key, _)| *key).collect();
-        keys.sort_unstable();
-        keys
-    }
-
-    /// Whether this complaint was not made lately; makes it, or only counts it. `what` is the event's name.
-    fn may_complain(&mut self, now: Time, what: &'static str, segment: SegmentId, address: Ipv4Addr) -> bool {
-        self.complaints.may_make(now, (what, segment, address))
-    }
-
-    /// Sets a host's state of route and keeps the counts.
-    fn set_route(&mut self, key: Key, state: RouteState) {
-        if let Some(host) = self.hosts.get_mut(&key) {
-            let before = std::mem::replace(&mut host.route, state);
-            for (count, counted) in
-                [(&mut self.written, RouteState::Written), (&mut self.conflicts, RouteState::Conflict)]
-            {
-                *count += u32::from(state == counted);
-                *count -= u32::from(before == counted);
+    fn timer_fired(&mut self, Due { at, timer, token }: Due) {
+        let (world, effects) = (&mut self.world, &mut self.effects);
+        match timer {
+            Timer::Host(key) => self.host_due(at, &key, token),
+            Timer::Claim(key) => self.claim_due(&key, token),
+            Timer::Search(key) => {
+                self.searches.search_due(key, token, &world.topology, &mut self.pacing, effects);
             }
+            Timer::Announce(key) => self.announcements.announcement_due(key, token, world, effects),
+            Timer::AnnounceAll(segment) => {
+                self.announcements.announce_all_due(segment, token, world, effects);
+            }
+            Timer::Retry(key) => world.retry_due(&key, token),
+            Timer::Published(segment, address) => self.published_due(segment, address, token),
+            Timer::Bridge(pair) => self.bridge_due(pair, token),
+            Timer::Conflicts => world.kernel.check_conflicts(token, effects),
         }
     }
 
-    fn stop(&mut self, purge: bool, orders: &mut Vec<Order>) {
+    /// What follows for every address that was touched: the kernel's tables first, then answers that rest on
+    /// them, then announcements.
+    fn settle(&mut self) {
+        for key in self.world.reconcile_touched(&mut self.effects) {
+            self.release_requesters(&key);
+        }
+        for key in self.world.take_moved() {
+            self.announcements.announce_host(key, &self.world, &mut self.effects);
+        }
+    }
+
+    fn stop(&mut self, purge: bool) {
         if purge {
-            for key in self.keys_of(Host::is_live) {
-                self.delete_route(key, orders);
+            let (world, effects) = (&mut self.world, &mut self.effects);
+            for key in world.hosts.keys_where(Host::is_live) {
+                world.hosts.remove(&key);
             }
-            for domain in std::mem::take(&mut self.covered) {
-                for &prefix in &self.domain(domain).prefixes {
-                    orders.push(Order::DeleteCover { domain, prefix });
-                }
-            }
-            self.delete_published_entries(orders);
+            world.reconcile_touched(effects);
+            world.kernel.uncover(&world.topology, effects);
+            world.kernel.delete_published_entries(&world.topology, effects);
         }
-        self.timers.clear();
-        self.stopped = true;
+        self.effects.drop_timers();
+        self.is_stopped = true;
     }
-}
-
-/// A tell-tale for tests and the recorder: `HostFound` and the like, in the order they were told.
-pub fn told(orders: &[Order]) -> impl Iterator<Item = &Event> {
-    orders.iter().filter_map(|order| if let Order::Tell(event) = order { Some(event) } else { None })
-}
-
-/// Whether `lladdr` is ours on any segment: a frame of ours that came back, perhaps over another link.
-fn is_own_lladdr(segments: &[Segment], lladdr: &LinkAddr) -> bool {
-    segments.iter().any(|segment| segment.is_own(lladdr))
 }

@@ -1,88 +1,141 @@
-//! Who may be spoken for, where: the rules of the answering modes.
+//! The rules of the answering modes: who may be spoken for, where, to whom. Each gives its reason, which is what
+//! operators are shown.
 
-use std::net::Ipv4Addr;
-
-use super::Ledger;
-use super::host::{Host, Key, RouteState};
+use super::host::Host;
+use super::installed::RouteState;
+use super::key::Key;
+use super::segment::Segment;
+use super::topology::Topology;
+use super::world::World;
+use crate::address::Address;
 use crate::lladdr::LinkAddr;
-use crate::plan::{Answer, SegmentId};
+use crate::plan::{AnswerMode, SegmentId};
 
-impl Ledger {
-    /// Whether a question for the target on the segment is ours to answer at all. The kernel answers for the
-    /// addresses of this machine.
-    pub(super) fn is_ours_to_answer(&self, segment: SegmentId, target: Ipv4Addr) -> bool {
-        let it = self.segment(segment);
-        it.is_up() && it.plan.answer.is_ours() && !self.own.contains(&target) && !it.is_never(target)
+/// Why a request is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// The segment cannot be used.
+    SegmentDown,
+    /// Answers are not ours to give there (`answer: kernel`, `answer: off`).
+    Mode,
+    /// The kernel answers for this machine's own addresses.
+    OwnAddress,
+    /// The operator forbids it (`never`).
+    Never,
+    /// Requester and host are on one link, and hear each other.
+    SameLink,
+    /// The private VLAN keeps the two apart.
+    Isolated,
+    /// It is the requester's own address.
+    Itself,
+    /// No live host is known.
+    NotLive,
+    /// The route to the host does not stand.
+    NoRoute,
+    /// An adopted route leads to that very segment, and its host has not spoken yet.
+    Unlocated,
+    /// A host of the segment uses the published address, and answers for itself.
+    PublishedInUse,
+}
+
+/// Whether a request for the target on the segment is ours to answer at all.
+pub(super) fn may_speak(topology: &Topology, segment: &Segment, target: Address) -> Result<(), Silence> {
+    if !segment.is_up() {
+        Err(Silence::SegmentDown)
+    } else if !segment.plan.answer.is_ours() {
+        Err(Silence::Mode)
+    } else if topology.is_own(target) {
+        Err(Silence::OwnAddress)
+    } else if segment.is_never(target) {
+        Err(Silence::Never)
+    } else {
+        Ok(())
     }
+}
 
-    /// Whether a host may be answered for on a segment, to this asker.
-    pub(super) fn may_answer(
-        &self,
-        host: &Host,
-        key: Key,
-        segment: SegmentId,
-        lladdr: &LinkAddr,
-        asker: Ipv4Addr,
-    ) -> bool {
-        let is_joined =
-            host.segment != segment || self.segment(segment).plan.private_vlan.joins(asker, key.address);
-        is_joined && self.may_defend(host, key, segment, lladdr) && self.leads_there(host, key.address)
+/// Whether a host may be answered for on a segment, to this requester.
+pub(super) fn may_answer(
+    world: &World,
+    host: &Host,
+    key: &Key,
+    segment: &Segment,
+    lladdr: &LinkAddr,
+    requester: Address,
+) -> Result<(), Silence> {
+    may_defend(world, host, key, segment, lladdr)?;
+    if host.segment == segment.id && !segment.plan.private_vlan.joins(requester, key.address) {
+        return Err(Silence::Isolated);
     }
+    if is_reachable(world, host, key.address) { Ok(()) } else { Err(Silence::NoRoute) }
+}
 
-    /// Whether a host may be spoken for on a segment, to this station, wherever routes lead. On a private VLAN
-    /// the prober and the host may not hear each other whatever groups they are in, and an address is to be
-    /// unique all the same.
-    pub(super) fn may_defend(&self, host: &Host, key: Key, segment: SegmentId, asker: &LinkAddr) -> bool {
-        let is_elsewhere = host.segment != segment && !self.is_one_link(host.segment, segment);
-        host.is_live()
-            && (is_elsewhere || host.segment == segment && self.segment(segment).plan.private_vlan.is_on())
-            && !host.lladdr.same_port(asker)
-            && self.is_ours_to_answer(segment, key.address)
+/// Whether a host may be spoken for on a segment, to this station, wherever routes lead. On a private VLAN
+/// the prober and the host may not hear each other whatever groups they are in, and an address is to be
+/// unique all the same.
+pub(super) fn may_defend(
+    world: &World,
+    host: &Host,
+    key: &Key,
+    segment: &Segment,
+    station: &LinkAddr,
+) -> Result<(), Silence> {
+    let hears_itself = if host.segment == segment.id {
+        !segment.plan.private_vlan.is_on()
+    } else {
+        world.topology.is_one_link(host.segment, segment.id)
+    };
+    if !host.is_live() {
+        Err(Silence::NotLive)
+    } else if hears_itself {
+        Err(Silence::SameLink)
+    } else if host.lladdr.same_port(station) {
+        Err(Silence::Itself)
+    } else {
+        may_speak(&world.topology, segment, key.address)
     }
+}
 
-    /// Whether what we would be sent for the host would reach it.
-    pub(super) fn leads_there(&self, host: &Host, address: Ipv4Addr) -> bool {
-        match host.route {
-            RouteState::Written => true,
-            RouteState::Conflict => {
-                let interface = self.segment(host.segment).index();
-                self.foreign_to(address).is_some_and(|foreign| Some(foreign.interface) == interface)
-            }
-            RouteState::None | RouteState::Refused => false,
+/// Whether packets that we are sent for the host would reach it.
+pub(super) fn is_reachable(world: &World, host: &Host, address: Address) -> bool {
+    match host.installed.route() {
+        RouteState::Written | RouteState::Doubtful => true,
+        RouteState::Conflict => {
+            let interface = world.topology.segment(host.segment).index();
+            world.kernel.foreign.in_use(address).is_some_and(|foreign| Some(foreign.interface) == interface)
         }
+        RouteState::None | RouteState::Refused => false,
     }
+}
 
-    /// Where a target that somebody on `segment` asks for may be found: on the other links of the domain, and
-    /// on a private VLAN on the same one. An asker of 0.0.0.0 makes sure that nobody has the address.
-    pub(super) fn places_to_search(
-        &self,
-        segment: SegmentId,
-        asker: Ipv4Addr,
-        target: Ipv4Addr,
-    ) -> Vec<SegmentId> {
-        let private = &self.segment(segment).plan.private_vlan;
-        let here = private.is_on() && (asker.is_unspecified() || private.joins(asker, target));
-        let others = self.others(segment).filter(|other| !self.is_one_link(*other, segment));
-        let places = others.chain(here.then_some(segment));
-        places.filter(|place| self.may_search(*place, target, asker.is_unspecified())).collect()
-    }
+/// Where a target that somebody on the segment asks for may be found: on the other links of the domain, and
+/// on a private VLAN on the same one. A requester of 0.0.0.0 makes sure that nobody has the address.
+pub(super) fn places_to_search(
+    topology: &Topology,
+    segment: &Segment,
+    requester: Address,
+    target: Address,
+) -> Vec<SegmentId> {
+    let is_prober = requester.is_unspecified();
+    let private = &segment.plan.private_vlan;
+    let is_here = private.is_on() && (is_prober || private.joins(requester, target));
+    let others = topology.others(segment.id).filter(|other| !topology.is_one_link(other.id, segment.id));
+    let places = others.chain(is_here.then_some(segment));
+    places.filter(|place| may_search(place, target, is_prober)).map(|place| place.id).collect()
+}
 
-    /// Whether the target may be searched for there. A question without a sender address would look like an
-    /// address probe to a host that is itself probing (RFC 5227), so none is asked on behalf of a prober.
-    fn may_search(&self, segment: SegmentId, target: Ipv4Addr, for_prober: bool) -> bool {
-        let segment = self.segment(segment);
-        segment.is_up() && segment.may_hold(target) && (segment.source.is_some() || !for_prober)
-    }
+/// Whether the target may be searched for there. A request without a sender address would look like an address
+/// probe to a host that is itself probing (RFC 5227), so none is sent on behalf of a prober.
+fn may_search(segment: &Segment, target: Address, is_for_prober: bool) -> bool {
+    segment.is_up() && segment.may_hold(target) && (segment.source.is_some() || !is_for_prober)
+}
 
-    /// Whether a target of which no host is known may be answered for by its route. Link-local addresses are
-    /// among them, as they are for the kernel.
-    pub(super) fn may_follow_route(&self, segment: SegmentId, target: Ipv4Addr) -> bool {
-        let it = self.segment(segment);
-        let first = target.octets()[0];
-        it.plan.answer == Answer::Routed
-            && first != 0
-            && first < 224
-            && !target.is_loopback()
-            && !it.is_edge(target)
-    }
+/// Whether a target of which no host is known may be answered for by its route. Link-local addresses are among
+/// them, as they are for the kernel.
+pub(super) fn may_follow_route(segment: &Segment, target: Address) -> bool {
+    let first = target.octets()[0];
+    segment.plan.answer == AnswerMode::Routed
+        && first != 0
+        && first < 224
+        && !target.is_loopback()
+        && !segment.is_edge(target)
 }

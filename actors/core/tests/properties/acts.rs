@@ -3,12 +3,12 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use arpherd_core::fact::{Link, RouteSeen};
+use arpherd_core::fact::{KernelRoute, Link};
 use arpherd_core::{Fact, LinkAddr, SegmentId};
 
 use crate::facts::{METRIC, PROTOCOL, own_lladdr};
 use crate::stations::{Act, Station, ip, mac, request};
-use crate::world::{World, fine};
+use crate::world::{World, fine, swapped};
 
 impl World {
     pub(crate) fn act(&mut self, act: Act) {
@@ -38,6 +38,11 @@ impl World {
         self.pass(Duration::ZERO);
     }
 
+    /// The route as it is told, with its segment.
+    fn placed(&self, route: KernelRoute) -> KernelRoute {
+        KernelRoute { segment: self.kernel.segment_of(&route), ..route }
+    }
+
     /// What others do to the gateway.
     fn meddle(&mut self, act: Act) {
         match act {
@@ -53,6 +58,15 @@ impl World {
                     Some(Link { index: 90 + u32::from(segment.0), lladdr, ..fine(segment) }),
                 );
             }
+            Act::Swapped(segment) => {
+                self.swap_link(segment, swapped(segment));
+            }
+            Act::SwappedBack(segment) => {
+                let is_other = |link: &Link| link.index != fine(segment).index;
+                if self.kernel.links[segment.index()].as_ref().is_some_and(is_other) {
+                    self.swap_link(segment, fine(segment));
+                }
+            }
             Act::Up(segment) => self.set_link(segment, Some(fine(segment))),
             Act::AddressLost => self.with_link(SegmentId(0), |link| link.addresses.clear()),
             Act::AddressBack => self.with_link(SegmentId(0), |link| {
@@ -61,28 +75,28 @@ impl World {
             Act::Foreign { last, our_metric } => {
                 let route = foreign(last, our_metric);
                 if self.kernel.add(route) {
-                    self.hear_of(Fact::RouteAppeared(route));
+                    self.hear_of(Fact::RouteAppeared(self.placed(route)));
                 }
             }
             Act::ForeignGone(last) => {
-                let is_theirs = |it: &RouteSeen| it.address == ip(last) && it.protocol != PROTOCOL;
+                let is_theirs = |it: &KernelRoute| it.address == ip(last) && it.protocol != PROTOCOL;
                 if let Some(route) = self.kernel.take(is_theirs) {
-                    self.hear_of(Fact::RouteVanished(route));
+                    self.hear_of(Fact::RouteVanished(self.placed(route)));
                 }
             }
             Act::Vandal(last) => {
-                let is_ours = |it: &RouteSeen| it.address == ip(last) && it.protocol == PROTOCOL;
+                let is_ours = |it: &KernelRoute| it.address == ip(last) && it.protocol == PROTOCOL;
                 if let Some(route) = self.kernel.take(is_ours) {
-                    self.hear_of(Fact::RouteVanished(route));
+                    self.hear_of(Fact::RouteVanished(self.placed(route)));
                 }
             }
             Act::Impostor { last, segment } => {
                 let Some(link) = self.kernel.links[segment.index()].clone().filter(|link| link.up) else {
                     return;
                 };
-                let route = impostor(last, segment, &link);
+                let route = impostor(last, &link);
                 if self.kernel.add(route) {
-                    self.hear_of(Fact::RouteAppeared(route));
+                    self.hear_of(Fact::RouteAppeared(self.placed(route)));
                 }
             }
             Act::Failing(writes) => self.kernel.failing = writes,
@@ -92,8 +106,8 @@ impl World {
     }
 }
 
-fn foreign(last: u8, our_metric: bool) -> RouteSeen {
-    RouteSeen {
+fn foreign(last: u8, our_metric: bool) -> KernelRoute {
+    KernelRoute {
         address: ip(last),
         protocol: 4,
         metric: if our_metric { METRIC } else { 20 },
@@ -105,7 +119,7 @@ fn foreign(last: u8, our_metric: bool) -> RouteSeen {
 }
 
 /// A route in our name that is none of this run's.
-pub(crate) fn impostor(last: u8, segment: SegmentId, link: &Link) -> RouteSeen {
-    let (interface, segment) = (link.index, Some(segment));
-    RouteSeen { protocol: PROTOCOL, metric: METRIC, interface, segment, ..foreign(last, true) }
+pub(crate) fn impostor(last: u8, link: &Link) -> KernelRoute {
+    let interface = link.index;
+    KernelRoute { protocol: PROTOCOL, metric: METRIC, interface, ..foreign(last, true) }
 }

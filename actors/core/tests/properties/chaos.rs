@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arpherd_core::fact::Link;
 use arpherd_core::order::Purpose;
-use arpherd_core::plan::{Answer, Plan};
+use arpherd_core::plan::{AnswerMode, Plan};
 use arpherd_core::{Fact, Ledger, Order, SegmentId, Time};
 use proptest::prelude::*;
 
@@ -62,6 +62,7 @@ impl Run {
                 if let Some(noted) = self.links.get_mut(segment.index()) {
                     noted.clone_from(link);
                 }
+                self.places.note_link(*segment, link.as_ref());
             }
             Fact::Heard { segment, heard } => {
                 self.places.note_sender(self.now, *segment, heard.arp.sender);
@@ -84,7 +85,7 @@ impl Run {
             assert_eq!(frame.arp.sender_lladdr, link.lladdr, "we speak with the address of today");
             let speaks_for_a_host = matches!(purpose, Purpose::Answer | Purpose::Announce);
             if speaks_for_a_host {
-                assert_ne!(self.plan.segments[segment.index()].answer, Answer::Off);
+                assert_ne!(self.plan.segments[segment.index()].answer, AnswerMode::Off);
                 assert!(!self.own.contains(&frame.arp.sender), "the kernel speaks for us");
             }
         }
@@ -173,13 +174,12 @@ proptest! {
         let names_a_stranger = |fact: &Fact| match fact {
             Fact::Heard { segment, .. }
             | Fact::LinkChanged { segment, .. }
-            | Fact::RadioSeen { segment, .. }
+            | Fact::WifiRoleChanged { segment, .. }
             | Fact::StationJoined { segment, .. }
             | Fact::StationLeft { segment, .. }
             | Fact::StationsRead { segment, .. }
             | Fact::Associated { segment }
-            | Fact::Disassociated { segment }
-            | Fact::RouteRefused { segment, .. } => segment.index() >= 5,
+            | Fact::Disassociated { segment } => segment.index() >= 5,
             _ => false,
         };
         let (pauses, facts): (Vec<Duration>, Vec<Fact>) = in_order(facts).into_iter().unzip();

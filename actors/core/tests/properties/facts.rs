@@ -1,14 +1,16 @@
 //! A plan with some of everything, and arbitrary facts about it.
 
+use arpherd_core::Write;
+use arpherd_core::fact::PendingRequest;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_core::arp::{Arp, Heard, Mark, Operation};
-use arpherd_core::fact::{Link, RouteSeen, Unfit, WifiRole};
+use arpherd_core::fact::{Ineligible, KernelRoute, Link, WifiRole};
 use arpherd_core::plan::{
-    Answer, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan, RoutePlan,
-    SegmentPlan, SweepPlan,
+    AnswerMode, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan,
+    RoutePlan, SegmentPlan, SweepPlan,
 };
 use arpherd_core::{Fact, LinkAddr, SegmentId};
 use ipnetwork::Ipv4Network;
@@ -29,7 +31,7 @@ pub(crate) fn segment(name: &str, domain: u16, prefix: &str) -> SegmentPlan {
         kind: None,
         source: None,
         prefixes: vec![net(prefix)],
-        answer: Answer::Live,
+        answer: AnswerMode::Live,
         kernel: KernelProxy::ProxyArp,
         private_vlan: PrivateVlan::Off,
         publish: Vec::new(),
@@ -61,7 +63,7 @@ pub(crate) fn plan() -> Plan {
     segments[1].kind = Some(LinkKind::Wifi);
     segments[1].limits = Limits { hosts: 4, hosts_per_lladdr: 2, new_per_second: 2 };
     segments[2].expiry.interval = Duration::ZERO;
-    segments[3].answer = Answer::Off;
+    segments[3].answer = AnswerMode::Off;
     segments[4].expiry.quiet = Duration::ZERO;
     segments[4].sweep = None;
     Plan {
@@ -139,16 +141,17 @@ fn any_link() -> impl Strategy<Value = Link> {
         let network = |(ip, prefix)| Ipv4Network::new(ip, prefix).expect("a length up to 32");
         networks.into_iter().map(network).collect()
     });
-    let unfit = proptest::option::weighted(0.1, prop_oneof![Just(Unfit::Port), Just(Unfit::NoArp)]);
-    (1_u32..9, 0_u8..5, proptest::bool::weighted(0.7), proptest::bool::weighted(0.7), networks, unfit)
-        .prop_map(|(index, label, up, carrier, addresses, unfit)| Link {
+    let ineligible =
+        proptest::option::weighted(0.1, prop_oneof![Just(Ineligible::Port), Just(Ineligible::NoArp)]);
+    (1_u32..9, 0_u8..5, proptest::bool::weighted(0.7), proptest::bool::weighted(0.7), networks, ineligible)
+        .prop_map(|(index, label, up, carrier, addresses, ineligible)| Link {
             index,
             kind: LinkKind::Ethernet,
             lladdr: own_lladdr(label),
             up,
             carrier,
             addresses,
-            unfit,
+            ineligible,
         })
 }
 
@@ -162,7 +165,7 @@ pub(crate) fn good_link(segment: SegmentId) -> Link {
         up: true,
         carrier: true,
         addresses: Vec::new(),
-        unfit: None,
+        ineligible: None,
     }
 }
 
@@ -171,12 +174,12 @@ pub(crate) fn own_addresses() -> Vec<Ipv4Addr> {
     vec![Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 1, 1)]
 }
 
-fn any_route() -> impl Strategy<Value = RouteSeen> {
+fn any_route() -> impl Strategy<Value = KernelRoute> {
     let protocol = prop_oneof![3 => Just(PROTOCOL), 1 => Just(4)];
     let metric = prop_oneof![3 => Just(METRIC), 1 => Just(0)];
     let segment = proptest::option::weighted(0.8, any_segment());
     (any_address(), protocol, metric, 1_u32..9, segment, proptest::option::of(any_address()), any_lladdr())
-        .prop_map(|(address, protocol, metric, interface, segment, source, lladdr)| RouteSeen {
+        .prop_map(|(address, protocol, metric, interface, segment, source, lladdr)| KernelRoute {
             address,
             protocol,
             metric,
@@ -190,11 +193,8 @@ fn any_route() -> impl Strategy<Value = RouteSeen> {
 fn any_route_found() -> impl Strategy<Value = Fact> {
     let interface = proptest::option::weighted(0.7, 1_u32..9);
     (any_segment(), any_address(), any_lladdr(), any_address(), interface).prop_map(
-        |(segment, asker, asker_lladdr, target, interface)| Fact::RouteFound {
-            segment,
-            asker,
-            asker_lladdr,
-            target,
+        |(segment, requester, lladdr, target, interface)| Fact::RouteLookedUp {
+            request: PendingRequest { segment, requester, lladdr, target },
             interface,
         },
     )
@@ -210,7 +210,7 @@ fn any_air() -> impl Strategy<Value = Fact> {
     let stations =
         proptest::collection::vec((any_lladdr(), (0_u64..400).prop_map(Duration::from_secs)), 0..6);
     prop_oneof![
-        2 => (any_segment(), role).prop_map(|(segment, role)| Fact::RadioSeen { segment, role }),
+        2 => (any_segment(), role).prop_map(|(segment, role)| Fact::WifiRoleChanged { segment, role }),
         3 => (any_segment(), any_lladdr()).prop_map(|(segment, lladdr)| Fact::StationJoined { segment, lladdr }),
         2 => (any_segment(), any_lladdr()).prop_map(|(segment, lladdr)| Fact::StationLeft { segment, lladdr }),
         3 => (any_segment(), stations).prop_map(|(segment, stations)| Fact::StationsRead { segment, stations }),
@@ -234,8 +234,9 @@ pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
             2 => any_route().prop_map(Fact::RouteAppeared),
             2 => any_route().prop_map(Fact::RouteVanished),
             1 => Just(Fact::CoverVanished { prefix: net("10.0.0.0/28") }),
-            2 => (any_segment(), any_address(), errno).prop_map(|(segment, address, errno)| {
-                Fact::RouteRefused { segment, address, errno, reason: "no".to_owned() }
+            2 => (1_u32..9, any_address(), errno).prop_map(|(interface, address, errno)| {
+                let write = Write::PutRoute { interface, address, source: None, replace: false };
+                Fact::WriteRefused { write, errno, reason: "no".to_owned() }
             }),
             2 => any_route_found(),
         1 => proptest::collection::vec((any_segment(), any_address()), 0..6)

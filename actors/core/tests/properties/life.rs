@@ -3,18 +3,23 @@
 use std::time::Duration;
 
 use arpherd_core::SegmentId;
+use arpherd_core::fact::Link;
 use proptest::prelude::*;
 
 use crate::facts::{METRIC, PROTOCOL};
 use crate::stations::{Act, HOSTS, SEGMENTS, any_act, ip, mac, request};
-use crate::world::{World, fine, segments};
+use crate::world::{World, fine, segments, swapped};
 
 impl World {
     /// Everything is as it should be for two minutes and a half, and everybody speaks now and then.
     fn settle(&mut self) {
         self.kernel.failing = 0;
         for segment in segments() {
-            self.set_link(segment, Some(fine(segment)));
+            // The interface that has the name now keeps it.
+            let index = self.kernel.links[segment.index()].as_ref().map(|link| link.index);
+            let is_swapped = |index: &u32| *index == swapped(segment).index;
+            let index = index.filter(is_swapped).unwrap_or(fine(segment).index);
+            self.set_link(segment, Some(Link { index, ..fine(segment) }));
         }
         for _ in 0..30 {
             self.pass(Duration::from_secs(5));
@@ -27,8 +32,12 @@ impl World {
 
     fn check_routes(&self) {
         for address in HOSTS.map(ip) {
-            let ours: Vec<_> =
-                self.kernel.ours_to(address).iter().map(|it| (it.segment, it.source, it.metric)).collect();
+            let ours: Vec<_> = self
+                .kernel
+                .ours_to(address)
+                .iter()
+                .map(|it| (self.kernel.segment_of(it), it.source, it.metric))
+                .collect();
             let is_foreign =
                 self.kernel.routes.iter().any(|it| it.address == address && it.protocol != PROTOCOL);
             let wanted = self.stations.get(&address).filter(|_| !is_foreign);

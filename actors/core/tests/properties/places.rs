@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use arpherd_core::arp::Frame;
 use arpherd_core::event::DownReason;
+use arpherd_core::fact::Link;
 use arpherd_core::order::Purpose;
-use arpherd_core::plan::{Answer, DomainId, Plan, SegmentPlan};
-use arpherd_core::{Event, LinkAddr, Order, SegmentId, Time};
+use arpherd_core::plan::{AnswerMode, DomainId, Plan, SegmentPlan};
+use arpherd_core::{Event, LinkAddr, Order, SegmentId, Time, Write};
 
 type Key = (DomainId, Ipv4Addr);
 type Place = (SegmentId, LinkAddr);
@@ -26,7 +27,11 @@ pub(crate) struct Places {
     /// Segments that are one link.
     joints: BTreeSet<(SegmentId, SegmentId)>,
     /// Proxy entries of the kernel.
-    entries: BTreeSet<(SegmentId, Ipv4Addr)>,
+    entries: BTreeSet<(u32, Ipv4Addr)>,
+    /// Addresses to which a route of ours stands, as far as orders tell.
+    routed: BTreeSet<Ipv4Addr>,
+    /// The interface of each segment, or its last one.
+    interfaces: BTreeMap<SegmentId, u32>,
 }
 
 impl Places {
@@ -37,7 +42,27 @@ impl Places {
             heard: BTreeMap::new(),
             joints: BTreeSet::new(),
             entries: BTreeSet::new(),
+            interfaces: BTreeMap::new(),
+            routed: BTreeSet::new(),
         }
+    }
+
+    /// A segment's interface is this one from now on.
+    pub(crate) fn note_link(&mut self, segment: SegmentId, link: Option<&Link>) {
+        if let Some(link) = link.filter(|_| segment.index() < self.plan.segments.len()) {
+            self.interfaces.insert(segment, link.index);
+        }
+    }
+
+    /// The segments with this interface, of which chaos gives some to several.
+    fn segments_at(&self, interface: u32) -> impl Iterator<Item = SegmentId> + '_ {
+        self.interfaces.iter().filter(move |(_, index)| **index == interface).map(|(segment, _)| *segment)
+    }
+
+    fn domain_of(&self, address: Ipv4Addr) -> Option<DomainId> {
+        let holds = |prefixes: &[ipnetwork::Ipv4Network]| holds(prefixes, address);
+        let at = self.plan.domains.iter().position(|domain| holds(&domain.prefixes))?;
+        u16::try_from(at).ok().map(DomainId)
     }
 
     /// Somebody spoke.
@@ -66,7 +91,7 @@ impl Places {
         let joined_before = self.joints.clone();
         self.check_withdrawals(orders);
         for order in orders {
-            self.follow_entries(order);
+            self.follow_writes(order);
             if let Some((key, place)) = self.learn(now, order) {
                 during.push((key, place));
             }
@@ -97,7 +122,7 @@ impl Places {
         assert!(!holds(&it.never, address), "an answer on {segment:?} for {address}, which is never to be");
         assert_eq!(frame.to, Some(asker), "an answer goes to the asker alone");
         let is_defence = asker_ip.is_unspecified();
-        if !is_defence && (holds(&it.publish, address) || it.answer == Answer::Routed) {
+        if !is_defence && (holds(&it.publish, address) || it.answer == AnswerMode::Routed) {
             return;
         }
         let is_right = |(at, lladdr): &Place| {
@@ -120,21 +145,22 @@ impl Places {
 
     /// Whoever is given up loses the route in the same breath.
     fn check_withdrawals(&self, orders: &[Order]) {
-        let is_deleted = |segment: SegmentId, address: Ipv4Addr| {
-            let wanted = Order::DeleteRoute { segment, address };
-            orders.contains(&wanted)
+        let withdraws = |order: &Order, gone: Ipv4Addr| match order {
+            Order::Write(Write::DeleteRoute { address, .. }) => *address == gone,
+            // A static host is back at once, on another interface.
+            Order::Write(Write::PutRoute { address, replace, .. }) => *address == gone && *replace,
+            _ => false,
         };
+        let is_deleted =
+            |address| !self.routed.contains(&address) || orders.iter().any(|order| withdraws(order, address));
         for order in orders {
             match order {
-                Order::Tell(Event::HostGone { address, segment, .. }) => {
-                    assert!(is_deleted(*segment, *address), "{address} is gone and its route is not");
+                Order::Emit(Event::HostGone { address, .. }) => {
+                    assert!(is_deleted(*address), "{address} is gone and its route is not");
                 }
-                Order::Tell(Event::SegmentDown { segment, reason }) if *reason != DownReason::NoCarrier => {
+                Order::Emit(Event::SegmentDown { segment, reason }) if *reason != DownReason::NoCarrier => {
                     for ((_, address), (at, _)) in &self.hosts {
-                        assert!(
-                            at != segment || is_deleted(*at, *address),
-                            "{address} went with {segment:?}"
-                        );
+                        assert!(at != segment || is_deleted(*address), "{address} went with {segment:?}");
                     }
                 }
                 _ => {}
@@ -142,17 +168,30 @@ impl Places {
         }
     }
 
-    fn follow_entries(&mut self, order: &Order) {
+    fn follow_writes(&mut self, order: &Order) {
         match *order {
-            Order::PutProxy { segment, address } => {
-                let it = self.segment(segment);
-                assert!(it.answer == Answer::Kernel && !holds(&it.never, address), "an entry for {address}");
-                self.entries.insert((segment, address));
+            Order::Write(Write::PutRoute { address, .. })
+            | Order::Emit(Event::RouteAdopted { address, .. }) => {
+                self.routed.insert(address);
             }
-            Order::DeleteProxy { segment, address } => {
-                self.entries.remove(&(segment, address));
+            Order::Write(Write::DeleteRoute { address, .. }) => {
+                self.routed.remove(&address);
             }
-            Order::Tell(Event::SegmentDown { segment, .. }) => self.entries.retain(|(at, _)| *at != segment),
+            Order::Write(Write::PutProxy { interface, address }) => {
+                let may_stand = |segment: SegmentId| {
+                    let it = self.segment(segment);
+                    it.answer == AnswerMode::Kernel && !holds(&it.never, address)
+                };
+                assert!(self.segments_at(interface).any(may_stand), "an entry for {address}");
+                self.entries.insert((interface, address));
+            }
+            Order::Write(Write::DeleteProxy { interface, address }) => {
+                self.entries.remove(&(interface, address));
+            }
+            Order::Emit(Event::SegmentDown { segment, .. }) => {
+                let interface = self.interfaces.get(&segment).copied();
+                self.entries.retain(|(at, _)| Some(*at) != interface);
+            }
             _ => {}
         }
     }
@@ -167,8 +206,12 @@ impl Places {
 
     fn learn(&mut self, now: Time, order: &Order) -> Option<(Key, Place)> {
         let (address, place) = match *order {
-            Order::PutNeighbour { segment, address, lladdr } => (address, (segment, lladdr)),
-            Order::Tell(ref event) => self.learn_of(now, event)?,
+            // A host that is where it was, at another link-layer address.
+            Order::Write(Write::PutNeighbour { interface, address, lladdr }) => {
+                let known = self.hosts.get(&(self.domain_of(address)?, address))?.0;
+                (address, (self.segments_at(interface).find(|segment| *segment == known)?, lladdr))
+            }
+            Order::Emit(ref event) => self.learn_of(now, event)?,
             _ => return None,
         };
         let key = (self.domain(place.0), address);
@@ -194,11 +237,11 @@ impl Places {
                 }
                 None
             }
-            Event::SegmentsJoined { segment, other } => {
+            Event::SegmentsBridged { segment, other } => {
                 self.joints.insert((segment.min(other), segment.max(other)));
                 None
             }
-            Event::SegmentsParted { segment, other } => {
+            Event::SegmentsSeparated { segment, other } => {
                 self.joints.remove(&(segment.min(other), segment.max(other)));
                 None
             }

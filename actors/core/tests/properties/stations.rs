@@ -64,6 +64,9 @@ pub(crate) enum Act {
     NoCarrier(SegmentId),
     Absent(SegmentId),
     Recreated(SegmentId),
+    /// Another interface takes the name of the segment's, which lives on under another; and back.
+    Swapped(SegmentId),
+    SwappedBack(SegmentId),
     Up(SegmentId),
     /// The gateway's address goes and comes.
     AddressLost,
@@ -107,6 +110,8 @@ pub(crate) fn any_act() -> impl Strategy<Value = Act> {
         1 => segment().prop_map(Act::NoCarrier),
         1 => segment().prop_map(Act::Absent),
         1 => segment().prop_map(Act::Recreated),
+        1 => segment().prop_map(Act::Swapped),
+        1 => segment().prop_map(Act::SwappedBack),
         4 => segment().prop_map(Act::Up),
         1 => Just(Act::AddressLost),
         2 => Just(Act::AddressBack),

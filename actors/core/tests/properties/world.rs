@@ -39,6 +39,11 @@ pub(crate) fn fine(segment: SegmentId) -> Link {
     Link { addresses: addresses.into_iter().collect(), ..good_link(segment) }
 }
 
+/// Another interface in its place.
+pub(crate) fn swapped(segment: SegmentId) -> Link {
+    Link { index: 80 + u32::from(segment.0), ..fine(segment) }
+}
+
 pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) kernel: Kernel,
@@ -65,7 +70,7 @@ impl World {
             answers: Vec::new(),
         };
         for (last, segment) in leftovers {
-            world.kernel.add(impostor(*last, *segment, &fine(*segment)));
+            world.kernel.add(impostor(*last, &fine(*segment)));
         }
         world.tell(Fact::AddressesChanged { addresses: world.kernel.own() });
         world.tell(Fact::TableRead { routes: world.kernel.table() });
@@ -79,8 +84,12 @@ impl World {
     fn tell(&mut self, fact: Fact) {
         let mut facts = VecDeque::from([fact]);
         while let Some(fact) = facts.pop_front() {
-            if let Fact::Heard { segment, heard } = &fact {
-                self.places.note_sender(self.now, *segment, heard.arp.sender);
+            match &fact {
+                Fact::Heard { segment, heard } => {
+                    self.places.note_sender(self.now, *segment, heard.arp.sender);
+                }
+                Fact::LinkChanged { segment, link } => self.places.note_link(*segment, link.as_ref()),
+                _ => {}
             }
             let mut orders = Vec::new();
             self.ledger.step(self.now, fact, &mut orders);
@@ -104,17 +113,10 @@ impl World {
     /// Carries an order out on the kernel's tables; its refusal comes back at once, as in the daemon.
     fn write(&mut self, order: &Order) -> Option<Fact> {
         match *order {
-            Order::PutRoute { segment, address, source, replace } => {
-                let refused = self.kernel.put(segment, address, source, replace).err()?;
-                let reason = String::new();
-                return Some(Fact::RouteRefused { segment, address, errno: refused, reason });
+            Order::Write(write) => {
+                let errno = self.kernel.write(&write).err()?;
+                return Some(Fact::WriteRefused { write, errno, reason: String::new() });
             }
-            Order::DeleteRoute { segment, address } => self.kernel.delete(segment, address),
-            Order::DeleteStray(seen) => self.kernel.delete_stray(&seen),
-            Order::PutNeighbour { segment, address, lladdr } => {
-                self.kernel.put_neighbour(segment, address, lladdr);
-            }
-            Order::DeleteNeighbour { segment, address } => self.kernel.delete_neighbour(segment, address),
             Order::ReadTable => self.hear_of(Fact::TableRead { routes: self.kernel.table() }),
             _ => {}
         }
@@ -129,7 +131,7 @@ impl World {
         }
         let route = self.kernel.lookup(frame.arp.sender);
         assert!(
-            route.is_some_and(|route| route.segment != Some(segment)),
+            route.is_some_and(|route| self.kernel.segment_of(route) != Some(segment)),
             "answered for {} on {segment:?} with the route {route:?}",
             frame.arp.sender
         );
@@ -168,6 +170,17 @@ impl World {
 
     pub(crate) fn set_link(&mut self, segment: SegmentId, link: Option<Link>) {
         self.kernel.set_link(segment, link.as_ref());
+        self.hear_of_link(segment, link);
+    }
+
+    /// Another interface has the name of the segment's from now on, and the news that the segment had none in
+    /// between was lost. The old interface lives on under another name.
+    pub(crate) fn swap_link(&mut self, segment: SegmentId, link: Link) {
+        self.kernel.swap_link(segment, link.clone());
+        self.hear_of_link(segment, Some(link));
+    }
+
+    fn hear_of_link(&mut self, segment: SegmentId, link: Option<Link>) {
         self.hear_of(Fact::LinkChanged { segment, link });
         self.hear_of(Fact::AddressesChanged { addresses: self.kernel.own() });
     }

@@ -1,7 +1,9 @@
 //! Addresses of this machine come and go.
 
+use super::bench::interface;
 use super::bench::{A, B, Bench, SECOND, host, ip, link, mac, net, plan};
 use super::log::{Log, delete, put};
+use crate::Write;
 use crate::event::DownReason;
 use crate::fact::Link;
 use crate::order::{Order, Purpose};
@@ -12,7 +14,7 @@ fn addresses(bench: &mut Bench, last: &[u8]) -> Log {
 }
 
 fn put_with(source: Option<u8>, replace: bool) -> Order {
-    Order::PutRoute { segment: A, address: ip(9), source: source.map(ip), replace }
+    Order::Write(Write::PutRoute { interface: interface(A), address: ip(9), source: source.map(ip), replace })
 }
 
 #[test]

@@ -4,12 +4,12 @@ use super::bench::{
     A, B, Bench, METRIC, PROTOCOL, SECOND, foreign_route, host, ip, link, mac, net, our_route, plan,
 };
 use super::log::{Log, delete, put_neighbour, replace};
-use crate::fact::{Link, RouteSeen};
+use crate::Write;
+use crate::fact::{KernelRoute, Link};
 use crate::order::Order;
-use crate::plan::DomainId;
 use crate::{Event, Fact, LinkAddr};
 
-fn started_with(routes: &[RouteSeen]) -> (Bench, Log) {
+fn started_with(routes: &[KernelRoute]) -> (Bench, Log) {
     let mut bench = Bench::new();
     let log = bench.tell(Fact::TableRead { routes: routes.to_vec() });
     (bench, log)
@@ -39,7 +39,7 @@ fn a_route_of_an_earlier_run_whose_host_is_silent_is_withdrawn() {
 
 #[test]
 fn a_route_whose_neighbour_entry_is_lost_is_asked_for_by_broadcast() {
-    let silent = RouteSeen { lladdr: LinkAddr::UNKNOWN, ..our_route(A, 9) };
+    let silent = KernelRoute { lladdr: LinkAddr::UNKNOWN, ..our_route(A, 9) };
     let (mut bench, log) = started_with(&[silent]);
     assert_eq!(log.questions(), [(A, ip(9), None)]);
     let log = bench.hears(A, host(9).replies());
@@ -56,7 +56,7 @@ fn a_route_of_an_earlier_run_whose_host_has_moved_meanwhile_follows_it() {
 
 #[test]
 fn many_routes_of_an_earlier_run_are_verified_at_a_pace() {
-    let routes: Vec<RouteSeen> = (10..250).map(|last| our_route(A, last)).collect();
+    let routes: Vec<KernelRoute> = (10..250).map(|last| our_route(A, last)).collect();
     let (mut bench, log) = started_with(&routes);
     assert_eq!(log.events().len(), 240);
     assert!(log.questions().len() <= 60, "{} at once", log.questions().len());
@@ -65,7 +65,7 @@ fn many_routes_of_an_earlier_run_are_verified_at_a_pace() {
 
 #[test]
 fn a_preferred_source_of_an_earlier_run_is_replaced() {
-    let old = RouteSeen { source: Some(ip(2)), ..our_route(A, 9) };
+    let old = KernelRoute { source: Some(ip(2)), ..our_route(A, 9) };
     assert_eq!(started_with(&[old]).1.routes(), [replace(A, 9)]);
 }
 
@@ -74,15 +74,15 @@ fn leftovers_that_lead_nowhere_we_serve_are_deleted() {
     let mut plan = plan(2);
     plan.segments[0].prefixes = vec![net("10.0.0.64/28")];
     for stray in [
-        RouteSeen { metric: METRIC + 1, ..our_route(B, 9) },
-        RouteSeen { address: [10, 7, 0, 9].into(), ..our_route(B, 9) },
+        KernelRoute { metric: METRIC + 1, ..our_route(B, 9) },
+        KernelRoute { address: [10, 7, 0, 9].into(), ..our_route(B, 9) },
         our_route(A, 9),
         our_route(B, 1),
         our_route(B, 255),
     ] {
         let mut bench = Bench::with(plan.clone());
         let log = bench.tell(Fact::TableRead { routes: vec![stray] });
-        assert_eq!(log.routes(), [Order::DeleteStray(stray)]);
+        assert_eq!(log.routes(), [Order::Write(Write::DeleteStray(stray))]);
         assert!(log.events().is_empty());
     }
 }
@@ -91,27 +91,27 @@ fn leftovers_that_lead_nowhere_we_serve_are_deleted() {
 fn a_leftover_of_another_metric_does_not_stand_in_for_the_route_of_a_known_host() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
-    let stray = RouteSeen { metric: METRIC + 1, ..our_route(A, 9) };
+    let stray = KernelRoute { metric: METRIC + 1, ..our_route(A, 9) };
     let log = bench.tell(Fact::TableRead { routes: vec![stray] });
-    assert_eq!(log.routes(), [Order::DeleteStray(stray), replace(A, 9)]);
+    assert_eq!(log.routes(), [Order::Write(Write::DeleteStray(stray)), replace(A, 9)]);
 }
 
 #[test]
 fn a_leftover_beside_somebody_elses_route_is_deleted() {
     let (_, log) = started_with(&[our_route(A, 9), foreign_route(9)]);
-    assert_eq!(log.routes(), [Order::DeleteStray(our_route(A, 9))]);
+    assert_eq!(log.routes(), [Order::Write(Write::DeleteStray(our_route(A, 9)))]);
 }
 
 #[test]
 fn of_two_leftovers_for_one_address_one_is_kept() {
     let (_, log) = started_with(&[our_route(A, 9), our_route(B, 9)]);
     assert_eq!(log.events(), [adopted(9)]);
-    assert_eq!(log.routes(), [Order::DeleteStray(our_route(B, 9))]);
+    assert_eq!(log.routes(), [Order::Write(Write::DeleteStray(our_route(B, 9)))]);
 }
 
 #[test]
 fn our_mark_on_an_interface_that_is_none_of_ours_is_left_alone() {
-    let others = RouteSeen { segment: None, interface: 99, ..our_route(A, 9) };
+    let others = KernelRoute { segment: None, interface: 99, ..our_route(A, 9) };
     assert_eq!(others.protocol, PROTOCOL);
     let (_, log) = started_with(&[others]);
     assert!(log.routes().is_empty() && log.events().is_empty());
@@ -157,7 +157,10 @@ fn what_was_lost_unseen_is_put_back_after_a_full_read() {
         bench.knows(A, host(last));
     }
     let log = bench.tell(Fact::TableRead { routes: vec![our_route(A, 10), our_route(B, 11)] });
-    assert_eq!(log.routes(), [Order::DeleteStray(our_route(B, 11)), replace(A, 9), replace(A, 11)]);
+    assert_eq!(
+        log.routes(),
+        [Order::Write(Write::DeleteStray(our_route(B, 11))), replace(A, 9), replace(A, 11)]
+    );
     let healed = |last| Event::RouteHealed { address: ip(last), segment: A };
     assert_eq!(log.events(), [healed(9), healed(11)]);
 }
@@ -171,9 +174,9 @@ fn a_full_read_tells_of_foreign_routes_that_came_and_went_unseen() {
     let log = bench.tell(Fact::TableRead { routes: vec![our_route(A, 9), foreign_route(9)] });
     assert!(log.routes().contains(&delete(A, 9)), "{log:?}");
     assert!(
-        log.routes()
-            .iter()
-            .any(|order| matches!(order, Order::PutRoute { address, .. } if *address == ip(10)))
+        log.routes().iter().any(
+            |order| matches!(order, Order::Write(Write::PutRoute { address, .. }) if *address == ip(10))
+        )
     );
 }
 
@@ -198,8 +201,8 @@ fn a_route_in_our_name_that_nobody_here_wrote_is_checked_like_a_leftover() {
 fn addresses_nobody_has_do_not_follow_a_default_route() {
     let mut bench = Bench::cold(plan(2));
     bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
-    let (domain, prefix) = (DomainId(0), net("10.0.0.0/24"));
-    let cover = Order::PutCover { domain, prefix };
+    let prefix = net("10.0.0.0/24");
+    let cover = Order::Write(Write::PutCover { prefix });
     assert!(bench.up(A).orders().contains(&cover));
     assert!(!bench.up(B).orders().contains(&cover), "once");
     assert_eq!(bench.tell(Fact::CoverVanished { prefix }).orders(), std::slice::from_ref(&cover));

@@ -1,12 +1,15 @@
 //! Who is answered for, on which segment, to whom.
 
+use super::log::put;
+use super::log::refused;
+use crate::Write;
 use std::net::Ipv4Addr;
 
 use super::bench::{A, B, Bench, C, Host, SECOND, foreign_route, host, interface, ip, mac, own_mac, plan};
 use crate::arp::{Arp, Frame, Heard, Operation};
-use crate::fact::{Fact, RouteSeen};
+use crate::fact::{Fact, KernelRoute};
 use crate::order::{Order, Purpose};
-use crate::plan::Answer;
+use crate::plan::AnswerMode;
 
 #[test]
 fn a_host_on_another_segment_is_answered_for_at_once_with_our_own_address_there() {
@@ -104,7 +107,7 @@ fn replies_are_not_answered() {
 #[test]
 fn where_answering_is_off_hosts_are_learned_and_answered_for_elsewhere() {
     let mut plan = plan(2);
-    plan.segments[1].answer = Answer::Off;
+    plan.segments[1].answer = AnswerMode::Off;
     let mut bench = Bench::with(plan);
     bench.knows(A, host(9));
     bench.knows(B, host(20));
@@ -134,7 +137,7 @@ fn a_host_that_somebody_elses_route_leads_away_from_is_not_answered_for() {
 #[test]
 fn a_host_that_somebody_elses_route_leads_to_is_answered_for() {
     let mut bench = Bench::new();
-    bench.tell(Fact::RouteAppeared(RouteSeen { interface: interface(A), ..foreign_route(9) }));
+    bench.tell(Fact::RouteAppeared(KernelRoute { interface: interface(A), ..foreign_route(9) }));
     bench.knows(A, host(9));
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers(), [(B, ip(9), mac(20))]);
 }
@@ -143,7 +146,7 @@ fn a_host_that_somebody_elses_route_leads_to_is_answered_for() {
 fn nobody_is_answered_while_the_kernel_refuses_the_route() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
-    bench.tell(Fact::RouteRefused { segment: A, address: ip(9), errno: 105, reason: String::new() });
+    bench.tell(refused(put(A, 9), 105));
     assert!(bench.hears(B, host(20).asks(ip(9))).answers().is_empty());
     assert!(bench.passes(SECOND).answers().is_empty(), "it is written again, and may be refused again");
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1);
@@ -154,7 +157,7 @@ fn a_route_is_ordered_before_anybody_is_told_where_its_host_is() {
     let mut bench = Bench::new();
     bench.hears(B, host(20).asks(ip(9)));
     let orders = bench.hears(A, host(9).replies()).orders();
-    let route = orders.iter().position(|order| matches!(order, Order::PutRoute { .. }));
+    let route = orders.iter().position(|order| matches!(order, Order::Write(Write::PutRoute { .. })));
     let answer = orders.iter().position(|order| matches!(order, Order::Transmit { .. }));
     assert!(route.expect("a route") < answer.expect("an answer"), "{orders:?}");
 }

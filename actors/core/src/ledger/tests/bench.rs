@@ -8,10 +8,10 @@ use ipnetwork::Ipv4Network;
 
 use super::log::Log;
 use crate::arp::{Arp, Heard, Mark, Operation};
-use crate::fact::{Fact, Link, RouteSeen};
+use crate::fact::{Fact, KernelRoute, Link};
 use crate::plan::{
-    Answer, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan, RoutePlan,
-    SegmentId, SegmentPlan, SweepPlan,
+    AnswerMode, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan,
+    RoutePlan, SegmentId, SegmentPlan, SweepPlan,
 };
 use crate::{Ledger, LinkAddr, Time};
 
@@ -119,7 +119,7 @@ pub(super) fn segment(name: char, prefixes: &[Ipv4Network]) -> SegmentPlan {
         kind: None,
         source: None,
         prefixes: prefixes.to_vec(),
-        answer: Answer::Live,
+        answer: AnswerMode::Live,
         kernel: KernelProxy::ProxyArp,
         private_vlan: PrivateVlan::Off,
         publish: Vec::new(),
@@ -141,7 +141,7 @@ pub(super) fn link(segment: SegmentId) -> Link {
         up: true,
         carrier: true,
         addresses: if segment == A { vec![net("10.0.0.1/24")] } else { Vec::new() },
-        unfit: None,
+        ineligible: None,
     }
 }
 
@@ -149,9 +149,14 @@ pub(super) fn interface(segment: SegmentId) -> u32 {
     10 + u32::from(segment.0)
 }
 
+/// The segment of one of the bench's interfaces.
+pub(super) fn segment_at(interface: u32) -> SegmentId {
+    SegmentId(u16::try_from(interface - 10).expect("an interface of the bench"))
+}
+
 /// A route of ours to `10.0.0.last` through the segment.
-pub(super) fn our_route(segment: SegmentId, last: u8) -> RouteSeen {
-    RouteSeen {
+pub(super) fn our_route(segment: SegmentId, last: u8) -> KernelRoute {
+    KernelRoute {
         address: ip(last),
         protocol: PROTOCOL,
         metric: METRIC,
@@ -163,8 +168,8 @@ pub(super) fn our_route(segment: SegmentId, last: u8) -> RouteSeen {
 }
 
 /// Somebody else's route to `10.0.0.last`, by an interface that is no segment's.
-pub(super) fn foreign_route(last: u8) -> RouteSeen {
-    RouteSeen {
+pub(super) fn foreign_route(last: u8) -> KernelRoute {
+    KernelRoute {
         protocol: FOREIGN,
         metric: 0,
         interface: 99,

@@ -1,9 +1,10 @@
 //! Two subnets in one daemon never mix.
 
+use crate::Write;
 use std::net::Ipv4Addr;
 
 use super::bench::{A, B, Bench, C, Host, PROTOCOL, SECOND, host, ip, mac, net, our_route, plan, segment};
-use crate::fact::RouteSeen;
+use crate::fact::KernelRoute;
 use crate::plan::{DomainId, DomainPlan, SegmentId};
 use crate::{Event, Fact};
 
@@ -72,7 +73,7 @@ fn announcements_stay_in_their_domain() {
 fn each_domain_has_its_own_cover_and_loses_it_alone() {
     let mut bench = two_domains();
     let log = bench.tell(Fact::CoverVanished { prefix: net("10.9.0.0/24") });
-    let cover = crate::Order::PutCover { domain: DomainId(1), prefix: net("10.9.0.0/24") };
+    let cover = crate::Order::Write(Write::PutCover { prefix: net("10.9.0.0/24") });
     assert_eq!(log.orders(), [cover]);
 }
 
@@ -95,7 +96,7 @@ fn the_same_address_in_two_domains_is_two_hosts() {
     let moved = bench.hears(D, host(9).with_mac(99).speaks());
     assert!(matches!(moved.events()[..], [Event::HostMoved { old_segment: C, segment: D, .. }]));
     assert!(bench.passes(SECOND).routes().is_empty());
-    let stray = RouteSeen { protocol: PROTOCOL, ..our_route(A, 9) };
+    let stray = KernelRoute { protocol: PROTOCOL, ..our_route(A, 9) };
     assert!(bench.tell(Fact::RouteAppeared(stray)).is_empty(), "it stands as it should");
 }
 
@@ -109,13 +110,13 @@ fn two_domains_on_one_interface_know_their_routes_apart() {
     plan.domains.push(DomainPlan { name: "lab".to_owned(), prefixes });
     let mut bench = Bench::with(plan);
     bench.knows(C, other(9));
-    let seen = RouteSeen { address: other(9).address, source: None, ..our_route(A, 9) };
+    let seen = KernelRoute { address: other(9).address, source: None, ..our_route(A, 9) };
     let log = bench.tell(Fact::TableRead { routes: vec![seen] });
     assert!(log.routes().is_empty() && log.events().is_empty(), "{log:?}");
     let address = other(9).address;
     let healed = Event::RouteHealed { address, segment: C };
     assert_eq!(bench.tell(Fact::RouteVanished(seen)).events(), [healed]);
-    let adopted = RouteSeen { address: other(10).address, ..our_route(A, 10) };
+    let adopted = KernelRoute { address: other(10).address, ..our_route(A, 10) };
     let log = bench.tell(Fact::RouteAppeared(adopted));
     assert_eq!(log.events(), [Event::RouteAdopted { address: other(10).address, segment: C }]);
 }

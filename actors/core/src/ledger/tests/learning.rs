@@ -1,5 +1,7 @@
 //! Who is learned from what.
 
+use super::bench::interface;
+use crate::Write;
 use std::net::Ipv4Addr;
 
 use super::bench::{A, B, Bench, C, Host, SECOND, host, ip, mac, net, own_mac, plan};
@@ -15,10 +17,10 @@ fn learned(log: &Log, segment: SegmentId, last: u8) {
     assert_eq!(
         log.orders(),
         [
+            Order::HostSeen { segment, address: ip(last) },
+            Order::Emit(found),
             put(segment, last),
             put_neighbour(segment, last, mac(last)),
-            Order::Found { segment, address: ip(last) },
-            Order::Tell(found),
         ]
     );
 }
@@ -137,10 +139,10 @@ fn edges_of_a_sub_subnet_are_no_hosts_on_any_segment() {
 fn who_claims_an_address_of_this_machine_is_reported_and_not_learned() {
     let mut bench = Bench::new();
     let claimed = Event::OwnAddressClaimed { address: ip(1), lladdr: mac(9), segment: B };
-    assert_eq!(bench.hears(B, host(1).with_mac(9).announces()).orders(), [Order::Tell(claimed.clone())]);
+    assert_eq!(bench.hears(B, host(1).with_mac(9).announces()).orders(), [Order::Emit(claimed.clone())]);
     assert!(bench.hears(B, host(1).with_mac(9).announces()).is_empty(), "told once");
     bench.passes(10 * SECOND);
-    assert_eq!(bench.hears(B, host(1).with_mac(9).asks(ip(20))).orders(), [Order::Tell(claimed)]);
+    assert_eq!(bench.hears(B, host(1).with_mac(9).asks(ip(20))).orders(), [Order::Emit(claimed)]);
 }
 
 #[test]
@@ -193,7 +195,7 @@ fn a_link_whose_frames_carry_no_source_teaches_all_the_same() {
 fn facts_about_a_segment_outside_the_plan_are_ignored() {
     let mut bench = Bench::new();
     let stranger = SegmentId(3);
-    let seen = crate::fact::RouteSeen { segment: Some(stranger), ..super::bench::our_route(A, 9) };
+    let seen = crate::fact::KernelRoute { segment: Some(stranger), ..super::bench::our_route(A, 9) };
     let address = Ipv4Addr::new(10, 0, 0, 9);
     for fact in [
         Fact::Heard { segment: stranger, heard: Heard { arp: host(9).speaks(), from: mac(9), mark: None } },
@@ -201,9 +203,16 @@ fn facts_about_a_segment_outside_the_plan_are_ignored() {
         Fact::RouteAppeared(seen),
         Fact::RouteVanished(seen),
         Fact::TableRead { routes: vec![seen] },
-        Fact::RouteRefused { segment: stranger, address, errno: 17, reason: String::new() },
+        Fact::WriteRefused {
+            write: Write::PutRoute { interface: interface(stranger), address, source: None, replace: false },
+            errno: 17,
+            reason: String::new(),
+        },
     ] {
         let orders = bench.tell(fact.clone()).orders();
-        assert!(orders.iter().all(|order| matches!(order, Order::PutCover { .. })), "{fact:?}: {orders:?}");
+        assert!(
+            orders.iter().all(|order| matches!(order, Order::Write(Write::PutCover { .. }))),
+            "{fact:?}: {orders:?}"
+        );
     }
 }

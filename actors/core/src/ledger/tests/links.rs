@@ -1,9 +1,11 @@
 //! Interfaces come, change and go.
 
 use super::bench::{A, B, Bench, C, SECOND, host, interface, ip, link, mac, ms, our_route, own_mac, plan};
+use super::log::delete_neighbour;
 use super::log::{Log, delete, put, replace};
+use crate::Write;
 use crate::event::DownReason;
-use crate::fact::{Link, Unfit};
+use crate::fact::{Ineligible, Link};
 use crate::order::{Order, Purpose};
 use crate::plan::LinkKind;
 use crate::{Event, Fact, LinkAddr, SegmentId};
@@ -81,10 +83,11 @@ fn an_interface_that_goes_takes_its_hosts_with_it_and_brings_them_back() {
 
 #[test]
 fn an_interface_that_becomes_a_port_or_loses_arp_serves_nobody_until_that_ends() {
-    for (unfit, reason) in [(Unfit::Port, DownReason::Port), (Unfit::NoArp, DownReason::NoArp)] {
+    for (ineligible, reason) in [(Ineligible::Port, DownReason::Port), (Ineligible::NoArp, DownReason::NoArp)]
+    {
         let mut bench = Bench::new();
         bench.knows(A, host(9));
-        let log = bench.links(A, Some(Link { unfit: Some(unfit), ..link(A) }));
+        let log = bench.links(A, Some(Link { ineligible: Some(ineligible), ..link(A) }));
         assert_eq!(log.events(), [down(reason)]);
         assert_eq!((log.routes(), swept(&log)), (vec![delete(A, 9)], vec![(A, false)]));
         assert!(bench.hears(A, host(9).replies()).is_empty());
@@ -155,8 +158,14 @@ fn a_recreated_interface_is_a_new_one() {
     assert_eq!(log.events(), [down(DownReason::Absent), up(own_mac(A))]);
     assert_eq!(swept(&log), [(A, false), (A, true)]);
     assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
-    assert_eq!(bench.ledger.interface(A), Some(77));
     assert_ne!(interface(A), 77);
+    // The old interface may only have lost its name: what stands there is taken away there.
+    assert_eq!(log.routes(), [delete(A, 9)]);
+    assert_eq!(log.neighbours(), [delete_neighbour(A, 9)]);
+    let again = bench.hears(A, host(9).replies());
+    let (address, source) = (ip(9), Some(ip(1)));
+    let route = Write::PutRoute { interface: 77, address, source, replace: false };
+    assert_eq!(again.routes(), [Order::Write(route)]);
 }
 
 #[test]

@@ -214,5 +214,5 @@ fn nothing_is_left_to_wake_for_when_nobody_is_known() {
     bench.hears(A, host(9).asks(ip(20)));
     let log = bench.passes(3600 * SECOND);
     assert_eq!(bench.ledger.deadline(), None);
-    assert_eq!(log.orders().iter().filter(|order| matches!(order, Order::Tell(_))).count(), 1);
+    assert_eq!(log.orders().iter().filter(|order| matches!(order, Order::Emit(_))).count(), 1);
 }

@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use super::bench::ip;
+use super::bench::{interface, ip, segment_at};
 use crate::order::{Order, Purpose};
-use crate::{Event, Frame, LinkAddr, SegmentId, Time};
+use crate::{Event, Fact, Frame, LinkAddr, SegmentId, Time, Write};
 
 /// Orders with the times they were given at.
 #[derive(Debug, Default)]
@@ -36,23 +36,31 @@ impl Log {
     /// Orders about host routes.
     pub(super) fn routes(&self) -> Vec<Order> {
         let is_route = |order: &Order| {
-            matches!(order, Order::PutRoute { .. } | Order::DeleteRoute { .. } | Order::DeleteStray(_))
+            matches!(
+                order,
+                Order::Write(Write::PutRoute { .. } | Write::DeleteRoute { .. } | Write::DeleteStray(_))
+            )
         };
         self.pick(|order| is_route(order).then(|| order.clone()))
     }
 
     /// Orders about neighbour entries.
     pub(super) fn neighbours(&self) -> Vec<Order> {
-        let is_entry =
-            |order: &Order| matches!(order, Order::PutNeighbour { .. } | Order::DeleteNeighbour { .. });
+        let is_entry = |order: &Order| {
+            matches!(order, Order::Write(Write::PutNeighbour { .. } | Write::DeleteNeighbour { .. }))
+        };
         self.pick(|order| is_entry(order).then(|| order.clone()))
     }
 
     /// Orders about proxy entries of the kernel: where, for whom, and whether there is to be one.
     pub(super) fn entries(&self) -> Vec<(SegmentId, Ipv4Addr, bool)> {
         self.pick(|order| match *order {
-            Order::PutProxy { segment, address } => Some((segment, address, true)),
-            Order::DeleteProxy { segment, address } => Some((segment, address, false)),
+            Order::Write(Write::PutProxy { interface, address }) => {
+                Some((segment_at(interface), address, true))
+            }
+            Order::Write(Write::DeleteProxy { interface, address }) => {
+                Some((segment_at(interface), address, false))
+            }
             _ => None,
         })
     }
@@ -60,7 +68,7 @@ impl Log {
     /// The kernel is to be asked for a route: from whom and to whom.
     pub(super) fn lookups(&self) -> Vec<(SegmentId, Ipv4Addr, Ipv4Addr)> {
         self.pick(|order| match *order {
-            Order::FindRoute { segment, asker, target, .. } => Some((segment, asker, target)),
+            Order::LookUpRoute { request, .. } => Some((request.segment, request.requester, request.target)),
             _ => None,
         })
     }
@@ -71,7 +79,7 @@ impl Log {
     }
 
     pub(super) fn events(&self) -> Vec<Event> {
-        self.pick(|order| if let Order::Tell(event) = order { Some(event.clone()) } else { None })
+        self.pick(|order| if let Order::Emit(event) = order { Some(event.clone()) } else { None })
     }
 
     /// Frames of one sort: where, and what.
@@ -119,29 +127,45 @@ impl Log {
 
     /// When an event was told, in milliseconds since `start`.
     pub(super) fn millis_of_event(&self, start: Time, wanted: impl Fn(&Event) -> bool) -> Option<u128> {
-        let is_wanted = |order: &Order| matches!(order, Order::Tell(event) if wanted(event));
+        let is_wanted = |order: &Order| matches!(order, Order::Emit(event) if wanted(event));
         self.0.iter().find(|(_, order)| is_wanted(order)).map(|(at, _)| at.since(start).as_millis())
     }
 }
 
 /// A first route to `10.0.0.last`.
 pub(super) fn put(segment: SegmentId, last: u8) -> Order {
-    Order::PutRoute { segment, address: ip(last), source: Some(ip(1)), replace: false }
+    Order::Write(Write::PutRoute {
+        interface: interface(segment),
+        address: ip(last),
+        source: Some(ip(1)),
+        replace: false,
+    })
 }
 
 /// A route to `10.0.0.last` in place of one that may stand.
 pub(super) fn replace(segment: SegmentId, last: u8) -> Order {
-    Order::PutRoute { segment, address: ip(last), source: Some(ip(1)), replace: true }
+    Order::Write(Write::PutRoute {
+        interface: interface(segment),
+        address: ip(last),
+        source: Some(ip(1)),
+        replace: true,
+    })
 }
 
 pub(super) fn delete(segment: SegmentId, last: u8) -> Order {
-    Order::DeleteRoute { segment, address: ip(last) }
+    Order::Write(Write::DeleteRoute { interface: interface(segment), address: ip(last) })
 }
 
 pub(super) fn put_neighbour(segment: SegmentId, last: u8, lladdr: LinkAddr) -> Order {
-    Order::PutNeighbour { segment, address: ip(last), lladdr }
+    Order::Write(Write::PutNeighbour { interface: interface(segment), address: ip(last), lladdr })
 }
 
 pub(super) fn delete_neighbour(segment: SegmentId, last: u8) -> Order {
-    Order::DeleteNeighbour { segment, address: ip(last) }
+    Order::Write(Write::DeleteNeighbour { interface: interface(segment), address: ip(last) })
+}
+
+/// The kernel refuses a write.
+pub(super) fn refused(order: Order, errno: i32) -> Fact {
+    let Order::Write(write) = order else { panic!("only writes are refused") };
+    Fact::WriteRefused { write, errno, reason: "no room".to_owned() }
 }

@@ -5,7 +5,7 @@ use super::log::{delete_neighbour, put, put_neighbour, replace};
 use crate::arp::Operation;
 use crate::fact::{Fact, Link};
 use crate::order::{Order, Purpose};
-use crate::plan::{Answer, LinkKind};
+use crate::plan::{AnswerMode, LinkKind};
 use crate::{Event, LinkAddr, SegmentId};
 
 fn moved(old: SegmentId, old_lladdr: LinkAddr, segment: SegmentId, lladdr: LinkAddr) -> Event {
@@ -28,7 +28,7 @@ fn a_silent_old_place_loses_the_address_in_one_replace_without_a_gap() {
     let event = moved(A, mac(9), B, mac(99));
     assert_eq!(log.events(), std::slice::from_ref(&event));
     assert_eq!(log.millis_of_event(start, |it| *it == event), Some(250));
-    assert!(log.orders().contains(&Order::Found { segment: B, address: ip(9) }));
+    assert!(log.orders().contains(&Order::HostSeen { segment: B, address: ip(9) }));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_second_move_starts_the_announcements_anew() {
 #[test]
 fn nothing_is_announced_where_nobody_is_answered() {
     let mut plan = plan(3);
-    plan.segments[0].answer = Answer::Off;
+    plan.segments[0].answer = AnswerMode::Off;
     let mut bench = Bench::with(plan);
     bench.knows(A, host(9));
     assert_eq!(bench.hears(B, host(9).speaks()).announcements(), [(C, ip(9))]);

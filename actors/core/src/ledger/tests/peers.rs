@@ -177,7 +177,7 @@ fn own_frames_on_another_segment_stop_proxying_between_the_two() {
         target: ip(50),
     };
     let log = bench.hears_marked(B, probe, Mark::Ours(A));
-    assert_eq!(log.events(), [Event::SegmentsJoined { segment: A, other: B }]);
+    assert_eq!(log.events(), [Event::SegmentsBridged { segment: A, other: B }]);
     assert!(bench.hears_marked(A, probe, Mark::Ours(B)).is_empty(), "told once");
     assert!(bench.hears(B, host(20).asks(ip(9))).answers().is_empty());
     assert_eq!(bench.hears(B, host(20).asks(ip(77))).searches(), [(C, ip(77))]);
@@ -195,7 +195,7 @@ fn a_question_now_and_then_shows_when_they_are_two_again() {
     assert_eq!(log.questions(), [(A, ip(0), None), (B, ip(0), None)]);
     bench.hears_marked(B, probe, Mark::Ours(A));
     let log = bench.passes(25 * SECOND);
-    assert_eq!(log.events(), [Event::SegmentsParted { segment: A, other: B }]);
+    assert_eq!(log.events(), [Event::SegmentsSeparated { segment: A, other: B }]);
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1);
     assert!(
         bench.passes(10 * SECOND).frames(Purpose::Verify).iter().all(|(_, frame)| frame.arp.target != ip(0))

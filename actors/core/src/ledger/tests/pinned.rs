@@ -1,5 +1,6 @@
 //! Static hosts and pins: what no sighting moves.
 
+use crate::Write;
 use std::collections::BTreeMap;
 
 use super::bench::{A, B, Bench, SECOND, host, ip, link, mac, our_route, plan};
@@ -117,7 +118,7 @@ fn routes_of_an_earlier_run_give_way_to_what_is_fixed() {
     let mut bench = Bench::cold(with_static());
     bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
     let strays = bench.tell(Fact::TableRead { routes: vec![our_route(B, 9)] });
-    assert!(matches!(strays.routes()[..], [crate::Order::DeleteStray(_)]));
+    assert!(matches!(strays.routes()[..], [crate::Order::Write(Write::DeleteStray(_))]));
     bench.up(A);
     let mut bench = Bench::cold(with_static());
     bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });

@@ -7,7 +7,7 @@ use super::log::{Log, delete, replace};
 use crate::arp::{Arp, Frame, Operation};
 use crate::fact::{Fact, Link};
 use crate::order::Purpose;
-use crate::plan::Answer;
+use crate::plan::AnswerMode;
 use crate::{Event, LinkAddr};
 
 /// Another station that is about to take the address of host 9.
@@ -204,7 +204,7 @@ fn a_reply_from_nobody_is_no_probe() {
 #[test]
 fn nobody_is_defended_where_nobody_is_answered() {
     let mut plan = plan(2);
-    plan.segments[1].answer = Answer::Off;
+    plan.segments[1].answer = AnswerMode::Off;
     let mut bench = Bench::with(plan);
     bench.knows(A, host(9));
     assert!(bench.hears(B, prober().probes()).is_empty());
@@ -213,7 +213,7 @@ fn nobody_is_defended_where_nobody_is_answered() {
 #[test]
 fn a_route_taken_over_at_start_defends_nobody_before_its_host_speaks() {
     let mut bench = Bench::new();
-    let silent = crate::fact::RouteSeen { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
+    let silent = crate::fact::KernelRoute { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
     bench.tell(Fact::TableRead { routes: vec![silent] });
     assert!(bench.hears(B, prober().probes()).answers().is_empty());
     let log = bench.hears(A, host(9).replies());

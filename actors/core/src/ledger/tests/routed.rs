@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use super::bench::{A, B, Bench, C, SECOND, host, interface, ip, mac, net, plan};
 use super::log::Log;
-use crate::plan::{Answer, Plan};
+use crate::fact::PendingRequest;
+use crate::plan::{AnswerMode, Plan};
 use crate::{Fact, SegmentId};
 
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
@@ -12,14 +13,18 @@ const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
 /// Segment A follows routes.
 fn routed() -> Plan {
     let mut plan = plan(3);
-    plan.segments[0].answer = Answer::Routed;
+    plan.segments[0].answer = AnswerMode::Routed;
     plan
+}
+
+/// Host 20's request on a segment.
+fn pending(segment: SegmentId, target: Ipv4Addr) -> PendingRequest {
+    PendingRequest { segment, requester: ip(20), lladdr: mac(20), target }
 }
 
 /// The kernel's answer to the look-up for host 20's question on A.
 fn found(bench: &mut Bench, target: Ipv4Addr, interface: Option<u32>) -> Log {
-    let (asker, asker_lladdr) = (ip(20), mac(20));
-    bench.tell(Fact::RouteFound { segment: A, asker, asker_lladdr, target, interface })
+    bench.tell(Fact::RouteLookedUp { request: pending(A, target), interface })
 }
 
 #[test]
@@ -43,13 +48,7 @@ fn one_routed_back_where_it_was_asked_for_or_nowhere_is_not() {
 fn a_segment_that_does_not_follow_routes_asks_for_none() {
     let mut bench = Bench::with(routed());
     assert!(bench.hears(B, host(20).asks(ELSEWHERE)).lookups().is_empty());
-    let stray = Fact::RouteFound {
-        segment: B,
-        asker: ip(20),
-        asker_lladdr: mac(20),
-        target: ELSEWHERE,
-        interface: Some(99),
-    };
+    let stray = Fact::RouteLookedUp { request: pending(B, ELSEWHERE), interface: Some(99) };
     assert!(bench.tell(stray).is_empty());
 }
 
@@ -107,7 +106,7 @@ fn a_flood_is_looked_up_at_a_pace() {
 
 #[test]
 fn where_answers_are_not_ours_nothing_is_answered_or_searched() {
-    for answer in [Answer::Off, Answer::Kernel] {
+    for answer in [AnswerMode::Off, AnswerMode::Kernel] {
         let mut plan = plan(2);
         plan.segments[0].answer = answer;
         let mut bench = Bench::with(plan);
@@ -127,8 +126,8 @@ fn where_answers_are_not_ours_nothing_is_answered_or_searched() {
 #[test]
 fn moves_are_announced_where_the_kernel_answers_but_not_where_nobody_does() {
     let mut plan = plan(4);
-    plan.segments[2].answer = Answer::Kernel;
-    plan.segments[3].answer = Answer::Off;
+    plan.segments[2].answer = AnswerMode::Kernel;
+    plan.segments[3].answer = AnswerMode::Off;
     let mut bench = Bench::with(plan);
     bench.knows(A, host(9));
     let told: Vec<SegmentId> =

@@ -3,8 +3,10 @@
 use super::bench::{
     A, B, Bench, FOREIGN, METRIC, SECOND, foreign_route, host, interface, ip, mac, ms, our_route,
 };
+use super::log::refused;
 use super::log::{Log, delete, put, put_neighbour, replace};
-use crate::fact::RouteSeen;
+use crate::Write;
+use crate::fact::KernelRoute;
 use crate::order::Order;
 use crate::{Event, Fact, LinkAddr, SegmentId};
 
@@ -16,7 +18,7 @@ fn conflict(segment: SegmentId, metric: u32) -> Event {
 }
 
 fn refuse(bench: &mut Bench, segment: SegmentId, errno: i32) -> Log {
-    bench.tell(Fact::RouteRefused { segment, address: ip(9), errno, reason: "no room".to_owned() })
+    bench.tell(refused(put(segment, 9), errno))
 }
 
 #[test]
@@ -43,7 +45,7 @@ fn ours_gives_way_to_somebody_elses_route_whatever_its_metric() {
     for metric in [0, METRIC, METRIC + 1] {
         let mut bench = Bench::new();
         bench.knows(A, host(9));
-        let log = bench.tell(Fact::RouteAppeared(RouteSeen { metric, ..foreign_route(9) }));
+        let log = bench.tell(Fact::RouteAppeared(KernelRoute { metric, ..foreign_route(9) }));
         assert_eq!(log.routes(), [delete(A, 9)]);
         assert_eq!(log.events(), [conflict(A, metric)]);
     }
@@ -91,9 +93,9 @@ fn the_end_of_some_other_route_of_theirs_changes_nothing() {
     bench.tell(Fact::RouteAppeared(foreign_route(9)));
     bench.knows(A, host(9));
     for other in [
-        RouteSeen { metric: 20, ..foreign_route(9) },
-        RouteSeen { interface: 98, ..foreign_route(9) },
-        RouteSeen { protocol: 16, ..foreign_route(9) },
+        KernelRoute { metric: 20, ..foreign_route(9) },
+        KernelRoute { interface: 98, ..foreign_route(9) },
+        KernelRoute { protocol: 16, ..foreign_route(9) },
         foreign_route(10),
     ] {
         assert!(bench.tell(Fact::RouteVanished(other)).is_empty(), "{other:?}");
@@ -105,7 +107,7 @@ fn the_end_of_some_other_route_of_theirs_changes_nothing() {
 fn of_two_foreign_routes_the_second_still_stands_when_the_first_goes() {
     for first_goes in [true, false] {
         let mut bench = Bench::new();
-        let second = RouteSeen { metric: 20, ..foreign_route(9) };
+        let second = KernelRoute { metric: 20, ..foreign_route(9) };
         bench.tell(Fact::RouteAppeared(foreign_route(9)));
         bench.tell(Fact::RouteAppeared(second));
         bench.knows(A, host(9));
@@ -131,7 +133,7 @@ fn a_route_nobody_wants_is_not_put_back() {
     assert!(bench.tell(Fact::RouteVanished(our_route(A, 9))).is_empty());
     bench.knows(A, host(9));
     assert!(bench.tell(Fact::RouteVanished(our_route(B, 9))).is_empty(), "not the one that is wanted");
-    assert!(bench.tell(Fact::RouteVanished(RouteSeen { metric: 7, ..our_route(A, 9) })).is_empty());
+    assert!(bench.tell(Fact::RouteVanished(KernelRoute { metric: 7, ..our_route(A, 9) })).is_empty());
     bench.passes(60 * SECOND);
     assert!(bench.tell(Fact::RouteVanished(our_route(A, 9))).is_empty(), "its host is gone");
 }
@@ -180,8 +182,7 @@ fn a_route_the_kernel_has_already_makes_the_ledger_read_the_table_at_most_once_a
     bench.knows(A, host(9));
     bench.knows(A, host(10));
     assert_eq!(refuse(&mut bench, A, EEXIST).orders(), [Order::ReadTable]);
-    let second = Fact::RouteRefused { segment: A, address: ip(10), errno: EEXIST, reason: String::new() };
-    assert!(bench.tell(second).is_empty());
+    assert!(bench.tell(refused(put(A, 10), EEXIST)).is_empty());
 }
 
 #[test]
@@ -200,7 +201,7 @@ fn a_leftover_in_the_way_gets_the_preferred_source_of_today() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     refuse(&mut bench, A, EEXIST);
-    let old = RouteSeen { source: Some(ip(2)), ..our_route(A, 9) };
+    let old = KernelRoute { source: Some(ip(2)), ..our_route(A, 9) };
     assert_eq!(bench.tell(Fact::TableRead { routes: vec![old] }).routes(), [replace(A, 9)]);
 }
 
@@ -209,7 +210,7 @@ fn the_table_shows_that_the_route_is_somebody_elses() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     refuse(&mut bench, A, EEXIST);
-    let theirs = RouteSeen { metric: METRIC, ..foreign_route(9) };
+    let theirs = KernelRoute { metric: METRIC, ..foreign_route(9) };
     let log = bench.tell(Fact::TableRead { routes: vec![theirs] });
     assert_eq!(log.routes(), [delete(A, 9)]);
     assert_eq!(log.events(), [conflict(A, METRIC)]);
@@ -222,7 +223,10 @@ fn the_table_shows_a_leftover_of_ours_that_leads_elsewhere() {
     bench.knows(A, host(9));
     refuse(&mut bench, A, EEXIST);
     let stray = our_route(B, 9);
-    assert_eq!(bench.tell(Fact::TableRead { routes: vec![stray] }).routes(), [Order::DeleteStray(stray)]);
+    assert_eq!(
+        bench.tell(Fact::TableRead { routes: vec![stray] }).routes(),
+        [Order::Write(Write::DeleteStray(stray))]
+    );
     assert_eq!(bench.passes(SECOND).routes(), [put(A, 9)]);
 }
 
@@ -268,7 +272,7 @@ fn a_refusal_about_a_route_no_longer_wanted_is_no_matter() {
 #[test]
 fn an_adopted_route_without_a_link_layer_address_writes_no_neighbour_entry() {
     let mut bench = Bench::new();
-    let silent = RouteSeen { lladdr: LinkAddr::UNKNOWN, ..our_route(A, 9) };
+    let silent = KernelRoute { lladdr: LinkAddr::UNKNOWN, ..our_route(A, 9) };
     bench.tell(Fact::TableRead { routes: vec![silent] });
     let log = bench.tell(Fact::RouteVanished(silent));
     assert_eq!(log.routes(), [replace(A, 9)]);

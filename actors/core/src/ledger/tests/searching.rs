@@ -191,7 +191,7 @@ fn only_segments_that_are_up_and_may_hold_the_target_are_searched() {
 #[test]
 fn a_route_taken_over_from_an_earlier_run_answers_once_its_host_has_spoken() {
     let mut bench = Bench::new();
-    let silent = crate::fact::RouteSeen { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
+    let silent = crate::fact::KernelRoute { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
     bench.tell(crate::Fact::TableRead { routes: vec![silent] });
     let log = bench.hears(B, host(20).asks(ip(9)));
     assert!(log.answers().is_empty(), "whom it leads to is not known");
@@ -201,7 +201,7 @@ fn a_route_taken_over_from_an_earlier_run_answers_once_its_host_has_spoken() {
 #[test]
 fn nor_is_it_searched_for_when_it_is_the_askers_neighbour() {
     let mut bench = Bench::new();
-    let silent = crate::fact::RouteSeen { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
+    let silent = crate::fact::KernelRoute { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
     bench.tell(crate::Fact::TableRead { routes: vec![silent] });
     assert!(bench.hears(A, host(20).asks(ip(9))).searches().is_empty());
     assert!(bench.hears(A, host(9).with_mac(99).probes()).searches().is_empty());
@@ -210,7 +210,7 @@ fn nor_is_it_searched_for_when_it_is_the_askers_neighbour() {
 #[test]
 fn a_target_that_moved_since_an_earlier_run_is_answered_for_where_it_is() {
     let mut bench = Bench::new();
-    let silent = crate::fact::RouteSeen { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
+    let silent = crate::fact::KernelRoute { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
     bench.tell(crate::Fact::TableRead { routes: vec![silent] });
     bench.hears(C, host(20).asks(ip(9)));
     bench.hears(B, host(9).replies());

@@ -1,10 +1,12 @@
 //! The end of the daemon.
 
 use super::bench::{A, B, Bench, SECOND, foreign_route, host, ip, net};
+use super::log::put;
+use super::log::refused;
 use super::log::{delete, delete_neighbour};
 use crate::Fact;
+use crate::Write;
 use crate::order::Order;
-use crate::plan::DomainId;
 
 #[test]
 fn a_purge_takes_every_route_cover_and_neighbour_entry_of_ours() {
@@ -14,7 +16,7 @@ fn a_purge_takes_every_route_cover_and_neighbour_entry_of_ours() {
     let log = bench.tell(Fact::Stopped { purge: true });
     assert_eq!(log.routes(), [delete(A, 9), delete(B, 10)]);
     assert_eq!(log.neighbours(), [delete_neighbour(A, 9), delete_neighbour(B, 10)]);
-    let cover = Order::DeleteCover { domain: DomainId(0), prefix: net("10.0.0.0/24") };
+    let cover = Order::Write(Write::DeleteCover { prefix: net("10.0.0.0/24") });
     assert!(log.orders().contains(&cover));
 }
 
@@ -39,7 +41,7 @@ fn a_purge_leaves_no_neighbour_entry_beside_somebody_elses_route() {
 fn a_refused_route_is_purged_too() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
-    bench.tell(Fact::RouteRefused { segment: A, address: ip(9), errno: 105, reason: String::new() });
+    bench.tell(refused(put(A, 9), 105));
     assert_eq!(bench.tell(Fact::Stopped { purge: true }).routes(), [delete(A, 9)]);
 }
 

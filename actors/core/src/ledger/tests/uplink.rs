@@ -11,7 +11,7 @@ use crate::{Event, Fact};
 fn station() -> Bench {
     let mut bench = Bench::with(plan(2));
     bench.links(B, Some(Link { kind: LinkKind::Wifi, ..link(B) }));
-    bench.tell(Fact::RadioSeen { segment: B, role: Some(WifiRole::Station) });
+    bench.tell(Fact::WifiRoleChanged { segment: B, role: Some(WifiRole::Station) });
     bench
 }
 

@@ -17,7 +17,7 @@ fn with(plan: Plan) -> Bench {
     let mut bench = Bench::with(plan);
     for segment in [B, C] {
         bench.links(segment, Some(Link { kind: LinkKind::Wifi, ..link(segment) }));
-        bench.tell(Fact::RadioSeen { segment, role: Some(WifiRole::AccessPoint) });
+        bench.tell(Fact::WifiRoleChanged { segment, role: Some(WifiRole::AccessPoint) });
     }
     bench
 }
@@ -273,7 +273,7 @@ fn a_station_that_is_awake_does_not_vouch_for_one_of_several_addresses() {
 fn nobody_is_spared_where_no_radio_tells() {
     let mut bench = access_points();
     bench.knows(B, host(9));
-    bench.tell(Fact::RadioSeen { segment: B, role: None });
+    bench.tell(Fact::WifiRoleChanged { segment: B, role: None });
     let log = bench.passes(40 * SECOND);
     assert!(log.lists().is_empty());
     assert_eq!(log.routes(), [delete(B, 9)]);

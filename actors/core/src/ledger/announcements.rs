@@ -1,0 +1,134 @@
+//! Announcements of ours (gratuitous ARP requests): the other segments are to send to us for an address.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::effects::Effects;
+use super::key::Key;
+use super::policy;
+use super::timers::{Timer, Token};
+use super::world::World;
+use crate::plan::SegmentId;
+
+/// Pauses before the second and third announcement. Linux ignores an update within a second of the last one
+/// (`locktime`), so the three span more than two.
+const PAUSES: [Duration; 2] = [Duration::from_millis(1100), Duration::from_millis(1400)];
+/// After an own link-layer address changed, so many addresses are announced at once …
+const CHUNK: usize = 50;
+/// … and then after this pause the next.
+const CHUNK_PAUSE: Duration = Duration::from_millis(100);
+
+/// An address being announced.
+#[derive(Debug)]
+struct Announcement {
+    sent: usize,
+    timer: Token,
+}
+
+/// The addresses still to be announced on a segment whose own link-layer address changed.
+#[derive(Debug)]
+struct Roll {
+    keys: std::vec::IntoIter<Key>,
+    /// How often all of them were announced before.
+    round: usize,
+    timer: Token,
+}
+
+/// Everything that is being announced.
+#[derive(Debug, Default)]
+pub(super) struct Announcements {
+    hosts: BTreeMap<Key, Announcement>,
+    segments: BTreeMap<SegmentId, Roll>,
+}
+
+impl Announcements {
+    /// Announces a host that moved: on every segment but the one it lives on, three times.
+    pub(super) fn announce_host(&mut self, key: Key, world: &World, effects: &mut Effects) {
+        self.hosts.insert(key, Announcement { sent: 0, timer: Token::default() });
+        self.announcement_due(key, Token::default(), world, effects);
+    }
+
+    pub(super) fn announcement_due(&mut self, key: Key, timer: Token, world: &World, effects: &mut Effects) {
+        let Some(announcement) = self.hosts.get_mut(&key).filter(|it| it.timer == timer) else { return };
+        let Some(host) = world.hosts.live_host(&key) else {
+            self.hosts.remove(&key);
+            return;
+        };
+        match PAUSES.get(announcement.sent) {
+            Some(pause) => {
+                announcement.sent += 1;
+                announcement.timer = effects.after(*pause, Timer::Announce(key));
+            }
+            None => {
+                self.hosts.remove(&key);
+            }
+        }
+        if policy::is_reachable(world, host, key.address) {
+            let others = world.topology.others(host.segment);
+            for other in others.filter(|it| !world.topology.is_one_link(it.id, host.segment)) {
+                effects.announce(other, key.address);
+            }
+        }
+    }
+
+    /// Our own link-layer address on the segment changed: whoever was answered before has the old one. All are
+    /// announced three times, too: the first may find a switch that does not forward yet.
+    pub(super) fn announce_all(&mut self, segment: SegmentId, world: &World, effects: &mut Effects) {
+        self.start_round(segment, 0, Duration::ZERO, world, effects);
+    }
+
+    fn start_round(
+        &mut self,
+        segment: SegmentId,
+        round: usize,
+        pause: Duration,
+        world: &World,
+        effects: &mut Effects,
+    ) {
+        let domain = world.topology.segment(segment).plan.domain;
+        let mut keys = world.hosts.keys_where(|host| host.is_live() && host.segment != segment);
+        keys.retain(|key| key.domain == domain);
+        let timer = effects.after(pause, Timer::AnnounceAll(segment));
+        self.segments.insert(segment, Roll { keys: keys.into_iter(), round, timer });
+    }
+
+    pub(super) fn announce_all_due(
+        &mut self,
+        segment: SegmentId,
+        timer: Token,
+        world: &World,
+        effects: &mut Effects,
+    ) {
+        let Some(roll) = self.segments.get_mut(&segment).filter(|it| it.timer == timer) else { return };
+        let chunk: Vec<Key> = roll.keys.by_ref().take(CHUNK).collect();
+        if roll.keys.len() > 0 {
+            roll.timer = effects.after(CHUNK_PAUSE, Timer::AnnounceAll(segment));
+        } else if let Some(pause) = PAUSES.get(roll.round) {
+            let round = roll.round + 1;
+            self.start_round(segment, round, *pause, world, effects);
+        } else {
+            self.segments.remove(&segment);
+        }
+        for key in chunk {
+            reassert(&key, segment, world, effects);
+        }
+    }
+}
+
+/// Whether it took so long until somebody was heard on a segment that nobody may have heard the first announcement.
+pub(super) fn was_missed(world: &World, segment: SegmentId, effects: &Effects) -> bool {
+    let came_up = world.topology.segment(segment).came_up;
+    came_up.is_some_and(|then| effects.now().since(then) >= PAUSES[0])
+}
+
+/// Whoever heard a false claim on the segment may believe it now. Where we speak for the host, we say once more
+/// where it is, as the host itself would (RFC 5227, section 2.4).
+pub(super) fn reassert(key: &Key, segment: SegmentId, world: &World, effects: &mut Effects) {
+    let Some(host) = world.hosts.live_host(key) else { return };
+    if host.segment != segment
+        && !world.topology.is_one_link(host.segment, segment)
+        && policy::is_reachable(world, host, key.address)
+    {
+        effects.announce(world.topology.segment(segment), key.address);
+    }
+}

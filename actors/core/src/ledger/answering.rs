@@ -1,0 +1,108 @@
+//! What becomes of a request: a pure judgement with its reason. Nothing is changed here.
+
+use std::time::Duration;
+
+use super::host::HostState;
+use super::policy::{self, Silence};
+use super::segment::Segment;
+use super::world::World;
+use crate::arp::Arp;
+use crate::fact::PendingRequest;
+use crate::plan::AnswerMode;
+use crate::time::Time;
+
+/// A host heard within this time needs no proof of life before it is defended.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What to do about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reaction {
+    /// Answer for a live host, or a target that the kernel has a route to.
+    Answer,
+    /// Answer because the target is published, and search for it all the same.
+    AnswerPublished,
+    /// Tell a prober that the address is taken, RFC 5227 section 2.1.1.
+    Defend,
+    /// The same, once its holder has shown that it still lives.
+    Verify,
+    /// Nobody is known to have the target: hold the request and search for it.
+    Search,
+    /// The kernel's route decides.
+    LookUpRoute,
+    /// Say nothing.
+    Silent(Silence),
+}
+
+impl From<Silence> for Reaction {
+    fn from(reason: Silence) -> Self {
+        Self::Silent(reason)
+    }
+}
+
+/// A host on the segment asks for a target.
+pub(super) fn judge_request(world: &World, segment: &Segment, arp: &Arp) -> Reaction {
+    if let Err(reason) = policy::may_speak(&world.topology, segment, arp.target) {
+        return reason.into();
+    }
+    let key = world.topology.key(segment.id, arp.target);
+    match world.hosts.live_host(&key) {
+        Some(host) if host.is_located() => {
+            let may = policy::may_answer(world, host, &key, segment, &arp.sender_lladdr, arp.sender);
+            may.map_or_else(Reaction::from, |()| Reaction::Answer)
+        }
+        Some(host) if host.segment == segment.id => Silence::Unlocated.into(),
+        _ if segment.publishes(arp.target) => {
+            let is_used = world.published.is_used(segment.id, arp.target);
+            if is_used { Silence::PublishedInUse.into() } else { Reaction::AnswerPublished }
+        }
+        _ if policy::may_follow_route(segment, arp.target) => Reaction::LookUpRoute,
+        _ => Reaction::Search,
+    }
+}
+
+/// A host on the segment makes sure that nobody has an address, before it takes it.
+pub(super) fn judge_probe(world: &World, now: Time, segment: &Segment, arp: &Arp) -> Reaction {
+    if let Err(reason) = policy::may_speak(&world.topology, segment, arp.target) {
+        return reason.into();
+    }
+    let key = world.topology.key(segment.id, arp.target);
+    match world.hosts.live_host(&key) {
+        // Its own address: it moved here, and will say so. Or the holder hears the probe itself.
+        Some(host) if host.is_located() => {
+            match policy::may_defend(world, host, &key, segment, &arp.sender_lladdr) {
+                Err(reason) => reason.into(),
+                Ok(()) if host.state == HostState::Alive && now.since(host.last_heard) < FRESH => {
+                    Reaction::Defend
+                }
+                Ok(()) => Reaction::Verify,
+            }
+        }
+        Some(host) if host.segment == segment.id => Silence::Unlocated.into(),
+        _ => Reaction::Search,
+    }
+}
+
+/// The kernel's route to a target is known: answered if it leaves by another interface than the request came in
+/// on, as the kernel's own proxy does (`arp_fwd_proxy`); otherwise the target may still be a host that has not
+/// spoken.
+pub(super) fn judge_route(
+    world: &World,
+    segment: &Segment,
+    request: &PendingRequest,
+    interface: Option<u32>,
+) -> Reaction {
+    // A route says nothing to who only wants to know whether an address is free.
+    if segment.plan.answer != AnswerMode::Routed || request.requester.is_unspecified() {
+        return Silence::Mode.into();
+    }
+    let key = world.topology.key(segment.id, request.target);
+    if world.hosts.host(&key).is_some_and(super::host::Host::is_located) {
+        // It has been heard meanwhile, and who waits for it answered.
+        return Silence::NoRoute.into();
+    }
+    if let Err(reason) = policy::may_speak(&world.topology, segment, request.target) {
+        return reason.into();
+    }
+    let is_elsewhere = interface.is_some_and(|interface| Some(interface) != segment.index());
+    if is_elsewhere { Reaction::Answer } else { Reaction::Search }
+}

@@ -1,0 +1,226 @@
+//! Contradictions: an address heard at another place than where it is known.
+//!
+//! The incumbent is probed by unicast. If it is silent the address moves in one step; if it answers, it keeps
+//! the address and the operator is told of both.
+
+use std::time::Duration;
+
+use super::Ledger;
+use super::announcements::reassert;
+use super::claims::{Claim, Stake};
+use super::host::{Host, HostState, Origin, Sighting};
+use super::key::Key;
+use super::learning::Evidence;
+use super::policy;
+use super::proxies::Party;
+use super::reports::Subject;
+use super::timers::{Timer, Token};
+use crate::address::Address;
+use crate::event::{Event, Limit, ProxySign};
+use crate::lladdr::LinkAddr;
+use crate::order::Purpose;
+use crate::plan::{LinkKind, SegmentId};
+
+/// How long an incumbent may take to answer one probe. Two of them keep a move well under a second.
+pub(super) const PROBE_WAIT: Duration = Duration::from_millis(125);
+/// Probes of an incumbent.
+const PROBES: u8 = 2;
+/// The same for one that may be asleep.
+pub(super) const PROBES_ON_WIFI: u8 = 4;
+
+impl Ledger {
+    /// Probes the incumbent, and decides when it has answered or time is up.
+    pub(super) fn contest(&mut self, claimant: Sighting, stake: Stake) {
+        let timer = self.effects.after(PROBE_WAIT, Timer::Claim(claimant.key));
+        self.claims.open_claim(claimant, stake, timer);
+        self.probe_incumbent(&claimant.key);
+    }
+
+    fn probe_incumbent(&mut self, key: &Key) {
+        if let Some(host) = self.world.hosts.host(key) {
+            let to = Some(host.lladdr).filter(|lladdr| !lladdr.is_empty());
+            let segment = self.world.topology.segment(host.segment);
+            self.effects.request(segment, key.address, to, Purpose::Verify);
+        }
+    }
+
+    /// The host at the known place spoke; whoever else claims its address does so wrongly.
+    pub(super) fn incumbent_spoke(&mut self, key: &Key) {
+        let Some(Claim { claimant, stake, .. }) = self.claims.close_claim(key) else { return };
+        let Some(host) = self.world.hosts.host(key) else { return };
+        if host.is_at(claimant.segment, &claimant.lladdr) {
+            return;
+        }
+        match stake {
+            Stake::Defence => {
+                let segment = self.world.topology.segment(claimant.segment);
+                if policy::may_defend(&self.world, host, key, segment, &claimant.lladdr).is_ok() {
+                    self.defend(key, claimant.segment, claimant.lladdr);
+                }
+            }
+            // It is reached where it was, so nobody is wronged.
+            Stake::Joining => {}
+            Stake::Address | Stake::Unproven => self.refuse(&claimant),
+        }
+    }
+
+    /// Tells a prober that the address is taken, RFC 5227 section 2.1.1.
+    pub(super) fn defend(&mut self, key: &Key, segment: SegmentId, prober: LinkAddr) {
+        let on = self.world.topology.segment(segment);
+        self.effects.reply(on, key.address, prober, Address::UNSPECIFIED);
+        self.report_duplicate(key, segment, prober);
+    }
+
+    /// A claim failed because its incumbent answered.
+    fn refuse(&mut self, claimant: &Sighting) {
+        let now = self.effects.now();
+        self.claims.note_refusal(now, claimant);
+        if self.report_duplicate(&claimant.key, claimant.segment, claimant.lladdr) {
+            reassert(&claimant.key, claimant.segment, &self.world, &mut self.effects);
+        }
+        let Some(host) = self.world.hosts.host(&claimant.key) else { return };
+        let incumbent = Party { segment: host.segment, lladdr: host.lladdr };
+        let is_kept_by_replies = host.origin == Origin::Reply;
+        let party = Party { segment: claimant.segment, lladdr: claimant.lladdr };
+        let address = claimant.key.address;
+        let proxy = self.proxies.note_dispute(now, address, party, incumbent, is_kept_by_replies);
+        if let Some(proxy) = proxy {
+            self.expose(proxy, ProxySign::Disputes);
+        }
+    }
+
+    /// Names both stations that want one address. False if that was done a moment ago.
+    fn report_duplicate(
+        &mut self,
+        key: &Key,
+        claimant_segment: SegmentId,
+        claimant_lladdr: LinkAddr,
+    ) -> bool {
+        let Some(host) = self.world.hosts.host(key) else { return false };
+        let (address, lladdr, segment) = (key.address, host.lladdr, host.segment);
+        let event = Event::DuplicateAddress { address, lladdr, segment, claimant_lladdr, claimant_segment };
+        self.effects.report(claimant_segment, Subject::Address(address), event)
+    }
+
+    /// A station showed that it speaks for others.
+    pub(super) fn expose(&mut self, proxy: Party, sign: ProxySign) {
+        if !self.proxies.note_sign(self.effects.now(), &proxy, sign) {
+            return;
+        }
+        let Party { segment, lladdr } = proxy;
+        self.effects.emit(Event::ProxyFound { segment, lladdr, sign });
+        // What its replies taught before is as doubtful as what they would teach now.
+        let is_hearsay = |host: &Host| host.is_carried_by(segment, &lladdr) && host.origin == Origin::Reply;
+        for key in self.world.hosts.keys_where(is_hearsay) {
+            self.world.give_up(&key, &mut self.effects);
+            self.world.hosts.remove(&key);
+        }
+    }
+
+    /// The time for an incumbent's answer is over.
+    pub(super) fn claim_due(&mut self, key: &Key, token: Token) {
+        let kind = self.world.hosts.host(key).map(|host| self.world.topology.segment(host.segment).kind());
+        let probes = if kind == Some(LinkKind::Wifi) { PROBES_ON_WIFI } else { PROBES };
+        let Some(claim) = self.claims.due_claim(key, token) else { return };
+        if claim.probes < probes {
+            claim.probes += 1;
+            claim.timer = self.effects.after(PROBE_WAIT, Timer::Claim(*key));
+            self.probe_incumbent(key);
+        } else {
+            self.decide(key);
+        }
+    }
+
+    /// The incumbent was silent: the claimant gets what it is after.
+    pub(super) fn decide(&mut self, key: &Key) {
+        let Some(Claim { claimant, stake, .. }) = self.claims.close_claim(key) else { return };
+        if !self.world.topology.segment(claimant.segment).is_up() {
+            return;
+        }
+        let state = self.world.hosts.host(key).map(|host| host.state);
+        let is_live = state.is_some_and(HostState::is_live);
+        match (stake, is_live) {
+            (Stake::Address, true) => self.move_host(&claimant),
+            (Stake::Address, false) => self.appear(&claimant),
+            (Stake::Joining, true) => {
+                self.move_host(&claimant);
+                let is_there = |host: &Host| host.segment == claimant.segment;
+                if self.world.hosts.host(key).is_some_and(is_there) {
+                    self.world.doubt(key, &mut self.effects);
+                }
+            }
+            (Stake::Joining, false) => {
+                self.world.follow_station(key, claimant.segment, &mut self.effects);
+            }
+            // The prober will announce itself if it takes the address; that is a claim of its own.
+            // A host that is being probed already is not given another chance with every address probe.
+            (Stake::Defence, _) => {
+                if state == Some(HostState::Alive) {
+                    self.world.doubt(key, &mut self.effects);
+                }
+            }
+            // Were the host suspected for it, the next such reply would seem to answer a request of ours.
+            (Stake::Unproven, _) => {}
+        }
+    }
+
+    /// The address is now where it was heard, unless it moved too often lately or the new holder holds too much.
+    pub(super) fn move_host(&mut self, to: &Sighting) {
+        let Some(host) = self.world.hosts.live_host(&to.key) else { return };
+        let (lladdr, segment) = (host.lladdr, host.segment);
+        if let Some(limit) = self.world.limit_for(to, to.segment != segment) {
+            self.report_limit(limit, to);
+        } else if self.claims.admit_move(self.effects.now(), to.key) {
+            self.world.relocate(to, &mut self.effects);
+        } else {
+            self.effects.emit(Event::HostFlapping {
+                address: to.key.address,
+                lladdr,
+                segment,
+                claimant_lladdr: to.lladdr,
+                claimant_segment: to.segment,
+            });
+        }
+    }
+
+    /// A host that was not known, or only remembered, unless a limit keeps it out.
+    fn appear(&mut self, sighting: &Sighting) {
+        match self.evidence().admission(sighting) {
+            Ok(()) => self.arrive(sighting),
+            Err(limit) => self.keep_out(limit, sighting),
+        }
+    }
+
+    /// A new host lives here from now on.
+    pub(super) fn arrive(&mut self, sighting: &Sighting) {
+        self.pacing.pace_mut(sighting.segment).newcomers.take(self.effects.now());
+        self.world.arrive(sighting, &mut self.effects);
+        self.incumbent_spoke(&sighting.key);
+    }
+
+    /// A new host is not learned because of a limit.
+    pub(super) fn keep_out(&mut self, limit: Limit, sighting: &Sighting) {
+        self.report_limit(limit, sighting);
+        if limit == Limit::HostsPerLladdr && sighting.origin == Origin::Reply {
+            let station = Party { segment: sighting.segment, lladdr: sighting.lladdr };
+            self.expose(station, ProxySign::ManyAddresses);
+        }
+    }
+
+    fn report_limit(&mut self, limit: Limit, sighting: &Sighting) {
+        let Sighting { key, segment, lladdr, .. } = *sighting;
+        let event = Event::LimitReached { segment, limit, address: key.address, lladdr };
+        self.effects.report(segment, Subject::Limit(limit), event);
+    }
+
+    /// What a judgement of a sighting looks at.
+    pub(super) fn evidence(&self) -> Evidence<'_> {
+        Evidence {
+            now: self.effects.now(),
+            world: &self.world,
+            claims: &self.claims,
+            proxies: &self.proxies,
+            pacing: &self.pacing,
+        }
+    }
+}

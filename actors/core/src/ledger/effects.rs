@@ -1,0 +1,150 @@
+//! What a step brings about: orders, timers, reports. Every room that changes anything is handed this one value.
+
+use std::time::Duration;
+
+use super::reports::{Reports, Subject};
+use super::segment::Segment;
+use super::timers::{Due, Timer, Timers, Token};
+use crate::address::Address;
+use crate::arp::{Arp, Frame, Operation};
+use crate::event::Event;
+use crate::lladdr::LinkAddr;
+use crate::order::{Order, Purpose};
+use crate::plan::{AnswerMode, SegmentId};
+use crate::time::Time;
+use crate::write::Write;
+
+/// The time of a step and what it brings about.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    now: Time,
+    orders: Vec<Order>,
+    timers: Timers,
+    reports: Reports,
+}
+
+impl Effects {
+    /// Begins a step: orders are appended to these until [`Effects::finish`] gives them back.
+    pub(super) fn begin(&mut self, now: Time, orders: &mut Vec<Order>) {
+        self.now = now;
+        std::mem::swap(&mut self.orders, orders);
+    }
+
+    /// Ends the step.
+    pub(super) fn finish(&mut self, orders: &mut Vec<Order>) {
+        std::mem::swap(&mut self.orders, orders);
+    }
+
+    /// The time of the step.
+    pub(super) fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Orders something.
+    pub(super) fn order(&mut self, order: Order) {
+        self.orders.push(order);
+    }
+
+    /// Orders a write to the kernel's tables.
+    pub(super) fn write(&mut self, write: Write) {
+        self.orders.push(Order::Write(write));
+    }
+
+    /// Reports an event, whatever was reported before.
+    pub(super) fn emit(&mut self, event: Event) {
+        self.reports.count(&event);
+        self.orders.push(Order::Emit(event));
+    }
+
+    /// Reports an event unless its like was reported lately, which is returned; it is counted in any case.
+    pub(super) fn report(&mut self, segment: SegmentId, subject: Subject, event: Event) -> bool {
+        let is_admitted = self.reports.admit(self.now, segment, subject, &event);
+        if is_admitted {
+            self.orders.push(Order::Emit(event));
+        }
+        is_admitted
+    }
+
+    /// How often each event happened, by its name.
+    pub(super) fn event_counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.reports.counts()
+    }
+
+    /// Sets a timer.
+    pub(super) fn at(&mut self, at: Time, timer: Timer) -> Token {
+        self.timers.set(at, timer)
+    }
+
+    /// Sets a timer that fires after a while.
+    pub(super) fn after(&mut self, span: Duration, timer: Timer) -> Token {
+        self.timers.set(self.now + span, timer)
+    }
+
+    /// Takes the next timer that is due.
+    pub(super) fn next_due(&mut self) -> Option<Due> {
+        self.timers.pop_due(self.now)
+    }
+
+    /// When the next timer fires.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.timers.deadline()
+    }
+
+    /// Drops all timers.
+    pub(super) fn drop_timers(&mut self) {
+        self.timers.clear();
+    }
+
+    /// Asks who has the target: one station, or all. The sender is the segment's source; without one it is an
+    /// address probe (RFC 5227), which enters nobody's cache. Nothing is sent where the segment is down.
+    pub(super) fn request(
+        &mut self,
+        segment: &Segment,
+        target: Address,
+        to: Option<LinkAddr>,
+        purpose: Purpose,
+    ) {
+        if !segment.is_up() {
+            return;
+        }
+        let arp = Arp {
+            operation: Operation::Request,
+            sender_lladdr: segment.lladdr(),
+            sender: segment.source.unwrap_or(Address::UNSPECIFIED),
+            target_lladdr: LinkAddr::UNKNOWN,
+            target,
+        };
+        self.transmit(segment.id, Frame { to, arp }, purpose);
+    }
+
+    /// Sends a proxied reply: packets for the target are to be sent to us.
+    pub(super) fn reply(&mut self, segment: &Segment, target: Address, to: LinkAddr, requester: Address) {
+        let arp = Arp {
+            operation: Operation::Reply,
+            sender_lladdr: segment.lladdr(),
+            sender: target,
+            target_lladdr: to,
+            target: requester,
+        };
+        self.transmit(segment.id, Frame { to: Some(to), arp }, Purpose::Answer);
+    }
+
+    /// Announces on the segment that packets for the address are to be sent to us, where it is ours to say so.
+    pub(super) fn announce(&mut self, segment: &Segment, address: Address) {
+        if !segment.is_up() || segment.plan.answer == AnswerMode::Off || segment.is_never(address) {
+            return;
+        }
+        let arp = Arp {
+            operation: Operation::Request,
+            sender_lladdr: segment.lladdr(),
+            sender: address,
+            target_lladdr: LinkAddr::UNKNOWN,
+            target: address,
+        };
+        self.transmit(segment.id, Frame { to: None, arp }, Purpose::Announce);
+    }
+
+    fn transmit(&mut self, segment: SegmentId, frame: Frame, purpose: Purpose) {
+        self.orders.push(Order::Transmit { segment, frame, purpose });
+    }
+}

@@ -1,0 +1,155 @@
+//! One packet's way through the ledger: first who spoke, then what was asked (`requests.rs`). Both are judged
+//! elsewhere; what follows from the verdicts is done here.
+
+use super::Ledger;
+use super::announcements::{reassert, was_missed};
+use super::entries::follow_use;
+use super::host::Sighting;
+use super::learning::{Ignored, Verdict, sighting_of};
+use super::proxies::Party;
+use super::reports::Subject;
+use super::timers::Timer;
+use super::topology::Pin;
+use crate::arp::{Heard, Mark, Operation};
+use crate::event::{Event, ProxySign};
+use crate::plan::SegmentId;
+
+impl Ledger {
+    /// An ARP packet came in.
+    pub(super) fn heard(&mut self, id: SegmentId, heard: &Heard) {
+        let arp = &heard.arp;
+        let segment = self.world.topology.segment(id);
+        if !segment.may_hear(&arp.sender_lladdr) {
+            return;
+        }
+        if let Some(Mark::Ours(from)) = heard.mark {
+            self.own_frame_returned(from, id);
+            return;
+        }
+        if self.world.topology.is_own_lladdr(&arp.sender_lladdr) {
+            return;
+        }
+        if segment.is_unheard {
+            self.heard_first_time(id);
+        }
+        if heard.mark.is_some() {
+            self.peer_heard(id, heard);
+        } else if arp.is_address_probe() {
+            if arp.operation == Operation::Request {
+                self.address_probed(id, arp);
+            }
+        } else if self.world.topology.is_own(arp.sender) {
+            let (address, lladdr) = (arp.sender, arp.sender_lladdr);
+            let event = Event::OwnAddressClaimed { address, lladdr, segment: id };
+            self.effects.report(id, Subject::Address(address), event);
+        } else {
+            self.learn(id, heard);
+            if arp.operation == Operation::Request && !arp.is_gratuitous() {
+                self.asked(id, arp);
+            }
+        }
+    }
+
+    /// Learns from the packet's sender.
+    fn learn(&mut self, id: SegmentId, heard: &Heard) {
+        let segment = self.world.topology.segment(id);
+        let sighting = sighting_of(segment, heard);
+        let verdict = self.evidence().judge(segment, heard, &sighting);
+        let key = sighting.key;
+        match verdict {
+            Verdict::Refresh { is_readdressed } => {
+                self.world.hosts.refresh(&key, self.effects.now());
+                if is_readdressed {
+                    self.world.hosts.readdress(&key, sighting.lladdr);
+                }
+                if is_readdressed || !self.claims.is_quiet() {
+                    self.incumbent_spoke(&key);
+                }
+            }
+            Verdict::Sustain => self.world.hosts.credit(&key, self.effects.now()),
+            Verdict::New => self.arrive(&sighting),
+            Verdict::Move | Verdict::Contest(_) => {
+                self.claims.note_sighting(&sighting);
+                match verdict {
+                    Verdict::Contest(stake) => self.contest(sighting, stake),
+                    _ => self.move_host(&sighting),
+                }
+                self.world.correct_neighbour(&key, id, &sighting.lladdr);
+            }
+            Verdict::Ignore(reason) => self.pass_over(reason, &sighting),
+        }
+    }
+
+    /// Nothing is learned from a sighting; some reasons have consequences of their own.
+    fn pass_over(&mut self, reason: Ignored, sighting: &Sighting) {
+        let Sighting { key, segment, lladdr, .. } = *sighting;
+        match reason {
+            Ignored::Published => self.published_address_used(sighting),
+            Ignored::Mismatch => {
+                self.pacing.pace_mut(segment).mismatched += 1;
+                self.world.correct_neighbour(&key, segment, &lladdr);
+            }
+            Ignored::Pinned(pin) => {
+                self.report_pin(&pin, sighting);
+                self.world.correct_neighbour(&key, segment, &lladdr);
+            }
+            Ignored::Pending | Ignored::Damped(_) | Ignored::Unproven => {
+                self.claims.note_sighting(sighting);
+                self.world.correct_neighbour(&key, segment, &lladdr);
+            }
+            Ignored::Limit(limit) => self.keep_out(limit, sighting),
+            Ignored::NotHere | Ignored::FromProxy => {}
+        }
+    }
+
+    fn report_pin(&mut self, pin: &Pin, sighting: &Sighting) {
+        let address = sighting.key.address;
+        let event = Event::PinViolated {
+            address,
+            lladdr: pin.lladdr,
+            segment: pin.segment,
+            claimant_lladdr: sighting.lladdr,
+            claimant_segment: sighting.segment,
+        };
+        if self.effects.report(sighting.segment, Subject::Address(address), event) {
+            reassert(&sighting.key, sighting.segment, &self.world, &mut self.effects);
+        }
+    }
+
+    /// A host uses an address that is published where it was heard.
+    fn published_address_used(&mut self, sighting: &Sighting) {
+        let Sighting { key, segment: id, lladdr, .. } = *sighting;
+        let address = key.address;
+        if self.world.published.has_room_for(id, address) {
+            let quiet = self.world.topology.segment(id).plan.expiry.quiet;
+            let timer = self.effects.after(quiet, Timer::Published(id, address));
+            if self.world.published.note_use(id, address, lladdr, timer) {
+                let segment = self.world.topology.segment(id);
+                follow_use(segment, address, &self.world.reasons(), &mut self.effects);
+            }
+        }
+        let event = Event::PublishedAddressUsed { address, lladdr, segment: id };
+        self.effects.report(id, Subject::Address(address), event);
+    }
+
+    /// Another arpherd sent a request or an announcement. Its requests are about hosts of the segment they are
+    /// sent on, so they are neither answered nor passed on: that is what keeps two of us from asking each other
+    /// for ever.
+    fn peer_heard(&mut self, id: SegmentId, heard: &Heard) {
+        let arp = &heard.arp;
+        self.expose(Party { segment: id, lladdr: arp.sender_lladdr }, ProxySign::Mark);
+        let speaks_for_itself = arp.operation == Operation::Request && !arp.is_gratuitous();
+        if speaks_for_itself && !arp.is_address_probe() && !self.world.topology.is_own(arp.sender) {
+            self.learn(id, heard);
+        }
+    }
+
+    /// Somebody is heard on a segment for the first time since it came up with another link-layer address. If
+    /// that took long, what was announced so far was perhaps heard by nobody.
+    fn heard_first_time(&mut self, id: SegmentId) {
+        self.world.topology.segment_mut(id).is_unheard = false;
+        if was_missed(&self.world, id, &self.effects) {
+            self.announcements.announce_all(id, &self.world, &mut self.effects);
+        }
+    }
+}

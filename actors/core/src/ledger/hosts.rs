@@ -1,0 +1,296 @@
+//! The table of hosts: the only place that adds, moves or removes one, and so the only one that counts them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::host::{Change, Host, Origin, Sighting};
+use super::installed::Installed;
+use super::key::Key;
+use super::timers::Token;
+use crate::lladdr::LinkAddr;
+use crate::plan::{SegmentId, SegmentPlan};
+use crate::time::Time;
+
+/// All hosts, live and remembered.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    /// Hashed for speed, and never iterated without sorting where order could show in the orders.
+    table: HashMap<Key, Host>,
+    census: Vec<Census>,
+    /// Addresses of which something changed that the kernel's tables depend on.
+    touched: Vec<Key>,
+    /// What the kernel still holds for hosts that were removed.
+    remains: BTreeMap<Key, Installed>,
+}
+
+/// The hosts of one segment, counted.
+#[derive(Debug, Default)]
+struct Census {
+    live: u32,
+    dormant: u32,
+    /// Dormant hosts at the most.
+    room: u32,
+    /// Live hosts of each link-layer address.
+    holders: HashMap<LinkAddr, u32>,
+}
+
+impl Census {
+    fn hold(&mut self, lladdr: &LinkAddr) {
+        if !lladdr.is_empty() {
+            *self.holders.entry(lladdr.port()).or_default() += 1;
+        }
+    }
+
+    fn release(&mut self, lladdr: &LinkAddr) {
+        if let Some(held) = self.holders.get_mut(&lladdr.port()) {
+            *held -= 1;
+            if *held == 0 {
+                self.holders.remove(&lladdr.port());
+            }
+        }
+    }
+
+    fn add(&mut self, host: &Host) {
+        if host.is_live() {
+            self.live += 1;
+            self.hold(&host.lladdr);
+        } else {
+            self.dormant += 1;
+        }
+    }
+
+    fn subtract(&mut self, host: &Host) {
+        if host.is_live() {
+            self.live -= 1;
+            self.release(&host.lladdr);
+        } else {
+            self.dormant -= 1;
+        }
+    }
+}
+
+impl Hosts {
+    /// A table for hosts of these segments.
+    pub(super) fn new(segments: &[SegmentPlan]) -> Self {
+        let census = |plan: &SegmentPlan| Census { room: plan.limits.hosts, ..Census::default() };
+        Self {
+            table: HashMap::new(),
+            census: segments.iter().map(census).collect(),
+            touched: Vec::new(),
+            remains: BTreeMap::new(),
+        }
+    }
+
+    /// What is known of an address, live or not.
+    pub(super) fn host(&self, key: &Key) -> Option<&Host> {
+        self.table.get(key)
+    }
+
+    /// The live host of an address.
+    pub(super) fn live_host(&self, key: &Key) -> Option<&Host> {
+        self.host(key).filter(|host| host.is_live())
+    }
+
+    /// Keys of the hosts that fit, in order.
+    pub(super) fn keys_where(&self, fits: impl Fn(&Host) -> bool) -> Vec<Key> {
+        let mut keys: Vec<Key> =
+            self.table.iter().filter(|(_, host)| fits(host)).map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// The addresses of all live hosts, in no order.
+    pub(super) fn live_keys(&self) -> impl Iterator<Item = &Key> {
+        self.table.iter().filter(|(_, host)| host.is_live()).map(|(key, _)| key)
+    }
+
+    /// Live hosts of a segment.
+    pub(super) fn live_on(&self, segment: SegmentId) -> u32 {
+        self.census[segment.index()].live
+    }
+
+    /// Live hosts of a segment at one link-layer address.
+    pub(super) fn held_by(&self, segment: SegmentId, lladdr: &LinkAddr) -> u32 {
+        self.census[segment.index()].holders.get(&lladdr.port()).copied().unwrap_or_default()
+    }
+
+    /// Puts a host into the table in place of the one of the same address, which is returned. What the kernel
+    /// holds for the address stays known.
+    pub(super) fn insert(&mut self, key: Key, mut host: Host) -> Option<Host> {
+        let before = self.take(&key);
+        let remains = self.remains.remove(&key);
+        host.installed = before.as_ref().map(|old| old.installed).or(remains).unwrap_or_default();
+        self.census[host.segment.index()].add(&host);
+        host.installed.relocated();
+        self.table.insert(key, host);
+        self.touched.push(key);
+        before
+    }
+
+    /// A live host was heard at its place.
+    pub(super) fn refresh(&mut self, key: &Key, now: Time) {
+        if let Some(host) = self.table.get_mut(key) {
+            host.last_heard = now;
+            host.state = host.state.after(Change::Heard);
+        }
+    }
+
+    /// Something else than the host itself says that it was there at that time.
+    pub(super) fn credit(&mut self, key: &Key, heard: Time) {
+        if let Some(host) = self.table.get_mut(key) {
+            host.last_heard = host.last_heard.max(heard);
+        }
+    }
+
+    /// A live host has another link-layer address, at the same place.
+    pub(super) fn readdress(&mut self, key: &Key, lladdr: LinkAddr) {
+        let Some(host) = self.table.get_mut(key).filter(|host| host.is_live()) else { return };
+        let census = &mut self.census[host.segment.index()];
+        census.release(&host.lladdr);
+        census.hold(&lladdr);
+        host.lladdr = lladdr;
+        host.installed.outdate_neighbour();
+        self.touched.push(*key);
+    }
+
+    /// A live host is where the operator says, and stays alive.
+    pub(super) fn fix(&mut self, key: &Key, lladdr: LinkAddr) {
+        self.readdress(key, lladdr);
+        if let Some(host) = self.table.get_mut(key).filter(|host| host.is_live()) {
+            host.origin = Origin::Static;
+            host.state = host.state.after(Change::Heard);
+        }
+    }
+
+    /// A live host is now where it was seen. Returns where it was.
+    pub(super) fn relocate(&mut self, to: &Sighting, now: Time) -> Option<(SegmentId, LinkAddr)> {
+        let host = self.table.get_mut(&to.key).filter(|host| host.is_live())?;
+        self.census[host.segment.index()].subtract(host);
+        let before = (host.segment, host.lladdr);
+        (host.segment, host.lladdr, host.origin) = (to.segment, to.lladdr, to.origin);
+        host.last_heard = now;
+        host.state = host.state.after(Change::Heard);
+        host.installed.outdate_neighbour();
+        if before.0 != to.segment {
+            host.installed.relocated();
+        }
+        self.census[host.segment.index()].add(host);
+        self.touched.push(to.key);
+        Some(before)
+    }
+
+    /// A dormant host's station is on another segment now: it is remembered for that one, as long as there is
+    /// room. True if it is remembered there now.
+    pub(super) fn rehome(&mut self, key: &Key, segment: SegmentId) -> bool {
+        let Some(host) = self.table.get_mut(key).filter(|host| !host.is_live()) else { return false };
+        let census = &self.census[segment.index()];
+        if host.segment != segment && census.dormant < census.room {
+            self.census[host.segment.index()].dormant -= 1;
+            self.census[segment.index()].dormant += 1;
+            host.lived_on = Some(host.lived_on.unwrap_or(host.segment));
+            host.segment = segment;
+        }
+        host.segment == segment
+    }
+
+    /// There is a reason to probe a live host. False where the operator says that it lives.
+    pub(super) fn doubt(&mut self, key: &Key) -> bool {
+        let may_die = |host: &&mut Host| host.is_live() && host.origin != Origin::Static;
+        self.change(key, may_die, Change::Doubted)
+    }
+
+    /// A live host is given up. It is remembered as long as there is room. Returns it as it was.
+    pub(super) fn sleep(&mut self, key: &Key) -> Option<Host> {
+        self.live_host(key)?;
+        let mut before = self.take(key)?;
+        before.installed.doubt();
+        let census = &self.census[before.segment.index()];
+        if census.dormant < census.room {
+            let state = before.state.after(Change::Lost);
+            let asleep = Host { state, has_slot: false, timer: Token::default(), ..before.clone() };
+            self.census[asleep.segment.index()].add(&asleep);
+            self.table.insert(*key, asleep);
+        } else {
+            self.remains.insert(*key, before.installed);
+        }
+        self.touched.push(*key);
+        Some(before)
+    }
+
+    /// A dormant host is to be probed: its segment or its station returned. False if there is none.
+    pub(super) fn wake(&mut self, key: &Key) -> bool {
+        self.change(key, |host| !host.is_live(), Change::Roused)
+    }
+
+    /// A probe was sent, or waited for.
+    pub(super) fn probed(&mut self, key: &Key) {
+        self.change(key, |_| true, Change::Probed);
+    }
+
+    /// A dormant host was probed in vain.
+    pub(super) fn rest(&mut self, key: &Key) {
+        self.change(key, |_| true, Change::Unanswered);
+    }
+
+    /// Removes a host, live or remembered.
+    pub(super) fn remove(&mut self, key: &Key) -> Option<Host> {
+        let host = self.take(key)?;
+        self.remains.insert(*key, host.installed);
+        self.touched.push(*key);
+        Some(host)
+    }
+
+    /// Which timer looks after the host from now on.
+    pub(super) fn set_timer(&mut self, key: &Key, timer: Token) {
+        if let Some(host) = self.table.get_mut(key) {
+            host.timer = timer;
+        }
+    }
+
+    /// Whether a slot is taken for the host's next probe; returns whether one was.
+    pub(super) fn set_slot(&mut self, key: &Key, has_slot: bool) -> bool {
+        self.table.get_mut(key).is_some_and(|host| std::mem::replace(&mut host.has_slot, has_slot))
+    }
+
+    /// What the kernel holds for the address is to be compared with what it should hold.
+    pub(super) fn touch(&mut self, key: Key) {
+        self.touched.push(key);
+    }
+
+    /// The addresses touched since the last call, in order, each once.
+    pub(super) fn take_touched(&mut self) -> Vec<Key> {
+        let mut touched = std::mem::take(&mut self.touched);
+        if touched.len() > 1 {
+            touched.sort_unstable();
+            touched.dedup();
+        }
+        touched
+    }
+
+    /// The record of what the kernel holds for an address, of a host or of one that was removed.
+    pub(super) fn installed_mut(&mut self, key: &Key) -> Option<&mut Installed> {
+        match self.table.get_mut(key) {
+            Some(host) => Some(&mut host.installed),
+            None => self.remains.get_mut(key),
+        }
+    }
+
+    /// The kernel holds nothing any more for an address whose host was removed.
+    pub(super) fn drop_remains(&mut self, key: &Key) {
+        self.remains.remove(key);
+    }
+
+    fn take(&mut self, key: &Key) -> Option<Host> {
+        let host = self.table.remove(key)?;
+        self.census[host.segment.index()].subtract(&host);
+        Some(host)
+    }
+
+    fn change(&mut self, key: &Key, applies: impl FnOnce(&&mut Host) -> bool, change: Change) -> bool {
+        let Some(host) = self.table.get_mut(key).filter(applies) else { return false };
+        host.state = host.state.after(change);
+        if matches!(change, Change::Doubted | Change::Roused) {
+            host.has_slot = false;
+        }
+        true
+    }
+}

@@ -1,0 +1,264 @@
+//! What the kernel's tables should hold against what was written to them.
+//!
+//! Nothing else orders routes, neighbour entries or proxy entries of hosts: whoever changes a host touches its
+//! address, and at the end of the step what should stand for each touched address is compared with its record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+
+use super::effects::Effects;
+use super::foreign::ForeignRoutes;
+use super::hosts::Hosts;
+use super::installed::{Installed, RouteState};
+use super::key::Key;
+use super::timers::{Timer, Token};
+use super::topology::Topology;
+use crate::address::{Address, Prefix};
+use crate::event::Event;
+use crate::fact::KernelRoute;
+use crate::lladdr::LinkAddr;
+use crate::order::Order;
+use crate::plan::{DomainId, Plan, RoutePlan, SegmentId};
+use crate::time::Time;
+use crate::write::Write;
+
+/// A refused route is tried again after this time, and the table is read at most so often because of refusals.
+pub(super) const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+/// The table is read so often while routes of others keep some of ours away.
+const CONFLICT_CHECK: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What should stand for a live host.
+struct Wanted {
+    segment: SegmentId,
+    interface: NonZeroU32,
+    source: Option<Address>,
+    lladdr: LinkAddr,
+}
+
+impl Wanted {
+    fn of(key: &Key, hosts: &Hosts, topology: &Topology) -> Option<Self> {
+        let host = hosts.live_host(key)?;
+        let segment = topology.segment(host.segment);
+        Some(Self {
+            segment: segment.id,
+            interface: NonZeroU32::new(segment.last_index?)?,
+            source: segment.source,
+            lladdr: host.lladdr,
+        })
+    }
+}
+
+/// The kernel's tables, as far as they are known.
+#[derive(Debug)]
+pub(super) struct KernelState {
+    pub(super) routes: RoutePlan,
+    /// Routes of others.
+    pub(super) foreign: ForeignRoutes,
+    /// Domains whose covering routes are written.
+    covered: BTreeSet<DomainId>,
+    /// Segments where the kernel answers by entries of ours.
+    pub(super) entry_segments: Vec<SegmentId>,
+    /// Routes of ours that stand.
+    written: u32,
+    /// Hosts whose routes stay away because of somebody else's.
+    conflicts: u32,
+    conflict_check: Option<Token>,
+    /// Of the timers of refused routes.
+    retries: BTreeMap<Key, Token>,
+    /// When the table was last asked for, so that refusals cannot ask for it without end.
+    table_asked: Option<Time>,
+}
+
+impl KernelState {
+    pub(super) fn new(plan: &Plan, topology: &Topology) -> Self {
+        let with_entries = topology.segments().iter().filter(|segment| segment.has_entries());
+        Self {
+            routes: plan.routes,
+            foreign: ForeignRoutes::default(),
+            covered: BTreeSet::new(),
+            entry_segments: with_entries.map(|segment| segment.id).collect(),
+            written: 0,
+            conflicts: 0,
+            conflict_check: None,
+            retries: BTreeMap::new(),
+            table_asked: None,
+        }
+    }
+
+    /// Routes of ours that stand.
+    pub(super) fn written(&self) -> u32 {
+        self.written
+    }
+
+    /// Orders what is missing for an address, and takes away what should no longer stand. True if the kernel's
+    /// proxy entries for it are others now.
+    pub(super) fn reconcile(
+        &mut self,
+        key: &Key,
+        hosts: &mut Hosts,
+        topology: &Topology,
+        effects: &mut Effects,
+    ) -> bool {
+        let wanted = Wanted::of(key, hosts, topology);
+        if wanted.is_none() && hosts.live_host(key).is_some() {
+            // Its interface is not known yet: a route of an earlier run stands until it is.
+            return false;
+        }
+        let Some(mut installed) = hosts.installed_mut(key).map(|it| *it) else { return false };
+        match &wanted {
+            Some(wanted) => {
+                self.put_route(key.address, wanted, &mut installed, effects);
+                put_neighbour(key.address, wanted, &mut installed, effects);
+                installed.place_on(wanted.interface);
+            }
+            None => {
+                self.set_route(&mut installed, RouteState::None);
+                remove_all(key.address, &mut installed, effects);
+            }
+        }
+        let is_written = installed.route() == RouteState::Written;
+        let is_changed = installed.proxy_on(wanted.map(|wanted| wanted.segment).filter(|_| is_written));
+        if let Some(record) = hosts.installed_mut(key) {
+            *record = installed;
+        }
+        if hosts.host(key).is_none() {
+            hosts.drop_remains(key);
+        }
+        is_changed
+    }
+
+    /// Writes the route, unless somebody else has one: theirs stands and is reported.
+    fn put_route(
+        &mut self,
+        address: Address,
+        wanted: &Wanted,
+        installed: &mut Installed,
+        effects: &mut Effects,
+    ) {
+        let interface = wanted.interface.get();
+        let is_elsewhere = installed.interface().is_some_and(|it| it != wanted.interface);
+        if let Some(foreign) = self.foreign.in_use(address).copied() {
+            if installed.route() != RouteState::Conflict {
+                // Ours may be on its way there: news of theirs and our write can cross.
+                if let Some(interface) = installed.interface().map(NonZeroU32::get) {
+                    effects.write(Write::DeleteRoute { interface, address });
+                }
+                self.set_route(installed, RouteState::Conflict);
+                effects.emit(conflict(address, wanted.segment, &foreign));
+            }
+        } else if is_elsewhere || !matches!(installed.route(), RouteState::Written | RouteState::Refused) {
+            // A first route is written so that the kernel refuses it if any other exists, because
+            // `NLM_F_REPLACE` does not look at the protocol.
+            let replace = installed.is_standing();
+            self.set_route(installed, RouteState::Written);
+            effects.write(Write::PutRoute { interface, address, source: wanted.source, replace });
+        }
+    }
+
+    fn set_route(&mut self, installed: &mut Installed, state: RouteState) {
+        let before = *installed;
+        installed.set_route(state);
+        self.written += u32::from(installed.is_standing());
+        self.written -= u32::from(before.is_standing());
+        self.conflicts += u32::from(state == RouteState::Conflict);
+        self.conflicts -= u32::from(before.route() == RouteState::Conflict);
+    }
+
+    /// A route of an earlier run stands for the host on this interface.
+    pub(super) fn adopt_route(&mut self, installed: &mut Installed, interface: u32) {
+        self.set_route(installed, RouteState::Written);
+        installed.adopted(interface);
+    }
+
+    /// The kernel refused a route that was written. It is tried again; the host is not answered for until then.
+    pub(super) fn refuse_route(&mut self, key: Key, installed: &mut Installed, effects: &mut Effects) {
+        self.set_route(installed, RouteState::Refused);
+        self.retries.insert(key, effects.after(RETRY, Timer::Retry(key)));
+    }
+
+    /// Whether the timer is that of a refused route, which is then no longer waited for.
+    pub(super) fn take_retry(&mut self, key: &Key, timer: Token) -> bool {
+        let is_due = self.retries.get(key) == Some(&timer);
+        if is_due {
+            self.retries.remove(key);
+        }
+        is_due
+    }
+
+    /// Somebody else's route goes without a word when its interface does, so while one keeps ours away the table
+    /// is read now and then.
+    pub(super) fn watch_conflicts(&mut self, effects: &mut Effects) {
+        if self.conflicts > 0 && self.conflict_check.is_none() {
+            self.conflict_check = Some(effects.after(CONFLICT_CHECK, Timer::Conflicts));
+        }
+    }
+
+    /// The time to look has come.
+    pub(super) fn check_conflicts(&mut self, timer: Token, effects: &mut Effects) {
+        if self.conflict_check.take_if(|token| *token == timer).is_some() && self.conflicts > 0 {
+            self.read_table(effects);
+        }
+    }
+
+    /// Has the kernel's table read, at most once a second.
+    pub(super) fn read_table(&mut self, effects: &mut Effects) {
+        let now = effects.now();
+        if self.table_asked.is_none_or(|then| now.since(then) >= RETRY) {
+            self.table_asked = Some(now);
+            effects.order(Order::ReadTable);
+        }
+    }
+
+    /// Covers a domain from now on, by one route for each of its prefixes.
+    pub(super) fn cover(&mut self, domain: DomainId, topology: &Topology, effects: &mut Effects) {
+        if self.covered.insert(domain) {
+            for &prefix in &topology.domain(domain).prefixes {
+                effects.write(Write::PutCover { prefix });
+            }
+        }
+    }
+
+    /// The prefixes that are covered.
+    pub(super) fn covers<'a>(&'a self, topology: &'a Topology) -> impl Iterator<Item = Prefix> + 'a {
+        self.covered.iter().flat_map(|id| topology.domain(*id).prefixes.iter().copied())
+    }
+
+    /// Takes the covering routes away.
+    pub(super) fn uncover(&mut self, topology: &Topology, effects: &mut Effects) {
+        for domain in std::mem::take(&mut self.covered) {
+            for &prefix in &topology.domain(domain).prefixes {
+                effects.write(Write::DeleteCover { prefix });
+            }
+        }
+    }
+}
+
+fn put_neighbour(address: Address, wanted: &Wanted, installed: &mut Installed, effects: &mut Effects) {
+    if let Some(former) = installed.interface().filter(|it| *it != wanted.interface) {
+        effects.write(Write::DeleteNeighbour { interface: former.get(), address });
+        installed.outdate_neighbour();
+    }
+    if !wanted.lladdr.is_empty() && installed.complete_neighbour() {
+        let (interface, lladdr) = (wanted.interface.get(), wanted.lladdr);
+        effects.write(Write::PutNeighbour { interface, address, lladdr });
+    }
+}
+
+/// Route and neighbour entry are deleted even if there should be none: a rewrite may have been refused, or news of
+/// somebody else's route have crossed ours.
+fn remove_all(address: Address, installed: &mut Installed, effects: &mut Effects) {
+    if let Some(interface) = installed.leave().map(NonZeroU32::get) {
+        effects.write(Write::DeleteRoute { interface, address });
+        effects.write(Write::DeleteNeighbour { interface, address });
+    }
+}
+
+fn conflict(address: Address, segment: SegmentId, foreign: &KernelRoute) -> Event {
+    Event::RouteConflict {
+        address,
+        segment,
+        protocol: foreign.protocol,
+        metric: foreign.metric,
+        interface: foreign.interface,
+    }
+}

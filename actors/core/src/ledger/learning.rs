@@ -1,0 +1,159 @@
+//! What a sighting proves: a pure judgement with its reason. Nothing is changed here.
+
+use super::claims::{Claims, Damped, Stake};
+use super::host::{Host, HostState, Origin, Sighting};
+use super::pacing::Pacing;
+use super::proxies::Proxies;
+use super::segment::Segment;
+use super::topology::Pin;
+use super::world::World;
+use crate::arp::{Heard, Operation};
+use crate::event::Limit;
+use crate::time::Time;
+
+/// What a sighting is worth.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Verdict {
+    /// The host is known at this place.
+    Refresh {
+        /// Part of its link-layer address is another one (the flags octet or the queue pair on IPoIB, or all of
+        /// it for a route adopted at the start).
+        is_readdressed: bool,
+    },
+    /// The host is known on another segment that is one link with this one, so it is heard on both.
+    Sustain,
+    /// Nobody is known to have the address, or only remembered to have had it.
+    New,
+    /// The host is at another place.
+    Move,
+    /// Two places claim the address: the incumbent is probed.
+    Contest(Stake),
+    /// Nothing is learned.
+    Ignore(Ignored),
+}
+
+/// Why nothing is learned.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ignored {
+    /// No host of this address may live there.
+    NotHere,
+    /// The address is published there.
+    Published,
+    /// The frame's source is not the ARP packet's sender: somebody speaks for somebody else. It may be right,
+    /// but proves nothing.
+    Mismatch,
+    /// The operator fixed the address to another place.
+    Pinned(Pin),
+    /// Another proxy speaks for others. What it asks, it asks in its own name; so requests teach its own
+    /// addresses, but move none.
+    FromProxy,
+    /// The address is being decided upon.
+    Pending,
+    /// The address moved too often, or the claimant was just refused.
+    Damped(Damped),
+    /// An unsolicited reply: anybody can send one.
+    Unproven,
+    /// A limit is reached.
+    Limit(Limit),
+}
+
+/// What a judgement looks at.
+pub(super) struct Evidence<'a> {
+    pub(super) now: Time,
+    pub(super) world: &'a World,
+    pub(super) claims: &'a Claims,
+    pub(super) proxies: &'a Proxies,
+    pub(super) pacing: &'a Pacing,
+}
+
+/// The sighting that a packet with a sender address is.
+pub(super) fn sighting_of(segment: &Segment, heard: &Heard) -> Sighting {
+    let arp = &heard.arp;
+    let origin = match (arp.is_gratuitous(), arp.operation) {
+        (true, _) => Origin::Announcement,
+        (false, Operation::Request) => Origin::Request,
+        (false, Operation::Reply) => Origin::Reply,
+    };
+    let key = super::key::Key { domain: segment.plan.domain, address: arp.sender };
+    Sighting { key, segment: segment.id, lladdr: arp.sender_lladdr, origin }
+}
+
+impl Evidence<'_> {
+    /// What a packet says of its sender.
+    pub(super) fn judge(&self, segment: &Segment, heard: &Heard, sighting: &Sighting) -> Verdict {
+        let (sender, lladdr) = (heard.arp.sender, &heard.arp.sender_lladdr);
+        if !segment.may_hold(sender) {
+            let is_published = segment.publishes(sender);
+            return Verdict::Ignore(if is_published { Ignored::Published } else { Ignored::NotHere });
+        }
+        if !heard.from.is_empty() && !heard.from.same_port(lladdr) {
+            return Verdict::Ignore(Ignored::Mismatch);
+        }
+        if let Some(pin) = self.world.topology.pin_against(&sighting.key, segment.id, lladdr) {
+            return Verdict::Ignore(Ignored::Pinned(pin));
+        }
+        let live = self.world.hosts.live_host(&sighting.key);
+        if self.proxies.is_proxy(self.now, segment.id, lladdr) && self.is_hearsay(sighting, live) {
+            return Verdict::Ignore(Ignored::FromProxy);
+        }
+        match live {
+            Some(host) if host.is_at(segment.id, lladdr) => {
+                Verdict::Refresh { is_readdressed: host.lladdr != *lladdr }
+            }
+            Some(host)
+                if host.lladdr.same_port(lladdr)
+                    && self.world.topology.is_one_link(host.segment, segment.id) =>
+            {
+                Verdict::Sustain
+            }
+            Some(host) => self.judge_contradiction(sighting, host),
+            None => match self.admission(sighting) {
+                Ok(()) => Verdict::New,
+                Err(limit) => Verdict::Ignore(Ignored::Limit(limit)),
+            },
+        }
+    }
+
+    /// Whether a proxy's sighting proves nothing.
+    fn is_hearsay(&self, sighting: &Sighting, live: Option<&Host>) -> bool {
+        match live {
+            Some(host) => !host.is_at(sighting.segment, &sighting.lladdr),
+            None => {
+                let held = self.world.hosts.held_by(sighting.segment, &sighting.lladdr);
+                sighting.origin != Origin::Request || !self.proxies.may_hold_one_more(held)
+            }
+        }
+    }
+
+    /// A live host's address was heard at another place than the host is known at.
+    fn judge_contradiction(&self, sighting: &Sighting, host: &Host) -> Verdict {
+        if self.claims.is_decided_by_claim(sighting) {
+            return Verdict::Ignore(Ignored::Pending);
+        }
+        if let Some(damped) = self.claims.damping(self.now, sighting) {
+            return Verdict::Ignore(Ignored::Damped(damped));
+        }
+        let is_here = host.segment == sighting.segment;
+        let is_asked_here = is_here && matches!(host.state, HostState::Suspect { probes: 1.. });
+        let is_same_host =
+            host.lladdr.same_port(&sighting.lladdr) || is_here && host.lladdr.same_gid(&sighting.lladdr);
+        let is_cut_off = !self.world.topology.segment(host.segment).is_up();
+        // Anybody can send a reply; only one that answers a request of ours may take an address.
+        let is_unsolicited = sighting.origin == Origin::Reply && !is_asked_here;
+        match (is_same_host || is_cut_off, is_unsolicited) {
+            (true, true) => Verdict::Ignore(Ignored::Unproven),
+            (false, true) => Verdict::Contest(Stake::Unproven),
+            (true, false) => Verdict::Move,
+            (false, false) => Verdict::Contest(Stake::Address),
+        }
+    }
+
+    /// Whether one more host may be learned.
+    pub(super) fn admission(&self, sighting: &Sighting) -> Result<(), Limit> {
+        if let Some(limit) = self.world.limit_for(sighting, true) {
+            return Err(limit);
+        }
+        let newcomers = &self.pacing.pace(sighting.segment).newcomers;
+        if newcomers.earliest(self.now) > self.now { Err(Limit::NewPerSecond) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,59 @@
+//! How much may be done on each segment in a second, and what was passed over for it.
+
+use crate::pace::Pace;
+use crate::plan::{SegmentId, SegmentPlan};
+
+/// Probes of known hosts a second where no sweep sets a rate.
+const VERIFY_RATE: u32 = 500;
+/// Searches for unknown targets a second and segment.
+const SEARCH_RATE: u32 = 2000;
+/// Look-ups of routes a second; each costs the kernel some microseconds.
+const LOOKUP_RATE: u32 = 10_000;
+
+/// The paces of all segments.
+#[derive(Debug)]
+pub(super) struct Pacing(Vec<SegmentPace>);
+
+/// The paces of one segment.
+#[derive(Debug)]
+pub(super) struct SegmentPace {
+    /// New hosts; a fabric that comes back after a power cut speaks all at once.
+    pub(super) newcomers: Pace,
+    /// Probes of known hosts.
+    pub(super) probes: Pace,
+    /// Searches for unknown targets.
+    pub(super) searches: Pace,
+    /// Look-ups of routes.
+    pub(super) lookups: Pace,
+    /// Sightings that were not learned because frame source and ARP sender differ.
+    pub(super) mismatched: u64,
+    /// Requests for unknown targets that were not followed up because there were too many.
+    pub(super) shed: u64,
+}
+
+impl Pacing {
+    pub(super) fn new(segments: &[SegmentPlan]) -> Self {
+        let pace = |plan: &SegmentPlan| {
+            // Sweeps and probes of known hosts share the rate. A sweep gives way, and a quarter is left to it.
+            let probes = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate - sweep.rate / 4);
+            let newcomers = plan.limits.new_per_second;
+            SegmentPace {
+                newcomers: Pace::new(newcomers, newcomers.saturating_mul(4)),
+                probes: Pace::new(probes, probes / 10),
+                searches: Pace::new(SEARCH_RATE, SEARCH_RATE),
+                lookups: Pace::new(LOOKUP_RATE, LOOKUP_RATE / 4),
+                mismatched: 0,
+                shed: 0,
+            }
+        };
+        Self(segments.iter().map(pace).collect())
+    }
+
+    pub(super) fn pace(&self, segment: SegmentId) -> &SegmentPace {
+        &self.0[segment.index()]
+    }
+
+    pub(super) fn pace_mut(&mut self, segment: SegmentId) -> &mut SegmentPace {
+        &mut self.0[segment.index()]
+    }
+}

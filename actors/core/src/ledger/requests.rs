@@ -1,0 +1,124 @@
+//! What was asked: requests and address probes are answered, searched for or left alone, as `answering.rs` judges.
+
+use super::Ledger;
+use super::answering::{Reaction, judge_probe, judge_request, judge_route};
+use super::claims::Stake;
+use super::host::{Origin, Sighting};
+use super::key::Key;
+use super::policy;
+use super::reports::Subject;
+use super::searches::Requester;
+use crate::arp::Arp;
+use crate::event::Event;
+use crate::fact::PendingRequest;
+use crate::order::Order;
+use crate::plan::SegmentId;
+
+impl Ledger {
+    /// A host on the segment asks for a target.
+    pub(super) fn asked(&mut self, id: SegmentId, arp: &Arp) {
+        let reaction = judge_request(&self.world, self.world.topology.segment(id), arp);
+        let key = self.world.topology.key(id, arp.target);
+        self.react(reaction, &key, Requester::of(self.effects.now(), id, arp));
+    }
+
+    /// A host on the segment makes sure that nobody has a target.
+    pub(super) fn address_probed(&mut self, id: SegmentId, arp: &Arp) {
+        let now = self.effects.now();
+        let reaction = judge_probe(&self.world, now, self.world.topology.segment(id), arp);
+        let key = self.world.topology.key(id, arp.target);
+        if reaction == Reaction::Search
+            && let Some(first) = self.searches.other_prober(&key, id, &arp.sender_lladdr)
+        {
+            let event = Event::DuplicateProbe {
+                address: key.address,
+                lladdr: first.lladdr,
+                segment: first.segment,
+                claimant_lladdr: arp.sender_lladdr,
+                claimant_segment: id,
+            };
+            self.effects.report(id.min(first.segment), Subject::Address(key.address), event);
+        }
+        self.react(reaction, &key, Requester::of(now, id, arp));
+    }
+
+    /// The kernel's route to a target is known.
+    pub(super) fn route_looked_up(&mut self, request: &PendingRequest, interface: Option<u32>) {
+        let segment = self.world.topology.segment(request.segment);
+        let reaction = judge_route(&self.world, segment, request, interface);
+        let key = self.world.topology.key(request.segment, request.target);
+        let now = self.effects.now();
+        let requester = Requester::new(now, request.segment, request.lladdr, request.requester);
+        self.react(reaction, &key, requester);
+    }
+
+    fn react(&mut self, reaction: Reaction, key: &Key, requester: Requester) {
+        let Requester { segment: id, lladdr, address, .. } = requester;
+        match reaction {
+            Reaction::Answer => self.answer(key, &requester),
+            Reaction::AnswerPublished => {
+                self.answer(key, &requester);
+                self.search(key, requester.answered());
+            }
+            Reaction::Defend => self.defend(key, id, lladdr),
+            Reaction::Verify => {
+                if !self.claims.is_contested(key) {
+                    let prober = Sighting { key: *key, segment: id, lladdr, origin: Origin::Request };
+                    self.contest(prober, Stake::Defence);
+                }
+            }
+            Reaction::Search => self.search(key, requester),
+            Reaction::LookUpRoute => {
+                let request = PendingRequest { segment: id, requester: address, lladdr, target: key.address };
+                self.look_up_route(request);
+            }
+            Reaction::Silent(_) => {}
+        }
+    }
+
+    fn answer(&mut self, key: &Key, requester: &Requester) {
+        let segment = self.world.topology.segment(requester.segment);
+        self.effects.reply(segment, key.address, requester.lladdr, requester.address);
+    }
+
+    fn search(&mut self, key: &Key, requester: Requester) {
+        let topology = &self.world.topology;
+        self.searches.search(*key, requester, topology, &mut self.pacing, &mut self.effects);
+    }
+
+    fn look_up_route(&mut self, request: PendingRequest) {
+        let pace = self.pacing.pace_mut(request.segment);
+        let interface = self.world.topology.segment(request.segment).index();
+        match interface.filter(|_| pace.lookups.take(self.effects.now())) {
+            Some(interface) => self.effects.order(Order::LookUpRoute { interface, request }),
+            None => pace.shed += 1,
+        }
+    }
+
+    /// If a target has proved itself, those who wait for it are answered.
+    pub(super) fn release_requesters(&mut self, key: &Key) {
+        if self.searches.is_idle() || !self.searches.is_sought(key) {
+            return;
+        }
+        let Some(host) = self.world.hosts.host(key).filter(|host| host.is_located()) else { return };
+        if !policy::is_reachable(&self.world, host, key.address) {
+            return;
+        }
+        for requester in self.searches.close_search(key).into_iter().filter(|it| it.is_waiting) {
+            self.answer_held(key, &requester);
+        }
+    }
+
+    fn answer_held(&mut self, key: &Key, requester: &Requester) {
+        let Some(host) = self.world.hosts.host(key) else { return };
+        let Requester { lladdr, address, .. } = *requester;
+        let segment = self.world.topology.segment(requester.segment);
+        if !requester.is_prober() {
+            if policy::may_answer(&self.world, host, key, segment, &lladdr, address).is_ok() {
+                self.answer(key, requester);
+            }
+        } else if policy::may_defend(&self.world, host, key, segment, &lladdr).is_ok() {
+            self.defend(key, requester.segment, lladdr);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! All timers of the ledger, as one deadline.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::key::{Key, Pair};
+use crate::address::Address;
+use crate::plan::SegmentId;
+use crate::time::Time;
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A host may have gone quiet, or is to be probed again.
+    Host(Key),
+    /// A contested address is to be decided, or its incumbent probed again.
+    Claim(Key),
+    /// An unknown target is to be searched for again, or given up.
+    Search(Key),
+    /// An announcement is to be repeated.
+    Announce(Key),
+    /// More of a segment's addresses are to be announced after its own link-layer address changed.
+    AnnounceAll(SegmentId),
+    /// A refused route is to be tried again.
+    Retry(Key),
+    /// Whoever uses a published address is to be probed.
+    Published(SegmentId, Address),
+    /// Two bridged segments are to be tested for being two links again.
+    Bridge(Pair),
+    /// The table is to be read again because routes of others keep some of ours away.
+    Conflicts,
+}
+
+/// The generation of a timer. Whoever sets one keeps its token; a timer that fires with another one was set
+/// anew, or is no longer wanted. The default belongs to no timer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Token(u32);
+
+/// A timer that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Due {
+    /// When it was set for.
+    pub(super) at: Time,
+    /// What it is for.
+    pub(super) timer: Timer,
+    /// Its generation.
+    pub(super) token: Token,
+}
+
+/// A queue of timers. Setting one is cheap, and cancelling is free: its token is forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    queue: BinaryHeap<Reverse<Due>>,
+    last: Token,
+}
+
+impl Timers {
+    /// Sets a timer. Tokens repeat after 2³² timers, by which time the older one has long fired.
+    pub(super) fn set(&mut self, at: Time, timer: Timer) -> Token {
+        self.last = Token(self.last.0.checked_add(1).unwrap_or(1));
+        self.queue.push(Reverse(Due { at, timer, token: self.last }));
+        self.last
+    }
+
+    /// Takes the next timer that is due.
+    pub(super) fn pop_due(&mut self, now: Time) -> Option<Due> {
+        let &Reverse(due) = self.queue.peek()?;
+        if due.at > now {
+            return None;
+        }
+        self.queue.pop();
+        Some(due)
+    }
+
+    /// When the next timer fires.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.queue.peek().map(|Reverse(due)| due.at)
+    }
+
+    /// Drops them all.
+    pub(super) fn clear(&mut self) {
+        self.queue = BinaryHeap::new();
+    }
+}

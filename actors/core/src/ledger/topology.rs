@@ -1,0 +1,204 @@
+//! What there is: domains, segments and their links, this machine's own addresses. It answers questions about
+//! them; what follows from a change is decided elsewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::bridges::Bridges;
+use super::key::Key;
+use super::segment::{Refreshed, Segment, edges};
+use crate::address::Address;
+use crate::fact::{Fact, KernelRoute};
+use crate::lladdr::LinkAddr;
+use crate::plan::{DomainId, DomainPlan, Plan, SegmentId, SegmentPlan};
+use crate::time::Time;
+
+/// Domains, segments, links and addresses.
+#[derive(Debug)]
+pub(super) struct Topology {
+    domains: Vec<DomainPlan>,
+    segments: Vec<Segment>,
+    /// Segments of each domain.
+    members: Vec<Vec<SegmentId>>,
+    /// Addresses of this machine.
+    own: BTreeSet<Address>,
+    /// Addresses whose place the operator fixed.
+    pins: BTreeMap<Key, Vec<Pin>>,
+    pub(super) bridges: Bridges,
+}
+
+/// Where an address may be, and nowhere else.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pin {
+    pub(super) segment: SegmentId,
+    pub(super) lladdr: LinkAddr,
+}
+
+impl Topology {
+    pub(super) fn new(plan: Plan) -> Self {
+        let Plan { domains, segments: plans, .. } = plan;
+        let mut members = vec![Vec::new(); domains.len()];
+        for (id, segment) in (0..).map(SegmentId).zip(&plans) {
+            members[segment.domain.index()].push(id);
+        }
+        let edges_of = |(domain, members): (&DomainPlan, &Vec<SegmentId>)| {
+            let segments = members.iter().map(|id| &plans[id.index()]);
+            let own = segments.flat_map(|segment| segment.prefixes.iter().chain(&segment.publish));
+            edges(own.chain(&domain.prefixes))
+        };
+        let edges: Vec<_> = domains.iter().zip(&members).map(edges_of).collect();
+        let pins = pins_of(&plans);
+        let segment = |(id, plan): (SegmentId, SegmentPlan)| {
+            let edges = edges[plan.domain.index()].clone();
+            Segment::new(id, plan, edges)
+        };
+        let segments = (0..).map(SegmentId).zip(plans).map(segment).collect();
+        Self { domains, segments, members, own: BTreeSet::new(), pins, bridges: Bridges::default() }
+    }
+
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    pub(super) fn segment(&self, id: SegmentId) -> &Segment {
+        &self.segments[id.index()]
+    }
+
+    pub(super) fn segment_mut(&mut self, id: SegmentId) -> &mut Segment {
+        &mut self.segments[id.index()]
+    }
+
+    /// The segment, if it is one of the plan.
+    pub(super) fn planned(&self, id: SegmentId) -> Option<&Segment> {
+        self.segments.get(id.index())
+    }
+
+    pub(super) fn domains(&self) -> &[DomainPlan] {
+        &self.domains
+    }
+
+    pub(super) fn domain(&self, id: DomainId) -> &DomainPlan {
+        &self.domains[id.index()]
+    }
+
+    /// The address within the segment's domain.
+    pub(super) fn key(&self, segment: SegmentId, address: Address) -> Key {
+        Key { domain: self.segment(segment).plan.domain, address }
+    }
+
+    /// The segments of a domain.
+    pub(super) fn members(&self, domain: DomainId) -> impl Iterator<Item = &Segment> {
+        self.members[domain.index()].iter().map(|id| self.segment(*id))
+    }
+
+    /// The other segments of the segment's domain.
+    pub(super) fn others(&self, segment: SegmentId) -> impl Iterator<Item = &Segment> {
+        self.members(self.segment(segment).plan.domain).filter(move |other| other.id != segment)
+    }
+
+    /// Whether the two segments were found to be one link.
+    pub(super) fn is_one_link(&self, one: SegmentId, other: SegmentId) -> bool {
+        self.bridges.is_bridged(one, other)
+    }
+
+    /// Whether the address is this machine's.
+    pub(super) fn is_own(&self, address: Address) -> bool {
+        self.own.contains(&address)
+    }
+
+    /// This machine's addresses.
+    pub(super) fn own_addresses(&self) -> &BTreeSet<Address> {
+        &self.own
+    }
+
+    /// This machine's addresses are now these.
+    pub(super) fn set_own_addresses(&mut self, addresses: Vec<Address>) {
+        self.own = addresses.into_iter().collect();
+    }
+
+    /// Whether the link-layer address is ours on any segment: a frame of ours that came back, perhaps over
+    /// another link.
+    pub(super) fn is_own_lladdr(&self, lladdr: &LinkAddr) -> bool {
+        self.segments.iter().any(|segment| segment.is_own_here(lladdr))
+    }
+
+    /// Works out anew what a segment's source is and whether it can be used.
+    pub(super) fn refresh_segment(&mut self, id: SegmentId, now: Time) -> Refreshed {
+        let segment = &mut self.segments[id.index()];
+        segment.refresh_state(&self.own, &self.domains[segment.plan.domain.index()], now)
+    }
+
+    /// The domain of an address of which no segment is known.
+    pub(super) fn domain_of(&self, address: Address) -> Option<DomainId> {
+        (0..).map(DomainId).take(self.domains.len()).find(|id| self.spans(*id, address))
+    }
+
+    /// Whether the address lies in the domain.
+    fn spans(&self, domain: DomainId, address: Address) -> bool {
+        self.domain(domain).prefixes.iter().any(|prefix| prefix.contains(address))
+    }
+
+    /// The segment an address would have its route through on an interface.
+    pub(super) fn segment_by_interface(&self, interface: u32, address: Address) -> Option<SegmentId> {
+        let mut members = self.members(self.domain_of(address)?);
+        members.find(|segment| segment.last_index == Some(interface)).map(|segment| segment.id)
+    }
+
+    /// The host a route is about. Of domains that share a prefix it is that of the route's segment.
+    pub(super) fn key_of_route(&self, route: &KernelRoute) -> Option<Key> {
+        let near = route.segment.map(|id| self.segment(id).plan.domain);
+        let domain =
+            near.filter(|id| self.spans(*id, route.address)).or_else(|| self.domain_of(route.address))?;
+        Some(Key { domain, address: route.address })
+    }
+
+    /// The route with the segment it matters to: of several domains on one interface that of its address.
+    pub(super) fn placed(&self, route: &KernelRoute) -> KernelRoute {
+        let twin = |near: &Segment| {
+            if self.spans(near.plan.domain, route.address) {
+                return None;
+            }
+            let mut members = self.members(self.domain_of(route.address)?);
+            members.find(|other| other.plan.interface == near.plan.interface).map(|other| other.id)
+        };
+        let near = route.segment.and_then(|id| self.planned(id));
+        KernelRoute { segment: near.map(|near| twin(near).unwrap_or(near.id)), ..*route }
+    }
+
+    /// The pin that keeps the address from this place; `None` if it may be here.
+    pub(super) fn pin_against(&self, key: &Key, segment: SegmentId, lladdr: &LinkAddr) -> Option<Pin> {
+        let pins = self.pins.get(key)?;
+        let is_here =
+            |pin: &Pin| pin.segment == segment && (lladdr.is_empty() || pin.lladdr.same_port(lladdr));
+        if pins.iter().any(is_here) { None } else { pins.first().copied() }
+    }
+
+    /// Whether all segments that the fact names are of the plan.
+    pub(super) fn concerns_us(&self, fact: &Fact) -> bool {
+        let segment = match fact {
+            Fact::Heard { segment, .. }
+            | Fact::LinkChanged { segment, .. }
+            | Fact::WifiRoleChanged { segment, .. }
+            | Fact::StationJoined { segment, .. }
+            | Fact::StationLeft { segment, .. }
+            | Fact::StationsRead { segment, .. }
+            | Fact::Associated { segment }
+            | Fact::Disassociated { segment } => Some(*segment),
+            Fact::RouteLookedUp { request, .. } => Some(request.segment),
+            Fact::RouteAppeared(route) | Fact::RouteVanished(route) => route.segment,
+            _ => None,
+        };
+        segment.is_none_or(|id| self.planned(id).is_some())
+    }
+}
+
+/// The pins of the segments; a static host is pinned where it is.
+fn pins_of(segments: &[SegmentPlan]) -> BTreeMap<Key, Vec<Pin>> {
+    let mut pins: BTreeMap<Key, Vec<Pin>> = BTreeMap::new();
+    for (id, segment) in (0..).map(SegmentId).zip(segments) {
+        for (&address, &lladdr) in segment.hosts.iter().chain(&segment.pins) {
+            let key = Key { domain: segment.domain, address };
+            pins.entry(key).or_default().push(Pin { segment: id, lladdr });
+        }
+    }
+    pins
+}

@@ -1,0 +1,195 @@
+//! What is known: links, hosts, and what the kernel holds. And what can happen to a host: it arrives, moves, is
+//! doubted, given up, woken. Each of these is one verb here, with all that belongs to it.
+
+use std::time::Duration;
+
+use super::effects::Effects;
+use super::entries::Reasons;
+use super::host::{Host, Sighting};
+use super::hosts::Hosts;
+use super::kernel_state::KernelState;
+use super::key::Key;
+use super::published::PublishedUsers;
+use super::timers::Timer;
+use super::topology::Topology;
+use crate::event::{Event, Limit};
+use crate::lladdr::LinkAddr;
+use crate::order::Order;
+use crate::plan::{Plan, SegmentId};
+use crate::time::Time;
+
+/// How long a host that is gone is remembered, so that those who knew its place can be told if it appears at
+/// another; longer than any neighbour cache in common use keeps an unused entry.
+pub(super) const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// Links, hosts and the kernel's tables.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) topology: Topology,
+    pub(super) hosts: Hosts,
+    pub(super) kernel: KernelState,
+    pub(super) published: PublishedUsers,
+    /// Hosts that are on another segment than before, and have to be announced.
+    moved: Vec<Key>,
+}
+
+impl World {
+    pub(super) fn new(plan: Plan) -> Self {
+        let hosts = Hosts::new(&plan.segments);
+        let topology = Topology::new(plan.clone());
+        let kernel = KernelState::new(&plan, &topology);
+        Self { topology, hosts, kernel, published: PublishedUsers::default(), moved: Vec::new() }
+    }
+
+    /// A host lives here from now on.
+    pub(super) fn arrive(&mut self, sighting: &Sighting, effects: &mut Effects) {
+        let Sighting { key, segment, lladdr, .. } = *sighting;
+        let before = self.hosts.insert(key, Host::seen(sighting, effects.now()));
+        self.look_after_quiet_time(&key, segment, effects);
+        effects.order(Order::HostSeen { segment, address: key.address });
+        effects.emit(Event::HostFound { address: key.address, lladdr, segment });
+        // Those who knew its old place would go on sending there until their caches give it up.
+        if let Some(old) = before {
+            self.note_move(sighting, old.lived_on.unwrap_or(old.segment), old.lladdr, effects);
+        }
+    }
+
+    /// A live host is at another place, on its segment or elsewhere.
+    pub(super) fn relocate(&mut self, to: &Sighting, effects: &mut Effects) {
+        let Some((old_segment, old_lladdr)) = self.hosts.relocate(to, effects.now()) else { return };
+        self.look_after_quiet_time(&to.key, to.segment, effects);
+        effects.order(Order::HostSeen { segment: to.segment, address: to.key.address });
+        if old_segment == to.segment {
+            effects.emit(host_moved(to, old_segment, old_lladdr));
+        } else {
+            self.note_move(to, old_segment, old_lladdr, effects);
+        }
+    }
+
+    fn note_move(
+        &mut self,
+        to: &Sighting,
+        old_segment: SegmentId,
+        old_lladdr: LinkAddr,
+        effects: &mut Effects,
+    ) {
+        if old_segment != to.segment {
+            effects.emit(host_moved(to, old_segment, old_lladdr));
+            self.moved.push(to.key);
+        }
+    }
+
+    fn look_after_quiet_time(&mut self, key: &Key, segment: SegmentId, effects: &mut Effects) {
+        let quiet = self.topology.segment(segment).plan.expiry.quiet;
+        let timer = effects.after(quiet, Timer::Host(*key));
+        self.hosts.set_timer(key, timer);
+    }
+
+    /// Has the host's timer fire then.
+    pub(super) fn look_after(&mut self, key: &Key, at: Time, effects: &mut Effects) {
+        let timer = effects.at(at, Timer::Host(*key));
+        self.hosts.set_timer(key, timer);
+    }
+
+    /// Has a live host probed soon, whatever was heard of it.
+    pub(super) fn doubt(&mut self, key: &Key, effects: &mut Effects) {
+        if self.hosts.doubt(key) {
+            self.look_after(key, effects.now(), effects);
+        }
+    }
+
+    /// Has a dormant host probed soon: its segment or its station returned.
+    pub(super) fn wake(&mut self, key: &Key, effects: &mut Effects) {
+        if self.hosts.wake(key) {
+            self.look_after(key, effects.now(), effects);
+        }
+    }
+
+    /// Gives a live host up: route and neighbour entry go, the address is remembered for a while.
+    pub(super) fn give_up(&mut self, key: &Key, effects: &mut Effects) {
+        let Some(host) = self.put_to_sleep(key, effects) else { return };
+        let (lladdr, segment) = (host.lladdr, host.segment);
+        effects.emit(Event::HostGone { address: key.address, lladdr, segment });
+        let came_up = self.topology.segment(segment).came_up;
+        if came_up.is_some_and(|then| host.last_heard < then) {
+            self.wake(key, effects);
+        }
+    }
+
+    /// Makes a live host a remembered one. Returns it as it was.
+    pub(super) fn put_to_sleep(&mut self, key: &Key, effects: &mut Effects) -> Option<Host> {
+        let before = self.hosts.sleep(key)?;
+        if self.hosts.host(key).is_some() {
+            self.look_after(key, effects.now() + REMEMBERED, effects);
+        }
+        Some(before)
+    }
+
+    /// A dormant host's station is on that segment now: it is remembered for it, and probed there. Where it
+    /// lived is remembered along: if it answers, it has moved.
+    pub(super) fn follow_station(&mut self, key: &Key, segment: SegmentId, effects: &mut Effects) {
+        if self.hosts.rehome(key, segment) {
+            self.wake(key, effects);
+        }
+    }
+
+    /// Somebody else than the host made the kernel believe that it is at another link-layer address of its
+    /// segment: the kernel believes whoever spoke last on the link of a neighbour entry it has.
+    pub(super) fn correct_neighbour(&mut self, key: &Key, segment: SegmentId, speaker: &LinkAddr) {
+        let is_deceived = |host: &&Host| host.segment == segment && !host.lladdr.same_port(speaker);
+        if self.hosts.live_host(key).filter(is_deceived).is_some() {
+            self.outdate_neighbour(key);
+        }
+    }
+
+    fn outdate_neighbour(&mut self, key: &Key) {
+        if let Some(installed) = self.hosts.installed_mut(key) {
+            installed.outdate_neighbour();
+            self.hosts.touch(*key);
+        }
+    }
+
+    /// Writes a host's route again, and its neighbour entry with it.
+    pub(super) fn rewrite(&mut self, key: &Key) {
+        if let Some(installed) = self.hosts.installed_mut(key) {
+            installed.doubt();
+        }
+        self.outdate_neighbour(key);
+    }
+
+    /// The limit that keeps out one more address of the station, or one more host if it is new on the segment.
+    pub(super) fn limit_for(&self, sighting: &Sighting, is_new_there: bool) -> Option<Limit> {
+        let limits = &self.topology.segment(sighting.segment).plan.limits;
+        if is_new_there && self.hosts.live_on(sighting.segment) >= limits.hosts {
+            return Some(Limit::Hosts);
+        }
+        let held = self.hosts.held_by(sighting.segment, &sighting.lladdr);
+        (held >= limits.hosts_per_lladdr).then_some(Limit::HostsPerLladdr)
+    }
+
+    /// What the kernel's proxy entries depend on.
+    pub(super) fn reasons(&self) -> Reasons<'_> {
+        Reasons { hosts: &self.hosts, topology: &self.topology, published: &self.published }
+    }
+
+    /// Has the kernel's tables follow what changed. Returns the addresses that were touched.
+    pub(super) fn reconcile_touched(&mut self, effects: &mut Effects) -> Vec<Key> {
+        let touched = self.hosts.take_touched();
+        for key in &touched {
+            if self.kernel.reconcile(key, &mut self.hosts, &self.topology, effects) {
+                self.kernel.follow_entries(key, &self.reasons(), effects);
+            }
+        }
+        touched
+    }
+
+    /// Hosts that changed their segment since the last call.
+    pub(super) fn take_moved(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.moved)
+    }
+}
+
+fn host_moved(to: &Sighting, old_segment: SegmentId, old_lladdr: LinkAddr) -> Event {
+    let Sighting { key, segment, lladdr, .. } = *to;
+    Event::HostMoved { address: key.address, old_lladdr, lladdr, old_segment, segment }
+}

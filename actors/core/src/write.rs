@@ -1,0 +1,108 @@
+//! What the core has written into the kernel's tables: one write names one kernel object, by the number of its
+//! interface at the time of the decision.
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::{Address, Prefix};
+use crate::fact::KernelRoute;
+use crate::lladdr::LinkAddr;
+
+/// `ESRCH`, `ENOENT` and `ENODEV` of Linux: there is no such route, no such entry, no such interface.
+const ESRCH: i32 = 3;
+const ENOENT: i32 = 2;
+const ENODEV: i32 = 19;
+
+/// One object to have in the kernel's tables, or to have no longer. Each is idempotent except an exclusive
+/// [`Write::PutRoute`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Write {
+    /// Have a `/32` route of scope link through the interface, with our protocol, table and metric.
+    PutRoute {
+        /// Where it leaves.
+        interface: u32,
+        /// Its destination.
+        address: Address,
+        /// Preferred source; it must be an address of this host.
+        source: Option<Address>,
+        /// Take the place of the route with the same metric that may stand there (`NLM_F_REPLACE`, which does
+        /// not look at the protocol); otherwise such a route has this one refused with `EEXIST`
+        /// (`NLM_F_EXCL`), because it is somebody else's.
+        replace: bool,
+    },
+    /// Have no route as [`Write::PutRoute`] writes it.
+    DeleteRoute {
+        /// Where it leaves.
+        interface: u32,
+        /// Its destination.
+        address: Address,
+    },
+    /// Have exactly this `/32` route no longer, whatever wrote it.
+    DeleteStray(KernelRoute),
+    /// Have an `unreachable` route to the prefix with [`crate::plan::COVER_METRIC`], our protocol and table, so
+    /// that addresses nobody has do not follow a default route.
+    PutCover {
+        /// Its destination.
+        prefix: Prefix,
+    },
+    /// Have no such route.
+    DeleteCover {
+        /// Its destination.
+        prefix: Prefix,
+    },
+    /// Have this neighbour entry, so that the first packet needs no ARP request: reachable, and exempt from the
+    /// kernel's limits (`NTF_EXT_LEARNED`).
+    PutNeighbour {
+        /// On which interface.
+        interface: u32,
+        /// Whose.
+        address: Address,
+        /// Its link-layer address, of 6 or 20 octets.
+        lladdr: LinkAddr,
+    },
+    /// Have no neighbour entry for the address.
+    DeleteNeighbour {
+        /// On which interface.
+        interface: u32,
+        /// Whose.
+        address: Address,
+    },
+    /// Have the kernel answer for the address on the interface (`NTF_PROXY`), as long as its route leaves by
+    /// another one and the interface forwards (`arp_process`); the entry bears our protocol number. The kernel
+    /// removes it by itself when the interface is set down.
+    PutProxy {
+        /// Where it answers.
+        interface: u32,
+        /// For whom.
+        address: Address,
+    },
+    /// Have it no longer answer for the address, whoever asked it to.
+    DeleteProxy {
+        /// Where it answered.
+        interface: u32,
+        /// For whom.
+        address: Address,
+    },
+}
+
+impl Write {
+    /// Whether the kernel's error number says that things already are as they were to be.
+    pub fn is_satisfied_by(&self, errno: i32) -> bool {
+        match self {
+            Self::DeleteRoute { .. } | Self::DeleteStray(_) | Self::DeleteCover { .. } => {
+                matches!(errno, ESRCH | ENODEV)
+            }
+            Self::DeleteNeighbour { .. } | Self::DeleteProxy { .. } => matches!(errno, ENOENT | ENODEV),
+            Self::PutRoute { .. }
+            | Self::PutCover { .. }
+            | Self::PutNeighbour { .. }
+            | Self::PutProxy { .. } => false,
+        }
+    }
+
+    /// Whether frames sent in the same step may rest on it, so that it has to be carried out before them. A
+    /// neighbour entry only saves the first packet an ARP request.
+    pub fn is_urgent(&self) -> bool {
+        !matches!(self, Self::PutNeighbour { .. } | Self::DeleteNeighbour { .. })
+    }
+}
