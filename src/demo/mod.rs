@@ -30,10 +30,10 @@ use meet::Running;
 use show::{Show, millis};
 use stop::{Done, Stop, Wish, no_lab, wrong};
 
+use crate::exit::Exit;
+
 /// Ctrl-C reaches the daemon too, and a step may fail of that before the signal is heard here.
 const SIGNAL_LAG: Duration = Duration::from_millis(100);
-/// `sysexits.h`: cannot write.
-const EX_IOERR: u8 = 74;
 
 /// What every step works with.
 struct Stage {
@@ -111,24 +111,28 @@ fn picture(stage: &mut Stage) -> Done<Lab> {
 /// Says how it ended, and gives the exit code.
 fn conclude(show: &mut Show, played: Done, log: Option<&str>) -> ExitCode {
     let (told, code) = match played {
-        Ok(()) => (show.end("All is as it should be, and all is gone again."), 0),
-        Err(Stop::Wanted(None)) => (show.end("Ended; all is gone again."), 0),
-        Err(Stop::Wanted(Some(number))) => (show.end("Interrupted; all is gone again."), 128 + number),
-        Err(Stop::Output(error)) => (Err(error), EX_IOERR),
-        Err(Stop::Wrong { expected, seen }) => (show.failed(&expected, &seen, log), 1),
-        Err(Stop::Lab(LabError::Daemon { what, log })) => {
-            (show.failed("the daemon does its part", &what, Some(&log)), 1)
+        Ok(()) => (show.end("All is as it should be, and all is gone again."), ExitCode::SUCCESS),
+        Err(Stop::Wanted(None)) => (show.end("Ended; all is gone again."), ExitCode::SUCCESS),
+        Err(Stop::Wanted(Some(number))) => {
+            (show.end("Interrupted; all is gone again."), ExitCode::from(128 + number))
         }
-        Err(Stop::Lab(error)) => (show.failed("the lab does its part", &error.to_string(), log), 1),
+        Err(Stop::Output(error)) => (Err(error), Exit::IoErr.into()),
+        Err(Stop::Wrong { expected, seen }) => (show.failed(&expected, &seen, log), ExitCode::FAILURE),
+        Err(Stop::Lab(LabError::Daemon { what, log })) => {
+            (show.failed("the daemon does its part", &what, Some(&log)), ExitCode::FAILURE)
+        }
+        Err(Stop::Lab(error)) => {
+            (show.failed("the lab does its part", &error.to_string(), log), ExitCode::FAILURE)
+        }
     };
     match told {
         // Whoever reads has seen enough, as `head` does.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(EX_IOERR),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::IoErr.into(),
         Err(error) => {
             complain(&format!("cannot print: {error}"));
-            ExitCode::from(EX_IOERR)
+            Exit::IoErr.into()
         }
-        Ok(()) => ExitCode::from(code),
+        Ok(()) => code,
     }
 }
 

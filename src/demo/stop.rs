@@ -10,10 +10,7 @@ use arpherd_lab::LabError;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// `sysexits.h`: something that is needed is not there.
-const EX_UNAVAILABLE: u8 = 69;
-/// `sysexits.h`: the rights do not suffice.
-const EX_NOPERM: u8 = 77;
+use crate::exit::Exit;
 
 /// Why the demo does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +45,7 @@ pub(crate) fn wrong<T>(expected: impl Into<String>, seen: impl Into<String>) -> 
 /// The exit code for a lab that cannot be entered: missing rights, or a kernel that lacks something.
 pub(crate) fn no_lab(error: &LabError) -> ExitCode {
     let kind = error.errno().map(|code| io::Error::from_raw_os_error(code).kind());
-    ExitCode::from(if kind == Some(io::ErrorKind::PermissionDenied) { EX_NOPERM } else { EX_UNAVAILABLE })
+    if kind == Some(io::ErrorKind::PermissionDenied) { Exit::NoPerm.into() } else { Exit::Unavailable.into() }
 }
 
 /// Hears when the demo should end: SIGINT, SIGTERM, SIGHUP and, when asked to, the keyboard.

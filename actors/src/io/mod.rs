@@ -13,7 +13,6 @@
 //! process                   who may do what; likewise
 //! sysctl, lock, wake        settings, one daemon a link, readiness under tokio
 //! netns                     working in another network namespace
-//! memory                    giving back what only the start needed
 //! ```
 //!
 //! All calls are synchronous and short; what an actor reads from never blocks. Only this module uses neli,
@@ -23,7 +22,6 @@ pub mod arp;
 mod filter;
 pub mod iptables;
 pub mod lock;
-pub mod memory;
 pub mod netlink;
 pub mod netns;
 pub mod packet;
