@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix::Recipient;
-use arpherd_actors::io::netns::{Ground, NetnsError};
+use arpherd_actors::io::netns::{Netns, NetnsError};
 use arpherd_actors::messages::{Barrier, Show};
 use arpherd_actors::shepherd::{Charge, Flock, StartError};
 use arpherd_core::view::Label;
@@ -121,11 +121,11 @@ impl Flocks {
 }
 
 /// The namespaces of the parts, each a different one.
-fn grounds(parts: &[Part]) -> Result<Vec<Ground>, FlocksError> {
+fn grounds(parts: &[Part]) -> Result<Vec<Netns>, FlocksError> {
     let mut seen = BTreeMap::new();
     let mut grounds = Vec::new();
     for part in parts {
-        let ground = part.netns.as_deref().map_or_else(|| Ok(Ground::own()), Ground::named)?;
+        let ground = part.netns.as_deref().map_or_else(|| Ok(Netns::own()), Netns::named)?;
         let name = part.netns.clone().unwrap_or_else(|| "the daemon's own".to_owned());
         let identity = ground.identity().map_err(FlocksError::Identity)?;
         if let Some(one) = seen.insert(identity, name.clone()) {
@@ -136,7 +136,7 @@ fn grounds(parts: &[Part]) -> Result<Vec<Ground>, FlocksError> {
     Ok(grounds)
 }
 
-fn charge(part: Part, ground: Ground, on_exit: OnExit, files: &Files) -> Charge {
+fn charge(part: Part, ground: Netns, on_exit: OnExit, files: &Files) -> Charge {
     Charge {
         memory: Some(files.memory.clone()),
         record: files.record.as_ref().map(|path| recording(path, ground.name())),

@@ -11,8 +11,8 @@ use slog::{Logger, debug, info, warn};
 
 use crate::clock::Clock;
 use crate::io::netlink::Reader;
-use crate::io::sysctl::ear::Ear;
-use crate::io::sysctl::memory::Memory;
+use crate::io::sysctl::saved::SavedSysctls;
+use crate::io::sysctl::watcher::SysctlWatcher;
 use crate::io::sysctl::{Restored, Setting, SysctlError, Sysctls};
 use crate::needs::{Mode, Rule, Weight, needs};
 use contest::{Contest, Verdict};
@@ -22,7 +22,7 @@ pub(crate) use keeper::Keeper;
 pub(crate) struct Settings {
     sysctls: Sysctls,
     /// Hears of it when somebody writes a setting; without it a look now and then has to do.
-    ear: Option<Ear>,
+    ear: Option<SysctlWatcher>,
     /// The interfaces that are there: their numbers, and what they serve.
     managed: BTreeMap<String, (u32, Mode)>,
     /// What each setting was when it was last found, or made, right. One that is not is another's doing.
@@ -35,13 +35,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Nothing set yet. `memory`: the file in which the original values outlive a crash; see [`Memory::at`].
+    /// Nothing set yet. `memory`: the file in which the original values outlive a crash; see [`SavedSysctls::at`].
     pub(crate) fn new(memory: Option<&Path>, log: Logger) -> Self {
-        let memory = match memory.map(Memory::at).transpose() {
+        let memory = match memory.map(SavedSysctls::at).transpose() {
             Ok(memory) => memory.unwrap_or_default(),
             Err(error) => {
                 warn!(log, "settings_not_remembered"; "error" => %error);
-                Memory::default()
+                SavedSysctls::default()
             }
         };
         for change in memory.changes() {
@@ -50,7 +50,7 @@ impl Settings {
         }
         Self {
             sysctls: Sysctls::remembering(memory),
-            ear: Ear::open()
+            ear: SysctlWatcher::open()
                 .inspect_err(|error| {
                     warn!(log, "settings_unheard"; "error" => %error,
                         "meaning" => "what others change is noticed up to a minute later");
@@ -93,7 +93,7 @@ impl Settings {
     }
 
     /// What says that somebody wrote a setting.
-    pub(crate) fn ear(&self) -> Option<&Ear> {
+    pub(crate) fn ear(&self) -> Option<&SysctlWatcher> {
         self.ear.as_ref()
     }
 

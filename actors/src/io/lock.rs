@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -114,9 +113,7 @@ fn holder(name: &SockAddr) -> io::Result<Holder> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.connect(name)?;
-    // struct ucred: pid, uid, gid.
-    let [pid, _uid, _gid] = sockopt::get::<3>(&socket.as_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED)?;
-    let pid = u32::try_from(pid).ok().filter(|pid| *pid != 0);
+    let pid = sockopt::peer_process(&socket)?;
     let name = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
     Ok(Holder { pid, name: name.map(|name| name.trim_end().escape_default().to_string()) })
 }

@@ -20,15 +20,14 @@
 
 pub mod arp;
 mod filter;
-pub mod iptables;
 pub mod lock;
+pub mod mark;
 pub mod netlink;
 pub mod netns;
 pub mod packet;
-pub mod passage;
+pub mod packet_filter;
 pub mod process;
 mod sockopt;
-pub mod stamp;
 pub mod sysctl;
 pub mod wake;
 
@@ -39,7 +38,7 @@ use std::time::Duration;
 use arpherd_core::{Frame, Heard, LinkAddr};
 
 pub use netlink::write::{Refusal, Write};
-use netlink::{MonitorError, NetlinkError, RadioNews, RadioSeen};
+use netlink::{MonitorError, NetlinkError, RadioInfo, RadioNews};
 pub use wake::Wake;
 
 /// Where ARP frames of one link come in and go out.
@@ -74,7 +73,7 @@ pub trait RouteTable: Send {
     /// `interface`: what `arp_process` asks before it answers for another (net/ipv4/arp.c). So it follows
     /// policy rules and VRFs, and says `None` where that interface does not forward, where its `rp_filter`
     /// drops the source, and for every route but a unicast one.
-    fn way_of(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32>;
+    fn lookup_route(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32>;
 }
 
 /// What the radios of one network namespace tell.
@@ -90,7 +89,7 @@ pub trait Radio: Send {
     ///
     /// # Errors
     /// If the kernel cannot be asked.
-    fn interface(&mut self, index: u32) -> Result<Option<RadioSeen>, NetlinkError>;
+    fn interface(&mut self, index: u32) -> Result<Option<RadioInfo>, NetlinkError>;
 
     /// All stations of an access point, each with the time since it was last heard; of a station, its access
     /// point.
@@ -121,7 +120,7 @@ pub struct Tally {
     /// Frames of ours that the kernel took no hold of: no room, link down, or an address of another length.
     pub unsent: u64,
     /// Why the last malformed frame was refused.
-    pub last_refusal: Option<arp::Refused>,
+    pub last_refusal: Option<arp::Rejected>,
 }
 
 /// Why a port could not do what it was asked.

@@ -10,12 +10,13 @@ use std::mem::{MaybeUninit, offset_of, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
+use arpherd_core::arp::Mark;
 use arpherd_core::plan::LinkKind;
 use arpherd_core::{Frame, Heard, LinkAddr};
 use libc::{c_uint, iovec, mmsghdr, socklen_t};
-use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
-use super::stamp::{Seen, Stamp};
+use super::mark::MarkKey;
 use super::{FramePort, PortError, Tally, arp, filter, sockopt};
 
 /// Frames moved in one system call.
@@ -25,7 +26,7 @@ const FEW: usize = 4;
 /// Octets kept of a frame; padding beyond is cut off by the kernel.
 const ROOM: usize = 128;
 /// Receive buffer asked for, in bytes: a burst of some 10,000 frames.
-const RECEIVE_BUFFER: libc::c_int = 8 << 20;
+const RECEIVE_BUFFER: usize = 8 << 20;
 /// `libc::AF_PACKET`, of the width it has in an address.
 const AF_PACKET: u16 = 17;
 /// `ETH_P_ARP` in network order, as packet addresses want it.
@@ -57,6 +58,13 @@ impl LinkName {
         self.address[..octets.len()].copy_from_slice(octets);
         self.length = u8::try_from(octets.len()).unwrap_or(0);
         self
+    }
+
+    /// Binds a packet socket to the interface and the protocol.
+    fn bind(&self, socket: &Socket) -> io::Result<()> {
+        // SAFETY: the name has NAME_LENGTH octets and outlives the call.
+        let outcome = unsafe { libc::bind(socket.as_raw_fd(), ptr::from_ref(self).cast(), NAME_LENGTH) };
+        if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
     /// The frame's source, if the link's frames carry one of six octets.
@@ -94,8 +102,8 @@ pub struct PacketPort {
     arena: Box<Arena>,
     /// Frames asked for in the next call.
     room: usize,
-    /// This run, and what of it goes behind every request.
-    stamp: Option<(u64, Seen)>,
+    /// What goes behind every request.
+    key: Option<MarkKey>,
 }
 
 impl PacketPort {
@@ -105,14 +113,14 @@ impl PacketPort {
     /// Without `CAP_NET_RAW`; [`PortError::Down`] if there is no such interface. An interface that is
     /// merely set down can be opened and hears once it is up.
     pub fn open(medium: Medium) -> Result<Self, PortError> {
-        let port = Self::open_deaf(medium)?;
+        let port = Self::open_send_only(medium)?;
         let doing = |doing| move |cause| PortError::of(doing, cause);
         port.socket
             .attach_filter(&filter::arp_for_us(medium.interface))
             .map_err(doing("filter a packet socket"))?;
         sockopt::receive_buffer(&port.socket, RECEIVE_BUFFER)
             .map_err(doing("enlarge a packet socket's buffer"))?;
-        port.socket.bind(&port.name.into_sock_addr()).map_err(doing("bind a packet socket"))?;
+        port.name.bind(&port.socket).map_err(doing("bind a packet socket"))?;
         Ok(port)
     }
 
@@ -120,7 +128,7 @@ impl PacketPort {
     ///
     /// # Errors
     /// As [`PacketPort::open`], but a missing interface shows only when sending.
-    pub fn open_deaf(medium: Medium) -> Result<Self, PortError> {
+    pub fn open_send_only(medium: Medium) -> Result<Self, PortError> {
         let interface = i32::try_from(medium.interface).map_err(|_| PortError::Down)?;
         let name = LinkName::new(interface);
         let doing = |doing| move |cause| PortError::of(doing, cause);
@@ -128,14 +136,14 @@ impl PacketPort {
         socket.set_nonblocking(true).map_err(doing("make a packet socket non-blocking"))?;
         let arena =
             Arena { frames: [[0; ROOM]; BATCH], names: [LinkName::default(); BATCH], lengths: [0; BATCH] };
-        Ok(Self { socket, medium, name, arena: Box::new(arena), room: FEW, stamp: None })
+        Ok(Self { socket, medium, name, arena: Box::new(arena), room: FEW, key: None })
     }
 
-    /// Puts the stamp behind every request from now on, and knows those of the same run by it. Without one a
-    /// port's requests bear no mark, and all others' marks are another's.
+    /// Puts the key's mark behind every request from now on, and recognises those of the same run. Without a key
+    /// the port's requests bear no mark, and every mark it receives is another's.
     #[must_use]
-    pub fn stamped(mut self, stamp: Stamp) -> Self {
-        self.stamp = Some((stamp.run, stamp.shown()));
+    pub fn marked(mut self, key: MarkKey) -> Self {
+        self.key = Some(key);
         self
     }
 
@@ -149,10 +157,11 @@ impl PacketPort {
     fn fill(&mut self, frames: &[Frame], tally: &mut Tally) -> usize {
         let mut filled = 0;
         let width = arp::address_len(self.medium.kind);
+        let mark = self.key.as_ref().map(MarkKey::mark);
         for frame in frames {
             let to = frame.to.unwrap_or(self.medium.broadcast);
             let Some(room) = self.arena.frames[filled].first_chunk_mut() else { break };
-            match arp::encode(self.medium.kind, &frame.arp, self.stamp.map(|(_, shown)| shown), room) {
+            match arp::encode(self.medium.kind, &frame.arp, mark, room) {
                 Ok(length) if to.len() == width => {
                     self.arena.lengths[filled] = length;
                     self.arena.names[filled] = self.name.to(&to);
@@ -187,16 +196,6 @@ impl PacketPort {
             // SAFETY: `with_headers` hands out `count` headers whose pointers are good for the call.
             unsafe { libc::sendmmsg(descriptor, headers, count, libc::MSG_DONTWAIT) }
         })
-    }
-}
-
-impl LinkName {
-    fn into_sock_addr(self) -> SockAddr {
-        let mut storage = SockAddrStorage::zeroed();
-        // SAFETY: `LinkName` is this platform's sockaddr_ll with a longer tail and fits the storage.
-        *unsafe { storage.view_as::<Self>() } = self;
-        // SAFETY: the storage holds a packet address of this length.
-        unsafe { SockAddr::new(storage, NAME_LENGTH) }
     }
 }
 
@@ -250,13 +249,13 @@ impl FramePort for PacketPort {
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Ok(true),
             Err(cause) => return Err(PortError::of("read from a packet socket", cause)),
         };
-        let run = self.stamp.map(|(run, _)| run);
         for slot in 0..count {
             let length = self.arena.lengths[slot].min(ROOM);
             tally.read += 1;
             match arp::decode(self.medium.kind, &self.arena.frames[slot][..length]) {
-                Ok((arp, stamp)) => {
-                    let mark = stamp.map(|seen| seen.by(run));
+                Ok((arp, mark)) => {
+                    let key = self.key.as_ref();
+                    let mark = mark.map(|mark| key.map_or(Mark::Peer, |key| key.judge(mark)));
                     heard.push(Heard { arp, from: self.arena.names[slot].source(), mark });
                 }
                 Err(refused) => {

@@ -90,9 +90,7 @@ pub fn listener(path: &Path) -> io::Result<Option<u32>> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.connect(&SockAddr::unix(path)?)?;
-    // struct ucred: pid, uid, gid.
-    let [pid, _uid, _gid] = sockopt::get::<3>(&socket, libc::SOL_SOCKET, libc::SO_PEERCRED)?;
-    Ok(u32::try_from(pid).ok().filter(|pid| *pid != 0))
+    sockopt::peer_process(&socket)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Settings of the kernel's IPv4 (`/proc/sys/net/ipv4`, Documentation/networking/ip-sysctl.rst): read them,
 //! set them, remember what was (even if the daemon is killed), put it back.
 
-pub mod ear;
-pub mod memory;
+pub mod saved;
+pub mod watcher;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use memory::{Change, Memory};
+use saved::{Change, SavedSysctls};
 
 /// One setting of one interface.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,7 +113,7 @@ impl SysctlError {
 #[derive(Debug)]
 pub struct Sysctls {
     root: PathBuf,
-    memory: Memory,
+    memory: SavedSysctls,
 }
 
 impl Default for Sysctls {
@@ -125,17 +125,17 @@ impl Default for Sysctls {
 impl Sysctls {
     /// Nothing changed yet, and what is will be forgotten with this value.
     pub fn new() -> Self {
-        Self::remembering(Memory::default())
+        Self::remembering(SavedSysctls::default())
     }
 
     /// With what an earlier run changed and could not put back.
-    pub fn remembering(memory: Memory) -> Self {
+    pub fn remembering(memory: SavedSysctls) -> Self {
         Self { root: "/proc/sys/net/ipv4".into(), memory }
     }
 
     #[cfg(test)]
     fn rooted(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), memory: Memory::default() }
+        Self { root: root.into(), memory: SavedSysctls::default() }
     }
 
     /// A setting's value.
@@ -172,7 +172,7 @@ impl Sysctls {
     }
 
     /// What is remembered.
-    pub fn memory(&mut self) -> &mut Memory {
+    pub fn memory(&mut self) -> &mut SavedSysctls {
         &mut self.memory
     }
 

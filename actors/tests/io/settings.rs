@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use arpherd_actors::io::sysctl::memory::Memory;
+use arpherd_actors::io::sysctl::saved::SavedSysctls;
 use arpherd_actors::io::sysctl::{Restored, Setting, Sysctls};
 
 use crate::rig::Rig;
@@ -30,7 +30,7 @@ impl Scratch {
     /// What a daemon in the rig's router that starts now has of its settings.
     fn sysctls(&self, rig: &Rig) -> Sysctls {
         let file = self.0.join("control.settings.json");
-        Sysctls::remembering(rig.router.run(|| Memory::at(&file)).unwrap())
+        Sysctls::remembering(rig.router.run(|| SavedSysctls::at(&file)).unwrap())
     }
 
     fn files(&self) -> usize {

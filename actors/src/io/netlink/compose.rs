@@ -14,7 +14,7 @@ use neli::{Size, ToBytes};
 
 /// A message that neli would not build or write: never, as long as the code below fills every field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unwritable;
+pub(in crate::io) struct Unwritable;
 
 /// What a message asks for and how.
 #[derive(Debug, Clone, Copy)]
@@ -150,8 +150,8 @@ pub(super) fn proxy(
     append(batch, sequence, verb, body)
 }
 
-/// Appends the question where a packet from `source` to `target` that comes in on the interface would go.
-pub(super) fn way(
+/// Appends the request for the route of a packet from `source` to `target` that comes in on the interface.
+pub(super) fn route_lookup(
     batch: &mut Vec<u8>,
     sequence: u32,
     interface: u32,
@@ -290,10 +290,10 @@ mod tests {
     }
 
     #[test]
-    fn the_way_of_a_packet_is_asked_for_with_where_it_comes_in() {
+    fn the_route_of_a_packet_is_asked_for_with_the_interface_it_comes_in_by() {
         let mut batch = Vec::new();
         let (source, target) = (Ipv4Addr::new(10, 0, 0, 7), Ipv4Addr::new(192, 0, 2, 1));
-        way(&mut batch, 7, 3, source, target).expect("writable");
+        route_lookup(&mut batch, 7, 3, source, target).expect("writable");
         let expected = [
             header(52, libc::RTM_GETROUTE, libc::NLM_F_REQUEST, 7),
             vec![2, 32, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0],

@@ -3,39 +3,36 @@
 //! ```text
 //! write      RouteWriter ── Write ──► kernel ──► Refusal                    (compose: the messages)
 //! way        where a packet would be forwarded to, for RouteWriter
-//! read       Reader ◄── LinkSeen, AddressSeen, RouteSeen, NeighbourSeen        (seen: the decoders)
+//! read       Reader ◄── LinkInfo, AddressInfo, RouteSeen, NeighbourInfo        (seen: the decoders)
 //! survey     Reader ◄── AnyRoute, Rule: everybody's, for a diagnosis
 //! chains     ForwardChain ◄── nf_tables                                    (rules: what they let pass)
-//! nl80211    Radios ◄── RadioNews, RadioSeen: what is on the air, by generic netlink
+//! nl80211    Radios ◄── RadioNews, RadioInfo: what is on the air, by generic netlink
 //! monitor    Monitor ◄── Changed, as others change things
 //! ```
 //!
 //! neli is the codec and the socket; the walk over messages and the matching of answers to requests is our
 //! own, because its router loses the kernel's error text and the news of an overrun (neli 0.7.5).
 
-pub mod chains;
+pub(in crate::io) mod decode;
+pub mod leftovers;
 pub mod monitor;
 pub mod nl80211;
 pub mod read;
-mod rules;
-pub mod seen;
+mod route_dump;
+mod route_lookup;
 mod socket;
-pub mod stray;
-pub mod survey;
-mod way;
-mod wire;
+pub(in crate::io) mod wire;
 pub mod write;
 
 mod compose;
 
 use std::io;
 
-pub use chains::ForwardChain;
+pub use decode::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
 pub use monitor::{Changed, Monitor, MonitorError};
-pub use nl80211::{RadioNews, RadioSeen, Radios};
+pub use nl80211::{RadioInfo, RadioNews, Radios};
 pub use read::{Reader, addresses_of};
-pub use seen::{AddressSeen, LinkSeen, NeighbourSeen, ProxySeen};
-pub use survey::{AnyRoute, Rule};
+pub use route_dump::{AnyRoute, Rule};
 pub use write::RouteWriter;
 
 /// Why the kernel could not be asked or would not answer.

@@ -8,7 +8,7 @@ use ipnetwork::Ipv4Network;
 use socket2::SockRef;
 
 use super::NetlinkError;
-use super::seen::{self, AddressSeen, Decoded, LinkSeen};
+use super::decode::{self, AddressInfo, Decoded, LinkInfo};
 use super::socket::Channel;
 use super::wire::{Message, Messages};
 use crate::io::filter;
@@ -16,7 +16,7 @@ use crate::io::filter;
 /// Bytes of one datagram; a notification is one message, the longest about a link with all its attributes.
 pub(super) const ROOM: usize = 64 << 10;
 /// Bytes that may wait unread: some 10,000 notifications.
-const RECEIVE_BUFFER: i32 = 8 << 20;
+const RECEIVE_BUFFER: usize = 8 << 20;
 /// More notifications than can wait at the same time.
 const MOST_WAITING: u32 = 1 << 16;
 /// Notifications read in one call.
@@ -26,7 +26,7 @@ pub(super) const BATCH: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changed {
     /// An interface appeared or is now like this. Sent often, and mostly without a difference that matters.
-    Link(LinkSeen),
+    Link(LinkInfo),
     /// An interface is gone; its number is not used again for long.
     LinkGone {
         /// Its number.
@@ -35,9 +35,9 @@ pub enum Changed {
         name: String,
     },
     /// An interface has got an IPv4 address.
-    AddressAppeared(AddressSeen),
+    AddressAppeared(AddressInfo),
     /// An interface has lost an IPv4 address.
-    AddressVanished(AddressSeen),
+    AddressVanished(AddressInfo),
     /// Somebody added a `/32` route to the table watched, or replaced one there: of a route with the same
     /// destination and metric nothing is left then, and no other notification says so.
     RouteAppeared(RouteSeen),
@@ -111,7 +111,7 @@ impl Monitor {
                 match decode(&message, self.table) {
                     Ok(Some(change)) => changes.push(change),
                     Ok(None) => {}
-                    Err(seen::Garbled) => self.garbled += 1,
+                    Err(decode::Malformed) => self.garbled += 1,
                 }
             }
         }
@@ -154,16 +154,16 @@ impl AsFd for Monitor {
 fn decode(message: &Message<'_>, table: u32) -> Decoded<Changed> {
     let body = message.body;
     Ok(match message.kind {
-        libc::RTM_NEWLINK => seen::link(body)?.map(Changed::Link),
+        libc::RTM_NEWLINK => decode::link(body)?.map(Changed::Link),
         libc::RTM_DELLINK => {
-            seen::link(body)?.map(|link| Changed::LinkGone { index: link.index, name: link.name })
+            decode::link(body)?.map(|link| Changed::LinkGone { index: link.index, name: link.name })
         }
-        libc::RTM_NEWADDR => seen::address(body)?.map(Changed::AddressAppeared),
-        libc::RTM_DELADDR => seen::address(body)?.map(Changed::AddressVanished),
-        libc::RTM_NEWROUTE => seen::host_route(body, table)?.map(Changed::RouteAppeared),
-        libc::RTM_DELROUTE => match seen::cover(body, table)? {
+        libc::RTM_NEWADDR => decode::address(body)?.map(Changed::AddressAppeared),
+        libc::RTM_DELADDR => decode::address(body)?.map(Changed::AddressVanished),
+        libc::RTM_NEWROUTE => decode::host_route(body, table)?.map(Changed::RouteAppeared),
+        libc::RTM_DELROUTE => match decode::cover(body, table)? {
             Some(prefix) => Some(Changed::CoverVanished(prefix)),
-            None => seen::host_route(body, table)?.map(Changed::RouteVanished),
+            None => decode::host_route(body, table)?.map(Changed::RouteVanished),
         },
         libc::RTM_NEWNETCONF => Some(Changed::Settings),
         _ => None,

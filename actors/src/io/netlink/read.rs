@@ -12,14 +12,14 @@ use neli::types::RtBuffer;
 use neli::{Size, ToBytes};
 
 use super::compose::{self, Unwritable, Verb, attribute};
-use super::seen::{self, AddressSeen, Decoded, LinkSeen, NeighbourSeen, ProxySeen};
+use super::decode::{self, AddressInfo, Decoded, LinkInfo, NeighbourInfo, ProxyInfo};
 use super::socket::Channel;
 use super::wire::{Message, Messages, Verdict};
 use super::{NetlinkError, errno_text};
 
 /// Bytes of one answer; the kernel fills up to 32 KiB of what it is offered.
 const ROOM: usize = 64 << 10;
-const RECEIVE_BUFFER: i32 = 1 << 20;
+const RECEIVE_BUFFER: usize = 1 << 20;
 /// Times a list that changed while it was read is read again.
 const ATTEMPTS: u32 = 8;
 /// `RTEXT_FILTER_SKIP_STATS`: leave out the counters of interfaces.
@@ -47,7 +47,7 @@ impl Reader {
         Self::open_to(NlFamily::Route)
     }
 
-    pub(super) fn open_to(family: NlFamily) -> Result<Self, NetlinkError> {
+    pub(in crate::io) fn open_to(family: NlFamily) -> Result<Self, NetlinkError> {
         let channel = Channel::open_to(family, RECEIVE_BUFFER)
             .map_err(NetlinkError::socket("open a netlink socket to read lists"))?;
         Ok(Self { channel, sequence: 0, room: vec![0; ROOM] })
@@ -57,8 +57,8 @@ impl Reader {
     ///
     /// # Errors
     /// See [`NetlinkError`]; so for every list.
-    pub fn links(&mut self) -> Result<Vec<LinkSeen>, NetlinkError> {
-        self.list("interfaces", Rtm::Getlink, Rtm::Newlink, seen::link, || {
+    pub fn links(&mut self) -> Result<Vec<LinkInfo>, NetlinkError> {
+        self.list("interfaces", Rtm::Getlink, Rtm::Newlink, decode::link, || {
             let mut attributes = RtBuffer::new();
             attributes.push(attribute(Ifla::ExtMask, SKIP_STATS)?);
             let body = IfinfomsgBuilder::default().ifi_family(RtAddrFamily::Unspecified).rtattrs(attributes);
@@ -70,7 +70,7 @@ impl Reader {
     ///
     /// # Errors
     /// See [`NetlinkError`].
-    pub fn link(&mut self, name: &str) -> Result<Option<LinkSeen>, NetlinkError> {
+    pub fn link(&mut self, name: &str) -> Result<Option<LinkInfo>, NetlinkError> {
         Ok(self.links()?.into_iter().find(|link| link.name == name))
     }
 
@@ -78,8 +78,8 @@ impl Reader {
     ///
     /// # Errors
     /// See [`NetlinkError`].
-    pub fn addresses(&mut self) -> Result<Vec<AddressSeen>, NetlinkError> {
-        self.list("addresses", Rtm::Getaddr, Rtm::Newaddr, seen::address, || {
+    pub fn addresses(&mut self) -> Result<Vec<AddressInfo>, NetlinkError> {
+        self.list("addresses", Rtm::Getaddr, Rtm::Newaddr, decode::address, || {
             IfaddrmsgBuilder::default()
                 .ifa_family(RtAddrFamily::Inet)
                 .ifa_prefixlen(0)
@@ -97,7 +97,7 @@ impl Reader {
     /// # Errors
     /// See [`NetlinkError`].
     pub fn host_routes(&mut self, table: u32) -> Result<Vec<RouteSeen>, NetlinkError> {
-        let decode = |bytes: &[u8]| seen::host_route(bytes, table);
+        let decode = |bytes: &[u8]| decode::host_route(bytes, table);
         let outcome = self.list("routes", Rtm::Getroute, Rtm::Newroute, decode, || {
             let mut attributes = RtBuffer::new();
             attributes.push(attribute(Rta::Table, table)?);
@@ -124,8 +124,8 @@ impl Reader {
     ///
     /// # Errors
     /// See [`NetlinkError`].
-    pub fn neighbours(&mut self) -> Result<Vec<NeighbourSeen>, NetlinkError> {
-        self.list("neighbours", Rtm::Getneigh, Rtm::Newneigh, seen::neighbour, || {
+    pub fn neighbours(&mut self) -> Result<Vec<NeighbourInfo>, NetlinkError> {
+        self.list("neighbours", Rtm::Getneigh, Rtm::Newneigh, decode::neighbour, || {
             NdmsgBuilder::default()
                 .ndm_family(RtAddrFamily::Inet)
                 .ndm_index(0)
@@ -141,8 +141,8 @@ impl Reader {
     ///
     /// # Errors
     /// See [`NetlinkError`].
-    pub fn proxies(&mut self) -> Result<Vec<ProxySeen>, NetlinkError> {
-        self.list("proxy entries", Rtm::Getneigh, Rtm::Newneigh, seen::proxy, || {
+    pub fn proxies(&mut self) -> Result<Vec<ProxyInfo>, NetlinkError> {
+        self.list("proxy entries", Rtm::Getneigh, Rtm::Newneigh, decode::proxy, || {
             NdmsgBuilder::default()
                 .ndm_family(RtAddrFamily::Inet)
                 .ndm_index(0)
@@ -156,7 +156,7 @@ impl Reader {
     }
 
     /// Asks for a list, again if it changed meanwhile, and decodes its entries of type `answer`.
-    pub(super) fn list<T, P: Size + ToBytes>(
+    pub(in crate::io) fn list<T, P: Size + ToBytes>(
         &mut self,
         what: &'static str,
         question: Rtm,

@@ -19,12 +19,12 @@ pub(super) struct Channel {
 
 impl Channel {
     /// Opens a socket in the calling thread's network namespace, with a receive buffer of so many bytes.
-    pub(super) fn open(receive_buffer: i32) -> io::Result<Self> {
+    pub(super) fn open(receive_buffer: usize) -> io::Result<Self> {
         Self::open_to(NlFamily::Route, receive_buffer)
     }
 
     /// The same, to another part of the kernel than rtnetlink.
-    pub(super) fn open_to(family: NlFamily, receive_buffer: i32) -> io::Result<Self> {
+    pub(super) fn open_to(family: NlFamily, receive_buffer: usize) -> io::Result<Self> {
         let socket = NlSocket::connect(family, None, Groups::empty())?;
         socket.enable_ext_ack(true)?;
         socket.enable_strict_checking(true)?;

@@ -87,7 +87,7 @@ fn text_beside<'a>(message: &Message<'a>) -> Option<&'a str> {
 }
 
 /// The attributes in these bytes as type and payload; it ends where a length cannot be.
-pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(in crate::io) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(half(bytes, 0)?);
         let attribute = (half(bytes, 2)? & !0xc000, bytes.get(4..length)?);

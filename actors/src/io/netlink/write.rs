@@ -10,8 +10,8 @@ use ipnetwork::Ipv4Network;
 use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 
 use super::compose::{self, Route, Unwritable, Verb};
+use super::route_lookup::RouteLookup;
 use super::socket::Channel;
-use super::way::WayFinder;
 use super::wire::{Messages, Verdict};
 use super::{NetlinkError, errno_text};
 use crate::io::RouteTable;
@@ -19,7 +19,7 @@ use crate::io::RouteTable;
 /// Messages in one system call. Twice as many were measured to gain nothing.
 const BATCH: usize = 256;
 /// Bytes for the kernel's answers; a batch refused whole takes a quarter of it.
-const RECEIVE_BUFFER: i32 = 1 << 20;
+const RECEIVE_BUFFER: usize = 1 << 20;
 
 /// One thing to have in the kernel's tables, or to have no longer. Each is idempotent except an exclusive
 /// [`Write::PutRoute`].
@@ -127,7 +127,7 @@ pub struct RouteWriter {
     batch: Vec<u8>,
     answers: Box<[u8; 8192]>,
     /// On a socket of its own: see [`RouteWriter::collect`].
-    finder: WayFinder,
+    finder: RouteLookup,
 }
 
 impl RouteWriter {
@@ -142,7 +142,7 @@ impl RouteWriter {
             Ok(channel)
         };
         let channel = open().map_err(NetlinkError::socket("open a netlink socket to write routes"))?;
-        let (finder, answers) = (WayFinder::open()?, Box::new([0; 8192]));
+        let (finder, answers) = (RouteLookup::open()?, Box::new([0; 8192]));
         Ok(Self { channel, routes, sequence: 1, batch: Vec::new(), answers, finder })
     }
 
@@ -247,8 +247,8 @@ impl RouteTable for RouteWriter {
         }
     }
 
-    fn way_of(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32> {
-        self.finder.way_of(interface, source, target)
+    fn lookup_route(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32> {
+        self.finder.lookup_route(interface, source, target)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Radios ◄── RadioNews      stations that come and go (group `mlme`); the family itself, from nlctrl
-//!        ◄── RadioSeen, stations with the time since each was last heard, when asked   (message: the codec)
+//!        ◄── RadioInfo, stations with the time since each was last heard, when asked   (message: the codec)
 //! ```
 //!
 //! The kernel tells of the radios in one network namespace only, and an interface is always where its radio is,
@@ -24,9 +24,9 @@ use neli::consts::rtnl::Rtm;
 use neli::consts::socket::NlFamily;
 
 use super::compose::Verb;
+use super::decode::Decoded;
 use super::monitor::{BATCH, ROOM, receive};
 use super::read::Reader;
-use super::seen::Decoded;
 use super::socket::Channel;
 use super::wire::{Message, Messages};
 use super::{MonitorError, NetlinkError};
@@ -36,7 +36,7 @@ use crate::io::Radio;
 /// (`genl_ctrl_groups`; the controller is the first family registered).
 const CONTROLLER: u16 = 0x10;
 /// Bytes that may wait unread.
-const RECEIVE_BUFFER: i32 = 1 << 20;
+const RECEIVE_BUFFER: usize = 1 << 20;
 /// `NL80211_IFTYPE_…`
 const STATION: u32 = 2;
 const ACCESS_POINT: u32 = 3;
@@ -45,14 +45,14 @@ const P2P_OWNER: u32 = 9;
 
 /// What nl80211 says of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RadioSeen {
+pub struct RadioInfo {
     /// `NL80211_ATTR_IFTYPE`
     pub kind: u32,
     /// `NL80211_ATTR_4ADDR`: its frames can bear other senders than itself.
     pub four_address: bool,
 }
 
-impl RadioSeen {
+impl RadioInfo {
     /// What it is to us; `None` for monitors, meshes and the like, of which only ARP tells.
     pub fn role(&self) -> Option<WifiRole> {
         match self.kind {
@@ -176,7 +176,7 @@ impl Radio for Radios {
         Ok(family.is_some())
     }
 
-    fn interface(&mut self, index: u32) -> Result<Option<RadioSeen>, NetlinkError> {
+    fn interface(&mut self, index: u32) -> Result<Option<RadioInfo>, NetlinkError> {
         let Some(family) = self.family else { return Ok(None) };
         let verb = Verb { kind: Rtm::from(family.id), flags: NlmF::REQUEST | NlmF::ACK };
         let question = || message::ask_of(Command::GetInterface, index);

@@ -7,7 +7,7 @@ use arpherd_core::fact::WifiRole;
 use proptest::prelude::*;
 
 use super::message::{self, Family};
-use super::{CONTROLLER, Command, FamilyNews, Heard, RadioNews, RadioSeen, hear};
+use super::{CONTROLLER, Command, FamilyNews, Heard, RadioInfo, RadioNews, hear};
 use crate::io::netlink::compose::{self, Verb};
 use crate::io::netlink::wire::{Message, Messages};
 use neli::consts::nl::NlmF;
@@ -57,8 +57,8 @@ fn a_family_that_goes_is_noticed() {
 #[test]
 fn an_access_point_is_told_from_a_station() {
     let seen = |datagram: Vec<u8>| answers(&datagram, message::interface);
-    assert_eq!(seen(fixture!("interface_ap")), [RadioSeen { kind: 3, four_address: false }]);
-    assert_eq!(seen(fixture!("interface_station")), [RadioSeen { kind: 2, four_address: false }]);
+    assert_eq!(seen(fixture!("interface_ap")), [RadioInfo { kind: 3, four_address: false }]);
+    assert_eq!(seen(fixture!("interface_station")), [RadioInfo { kind: 2, four_address: false }]);
     assert!(seen(fixture!("no_interface")).is_empty());
 }
 
@@ -74,7 +74,7 @@ fn a_station_with_four_addresses_is_told_from_one_without() {
 
 #[test]
 fn kinds_that_are_neither_have_no_role() {
-    let role = |kind| RadioSeen { kind, four_address: false }.role();
+    let role = |kind| RadioInfo { kind, four_address: false }.role();
     assert_eq!([2, 8].map(role), [Some(WifiRole::Station); 2]);
     assert_eq!([3, 9].map(role), [Some(WifiRole::AccessPoint); 2]);
     assert_eq!([0, 1, 4, 6, 7, 99].map(role), [None; 6]);

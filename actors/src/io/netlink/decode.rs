@@ -13,19 +13,19 @@ use neli::consts::rtnl::{Ifa, Ifla, IflaInfo, Nda, Ntf, RtAddrFamily, Rta, Rtn};
 use neli::rtnl::{Ifaddrmsg, Ifinfomsg, Ndmsg, Rtmsg};
 
 use super::compose;
-use crate::io::netns::Ground;
+use crate::io::netns::Netns;
 
 /// A message the decoder could make nothing of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an rtnetlink message cannot be understood")]
-pub(super) struct Garbled;
+pub(in crate::io) struct Malformed;
 
 /// What the decoders make of a message: `None` if it is well-formed but none of our business.
-pub(super) type Decoded<T> = Result<Option<T>, Garbled>;
+pub(in crate::io) type Decoded<T> = Result<Option<T>, Malformed>;
 
 /// An interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkSeen {
+pub struct LinkInfo {
     /// Its number.
     pub index: u32,
     /// Its name, made printable.
@@ -56,17 +56,17 @@ pub struct LinkSeen {
     pub vrf_table: Option<u32>,
 }
 
-impl LinkSeen {
+impl LinkInfo {
     /// What the link is to us; `None` if ARP over it is not understood.
     pub fn kind(&self) -> Option<LinkKind> {
-        self.kind_on(&Ground::own())
+        self.kind_on(&Netns::own())
     }
 
     /// The same of a link on this ground.
     ///
     /// Wi-Fi has Ethernet's link type; sysfs tells it apart. Without a sysfs it is Ethernet, which does no worse
     /// than expire sleeping clients too early.
-    pub fn kind_on(&self, ground: &Ground) -> Option<LinkKind> {
+    pub fn kind_on(&self, ground: &Netns) -> Option<LinkKind> {
         match self.hardware {
             libc::ARPHRD_INFINIBAND => Some(LinkKind::Ipoib),
             libc::ARPHRD_ETHER => {
@@ -85,7 +85,7 @@ fn is_wireless(sysfs: &Path, name: &str) -> bool {
 
 /// An IPv4 address of this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AddressSeen {
+pub struct AddressInfo {
     /// The interface that has it.
     pub interface: u32,
     /// The address with its prefix.
@@ -94,7 +94,7 @@ pub struct AddressSeen {
 
 /// An IPv4 entry of the kernel's neighbour table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NeighbourSeen {
+pub struct NeighbourInfo {
     /// The interface it is on.
     pub interface: u32,
     /// Whose it is.
@@ -109,7 +109,7 @@ pub struct NeighbourSeen {
 
 /// An address the kernel answers for on an interface (`NTF_PROXY`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProxySeen {
+pub struct ProxyInfo {
     /// The interface.
     pub interface: u32,
     /// The address.
@@ -126,7 +126,7 @@ pub(super) fn number(bytes: &[u8]) -> Option<u32> {
     bytes.try_into().ok().map(u32::from_ne_bytes)
 }
 
-pub(super) fn text(bytes: &[u8]) -> String {
+pub(in crate::io) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|octet| *octet == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
@@ -135,21 +135,21 @@ fn lladdr(bytes: &[u8]) -> LinkAddr {
     LinkAddr::try_new(bytes).unwrap_or_default()
 }
 
-fn body<T: FromBytesWithInput<Input = usize>>(bytes: &[u8]) -> Result<T, Garbled> {
-    T::from_bytes_with_input(&mut Cursor::new(bytes), bytes.len()).map_err(|_| Garbled)
+fn body<T: FromBytesWithInput<Input = usize>>(bytes: &[u8]) -> Result<T, Malformed> {
+    T::from_bytes_with_input(&mut Cursor::new(bytes), bytes.len()).map_err(|_| Malformed)
 }
 
 /// Reads `RTM_NEWLINK` and `RTM_DELLINK`. Those of the bridge family are about a port's bridging, and one
 /// that says "deleted" only says that the port left its bridge. Those of the wireless extensions tell of an
 /// association and have neither addresses nor sizes.
-pub(super) fn link(bytes: &[u8]) -> Decoded<LinkSeen> {
+pub(super) fn link(bytes: &[u8]) -> Decoded<LinkInfo> {
     let message: Ifinfomsg = body(bytes)?;
     if *message.ifi_family() != RtAddrFamily::Unspecified {
         return Ok(None);
     }
     let flags = message.ifi_flags().bits();
-    let mut link = LinkSeen {
-        index: u32::try_from(*message.ifi_index()).map_err(|_| Garbled)?,
+    let mut link = LinkInfo {
+        index: u32::try_from(*message.ifi_index()).map_err(|_| Malformed)?,
         name: String::new(),
         hardware: u16::from(*message.ifi_type()),
         up: flags & libc::IFF_UP.cast_unsigned() != 0,
@@ -171,11 +171,11 @@ pub(super) fn link(bytes: &[u8]) -> Decoded<LinkSeen> {
             Ifla::Ifname => link.name = text(payload),
             Ifla::Address => link.lladdr = lladdr(payload),
             Ifla::Broadcast => link.broadcast = lladdr(payload),
-            Ifla::Mtu => link.mtu = number(payload).ok_or(Garbled)?,
+            Ifla::Mtu => link.mtu = number(payload).ok_or(Malformed)?,
             Ifla::Operstate => link.operational = payload.first().copied().unwrap_or_default(),
             Ifla::Master => link.master = number(payload),
             Ifla::Linkinfo => {
-                for nested in attribute.get_attr_handle::<IflaInfo>().map_err(|_| Garbled)?.iter() {
+                for nested in attribute.get_attr_handle::<IflaInfo>().map_err(|_| Malformed)?.iter() {
                     let word = || Some(text(nested.rta_payload().as_ref()));
                     match nested.rta_type() {
                         IflaInfo::Kind => link.created_as = word(),
@@ -195,7 +195,7 @@ pub(super) fn link(bytes: &[u8]) -> Decoded<LinkSeen> {
 }
 
 /// Reads `RTM_NEWADDR` and `RTM_DELADDR`.
-pub(super) fn address(bytes: &[u8]) -> Decoded<AddressSeen> {
+pub(super) fn address(bytes: &[u8]) -> Decoded<AddressInfo> {
     let message: Ifaddrmsg = body(bytes)?;
     if *message.ifa_family() != RtAddrFamily::Inet {
         return Ok(None);
@@ -209,9 +209,9 @@ pub(super) fn address(bytes: &[u8]) -> Decoded<AddressSeen> {
             _ => {}
         }
     }
-    let address = local.or(peer).ok_or(Garbled)?;
-    let network = Ipv4Network::new(address, *message.ifa_prefixlen()).map_err(|_| Garbled)?;
-    Ok(Some(AddressSeen { interface: *message.ifa_index(), network }))
+    let address = local.or(peer).ok_or(Malformed)?;
+    let network = Ipv4Network::new(address, *message.ifa_prefixlen()).map_err(|_| Malformed)?;
+    Ok(Some(AddressInfo { interface: *message.ifa_index(), network }))
 }
 
 /// Reads `RTM_NEWROUTE` and `RTM_DELROUTE`; only `/32` routes without a TOS in the table concern us.
@@ -236,14 +236,14 @@ pub(super) fn host_route(bytes: &[u8], table: u32) -> Decoded<RouteSeen> {
         let payload = attribute.rta_payload().as_ref();
         match attribute.rta_type() {
             Rta::Dst => destination = ipv4(payload),
-            Rta::Oif => route.interface = number(payload).ok_or(Garbled)?,
-            Rta::Priority => route.metric = number(payload).ok_or(Garbled)?,
-            Rta::Table => its_table = number(payload).ok_or(Garbled)?,
+            Rta::Oif => route.interface = number(payload).ok_or(Malformed)?,
+            Rta::Priority => route.metric = number(payload).ok_or(Malformed)?,
+            Rta::Table => its_table = number(payload).ok_or(Malformed)?,
             Rta::Prefsrc => route.source = ipv4(payload),
             _ => {}
         }
     }
-    route.address = destination.ok_or(Garbled)?;
+    route.address = destination.ok_or(Malformed)?;
     Ok((its_table == table).then_some(route))
 }
 
@@ -258,24 +258,24 @@ pub(super) fn cover(bytes: &[u8], table: u32) -> Decoded<Ipv4Network> {
     for attribute in message.rtattrs().iter() {
         let payload = attribute.rta_payload().as_ref();
         match attribute.rta_type() {
-            Rta::Dst => destination = ipv4(payload).ok_or(Garbled)?,
-            Rta::Priority => metric = number(payload).ok_or(Garbled)?,
-            Rta::Table => its_table = number(payload).ok_or(Garbled)?,
+            Rta::Dst => destination = ipv4(payload).ok_or(Malformed)?,
+            Rta::Priority => metric = number(payload).ok_or(Malformed)?,
+            Rta::Table => its_table = number(payload).ok_or(Malformed)?,
             _ => {}
         }
     }
-    let prefix = Ipv4Network::new(destination, *message.rtm_dst_len()).map_err(|_| Garbled)?;
+    let prefix = Ipv4Network::new(destination, *message.rtm_dst_len()).map_err(|_| Malformed)?;
     Ok((its_table == table && metric == COVER_METRIC).then_some(prefix))
 }
 
 /// Reads `RTM_NEWNEIGH`.
-pub(super) fn neighbour(bytes: &[u8]) -> Decoded<NeighbourSeen> {
+pub(super) fn neighbour(bytes: &[u8]) -> Decoded<NeighbourInfo> {
     let message: Ndmsg = body(bytes)?;
     if *message.ndm_family() != RtAddrFamily::Inet {
         return Ok(None);
     }
-    let mut neighbour = NeighbourSeen {
-        interface: u32::try_from(*message.ndm_index()).map_err(|_| Garbled)?,
+    let mut neighbour = NeighbourInfo {
+        interface: u32::try_from(*message.ndm_index()).map_err(|_| Malformed)?,
         address: Ipv4Addr::UNSPECIFIED,
         lladdr: LinkAddr::UNKNOWN,
         state: message.ndm_state().bits(),
@@ -289,41 +289,41 @@ pub(super) fn neighbour(bytes: &[u8]) -> Decoded<NeighbourSeen> {
             _ => {}
         }
     }
-    neighbour.address = destination.ok_or(Garbled)?;
+    neighbour.address = destination.ok_or(Malformed)?;
     Ok(Some(neighbour))
 }
 
 /// Reads `RTM_NEWNEIGH` about an address that is answered for.
-pub(super) fn proxy(bytes: &[u8]) -> Decoded<ProxySeen> {
+pub(super) fn proxy(bytes: &[u8]) -> Decoded<ProxyInfo> {
     let message: Ndmsg = body(bytes)?;
     if *message.ndm_family() != RtAddrFamily::Inet || !message.ndm_flags().contains(Ntf::PROXY) {
         return Ok(None);
     }
-    let interface = u32::try_from(*message.ndm_index()).map_err(|_| Garbled)?;
+    let interface = u32::try_from(*message.ndm_index()).map_err(|_| Malformed)?;
     let (mut destination, mut protocol) = (None, 0);
     for attribute in message.rtattrs().iter() {
         let payload = attribute.rta_payload().as_ref();
         match attribute.rta_type() {
             Nda::Dst => destination = ipv4(payload),
             other if u16::from(*other) == compose::PROTOCOL => {
-                protocol = payload.first().copied().ok_or(Garbled)?;
+                protocol = payload.first().copied().ok_or(Malformed)?;
             }
             _ => {}
         }
     }
-    Ok(Some(ProxySeen { interface, address: destination.ok_or(Garbled)?, protocol }))
+    Ok(Some(ProxyInfo { interface, address: destination.ok_or(Malformed)?, protocol }))
 }
 
 /// Reads the `RTM_NEWROUTE` that says where a packet would go: the interface it leaves by, if it is
 /// forwarded to a single station.
-pub(super) fn way(bytes: &[u8]) -> Decoded<u32> {
+pub(super) fn output_interface(bytes: &[u8]) -> Decoded<u32> {
     let message: Rtmsg = body(bytes)?;
     if *message.rtm_family() != RtAddrFamily::Inet || *message.rtm_type() != Rtn::Unicast {
         return Ok(None);
     }
     let mut attributes = message.rtattrs().iter();
     let Some(out) = attributes.find(|attribute| *attribute.rta_type() == Rta::Oif) else { return Ok(None) };
-    number(out.rta_payload().as_ref()).map(Some).ok_or(Garbled)
+    number(out.rta_payload().as_ref()).map(Some).ok_or(Malformed)
 }
 
 // The messages recorded for them have numbers in the order of the machine they come from.

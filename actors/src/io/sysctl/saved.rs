@@ -65,13 +65,13 @@ struct Page {
 
 /// The changes, and the file they are written to.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct SavedSysctls {
     changes: Vec<Change>,
     file: Option<(PathBuf, Place)>,
     trouble: Option<io::Error>,
 }
 
-impl Memory {
+impl SavedSysctls {
     /// Remembers in a file for the calling thread's network namespace, and begins with what an earlier run
     /// wrote there and the kernel bears out. The file is named like `path`, with the namespace's number
     /// behind its stem.
@@ -79,7 +79,7 @@ impl Memory {
     /// # Errors
     /// If the namespace cannot be told from others, or its interfaces cannot be listed. A file that is not
     /// there or cannot be understood is none.
-    pub fn at(path: &Path) -> Result<Self, MemoryError> {
+    pub fn at(path: &Path) -> Result<Self, SavedError> {
         let place = here()?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let file = path.with_file_name(format!("{stem}-{}.json", place.inode));
@@ -139,7 +139,7 @@ impl Memory {
         former
     }
 
-    /// Has the setting remembered as it was before [`Memory::note`].
+    /// Has the setting remembered as it was before [`SavedSysctls::note`].
     pub(super) fn take_back(&mut self, setting: &Setting, index: u32, former: Option<Change>) {
         let place = self.changes.iter().position(|known| known.is_of(setting, index));
         match (place, former) {
@@ -184,7 +184,7 @@ impl Memory {
 
 /// Why nothing can be remembered.
 #[derive(Debug, thiserror::Error)]
-pub enum MemoryError {
+pub enum SavedError {
     /// The network namespace cannot be told from others.
     #[error("cannot tell which network namespace this is: {0}")]
     Place(#[from] io::Error),

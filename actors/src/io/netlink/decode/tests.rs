@@ -45,7 +45,7 @@ fn message(datagram: &[u8]) -> Message<'_> {
     messages[0]
 }
 
-fn link_of(fixture: &str) -> LinkSeen {
+fn link_of(fixture: &str) -> LinkInfo {
     link(message(&octets(fixture)).body).expect("well-formed").expect("a link")
 }
 
@@ -78,7 +78,7 @@ fn news_of_an_association_is_no_news_of_the_link() {
 fn a_link_of_twenty_octets_is_read_whole() {
     let datagram = octets(LINK);
     assert_eq!(message(&datagram).kind, libc::RTM_NEWLINK);
-    let expected = LinkSeen {
+    let expected = LinkInfo {
         index: 3,
         name: "ib0".into(),
         hardware: libc::ARPHRD_INFINIBAND,
@@ -109,7 +109,7 @@ fn news_of_a_link_of_twenty_octets_says_the_same_as_the_list() {
 #[test]
 fn a_link_of_twenty_octets_that_is_gone_is_told_with_its_addresses() {
     assert_eq!(message(&octets(LINK_GONE)).kind, libc::RTM_DELLINK);
-    let expected = LinkSeen { up: false, carrier: false, operational: 2, ..link_of(LINK) };
+    let expected = LinkInfo { up: false, carrier: false, operational: 2, ..link_of(LINK) };
     assert_eq!(link_of(LINK_GONE), expected);
 }
 
@@ -131,7 +131,7 @@ fn a_neighbour_of_twenty_octets_comes_back_as_it_was_written() {
     assert_eq!(batch, octets(WRITTEN));
     let datagram = octets(NEIGHBOUR);
     assert_eq!(message(&datagram).kind, libc::RTM_NEWNEIGH);
-    let expected = NeighbourSeen {
+    let expected = NeighbourInfo {
         interface: 3,
         address,
         lladdr,
@@ -145,7 +145,7 @@ fn a_neighbour_of_twenty_octets_comes_back_as_it_was_written() {
 
 #[test]
 fn a_neighbour_that_the_kernel_found_itself_is_told_apart() {
-    let expected = NeighbourSeen {
+    let expected = NeighbourInfo {
         interface: 3,
         address: Ipv4Addr::new(10, 9, 0, 21),
         lladdr: lladdr_of("80:00:01:02:fe:80:00:00:00:00:00:00:02:af:2a:3f:bb:d3:16:ac"),
@@ -164,7 +164,7 @@ fn decode_all(datagram: &[u8]) {
 
 fn decode_body(body: &[u8]) {
     let (_, _, _, _) = (link(body), address(body), neighbour(body), proxy(body));
-    let (_, _, _) = (host_route(body, 254), cover(body, 254), way(body));
+    let (_, _, _) = (host_route(body, 254), cover(body, 254), output_interface(body));
 }
 
 /// The kernel's headers count the whole; a body may still end anywhere.
@@ -203,13 +203,13 @@ fn an_address_of_another_length_is_never_taken_for_an_address() {
         let full = length == 20;
         let own = link(&with_address_of(link_body, &whole.lladdr, length));
         let lladdr = if full { whole.lladdr } else { LinkAddr::UNKNOWN };
-        assert_eq!(own, Ok(Some(LinkSeen { lladdr, ..whole.clone() })), "{length}");
+        assert_eq!(own, Ok(Some(LinkInfo { lladdr, ..whole.clone() })), "{length}");
         let all = link(&with_address_of(link_body, &whole.broadcast, length));
         let broadcast = if full { whole.broadcast } else { LinkAddr::UNKNOWN };
-        assert_eq!(all, Ok(Some(LinkSeen { broadcast, ..whole.clone() })), "{length}");
+        assert_eq!(all, Ok(Some(LinkInfo { broadcast, ..whole.clone() })), "{length}");
         let seen = neighbour(&with_address_of(neighbour_body, &known.lladdr, length));
         let lladdr = if full { known.lladdr } else { LinkAddr::UNKNOWN };
-        assert_eq!(seen, Ok(Some(NeighbourSeen { lladdr, ..known })), "{length}");
+        assert_eq!(seen, Ok(Some(NeighbourInfo { lladdr, ..known })), "{length}");
     }
 }
 

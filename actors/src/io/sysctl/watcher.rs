@@ -16,9 +16,9 @@ const ROOM: usize = 4096;
 
 /// Hears of writes to settings.
 #[derive(Debug)]
-pub struct Ear(OwnedFd);
+pub struct SysctlWatcher(OwnedFd);
 
-impl Ear {
+impl SysctlWatcher {
     /// Listens to nothing yet.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Ear {
     }
 }
 
-impl AsFd for Ear {
+impl AsFd for SysctlWatcher {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -70,7 +70,7 @@ mod tests {
         std::fs::write(&file, "1").expect("a file");
         let sysctls = Sysctls::rooted(&directory);
         let setting = Setting::conf("eth0", "send_redirects");
-        let ear = Ear::open().expect("an inotify instance");
+        let ear = SysctlWatcher::open().expect("an inotify instance");
         for _ in 0..2 {
             ear.listen_to(&sysctls, &setting).expect("the file is there");
         }

@@ -6,8 +6,8 @@ use ipnetwork::Ipv4Network;
 use neli::consts::rtnl::Rtm;
 
 use super::NetlinkError;
+use super::decode::{self, Decoded, Malformed};
 use super::read::Reader;
-use super::seen::{self, Decoded, Garbled};
 use super::wire::attributes;
 
 /// Octets of `struct rtmsg`, of `struct fib_rule_hdr` too.
@@ -92,8 +92,8 @@ fn question() -> [u8; HEADER] {
     header
 }
 
-fn split(bytes: &[u8]) -> Result<(&[u8; HEADER], &[u8]), Garbled> {
-    bytes.split_first_chunk::<HEADER>().ok_or(Garbled)
+fn split(bytes: &[u8]) -> Result<(&[u8; HEADER], &[u8]), Malformed> {
+    bytes.split_first_chunk::<HEADER>().ok_or(Malformed)
 }
 
 fn route(bytes: &[u8]) -> Decoded<AnyRoute> {
@@ -115,17 +115,17 @@ fn route(bytes: &[u8]) -> Decoded<AnyRoute> {
     let mut destination = Ipv4Addr::UNSPECIFIED;
     for (kind, payload) in attributes(rest) {
         match kind {
-            libc::RTA_DST => destination = seen::ipv4(payload).ok_or(Garbled)?,
-            libc::RTA_OIF => route.interfaces.push(seen::number(payload).ok_or(Garbled)?),
-            libc::RTA_PRIORITY => route.metric = seen::number(payload).ok_or(Garbled)?,
-            libc::RTA_TABLE => route.table = seen::number(payload).ok_or(Garbled)?,
-            libc::RTA_GATEWAY => route.gateway = seen::ipv4(payload),
-            libc::RTA_PREFSRC => route.source = seen::ipv4(payload),
+            libc::RTA_DST => destination = decode::ipv4(payload).ok_or(Malformed)?,
+            libc::RTA_OIF => route.interfaces.push(decode::number(payload).ok_or(Malformed)?),
+            libc::RTA_PRIORITY => route.metric = decode::number(payload).ok_or(Malformed)?,
+            libc::RTA_TABLE => route.table = decode::number(payload).ok_or(Malformed)?,
+            libc::RTA_GATEWAY => route.gateway = decode::ipv4(payload),
+            libc::RTA_PREFSRC => route.source = decode::ipv4(payload),
             libc::RTA_MULTIPATH => route.interfaces.extend(next_hops(payload)),
             _ => {}
         }
     }
-    route.destination = Ipv4Network::new(destination, header[1]).map_err(|_| Garbled)?;
+    route.destination = Ipv4Network::new(destination, header[1]).map_err(|_| Malformed)?;
     Ok(Some(route))
 }
 
@@ -134,7 +134,7 @@ fn next_hops(mut bytes: &[u8]) -> Vec<u32> {
     let mut interfaces = Vec::new();
     while let Some(head) = bytes.first_chunk::<NEXT_HOP>() {
         let length = usize::from(u16::from_ne_bytes([head[0], head[1]]));
-        interfaces.extend(seen::number(&head[4..]));
+        interfaces.extend(decode::number(&head[4..]));
         if length < NEXT_HOP {
             break;
         }
@@ -159,14 +159,14 @@ fn rule(bytes: &[u8]) -> Decoded<Rule> {
         return Ok(None);
     }
     let [_, to, from, tos, table, ..] = *header;
-    let flags = seen::number(&header[8..]).ok_or(Garbled)?;
+    let flags = decode::number(&header[8..]).ok_or(Malformed)?;
     let mut rule = Rule { priority: 0, table: Some(u32::from(table)), of_vrf: false, for_all: true };
     for (kind, payload) in attributes(rest) {
         match kind {
-            PRIORITY => rule.priority = seen::number(payload).ok_or(Garbled)?,
-            TABLE => rule.table = Some(seen::number(payload).ok_or(Garbled)?),
+            PRIORITY => rule.priority = decode::number(payload).ok_or(Malformed)?,
+            TABLE => rule.table = Some(decode::number(payload).ok_or(Malformed)?),
             // -1: suppresses nothing.
-            SUPPRESS_GROUP | SUPPRESS_LENGTH => rule.for_all &= seen::number(payload) == Some(u32::MAX),
+            SUPPRESS_GROUP | SUPPRESS_LENGTH => rule.for_all &= decode::number(payload) == Some(u32::MAX),
             PROTOCOL | PAD => {}
             L3MDEV => {
                 rule.of_vrf = payload.first().is_some_and(|on| *on != 0);

@@ -5,21 +5,21 @@ use std::net::Ipv4Addr;
 
 use super::socket::Channel;
 use super::wire::Messages;
-use super::{NetlinkError, compose, seen};
+use super::{NetlinkError, compose, decode};
 
 /// Room for an answer, and then some: it is one route.
-const RECEIVE_BUFFER: i32 = 64 << 10;
+const RECEIVE_BUFFER: usize = 64 << 10;
 
 /// Asks one question at a time; the kernel answers inside the call that asks (`inet_rtm_getroute`), some
 /// 10 µs in all.
-pub(super) struct WayFinder {
+pub(super) struct RouteLookup {
     channel: Channel,
     sequence: u32,
     question: Vec<u8>,
     room: Box<[u8; 4096]>,
 }
 
-impl WayFinder {
+impl RouteLookup {
     pub(super) fn open() -> Result<Self, NetlinkError> {
         let open = || {
             let channel = Channel::open(RECEIVE_BUFFER)?;
@@ -30,11 +30,11 @@ impl WayFinder {
         Ok(Self { channel, sequence: 0, question: Vec::new(), room: Box::new([0; 4096]) })
     }
 
-    /// See [`crate::io::RouteTable::way_of`]. Whatever goes wrong, there is no way: then nobody is answered.
-    pub(super) fn way_of(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32> {
+    /// See [`crate::io::RouteTable::lookup_route`]. Whatever goes wrong, there is no way: then nobody is answered.
+    pub(super) fn lookup_route(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32> {
         self.sequence = self.sequence.wrapping_add(1);
         self.question.clear();
-        compose::way(&mut self.question, self.sequence, interface, source, target).ok()?;
+        compose::route_lookup(&mut self.question, self.sequence, interface, source, target).ok()?;
         self.channel.send(&self.question).ok()?;
         loop {
             let length = match self.channel.receive(&mut self.room[..]) {
@@ -44,7 +44,11 @@ impl WayFinder {
             let answer = Messages::of(&self.room[..length]).find(|message| message.sequence == self.sequence);
             // An error (RTN_UNREACHABLE and the like, a filtered source, no forwarding) is no RTM_NEWROUTE.
             if let Some(message) = answer {
-                return if message.kind == libc::RTM_NEWROUTE { seen::way(message.body).ok()? } else { None };
+                return if message.kind == libc::RTM_NEWROUTE {
+                    decode::output_interface(message.body).ok()?
+                } else {
+                    None
+                };
             }
         }
     }
