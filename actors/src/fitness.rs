@@ -14,7 +14,7 @@ use crate::messages::LinkUpdate;
 
 /// What a segment's actors are told of its interface. `addresses`: those of all interfaces, by their numbers.
 pub(crate) fn update(seen: &LinkInfo, ground: &Netns, addresses: &[(u32, Ipv4Network)]) -> LinkUpdate {
-    let seen_kind = seen.kind_on(ground);
+    let seen_kind = seen.kind_in(ground);
     let kind = seen_kind.unwrap_or(LinkKind::Ethernet);
     let on_link = addresses.iter().filter(|(interface, _)| *interface == seen.index);
     let medium = Medium { interface: seen.index, kind, broadcast: seen.broadcast };

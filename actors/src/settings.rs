@@ -49,7 +49,7 @@ impl Settings {
                 "before" => change.before, "meaning" => "an earlier run set it and did not put it back");
         }
         Self {
-            sysctls: Sysctls::remembering(memory),
+            sysctls: Sysctls::with_saved(memory),
             ear: SysctlWatcher::open()
                 .inspect_err(|error| {
                     warn!(log, "settings_unheard"; "error" => %error,
@@ -67,7 +67,7 @@ impl Settings {
 
     /// Never touches an interface, nor what an earlier run made of it.
     pub(crate) fn leave(&mut self, interface: &str) {
-        self.sysctls.memory().leave(interface);
+        self.sysctls.saved().forget_interface(interface);
     }
 
     /// Makes the settings of an interface that is there, and those of `all` that would override them.
@@ -89,7 +89,7 @@ impl Settings {
     /// The interface of this number was deleted, and its settings with it; one that is gone by its name alone
     /// may have been renamed.
     pub(crate) fn deleted(&mut self, index: u32) {
-        self.sysctls.memory().deleted(index);
+        self.sysctls.saved().forget_index(index);
     }
 
     /// What says that somebody wrote a setting.
@@ -121,7 +121,7 @@ impl Settings {
 
     /// Takes a setting for right as it is, unless that is known, and listens to what becomes of it.
     fn learn(&mut self, setting: Setting) {
-        if let Some(Err(error)) = self.ear.as_ref().map(|ear| ear.listen_to(&self.sysctls, &setting)) {
+        if let Some(Err(error)) = self.ear.as_ref().map(|ear| ear.watch(&self.sysctls, &setting)) {
             self.complain(&setting, &error);
         }
         if self.right.contains_key(&setting) {
@@ -166,7 +166,7 @@ impl Settings {
             }
             Err(error) => self.complain(setting, &error),
         }
-        if let Some(error) = self.sysctls.memory().trouble() {
+        if let Some(error) = self.sysctls.saved().take_error() {
             warn!(self.log, "settings_not_remembered"; "error" => %error,
                 "meaning" => "after a crash the original values will not be known");
         }

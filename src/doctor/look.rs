@@ -24,7 +24,7 @@ use super::machine::{Filters, Kernel, Link, Machine, Process};
 pub(super) fn look(case: &Case, ground: &Netns) -> Result<Machine, NetlinkError> {
     let mut reader = Reader::open()?;
     let links = reader.links()?;
-    let links = links.into_iter().map(|seen| Link { kind: seen.kind_on(ground), seen }).collect();
+    let links = links.into_iter().map(|seen| Link { kind: seen.kind_in(ground), seen }).collect();
     let mut rules = reader.rules().map_err(|error| error.to_string());
     if let Ok(rules) = &mut rules {
         rules.sort_by_key(|rule| rule.priority);

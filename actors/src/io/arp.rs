@@ -1,7 +1,7 @@
 //! ARP between bytes and values, for links with 6-octet and with 20-octet addresses.
 //!
-//! What gets past [`decode`] is well-formed in every field the core looks at; RFC 826 lays the fields out
-//! and RFC 4391 section 9.1.1 says what is different on IPoIB.
+//! What [`decode`] returns is well-formed in every field that the core reads. RFC 826 defines the fields, and RFC 4391
+//! section 9.1.1 what is different on IPoIB.
 
 use std::net::Ipv4Addr;
 
@@ -33,7 +33,7 @@ const ETHERNET_LEAST: usize = 46;
 /// Room for any packet [`encode`] writes, in octets.
 pub const LONGEST: usize = IPOIB_ARP + mark::LENGTH;
 
-/// Why some bytes are not an ARP packet we listen to.
+/// Why bytes are not an ARP packet that is processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
     /// The frame ends before the packet does.
@@ -52,11 +52,11 @@ pub enum Rejected {
     #[error("operation {0} is neither request nor reply")]
     Operation(u16),
     /// `ar$sha` cannot be the address of one station: a group address or all zeroes.
-    #[error("sender hardware address is no station's")]
+    #[error("sender hardware address is not a station's")]
     SenderAddress,
 }
 
-/// Why a packet of ours cannot be put on this link: one of its addresses has another link's length.
+/// Why a packet of ours cannot be sent on this link: one of its addresses has another link's length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a {length}-octet address does not belong on {link} links", link = link.as_str())]
 pub struct Misfit {
@@ -90,7 +90,7 @@ fn hardware_type(link: LinkKind) -> u16 {
 /// request of an arpherd's. Padding is ignored.
 ///
 /// # Errors
-/// Anything that RFC 826 would have us drop, and a sender that cannot be one station.
+/// For anything that RFC 826 says to drop, and for a sender that cannot be one station.
 pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<(Arp, Option<WireMark>), Rejected> {
     let operation = check_header(link, bytes)?;
     let arp = match link {
@@ -104,8 +104,8 @@ pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<(Arp, Option<WireMark>), R
     Ok((arp, behind.and_then(WireMark::read)))
 }
 
-/// Checks all that stands before the addresses, and that they fit in: pnet's getters believe the lengths
-/// in the packet.
+/// Checks the fields before the addresses, and that there is room for those: pnet's getters trust the lengths in the
+/// packet.
 fn check_header(link: LinkKind, bytes: &[u8]) -> Result<Operation, Rejected> {
     let header: &[u8; HEADER] = bytes.first_chunk().ok_or(Rejected::Short)?;
     let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
@@ -158,7 +158,7 @@ fn split_ipv4(bytes: &[u8]) -> Result<(Ipv4Addr, &[u8]), Rejected> {
     Ok((Ipv4Addr::from(*octets), rest))
 }
 
-/// Writes an ARP packet for such a link and says how many octets of `room` it takes. An address that is
+/// Writes an ARP packet for such a link and returns how many octets of `room` it takes. An address that is
 /// not known is written as zeroes, and Ethernet's padding is zeroes too. The mark goes behind a request.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! ARP frames of one link, through a packet socket (packet(7)).
 //!
-//! The socket is of the kind `SOCK_DGRAM`: the kernel writes and strips the link's header. So the source
-//! of our frames is the interface's address of that very moment, and IPoIB, whose header is none of the
-//! wire's, needs no special case here.
+//! The socket is of the kind `SOCK_DGRAM`: the kernel writes and strips the link's header. So the source of our
+//! frames is always the interface's current address, and IPoIB, whose header is not what is on the wire, needs no
+//! special case here.
 #![expect(unsafe_code, reason = "batches of messages and 20-octet addresses have no safe wrapper")]
 
 use std::io;
@@ -21,9 +21,9 @@ use super::{FramePort, PortError, Tally, arp, filter, sockopt};
 
 /// Frames moved in one system call.
 pub const BATCH: usize = 64;
-/// Frames asked for when the last call found few: laying out a batch costs as much as reading a frame.
+/// Frames asked for when the last call returned few: laying out a batch costs as much as reading a frame.
 const FEW: usize = 4;
-/// Octets kept of a frame; padding beyond is cut off by the kernel.
+/// Octets read of a frame; the kernel cuts off padding beyond.
 const ROOM: usize = 128;
 /// Receive buffer asked for, in bytes: a burst of some 10,000 frames.
 const RECEIVE_BUFFER: usize = 8 << 20;
@@ -83,7 +83,7 @@ pub struct Medium {
     pub interface: u32,
     /// What it is.
     pub kind: LinkKind,
-    /// Its broadcast address, `IFLA_BROADCAST`; on IPoIB it holds the partition key, so it is never made up.
+    /// Its broadcast address, `IFLA_BROADCAST`; on IPoIB it holds the partition key, so it is never assumed.
     pub broadcast: LinkAddr,
 }
 
@@ -94,7 +94,7 @@ struct Arena {
     lengths: [usize; BATCH],
 }
 
-/// A packet socket that hears and sends ARP on one link.
+/// A packet socket that receives and sends ARP on one link.
 pub struct PacketPort {
     socket: Socket,
     medium: Medium,
@@ -107,11 +107,11 @@ pub struct PacketPort {
 }
 
 impl PacketPort {
-    /// Opens a socket on the link. It is deaf until its filter stands, so nothing else ever gets in.
+    /// Opens a socket on the link. It is bound only after its filter is set, so nothing else is ever received.
     ///
     /// # Errors
-    /// Without `CAP_NET_RAW`; [`PortError::Down`] if there is no such interface. An interface that is
-    /// merely set down can be opened and hears once it is up.
+    /// Without `CAP_NET_RAW`; [`PortError::Down`] if there is no such interface. A socket on an
+    /// interface that is merely set down receives once it is up.
     pub fn open(medium: Medium) -> Result<Self, PortError> {
         let port = Self::open_send_only(medium)?;
         let doing = |doing| move |cause| PortError::of(doing, cause);
@@ -258,9 +258,9 @@ impl FramePort for PacketPort {
                     let mark = mark.map(|mark| key.map_or(Mark::Peer, |key| key.judge(mark)));
                     heard.push(Heard { arp, from: self.arena.names[slot].source(), mark });
                 }
-                Err(refused) => {
+                Err(rejected) => {
                     tally.malformed += 1;
-                    tally.last_refusal = Some(refused);
+                    tally.last_rejection = Some(rejected);
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! Settings of the kernel's IPv4 (`/proc/sys/net/ipv4`, Documentation/networking/ip-sysctl.rst): read them,
-//! set them, remember what was (even if the daemon is killed), put it back.
+//! Settings of the kernel's IPv4 (`/proc/sys/net/ipv4`, Documentation/networking/ip-sysctl.rst): reading and setting
+//! them, saving their original values (even if the daemon is killed), and restoring those.
 
 pub mod saved;
 pub mod watcher;
@@ -68,14 +68,14 @@ impl fmt::Display for Setting {
     }
 }
 
-/// Why a setting could not be read or set.
+/// Why a setting could not be read, set or watched.
 #[derive(Debug, thiserror::Error)]
 pub enum SysctlError {
     /// No interface or setting can have such a name.
-    #[error("{0:?} is no name")]
+    #[error("{0:?} is not a valid name")]
     Name(String),
-    /// The kernel's value is no number, as that of every setting we look at is.
-    #[error("{setting} is {value:?}, which is no number")]
+    /// The kernel's value is not a number, as that of every setting in use is.
+    #[error("{setting} is {value:?}, which is not a number")]
     NoNumber {
         /// Which.
         setting: Setting,
@@ -113,7 +113,7 @@ impl SysctlError {
 #[derive(Debug)]
 pub struct Sysctls {
     root: PathBuf,
-    memory: SavedSysctls,
+    saved: SavedSysctls,
 }
 
 impl Default for Sysctls {
@@ -123,19 +123,19 @@ impl Default for Sysctls {
 }
 
 impl Sysctls {
-    /// Nothing changed yet, and what is will be forgotten with this value.
+    /// Nothing changed yet; original values are lost with this value.
     pub fn new() -> Self {
-        Self::remembering(SavedSysctls::default())
+        Self::with_saved(SavedSysctls::default())
     }
 
-    /// With what an earlier run changed and could not put back.
-    pub fn remembering(memory: SavedSysctls) -> Self {
-        Self { root: "/proc/sys/net/ipv4".into(), memory }
+    /// With what an earlier run changed and did not restore.
+    pub fn with_saved(saved: SavedSysctls) -> Self {
+        Self { root: "/proc/sys/net/ipv4".into(), saved }
     }
 
     #[cfg(test)]
     fn rooted(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), memory: SavedSysctls::default() }
+        Self { root: root.into(), saved: SavedSysctls::default() }
     }
 
     /// A setting's value.
@@ -149,47 +149,46 @@ impl Sysctls {
         value.parse().map_err(|_| SysctlError::NoNumber { setting: setting.clone(), value: value.to_owned() })
     }
 
-    /// Sets a setting, and remembers that it was `before` unless something older is remembered. That is done
-    /// first: a daemon that is killed in between has changed nothing it does not know of.
+    /// Sets a setting, and saves that it was `before` unless an older value is saved. Saving is done first: so a daemon
+    /// that is killed in between leaves no change that is not saved.
     ///
-    /// `index` is the interface's number, by which another one of the same name will be told from it; 0 for
-    /// `all`.
+    /// `index` is the interface's number, which tells it from another one of the same name; 0 for `all`.
     ///
     /// # Errors
     /// If there is no such setting or interface, or it cannot be written.
     pub fn set(&mut self, setting: &Setting, index: u32, before: i32, now: i32) -> Result<(), SysctlError> {
         let path = self.path(setting)?;
-        let former = self.memory.note(Change { setting: setting.clone(), index, before, now });
+        let former = self.saved.record(Change { setting: setting.clone(), index, before, now });
         fs::write(path, now.to_string()).map_err(|cause| {
-            self.memory.take_back(setting, index, former);
+            self.saved.revert(setting, index, former);
             SysctlError::of("set", setting, cause)
         })
     }
 
     /// What was changed, in the order of the first changes.
     pub fn changes(&self) -> &[Change] {
-        self.memory.changes()
+        self.saved.changes()
     }
 
-    /// What is remembered.
-    pub fn memory(&mut self) -> &mut SavedSysctls {
-        &mut self.memory
+    /// The original values that are saved.
+    pub fn saved(&mut self) -> &mut SavedSysctls {
+        &mut self.saved
     }
 
-    /// Puts everything back, the last change first, and tells what became of each. It goes on after failures.
+    /// Restores everything, the last change first, and returns what became of each. It goes on after failures.
     ///
     /// `name` gives what the interface of that number is called now, if it is still there.
     pub fn restore(&mut self, name: impl Fn(u32) -> Option<String>) -> Vec<(Change, Restored)> {
-        let changes = self.memory.clear();
+        let changes = self.saved.clear();
         let restore = |change: Change| {
-            let Some(change) = change.clone().now_called(&name) else { return (change, Restored::Gone) };
-            let outcome = self.put_back(&change);
+            let Some(change) = change.clone().renamed(&name) else { return (change, Restored::Gone) };
+            let outcome = self.restore_one(&change);
             (change, outcome)
         };
         changes.into_iter().rev().map(restore).collect()
     }
 
-    fn put_back(&self, change: &Change) -> Restored {
+    fn restore_one(&self, change: &Change) -> Restored {
         match self.read(&change.setting) {
             Ok(value) if value == change.now => {
                 let written = self.path(&change.setting).and_then(|path| {
@@ -219,12 +218,12 @@ impl Sysctls {
     }
 }
 
-/// What became of a setting that was to be put back.
+/// What became of a setting that was to be restored.
 #[derive(Debug)]
 pub enum Restored {
-    /// It is as it was.
+    /// It has its original value.
     Done,
-    /// Somebody has set it to this since, and it is left alone.
+    /// Somebody has set it to this value since, and it is left alone.
     Left(i32),
     /// Its interface is gone.
     Gone,

@@ -63,7 +63,7 @@ impl Keeper {
 
     /// Puts right what was just heard of.
     pub(crate) fn heal_heard(&mut self) {
-        let heard = self.settings.as_ref().and_then(Settings::ear).is_some_and(SysctlWatcher::heard);
+        let heard = self.settings.as_ref().and_then(Settings::ear).is_some_and(SysctlWatcher::any_written);
         if heard {
             self.heal();
         }

@@ -14,7 +14,7 @@ crate::tests![
     an_entry_has_the_kernel_answer_until_it_is_deleted,
     entries_are_written_and_deleted_any_number_of_times,
     a_lost_carrier_leaves_entries_and_a_link_set_down_takes_them,
-    strays_of_ours_on_our_interfaces_are_cleared_and_nothing_else,
+    leftovers_of_ours_on_our_interfaces_are_cleared_and_nothing_else,
 ];
 
 const FAR: Mac = Mac([2, 0, 0, 0, 0, 7]);
@@ -78,7 +78,7 @@ fn a_lost_carrier_leaves_entries_and_a_link_set_down_takes_them() {
     assert_eq!(proxies(&rig), []);
 }
 
-fn strays_of_ours_on_our_interfaces_are_cleared_and_nothing_else() {
+fn leftovers_of_ours_on_our_interfaces_are_cleared_and_nothing_else() {
     let rig = Rig::new();
     rig.router.dummy("lan1").unwrap();
     rig.router.up("lan1").unwrap();

@@ -1,4 +1,4 @@
-//! The messages we send, built with neli.
+//! The messages that are sent, built with neli.
 
 use std::io::Cursor;
 use std::net::Ipv4Addr;
@@ -12,11 +12,11 @@ use neli::rtnl::{NdmsgBuilder, Rtattr, RtattrBuilder, RtmsgBuilder};
 use neli::types::{Buffer, RtBuffer};
 use neli::{Size, ToBytes};
 
-/// A message that neli would not build or write: never, as long as the code below fills every field.
+/// A message that neli did not build or write, which needs a missing field: the code below fills them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::io) struct Unwritable;
 
-/// What a message asks for and how.
+/// A message's type and flags.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Verb {
     pub(super) kind: Rtm,
@@ -24,23 +24,23 @@ pub(super) struct Verb {
 }
 
 impl Verb {
-    /// Have it, whatever stood there before.
+    /// Adds or replaces.
     pub(super) fn put(kind: Rtm) -> Self {
         Self { kind, flags: NlmF::REQUEST | NlmF::CREATE | NlmF::REPLACE }
     }
 
-    /// Have it, unless something stands there.
+    /// Adds, and fails with `EEXIST` if the entry exists.
     pub(super) fn add(kind: Rtm) -> Self {
         Self { kind, flags: NlmF::REQUEST | NlmF::CREATE | NlmF::EXCL }
     }
 
-    /// Have it no longer.
+    /// Deletes.
     pub(super) fn delete(kind: Rtm) -> Self {
         Self { kind, flags: NlmF::REQUEST }
     }
 }
 
-/// One IPv4 route, as far as we ever say.
+/// One IPv4 route, with what is ever set of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Route {
     pub(super) destination: Ipv4Network,
@@ -122,11 +122,11 @@ pub(super) fn neighbour(
     append(batch, sequence, verb, body)
 }
 
-/// `NDA_PROTOCOL`, which neli does not know: who wrote a proxy entry. Kernels before 5.0 pass it over.
+/// `NDA_PROTOCOL`, which neli lacks: who wrote a proxy entry. Kernels before 5.0 ignore it.
 pub(super) const PROTOCOL: u16 = 12;
 
-/// Appends a message about an address the kernel is to answer for on the interface (`NTF_PROXY`). It is
-/// permanent, or a lost carrier would take it away (`pneigh_ifdown_and_unlock`).
+/// Appends a message about an address the kernel is to answer for on the interface (`NTF_PROXY`). The entry is
+/// permanent, because others are deleted when the carrier is lost (`pneigh_ifdown_and_unlock`).
 pub(super) fn proxy(
     batch: &mut Vec<u8>,
     sequence: u32,

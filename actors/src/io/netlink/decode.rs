@@ -1,4 +1,4 @@
-//! What the kernel says there is, as values.
+//! rtnetlink's messages, decoded to values.
 
 use std::io::Cursor;
 use std::net::Ipv4Addr;
@@ -15,12 +15,12 @@ use neli::rtnl::{Ifaddrmsg, Ifinfomsg, Ndmsg, Rtmsg};
 use super::compose;
 use crate::io::netns::Netns;
 
-/// A message the decoder could make nothing of.
+/// A message that cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an rtnetlink message cannot be understood")]
+#[error("a netlink message cannot be decoded")]
 pub(in crate::io) struct Malformed;
 
-/// What the decoders make of a message: `None` if it is well-formed but none of our business.
+/// What decoders return: `None` for a message that is well-formed and does not concern the caller.
 pub(in crate::io) type Decoded<T> = Result<Option<T>, Malformed>;
 
 /// An interface.
@@ -36,7 +36,7 @@ pub struct LinkInfo {
     pub up: bool,
     /// `IFF_LOWER_UP`: there is a carrier.
     pub carrier: bool,
-    /// Not `IFF_NOARP`: the kernel asks and answers on it.
+    /// Not `IFF_NOARP`: the kernel uses ARP on it.
     pub arp: bool,
     /// `IFLA_OPERSTATE`, RFC 2863: 6 is up; on Wi-Fi it is down (2) without an access point.
     pub operational: u8,
@@ -57,20 +57,20 @@ pub struct LinkInfo {
 }
 
 impl LinkInfo {
-    /// What the link is to us; `None` if ARP over it is not understood.
+    /// What kind of link it is to arpherd; `None` if ARP over it is not supported.
     pub fn kind(&self) -> Option<LinkKind> {
-        self.kind_on(&Netns::own())
+        self.kind_in(&Netns::own())
     }
 
-    /// The same of a link on this ground.
+    /// The same of a link in this namespace.
     ///
-    /// Wi-Fi has Ethernet's link type; sysfs tells it apart. Without a sysfs it is Ethernet, which does no worse
-    /// than expire sleeping clients too early.
-    pub fn kind_on(&self, ground: &Netns) -> Option<LinkKind> {
+    /// Wi-Fi has Ethernet's link type; sysfs shows the difference. Without a sysfs it is taken for Ethernet, and
+    /// sleeping clients may be expired too early.
+    pub fn kind_in(&self, netns: &Netns) -> Option<LinkKind> {
         match self.hardware {
             libc::ARPHRD_INFINIBAND => Some(LinkKind::Ipoib),
             libc::ARPHRD_ETHER => {
-                let wireless = ground.interfaces().is_some_and(|sysfs| is_wireless(&sysfs, &self.name));
+                let wireless = netns.interfaces().is_some_and(|sysfs| is_wireless(&sysfs, &self.name));
                 Some(if wireless { LinkKind::Wifi } else { LinkKind::Ethernet })
             }
             _ => None,
@@ -103,7 +103,7 @@ pub struct NeighbourInfo {
     pub lladdr: LinkAddr,
     /// `NUD_…` bits.
     pub state: u16,
-    /// Written by a daemon (`NTF_EXT_LEARNED`), as ours are.
+    /// Written by a daemon (`NTF_EXT_LEARNED`), as those of arpherd are.
     pub learned_elsewhere: bool,
 }
 
@@ -114,7 +114,7 @@ pub struct ProxyInfo {
     pub interface: u32,
     /// The address.
     pub address: Ipv4Addr,
-    /// Who wrote it, `NDA_PROTOCOL`; 0 if nobody said.
+    /// Who wrote it, `NDA_PROTOCOL`; 0 if not given.
     pub protocol: u8,
 }
 
@@ -140,7 +140,7 @@ fn body<T: FromBytesWithInput<Input = usize>>(bytes: &[u8]) -> Result<T, Malform
 }
 
 /// Reads `RTM_NEWLINK` and `RTM_DELLINK`. Those of the bridge family are about a port's bridging, and one
-/// that says "deleted" only says that the port left its bridge. Those of the wireless extensions tell of an
+/// that says "deleted" only says that the port left its bridge. Those of the wireless extensions report an
 /// association and have neither addresses nor sizes.
 pub(super) fn link(bytes: &[u8]) -> Decoded<LinkInfo> {
     let message: Ifinfomsg = body(bytes)?;
@@ -293,7 +293,7 @@ pub(super) fn neighbour(bytes: &[u8]) -> Decoded<NeighbourInfo> {
     Ok(Some(neighbour))
 }
 
-/// Reads `RTM_NEWNEIGH` about an address that is answered for.
+/// Reads `RTM_NEWNEIGH` of a proxy entry.
 pub(super) fn proxy(bytes: &[u8]) -> Decoded<ProxyInfo> {
     let message: Ndmsg = body(bytes)?;
     if *message.ndm_family() != RtAddrFamily::Inet || !message.ndm_flags().contains(Ntf::PROXY) {
@@ -314,8 +314,8 @@ pub(super) fn proxy(bytes: &[u8]) -> Decoded<ProxyInfo> {
     Ok(Some(ProxyInfo { interface, address: destination.ok_or(Malformed)?, protocol }))
 }
 
-/// Reads the `RTM_NEWROUTE` that says where a packet would go: the interface it leaves by, if it is
-/// forwarded to a single station.
+/// Reads the `RTM_NEWROUTE` that answers a route lookup: the interface the packet leaves by, if its route is a
+/// unicast one.
 pub(super) fn output_interface(bytes: &[u8]) -> Decoded<u32> {
     let message: Rtmsg = body(bytes)?;
     if *message.rtm_family() != RtAddrFamily::Inet || *message.rtm_type() != Rtn::Unicast {

@@ -1,4 +1,4 @@
-//! Reading the kernel's lists, each in one go.
+//! Reading the kernel's lists, each as a whole.
 
 use std::io;
 
@@ -32,7 +32,7 @@ pub struct Reader {
     room: Vec<u8>,
 }
 
-/// How one run over a list ended.
+/// How reading a list ended.
 enum End {
     Complete,
     Interrupted,
@@ -42,7 +42,7 @@ impl Reader {
     /// Opens a socket in the calling thread's network namespace. Reading needs no rights.
     ///
     /// # Errors
-    /// If the kernel will not open it.
+    /// If the socket cannot be opened.
     pub fn open() -> Result<Self, NetlinkError> {
         Self::open_to(NlFamily::Route)
     }
@@ -137,7 +137,7 @@ impl Reader {
         })
     }
 
-    /// The IPv4 addresses the kernel answers for by entries, of all interfaces.
+    /// The proxy entries (`ip neigh show proxy`): IPv4 addresses the kernel answers for, of all interfaces.
     ///
     /// # Errors
     /// See [`NetlinkError`].
@@ -155,20 +155,20 @@ impl Reader {
         })
     }
 
-    /// Asks for a list, again if it changed meanwhile, and decodes its entries of type `answer`.
+    /// Requests a list, again if it changed meanwhile, and decodes its entries of type `answer`.
     pub(in crate::io) fn list<T, P: Size + ToBytes>(
         &mut self,
         what: &'static str,
-        question: Rtm,
+        request: Rtm,
         answer: Rtm,
         decode: impl Fn(&[u8]) -> Decoded<T>,
         body: impl Fn() -> Result<P, Unwritable>,
     ) -> Result<Vec<T>, NetlinkError> {
-        let verb = Verb { kind: question, flags: NlmF::REQUEST | NlmF::DUMP };
+        let verb = Verb { kind: request, flags: NlmF::REQUEST | NlmF::DUMP };
         self.collect(what, verb, u16::from(answer), decode, body)
     }
 
-    /// Asks for a list or, with an acknowledgement to mark its end, for a single entry.
+    /// Requests a list or, with an acknowledgement to mark its end, a single entry.
     pub(super) fn collect<T, P: Size + ToBytes>(
         &mut self,
         what: &'static str,
@@ -183,7 +183,7 @@ impl Reader {
             body()
                 .and_then(|body| compose::append(&mut request, self.sequence, verb, body))
                 .map_err(|Unwritable| NetlinkError::Malformed { what })?;
-            self.channel.send(&request).map_err(NetlinkError::socket("send a netlink question"))?;
+            self.channel.send(&request).map_err(NetlinkError::socket("send a netlink request"))?;
             let mut entries = Vec::new();
             let end = self.read_answers(what, |message| {
                 // An entry that cannot be understood is left out; the others are worth having.
@@ -200,7 +200,7 @@ impl Reader {
         Err(NetlinkError::Restless { what })
     }
 
-    /// Reads the answers to the last question to their end.
+    /// Reads the answers to the last request to their end.
     fn read_answers(
         &mut self,
         what: &'static str,
@@ -244,5 +244,9 @@ pub fn addresses_of(interface: &str) -> Result<Vec<Ipv4Network>, NetlinkError> {
     let mut reader = Reader::open()?;
     let Some(link) = reader.link(interface)? else { return Ok(Vec::new()) };
     let addresses = reader.addresses()?;
-    Ok(addresses.into_iter().filter(|seen| seen.interface == link.index).map(|seen| seen.network).collect())
+    Ok(addresses
+        .into_iter()
+        .filter(|address| address.interface == link.index)
+        .map(|address| address.network)
+        .collect())
 }

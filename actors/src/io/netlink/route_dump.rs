@@ -1,4 +1,4 @@
-//! Everybody's routes and rules, for a diagnosis: the daemon itself only looks at host routes.
+//! All routes and rules, for a diagnosis: the daemon itself reads host routes only.
 
 use std::net::Ipv4Addr;
 
@@ -22,11 +22,11 @@ const TO_TABLE: u8 = 1;
 /// Any IPv4 route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnyRoute {
-    /// Where it leads.
+    /// Its destination.
     pub destination: Ipv4Network,
     /// Its table.
     pub table: u32,
-    /// Who made it, `RTPROT_…`.
+    /// Who added it, `RTPROT_…`.
     pub protocol: u8,
     /// `RT_SCOPE_…`
     pub scope: u8,
@@ -34,7 +34,7 @@ pub struct AnyRoute {
     pub kind: u8,
     /// Among equal routes the lowest wins.
     pub metric: u32,
-    /// The interfaces it leaves by; several if it is split.
+    /// The interfaces it leaves by; several if it is a multipath route.
     pub interfaces: Vec<u32>,
     /// The next router.
     pub gateway: Option<Ipv4Addr>,
@@ -43,12 +43,12 @@ pub struct AnyRoute {
 }
 
 impl AnyRoute {
-    /// Whether it leads anywhere (`RTN_UNICAST`).
+    /// Whether it forwards packets (`RTN_UNICAST`).
     pub fn is_unicast(&self) -> bool {
         self.kind == libc::RTN_UNICAST
     }
 
-    /// Whether packets on it are refused (`RTN_UNREACHABLE` and its like).
+    /// Whether it drops packets (`RTN_UNREACHABLE`, `RTN_BLACKHOLE`, `RTN_PROHIBIT`).
     pub fn is_refusal(&self) -> bool {
         matches!(self.kind, libc::RTN_UNREACHABLE | libc::RTN_BLACKHOLE | libc::RTN_PROHIBIT)
     }
@@ -73,7 +73,7 @@ impl Reader {
     /// # Errors
     /// See [`NetlinkError`]; so for every list.
     pub fn routes(&mut self) -> Result<Vec<AnyRoute>, NetlinkError> {
-        self.list("routes", Rtm::Getroute, Rtm::Newroute, route, || Ok(question()))
+        self.list("routes", Rtm::Getroute, Rtm::Newroute, route, || Ok(request()))
     }
 
     /// All IPv4 rules, in the order they are tried.
@@ -81,12 +81,12 @@ impl Reader {
     /// # Errors
     /// A kernel without several routing tables has no rules: [`NetlinkError::Refused`].
     pub fn rules(&mut self) -> Result<Vec<Rule>, NetlinkError> {
-        self.list("rules", Rtm::Getrule, Rtm::Newrule, rule, || Ok(question()))
+        self.list("rules", Rtm::Getrule, Rtm::Newrule, rule, || Ok(request()))
     }
 }
 
-/// The header of a question for everything there is of IPv4.
-fn question() -> [u8; HEADER] {
+/// The header of a request for all IPv4 entries.
+fn request() -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[0] = INET;
     header
@@ -129,7 +129,7 @@ fn route(bytes: &[u8]) -> Decoded<AnyRoute> {
     Ok(Some(route))
 }
 
-/// The interfaces of a split route; it ends where a length cannot be.
+/// The interfaces of a multipath route; ends at an impossible length.
 fn next_hops(mut bytes: &[u8]) -> Vec<u32> {
     let mut interfaces = Vec::new();
     while let Some(head) = bytes.first_chunk::<NEXT_HOP>() {

@@ -1,4 +1,4 @@
-//! Asking where the kernel would forward a packet to.
+//! Looking up by which interface the kernel would forward a packet.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -7,15 +7,15 @@ use super::socket::Channel;
 use super::wire::Messages;
 use super::{NetlinkError, compose, decode};
 
-/// Room for an answer, and then some: it is one route.
+/// Bytes that may wait unread; an answer is one route.
 const RECEIVE_BUFFER: usize = 64 << 10;
 
-/// Asks one question at a time; the kernel answers inside the call that asks (`inet_rtm_getroute`), some
-/// 10 µs in all.
+/// Looks up one packet at a time. The kernel answers inside the call that sends the request (`inet_rtm_getroute`),
+/// which takes some 10 µs in all.
 pub(super) struct RouteLookup {
     channel: Channel,
     sequence: u32,
-    question: Vec<u8>,
+    request: Vec<u8>,
     room: Box<[u8; 4096]>,
 }
 
@@ -26,16 +26,16 @@ impl RouteLookup {
             channel.nonblock()?;
             Ok(channel)
         };
-        let channel = open().map_err(NetlinkError::socket("open a netlink socket to ask for routes"))?;
-        Ok(Self { channel, sequence: 0, question: Vec::new(), room: Box::new([0; 4096]) })
+        let channel = open().map_err(NetlinkError::socket("open a netlink socket to look up routes"))?;
+        Ok(Self { channel, sequence: 0, request: Vec::new(), room: Box::new([0; 4096]) })
     }
 
-    /// See [`crate::io::RouteTable::lookup_route`]. Whatever goes wrong, there is no way: then nobody is answered.
+    /// See [`crate::io::RouteTable::lookup_route`]. `None` on any failure too: then nobody is answered.
     pub(super) fn lookup_route(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32> {
         self.sequence = self.sequence.wrapping_add(1);
-        self.question.clear();
-        compose::route_lookup(&mut self.question, self.sequence, interface, source, target).ok()?;
-        self.channel.send(&self.question).ok()?;
+        self.request.clear();
+        compose::route_lookup(&mut self.request, self.sequence, interface, source, target).ok()?;
+        self.channel.send(&self.request).ok()?;
         loop {
             let length = match self.channel.receive(&mut self.room[..]) {
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,

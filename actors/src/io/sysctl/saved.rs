@@ -1,9 +1,8 @@
-//! What settings were before they were changed, in a file that outlives the process.
+//! The original values of settings that were changed, in a file that outlives the process.
 //!
-//! The file belongs to one network namespace of one boot: it names both, and one that names others is void.
-//! What it holds is believed only as far as the kernel bears it out: a setting that is not as the earlier run
-//! left it, or whose interface is another one of the same name, is somebody else's by now. Interfaces are known
-//! by their numbers: one that was renamed is still the same.
+//! The file belongs to one network namespace of one boot. It names both, and a file that names others is ignored. An
+//! entry is used only if the kernel's value is still the one that the earlier run set: otherwise somebody else has set
+//! it since. Interfaces are identified by their numbers: a renamed one is the same, a new one of the same name is not.
 
 use std::fs;
 use std::io;
@@ -24,15 +23,15 @@ pub struct Change {
     pub setting: Setting,
     /// The number of the interface it is of; 0 for `all`.
     pub index: u32,
-    /// What it was before the first change.
+    /// Its value before the first change.
     pub before: i32,
-    /// What it was set to last.
+    /// The value it was set to last.
     pub now: i32,
 }
 
 impl Change {
     /// With the name its interface has now; `None` if that is gone.
-    pub(super) fn now_called(self, name: impl Fn(u32) -> Option<String>) -> Option<Self> {
+    pub(super) fn renamed(self, name: impl Fn(u32) -> Option<String>) -> Option<Self> {
         if self.index == 0 {
             return Some(self);
         }
@@ -45,21 +44,22 @@ impl Change {
     }
 }
 
-/// A network namespace, for as long as the machine runs.
+/// Identifies a network namespace, of all that there are until the machine is rebooted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
+struct NetnsId {
     /// `/proc/sys/kernel/random/boot_id`
     boot: String,
-    /// The namespace's number, which can be another's after its end.
+    /// The namespace's inode number, which can be another's after its end.
     inode: u64,
-    /// `SO_NETNS_COOKIE`, which cannot; 0 on kernels before 5.14.
+    /// `SO_NETNS_COOKIE`, which is never used again; 0 on kernels before 5.14.
     cookie: u64,
 }
 
-/// What the file holds.
+/// The file's content.
 #[derive(Serialize, Deserialize)]
-struct Page {
-    place: Place,
+struct Content {
+    #[serde(rename = "place")]
+    netns: NetnsId,
     changes: Vec<Change>,
 }
 
@@ -67,33 +67,35 @@ struct Page {
 #[derive(Debug, Default)]
 pub struct SavedSysctls {
     changes: Vec<Change>,
-    file: Option<(PathBuf, Place)>,
-    trouble: Option<io::Error>,
+    file: Option<(PathBuf, NetnsId)>,
+    error: Option<io::Error>,
 }
 
 impl SavedSysctls {
-    /// Remembers in a file for the calling thread's network namespace, and begins with what an earlier run
-    /// wrote there and the kernel bears out. The file is named like `path`, with the namespace's number
-    /// behind its stem.
+    /// Saves to a file for the calling thread's network namespace, and begins with what an earlier run saved there and
+    /// nobody has changed since. The file is named like `path`, with the namespace's inode number appended to its
+    /// stem.
     ///
     /// # Errors
-    /// If the namespace cannot be told from others, or its interfaces cannot be listed. A file that is not
-    /// there or cannot be understood is none.
+    /// If the namespace cannot be identified, or its interfaces cannot be listed. A file that is missing or cannot be
+    /// parsed is no error: nothing is saved yet.
     pub fn at(path: &Path) -> Result<Self, SavedError> {
-        let place = here()?;
+        let netns = current_netns()?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let file = path.with_file_name(format!("{stem}-{}.json", place.inode));
-        let page = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Page>(&bytes).ok());
-        let mut changes =
-            page.filter(|page| page.place == place).map(|page| page.changes).unwrap_or_default();
+        let file = path.with_file_name(format!("{stem}-{}.json", netns.inode));
+        let content = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Content>(&bytes).ok());
+        let mut changes = content
+            .filter(|content| content.netns == netns)
+            .map(|content| content.changes)
+            .unwrap_or_default();
         if !changes.is_empty() {
             let links = Reader::open()?.links()?;
             let sysctls = Sysctls::new();
             let name = |index| links.iter().find(|link| link.index == index).map(|link| link.name.clone());
-            changes = changes.into_iter().filter_map(|change| change.now_called(name)).collect();
+            changes = changes.into_iter().filter_map(|change| change.renamed(name)).collect();
             changes.retain(|change| sysctls.read(&change.setting).is_ok_and(|value| value == change.now));
         }
-        Ok(Self { changes, file: Some((file, place)), trouble: None })
+        Ok(Self { changes, file: Some((file, netns)), error: None })
     }
 
     /// What was changed, in the order of the first changes.
@@ -101,13 +103,13 @@ impl SavedSysctls {
         &self.changes
     }
 
-    /// Forgets an interface that was deleted.
-    pub fn deleted(&mut self, index: u32) {
+    /// Drops what is saved of the interface of this number, which was deleted.
+    pub fn forget_index(&mut self, index: u32) {
         self.keep(|change| change.index != index);
     }
 
-    /// Forgets what was made of an interface that is not to be touched.
-    pub fn leave(&mut self, interface: &str) {
+    /// Drops what is saved of the interface of this name, which is not to be touched.
+    pub fn forget_interface(&mut self, interface: &str) {
         self.keep(|change| change.setting.interface() != interface);
     }
 
@@ -119,19 +121,19 @@ impl SavedSysctls {
         }
     }
 
-    /// Why the file could not be written, the first time after it could.
-    pub fn trouble(&mut self) -> Option<io::Error> {
-        self.trouble.take()
+    /// Why the file could not be written; once, for saving ends with the first failure.
+    pub fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
     }
 
-    /// Notes a change and gives what was remembered of the setting until now. What is again as it was first
-    /// is no change.
-    pub(super) fn note(&mut self, change: Change) -> Option<Change> {
-        let place = self.changes.iter().position(|known| known.is_of(&change.setting, change.index));
-        let former = place.map(|place| self.changes[place].clone());
-        match place {
-            Some(place) if self.changes[place].before == change.now => drop(self.changes.remove(place)),
-            Some(place) => self.changes[place].now = change.now,
+    /// Records a change and returns what was saved of the setting until now. A setting that is back at its original
+    /// value is no longer saved.
+    pub(super) fn record(&mut self, change: Change) -> Option<Change> {
+        let known_at = self.changes.iter().position(|known| known.is_of(&change.setting, change.index));
+        let former = known_at.map(|at| self.changes[at].clone());
+        match known_at {
+            Some(at) if self.changes[at].before == change.now => drop(self.changes.remove(at)),
+            Some(at) => self.changes[at].now = change.now,
             None if change.before != change.now => self.changes.push(change),
             None => {}
         }
@@ -139,61 +141,61 @@ impl SavedSysctls {
         former
     }
 
-    /// Has the setting remembered as it was before [`SavedSysctls::note`].
-    pub(super) fn take_back(&mut self, setting: &Setting, index: u32, former: Option<Change>) {
-        let place = self.changes.iter().position(|known| known.is_of(setting, index));
-        match (place, former) {
-            (Some(place), Some(former)) => self.changes[place] = former,
-            (Some(place), None) => drop(self.changes.remove(place)),
+    /// Undoes [`SavedSysctls::record`] with what that returned.
+    pub(super) fn revert(&mut self, setting: &Setting, index: u32, former: Option<Change>) {
+        let known_at = self.changes.iter().position(|known| known.is_of(setting, index));
+        match (known_at, former) {
+            (Some(at), Some(former)) => self.changes[at] = former,
+            (Some(at), None) => drop(self.changes.remove(at)),
             (None, Some(former)) => self.changes.push(former),
             (None, None) => {}
         }
         self.save();
     }
 
-    /// Forgets everything, and gives what it was.
+    /// Drops everything, and returns what was saved.
     pub(super) fn clear(&mut self) -> Vec<Change> {
         let changes = std::mem::take(&mut self.changes);
         self.save();
         changes
     }
 
-    /// Writes the file in one go, by renaming, or removes it when there is nothing to remember.
+    /// Writes the file atomically, by renaming, or removes it when there is nothing to save.
     fn save(&mut self) {
-        let Some((file, place)) = &self.file else { return };
+        let Some((file, netns)) = &self.file else { return };
         let written = if self.changes.is_empty() {
             fs::remove_file(file).or_else(|error| match error.kind() {
                 io::ErrorKind::NotFound => Ok(()),
                 _ => Err(error),
             })
         } else {
-            let page = Page { place: place.clone(), changes: self.changes.clone() };
+            let content = Content { netns: netns.clone(), changes: self.changes.clone() };
             let new = file.with_extension("json.new");
-            serde_json::to_vec(&page)
+            serde_json::to_vec(&content)
                 .map_err(io::Error::other)
                 .and_then(|bytes| fs::write(&new, bytes))
                 .and_then(|()| fs::rename(&new, file))
         };
         if let Err(error) = written {
             // Once: the next attempts would fail alike.
-            self.trouble = Some(error);
+            self.error = Some(error);
             self.file = None;
         }
     }
 }
 
-/// Why nothing can be remembered.
+/// Why nothing can be saved.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
-    /// The network namespace cannot be told from others.
-    #[error("cannot tell which network namespace this is: {0}")]
-    Place(#[from] io::Error),
+    /// The network namespace cannot be identified.
+    #[error("cannot identify the network namespace: {0}")]
+    Netns(#[from] io::Error),
     /// Its interfaces cannot be listed.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
 }
 
-fn here() -> io::Result<Place> {
+fn current_netns() -> io::Result<NetnsId> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned();
     let inode = fs::metadata("/proc/thread-self/ns/net")?.ino();
     let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
@@ -201,5 +203,5 @@ fn here() -> io::Result<Place> {
     let halves = sockopt::get::<2>(&socket, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE).unwrap_or_default();
     let octets: Vec<u8> = halves.iter().flat_map(|half| half.to_ne_bytes()).collect();
     let cookie = octets.first_chunk().map_or(0, |octets| u64::from_ne_bytes(*octets));
-    Ok(Place { boot, inode, cookie })
+    Ok(NetnsId { boot, inode, cookie })
 }

@@ -1,4 +1,4 @@
-//! The messages of generic netlink's controller and of nl80211 that we use (linux/genetlink.h, linux/nl80211.h).
+//! The messages of generic netlink's controller and of nl80211 that are used (linux/genetlink.h, linux/nl80211.h).
 
 use std::io::Cursor;
 use std::time::Duration;
@@ -62,18 +62,17 @@ pub(super) struct Family {
     pub(super) mlme: u32,
 }
 
-/// What the controller says of families.
+/// What the controller reports of the family nl80211.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FamilyNews {
-    Here(Family),
+    Present(Family),
     Gone,
 }
 
-pub(super) type Question<C, A> = Genlmsghdr<C, A>;
+pub(super) type Request<C, A> = Genlmsghdr<C, A>;
 
-/// Asks for all families. One asked for by name would be loaded by the kernel if it is not there
-/// (`ctrl_getfamily`), which is not for us to cause.
-pub(super) fn ask_families() -> Result<Question<CtrlCmd, CtrlAttr>, Unwritable> {
+/// Requests all families. A request for one by name would have the kernel load its module (`ctrl_getfamily`).
+pub(super) fn request_families() -> Result<Request<CtrlCmd, CtrlAttr>, Unwritable> {
     GenlmsghdrBuilder::<CtrlCmd, CtrlAttr, NoUserHeader>::default()
         .cmd(CtrlCmd::Getfamily)
         .version(CONTROLLER_VERSION)
@@ -82,8 +81,8 @@ pub(super) fn ask_families() -> Result<Question<CtrlCmd, CtrlAttr>, Unwritable> 
         .map_err(|_| Unwritable)
 }
 
-/// Asks for something of one interface.
-pub(super) fn ask_of(command: Command, interface: u32) -> Result<Question<Command, Attr>, Unwritable> {
+/// Requests something of one interface.
+pub(super) fn request_of(command: Command, interface: u32) -> Result<Request<Command, Attr>, Unwritable> {
     let kind = AttrTypeBuilder::default().nla_type(Attr::Ifindex).build().map_err(|_| Unwritable)?;
     let index = NlattrBuilder::default().nla_type(kind).nla_payload(interface);
     let mut attributes = GenlBuffer::new();
@@ -104,7 +103,7 @@ fn radio(bytes: &[u8]) -> Result<Genlmsghdr<Command, Attr>, Malformed> {
     Genlmsghdr::from_bytes_with_input(&mut Cursor::new(bytes), bytes.len()).map_err(|_| Malformed)
 }
 
-/// Reads what the controller says, in an answer or as news; `None` if it is about another family.
+/// Reads what the controller sends, as an answer or as a notification; `None` if it is about another family.
 pub(super) fn family_news(bytes: &[u8]) -> Decoded<FamilyNews> {
     let message = controller(bytes)?;
     let attributes = message.attrs().get_attr_handle();
@@ -119,7 +118,7 @@ pub(super) fn family_news(bytes: &[u8]) -> Decoded<FamilyNews> {
             let id = <[u8; 2]>::try_from(id.nla_payload().as_ref()).map_err(|_| Malformed)?;
             let groups = attributes.get_attribute(CtrlAttr::McastGroups).ok_or(Malformed)?;
             let mlme = group_named(groups, MLME)?.ok_or(Malformed)?;
-            Ok(Some(FamilyNews::Here(Family { id: u16::from_ne_bytes(id), mlme })))
+            Ok(Some(FamilyNews::Present(Family { id: u16::from_ne_bytes(id), mlme })))
         }
         _ => Ok(None),
     }
