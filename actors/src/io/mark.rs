@@ -10,7 +10,7 @@
 //! octets back, and would be taken for one of us. So a mark counts in requests only.
 //!
 //! # What the secret gives
-//! The secrets are 64 bits each from the kernel's generator (getrandom(2)), drawn anew for every run and every
+//! The secrets are 64 bits each from the kernel's generator (getrandom(2)), drawn for every run and every
 //! segment, and independent of each other. A station that has not received a request from a segment cannot forge
 //! that segment's mark but by guessing, and learns nothing about it from the marks of others.
 //!
@@ -28,7 +28,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 /// Octets of a mark.
 pub(super) const LENGTH: usize = 14;
-/// What tells a mark from padding.
+/// By what a mark is distinguished from padding.
 const MAGIC: [u8; 4] = *b"ARPH";
 
 /// What one run of the daemon marks the requests of one segment with, and knows the marks of its other segments by.
@@ -39,7 +39,7 @@ pub struct MarkKey {
     segment: SegmentId,
 }
 
-/// A mark as it stands behind a packet, whoever wrote it.
+/// A mark as it stands behind a packet, of any sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WireMark {
     secret: u64,

@@ -47,7 +47,7 @@ impl Setting {
         &self.interface
     }
 
-    /// The same setting of another interface, or of one with another name by now.
+    /// The same setting of another interface, or of the same one under a new name.
     #[must_use]
     pub fn of(self, interface: String) -> Self {
         Self { interface, ..self }

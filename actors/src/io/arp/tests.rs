@@ -177,7 +177,7 @@ fn a_reply_bears_no_mark_and_one_in_it_is_not_believed() {
         let mut room = [0xa5; LONGEST];
         assert_eq!(encode(link, &arp, Some(MARK), &mut room), Ok(length));
         assert!(room[packet_len(link)..].iter().all(|octet| *octet == 0));
-        // A host that turned our question into its answer sends the mark back.
+        // A host that turned our request into its reply sends the mark back.
         let echoed = [&room[..packet_len(link)], &MARK_OCTETS].concat();
         assert_eq!(decode(link, &echoed), Ok((arp, None)));
     }

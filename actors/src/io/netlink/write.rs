@@ -81,7 +81,7 @@ pub enum Write {
         /// For whom.
         address: Ipv4Addr,
     },
-    /// Have it no longer answer for the address, whoever told it to.
+    /// Have it no longer answer for the address, whoever wrote the entry.
     DeleteProxy {
         /// Where it answered.
         interface: u32,

@@ -13,9 +13,9 @@ use super::*;
 
 /// An IPoIB link, as listed.
 const LINK: &str = include_str!("fixtures/ipoib_link.hex");
-/// The same, as told when it changed.
+/// The same, from the notification of a change.
 const LINK_CHANGED: &str = include_str!("fixtures/ipoib_link_changed.hex");
-/// The same, as told when it went away.
+/// The same, from the notification of its deletion.
 const LINK_GONE: &str = include_str!("fixtures/ipoib_link_gone.hex");
 /// A link that has no address at all, as listed.
 const UNADDRESSED: &str = include_str!("fixtures/unaddressed_link.hex");
@@ -98,14 +98,14 @@ fn a_link_of_twenty_octets_is_read_whole() {
     assert_eq!(expected.kind(), Some(LinkKind::Ipoib));
 }
 
-/// Unlike a list, news brings the counters too, and more that lists are told to leave out.
+/// Unlike a list, a notification has the counters too, and more that requests for lists leave out.
 #[test]
 fn news_of_a_link_of_twenty_octets_says_the_same_as_the_list() {
     assert!(octets(LINK_CHANGED).len() > octets(LINK).len());
     assert_eq!(link_of(LINK_CHANGED), link_of(LINK));
 }
 
-/// Its addresses are still told; it is down before it goes.
+/// Its addresses are still in it; it is set down before it is deleted.
 #[test]
 fn a_link_of_twenty_octets_that_is_gone_is_told_with_its_addresses() {
     assert_eq!(message(&octets(LINK_GONE)).kind, libc::RTM_DELLINK);

@@ -196,7 +196,7 @@ pub(super) fn station(bytes: &[u8]) -> Decoded<(LinkAddr, Duration)> {
     Ok(inactive.filter(|_| is_told).map(|inactive| (lladdr, inactive)))
 }
 
-/// Reads a message of the group `mlme`. An attempt to connect that failed is no news.
+/// Reads a message of the group `mlme`. A failed attempt to connect is left out.
 pub(super) fn news(bytes: &[u8]) -> Decoded<RadioNews> {
     let message = radio(bytes)?;
     let command = message.cmd();

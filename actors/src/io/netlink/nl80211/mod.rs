@@ -142,7 +142,7 @@ impl Radios {
         Ok(())
     }
 
-    fn follow(&mut self, news: FamilyNews) -> io::Result<RadioNews> {
+    fn apply(&mut self, news: FamilyNews) -> io::Result<RadioNews> {
         Ok(match news {
             FamilyNews::Present(family) => {
                 self.join(family)?;
@@ -201,7 +201,7 @@ impl Radio for Radios {
                 .collect();
             for item in incoming {
                 news.push(match item {
-                    Incoming::Family(family) => self.follow(family).map_err(MonitorError::Failed)?,
+                    Incoming::Family(family) => self.apply(family).map_err(MonitorError::Failed)?,
                     Incoming::Radio(news) => news,
                 });
             }

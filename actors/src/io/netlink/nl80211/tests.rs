@@ -33,7 +33,7 @@ fn station(last: u8) -> LinkAddr {
     LinkAddr::ethernet([2, 0, 0, 0, last, 0])
 }
 
-fn heard(datagram: &[u8]) -> Vec<Incoming> {
+fn decoded(datagram: &[u8]) -> Vec<Incoming> {
     Messages::of(datagram).filter_map(|message| decode(&message, Some(FAMILY))).collect()
 }
 
@@ -45,13 +45,13 @@ fn answers<T>(datagram: &[u8], decode: impl Fn(&[u8]) -> super::Decoded<T>) -> V
 
 #[test]
 fn the_family_is_found_with_the_number_of_its_group() {
-    assert_eq!(heard(&fixture!("new_family")), [Incoming::Family(FamilyNews::Present(FAMILY))]);
-    assert!(heard(&fixture!("other_family")).is_empty());
+    assert_eq!(decoded(&fixture!("new_family")), [Incoming::Family(FamilyNews::Present(FAMILY))]);
+    assert!(decoded(&fixture!("other_family")).is_empty());
 }
 
 #[test]
 fn a_family_that_goes_is_noticed() {
-    assert_eq!(heard(&fixture!("del_family")), [Incoming::Family(FamilyNews::Gone)]);
+    assert_eq!(decoded(&fixture!("del_family")), [Incoming::Family(FamilyNews::Gone)]);
 }
 
 #[test]
@@ -95,11 +95,11 @@ fn a_station_of_which_the_driver_says_nothing_is_not_listed() {
 fn stations_that_come_and_go_are_told() {
     let (interface, lladdr) = (2, station(1));
     assert_eq!(
-        heard(&fixture!("new_station")),
+        decoded(&fixture!("new_station")),
         [Incoming::Radio(RadioNews::StationJoined { interface, lladdr })]
     );
     assert_eq!(
-        heard(&fixture!("del_station")),
+        decoded(&fixture!("del_station")),
         [Incoming::Radio(RadioNews::StationLeft { interface, lladdr })]
     );
 }
@@ -107,8 +107,8 @@ fn stations_that_come_and_go_are_told() {
 #[test]
 fn an_access_point_found_and_lost_is_told() {
     let interface = 3;
-    assert_eq!(heard(&fixture!("connect")), [Incoming::Radio(RadioNews::Associated { interface })]);
-    assert_eq!(heard(&fixture!("disconnect")), [Incoming::Radio(RadioNews::Disassociated { interface })]);
+    assert_eq!(decoded(&fixture!("connect")), [Incoming::Radio(RadioNews::Associated { interface })]);
+    assert_eq!(decoded(&fixture!("disconnect")), [Incoming::Radio(RadioNews::Disassociated { interface })]);
 }
 
 /// Drivers that roam by themselves say so by another command (`nl80211_send_roamed`).
@@ -117,7 +117,7 @@ fn roaming_is_finding_an_access_point() {
     let mut datagram = fixture!("connect");
     assert_eq!(datagram[16], 46);
     datagram[16] = 47;
-    assert_eq!(heard(&datagram), [Incoming::Radio(RadioNews::Associated { interface: 3 })]);
+    assert_eq!(decoded(&datagram), [Incoming::Radio(RadioNews::Associated { interface: 3 })]);
 }
 
 #[test]
@@ -126,12 +126,12 @@ fn an_access_point_that_refused_was_not_found() {
     let status = [6, 0, 72, 0, 0, 0];
     let at = datagram.windows(6).position(|it| it == status).expect("the attribute is there");
     datagram[at + 4] = 17;
-    assert!(heard(&datagram).is_empty());
+    assert!(decoded(&datagram).is_empty());
 }
 
 #[test]
 fn other_talk_of_the_group_is_passed_over() {
-    assert!(heard(&fixture!("authenticate")).is_empty());
+    assert!(decoded(&fixture!("authenticate")).is_empty());
 }
 
 #[test]
@@ -144,13 +144,13 @@ fn nothing_is_heard_of_a_family_that_is_not_known() {
 fn questions_are_written_as_the_kernel_reads_them() {
     let verb = |flags| Verb { kind: Rtm::from(FAMILY.id), flags };
     let mut request = Vec::new();
-    let question = message::request_of(Command::GetInterface, 3).expect("writable");
-    compose::append(&mut request, 7, verb(NlmF::REQUEST | NlmF::ACK), question).expect("writable");
+    let body = message::request_of(Command::GetInterface, 3).expect("writable");
+    compose::append(&mut request, 7, verb(NlmF::REQUEST | NlmF::ACK), body).expect("writable");
     let expected = [28, 0, 0, 0, 0x20, 0, 5, 0, 7, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 8, 0, 3, 0, 3, 0, 0, 0];
     assert_eq!(request, expected);
     let mut request = Vec::new();
-    let question = message::request_of(Command::GetStation, 3).expect("writable");
-    compose::append(&mut request, 7, verb(NlmF::REQUEST | NlmF::DUMP), question).expect("writable");
+    let body = message::request_of(Command::GetStation, 3).expect("writable");
+    compose::append(&mut request, 7, verb(NlmF::REQUEST | NlmF::DUMP), body).expect("writable");
     let expected = [28, 0, 0, 0, 0x20, 0, 1, 3, 7, 0, 0, 0, 0, 0, 0, 0, 17, 0, 0, 0, 8, 0, 3, 0, 3, 0, 0, 0];
     assert_eq!(request, expected);
     let mut request = Vec::new();
