@@ -1,4 +1,4 @@
-//! The porch of arpherd: command line, configuration, logging, control socket, doctor, demo.
+//! The arpherd binary: command line, configuration, log, control socket, doctor, demo.
 
 mod cli;
 mod config;

@@ -54,7 +54,7 @@ impl Announcer {
 
 impl Running {
     /// Its log, to show why a step failed; complete when it has ended.
-    pub(crate) fn log_tail(&mut self) -> String {
+    pub(crate) fn log(&mut self) -> String {
         let end = if self.daemon.is_running() { "" } else { "\n(it has ended)" };
         self.daemon.log() + end
     }

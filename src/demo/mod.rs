@@ -68,7 +68,7 @@ pub(crate) fn run(keep: bool, binary: &Path) -> ExitCode {
         Stop::Wrong { .. } | Stop::Lab(_) => stage.interrupts.pause(SIGNAL_LAG).err().unwrap_or(stop),
         Stop::Wanted(_) | Stop::Output(_) => stop,
     });
-    let log = running.as_mut().map(Running::log_tail);
+    let log = running.as_mut().map(Running::log);
     // Before the last line says that all is gone.
     drop(running);
     conclude(&mut stage.show, played, log.as_deref())

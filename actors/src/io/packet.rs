@@ -3,18 +3,22 @@
 //! The socket is of the kind `SOCK_DGRAM`: the kernel writes and strips the link's header. So the source of our
 //! frames is always the interface's current address, and IPoIB, whose header is not what is on the wire, needs no
 //! special case here.
-#![expect(unsafe_code, reason = "batches of messages and 20-octet addresses have no safe wrapper")]
+#![expect(unsafe_code, reason = "batches of messages have no safe wrapper")]
+
+mod address;
 
 use std::io;
-use std::mem::{MaybeUninit, offset_of, size_of};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
 use arpherd_core::arp::Mark;
 use arpherd_core::plan::LinkKind;
 use arpherd_core::{Frame, Heard, LinkAddr};
-use libc::{c_uint, iovec, mmsghdr, socklen_t};
+use libc::{c_uint, iovec, mmsghdr};
 use socket2::{Domain, Socket, Type};
+
+use address::{ADDRESS_LENGTH, PacketAddress};
 
 use super::mark::MarkKey;
 use super::{FramePort, PortError, Tally, arp, filter, sockopt};
@@ -27,55 +31,6 @@ const FEW: usize = 4;
 const ROOM: usize = 128;
 /// Receive buffer asked for, in bytes: a burst of some 10,000 frames.
 const RECEIVE_BUFFER: usize = 8 << 20;
-/// `libc::AF_PACKET`, of the width it has in an address.
-const AF_PACKET: u16 = 17;
-/// `ETH_P_ARP` in network order, as packet addresses want it.
-const PROTOCOL: u16 = 0x0806_u16.to_be();
-
-/// `struct sockaddr_ll` with room for any link-layer address (`MAX_ADDR_LEN` in `linux/netdevice.h`); the
-/// one in libc ends after 8 octets.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct LinkName {
-    family: u16,
-    protocol: u16,
-    interface: i32,
-    hardware_type: u16,
-    packet_type: u8,
-    length: u8,
-    address: [u8; 32],
-}
-
-const NAME_LENGTH: socklen_t = 44;
-
-impl LinkName {
-    fn new(interface: i32) -> Self {
-        Self { family: AF_PACKET, protocol: PROTOCOL, interface, ..Self::default() }
-    }
-
-    fn to(mut self, address: &LinkAddr) -> Self {
-        let octets = address.octets();
-        self.address[..octets.len()].copy_from_slice(octets);
-        self.length = u8::try_from(octets.len()).unwrap_or(0);
-        self
-    }
-
-    /// Binds a packet socket to the interface and the protocol.
-    fn bind(&self, socket: &Socket) -> io::Result<()> {
-        // SAFETY: the name has NAME_LENGTH octets and outlives the call.
-        let outcome = unsafe { libc::bind(socket.as_raw_fd(), ptr::from_ref(self).cast(), NAME_LENGTH) };
-        if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-    }
-
-    /// The frame's source, if the link's frames carry one of six octets.
-    fn source(&self) -> LinkAddr {
-        if self.length != 6 {
-            return LinkAddr::UNKNOWN;
-        }
-        LinkAddr::try_new(&self.address[..6]).unwrap_or_default()
-    }
-}
-
 /// What a port is opened on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Medium {
@@ -90,7 +45,7 @@ pub struct Medium {
 /// Buffers of one batch, allocated once.
 struct Arena {
     frames: [[u8; ROOM]; BATCH],
-    names: [LinkName; BATCH],
+    addresses: [PacketAddress; BATCH],
     lengths: [usize; BATCH],
 }
 
@@ -98,7 +53,8 @@ struct Arena {
 pub struct PacketPort {
     socket: Socket,
     medium: Medium,
-    name: LinkName,
+    /// The link itself, as the others' addresses begin.
+    address: PacketAddress,
     arena: Box<Arena>,
     /// Frames asked for in the next call.
     room: usize,
@@ -120,7 +76,7 @@ impl PacketPort {
             .map_err(doing("filter a packet socket"))?;
         sockopt::receive_buffer(&port.socket, RECEIVE_BUFFER)
             .map_err(doing("enlarge a packet socket's buffer"))?;
-        port.name.bind(&port.socket).map_err(doing("bind a packet socket"))?;
+        port.address.bind(&port.socket).map_err(doing("bind a packet socket"))?;
         Ok(port)
     }
 
@@ -130,13 +86,16 @@ impl PacketPort {
     /// As [`PacketPort::open`], but a missing interface shows only when sending.
     pub fn open_send_only(medium: Medium) -> Result<Self, PortError> {
         let interface = i32::try_from(medium.interface).map_err(|_| PortError::Down)?;
-        let name = LinkName::new(interface);
+        let address = PacketAddress::new(interface);
         let doing = |doing| move |cause| PortError::of(doing, cause);
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, None).map_err(doing("open a packet socket"))?;
         socket.set_nonblocking(true).map_err(doing("make a packet socket non-blocking"))?;
-        let arena =
-            Arena { frames: [[0; ROOM]; BATCH], names: [LinkName::default(); BATCH], lengths: [0; BATCH] };
-        Ok(Self { socket, medium, name, arena: Box::new(arena), room: FEW, key: None })
+        let arena = Arena {
+            frames: [[0; ROOM]; BATCH],
+            addresses: [PacketAddress::default(); BATCH],
+            lengths: [0; BATCH],
+        };
+        Ok(Self { socket, medium, address, arena: Box::new(arena), room: FEW, key: None })
     }
 
     /// Puts the key's mark behind every request from now on, and recognises those of the same run. Without a key
@@ -164,7 +123,7 @@ impl PacketPort {
             match arp::encode(self.medium.kind, &frame.arp, mark, room) {
                 Ok(length) if to.len() == width => {
                     self.arena.lengths[filled] = length;
-                    self.arena.names[filled] = self.name.to(&to);
+                    self.arena.addresses[filled] = self.address.with_station(&to);
                     filled += 1;
                 }
                 _ => tally.unsent += 1,
@@ -177,17 +136,17 @@ impl PacketPort {
     fn send_range(&mut self, from: usize, to: usize) -> io::Result<usize> {
         let descriptor = self.socket.as_raw_fd();
         if to - from == 1 {
-            let (frame, name) = (&self.arena.frames[from], &raw const self.arena.names[from]);
+            let (frame, address) = (&self.arena.frames[from], &raw const self.arena.addresses[from]);
             let length = self.arena.lengths[from].min(ROOM);
-            // SAFETY: the frame has `length` octets and the name NAME_LENGTH; both outlive the call.
+            // SAFETY: the frame has `length` octets and the address ADDRESS_LENGTH; both outlive the call.
             let sent = unsafe {
                 libc::sendto(
                     descriptor,
                     frame.as_ptr().cast(),
                     length,
                     libc::MSG_DONTWAIT,
-                    name.cast(),
-                    NAME_LENGTH,
+                    address.cast(),
+                    ADDRESS_LENGTH,
                 )
             };
             return if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(1) };
@@ -219,8 +178,8 @@ impl Arena {
             });
             // SAFETY: all-zero bytes are a valid mmsghdr: null pointers, lengths of 0.
             let header = headers[slot].write(unsafe { std::mem::zeroed() });
-            header.msg_hdr.msg_name = (&raw mut self.names[from + slot]).cast();
-            header.msg_hdr.msg_namelen = NAME_LENGTH;
+            header.msg_hdr.msg_name = (&raw mut self.addresses[from + slot]).cast();
+            header.msg_hdr.msg_namelen = ADDRESS_LENGTH;
             header.msg_hdr.msg_iov = vector;
             header.msg_hdr.msg_iovlen = 1;
         }
@@ -256,7 +215,7 @@ impl FramePort for PacketPort {
                 Ok((arp, mark)) => {
                     let key = self.key.as_ref();
                     let mark = mark.map(|mark| key.map_or(Mark::Peer, |key| key.judge(mark)));
-                    heard.push(Heard { arp, from: self.arena.names[slot].source(), mark });
+                    heard.push(Heard { arp, from: self.arena.addresses[slot].source(), mark });
                 }
                 Err(rejected) => {
                     tally.malformed += 1;
@@ -319,7 +278,3 @@ impl AsFd for PacketPort {
         self.socket.as_fd()
     }
 }
-
-// The kernel's layout, linux/if_packet.h.
-const _: () = assert!(offset_of!(LinkName, address) == 12 && size_of::<LinkName>() == NAME_LENGTH as usize);
-const _: () = assert!(AF_PACKET as i32 == libc::AF_PACKET);

@@ -3,7 +3,7 @@
 //! ```text
 //! write         RouteWriter ── Write ──► kernel ──► Refusal                     (compose: the messages)
 //! route_lookup  RouteLookup: where a packet would be forwarded to, for RouteWriter
-//! read          Reader ◄── LinkInfo, AddressInfo, RouteSeen, NeighbourInfo, ProxyInfo   (decode)
+//! read          Reader ◄── LinkInfo, AddressInfo, RouteSeen, NeighbourInfo, ProxyInfo   (info, decode)
 //! route_dump    Reader ◄── AnyRoute, Rule: everybody's, for a diagnosis
 //! nl80211       Radios ◄── RadioNews, RadioInfo: Wi-Fi interfaces and stations, by generic netlink
 //! monitor       Monitor ◄── Changed, as others change things
@@ -15,6 +15,7 @@
 //! its router loses the kernel's error text and the report of an overrun (neli 0.7.5).
 
 pub(in crate::io) mod decode;
+pub mod info;
 pub mod leftovers;
 pub mod monitor;
 pub mod nl80211;
@@ -29,7 +30,7 @@ mod compose;
 
 use std::io;
 
-pub use decode::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
+pub use info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
 pub use monitor::{Changed, Monitor, MonitorError};
 pub use nl80211::{RadioInfo, RadioNews, Radios};
 pub use read::{Reader, addresses_of};

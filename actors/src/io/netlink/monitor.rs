@@ -8,7 +8,8 @@ use ipnetwork::Ipv4Network;
 use socket2::SockRef;
 
 use super::NetlinkError;
-use super::decode::{self, AddressInfo, Decoded, LinkInfo};
+use super::decode::{self, Decoded};
+use super::info::{AddressInfo, LinkInfo};
 use super::socket::Channel;
 use super::wire::{Message, Messages};
 use crate::io::filter;

@@ -12,7 +12,8 @@ use neli::types::RtBuffer;
 use neli::{Size, ToBytes};
 
 use super::compose::{self, Unwritable, Verb, attribute};
-use super::decode::{self, AddressInfo, Decoded, LinkInfo, NeighbourInfo, ProxyInfo};
+use super::decode::{self, Decoded};
+use super::info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
 use super::socket::Channel;
 use super::wire::{Message, Messages, Verdict};
 use super::{NetlinkError, errno_text};

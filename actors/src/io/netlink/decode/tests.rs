@@ -4,6 +4,7 @@
 //! They were recorded in the tests' VM (`just test-vm`) from a raw netlink socket, on a little-endian machine.
 
 use arpherd_core::LinkAddr;
+use arpherd_core::plan::LinkKind;
 use neli::consts::rtnl::Rtm;
 use proptest::prelude::*;
 
