@@ -6,9 +6,9 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 default:
     @just --list --unsorted
 
-# Build the daemon as it is shipped
+# Build the daemon as it is packaged: without the demo and the lab that it needs
 build:
-    cargo build --release --package arpherd
+    cargo build --release --package arpherd --no-default-features
 
 # See it work in a small network of its own
 demo *args:
@@ -34,6 +34,11 @@ fmt-check:
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
 
+# What is packaged compiles, and has no lab in it
+check-packaged:
+    cargo clippy --package arpherd --all-targets --no-default-features -- -D warnings
+    cargo test --package arpherd --no-default-features --test lean
+
 # The API documentation; a broken link is an error
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
@@ -48,7 +53,8 @@ rules:
 
 # arpherd and the bare reference side by side; `just bench --quick` for a look
 bench *args:
-    cargo build --release --package arpherd --package arpherd-bench
+    cargo build --release --package arpherd --no-default-features
+    cargo build --release --package arpherd-bench
     target/release/arpherd-bench {{args}}
 
 # Rewrite the expected orders of the replay cases; read the difference before you commit it
@@ -56,5 +62,5 @@ replay-update:
     UPDATE_REPLAY=1 cargo test --test replay
 
 # Everything CI does
-ci: fmt-check rules lint doc deny test test-vm (bench "--quick")
+ci: fmt-check rules lint check-packaged doc deny test test-vm (bench "--quick")
     cargo run --release -- demo

@@ -16,10 +16,10 @@ only() {
     fi
 }
 
-only 'only the edge talks to the kernel' '\b(neli|socket2|libc)::' '^actors/src/io/' '^actors/src/io\.rs'
+only 'only the edge talks to the kernel' '\b(neli|socket2|rustix|libc)::' '^actors/src/io/' '^actors/src/io\.rs'
 only 'only the control plane is async-std' '\basync_std::' '^src/control/'
 only 'only the porch knows files, terminals and the command line' '\b(figment|slog_term|clap|comfy_table)::' '^src/'
-only 'only the edge, the lab and the demo know packet formats' '\bpnet::' '^actors/src/io/' '^src/demo/'
+only 'only the edge knows packet formats' '\bpnet::' '^actors/src/io/'
 only 'only the porch prints' '\b(e?print(ln)?)!' '^src/'
 
 # The core's manifest is the proof that it decides and does nothing else.
