@@ -3,26 +3,15 @@
 use std::time::{Duration, Instant};
 
 use arpherd_lab::{ArpFrame, Capture, Daemon, Host, Mac, Result, RouteEvent, RouteWatch, Segment, Wire};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{Config, Rig, SOON, events, host_row, introduce, pass, routed_by, wait_event};
-use crate::test;
 
 /// Who wants an address that another has.
 const CLAIMANT: Mac = Mac([2, 0, 0, 0, 0, 0xee]);
 /// How long it goes on claiming, and how often.
 const CLAIMS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("a6_claim_from_another_segment_is_told_with_both_macs", across_segments),
-        test("a6_claim_on_the_same_segment_is_told_with_both_macs", on_one_segment),
-        test("a6_claimant_that_only_asks_gets_no_route_either", by_questions),
-        test("a6_incumbent_that_died_loses_to_the_claimant", dead_incumbent),
-    ]
-}
 
 /// A known host on the left and somebody who wants its address.
 struct Quarrel {
@@ -88,7 +77,8 @@ impl Quarrel {
     }
 }
 
-fn across_segments() -> Result<()> {
+#[harness::test]
+fn a6_claim_from_another_segment_is_told_with_both_macs() -> Result<()> {
     let quarrel = Quarrel::begin(|rig| &rig.right)?;
     let sent = Capture::start(&quarrel.rig.right.ns, &quarrel.rig.right_port)?;
     quarrel.insist(&quarrel.announcement())?;
@@ -102,7 +92,8 @@ fn across_segments() -> Result<()> {
 
 /// The router's kernel believes every announcement on the link of an entry it has; only arpherd can tell it
 /// better.
-fn on_one_segment() -> Result<()> {
+#[harness::test]
+fn a6_claim_on_the_same_segment_is_told_with_both_macs() -> Result<()> {
     let quarrel = Quarrel::begin(|rig| &rig.left)?;
     quarrel.insist(&quarrel.announcement())?;
     assert_eq!(quarrel.told()["claimant_segment"], "eth0");
@@ -110,7 +101,8 @@ fn on_one_segment() -> Result<()> {
     Ok(())
 }
 
-fn by_questions() -> Result<()> {
+#[harness::test]
+fn a6_claimant_that_only_asks_gets_no_route_either() -> Result<()> {
     let quarrel = Quarrel::begin(|rig| &rig.right)?;
     let question = ArpFrame::request(CLAIMANT, quarrel.incumbent.ip(), crate::rig::ROUTER);
     quarrel.insist(&question)?;
@@ -119,7 +111,8 @@ fn by_questions() -> Result<()> {
     Ok(())
 }
 
-fn dead_incumbent() -> Result<()> {
+#[harness::test]
+fn a6_incumbent_that_died_loses_to_the_claimant() -> Result<()> {
     let quarrel = Quarrel::begin(|rig| &rig.right)?;
     quarrel.incumbent.silence(true)?;
     let start = Instant::now();

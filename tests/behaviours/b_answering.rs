@@ -5,27 +5,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Host, Result, RouteKind, as_ordinary_user, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{
     A_WHILE, Config, Rig, SLOW_EXPIRY, SOON, echoes, host_routes, introduce, ip, least_of_three,
 };
-use crate::{test, test_alone};
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("b1_broadcast_question_gets_a_unicast_answer", broadcast_question),
-        test("b1_answer_is_padded_with_zeroes_to_an_ethernet_frame", answer_is_padded),
-        test_alone("b2_unicast_question_is_answered_at_once_and_disturbs_nobody", unicast_question),
-        test("b5_host_of_the_same_segment_is_not_answered_for", same_segment),
-        test("b5_host_of_another_segment_is_answered_for_once", other_segment),
-        test("b7_what_only_the_default_route_leads_to_is_not_answered", default_route),
-        test("b7_covering_route_keeps_the_unknown_off_the_default_route", covering_route),
-        test_alone("b11_a_thousand_answers_come_in_five_milliseconds", thousand_answers),
-        test_alone("b11_hosts_resolve_each_other_in_five_milliseconds", hosts_resolve),
-        test("b12_ordinary_user_without_programs_can_run_these_tests", ordinary_user),
-    ]
-}
 
 /// An asker on the left and a known host on the right.
 fn known_pair(rig: &Rig) -> Result<(Host, Host)> {
@@ -34,7 +17,8 @@ fn known_pair(rig: &Rig) -> Result<(Host, Host)> {
     Ok((a, b))
 }
 
-fn broadcast_question() -> Result<()> {
+#[harness::test]
+fn b1_broadcast_question_gets_a_unicast_answer() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = known_pair(&rig)?;
@@ -43,7 +27,8 @@ fn broadcast_question() -> Result<()> {
     Ok(())
 }
 
-fn answer_is_padded() -> Result<()> {
+#[harness::test]
+fn b1_answer_is_padded_with_zeroes_to_an_ethernet_frame() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = known_pair(&rig)?;
@@ -58,7 +43,8 @@ fn answer_is_padded() -> Result<()> {
     Ok(())
 }
 
-fn unicast_question() -> Result<()> {
+#[harness::test(alone)]
+fn b2_unicast_question_is_answered_at_once_and_disturbs_nobody() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let (a, b) = known_pair(&rig)?;
@@ -74,7 +60,8 @@ fn unicast_question() -> Result<()> {
     Ok(())
 }
 
-fn same_segment() -> Result<()> {
+#[harness::test]
+fn b5_host_of_the_same_segment_is_not_answered_for() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, c) = (rig.left(10)?, rig.left(11)?);
@@ -84,7 +71,8 @@ fn same_segment() -> Result<()> {
     Ok(())
 }
 
-fn other_segment() -> Result<()> {
+#[harness::test]
+fn b5_host_of_another_segment_is_answered_for_once() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -103,7 +91,8 @@ fn default_route_by(rig: &Rig, upstream: &Host) -> Result<()> {
     rig.r.route("default", Some(upstream.ip()), None)
 }
 
-fn default_route() -> Result<()> {
+#[harness::test]
+fn b7_what_only_the_default_route_leads_to_is_not_answered() -> Result<()> {
     let rig = Rig::new()?;
     let upstream = rig.right(254)?;
     default_route_by(&rig, &upstream)?;
@@ -120,7 +109,8 @@ fn default_route() -> Result<()> {
     Ok(())
 }
 
-fn covering_route() -> Result<()> {
+#[harness::test]
+fn b7_covering_route_keeps_the_unknown_off_the_default_route() -> Result<()> {
     let rig = Rig::new()?;
     let upstream = rig.right(254)?;
     default_route_by(&rig, &upstream)?;
@@ -137,7 +127,8 @@ fn covering_route() -> Result<()> {
 }
 
 /// The limits of the slowest and of the tenth slowest of a thousand.
-fn thousand_answers() -> Result<()> {
+#[harness::test(alone)]
+fn b11_a_thousand_answers_come_in_five_milliseconds() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = known_pair(&rig)?;
@@ -160,7 +151,8 @@ fn thousand_answers() -> Result<()> {
 
 /// What users notice of it: their first packet is not late, where a kernel's proxy makes it wait for most of
 /// a second.
-fn hosts_resolve() -> Result<()> {
+#[harness::test(alone)]
+fn b11_hosts_resolve_each_other_in_five_milliseconds() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = known_pair(&rig)?;
@@ -178,7 +170,8 @@ fn hosts_resolve() -> Result<()> {
 }
 
 /// One of these tests again, by nobody, who finds no program to help.
-fn ordinary_user() -> Result<()> {
+#[harness::test]
+fn b12_ordinary_user_without_programs_can_run_these_tests() -> Result<()> {
     let this = std::env::current_exe().expect("a running program has a file");
     let mut again = Command::new(this);
     again.args(["--test-threads", "1", "--exact", "b5_host_of_another_segment_is_answered_for_once"]);

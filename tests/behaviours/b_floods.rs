@@ -4,23 +4,12 @@ use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use arpherd_lab::{ArpFrame, Daemon, Host, Mac, Result, wait_until};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::b_liars::{count, liar};
 use crate::rig::{
     Config, Rig, SLOW_EXPIRY, SOON, events, host_routes, introduce, ip, routed_by, wait_event, wait_route,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("b3_one_station_with_hundreds_of_addresses_is_limited_and_reported", one_station),
-        test("b3_hundreds_of_stations_are_limited_and_reported", many_stations),
-        test("b3_flood_of_newcomers_is_limited_and_reported", newcomers),
-        test("b3_liar_that_claims_everybody_takes_nobody", claims_everybody),
-    ]
-}
 
 /// Known hosts, then `lies`: the known are answered for as before, all along.
 fn known_are_answered_during(rig: &Rig, lies: impl Iterator<Item = ArpFrame>) -> Result<Host> {
@@ -62,7 +51,8 @@ fn wide(keys: &[(&str, &str)]) -> Config {
     Config::of("10.9.0.0/16").segment("eth0", &keys).segment("eth1", &keys)
 }
 
-fn one_station() -> Result<()> {
+#[harness::test]
+fn b3_one_station_with_hundreds_of_addresses_is_limited_and_reported() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = wide(&[]).start(&rig.r)?;
     let lies = forged().take(300).map(|address| ArpFrame::gratuitous(liar(0), address));
@@ -73,7 +63,8 @@ fn one_station() -> Result<()> {
     Ok(())
 }
 
-fn many_stations() -> Result<()> {
+#[harness::test]
+fn b3_hundreds_of_stations_are_limited_and_reported() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = wide(&[("limits", "{ hosts: 100 }")]).start(&rig.r)?;
     let lies = forged().take(400).map(|address| ArpFrame::request(Mac::of_crowd(address), address, ip(1)));
@@ -84,7 +75,8 @@ fn many_stations() -> Result<()> {
     Ok(())
 }
 
-fn newcomers() -> Result<()> {
+#[harness::test]
+fn b3_flood_of_newcomers_is_limited_and_reported() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = wide(&[("limits", "{ new_per_second: 10 }")]).start(&rig.r)?;
     let start = Instant::now();
@@ -98,7 +90,8 @@ fn newcomers() -> Result<()> {
     Ok(())
 }
 
-fn claims_everybody() -> Result<()> {
+#[harness::test]
+fn b3_liar_that_claims_everybody_takes_nobody() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let (server, thief) = (rig.right(100)?, rig.left(66)?);

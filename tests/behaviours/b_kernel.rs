@@ -3,21 +3,12 @@
 use std::time::Duration;
 
 use arpherd_lab::{Capture, Host, NeighbourTimers, Result, wait_until};
-use libtest_mimic::Trial;
 
 use crate::b_private::{Isolated, redirects};
 use crate::b_routed::{ONES, open_the_world};
 use crate::rig::{
     A_WHILE, Config, QUICK_EXPIRY, Rig, SLOW_EXPIRY, SOON, SUBNET, counter, echoes, introduce, ip, routed_by,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("the_kernel_answers_at_once_for_live_hosts_and_for_no_unknown_address", proxy_arp),
-        test("the_kernel_joins_isolated_hosts_without_redirects", proxy_arp_pvlan),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 const KERNEL: (&str, &str) = ("answer", "kernel");
@@ -36,7 +27,8 @@ fn default_delay(rig: &Rig) -> Result<()> {
     ["eth0", "eth1"].iter().try_for_each(|link| rig.r.neighbour_timers(link, timers))
 }
 
-fn proxy_arp() -> Result<()> {
+#[harness::test]
+fn the_kernel_answers_at_once_for_live_hosts_and_for_no_unknown_address() -> Result<()> {
     let rig = Rig::new()?;
     let _world = open_the_world(&rig)?;
     default_delay(&rig)?;
@@ -63,7 +55,8 @@ fn proxy_arp() -> Result<()> {
     Ok(())
 }
 
-fn proxy_arp_pvlan() -> Result<()> {
+#[harness::test]
+fn the_kernel_joins_isolated_hosts_without_redirects() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     default_delay(&rig)?;
     let keys = [KERNEL, ("private_vlan", "open"), ("expiry", SLOW_EXPIRY)];

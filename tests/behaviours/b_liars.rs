@@ -9,25 +9,13 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Daemon, Host, Mac, Result, Wire, wait_until};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{
     A_WHILE, Config, QUICK_EXPIRY, ROUTER, Rig, SLOW_EXPIRY, SOON, SUBNET, echoes, events, host_row,
     introduce, ip, routed_by, wait_event, wait_route,
 };
-use crate::test;
 use crate::trio::Stream;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("b3_nobody_takes_the_gateways_address_while_it_answers", living_gateway),
-        test("b3_hosts_beside_a_liar_are_told_where_the_gateway_is", told_better),
-        test("b3_pinned_gateway_is_nobody_elses_even_while_it_is_silent", pinned_gateway),
-        test("b3_pinned_gateway_that_was_never_heard_is_nobody_elses", pinned_and_unheard),
-        test("b3_sender_that_is_not_the_frames_source_teaches_nothing", frame_source),
-    ]
-}
 
 /// A liar's words about somebody's address.
 type Lie = fn(Mac, Ipv4Addr) -> ArpFrame;
@@ -110,7 +98,8 @@ pub(crate) fn count(daemon: &Daemon, event: &str) -> u64 {
     daemon.cli(&["status"])["events"][event].as_u64().unwrap_or(0)
 }
 
-fn living_gateway() -> Result<()> {
+#[harness::test]
+fn b3_nobody_takes_the_gateways_address_while_it_answers() -> Result<()> {
     let scene = Scene::new()?;
     let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&scene.rig.r)?;
     introduce(&scene.gateway, &scene.rig.r, "eth1")?;
@@ -141,7 +130,8 @@ fn names(event: &Value, scene: &Scene, liar: Mac) -> bool {
 
 /// The liar's neighbours hear it, too, and believe it. That a host elsewhere is reached through the router they
 /// hear again from the router.
-fn told_better() -> Result<()> {
+#[harness::test]
+fn b3_hosts_beside_a_liar_are_told_where_the_gateway_is() -> Result<()> {
     let scene = Scene::new()?;
     let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&scene.rig.r)?;
     let (a, gateway) = (&scene.a, &scene.gateway);
@@ -167,7 +157,8 @@ fn told_better() -> Result<()> {
     Ok(())
 }
 
-fn pinned_gateway() -> Result<()> {
+#[harness::test]
+fn b3_pinned_gateway_is_nobody_elses_even_while_it_is_silent() -> Result<()> {
     let scene = Scene::new()?;
     let daemon = scene.pinned().start(&scene.rig.r)?;
     introduce(&scene.gateway, &scene.rig.r, "eth1")?;
@@ -185,7 +176,8 @@ fn pinned_gateway() -> Result<()> {
     Ok(())
 }
 
-fn pinned_and_unheard() -> Result<()> {
+#[harness::test]
+fn b3_pinned_gateway_that_was_never_heard_is_nobody_elses() -> Result<()> {
     let scene = Scene::new()?;
     let daemon = scene.pinned().start(&scene.rig.r)?;
     scene.gateway.silence(true)?;
@@ -218,7 +210,8 @@ fn nobody_has_it(scene: &Scene, daemon: &Daemon) -> Result<()> {
     Ok(())
 }
 
-fn frame_source() -> Result<()> {
+#[harness::test]
+fn b3_sender_that_is_not_the_frames_source_teaches_nothing() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);

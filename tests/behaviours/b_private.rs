@@ -10,26 +10,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Captured, Host, Mac, PortFlags, Result, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{
     A_WHILE, Config, QUICK_EXPIRY, ROUTER, Rig, SLOW_EXPIRY, SOON, SUBNET, echoes, introduce, ip, routed_by,
     segment_row,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("b8_isolated_hosts_talk_through_the_router", isolated_hosts_talk),
-        test("b8_only_live_targets_are_answered_for", only_live_targets),
-        test("b8_nobody_is_answered_about_its_own_address", own_address),
-        test("b8_silent_host_is_found_by_a_search_and_given_up_when_it_dies", silent_host),
-        test("b8_address_of_a_neighbour_that_is_not_heard_is_defended", defended),
-        test("b8_communities_talk_among_themselves_and_isolated_hosts_with_nobody", groups),
-        test("b9_packets_between_isolated_hosts_bring_no_redirects", no_redirects),
-        test("b10_both_modes_on_one_segment", both_modes),
-    ]
-}
 
 /// The picture above.
 pub(crate) struct Isolated {
@@ -72,7 +57,8 @@ fn ask(host: &Host, target: Ipv4Addr) -> Result<Vec<ArpFrame>> {
     Ok(host.wire()?.ask(&host.question(target), A_WHILE))
 }
 
-fn isolated_hosts_talk() -> Result<()> {
+#[harness::test]
+fn b8_isolated_hosts_talk_through_the_router() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     let daemon = alone("open", SLOW_EXPIRY).start(&rig.r)?;
     for (from, to) in [(&a, &c), (&c, &a)] {
@@ -86,7 +72,8 @@ fn isolated_hosts_talk() -> Result<()> {
     Ok(())
 }
 
-fn only_live_targets() -> Result<()> {
+#[harness::test]
+fn b8_only_live_targets_are_answered_for() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     rig.r.dummy("wan")?;
     rig.r.up("wan")?;
@@ -102,7 +89,8 @@ fn only_live_targets() -> Result<()> {
     Ok(())
 }
 
-fn own_address() -> Result<()> {
+#[harness::test]
+fn b8_nobody_is_answered_about_its_own_address() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     let _daemon = alone("open", SLOW_EXPIRY).start(&rig.r)?;
     for known in [false, true] {
@@ -124,7 +112,8 @@ fn own_address() -> Result<()> {
     Ok(())
 }
 
-fn silent_host() -> Result<()> {
+#[harness::test]
+fn b8_silent_host_is_found_by_a_search_and_given_up_when_it_dies() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     let _daemon = alone("open", QUICK_EXPIRY).start(&rig.r)?;
     assert_eq!(routed_by(&rig.r, c.ip()), None);
@@ -138,7 +127,8 @@ fn silent_host() -> Result<()> {
 }
 
 /// They do not hear each other, so a prober cannot know that the address is taken.
-fn defended() -> Result<()> {
+#[harness::test]
+fn b8_address_of_a_neighbour_that_is_not_heard_is_defended() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     let groups = "{ isolated: [10.9.0.8/29] }";
     for private in ["open", groups] {
@@ -153,7 +143,8 @@ fn defended() -> Result<()> {
     Ok(())
 }
 
-fn groups() -> Result<()> {
+#[harness::test]
+fn b8_communities_talk_among_themselves_and_isolated_hosts_with_nobody() -> Result<()> {
     let rig = Rig::new()?;
     let communities = "communities: { red: [10.9.0.8/29], blue: [10.9.0.32/28, 10.9.0.77] }";
     let private = format!("{{ {communities}, isolated: [10.9.0.16/28, 10.9.0.12] }}");
@@ -208,7 +199,8 @@ pub(crate) fn redirects(capture: &Capture) -> usize {
     capture.frames().iter().filter(|frame| is_redirect(frame)).count()
 }
 
-fn no_redirects() -> Result<()> {
+#[harness::test]
+fn b9_packets_between_isolated_hosts_bring_no_redirects() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     let captures = [Capture::start(&a.ns, "eth0")?, Capture::start(&c.ns, "eth0")?];
     let packets = |count| {
@@ -235,7 +227,8 @@ fn no_redirects() -> Result<()> {
     Ok(())
 }
 
-fn both_modes() -> Result<()> {
+#[harness::test]
+fn b10_both_modes_on_one_segment() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     let (b, d) = (rig.right(20)?, rig.right(21)?);
     let config = alone("open", SLOW_EXPIRY).segment("eth1", &[("expiry", SLOW_EXPIRY)]);

@@ -9,26 +9,11 @@
 use std::net::Ipv4Addr;
 
 use arpherd_lab::{ArpFrame, Host, Result, RouteKind, RouteSpec, Segment, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{
     A_WHILE, Config, ROUTER, Rig, SLOW_EXPIRY, SOON, SUBNET, echoes, introduce, ip, routed_by, wait_event,
     wait_route,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("b6_what_only_some_route_leads_to_is_not_answered_by_default", by_default),
-        test("b6_what_a_route_leads_elsewhere_is_answered_once_where_that_is_wanted", routed),
-        test("b6_routed_answers_follow_the_routes_as_they_change", routes_change),
-        test("b6_hosts_without_a_gateway_reach_the_world_by_routed_answers", world),
-        test("b6_live_hosts_are_answered_for_in_routed_mode_as_in_any", live_hosts),
-        test("b6_where_answering_is_off_nobody_is_answered_though_all_is_learned", off),
-        test("b6_what_is_never_to_be_answered_is_not", never),
-        test("b6_static_host_is_answered_for_though_it_never_speaks", static_host),
-    ]
-}
 
 /// The address of R on the third link, which is in no domain.
 pub(crate) const WAN: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
@@ -93,7 +78,8 @@ fn mode(eth0: &str) -> Config {
         .segment("eth1", &[("expiry", SLOW_EXPIRY)])
 }
 
-fn by_default() -> Result<()> {
+#[harness::test]
+fn b6_what_only_some_route_leads_to_is_not_answered_by_default() -> Result<()> {
     let rig = Rig::new()?;
     let _world = open_the_world(&rig)?;
     // As fillarpd left it; with this the kernel would claim everything.
@@ -112,7 +98,8 @@ fn by_default() -> Result<()> {
     answered(&rig, &a, "eth0", &[(ROUTER, 1), (b.ip(), 1)])
 }
 
-fn routed() -> Result<()> {
+#[harness::test]
+fn b6_what_a_route_leads_elsewhere_is_answered_once_where_that_is_wanted() -> Result<()> {
     let rig = Rig::new()?;
     let world = open_the_world(&rig)?;
     let _daemon = mode("routed").start(&rig.r)?;
@@ -128,7 +115,8 @@ fn routed() -> Result<()> {
     answered(&rig, &b, "eth1", &elsewhere.map(|(address, _)| (address, 0)))
 }
 
-fn routes_change() -> Result<()> {
+#[harness::test]
+fn b6_routed_answers_follow_the_routes_as_they_change() -> Result<()> {
     let rig = Rig::new()?;
     let world = open_the_world(&rig)?;
     let _daemon = mode("routed").start(&rig.r)?;
@@ -148,7 +136,8 @@ fn routes_change() -> Result<()> {
 }
 
 /// "ip route add default dev eth0" is all that such hosts know.
-fn world() -> Result<()> {
+#[harness::test]
+fn b6_hosts_without_a_gateway_reach_the_world_by_routed_answers() -> Result<()> {
     let rig = Rig::new()?;
     let world = open_the_world(&rig)?;
     let _daemon = mode("routed").start(&rig.r)?;
@@ -162,7 +151,8 @@ fn world() -> Result<()> {
     Ok(())
 }
 
-fn live_hosts() -> Result<()> {
+#[harness::test]
+fn b6_live_hosts_are_answered_for_in_routed_mode_as_in_any() -> Result<()> {
     let rig = Rig::new()?;
     let _world = open_the_world(&rig)?;
     let _daemon = mode("routed").start(&rig.r)?;
@@ -176,7 +166,8 @@ fn live_hosts() -> Result<()> {
     Ok(())
 }
 
-fn off() -> Result<()> {
+#[harness::test]
+fn b6_where_answering_is_off_nobody_is_answered_though_all_is_learned() -> Result<()> {
     let rig = Rig::new()?;
     let _world = open_the_world(&rig)?;
     let _daemon = mode("off").start(&rig.r)?;
@@ -195,7 +186,8 @@ fn off() -> Result<()> {
     Ok(())
 }
 
-fn never() -> Result<()> {
+#[harness::test]
+fn b6_what_is_never_to_be_answered_is_not() -> Result<()> {
     let rig = Rig::new()?;
     let world = open_the_world(&rig)?;
     let keys =
@@ -216,7 +208,8 @@ fn never() -> Result<()> {
     answered(&rig, &b, "eth1", &[(a.ip(), 1)])
 }
 
-fn static_host() -> Result<()> {
+#[harness::test]
+fn b6_static_host_is_answered_for_though_it_never_speaks() -> Result<()> {
     let rig = Rig::new()?;
     let (a, b, thief) = (rig.left(10)?, rig.right(40)?, rig.left(66)?);
     b.silence(true)?;

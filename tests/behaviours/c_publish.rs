@@ -8,7 +8,6 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Daemon, Host, Mac, Result, wait_until};
-use libtest_mimic::Trial;
 use serde_json::json;
 
 use crate::c_subnet::{Nets, talk};
@@ -16,19 +15,6 @@ use crate::rig::{
     A_WHILE, Config, QUICK_EXPIRY, SLOW_EXPIRY, SOON, SUBNET, events, host_routes, host_row, introduce, ip,
     routed_by, segment_row, wait_event,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("c7_published_prefix_is_answered_for_with_the_links_own_address", whole_prefix),
-        test("c7_published_prefix_follows_the_links_address", new_address),
-        test("c7_published_prefix_is_answered_for_on_its_segment_alone", one_segment),
-        test("c8_edges_of_a_published_prefix_are_neither_answered_nor_routed", edges),
-        test("c9_host_that_uses_a_published_address_is_reported_and_gets_no_route", squatter),
-        test("c9_host_that_left_a_published_address_is_forgotten", squatter_leaves),
-        test("c13_published_prefix_and_learned_hosts_are_listed", listed),
-    ]
-}
 
 /// What the link's address becomes.
 const NEW_MAC: Mac = Mac([2, 0, 0, 0, 0x77, 0x77]);
@@ -54,7 +40,8 @@ fn proxied(nets: &Nets, target: Ipv4Addr) -> Result<[ArpFrame; 1]> {
     Ok([ArpFrame::reply(nets.r.mac("eth1")?, target, nets.c.mac(), nets.c.ip())])
 }
 
-fn whole_prefix() -> Result<()> {
+#[harness::test]
+fn c7_published_prefix_is_answered_for_with_the_links_own_address() -> Result<()> {
     let (nets, _daemon) = start()?;
     // .65 is the router's own, which the kernel answers for: once, too. Of the rest only .67 and .68 exist.
     for last in 65..=78 {
@@ -68,7 +55,8 @@ fn whole_prefix() -> Result<()> {
     Ok(())
 }
 
-fn new_address() -> Result<()> {
+#[harness::test]
+fn c7_published_prefix_follows_the_links_address() -> Result<()> {
     let (nets, _daemon) = start()?;
     talk(&nets.c, &nets.b)?;
     let announced = Capture::start(&nets.c.ns, "eth0")?;
@@ -91,7 +79,8 @@ fn new_address() -> Result<()> {
     talk(&nets.c, &nets.b)
 }
 
-fn one_segment() -> Result<()> {
+#[harness::test]
+fn c7_published_prefix_is_answered_for_on_its_segment_alone() -> Result<()> {
     let (nets, _daemon) = start()?;
     assert_eq!(ask(&nets.d, ip(78))?, [], "on net 0 its hosts answer for themselves");
     let by_itself = ArpFrame::reply(nets.b.mac(), nets.b.ip(), nets.d.mac(), nets.d.ip());
@@ -105,7 +94,8 @@ fn one_segment() -> Result<()> {
     Ok(())
 }
 
-fn edges() -> Result<()> {
+#[harness::test]
+fn c8_edges_of_a_published_prefix_are_neither_answered_nor_routed() -> Result<()> {
     let (nets, daemon) = start()?;
     let wires = [nets.b.wire()?, nets.c.wire()?];
     let edges = [0, 64, 79, 255].map(ip);
@@ -134,7 +124,8 @@ fn edges() -> Result<()> {
     Ok(())
 }
 
-fn squatter() -> Result<()> {
+#[harness::test]
+fn c9_host_that_uses_a_published_address_is_reported_and_gets_no_route() -> Result<()> {
     let (nets, daemon) = start()?;
     let station = Mac([2, 0, 0, 0, 0, 0x99]);
     let wire = nets.c.wire()?;
@@ -168,7 +159,8 @@ fn squatter() -> Result<()> {
 }
 
 /// A whole host on the wrong side: who asks gets its answer and no other; when it is gone, arpherd's again.
-fn squatter_leaves() -> Result<()> {
+#[harness::test]
+fn c9_host_that_left_a_published_address_is_forgotten() -> Result<()> {
     let nets = Nets::new()?;
     let daemon = published(QUICK_EXPIRY).start(&nets.r)?;
     let mut stray = Host::new("stray", "10.9.0.70/24")?;
@@ -195,7 +187,8 @@ fn pass_expiry() {
     crate::rig::pass(Duration::from_millis(1500));
 }
 
-fn listed() -> Result<()> {
+#[harness::test]
+fn c13_published_prefix_and_learned_hosts_are_listed() -> Result<()> {
     let (nets, daemon) = start()?;
     talk(&nets.c, &nets.b)?;
     assert_eq!(segment_row(&daemon, "eth1")["publish"], json!(["10.9.0.64/28"]));

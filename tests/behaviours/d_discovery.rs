@@ -11,22 +11,8 @@ use std::time::Duration;
 use arpherd_lab::{
     Crowd, Daemon, Host, Mac, Netns, Result, RouteSpec, RouteWatch, Segment, Wire, monotonic_ns, wait_until,
 };
-use libtest_mimic::Trial;
 
 use crate::rig::{Config, EXT_LEARNED, Rig, SLOW_EXPIRY, SOON, host_routes, introduce, ip, routed_by};
-use crate::{test, test_alone};
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test_alone("d1_a_new_host_has_its_route_within_5_ms", d1_one_by_one),
-        test("d1_a_thousand_new_hosts_at_once_all_have_their_routes", d1_at_once),
-        test("d2_mute_hosts_are_found_by_the_first_sweep_and_new_ones_by_the_next", d2),
-        test("d3_an_address_that_reappears_elsewhere_is_reachable_there_within_a_second", d3_reused),
-        test("d3_a_host_that_dies_silently_is_withdrawn_within_its_probe_budget", d3_silent),
-        test("d13_a_sweep_leaves_the_neighbour_table_alone_and_keeps_its_rate", d13),
-        test("d15_a_mute_host_is_reached_by_the_first_packet_sent_to_it", d15),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 const MS: u64 = 1_000_000;
@@ -87,7 +73,8 @@ impl Drop for Bare {
     }
 }
 
-fn d1_one_by_one() -> Result<()> {
+#[harness::test(alone)]
+fn d1_a_new_host_has_its_route_within_5_ms() -> Result<()> {
     let rig = Rig::new()?;
     let (crowd, bare_crowd) = (crowd_on(&rig.right, vec![])?, crowd_on(&rig.left, vec![])?);
     let bare = Bare::start(&rig.left)?;
@@ -106,7 +93,8 @@ fn d1_one_by_one() -> Result<()> {
     Ok(())
 }
 
-fn d1_at_once() -> Result<()> {
+#[harness::test]
+fn d1_a_thousand_new_hosts_at_once_all_have_their_routes() -> Result<()> {
     let rig = Rig::new()?;
     let crowd = crowd_on(&rig.right, vec![])?;
     let _daemon = wide().start(&rig.r)?;
@@ -117,7 +105,8 @@ fn d1_at_once() -> Result<()> {
     Ok(())
 }
 
-fn d2() -> Result<()> {
+#[harness::test]
+fn d2_mute_hosts_are_found_by_the_first_sweep_and_new_ones_by_the_next() -> Result<()> {
     let rig = Rig::new()?;
     let mute: Vec<_> = (101..=120).map(ip).collect();
     let crowd = crowd_on(&rig.right, mute.clone())?;
@@ -145,7 +134,8 @@ fn d2() -> Result<()> {
     Ok(())
 }
 
-fn d3_reused() -> Result<()> {
+#[harness::test]
+fn d3_an_address_that_reappears_elsewhere_is_reachable_there_within_a_second() -> Result<()> {
     let rig = Rig::new()?;
     let (asker, old) = (rig.left(10)?, rig.left(50)?);
     let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
@@ -163,7 +153,8 @@ fn d3_reused() -> Result<()> {
     Ok(())
 }
 
-fn d3_silent() -> Result<()> {
+#[harness::test]
+fn d3_a_host_that_dies_silently_is_withdrawn_within_its_probe_budget() -> Result<()> {
     let rig = Rig::new()?;
     let host = rig.left(50)?;
     let _daemon = Config::common().start(&rig.r)?;
@@ -181,7 +172,8 @@ fn d3_silent() -> Result<()> {
     Ok(())
 }
 
-fn d13() -> Result<()> {
+#[harness::test]
+fn d13_a_sweep_leaves_the_neighbour_table_alone_and_keeps_its_rate() -> Result<()> {
     const RATE: usize = 2000;
     let rig = Rig::new()?;
     let crowd = crowd_on(&rig.right, vec![])?;
@@ -228,7 +220,8 @@ fn cpu_time(daemon: &Daemon) -> Duration {
     Duration::from_millis(fields.map(|field| field.parse::<u64>().expect("a number") * 10).sum())
 }
 
-fn d15() -> Result<()> {
+#[harness::test]
+fn d15_a_mute_host_is_reached_by_the_first_packet_sent_to_it() -> Result<()> {
     let rig = Rig::new()?;
     let asker = rig.left(10)?;
     let _daemon = Config::common().start(&rig.r)?;

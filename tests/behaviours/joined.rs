@@ -4,25 +4,11 @@
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Captured, Daemon, Host, Netns, Result, wait_until};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{
     A_WHILE, Config, Rig, SLOW_EXPIRY, SOON, echoes, events, host_row, introduce, ip, pass, wait_event,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("joined_segments_are_noticed_and_nothing_is_proxied_between_them", joined),
-        test("joined_at_the_start_segments_are_noticed_as_well", joined_at_start),
-        test("peers_two_arpherds_on_the_same_segments_cause_no_storm", two_arpherds),
-        test("peers_hosts_move_as_ever_between_two_arpherds", move_between_two),
-        test("peers_a_kernel_that_proxies_beside_us_moves_nobody", kernel_proxy),
-        test("peers_a_kernel_that_proxies_at_the_start_is_seen_through", kernel_proxy_at_start),
-        test("peers_a_kernel_that_proxies_everything_is_not_learned_from", kernel_proxies_all),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Joined segments are looked at every 5 s, and are two again after 16 s without a sign.
@@ -46,7 +32,8 @@ fn by_itself(target: &Host, asker: &Host) -> ArpFrame {
     ArpFrame::reply(target.mac(), target.ip(), asker.mac(), asker.ip())
 }
 
-fn joined() -> Result<()> {
+#[harness::test]
+fn joined_segments_are_noticed_and_nothing_is_proxied_between_them() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -82,7 +69,8 @@ fn joined() -> Result<()> {
     Ok(())
 }
 
-fn joined_at_start() -> Result<()> {
+#[harness::test]
+fn joined_at_the_start_segments_are_noticed_as_well() -> Result<()> {
     let rig = Rig::new()?;
     join(&rig)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -119,7 +107,8 @@ fn arps(captures: &[Capture]) -> Vec<ArpFrame> {
     captures.iter().flat_map(Capture::frames).filter_map(outgoing).collect()
 }
 
-fn two_arpherds() -> Result<()> {
+#[harness::test]
+fn peers_two_arpherds_on_the_same_segments_cause_no_storm() -> Result<()> {
     let rig = Rig::new()?;
     let second = second_router(&rig)?;
     let daemons = [Config::common().start(&rig.r)?, Config::common().start(&second)?];
@@ -157,7 +146,8 @@ fn two_arpherds() -> Result<()> {
 }
 
 /// The answers that a second arpherd gives for a host that moved are no reason to leave it at its old place.
-fn move_between_two() -> Result<()> {
+#[harness::test]
+fn peers_hosts_move_as_ever_between_two_arpherds() -> Result<()> {
     let rig = Rig::new()?;
     let second = second_router(&rig)?;
     let daemons = [Config::common().start(&rig.r)?, Config::common().start(&second)?];
@@ -195,7 +185,8 @@ fn kernel_gateway(rig: &Rig, a: &Host, b: &Host) -> Result<Netns> {
     Ok(second)
 }
 
-fn kernel_proxy() -> Result<()> {
+#[harness::test]
+fn peers_a_kernel_that_proxies_beside_us_moves_nobody() -> Result<()> {
     let rig = Rig::new()?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     let second = kernel_gateway(&rig, &a, &b)?;
@@ -224,7 +215,8 @@ fn kernel_proxy() -> Result<()> {
 }
 
 /// While the hosts sleep, a sweep hears the proxy's answers and no other. They are believed until the hosts speak.
-fn kernel_proxy_at_start() -> Result<()> {
+#[harness::test]
+fn peers_a_kernel_that_proxies_at_the_start_is_seen_through() -> Result<()> {
     let rig = Rig::new()?;
     let left = [10, 11, 12, 13, 14].map(|last| rig.left(last)).into_iter().collect::<Result<Vec<_>>>()?;
     let right = [20, 21, 22, 23, 24].map(|last| rig.right(last)).into_iter().collect::<Result<Vec<_>>>()?;
@@ -255,7 +247,8 @@ fn kernel_proxy_at_start() -> Result<()> {
 }
 
 /// It has a default route besides, and answers for every address of the subnet and beyond.
-fn kernel_proxies_all() -> Result<()> {
+#[harness::test]
+fn peers_a_kernel_that_proxies_everything_is_not_learned_from() -> Result<()> {
     let rig = Rig::new()?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     let second = kernel_gateway(&rig, &a, &b)?;

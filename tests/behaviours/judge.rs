@@ -6,19 +6,18 @@ mod proxies;
 mod questions;
 
 use arpherd_lab::Result;
-use libtest_mimic::Trial;
 
-use crate::test;
 use proxies::{Proxy, Stage};
 use questions::{Case, PRIVATE, ROUTED};
 
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("judge_routed_answers_are_those_of_proxy_arp_but_for_what_is_listed", || judge(ROUTED)),
-        test("judge_private_vlan_answers_are_those_of_proxy_arp_pvlan_but_for_what_is_listed", || {
-            judge(PRIVATE)
-        }),
-    ]
+#[harness::test]
+fn judge_routed_answers_are_those_of_proxy_arp_but_for_what_is_listed() -> Result<()> {
+    judge(ROUTED)
+}
+
+#[harness::test]
+fn judge_private_vlan_answers_are_those_of_proxy_arp_pvlan_but_for_what_is_listed() -> Result<()> {
+    judge(PRIVATE)
 }
 
 /// What came of a question.

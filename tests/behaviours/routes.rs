@@ -6,33 +6,19 @@ use std::time::Duration;
 use arpherd_lab::{
     ArpFrame, Capture, Crowd, Host, Mac, Netns, Result, Route, RouteKind, RouteSpec, wait_until,
 };
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{
     A_WHILE, Config, PROTOCOL, ROUTER, Rig, SLOW_EXPIRY, SOON, SUBNET, events, host_routes, introduce, ip,
     wait_event, wait_route,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("routes_that_somebody_deletes_come_back", healed),
-        test("a_route_that_somebody_bends_in_our_name_is_put_right", bent),
-        test("a_foreign_route_that_was_there_first_is_left_alone", foreign_first),
-        test("a_foreign_route_beside_ours_makes_ours_go", foreign_beside),
-        test("a_foreign_route_in_place_of_ours_is_left_alone", foreign_instead),
-        test("nobody_is_answered_for_whom_a_foreign_route_sends_elsewhere", foreign_elsewhere),
-        test("addresses_nobody_has_do_not_follow_the_default_route", covered),
-        test("four_thousand_hosts_do_not_overflow_the_neighbour_table", four_thousand),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 /// `RTPROT_STATIC`
 const STATIC: u8 = 4;
 
-fn healed() -> Result<()> {
+#[harness::test]
+fn routes_that_somebody_deletes_come_back() -> Result<()> {
     let rig = Rig::new()?;
     let crowd = crate::d_discovery::crowd_on(&rig.right, vec![])?;
     let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
@@ -49,7 +35,8 @@ fn healed() -> Result<()> {
     Ok(())
 }
 
-fn bent() -> Result<()> {
+#[harness::test]
+fn a_route_that_somebody_bends_in_our_name_is_put_right() -> Result<()> {
     let rig = Rig::new()?;
     let host = rig.right(20)?;
     let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
@@ -91,7 +78,8 @@ fn gives_way(rig: &Rig, host: &Host, daemon: &arpherd_lab::Daemon, spec: &RouteS
 
 const METRICS: [u32; 3] = [10, 50, 100];
 
-fn foreign_first() -> Result<()> {
+#[harness::test]
+fn a_foreign_route_that_was_there_first_is_left_alone() -> Result<()> {
     for metric in METRICS {
         let rig = Rig::new()?;
         let host = rig.right(20)?;
@@ -104,7 +92,8 @@ fn foreign_first() -> Result<()> {
     Ok(())
 }
 
-fn foreign_beside() -> Result<()> {
+#[harness::test]
+fn a_foreign_route_beside_ours_makes_ours_go() -> Result<()> {
     for metric in [10, 100] {
         let rig = Rig::new()?;
         let host = rig.right(20)?;
@@ -117,7 +106,8 @@ fn foreign_beside() -> Result<()> {
     Ok(())
 }
 
-fn foreign_instead() -> Result<()> {
+#[harness::test]
+fn a_foreign_route_in_place_of_ours_is_left_alone() -> Result<()> {
     let rig = Rig::new()?;
     let host = rig.right(20)?;
     let daemon = Config::common().start(&rig.r)?;
@@ -127,7 +117,8 @@ fn foreign_instead() -> Result<()> {
     gives_way(&rig, &host, &daemon, &spec)
 }
 
-fn foreign_elsewhere() -> Result<()> {
+#[harness::test]
+fn nobody_is_answered_for_whom_a_foreign_route_sends_elsewhere() -> Result<()> {
     let rig = Rig::new()?;
     let (asker, host) = (rig.left(10)?, rig.right(20)?);
     let daemon = Config::common().start(&rig.r)?;
@@ -158,7 +149,8 @@ fn covers(ns: &Netns) -> Vec<Route> {
     ns.routes().into_iter().filter(|route| route.dst.to_string() == SUBNET).collect()
 }
 
-fn covered() -> Result<()> {
+#[harness::test]
+fn addresses_nobody_has_do_not_follow_the_default_route() -> Result<()> {
     let rig = Rig::new()?;
     let way = || rig.r.route_get(ip(99)).and_then(|route| route.dev);
     rig.r.dummy("wan")?;
@@ -183,7 +175,8 @@ fn covered() -> Result<()> {
 }
 
 /// At the default of 1,024 entries the kernel would refuse most of these, and its own from then on.
-fn four_thousand() -> Result<()> {
+#[harness::test]
+fn four_thousand_hosts_do_not_overflow_the_neighbour_table() -> Result<()> {
     let rig = Rig::new()?;
     let (asker, bystander) = (wide_host("a", "10.9.0.10/16", &rig)?, Host::new("x", "192.0.2.2/24")?);
     let mgmt = arpherd_lab::Segment::new("mgmt")?;

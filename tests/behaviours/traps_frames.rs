@@ -3,30 +3,15 @@
 use std::net::Ipv4Addr;
 
 use arpherd_lab::{ArpFrame, Capture, Host, Mac, Result, wait_until};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{
     A_WHILE, Config, ROUTER, Rig, SOON, counter, echoes, events, host_routes, host_row, introduce, ip,
     wait_event,
 };
-use crate::test;
 
 /// A station that lies.
 const LIAR: Mac = Mac([2, 0, 0, 0, 0, 0xaa]);
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("trap_gratuitous_arp_is_never_answered", gratuitous),
-        test("trap_own_addresses_are_left_to_the_kernel", own_address_asked),
-        test("trap_own_addresses_are_never_learned", own_address_claimed),
-        test("trap_network_and_broadcast_addresses_are_no_hosts", network_and_broadcast),
-        test("trap_special_addresses_are_no_hosts", special_addresses),
-        test("trap_malformed_frames_are_counted_and_change_nothing", malformed),
-        test("trap_frames_from_another_mac_than_they_say_are_counted_not_learned", mismatched),
-        test("trap_asker_that_has_the_target_is_not_answered", asker_is_the_target),
-    ]
-}
 
 /// Questions that left the router by this port since the capture began.
 fn questions_on(capture: &Capture) -> Vec<ArpFrame> {
@@ -34,7 +19,8 @@ fn questions_on(capture: &Capture) -> Vec<ArpFrame> {
     sent.filter_map(|frame| frame.arp()).filter(ArpFrame::is_request).collect()
 }
 
-fn gratuitous() -> Result<()> {
+#[harness::test]
+fn trap_gratuitous_arp_is_never_answered() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -50,7 +36,8 @@ fn gratuitous() -> Result<()> {
     Ok(())
 }
 
-fn own_address_asked() -> Result<()> {
+#[harness::test]
+fn trap_own_addresses_are_left_to_the_kernel() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let a = rig.left(10)?;
@@ -62,7 +49,8 @@ fn own_address_asked() -> Result<()> {
     Ok(())
 }
 
-fn own_address_claimed() -> Result<()> {
+#[harness::test]
+fn trap_own_addresses_are_never_learned() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -89,7 +77,8 @@ fn known_last(rig: &Rig) -> Result<Host> {
     Ok(last)
 }
 
-fn network_and_broadcast() -> Result<()> {
+#[harness::test]
+fn trap_network_and_broadcast_addresses_are_no_hosts() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, right) = (rig.left(10)?, Capture::start(&rig.right.ns, &rig.right_port)?);
@@ -107,7 +96,8 @@ fn network_and_broadcast() -> Result<()> {
     Ok(())
 }
 
-fn special_addresses() -> Result<()> {
+#[harness::test]
+fn trap_special_addresses_are_no_hosts() -> Result<()> {
     let rig = Rig::new()?;
     // Even where it would be one of the domain's, 169.254/16 is nobody's.
     let wide = "169.254.0.0/16, 10.9.0.0/24";
@@ -163,7 +153,8 @@ fn foreign(good: &ArpFrame) -> Vec<Vec<u8>> {
     vec![ipv6, inverse, frame[..17].to_vec(), frame[..14].to_vec()]
 }
 
-fn malformed() -> Result<()> {
+#[harness::test]
+fn trap_malformed_frames_are_counted_and_change_nothing() -> Result<()> {
     let rig = Rig::new()?;
     let mut daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -182,7 +173,8 @@ fn malformed() -> Result<()> {
     Ok(())
 }
 
-fn mismatched() -> Result<()> {
+#[harness::test]
+fn trap_frames_from_another_mac_than_they_say_are_counted_not_learned() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -202,7 +194,8 @@ fn mismatched() -> Result<()> {
 }
 
 /// The kernel's own proxy answers it, and the host thinks that somebody took its address.
-fn asker_is_the_target() -> Result<()> {
+#[harness::test]
+fn trap_asker_that_has_the_target_is_not_answered() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);

@@ -6,26 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arpherd_lab::{ArpFrame, Capture, Captured, Crowd, Host, Mac, Result, Segment, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{
     A_WHILE, Config, Rig, SOON, counter, events, introduce, ip, pass, routed_by, wait_event, wait_route,
 };
-use crate::test;
 
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("trap_unknown_target_is_held_and_answered_when_it_proves_itself", held),
-        test("trap_askers_of_one_target_share_one_probe_a_second", coalesced),
-        test("trap_unknown_target_is_not_searched_for_where_it_was_asked", not_here),
-        test("trap_answers_stop_when_the_host_dies", stale_answers),
-        test("trap_host_that_returns_is_answered_for_at_once", returns),
-        test("trap_flapping_host_is_held_and_reported", flapping),
-        test("trap_flood_of_unknown_targets_delays_no_answer_for_the_known", flood),
-    ]
-}
-
-fn held() -> Result<()> {
+#[harness::test]
+fn trap_unknown_target_is_held_and_answered_when_it_proves_itself() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, far) = (rig.left(10)?, rig.right(20)?);
@@ -49,7 +36,8 @@ fn searches(capture: &Capture, target: Ipv4Addr) -> Vec<u64> {
     sent.map(|frame| frame.ts_ns).collect()
 }
 
-fn coalesced() -> Result<()> {
+#[harness::test]
+fn trap_askers_of_one_target_share_one_probe_a_second() -> Result<()> {
     let rig = Rig::new()?;
     let third = Segment::new("third")?;
     third.plug(&rig.r, "eth2")?;
@@ -75,7 +63,8 @@ fn coalesced() -> Result<()> {
     Ok(())
 }
 
-fn not_here() -> Result<()> {
+#[harness::test]
+fn trap_unknown_target_is_not_searched_for_where_it_was_asked() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let a = rig.left(10)?;
@@ -85,7 +74,8 @@ fn not_here() -> Result<()> {
     Ok(())
 }
 
-fn stale_answers() -> Result<()> {
+#[harness::test]
+fn trap_answers_stop_when_the_host_dies() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -103,7 +93,8 @@ fn stale_answers() -> Result<()> {
     Ok(())
 }
 
-fn returns() -> Result<()> {
+#[harness::test]
+fn trap_host_that_returns_is_answered_for_at_once() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -121,7 +112,8 @@ fn returns() -> Result<()> {
 }
 
 /// The same station heard here and there, as when the segments are joined by a loop.
-fn flapping() -> Result<()> {
+#[harness::test]
+fn trap_flapping_host_is_held_and_reported() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -154,7 +146,8 @@ fn flapping() -> Result<()> {
 }
 
 /// Somebody scans the network, much quicker than hosts can be searched for.
-fn flood() -> Result<()> {
+#[harness::test]
+fn trap_flood_of_unknown_targets_delays_no_answer_for_the_known() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::of("10.9.0.0/16").segment("eth0", &[]).segment("eth1", &[]).start(&rig.r)?;
     let (a, b, scanner) = (rig.left(10)?, rig.right(20)?, rig.left(66)?);

@@ -10,27 +10,12 @@ use std::time::{Duration, Instant};
 use arpherd_lab::{
     Capture, Captured, Daemon, Host, Mac, Netns, PortFlags, Result, RouteWatch, Segment, wait_until,
 };
-use libtest_mimic::Trial;
 
 use crate::air::{AccessPoint, Station, home, namespace};
 use crate::fabric::{EXPIRY, wait_neighbour};
 use crate::pair::wait_state;
 use crate::rig::{A_WHILE, Config, SOON, echoes, events, host_routes, routed_by, segment_row, wait_route};
-use crate::test;
 use crate::tools::ip_refuses;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("a1_a_station_cannot_be_a_port_of_a_bridge", no_bridge),
-        test("a1_foreign_macs_do_not_reach_the_access_point", no_foreign_macs),
-        test("a1_a_vm_behind_a_station_is_reached_by_one_mac_on_the_air", one_mac),
-        test("a7_a_vm_that_hears_no_broadcast_keeps_its_route", deaf_vm),
-        test("a7_a_station_that_left_and_came_back_serves_again", reassociates),
-        test("a7_a_lost_access_point_is_survived", lost_point),
-        test("b8_isolated_stations_do_not_reach_each_other_by_themselves", isolated),
-        test("b8_isolated_stations_reach_each_other_through_a_private_vlan", joined_again),
-    ]
-}
 
 struct Laptop {
     point: AccessPoint,
@@ -67,7 +52,8 @@ impl Laptop {
     }
 }
 
-fn no_bridge() -> Result<()> {
+#[harness::test]
+fn a1_a_station_cannot_be_a_port_of_a_bridge() -> Result<()> {
     let laptop = Laptop::new()?;
     let said = ip_refuses(&laptop.station.ns, &format!("link set {} master vmbr0", laptop.station.link));
     assert!(said.contains("does not allow"), "{said}");
@@ -75,7 +61,8 @@ fn no_bridge() -> Result<()> {
 }
 
 /// What makes all this necessary: were it otherwise, nothing below would prove anything.
-fn no_foreign_macs() -> Result<()> {
+#[harness::test]
+fn a1_foreign_macs_do_not_reach_the_access_point() -> Result<()> {
     let laptop = Laptop::new()?;
     let heard = Capture::start(&laptop.point.ns, &laptop.point.link)?;
     let air = arpherd_lab::Wire::open(&laptop.station.ns, &laptop.station.link)?;
@@ -87,7 +74,8 @@ fn no_foreign_macs() -> Result<()> {
     Ok(())
 }
 
-fn one_mac() -> Result<()> {
+#[harness::test]
+fn a1_a_vm_behind_a_station_is_reached_by_one_mac_on_the_air() -> Result<()> {
     let laptop = Laptop::new()?;
     let daemon = laptop.start()?;
     let Laptop { point, station, vm, .. } = &laptop;
@@ -111,7 +99,8 @@ fn one_mac() -> Result<()> {
     Ok(())
 }
 
-fn deaf_vm() -> Result<()> {
+#[harness::test]
+fn a7_a_vm_that_hears_no_broadcast_keeps_its_route() -> Result<()> {
     let laptop = Laptop::new()?;
     let _daemon = laptop.start()?;
     let Laptop { point, vmbr, vm, .. } = &laptop;
@@ -138,7 +127,8 @@ fn back_at_once(laptop: &Laptop, start: Instant) {
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
 
-fn reassociates() -> Result<()> {
+#[harness::test]
+fn a7_a_station_that_left_and_came_back_serves_again() -> Result<()> {
     let laptop = Laptop::new()?;
     let mut daemon = laptop.start()?;
     let Laptop { station, vm, .. } = &laptop;
@@ -158,7 +148,8 @@ fn reassociates() -> Result<()> {
 }
 
 /// A power cut, after which the station finds the access point again by itself.
-fn lost_point() -> Result<()> {
+#[harness::test]
+fn a7_a_lost_access_point_is_survived() -> Result<()> {
     let mut laptop = Laptop::new()?;
     let daemon = laptop.start()?;
     echoes(&laptop.vm.ns, home(1));
@@ -193,7 +184,8 @@ fn guests(keys: &[(&str, &str)]) -> Result<(AccessPoint, [Station; 2], Daemon)> 
 
 /// As on many networks for guests: the access point hands nothing from one station to another, and arpherd
 /// answers for nobody on the link he is on unless told to.
-fn isolated() -> Result<()> {
+#[harness::test]
+fn b8_isolated_stations_do_not_reach_each_other_by_themselves() -> Result<()> {
     let (_point, [a, b], _daemon) = guests(&[])?;
     for (from, to) in [(&a, home(12)), (&b, home(11))] {
         assert_eq!(from.ns.ping(to, 5, Duration::from_millis(50), A_WHILE).received, 0);
@@ -201,7 +193,8 @@ fn isolated() -> Result<()> {
     Ok(())
 }
 
-fn joined_again() -> Result<()> {
+#[harness::test]
+fn b8_isolated_stations_reach_each_other_through_a_private_vlan() -> Result<()> {
     let (point, [a, b], _daemon) = guests(&[("private_vlan", "open")])?;
     let redirects = Capture::start(&a.ns, &a.link)?;
     echoes(&a.ns, home(12));

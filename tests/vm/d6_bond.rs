@@ -3,21 +3,11 @@
 use std::time::{Duration, Instant};
 
 use arpherd_lab::{Capture, Host, Mac, Netns, Result, Segment, wait_until};
-use libtest_mimic::Trial;
 
 use crate::fabric::{EXPIRY, Partition, Station, ib_addr, wait_neighbour};
 use crate::ib_arp::IbArp;
 use crate::rig::{Config, ROUTER, SOON, SUBNET, echoes, ip, segment_row};
-use crate::test;
 use crate::tools::ip as ip_command;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("d6_a_bond_of_ipoib_ports_fails_over", ipoib),
-        test("d6_a_bond_of_ethernet_cables_fails_over", ethernet),
-        test("d6_a_bond_of_ethernet_cables_with_their_own_addresses_fails_over", ethernet_active),
-    ]
-}
 
 /// Everything is back this soon after a port was lost: the bond looks every 50 ms.
 const FAILOVER: Duration = Duration::from_secs(3);
@@ -59,7 +49,8 @@ fn both_reach(a: &Netns, b: &Netns, a_ip: std::net::Ipv4Addr, b_ip: std::net::Ip
     assert!(start.elapsed() < 2 * FAILOVER, "{:?}", start.elapsed());
 }
 
-fn ipoib() -> Result<()> {
+#[harness::test]
+fn d6_a_bond_of_ipoib_ports_fails_over() -> Result<()> {
     let r = Netns::new("r")?;
     let (_lan, host) = with_lan(&r)?;
     let partition = Partition::new();
@@ -88,11 +79,13 @@ fn ipoib() -> Result<()> {
     Ok(())
 }
 
-fn ethernet() -> Result<()> {
+#[harness::test]
+fn d6_a_bond_of_ethernet_cables_fails_over() -> Result<()> {
     cables("none", |before, after| assert_eq!(before, after))
 }
 
-fn ethernet_active() -> Result<()> {
+#[harness::test]
+fn d6_a_bond_of_ethernet_cables_with_their_own_addresses_fails_over() -> Result<()> {
     cables("active", |before, after| assert_ne!(before, after))
 }
 

@@ -4,7 +4,6 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use arpherd_lab::{Capture, Netns, Result, RouteWatch, wait_until};
-use libtest_mimic::Trial;
 
 use crate::fabric::{EXPIRY, Joined, Partition, Station, count, ib_addr, neighbour, turn, wait_neighbour};
 use crate::ib_arp::{IbAddr, IbArp};
@@ -12,23 +11,7 @@ use crate::pair::wait_state;
 use crate::rig::{
     Config, ROUTER, SLOW_EXPIRY, SOON, SUBNET, echoes, events, ip, routed_by, segment_row, wait_event,
 };
-use crate::test;
 use crate::tools::ip as ip_command;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("d6_a_new_queue_pair_of_the_router_is_announced_and_advertised", own_queue_pair),
-        test("d6_a_new_subnet_prefix_of_the_router_is_announced_and_advertised", own_prefix),
-        test("d6_a_port_without_a_gid_sends_nothing_until_it_has_one", no_gid),
-        test("d6_a_reloaded_driver_of_the_router_costs_three_seconds_at_most", reloaded),
-        test("d6_a_host_announcing_its_new_queue_pair_is_followed", host_announces),
-        test("d6_a_host_with_a_new_queue_pair_is_found_though_it_says_nothing", host_says_nothing),
-        test("d6_partitions_of_one_port_are_segments_of_their_own", partitions),
-        test("d6_the_first_unicast_to_every_station_may_be_lost", first_unicast_lost),
-        test("d6_large_packets_of_a_fabric_are_told_the_size_of_ethernet", sizes_datagram),
-        test("d6_the_largest_packets_of_connected_mode_are_told_the_size_of_ethernet", sizes_connected),
-    ]
-}
 
 /// Turns a knob of the router's link and sees that the new address reaches whom it must.
 fn relabelled(knob: &str, value: u64) -> Result<()> {
@@ -57,16 +40,19 @@ fn relabelled(knob: &str, value: u64) -> Result<()> {
     Ok(())
 }
 
-fn own_queue_pair() -> Result<()> {
+#[harness::test]
+fn d6_a_new_queue_pair_of_the_router_is_announced_and_advertised() -> Result<()> {
     relabelled("qpn", 0x07_1234)
 }
 
-fn own_prefix() -> Result<()> {
+#[harness::test]
+fn d6_a_new_subnet_prefix_of_the_router_is_announced_and_advertised() -> Result<()> {
     relabelled("prefix", 0xfe80_0000_0000_0abc)
 }
 
 /// As before a subnet manager has come by: the link is up, and has no address to speak with.
-fn no_gid() -> Result<()> {
+#[harness::test]
+fn d6_a_port_without_a_gid_sends_nothing_until_it_has_one() -> Result<()> {
     let rig = Joined::new()?;
     rig.r.delete("ib0")?;
     rig.partition.link(&rig.r, "ib0", &format!("address {}", IbAddr::ZERO.with_flags(0x80)))?;
@@ -90,7 +76,8 @@ fn no_gid() -> Result<()> {
 }
 
 /// The link goes and comes back with another number and another queue pair.
-fn reloaded() -> Result<()> {
+#[harness::test]
+fn d6_a_reloaded_driver_of_the_router_costs_three_seconds_at_most() -> Result<()> {
     let rig = Joined::new()?;
     let mut daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
@@ -113,7 +100,8 @@ fn reloaded() -> Result<()> {
     Ok(())
 }
 
-fn host_announces() -> Result<()> {
+#[harness::test]
+fn d6_a_host_announcing_its_new_queue_pair_is_followed() -> Result<()> {
     let rig = Joined::new()?;
     let daemon = rig.start_with(&[("expiry", SLOW_EXPIRY)])?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
@@ -134,7 +122,8 @@ fn host_announces() -> Result<()> {
 }
 
 /// Questions to the old queue pair get nowhere, and the broadcast that follows finds it.
-fn host_says_nothing() -> Result<()> {
+#[harness::test]
+fn d6_a_host_with_a_new_queue_pair_is_found_though_it_says_nothing() -> Result<()> {
     let rig = Joined::new()?;
     let daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
@@ -150,7 +139,8 @@ fn host_says_nothing() -> Result<()> {
 }
 
 /// Two child links of one port, in partitions that only the router is a member of both.
-fn partitions() -> Result<()> {
+#[harness::test]
+fn d6_partitions_of_one_port_are_segments_of_their_own() -> Result<()> {
     let r = Netns::new("r")?;
     let parts = [Partition::new(), Partition::new(), Partition::new()];
     parts[0].link(&r, "ib0", "")?;
@@ -189,7 +179,8 @@ fn partitions() -> Result<()> {
 
 /// Until the path to a station is known frames to it wait in a short queue, and some are lost: answers, which
 /// are asked for again, and questions, which the daemon repeats.
-fn first_unicast_lost() -> Result<()> {
+#[harness::test]
+fn d6_the_first_unicast_to_every_station_may_be_lost() -> Result<()> {
     let rig = Joined::new()?;
     let watch = RouteWatch::start(&rig.r)?;
     turn(&rig.r, "ib0", "lose", 1);
@@ -244,10 +235,12 @@ fn sizes(mtu: u32, mode: &str, length: usize) -> Result<()> {
     Ok(())
 }
 
-fn sizes_datagram() -> Result<()> {
+#[harness::test]
+fn d6_large_packets_of_a_fabric_are_told_the_size_of_ethernet() -> Result<()> {
     sizes(2044, "datagram", 1900)
 }
 
-fn sizes_connected() -> Result<()> {
+#[harness::test]
+fn d6_the_largest_packets_of_connected_mode_are_told_the_size_of_ethernet() -> Result<()> {
     sizes(65520, "connected", 60000)
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use arpherd_lab::{Capture, Captured, Result, monotonic_ns, wait_until};
-use libtest_mimic::Trial;
 
 use crate::fabric::{Joined, count, ib_addr, neighbour, wait_neighbour};
 use crate::ib_arp::{IbAddr, IbArp};
@@ -11,25 +10,11 @@ use crate::rig::{
     A_WHILE, ROUTER, SLOW_EXPIRY, SOON, echoes, events, host_routes, host_row, ip, pass, routed_by,
     segment_row, wait_route,
 };
-use crate::test;
 use crate::tools::ip_refuses;
 
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("d6_nothing_but_routing_joins_ipoib_with_ethernet", nothing_stacks),
-        test("d6_an_ipoib_link_is_shown_with_its_twenty_octets", shown),
-        test("d6_ethernet_and_ipoib_share_a_subnet_and_the_routers_address", one_subnet),
-        test("d6_answers_on_ipoib_go_to_all_of_the_askers_address", answers),
-        test("d6_mute_hosts_of_a_fabric_are_found_by_sweeps", swept),
-        test("d6_a_silent_death_on_a_fabric_is_noticed", silent_death),
-        test("d6_the_flags_octet_makes_nobody_another_host", flags),
-        test("d6_frames_of_other_lengths_teach_nothing", other_lengths),
-        test("d6_no_frame_is_ever_sent_to_nobody", nowhere),
-    ]
-}
-
 /// The rig's module is as strange as the real driver; were it not, these tests would prove less.
-fn nothing_stacks() -> Result<()> {
+#[harness::test]
+fn d6_nothing_but_routing_joins_ipoib_with_ethernet() -> Result<()> {
     let rig = Joined::new()?;
     rig.r.bridge("br0")?;
     ip_refuses(&rig.r, "link set ib0 master br0");
@@ -41,7 +26,8 @@ fn nothing_stacks() -> Result<()> {
     Ok(())
 }
 
-fn shown() -> Result<()> {
+#[harness::test]
+fn d6_an_ipoib_link_is_shown_with_its_twenty_octets() -> Result<()> {
     let rig = Joined::new()?;
     let daemon = rig.start()?;
     let row = segment_row(&daemon, "ib0");
@@ -56,7 +42,8 @@ fn shown() -> Result<()> {
     Ok(())
 }
 
-fn one_subnet() -> Result<()> {
+#[harness::test]
+fn d6_ethernet_and_ipoib_share_a_subnet_and_the_routers_address() -> Result<()> {
     let rig = Joined::new()?;
     let _daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
@@ -86,7 +73,8 @@ fn one_subnet() -> Result<()> {
 
 /// RFC 4391 leaves open what stands for the target's address in a question: Linux writes zeroes, arping the
 /// broadcast address. Both, and one to the router alone as caches are verified.
-fn answers() -> Result<()> {
+#[harness::test]
+fn d6_answers_on_ipoib_go_to_all_of_the_askers_address() -> Result<()> {
     let rig = Joined::new()?;
     let _daemon = rig.start_with(&[("expiry", SLOW_EXPIRY)])?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
@@ -115,7 +103,8 @@ fn answers() -> Result<()> {
     Ok(())
 }
 
-fn swept() -> Result<()> {
+#[harness::test]
+fn d6_mute_hosts_of_a_fabric_are_found_by_sweeps() -> Result<()> {
     let rig = Joined::new()?;
     let stations = [rig.station(20)?, rig.station(21)?];
     let air = Capture::start(&rig.r, "ib0")?;
@@ -133,7 +122,8 @@ fn swept() -> Result<()> {
     Ok(())
 }
 
-fn silent_death() -> Result<()> {
+#[harness::test]
+fn d6_a_silent_death_on_a_fabric_is_noticed() -> Result<()> {
     let rig = Joined::new()?;
     let _daemon = rig.start()?;
     let station = rig.station(20)?;
@@ -152,7 +142,8 @@ fn silent_death() -> Result<()> {
 
 /// Octet 0 tells what a peer can do (RFC 4755): a host in connected mode sets a bit there. Neither is it
 /// another host then, nor is the router one.
-fn flags() -> Result<()> {
+#[harness::test]
+fn d6_the_flags_octet_makes_nobody_another_host() -> Result<()> {
     let rig = Joined::new()?;
     let daemon = rig.start_with(&[("expiry", SLOW_EXPIRY)])?;
     let station = rig.station(20)?;
@@ -181,7 +172,8 @@ fn flags() -> Result<()> {
 }
 
 /// Six octets, and the link type of Ethernet, on a fabric; and a packet that says twenty but ends before.
-fn other_lengths() -> Result<()> {
+#[harness::test]
+fn d6_frames_of_other_lengths_teach_nothing() -> Result<()> {
     let rig = Joined::new()?;
     let daemon = rig.start()?;
     let station = rig.station(20)?;
@@ -203,7 +195,8 @@ fn other_lengths() -> Result<()> {
 }
 
 /// `ipoib_hard_header` of Linux copies from where the address should be, and would crash.
-fn nowhere() -> Result<()> {
+#[harness::test]
+fn d6_no_frame_is_ever_sent_to_nobody() -> Result<()> {
     let rig = Joined::new()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     let begun = monotonic_ns();

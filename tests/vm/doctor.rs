@@ -4,25 +4,14 @@
 use std::fs;
 
 use arpherd_lab::{Daemon, Launch, Netns, Result};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::air::{AccessPoint, Station, namespace};
 use crate::fabric::Joined;
 use crate::pair::{Far, Pair};
 use crate::rig::{Config, SUBNET, binary};
-use crate::test;
 use crate::told::Told;
 use crate::tools::{self, ip_refuses};
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("doctor_names_a_station_in_a_bridge", station_in_bridge),
-        test("doctor_sends_a_cable_of_a_bond_to_the_bond", cable_of_bond),
-        test("doctor_tells_a_fabric_beside_an_ethernet_apart", fabric),
-        test("doctor_finds_a_vrf_of_another_table", vrf),
-    ]
-}
 
 /// A doctor without a daemon, on these links.
 fn doctor(ns: &Netns, links: &[&str]) -> Result<Told> {
@@ -63,7 +52,8 @@ fn obey(ns: &Netns, finding: &Value, command: &str) {
 }
 
 /// With 4addr the kernel takes a station as a port of a bridge, whatever its access point makes of that.
-fn station_in_bridge() -> Result<()> {
+#[harness::test]
+fn doctor_names_a_station_in_a_bridge() -> Result<()> {
     let point = AccessPoint::new(&namespace("router")?, "")?;
     let ns = namespace("laptop")?;
     let station = Station::new(&ns, &point)?;
@@ -90,7 +80,8 @@ fn station_in_bridge() -> Result<()> {
     Ok(())
 }
 
-fn cable_of_bond() -> Result<()> {
+#[harness::test]
+fn doctor_sends_a_cable_of_a_bond_to_the_bond() -> Result<()> {
     let pair = Pair::new()?;
     let _far = Far::cabled(&pair.r, "trunk")?;
     pair.r.down("trunk")?;
@@ -111,7 +102,8 @@ fn cable_of_bond() -> Result<()> {
     Ok(())
 }
 
-fn fabric() -> Result<()> {
+#[harness::test]
+fn doctor_tells_a_fabric_beside_an_ethernet_apart() -> Result<()> {
     let rig = Joined::new()?;
     let daemon = rig.start()?;
     let told = beside(&daemon)?;
@@ -133,7 +125,8 @@ fn fabric() -> Result<()> {
     Ok(())
 }
 
-fn vrf() -> Result<()> {
+#[harness::test]
+fn doctor_finds_a_vrf_of_another_table() -> Result<()> {
     let pair = Pair::new()?;
     let _far = Far::cabled(&pair.r, "trunk")?;
     tools::ip(&pair.r, "link add red type vrf table 10");

@@ -10,23 +10,10 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Daemon, Host, Mac, Netns, Result, RouteWatch, Segment, wait_until};
-use libtest_mimic::Trial;
 
 use crate::air::{AccessPoint, Station, home, namespace, when_radios_came};
 use crate::fabric::EXPIRY;
 use crate::rig::{Config, SLOW_EXPIRY, SOON, echoes, routed_by, segment_row, wait_event, wait_route};
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("wifi_radios_that_appear_later_are_picked_up", appears_later),
-        test("wifi_a_client_that_leaves_is_withdrawn_within_a_second", leaves),
-        test("wifi_a_client_that_returns_is_asked_and_routed_before_it_speaks", returns),
-        test("wifi_a_client_that_sleeps_is_not_asked_and_keeps_its_route", sleeps),
-        test("wifi_a_client_that_went_to_another_access_point_of_ours_moves", roams),
-        test("wifi_a_station_that_comes_back_announces_what_it_answers_for", announces),
-    ]
-}
 
 /// The wired side, and the address of the machine with arpherd.
 fn wired(ns: &Netns) -> Result<Host> {
@@ -96,7 +83,8 @@ fn questions(capture: &Capture, target: Ipv4Addr) -> usize {
     frames.filter_map(|it| it.arp()).filter(is_question).count()
 }
 
-fn appears_later() -> Result<()> {
+#[harness::test]
+fn wifi_radios_that_appear_later_are_picked_up() -> Result<()> {
     let (before, after) = when_radios_came();
     assert!(before, "it is said that there is no nl80211");
     assert!(after, "it is noticed that there is");
@@ -104,7 +92,8 @@ fn appears_later() -> Result<()> {
 }
 
 /// Asked by ARP alone it would be missed after an hour.
-fn leaves() -> Result<()> {
+#[harness::test]
+fn wifi_a_client_that_leaves_is_withdrawn_within_a_second() -> Result<()> {
     let cafe = Cafe::new(1, SLOW_EXPIRY)?;
     assert_eq!(segment_row(&cafe.daemon, cafe.link())["wifi"], "ap");
     cafe.leave();
@@ -112,7 +101,8 @@ fn leaves() -> Result<()> {
     Ok(())
 }
 
-fn returns() -> Result<()> {
+#[harness::test]
+fn wifi_a_client_that_returns_is_asked_and_routed_before_it_speaks() -> Result<()> {
     let cafe = Cafe::new(1, EXPIRY)?;
     cafe.leave();
     let air = Capture::start(cafe.ns(), cafe.link())?;
@@ -126,7 +116,8 @@ fn returns() -> Result<()> {
 }
 
 /// The wired host is as quiet as the client, and shows how often that would have been asked.
-fn sleeps() -> Result<()> {
+#[harness::test]
+fn wifi_a_client_that_sleeps_is_not_asked_and_keeps_its_route() -> Result<()> {
     let cafe = Cafe::new(1, EXPIRY)?;
     echoes(&cafe.wired.ns, home(1));
     let (watch, air) = (RouteWatch::start(cafe.ns())?, Capture::start(cafe.ns(), cafe.link())?);
@@ -140,7 +131,8 @@ fn sleeps() -> Result<()> {
     Ok(())
 }
 
-fn roams() -> Result<()> {
+#[harness::test]
+fn wifi_a_client_that_went_to_another_access_point_of_ours_moves() -> Result<()> {
     let cafe = Cafe::new(2, EXPIRY)?;
     let cable = Capture::start(&cafe.wired.ns, "eth0")?;
     cafe.client.roam_to(&cafe.points[1])?;
@@ -153,7 +145,8 @@ fn roams() -> Result<()> {
     Ok(())
 }
 
-fn announces() -> Result<()> {
+#[harness::test]
+fn wifi_a_station_that_comes_back_announces_what_it_answers_for() -> Result<()> {
     let point = AccessPoint::new(&namespace("router")?, "")?;
     point.ns.address(&point.link, &format!("{}/24", home(1)))?;
     let ns = namespace("laptop")?;

@@ -9,20 +9,9 @@ mod told;
 use std::fs;
 
 use arpherd_lab::{Daemon, Host, Launch, Mac, Netns, Result};
-use libtest_mimic::Trial;
 
 use crate::rig::{Config, Rig, SUBNET, binary, introduce, ip, wait_event};
-use crate::test;
 use told::Told;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    let own = vec![
-        test("doctor_has_nothing_to_complain_of_beside_a_daemon_in_order", in_order),
-        test("doctor_needs_to_be_told_what_to_look_at", nothing_said),
-        test("doctor_tells_what_the_daemon_noticed", noticed),
-    ];
-    [own, settings::tests(), routes::tests(), place::tests()].into_iter().flatten().collect()
-}
 
 const LINKS: [&str; 2] = ["eth0", "eth1"];
 
@@ -56,7 +45,8 @@ fn ready_rig() -> Result<Rig> {
     Ok(rig)
 }
 
-fn in_order() -> Result<()> {
+#[harness::test]
+fn doctor_has_nothing_to_complain_of_beside_a_daemon_in_order() -> Result<()> {
     let rig = Rig::new()?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     let daemon = Config::common().start(&rig.r)?;
@@ -82,7 +72,8 @@ fn in_order() -> Result<()> {
     Ok(())
 }
 
-fn nothing_said() -> Result<()> {
+#[harness::test]
+fn doctor_needs_to_be_told_what_to_look_at() -> Result<()> {
     let ns = Netns::new("r")?;
     let run = |args: &[&str]| Launch::new(&ns, binary()).args(args).run();
     let nobody = run(&["doctor"])?;
@@ -96,7 +87,8 @@ fn nothing_said() -> Result<()> {
     Ok(())
 }
 
-fn noticed() -> Result<()> {
+#[harness::test]
+fn doctor_tells_what_the_daemon_noticed() -> Result<()> {
     let rig = Rig::new()?;
     let a = rig.left(10)?;
     let mut b = Host::new("other", &format!("{}/24", ip(10)))?.with_mac(Mac([2, 0, 0, 0, 0, 0x10]));

@@ -1,30 +1,16 @@
 //! What lies around the segments: packet filters, other proxies, links, rights, namespaces.
 
 use arpherd_lab::{Capture, Host, Launch, Netns, Result, Segment};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use super::{Told, doctor, doctor_with, ready_rig};
 use crate::rig::{Config, ROUTER, Rig, SUBNET, binary, ip};
-use crate::test;
-
-pub(super) fn tests() -> Vec<Trial> {
-    vec![
-        test("doctor_finds_a_chain_that_drops_what_is_forwarded", dropped_by_nftables),
-        test("doctor_finds_a_policy_of_the_older_filter", dropped_by_iptables),
-        test("doctor_names_another_proxy_only_if_it_may_ask", another_proxy),
-        test("doctor_notices_segments_that_are_one_link", one_link),
-        test("doctor_finds_different_mtus", mtu),
-        test("doctor_tells_links_apart", links),
-        test("doctor_finds_rights_missing", rights),
-        test("doctor_looks_into_other_namespaces", namespaces),
-    ]
-}
 
 /// linux/capability.h
 const CAP_NET_ADMIN: u32 = 12;
 
-fn dropped_by_nftables() -> Result<()> {
+#[harness::test]
+fn doctor_finds_a_chain_that_drops_what_is_forwarded() -> Result<()> {
     let rig = ready_rig()?;
     assert!(doctor(&rig.r, &[])?.well("filter"));
     rig.r.drop_forwarded()?;
@@ -48,7 +34,8 @@ fn dropped_by_nftables() -> Result<()> {
     Ok(())
 }
 
-fn dropped_by_iptables() -> Result<()> {
+#[harness::test]
+fn doctor_finds_a_policy_of_the_older_filter() -> Result<()> {
     let rig = ready_rig()?;
     rig.r.drop_forwarded_by_iptables()?;
     let told = doctor(&rig.r, &[])?;
@@ -69,7 +56,8 @@ fn claimant(segment: &Segment) -> Result<Host> {
     Ok(host)
 }
 
-fn another_proxy() -> Result<()> {
+#[harness::test]
+fn doctor_names_another_proxy_only_if_it_may_ask() -> Result<()> {
     let rig = ready_rig()?;
     let proxy = claimant(&rig.left)?;
     let quiet = Capture::start(&rig.r, "eth0")?;
@@ -88,7 +76,8 @@ fn another_proxy() -> Result<()> {
     Ok(())
 }
 
-fn one_link() -> Result<()> {
+#[harness::test]
+fn doctor_notices_segments_that_are_one_link() -> Result<()> {
     let rig = ready_rig()?;
     rig.left.plug(&rig.r, "eth2")?;
     let links = ["doctor", "eth0", "eth2", "--prefix", SUBNET, "--json", "--probe"];
@@ -99,7 +88,8 @@ fn one_link() -> Result<()> {
     Ok(())
 }
 
-fn mtu() -> Result<()> {
+#[harness::test]
+fn doctor_finds_different_mtus() -> Result<()> {
     let rig = ready_rig()?;
     rig.r.set_mtu("eth1", 1280)?;
     let told = doctor(&rig.r, &[])?;
@@ -109,7 +99,8 @@ fn mtu() -> Result<()> {
     Ok(())
 }
 
-fn links() -> Result<()> {
+#[harness::test]
+fn doctor_tells_links_apart() -> Result<()> {
     let rig = ready_rig()?;
     rig.r.bridge("br0")?;
     rig.r.enslave("eth1", "br0")?;
@@ -128,7 +119,8 @@ fn links() -> Result<()> {
     Ok(())
 }
 
-fn rights() -> Result<()> {
+#[harness::test]
+fn doctor_finds_rights_missing() -> Result<()> {
     let rig = ready_rig()?;
     let args = ["doctor", "eth0", "eth1", "--prefix", SUBNET, "--json"];
     let launch = Launch::new(&rig.r, binary()).args(&args).without(CAP_NET_ADMIN);
@@ -140,7 +132,8 @@ fn rights() -> Result<()> {
     Ok(())
 }
 
-fn namespaces() -> Result<()> {
+#[harness::test]
+fn doctor_looks_into_other_namespaces() -> Result<()> {
     let own = Netns::new("own")?;
     let rig = Rig::named("doctored")?;
     rig.r.publish()?;

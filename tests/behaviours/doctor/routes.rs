@@ -1,25 +1,12 @@
 //! Routes: those the daemon wants, those of others, those of the dead, and whether they are looked up.
 
 use arpherd_lab::{Result, RouteSpec};
-use libtest_mimic::Trial;
 
 use super::{beside, doctor, doctor_with, ready_rig};
 use crate::rig::{Config, Rig, SUBNET, introduce, ip, wait_event};
-use crate::test;
 
-pub(super) fn tests() -> Vec<Trial> {
-    vec![
-        test("doctor_misses_routes_that_the_daemon_wants", missing_routes),
-        test("doctor_finds_routes_that_stand_in_the_way", conflict),
-        test("doctor_names_other_daemons_routes", foreign_routes),
-        test("doctor_finds_what_a_crash_left", leftovers),
-        test("doctor_finds_tables_that_nobody_looks_up", tables),
-        test("doctor_finds_networks_connected_twice", connected),
-        test("doctor_finds_single_entries_that_answer_beside_arpherd", entries),
-    ]
-}
-
-fn missing_routes() -> Result<()> {
+#[harness::test]
+fn doctor_misses_routes_that_the_daemon_wants() -> Result<()> {
     let rig = Rig::new()?;
     let a = rig.left(10)?;
     let daemon = Config::common().start(&rig.r)?;
@@ -36,7 +23,8 @@ fn missing_routes() -> Result<()> {
     Ok(())
 }
 
-fn conflict() -> Result<()> {
+#[harness::test]
+fn doctor_finds_routes_that_stand_in_the_way() -> Result<()> {
     let rig = Rig::new()?;
     let a = rig.left(10)?;
     rig.r.add_route(&RouteSpec::to("10.9.0.10")?.dev("eth1").metric(50))?;
@@ -50,7 +38,8 @@ fn conflict() -> Result<()> {
     Ok(())
 }
 
-fn foreign_routes() -> Result<()> {
+#[harness::test]
+fn doctor_names_other_daemons_routes() -> Result<()> {
     let rig = ready_rig()?;
     rig.r.add_route(&RouteSpec::to("10.9.0.10")?.dev("eth0"))?;
     rig.r.add_route(&RouteSpec::to("10.9.0.20")?.dev("eth1").metric(50))?;
@@ -64,7 +53,8 @@ fn foreign_routes() -> Result<()> {
     Ok(())
 }
 
-fn leftovers() -> Result<()> {
+#[harness::test]
+fn doctor_finds_what_a_crash_left() -> Result<()> {
     let rig = ready_rig()?;
     let a = rig.left(10)?;
     let mut daemon = Config::common().start(&rig.r)?;
@@ -82,7 +72,8 @@ fn leftovers() -> Result<()> {
     Ok(())
 }
 
-fn tables() -> Result<()> {
+#[harness::test]
+fn doctor_finds_tables_that_nobody_looks_up() -> Result<()> {
     let rig = ready_rig()?;
     let config = Config::common().top("routes: { table: 300 }");
     let told = doctor_with(&rig.r, &config)?;
@@ -106,7 +97,8 @@ fn tables() -> Result<()> {
     Ok(())
 }
 
-fn connected() -> Result<()> {
+#[harness::test]
+fn doctor_finds_networks_connected_twice() -> Result<()> {
     let rig = ready_rig()?;
     rig.r.address("eth0", "10.9.0.2/24")?;
     assert!(doctor(&rig.r, &[])?.well("lookup"));
@@ -117,7 +109,8 @@ fn connected() -> Result<()> {
     Ok(())
 }
 
-fn entries() -> Result<()> {
+#[harness::test]
+fn doctor_finds_single_entries_that_answer_beside_arpherd() -> Result<()> {
     let rig = ready_rig()?;
     assert!(doctor(&rig.r, &[])?.well("entries"));
     rig.r.add_proxy_neighbour("eth0", ip(20))?;

@@ -1,23 +1,13 @@
 //! Settings: what the daemon will see to, what nobody will, and what makes the kernel claim everything.
 
 use arpherd_lab::{Netns, Result};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use super::{beside, doctor_with, ready_rig};
 use crate::rig::{Config, Rig, SOON, SUBNET, ip};
-use crate::test;
 
-pub(super) fn tests() -> Vec<Trial> {
-    vec![
-        test("doctor_tells_what_the_daemon_will_set_and_what_nobody_will", settings_to_come),
-        test("doctor_prescribes_settings_that_mend", settings_mended),
-        test("doctor_knows_what_a_kernel_that_answers_needs", kernel_mode),
-        test("b6_doctor_warns_of_a_kernel_that_claims_everything", b6_claims),
-    ]
-}
-
-fn settings_to_come() -> Result<()> {
+#[harness::test]
+fn doctor_tells_what_the_daemon_will_set_and_what_nobody_will() -> Result<()> {
     let rig = Rig::new()?;
     let told = doctor_with(&rig.r, &Config::common())?;
     assert_eq!(told.code, Some(0), "the daemon will see to it: {:#?}", told.findings);
@@ -42,7 +32,8 @@ fn take(ns: &Netns, finding: &Value) -> Result<()> {
     Ok(())
 }
 
-fn settings_mended() -> Result<()> {
+#[harness::test]
+fn doctor_prescribes_settings_that_mend() -> Result<()> {
     // The router's address is shared as a /32, so what silences it matters.
     let faults = [
         ("ipv4/conf/eth0/forwarding", "0", "forwarding = 0", "error"),
@@ -67,7 +58,8 @@ fn settings_mended() -> Result<()> {
     Ok(())
 }
 
-fn kernel_mode() -> Result<()> {
+#[harness::test]
+fn doctor_knows_what_a_kernel_that_answers_needs() -> Result<()> {
     let rig = ready_rig()?;
     let config = Config::of(SUBNET)
         .segment("eth0", &[("answer", "kernel"), ("sysctl", "leave")])
@@ -92,7 +84,8 @@ fn kernel_mode() -> Result<()> {
     Ok(())
 }
 
-fn b6_claims() -> Result<()> {
+#[harness::test]
+fn b6_doctor_warns_of_a_kernel_that_claims_everything() -> Result<()> {
     let rig = ready_rig()?;
     let host = rig.left(10)?;
     rig.r.set_sysctl("ipv4/conf/eth0/proxy_arp", "1")?;

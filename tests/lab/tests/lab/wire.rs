@@ -4,35 +4,17 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Crowd, Mac, Netns, PacketType, Result, Segment, Wire, monotonic_ns};
-use libtest_mimic::Trial;
 
 use crate::judge::pair;
-use crate::test;
 
 const SECOND: Duration = Duration::from_secs(1);
 const SHORT: Duration = Duration::from_millis(100);
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("frames_are_read_as_they_were_written", frames_are_read_as_they_were_written),
-        test("odd_frames_are_not_arp", odd_frames_are_not_arp),
-        test("a_kernel_host_answers_once", a_kernel_host_answers_once),
-        test("a_kernel_host_defends_its_address", a_kernel_host_defends_its_address),
-        test("a_capture_has_both_directions_without_promiscuity", a_capture_has_both_directions),
-        test("a_crowd_answers_with_distinct_addresses", a_crowd_answers_with_distinct_addresses),
-        test("a_silent_crowd_does_not_answer", a_silent_crowd_does_not_answer),
-        test("a_crowd_speaks", a_crowd_speaks),
-        test("a_slow_crowd_counts_what_waits", a_slow_crowd_counts_what_waits),
-        test("a_crowd_keeps_up_with_a_sweep", a_crowd_keeps_up_with_a_sweep),
-        test("a_slow_link_takes_its_time", a_slow_link_takes_its_time),
-        test("a_wire_outlives_a_link_that_was_down", a_wire_outlives_a_link_that_was_down),
-    ]
-}
 
 fn ip(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 20, 0, last)
 }
 
+#[harness::test]
 fn a_slow_link_takes_its_time() -> Result<()> {
     let (_segment, a, b) = pair(28)?;
     a.ns.limit_rate("eth0", 2_000_000)?;
@@ -57,6 +39,7 @@ fn a_slow_link_takes_its_time() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn frames_are_read_as_they_were_written() -> Result<()> {
     let (a, b) = (Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]));
     for frame in [
@@ -81,6 +64,7 @@ fn frames_are_read_as_they_were_written() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn odd_frames_are_not_arp() -> Result<()> {
     let frame = ArpFrame::probe(Mac::BROADCAST, ip(2)).encode();
     for (at, value) in [(12, 9), (13, 0), (15, 6), (16, 9), (18, 8), (19, 6), (20, 1), (21, 3), (21, 0)] {
@@ -93,6 +77,7 @@ fn odd_frames_are_not_arp() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_kernel_host_answers_once() -> Result<()> {
     let (_segment, a, b) = pair(21)?;
     let wire = a.wire()?;
@@ -106,6 +91,7 @@ fn a_kernel_host_answers_once() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_kernel_host_defends_its_address() -> Result<()> {
     let (_segment, a, b) = pair(22)?;
     let answers = a.wire()?.ask(&ArpFrame::probe(a.mac(), b.ip()), SHORT);
@@ -115,7 +101,8 @@ fn a_kernel_host_defends_its_address() -> Result<()> {
     Ok(())
 }
 
-fn a_capture_has_both_directions() -> Result<()> {
+#[harness::test]
+fn a_capture_has_both_directions_without_promiscuity() -> Result<()> {
     let (_segment, a, b) = pair(23)?;
     let capture = Capture::start(&a.ns, &a.ifname)?;
     let before = monotonic_ns();
@@ -167,6 +154,7 @@ fn question(target: Ipv4Addr) -> ArpFrame {
     ArpFrame::request(ASKER, host(0xfffe), target)
 }
 
+#[harness::test]
 fn a_crowd_answers_with_distinct_addresses() -> Result<()> {
     let (_near, crowd, wire) = crowd(3)?;
     for number in 1..=3 {
@@ -187,6 +175,7 @@ fn a_crowd_answers_with_distinct_addresses() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_silent_crowd_does_not_answer() -> Result<()> {
     let (_near, crowd, wire) = crowd(2)?;
     crowd.silence(host(1));
@@ -199,6 +188,7 @@ fn a_silent_crowd_does_not_answer() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_crowd_speaks() -> Result<()> {
     let (_near, crowd, wire) = crowd(2)?;
     let said = crowd.speak(host(1))?;
@@ -210,6 +200,7 @@ fn a_crowd_speaks() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_slow_crowd_counts_what_waits() -> Result<()> {
     let (_near, crowd, wire) = crowd(50)?;
     crowd.delay(SHORT);
@@ -223,6 +214,7 @@ fn a_slow_crowd_counts_what_waits() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_crowd_keeps_up_with_a_sweep() -> Result<()> {
     let (_near, crowd, wire) = crowd(5000)?;
     // Bursts with an answer awaited after each: small socket buffers of ordinary users hold them.
@@ -239,6 +231,7 @@ fn a_crowd_keeps_up_with_a_sweep() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_wire_outlives_a_link_that_was_down() -> Result<()> {
     let segment = Segment::new("lan")?;
     let ns = Netns::new("far")?;
