@@ -43,7 +43,7 @@ impl Voice {
         let voice = |name: &str| {
             let host = &lab.member(name)?.host;
             let words = match name {
-                "pc2" => host.question(lab.member("router")?.ip()),
+                "pc2" => host.request(lab.member("router")?.ip()),
                 _ => ArpFrame::gratuitous(host.mac(), host.ip()),
             };
             Ok(Self { wire: host.wire()?, ip: host.ip(), words })

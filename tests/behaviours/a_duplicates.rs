@@ -1,4 +1,4 @@
-//! A6: two hosts with one address. The first keeps it, and the operator is told of both.
+//! A6: two hosts with one address. The first keeps it, and both are reported.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ impl Quarrel {
         let rig = Rig::new()?;
         let daemon = Config::common().start(&rig.r)?;
         let incumbent = rig.left(50)?;
-        rig.patient(&[&incumbent])?;
+        rig.use_kernel_timers(&[&incumbent])?;
         introduce(&incumbent, &rig.r, "eth0")?;
         let stranger = arpherd_lab::Netns::new("stranger")?;
         side(&rig).plug(&stranger, "eth0")?;
@@ -49,13 +49,13 @@ impl Quarrel {
         Ok(())
     }
 
-    fn told(&self) -> Value {
-        let told = wait_event(&self.daemon, "duplicate_address", |_| true);
-        assert_eq!(told["address"], self.incumbent.ip().to_string());
-        assert_eq!(told["lladdr"], self.incumbent.mac().to_string());
-        assert_eq!(told["claimant_lladdr"], CLAIMANT.to_string());
-        assert_eq!(told["segment"], "eth0");
-        told
+    fn reported(&self) -> Value {
+        let event = wait_event(&self.daemon, "duplicate_address", |_| true);
+        assert_eq!(event["address"], self.incumbent.ip().to_string());
+        assert_eq!(event["lladdr"], self.incumbent.mac().to_string());
+        assert_eq!(event["claimant_lladdr"], CLAIMANT.to_string());
+        assert_eq!(event["segment"], "eth0");
+        event
     }
 
     fn changes(&self) -> Vec<RouteEvent> {
@@ -82,7 +82,7 @@ fn a6_claim_from_another_segment_is_told_with_both_macs() -> Result<()> {
     let quarrel = Quarrel::begin(|rig| &rig.right)?;
     let sent = Capture::start(&quarrel.rig.right.ns, &quarrel.rig.right_port)?;
     quarrel.insist(&quarrel.announcement())?;
-    assert_eq!(quarrel.told()["claimant_segment"], "eth1");
+    assert_eq!(quarrel.reported()["claimant_segment"], "eth1");
     quarrel.incumbent_stays();
     assert_eq!(events(&quarrel.daemon, "duplicate_address").len(), 1, "a complaint, not a flood");
     let to_claimant = |arp: &&ArpFrame| arp.is_reply() && arp.spa == quarrel.incumbent.ip();
@@ -96,7 +96,7 @@ fn a6_claim_from_another_segment_is_told_with_both_macs() -> Result<()> {
 fn a6_claim_on_the_same_segment_is_told_with_both_macs() -> Result<()> {
     let quarrel = Quarrel::begin(|rig| &rig.left)?;
     quarrel.insist(&quarrel.announcement())?;
-    assert_eq!(quarrel.told()["claimant_segment"], "eth0");
+    assert_eq!(quarrel.reported()["claimant_segment"], "eth0");
     quarrel.incumbent_stays();
     Ok(())
 }
@@ -104,9 +104,9 @@ fn a6_claim_on_the_same_segment_is_told_with_both_macs() -> Result<()> {
 #[harness::test]
 fn a6_claimant_that_only_asks_gets_no_route_either() -> Result<()> {
     let quarrel = Quarrel::begin(|rig| &rig.right)?;
-    let question = ArpFrame::request(CLAIMANT, quarrel.incumbent.ip(), crate::rig::ROUTER);
-    quarrel.insist(&question)?;
-    quarrel.told();
+    let request = ArpFrame::request(CLAIMANT, quarrel.incumbent.ip(), crate::rig::ROUTER);
+    quarrel.insist(&request)?;
+    quarrel.reported();
     quarrel.incumbent_stays();
     Ok(())
 }

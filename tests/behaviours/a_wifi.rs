@@ -90,10 +90,10 @@ impl Laptop {
 #[harness::test]
 fn a1_access_point_of_the_rig_refuses_foreign_macs() -> Result<()> {
     let laptop = Laptop::new("192.168.1.50/24")?;
-    let (air, heard) = (Wire::open(&laptop.ns, "wlan0")?, Capture::start(&laptop.router.ns, "eth0")?);
+    let (wlan, heard) = (Wire::open(&laptop.ns, "wlan0")?, Capture::start(&laptop.router.ns, "eth0")?);
     let from = |mac| ArpFrame::request(mac, laptop.vm.ip(), ROUTER);
-    air.send(&from(laptop.vm.mac()))?;
-    air.send(&from(laptop.ns.mac("wlan0")?))?;
+    wlan.send(&from(laptop.vm.mac()))?;
+    wlan.send(&from(laptop.ns.mac("wlan0")?))?;
     let first = heard.wait_for(|frame| frame.arp().is_some_and(|arp| !arp.is_reply()), SOON);
     assert_eq!(first.and_then(|frame| frame.arp()).map(|arp| arp.src), Some(laptop.ns.mac("wlan0")?));
     Ok(())
@@ -102,11 +102,11 @@ fn a1_access_point_of_the_rig_refuses_foreign_macs() -> Result<()> {
 #[harness::test]
 fn a1_access_point_sees_one_mac_and_all_datagrams_come_back() -> Result<()> {
     let (laptop, _daemon) = Laptop::one_network()?;
-    let air = Capture::start(&laptop.home.ns, &laptop.port)?;
+    let capture = Capture::start(&laptop.home.ns, &laptop.port)?;
     let _echo = laptop.router.ns.udp_echo_server(ROUTER, ECHO)?;
     assert_eq!(laptop.vm.ns.udp_echo(ROUTER, ECHO, 100), 100);
-    assert_eq!(air.dropped(), 0);
-    let sent = air.frames().into_iter().filter(|frame| !frame.outgoing());
+    assert_eq!(capture.dropped(), 0);
+    let sent = capture.frames().into_iter().filter(|frame| !frame.outgoing());
     let mut macs: Vec<Vec<u8>> = sent.map(|frame| frame.bytes[6..12].to_vec()).collect();
     macs.sort_unstable();
     macs.dedup();
@@ -169,7 +169,7 @@ fn a4_vm_of_another_network_is_answered_for_on_link() -> Result<()> {
     let (laptop, _daemon) = Laptop::two_networks()?;
     let Laptop { ns, router, vm, .. } = &laptop;
     router.ns.route("10.10.10.0/24", None, Some("eth0"))?;
-    let answers = router.wire()?.ask(&router.question(vm.ip()), A_WHILE);
+    let answers = router.wire()?.ask(&router.request(vm.ip()), A_WHILE);
     assert_eq!(answers.len(), 1, "{answers:?}");
     assert_eq!((answers[0].sha, answers[0].src), (ns.mac("wlan0")?, ns.mac("wlan0")?));
     echoes(&router.ns, vm.ip());
@@ -182,11 +182,11 @@ fn a4_vm_of_another_network_needs_no_answer_behind_a_route() -> Result<()> {
     let (laptop, _daemon) = Laptop::two_networks()?;
     let Laptop { router, vm, .. } = &laptop;
     router.ns.route("10.10.10.0/24", Some(Ipv4Addr::new(192, 168, 1, 10)), None)?;
-    let air = Capture::start(&laptop.home.ns, &laptop.port)?;
+    let capture = Capture::start(&laptop.home.ns, &laptop.port)?;
     echoes(&router.ns, vm.ip());
     echoes(&vm.ns, ROUTER);
     let about_vm = |arp: &ArpFrame| [arp.spa, arp.tpa].contains(&vm.ip());
-    assert!(!air.arps().iter().any(about_vm), "{:?}", air.arps());
+    assert!(!capture.arps().iter().any(about_vm), "{:?}", capture.arps());
     Ok(())
 }
 
@@ -211,7 +211,7 @@ fn a5_route_is_there_within_five_milliseconds() -> Result<()> {
     let crowd = Crowd::start(&laptop.vm.ns, "eth0", Vec::new())?;
     let mut rounds = [100_u8, 150, 200].into_iter();
     // A newcomer a time; nine of ten must be so quick.
-    least_of_three("from a first question to the route", Duration::from_millis(5), || {
+    least_of_three("from a first request to the route", Duration::from_millis(5), || {
         let first = rounds.next().expect("three rounds");
         let mut times = Vec::new();
         for last in first..first + 50 {
@@ -225,7 +225,7 @@ fn a5_route_is_there_within_five_milliseconds() -> Result<()> {
     })
 }
 
-/// Ten minutes of the default expiry are twenty times 30 s of silence, each ended by a question and its
+/// Ten minutes of the default expiry are twenty times 30 s of silence, each ended by a request and its
 /// answer. Here the silence is 100 ms, and more than twenty such rounds are over in three seconds.
 #[harness::test]
 fn a7_vm_that_hears_no_broadcast_keeps_its_route() -> Result<()> {
@@ -238,13 +238,13 @@ fn a7_vm_that_hears_no_broadcast_keeps_its_route() -> Result<()> {
     wait_route(&laptop.ns, vm.ip(), "vmbr0");
     let (_, port) = vm.place().expect("it is attached");
     laptop.ns.bridge_port(port, PortFlags { bcast_flood: false, ..PortFlags::default() })?;
-    let (watch, ear) = (RouteWatch::start(&laptop.ns)?, Capture::start(&vm.ns, "eth0")?);
-    let questions = || {
-        let heard = ear.arps().into_iter().filter(|arp| arp.is_request() && arp.tpa == vm.ip());
+    let (watch, capture) = (RouteWatch::start(&laptop.ns)?, Capture::start(&vm.ns, "eth0")?);
+    let requests = || {
+        let heard = capture.arps().into_iter().filter(|arp| arp.is_request() && arp.tpa == vm.ip());
         heard.collect::<Vec<_>>()
     };
-    wait_until(SOON, "twenty rounds of verification", || questions().len() > 20);
-    assert!(questions().iter().all(|arp| arp.dst == vm.mac()), "{:?}", questions());
+    wait_until(SOON, "twenty rounds of verification", || requests().len() > 20);
+    assert!(requests().iter().all(|arp| arp.dst == vm.mac()), "{:?}", requests());
     let lost = watch.events().into_iter().find(|event| !event.is_new && event.route.dst.ip() == vm.ip());
     assert_eq!(lost, None);
     echoes(&laptop.router.ns, vm.ip());

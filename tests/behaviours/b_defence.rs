@@ -1,4 +1,4 @@
-//! Address probes of RFC 5227 (duplicate address detection): who is told that an address is taken.
+//! Address probes of RFC 5227 (duplicate address detection): who is answered that an address is taken.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -28,8 +28,8 @@ fn dad_defends_a_host_alive_on_another_segment_once() -> Result<()> {
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&a, &rig.r, "eth0")?;
     assert_eq!(probed(&b, PROBER, a.ip())?, [defence(&rig, a.ip())]);
-    let told = wait_event(&daemon, "duplicate_address", |_| true);
-    assert_eq!((&told["lladdr"], &told["claimant_lladdr"]), (&text(a.mac()), &text(PROBER)));
+    let event = wait_event(&daemon, "duplicate_address", |_| true);
+    assert_eq!((&event["lladdr"], &event["claimant_lladdr"]), (&text(a.mac()), &text(PROBER)));
     Ok(())
 }
 
@@ -117,7 +117,7 @@ fn dad_of_two_at_once_is_reported_and_not_answered() -> Result<()> {
     assert_eq!(probed(&b, PROBER, ip(99))?, []);
     let mut answers = std::iter::from_fn(|| wire.recv(Duration::ZERO));
     assert_eq!(answers.find(|(arp, _)| arp.is_reply()), None);
-    let told = wait_event(&daemon, "duplicate_probe", |_| true);
-    assert_eq!((&told["lladdr"], &told["claimant_lladdr"]), (&text(other), &text(PROBER)));
+    let event = wait_event(&daemon, "duplicate_probe", |_| true);
+    assert_eq!((&event["lladdr"], &event["claimant_lladdr"]), (&text(other), &text(PROBER)));
     Ok(())
 }

@@ -15,7 +15,7 @@ const KERNEL: (&str, &str) = ("answer", "kernel");
 
 /// How many answers the host gets, which must be the router's.
 fn answers(rig: &Rig, host: &Host, target: std::net::Ipv4Addr) -> Result<usize> {
-    let answers = host.wire()?.ask(&host.question(target), A_WHILE / 2);
+    let answers = host.wire()?.ask(&host.request(target), A_WHILE / 2);
     assert!(answers.iter().all(|answer| answer.sha == rig.mac("eth0")), "{answers:?}");
     Ok(answers.len())
 }
@@ -36,9 +36,9 @@ fn the_kernel_answers_at_once_for_live_hosts_and_for_no_unknown_address() -> Res
     let mut daemon = Config::common_with(&[KERNEL, ("expiry", QUICK_EXPIRY)]).start(&rig.r)?;
     introduce(&a, &rig.r, "eth0")?;
     introduce(&b, &rig.r, "eth1")?;
-    let (wire, question) = (a.wire()?, a.question(b.ip()));
+    let (wire, request) = (a.wire()?, a.request(b.ip()));
     let mut times: Vec<_> =
-        (0..9).filter_map(|_| wire.ask_one(&question, SECOND)).map(|(_, time)| time).collect();
+        (0..9).filter_map(|_| wire.ask_one(&request, SECOND)).map(|(_, time)| time).collect();
     times.sort_unstable();
     assert!(times.len() == 9 && times[4] < SECOND / 20, "{times:?}");
     assert_eq!(answers(&rig, &a, b.ip())?, 1, "one of the two answers, not both");

@@ -1,4 +1,4 @@
-//! B4: addresses that move, and who is told. Also A6: addresses that two claim.
+//! B4: addresses that move, and to whom the move is announced. Also A6: addresses that two claim.
 
 use std::net::Ipv4Addr;
 use std::thread;
@@ -75,7 +75,7 @@ fn b4_vip_moves_between_macs_of_one_segment() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (old, new, far) = (rig.left(11)?, rig.left(12)?, rig.right(20)?);
-    rig.patient(&[&old, &new, &far])?;
+    rig.use_kernel_timers(&[&old, &new, &far])?;
     take(&old, &gratuitous(&old))?;
     echoes(&far.ns, VIP);
     let (left, right) =
@@ -101,7 +101,7 @@ fn b4_vip_moves_to_another_segment() -> Result<()> {
     let daemon = Config::common().start(&rig.r)?;
     let (old, new) = (rig.left(11)?, rig.right(12)?);
     let (near, far) = (rig.left(10)?, rig.right(20)?);
-    rig.patient(&[&old, &new, &near, &far])?;
+    rig.use_kernel_timers(&[&old, &new, &near, &far])?;
     take(&old, &gratuitous(&old))?;
     echoes(&near.ns, VIP);
     echoes(&far.ns, VIP);
@@ -127,7 +127,7 @@ fn b4_vip_moves_back_and_is_announced_anew() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (one, two, near) = (rig.left(11)?, rig.right(12)?, rig.left(10)?);
-    rig.patient(&[&one, &two, &near])?;
+    rig.use_kernel_timers(&[&one, &two, &near])?;
     take(&one, &gratuitous(&one))?;
     echoes(&near.ns, VIP);
     give_up(&one)?;
@@ -153,7 +153,7 @@ fn b4_announcement_in_reply_form_moves_a_vip() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (old, new, near) = (rig.left(11)?, rig.right(12)?, rig.left(10)?);
-    rig.patient(&[&old, &new, &near])?;
+    rig.use_kernel_timers(&[&old, &new, &near])?;
     take(&old, &ArpFrame::gratuitous_reply(old.mac(), VIP))?;
     wait_route(&rig.r, VIP, "eth0");
     echoes(&near.ns, VIP);
@@ -173,7 +173,7 @@ fn b4_vip_of_a_dead_host_moves_with_its_first_question() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (old, new, far) = (rig.left(11)?, rig.right(12)?, rig.left(10)?);
-    rig.patient(&[&old, &new, &far])?;
+    rig.use_kernel_timers(&[&old, &new, &far])?;
     take(&old, &gratuitous(&old))?;
     echoes(&far.ns, VIP);
     without_a_long_gap(&[&far], VIP, || {
@@ -189,7 +189,7 @@ fn b4_host_that_is_carried_over_is_reached_in_a_second() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (mut moving, near, far) = (rig.left(11)?, rig.left(10)?, rig.right(20)?);
-    rig.patient(&[&moving, &near, &far])?;
+    rig.use_kernel_timers(&[&moving, &near, &far])?;
     let to = moving.ip();
     introduce(&moving, &rig.r, "eth0")?;
     echoes(&near.ns, to);
@@ -211,10 +211,10 @@ fn b4_unsolicited_reply_moves_nothing() -> Result<()> {
     let (old, other, near) = (rig.left(11)?, rig.right(12)?, rig.left(10)?);
     take(&old, &gratuitous(&old))?;
     wait_route(&rig.r, VIP, "eth0");
-    let lie = ArpFrame::reply(other.mac(), VIP, rig.mac("eth1"), ip(1));
+    let forged = ArpFrame::reply(other.mac(), VIP, rig.mac("eth1"), ip(1));
     let wire = other.wire()?;
     for _ in 0..20 {
-        wire.send(&lie)?;
+        wire.send(&forged)?;
         pass(BEAT); // a flood's pace
     }
     assert_eq!(routed_by(&rig.r, VIP).as_deref(), Some("eth0"));

@@ -39,7 +39,7 @@ pub(crate) fn isolated(rig: &Rig, last: u8) -> Result<Host> {
     let host = rig.left(last)?;
     let (segment, port) = host.place().expect("it is attached");
     segment.port_flags(port, PortFlags { isolated: true, ..PortFlags::default() })?;
-    rig.patient(&[&host])?;
+    rig.use_kernel_timers(&[&host])?;
     Ok(host)
 }
 
@@ -48,13 +48,13 @@ fn alone(private: &str, expiry: &str) -> Config {
     Config::of(SUBNET).segment("eth0", &[("private_vlan", private), ("expiry", expiry)])
 }
 
-/// The one answer that the router gives to the host's question on its left link.
+/// The one answer that the router gives to the host's request on its left link.
 fn proxied(rig: &Rig, host: &Host, target: Ipv4Addr) -> ArpFrame {
     ArpFrame::reply(rig.mac("eth0"), target, host.mac(), host.ip())
 }
 
 fn ask(host: &Host, target: Ipv4Addr) -> Result<Vec<ArpFrame>> {
-    Ok(host.wire()?.ask(&host.question(target), A_WHILE))
+    Ok(host.wire()?.ask(&host.request(target), A_WHILE))
 }
 
 #[harness::test]
@@ -84,7 +84,7 @@ fn b8_only_live_targets_are_answered_for() -> Result<()> {
         assert_eq!(ask(&a, nobody)?, [], "{nobody}");
     }
     assert_eq!(ask(&a, c.ip())?, [proxied(&rig, &a, c.ip())]);
-    let unicast = a.question(c.ip()).unicast_to(rig.mac("eth0"));
+    let unicast = a.request(c.ip()).unicast_to(rig.mac("eth0"));
     assert_eq!(a.wire()?.ask(&unicast, A_WHILE), [proxied(&rig, &a, c.ip())]);
     Ok(())
 }
@@ -102,9 +102,9 @@ fn b8_nobody_is_answered_about_its_own_address() -> Result<()> {
             // Under another of its addresses it asks for this one.
             ArpFrame::request(a.mac(), ip(12), a.ip()),
         ];
-        for question in mine {
-            let answers = wire.ask(&question, A_WHILE / 2);
-            assert_eq!(answers, [], "{question}, known: {known}");
+        for request in mine {
+            let answers = wire.ask(&request, A_WHILE / 2);
+            assert_eq!(answers, [], "{request}, known: {known}");
         }
         introduce(&a, &rig.r, "eth0")?;
         introduce(&c, &rig.r, "eth0")?;
@@ -160,14 +160,14 @@ fn b8_communities_talk_among_themselves_and_isolated_hosts_with_nobody() -> Resu
     };
     let hosts = lasts.map(|last| isolated(&rig, last)).into_iter().collect::<Result<Vec<_>>>()?;
     hosts.iter().try_for_each(|host| introduce(host, &rig.r, "eth0"))?;
-    for (asker, from) in hosts.iter().zip(lasts) {
-        let wire = asker.wire()?;
+    for (requester, from) in hosts.iter().zip(lasts) {
+        let wire = requester.wire()?;
         // All at once: there are many.
         lasts
             .iter()
             .filter(|to| **to != from)
-            .try_for_each(|to| wire.send(&asker.question(ip(*to))).map(drop))?;
-        wire.send(&asker.question(far.ip()))?;
+            .try_for_each(|to| wire.send(&requester.request(ip(*to))).map(drop))?;
+        wire.send(&requester.request(far.ip()))?;
         let together = |to: &u8| *to != from && group(from).is_some() && group(*to) == group(from);
         let mut expected: Vec<_> = lasts.into_iter().filter(together).map(ip).collect();
         // Whoever is on another segment, and the router itself, is everybody's.
@@ -235,9 +235,9 @@ fn b10_both_modes_on_one_segment() -> Result<()> {
     let _daemon = config.start(&rig.r)?;
     // First all are mute and unknown, then all are known.
     for known in [false, true] {
-        for (asker, target) in [(&a, &c), (&c, &a), (&a, &b), (&c, &d)] {
-            let expected = [proxied(&rig, asker, target.ip())];
-            assert_eq!(ask(asker, target.ip())?, expected, "{} for {}", asker.ip(), target.ip());
+        for (requester, target) in [(&a, &c), (&c, &a), (&a, &b), (&c, &d)] {
+            let expected = [proxied(&rig, requester, target.ip())];
+            assert_eq!(ask(requester, target.ip())?, expected, "{} for {}", requester.ip(), target.ip());
         }
         let from_right = ArpFrame::reply(rig.mac("eth1"), a.ip(), b.mac(), b.ip());
         assert_eq!(ask(&b, a.ip())?, [from_right], "known: {known}");

@@ -19,7 +19,7 @@ use crate::rig::{
 pub(crate) const WAN: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 pub(crate) const ONES: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
 pub(crate) const LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 9, 9);
-/// Led back to where the question comes from.
+/// Led back to where the request comes from.
 pub(crate) const BACK: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 /// Led nowhere.
 pub(crate) const NOWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
@@ -45,14 +45,14 @@ pub(crate) fn open_the_world(rig: &Rig) -> Result<Host> {
     Ok(world)
 }
 
-/// A route that leads back to where questions come from.
+/// A route that leads back to where requests come from.
 pub(crate) fn lead_back(rig: &Rig) -> Result<()> {
     rig.r.route("198.51.100.0/24", None, Some("eth0"))
 }
 
-/// How many answers the host's question for the address gets; every one must name the router's link.
+/// How many answers the host's request for the address gets; every one must name the router's link.
 fn answers(rig: &Rig, host: &Host, link: &str, target: Ipv4Addr) -> Result<usize> {
-    let answers = host.wire()?.ask(&host.question(target), A_WHILE / 2);
+    let answers = host.wire()?.ask(&host.request(target), A_WHILE / 2);
     let expected = ArpFrame::reply(rig.mac(link), target, host.mac(), host.ip());
     assert!(answers.iter().all(|answer| *answer == expected), "{answers:?}");
     Ok(answers.len())
@@ -161,7 +161,7 @@ fn b6_live_hosts_are_answered_for_in_routed_mode_as_in_any() -> Result<()> {
     answered(&rig, &a, "eth0", &[(b.ip(), 1)])?;
     introduce(&c, &rig.r, "eth0")?;
     let by_itself = ArpFrame::reply(c.mac(), c.ip(), a.mac(), a.ip());
-    assert_eq!(a.wire()?.ask(&a.question(c.ip()), A_WHILE), [by_itself]);
+    assert_eq!(a.wire()?.ask(&a.request(c.ip()), A_WHILE), [by_itself]);
     assert_eq!(a.wire()?.ask(&ArpFrame::gratuitous(b.mac(), b.ip()), A_WHILE), [], "it is carried over");
     Ok(())
 }
@@ -222,9 +222,9 @@ fn b6_static_host_is_answered_for_though_it_never_speaks() -> Result<()> {
     b.ns.add_neighbour(&b.ifname, a.ip(), rig.mac("eth1"))?;
     echoes(&a.ns, b.ip());
     thief.wire()?.send(&ArpFrame::gratuitous(thief.mac(), b.ip()))?;
-    let told =
+    let event =
         wait_event(&daemon, "pin_violated", |event| event["claimant_lladdr"] == thief.mac().to_string());
-    assert_eq!(told["address"], b.ip().to_string());
+    assert_eq!(event["address"], b.ip().to_string());
     // Twice the time in which any other silent host is given up.
     let known = || daemon.cli(&["status"])["uptime_seconds"].as_u64().is_some_and(|seconds| seconds >= 2);
     wait_until(SOON, "two seconds are over", known);

@@ -51,7 +51,7 @@ fn background(expiry: &str) -> Result<()> {
     assert_eq!(sent.dropped(), 0);
     let is_arp = |frame: &&Captured| frame.outgoing() && frame.arp().is_some();
     let count = frames.iter().filter(is_arp).count();
-    let allowed = f64::from(RATE) * (seconds + 1.0); // a tenth of a second's questions may leave at once
+    let allowed = f64::from(RATE) * (seconds + 1.0); // a tenth of a second's requests may leave at once
     assert!(f64::from(u32::try_from(count).expect("some")) <= allowed, "{count} frames in {seconds} s");
     assert!(count > 60, "it does ask: {count} frames in {seconds} s");
     assert_eq!(known(), HOSTS + 2, "nobody is lost by being asked slowly");

@@ -31,9 +31,9 @@ fn start() -> Result<(Nets, Daemon)> {
     Ok((nets, daemon))
 }
 
-/// The answers that the host gets to its question, from whomever.
+/// The answers that the host gets to its request, from whomever.
 fn ask(host: &Host, target: Ipv4Addr) -> Result<Vec<ArpFrame>> {
-    Ok(host.wire()?.ask(&host.question(target), A_WHILE / 2))
+    Ok(host.wire()?.ask(&host.request(target), A_WHILE / 2))
 }
 
 fn proxied(nets: &Nets, target: Ipv4Addr) -> Result<[ArpFrame; 1]> {
@@ -69,13 +69,13 @@ fn c7_published_prefix_follows_the_links_address() -> Result<()> {
         assert_eq!(ask(&nets.c, target)?[0].src, NEW_MAC);
     }
     // Of those it knows it tells, so that nobody waits for a cache to age.
-    let told = announced.wait_for(
+    let reported = announced.wait_for(
         |frame| {
             frame.arp().is_some_and(|arp| arp.is_gratuitous() && arp.spa == nets.b.ip() && arp.sha == NEW_MAC)
         },
         SOON,
     );
-    assert!(told.is_some(), "{:?}", announced.arps());
+    assert!(reported.is_some(), "{:?}", announced.arps());
     talk(&nets.c, &nets.b)
 }
 
@@ -101,7 +101,7 @@ fn c8_edges_of_a_published_prefix_are_neither_answered_nor_routed() -> Result<()
     let edges = [0, 64, 79, 255].map(ip);
     for edge in edges {
         for (host, wire) in [&nets.b, &nets.c].into_iter().zip(&wires) {
-            assert_eq!(wire.ask(&host.question(edge), A_WHILE / 3), [], "{edge}");
+            assert_eq!(wire.ask(&host.request(edge), A_WHILE / 3), [], "{edge}");
             wire.send(&ArpFrame::gratuitous(Mac([2, 0, 0, 0, 0, 0xe0]), edge))?;
         }
     }
@@ -140,9 +140,9 @@ fn c9_host_that_uses_a_published_address_is_reported_and_gets_no_route() -> Resu
     introduce(&nets.b, &nets.r, "eth0")?;
     for form in forms {
         wire.send(&form)?;
-        let told = |event: &serde_json::Value| event["address"] == form.spa.to_string();
-        let told = wait_event(&daemon, "published_address_used", told);
-        assert_eq!((&told["lladdr"], &told["segment"]), (&json!(station.to_string()), &json!("eth1")));
+        let reported = |event: &serde_json::Value| event["address"] == form.spa.to_string();
+        let event = wait_event(&daemon, "published_address_used", reported);
+        assert_eq!((&event["lladdr"], &event["segment"]), (&json!(station.to_string()), &json!("eth1")));
         if form.spa != nets.b.ip() {
             assert_eq!(ask(&nets.c, form.spa)?, [], "it answers for itself: {form}");
         }

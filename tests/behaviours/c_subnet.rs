@@ -13,7 +13,7 @@ use arpherd_lab::{ArpFrame, Capture, Daemon, Host, Mac, Netns, Result, Segment, 
 use serde_json::json;
 
 use crate::rig::{
-    A_WHILE, Config, PATIENT, Rig, SLOW_EXPIRY, SOON, SUBNET, host_routes, host_row, introduce, ip,
+    A_WHILE, Config, KERNEL_TIMERS, Rig, SLOW_EXPIRY, SOON, SUBNET, host_routes, host_row, introduce, ip,
     routed_by, segment_row,
 };
 
@@ -39,7 +39,7 @@ impl Nets {
         let host = |name: &str, address: &str, net: &Segment| {
             let mut host = Host::new(name, address)?;
             host.attach_to(net)?;
-            host.ns.neighbour_timers(&host.ifname, PATIENT)?;
+            host.ns.neighbour_timers(&host.ifname, KERNEL_TIMERS)?;
             Ok(host)
         };
         let (b, d) = (host("b", "10.9.0.67/28", &net0)?, host("d", "10.9.0.68/28", &net0)?);
@@ -117,7 +117,7 @@ fn c3_the_routers_own_question_is_answered_by_the_host_alone() -> Result<()> {
 fn c4_a_question_within_the_sub_subnet_is_left_to_its_target() -> Result<()> {
     let (nets, _daemon) = Nets::start()?;
     for known in [false, true] {
-        let answers = nets.d.wire()?.ask(&nets.d.question(nets.b.ip()), A_WHILE);
+        let answers = nets.d.wire()?.ask(&nets.d.request(nets.b.ip()), A_WHILE);
         let expected = ArpFrame::reply(nets.b.mac(), nets.b.ip(), nets.d.mac(), nets.d.ip());
         assert_eq!(answers, [expected], "known: {known}");
         introduce(&nets.b, &nets.r, "eth0")?;
@@ -169,7 +169,7 @@ fn c8_network_and_broadcast_address_are_never_answered_routed_or_swept() -> Resu
     for (host, wire) in [&nets.b, &nets.c].into_iter().zip(&wires) {
         for edge in edges {
             wire.send(&ArpFrame::gratuitous(Mac([2, 0, 0, 0, 0, edge.octets()[3]]), edge))?;
-            assert_eq!(wire.ask(&host.question(edge), A_WHILE / 4), [], "{edge}");
+            assert_eq!(wire.ask(&host.request(edge), A_WHILE / 4), [], "{edge}");
         }
         // What is said after the above is dealt with after it.
         introduce(host, &nets.r, if host.ip() == nets.b.ip() { "eth0" } else { "eth1" })?;
@@ -224,7 +224,7 @@ fn c10_no_interface_is_ever_promiscuous() -> Result<()> {
 fn c11_without_subnetting_each_machine_has_its_route() -> Result<()> {
     let rig = Rig::new()?;
     let (b, c) = (rig.left(67)?, rig.right(5)?);
-    rig.patient(&[&b, &c])?;
+    rig.use_kernel_timers(&[&b, &c])?;
     let _daemon = Config::common().start(&rig.r)?;
     talk(&c, &b)?;
     assert_eq!(belief(&c, b.ip()), Some(rig.mac("eth1")));
@@ -258,16 +258,16 @@ fn c12_a_host_that_is_gone_is_not_answered_for_longer_than_it_takes_to_ask() -> 
     let _daemon = Config::common().start(&rig.r)?;
     introduce(&b, &rig.r, "eth0")?;
     let wire = c.wire()?;
-    let question = c.question(b.ip());
-    assert!(wire.ask_one(&question, SECOND).is_some());
+    let request = c.request(b.ip());
+    assert!(wire.ask_one(&request, SECOND).is_some());
     b.silence(true)?;
     let start = Instant::now();
-    while wire.ask_one(&question, SECOND / 10).is_some() {
-        // 400 ms of silence (a last word may have come just before), five questions of 100 ms, and the
+    while wire.ask_one(&request, SECOND / 10).is_some() {
+        // 400 ms of silence (a last word may have come just before), five requests of 100 ms, and the
         // machine's own delays.
         assert!(start.elapsed() < 2 * SECOND, "still answered for");
     }
-    assert_eq!(wire.ask(&question, A_WHILE), []);
+    assert_eq!(wire.ask(&request, A_WHILE), []);
     assert_eq!(rig.r.routes_to(b.ip()), []);
     Ok(())
 }

@@ -116,9 +116,7 @@ fn d2_mute_hosts_are_found_by_the_first_sweep_and_new_ones_by_the_next() -> Resu
     wait_until(SOON, "all of them routed", || mute.iter().all(|it| routed_by(&rig.r, *it).is_some()));
     let asked = || {
         let seen = crowd.requests_seen();
-        mute.iter()
-            .map(|it| seen.iter().filter(|question| question.target == *it).count())
-            .collect::<Vec<_>>()
+        mute.iter().map(|it| seen.iter().filter(|request| request.target == *it).count()).collect::<Vec<_>>()
     };
     assert_eq!(asked(), [1; 20], "the first sweep found them");
     assert!(host_routes(&rig.r).iter().all(|route| route.dev.as_deref() == Some("eth1")));
@@ -137,17 +135,17 @@ fn d2_mute_hosts_are_found_by_the_first_sweep_and_new_ones_by_the_next() -> Resu
 #[harness::test]
 fn d3_an_address_that_reappears_elsewhere_is_reachable_there_within_a_second() -> Result<()> {
     let rig = Rig::new()?;
-    let (asker, old) = (rig.left(10)?, rig.left(50)?);
+    let (requester, old) = (rig.left(10)?, rig.left(50)?);
     let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
-    rig.patient(&[&asker, &old])?;
-    introduce(&asker, &rig.r, "eth0")?;
+    rig.use_kernel_timers(&[&requester, &old])?;
+    introduce(&requester, &rig.r, "eth0")?;
     introduce(&old, &rig.r, "eth0")?;
-    assert_eq!(asker.ns.ping(ip(50), 1, SECOND, SECOND).received, 1);
+    assert_eq!(requester.ns.ping(ip(50), 1, SECOND, SECOND).received, 1);
     old.unplug()?;
     let mut new = Host::new("h50", "10.9.0.50/24")?.with_mac(Mac([2, 0, 0, 0, 0, 0x50]));
     new.attach_to(&rig.right)?;
     new.announce()?;
-    let reached = || asker.ns.ping(ip(50), 1, SECOND, SECOND / 20).received == 1;
+    let reached = || requester.ns.ping(ip(50), 1, SECOND, SECOND / 20).received == 1;
     wait_until(SECOND, "the new holder is reached", reached);
     assert_eq!(routed_by(&rig.r, ip(50)).as_deref(), Some("eth1"));
     Ok(())
@@ -164,8 +162,8 @@ fn d3_a_host_that_dies_silently_is_withdrawn_within_its_probe_budget() -> Result
     let silent = monotonic_ns();
     let event = watch.wait_for(|event| !event.is_new && event.route.dst.ip() == ip(50), SOON);
     let took = event.expect("a withdrawal").ts_ns - silent;
-    // 400 ms of silence, looked at in steps of 25 ms, then five questions 100 ms apart, and the machine's
-    // own delays; no earlier than the questions take.
+    // 400 ms of silence, looked at in steps of 25 ms, then five requests 100 ms apart, and the machine's
+    // own delays; no earlier than the requests take.
     assert!((400 * MS..1500 * MS).contains(&took), "{took} ns");
     let known = |entry: &arpherd_lab::Neighbour| entry.address == ip(50) && entry.flags & EXT_LEARNED != 0;
     wait_until(SOON, "its neighbour entry goes too", || !rig.r.neighbours().iter().any(known));
@@ -191,7 +189,7 @@ fn d13_a_sweep_leaves_the_neighbour_table_alone_and_keeps_its_rate() -> Result<(
     });
     assert_eq!((most.max(before.len()), rig.r.neighbours()), (before.len(), before));
     let seen = crowd.requests_seen();
-    let times: BTreeMap<_, _> = seen.iter().map(|question| (question.target, question.ts_ns)).collect();
+    let times: BTreeMap<_, _> = seen.iter().map(|request| (request.target, request.ts_ns)).collect();
     assert_eq!((times.len(), crowd.dropped()), (1021, 0), "each is asked once");
     let mut times: Vec<u64> = times.into_values().collect();
     times.sort_unstable();
@@ -223,12 +221,12 @@ fn cpu_time(daemon: &Daemon) -> Duration {
 #[harness::test]
 fn d15_a_mute_host_is_reached_by_the_first_packet_sent_to_it() -> Result<()> {
     let rig = Rig::new()?;
-    let asker = rig.left(10)?;
+    let requester = rig.left(10)?;
     let _daemon = Config::common().start(&rig.r)?;
-    rig.patient(&[&asker])?;
+    rig.use_kernel_timers(&[&requester])?;
     for last in [20, 21, 22] {
         let _mute = rig.right(last)?;
-        assert_eq!(asker.ns.ping(ip(last), 1, SECOND, SECOND).received, 1, "{last}");
+        assert_eq!(requester.ns.ping(ip(last), 1, SECOND, SECOND).received, 1, "{last}");
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ const MAIN: u32 = 254;
 /// Two hosts a side, known; every ordered pair and the router reach each other.
 fn all_pairs(rig: &Rig) -> Result<()> {
     let hosts = [rig.left(10)?, rig.left(11)?, rig.right(20)?, rig.right(21)?];
-    rig.patient(&hosts.each_ref())?;
+    rig.use_kernel_timers(&hosts.each_ref())?;
     for (host, link) in hosts.iter().zip(["eth0", "eth0", "eth1", "eth1"]) {
         introduce(host, &rig.r, link)?;
     }
@@ -135,7 +135,7 @@ fn outsiders_are_not_learned(rig: &Rig, host: &arpherd_lab::Host) -> Result<()> 
 fn d8_what_the_daemon_says_itself_is_not_learned() -> Result<()> {
     let rig = Rig::new()?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
-    rig.patient(&[&a, &b])?;
+    rig.use_kernel_timers(&[&a, &b])?;
     let _daemon = Config::common().start(&rig.r)?;
     let watch = RouteWatch::start(&rig.r)?;
     let captures = [Capture::start(&rig.r, "eth0")?, Capture::start(&rig.r, "eth1")?];

@@ -25,7 +25,7 @@ fn all_ours(ns: &Netns) -> Vec<Route> {
 fn known(config: &Config) -> Result<(Rig, [Host; 2], Daemon)> {
     let rig = Rig::new()?;
     let hosts = [rig.left(10)?, rig.right(20)?];
-    rig.patient(&[&hosts[0], &hosts[1]])?;
+    rig.use_kernel_timers(&[&hosts[0], &hosts[1]])?;
     let daemon = config.start(&rig.r)?;
     introduce(&hosts[0], &rig.r, "eth0")?;
     introduce(&hosts[1], &rig.r, "eth1")?;
@@ -118,7 +118,7 @@ fn d12_a_crash_costs_no_packet_and_dead_hosts_do_not_outlive_it() -> Result<()> 
     dead.silence(true)?;
     // The crashed daemon's socket is still there.
     let again = config("purge").launch(&rig.r).env("ARPHERD_DAEMON__CONTROL", &control).start()?;
-    // Five questions 100 ms apart, and the machine's own delays.
+    // Five requests 100 ms apart, and the machine's own delays.
     wait_until(2 * SECOND, "the dead host is gone", || routed_by(&rig.r, dead.ip()).is_none());
     wait_alive_over(&again, &control)?;
     vigil.held(&[dead.ip()]);
@@ -129,9 +129,9 @@ fn d12_a_crash_costs_no_packet_and_dead_hosts_do_not_outlive_it() -> Result<()> 
 
 /// The clients of a daemon started with another one's socket find it there.
 fn wait_alive_over(daemon: &Daemon, control: &str) -> Result<()> {
-    let told = daemon.run_cli(&["hosts", "--json", "--control", control])?;
-    assert_eq!(told.code, Some(0), "{told:?}");
-    assert!([10, 20].iter().all(|last| told.stdout.contains(&ip(*last).to_string())), "{told:?}");
+    let output = daemon.run_cli(&["hosts", "--json", "--control", control])?;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!([10, 20].iter().all(|last| output.stdout.contains(&ip(*last).to_string())), "{output:?}");
     Ok(())
 }
 

@@ -21,9 +21,9 @@ fn entries(rig: &Rig) -> Vec<String> {
     entries
 }
 
-/// How many answers the host gets to a broadcast question for an address, and that they are the router's.
+/// How many answers the host gets to a broadcast request for an address, and that they are the router's.
 fn answers(rig: &Rig, host: &Host, last: u8) -> Result<usize> {
-    let answers = host.wire()?.ask(&host.question(ip(last)), SECOND / 5);
+    let answers = host.wire()?.ask(&host.request(ip(last)), SECOND / 5);
     assert!(answers.iter().all(|answer| answer.sha == rig.mac("eth0")), "{answers:?}");
     Ok(answers.len())
 }

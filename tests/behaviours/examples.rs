@@ -53,7 +53,7 @@ fn router(links: [(&str, &str); 2]) -> Result<(Netns, [Segment; 2])> {
 fn host(name: &str, address: &str, switch: &Segment) -> Result<Host> {
     let mut host = Host::new(name, address)?;
     host.attach_to(switch)?;
-    host.ns.neighbour_timers(&host.ifname, crate::rig::PATIENT)?;
+    host.ns.neighbour_timers(&host.ifname, crate::rig::KERNEL_TIMERS)?;
     Ok(host)
 }
 
@@ -129,7 +129,7 @@ fn example_sub_subnet() -> Result<()> {
     talk(&b, &c)?;
     let address = |last| Ipv4Addr::new(192, 168, 5, last);
     let answers =
-        |last| -> Result<Vec<ArpFrame>> { Ok(c.wire()?.ask(&c.question(address(last)), A_WHILE / 2)) };
+        |last| -> Result<Vec<ArpFrame>> { Ok(c.wire()?.ask(&c.request(address(last)), A_WHILE / 2)) };
     let proxied = ArpFrame::reply(r.mac("eth1")?, address(78), c.mac(), c.ip());
     assert_eq!(answers(78)?, [proxied], "nobody is there, and it is answered for");
     for edge in [64, 79] {
@@ -186,8 +186,10 @@ fn example_provider_edge() -> Result<()> {
     let wire = stray.wire()?;
     for claimed in [second.ip(), third.ip(), gateway.ip()] {
         wire.send(&ArpFrame::gratuitous(stray.mac(), claimed))?;
-        let told = |event: &Value| event["address"] == claimed.to_string();
-        wait_event(&daemon, "pin_violated", |event| told(event) && event["claimant_segment"] == "customers");
+        let reported = |event: &Value| event["address"] == claimed.to_string();
+        wait_event(&daemon, "pin_violated", |event| {
+            reported(event) && event["claimant_segment"] == "customers"
+        });
     }
     wire.send(&ArpFrame::gratuitous(stray.mac(), Ipv4Addr::new(198, 51, 100, 230)))?;
     introduce(&stray, &r, "eth0")?; // dealt with after all that

@@ -67,7 +67,7 @@ fn an_interface_made_anew_is_used_with_its_new_number_and_address() -> Result<()
     assert!(trio.rig.r.index("eth2")? != index && trio.rig.mac("eth2") != mac, "it is another interface");
     trio.recovers();
     calm.held();
-    let answers = trio.c.wire()?.ask(&trio.c.question(trio.a.ip()), SECOND / 5);
+    let answers = trio.c.wire()?.ask(&trio.c.request(trio.a.ip()), SECOND / 5);
     assert_eq!(answers.iter().map(|answer| answer.sha).collect::<Vec<_>>(), [trio.rig.mac("eth2")]);
     Ok(())
 }
@@ -82,7 +82,7 @@ fn an_interface_set_down_and_up_is_used_again() -> Result<()> {
         let is_down = |event: &serde_json::Value| event["segment"] == "eth2";
         wait_event(&daemon, "segment_down", is_down);
         trio.c_is_cut_off();
-        let answers = trio.a.wire()?.ask(&trio.a.question(trio.c.ip()), A_WHILE / 3);
+        let answers = trio.a.wire()?.ask(&trio.a.request(trio.c.ip()), A_WHILE / 3);
         assert_eq!(answers, [], "nobody is answered for who is not reached, round {round}");
         calm.holds();
         trio.rig.r.up("eth2")?;
@@ -180,7 +180,7 @@ fn a_switch_that_lets_nothing_through_at_first_is_waited_for() -> Result<()> {
     trio.rig.r.wait_ready("eth2")?;
     let probed = || counter(&daemon, "eth2", "probed");
     let before = probed();
-    // More than the five questions in which a host has to show itself.
+    // More than the five requests in which a host has to show itself.
     wait_until(SOON, "C is asked for in vain", || probed() >= before + 6);
     through(true)?;
     trio.recovers();
@@ -215,7 +215,7 @@ fn is_announced_and_used(change: impl Fn(&Netns) -> Result<()>) -> Result<()> {
         assert!(heard.is_some(), "{} is announced: {:#?}", host.ip(), capture.arps());
     }
     trio.recovers();
-    let answers = trio.c.wire()?.ask(&trio.c.question(trio.a.ip()), SECOND / 5);
+    let answers = trio.c.wire()?.ask(&trio.c.request(trio.a.ip()), SECOND / 5);
     assert_eq!(answers.iter().map(|answer| answer.sha).collect::<Vec<_>>(), [NEW_MAC]);
     assert_eq!(segment_row(&daemon, "eth2")["lladdr"], json!(NEW_MAC.to_string()));
     calm.held();

@@ -74,17 +74,17 @@ fn domains_with_the_same_prefix_in_three_namespaces_do_not_mix() -> Result<()> {
     // Who lives in one is nobody in the others.
     echoes(&upper_hosts[1].ns, ip(30));
     for hosts in [&own_hosts, &lower_hosts] {
-        assert_eq!(hosts[1].wire()?.ask(&hosts[1].question(ip(30)), A_WHILE), []);
+        assert_eq!(hosts[1].wire()?.ask(&hosts[1].request(ip(30)), A_WHILE), []);
     }
     assert_eq!(ways(&lower), pair);
-    told(&daemon);
+    check_views(&daemon);
     assert!(daemon.terminate().success());
     [&own, &upper, &lower].into_iter().for_each(untouched);
     Ok(())
 }
 
-/// What operators are told of the three namespaces.
-fn told(daemon: &Daemon) {
+/// What operators see of the three namespaces.
+fn check_views(daemon: &Daemon) {
     let status = daemon.cli(&["status"]);
     let counts = ["domains", "hosts", "routes"].map(|name| status[name].as_u64());
     assert_eq!((counts, &status["ready"]), ([Some(3), Some(7), Some(7)], &Value::Bool(true)), "{status}");

@@ -25,7 +25,7 @@ fn bare_rig() -> Result<(Rig, [Host; 2])> {
         rig.r.remove_address(link, &format!("{ROUTER}/32"))?;
     }
     let hosts = [rig.left(10)?, rig.right(20)?];
-    rig.patient(&hosts.each_ref())?;
+    rig.use_kernel_timers(&hosts.each_ref())?;
     Ok((rig, hosts))
 }
 
@@ -64,13 +64,13 @@ fn strict_reverse_path_filters_let_every_host_through() -> Result<()> {
     let rig = Rig::new()?;
     rig.r.set_sysctl("ipv4/conf/all/rp_filter", "1")?;
     let hosts = [rig.left(10)?, rig.right(20)?];
-    rig.patient(&hosts.each_ref())?;
+    rig.use_kernel_timers(&hosts.each_ref())?;
     let _daemon = Config::common().start(&rig.r)?;
     talk(&hosts);
     Ok(())
 }
 
-/// What is so at first keeps the segments from being used; once it is mended, all is well.
+/// What is so at first keeps the segments from being used; once it is fixed, all is well.
 fn comes_late(rig: &Rig, state: &str, mend: impl FnOnce() -> Result<()>) -> Result<()> {
     let hosts = [rig.left(10)?, rig.right(20)?];
     let daemon = Config::common_with(&[("expiry", QUICK_EXPIRY)]).start(&rig.r)?;
@@ -78,7 +78,7 @@ fn comes_late(rig: &Rig, state: &str, mend: impl FnOnce() -> Result<()>) -> Resu
         assert_eq!(segment_row(&daemon, link)["state"], state, "{link}");
     }
     mend()?;
-    rig.patient(&hosts.each_ref())?;
+    rig.use_kernel_timers(&hosts.each_ref())?;
     for link in LINKS {
         wait_until(SOON, "the segment is up", || segment_row(&daemon, link)["state"] == "up");
     }
@@ -130,7 +130,7 @@ fn interfaces_may_lack_a_carrier_at_the_start() -> Result<()> {
 fn interfaces_that_swap_their_names_swap_their_hosts() -> Result<()> {
     let rig = Rig::new()?;
     let hosts = [rig.left(10)?, rig.right(20)?];
-    rig.patient(&hosts.each_ref())?;
+    rig.use_kernel_timers(&hosts.each_ref())?;
     let _daemon = Config::common_with(&[("sweep", "{ interval: 1s, rate: 2000 }")]).start(&rig.r)?;
     talk(&hosts);
     LINKS.iter().try_for_each(|link| rig.r.down(link))?;

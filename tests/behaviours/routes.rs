@@ -120,11 +120,11 @@ fn a_foreign_route_in_place_of_ours_is_left_alone() -> Result<()> {
 #[harness::test]
 fn nobody_is_answered_for_whom_a_foreign_route_sends_elsewhere() -> Result<()> {
     let rig = Rig::new()?;
-    let (asker, host) = (rig.left(10)?, rig.right(20)?);
+    let (requester, host) = (rig.left(10)?, rig.right(20)?);
     let daemon = Config::common().start(&rig.r)?;
     introduce(&host, &rig.r, "eth1")?;
-    let wire = asker.wire()?;
-    let answered = || wire.ask_one(&asker.question(host.ip()), A_WHILE / 3).is_some();
+    let wire = requester.wire()?;
+    let answered = || wire.ask_one(&requester.request(host.ip()), A_WHILE / 3).is_some();
     assert!(answered());
     // By the way the host is on, it is still reached.
     rig.r.add_route(&foreign("eth1", 10))?;
@@ -178,7 +178,7 @@ fn addresses_nobody_has_do_not_follow_the_default_route() -> Result<()> {
 #[harness::test]
 fn four_thousand_hosts_do_not_overflow_the_neighbour_table() -> Result<()> {
     let rig = Rig::new()?;
-    let (asker, bystander) = (wide_host("a", "10.9.0.10/16", &rig)?, Host::new("x", "192.0.2.2/24")?);
+    let (requester, bystander) = (wide_host("a", "10.9.0.10/16", &rig)?, Host::new("x", "192.0.2.2/24")?);
     let mgmt = arpherd_lab::Segment::new("mgmt")?;
     mgmt.plug(&rig.r, "eth2")?;
     rig.r.address("eth2", "192.0.2.1/24")?;
@@ -189,11 +189,11 @@ fn four_thousand_hosts_do_not_overflow_the_neighbour_table() -> Result<()> {
     let number = |number: u32| Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 9, 16, 0)) + number);
     let crowd = Crowd::start(&ns, "eth0", vec![])?;
     // Else the router's kernel asks for itself, after a second or two, whether they are still there.
-    rig.patient(&[])?;
+    rig.use_kernel_timers(&[])?;
     let keys = [("expiry", SLOW_EXPIRY)];
     let config = Config::of("10.9.0.0/16").segment("eth0", &keys).segment("eth1", &keys);
     let mut daemon = config.start(&rig.r)?;
-    introduce(&asker, &rig.r, "eth0")?;
+    introduce(&requester, &rig.r, "eth0")?;
     for host in 0..4000 {
         crowd.speak(number(host))?;
     }
@@ -203,7 +203,7 @@ fn four_thousand_hosts_do_not_overflow_the_neighbour_table() -> Result<()> {
     // The first packet to each goes straight to it: nobody of the crowd is asked, or could answer a ping.
     let capture = Capture::start(&ns, "eth0")?;
     for host in (0..4000).step_by(100).map(number) {
-        asker.ns.ping(host, 1, SECOND, Duration::ZERO);
+        requester.ns.ping(host, 1, SECOND, Duration::ZERO);
         let to_it = |frame: &arpherd_lab::Captured| frame.bytes.starts_with(&Mac::of_crowd(host).0);
         assert!(capture.wait_for(to_it, SOON).is_some(), "{host}");
     }
@@ -211,7 +211,7 @@ fn four_thousand_hosts_do_not_overflow_the_neighbour_table() -> Result<()> {
     assert_eq!(asked, []);
     // The kernel has room for its own neighbours.
     assert_eq!(rig.r.ping(bystander.ip(), 1, SECOND, SECOND).received, 1);
-    assert_eq!(asker.ns.ping(ROUTER, 1, SECOND, SECOND).received, 1);
+    assert_eq!(requester.ns.ping(ROUTER, 1, SECOND, SECOND).received, 1);
     assert!(daemon.terminate().success());
     assert_eq!((host_routes(&rig.r).len(), known()), (0, 0));
     Ok(())

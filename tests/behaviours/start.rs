@@ -31,7 +31,7 @@ fn unharmed(rig: &Rig, hosts: &[arpherd_lab::Host; 2], daemon: &mut Daemon) -> R
     assert!(daemon.is_running());
     assert_eq!(daemon.cli(&["status"])["ready"], true);
     assert_eq!(host_routes(&rig.r).len(), 2);
-    let answers = hosts[0].wire()?.ask(&hosts[0].question(ip(20)), SECOND / 5);
+    let answers = hosts[0].wire()?.ask(&hosts[0].request(ip(20)), SECOND / 5);
     assert_eq!(answers.iter().map(|answer| answer.sha).collect::<Vec<_>>(), [rig.mac("eth0")]);
     assert_eq!(hosts[0].ns.ping(ip(20), 3, SECOND / 50, SECOND).received, 3);
     Ok(())
@@ -157,16 +157,16 @@ fn nothing_said_on_the_control_socket_stops_the_daemon() -> Result<()> {
         held.push(client);
     }
     // One asks without ever listening, others connect and say nothing.
-    let mut deaf = connect();
-    deaf.set_write_timeout(Some(SECOND / 10)).expect("a timeout");
-    while deaf.write_all(&b"{\"get\":\"segments\"}\n".repeat(100)).is_ok() {}
-    held.push(deaf);
+    let mut unread = connect();
+    unread.set_write_timeout(Some(SECOND / 10)).expect("a timeout");
+    while unread.write_all(&b"{\"get\":\"segments\"}\n".repeat(100)).is_ok() {}
+    held.push(unread);
     wait_until(SOON, "an answer among all of them", || daemon.try_cli(&["status"]).is_ok());
     for _ in 0..200 {
         held.push(connect());
     }
     // There are no places left now, which is said; and the packets do not care.
-    let answers = hosts[0].wire()?.ask(&hosts[0].question(ip(20)), SECOND / 5);
+    let answers = hosts[0].wire()?.ask(&hosts[0].request(ip(20)), SECOND / 5);
     assert_eq!(answers.len(), 1);
     drop(held);
     wait_until(SOON, "a place again", || daemon.try_cli(&["status"]).is_ok());

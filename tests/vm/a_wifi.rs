@@ -11,9 +11,9 @@ use arpherd_lab::{
     Capture, Captured, Daemon, Host, Mac, Netns, PortFlags, Result, RouteWatch, Segment, wait_until,
 };
 
-use crate::air::{AccessPoint, Station, home, namespace};
 use crate::fabric::{EXPIRY, wait_neighbour};
 use crate::pair::wait_state;
+use crate::radios::{AccessPoint, Station, home, namespace};
 use crate::rig::{A_WHILE, Config, SOON, echoes, events, host_routes, routed_by, segment_row, wait_route};
 use crate::tools::ip_refuses;
 
@@ -65,10 +65,10 @@ fn a1_a_station_cannot_be_a_port_of_a_bridge() -> Result<()> {
 fn a1_foreign_macs_do_not_reach_the_access_point() -> Result<()> {
     let laptop = Laptop::new()?;
     let heard = Capture::start(&laptop.point.ns, &laptop.point.link)?;
-    let air = arpherd_lab::Wire::open(&laptop.station.ns, &laptop.station.link)?;
+    let wlan = arpherd_lab::Wire::open(&laptop.station.ns, &laptop.station.link)?;
     let from = |mac| arpherd_lab::ArpFrame::request(mac, home(66), home(1));
-    air.send(&from(laptop.vm.mac()))?;
-    air.send(&from(laptop.station.mac()?))?;
+    wlan.send(&from(laptop.vm.mac()))?;
+    wlan.send(&from(laptop.station.mac()?))?;
     let first = heard.wait_for(|it| it.arp().is_some_and(|arp| arp.spa == home(66)), SOON);
     assert_eq!(first.and_then(|it| it.arp()).map(|arp| arp.sha), Some(laptop.station.mac()?));
     Ok(())
@@ -80,14 +80,14 @@ fn a1_a_vm_behind_a_station_is_reached_by_one_mac_on_the_air() -> Result<()> {
     let daemon = laptop.start()?;
     let Laptop { point, station, vm, .. } = &laptop;
     assert_eq!(segment_row(&daemon, &station.link)["kind"], "wifi");
-    let air = Capture::start(&point.ns, &point.link)?;
+    let capture = Capture::start(&point.ns, &point.link)?;
     echoes(&vm.ns, home(1));
     echoes(&point.ns, vm.ip());
     let _echo = point.ns.udp_echo_server(home(1), 7007)?;
     assert_eq!(vm.ns.udp_echo(home(1), 7007, 100), 100);
     wait_neighbour(&point.ns, vm.ip(), &station.mac()?.0);
     wait_neighbour(&vm.ns, home(1), &station.ns.mac("vmbr0")?.0);
-    let sources: BTreeSet<Vec<u8>> = air
+    let sources: BTreeSet<Vec<u8>> = capture
         .frames()
         .into_iter()
         .filter(|it| !it.outgoing() && it.bytes.len() >= 14)
@@ -95,7 +95,7 @@ fn a1_a_vm_behind_a_station_is_reached_by_one_mac_on_the_air() -> Result<()> {
         .collect();
     assert_eq!(sources, BTreeSet::from([station.mac()?.0.to_vec()]));
     let sees_vm = |it: &Captured| it.bytes[12..14] == [8, 0] && it.bytes[26..30] == home(50).octets();
-    assert!(air.frames().iter().any(sees_vm), "the vm's own address is the packets' source");
+    assert!(capture.frames().iter().any(sees_vm), "the vm's own address is the packets' source");
     Ok(())
 }
 
@@ -108,9 +108,9 @@ fn a7_a_vm_that_hears_no_broadcast_keeps_its_route() -> Result<()> {
     wait_route(&vmbr.ns, vm.ip(), "vmbr0");
     let (_, port) = vm.place().expect("it is attached");
     vmbr.ns.bridge_port(port, PortFlags { bcast_flood: false, ..PortFlags::default() })?;
-    let (watch, ear) = (RouteWatch::start(&vmbr.ns)?, Capture::start(&vm.ns, "eth0")?);
-    let questions = || ear.arps().into_iter().filter(|it| it.is_request() && it.tpa == vm.ip()).count();
-    wait_until(2 * SOON, "five rounds of verification", || questions() >= 5);
+    let (watch, capture) = (RouteWatch::start(&vmbr.ns)?, Capture::start(&vm.ns, "eth0")?);
+    let requests = || capture.arps().into_iter().filter(|it| it.is_request() && it.tpa == vm.ip()).count();
+    wait_until(2 * SOON, "five rounds of verification", || requests() >= 5);
     let lost = watch.events().into_iter().find(|it| !it.is_new && it.route.dst.ip() == vm.ip());
     assert_eq!(lost, None);
     echoes(&point.ns, vm.ip());

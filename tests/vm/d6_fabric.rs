@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use arpherd_lab::{Capture, Netns, Result, RouteWatch, wait_until};
 
-use crate::fabric::{EXPIRY, Joined, Partition, Station, count, ib_addr, neighbour, turn, wait_neighbour};
+use crate::fabric::{
+    EXPIRY, FabricHost, FabricRig, Partition, count, ib_addr, neighbour, turn, wait_neighbour,
+};
 use crate::ib_arp::{IbAddr, IbArp};
 use crate::pair::wait_state;
 use crate::rig::{
@@ -15,16 +17,16 @@ use crate::tools::ip as ip_command;
 
 /// Turns a knob of the router's link and sees that the new address reaches whom it must.
 fn relabelled(knob: &str, value: u64) -> Result<()> {
-    let rig = Joined::new()?;
+    let rig = FabricRig::new()?;
     let _daemon = rig.start_with(&[("expiry", SLOW_EXPIRY)])?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&station.ns, host.ip());
-    let (ear, old) = (Capture::start(&station.ns, "ib0")?, rig.own());
+    let (capture, old) = (Capture::start(&station.ns, "ib0")?, rig.own());
     turn(&rig.r, "ib0", knob, value);
     let new = rig.own();
     assert_ne!(old, new, "the knob changes the address");
     let announced = || {
-        let heard = IbArp::all_of(&ear, false).into_iter();
+        let heard = IbArp::all_of(&capture, false).into_iter();
         heard.filter(|it| it.is_gratuitous() && it.spa == host.ip()).collect::<Vec<_>>()
     };
     // The station's kernel believes an announcement; nothing of it was asked.
@@ -33,8 +35,8 @@ fn relabelled(knob: &str, value: u64) -> Result<()> {
     assert!(announced().iter().all(|it| it.sha == new), "{:?}", announced());
     station.say(IbArp::request(rig.partition.broadcast(), station.lladdr(), station.ip, host.ip()))?;
     let answer = |it: &IbArp| it.is_reply() && it.spa == host.ip();
-    wait_until(SOON, "an answer", || IbArp::all_of(&ear, false).iter().any(answer));
-    assert!(IbArp::all_of(&ear, false).iter().filter(|it| answer(it)).all(|it| it.sha == new));
+    wait_until(SOON, "an answer", || IbArp::all_of(&capture, false).iter().any(answer));
+    assert!(IbArp::all_of(&capture, false).iter().filter(|it| answer(it)).all(|it| it.sha == new));
     echoes(&station.ns, host.ip());
     echoes(&host.ns, station.ip);
     Ok(())
@@ -53,11 +55,11 @@ fn d6_a_new_subnet_prefix_of_the_router_is_announced_and_advertised() -> Result<
 /// As before a subnet manager has come by: the link is up, and has no address to speak with.
 #[harness::test]
 fn d6_a_port_without_a_gid_sends_nothing_until_it_has_one() -> Result<()> {
-    let rig = Joined::new()?;
+    let rig = FabricRig::new()?;
     rig.r.delete("ib0")?;
     rig.partition.link(&rig.r, "ib0", &format!("address {}", IbAddr::ZERO.with_flags(0x80)))?;
     rig.r.address_noprefix("ib0", &format!("{ROUTER}/32"))?;
-    let air = Capture::start(&rig.r, "ib0")?;
+    let capture = Capture::start(&rig.r, "ib0")?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     let sweep = ("sweep", "{ interval: 200ms, rate: 500 }");
     let daemon = rig.start_with(&[sweep, ("expiry", SLOW_EXPIRY)])?;
@@ -66,7 +68,7 @@ fn d6_a_port_without_a_gid_sends_nothing_until_it_has_one() -> Result<()> {
         host.ns.ping(station.ip, 3, Duration::from_millis(200), Duration::from_millis(200)).received,
         0
     );
-    let sent: Vec<_> = IbArp::all_of(&air, true);
+    let sent: Vec<_> = IbArp::all_of(&capture, true);
     assert!(sent.is_empty(), "{sent:?}");
     turn(&rig.r, "ib0", "prefix", 0xfe80_0000_0000_0000);
     wait_state(&daemon, "ib0", "up");
@@ -78,7 +80,7 @@ fn d6_a_port_without_a_gid_sends_nothing_until_it_has_one() -> Result<()> {
 /// The link goes and comes back with another number and another queue pair.
 #[harness::test]
 fn d6_a_reloaded_driver_of_the_router_costs_three_seconds_at_most() -> Result<()> {
-    let rig = Joined::new()?;
+    let rig = FabricRig::new()?;
     let mut daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&station.ns, host.ip());
@@ -102,7 +104,7 @@ fn d6_a_reloaded_driver_of_the_router_costs_three_seconds_at_most() -> Result<()
 
 #[harness::test]
 fn d6_a_host_announcing_its_new_queue_pair_is_followed() -> Result<()> {
-    let rig = Joined::new()?;
+    let rig = FabricRig::new()?;
     let daemon = rig.start_with(&[("expiry", SLOW_EXPIRY)])?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&host.ns, station.ip);
@@ -121,10 +123,10 @@ fn d6_a_host_announcing_its_new_queue_pair_is_followed() -> Result<()> {
     Ok(())
 }
 
-/// Questions to the old queue pair get nowhere, and the broadcast that follows finds it.
+/// Requests to the old queue pair get nowhere, and the broadcast that follows finds it.
 #[harness::test]
 fn d6_a_host_with_a_new_queue_pair_is_found_though_it_says_nothing() -> Result<()> {
-    let rig = Joined::new()?;
+    let rig = FabricRig::new()?;
     let daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&host.ns, station.ip);
@@ -154,9 +156,9 @@ fn d6_partitions_of_one_port_are_segments_of_their_own() -> Result<()> {
     let own = [ib_addr(&r, "ib0.1"), ib_addr(&r, "ib0.2")];
     assert_eq!(own[0].0[4..], own[1].0[4..], "one port");
     assert_ne!(own[0], own[1], "two queue pairs");
-    let air = [Capture::start(&r, "ib0.1")?, Capture::start(&r, "ib0.2")?];
+    let capture = [Capture::start(&r, "ib0.1")?, Capture::start(&r, "ib0.2")?];
     let daemon = config.start(&r)?;
-    let stations = [Station::new(parts[1], 20)?, Station::new(parts[2], 30)?];
+    let stations = [FabricHost::new(parts[1], 20)?, FabricHost::new(parts[2], 30)?];
     echoes(&stations[0].ns, stations[1].ip);
     echoes(&stations[1].ns, stations[0].ip);
     // Nobody answers, and nobody on the other link is left unasked.
@@ -166,8 +168,8 @@ fn d6_partitions_of_one_port_are_segments_of_their_own() -> Result<()> {
     for (at, link) in ["ib0.1", "ib0.2"].into_iter().enumerate() {
         assert_eq!(segment_row(&daemon, link)["lladdr"], own[at].to_string());
         let asked = |it: &IbArp| it.tpa == ip(99) && it.sha == own[at];
-        wait_until(SOON, "a search", || IbArp::all_of(&air[at], true).iter().any(asked));
-        let sent = IbArp::all_of(&air[at], true);
+        wait_until(SOON, "a search", || IbArp::all_of(&capture[at], true).iter().any(asked));
+        let sent = IbArp::all_of(&capture[at], true);
         assert!(sent.iter().all(|it| it.sha == own[at]), "{sent:?}");
         let group = |it: &&IbArp| it.to.0[4] == 0xff;
         let mut groups: Vec<IbAddr> = sent.iter().filter(group).map(|it| it.to).collect();
@@ -178,22 +180,22 @@ fn d6_partitions_of_one_port_are_segments_of_their_own() -> Result<()> {
 }
 
 /// Until the path to a station is known frames to it wait in a short queue, and some are lost: answers, which
-/// are asked for again, and questions, which the daemon repeats.
+/// are asked for again, and requests, which the daemon repeats.
 #[harness::test]
 fn d6_the_first_unicast_to_every_station_may_be_lost() -> Result<()> {
-    let rig = Joined::new()?;
+    let rig = FabricRig::new()?;
     let watch = RouteWatch::start(&rig.r)?;
     turn(&rig.r, "ib0", "lose", 1);
     let _daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     turn(&station.ns, "ib0", "lose", 1);
     echoes(&station.ns, host.ip());
-    let questions = Capture::start(&rig.r, "ib0")?;
-    // The path is forgotten while the host is known: the next question to it is lost.
+    let requests = Capture::start(&rig.r, "ib0")?;
+    // The path is forgotten while the host is known: the next request to it is lost.
     turn(&rig.r, "ib0", "lose", 1);
     let asked = |it: &IbArp| it.tpa == station.ip && it.to == station.lladdr();
-    wait_until(SOON, "the host is asked again after a lost question", || {
-        IbArp::all_of(&questions, true).iter().filter(|it| asked(it)).count() >= 2
+    wait_until(SOON, "the host is asked again after a lost request", || {
+        IbArp::all_of(&requests, true).iter().filter(|it| asked(it)).count() >= 2
     });
     echoes(&host.ns, station.ip);
     let lost = watch.events().into_iter().find(|it| !it.is_new && it.route.dst.ip() == station.ip);
@@ -202,15 +204,15 @@ fn d6_the_first_unicast_to_every_station_may_be_lost() -> Result<()> {
 }
 
 /// What the router's kernel says of a packet that does not fit: ICMP "fragmentation needed" and the size.
-fn too_large(ear: &Capture) -> Option<u16> {
-    let frames = ear.frames().into_iter().filter(|it| !it.outgoing() && it.bytes.len() > 32 + 20);
+fn too_large(capture: &Capture) -> Option<u16> {
+    let frames = capture.frames().into_iter().filter(|it| !it.outgoing() && it.bytes.len() > 32 + 20);
     let mut packets = frames.map(|it| it.bytes[24..].to_vec());
-    let told = packets.find(|it| it[0] >> 4 == 4 && it[9] == 1 && it[20..22] == [3, 4])?;
-    Some(u16::from_be_bytes([told[26], told[27]]))
+    let icmp = packets.find(|it| it[0] >> 4 == 4 && it[9] == 1 && it[20..22] == [3, 4])?;
+    Some(u16::from_be_bytes([icmp[26], icmp[27]]))
 }
 
 fn sizes(mtu: u32, mode: &str, length: usize) -> Result<()> {
-    let rig = Joined::new()?;
+    let rig = FabricRig::new()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     for ns in [&rig.r, &station.ns] {
         ip_command(ns, &format!("link set ib0 type ipoib mode {mode}"));
@@ -218,7 +220,7 @@ fn sizes(mtu: u32, mode: &str, length: usize) -> Result<()> {
     }
     let _daemon = rig.start()?;
     echoes(&station.ns, host.ip());
-    let ear = Capture::start(&station.ns, "ib0")?;
+    let capture = Capture::start(&station.ns, "ib0")?;
     let sink = host.ns.run(|| UdpSocket::bind((host.ip(), 7009))).expect("a free port");
     sink.set_read_timeout(Some(Duration::from_millis(50))).expect("a time above zero");
     // Linux asks that packets not be fragmented and learns from being told.
@@ -229,7 +231,7 @@ fn sizes(mtu: u32, mode: &str, length: usize) -> Result<()> {
         let _ = source.send_to(&datagram, (host.ip(), 7009));
         sink.recv_from(&mut room).is_ok_and(|(received, _)| room[..received] == datagram)
     });
-    assert_eq!(too_large(&ear), Some(1500));
+    assert_eq!(too_large(&capture), Some(1500));
     // Small ones fit at once the other way: Ethernet's are never too large for a fabric.
     assert_eq!(host.ns.ping(ip(20), 3, Duration::from_millis(20), SOON).received, 3);
     Ok(())

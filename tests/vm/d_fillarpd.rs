@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use arpherd_lab::{Daemon, Launch, NeighbourTimers, Result, RouteWatch, wait_until};
 
-use crate::fabric::{EXPIRY, Joined, neighbour, wait_neighbour};
+use crate::fabric::{EXPIRY, FabricRig, neighbour, wait_neighbour};
 use crate::rig::{PROTOCOL, SOON, binary, echoes, host_routes, host_row, routed_by, wait_route};
 
 /// fillarpd's own way: one process a link and no file, and the kernel answers.
 #[harness::test]
 fn d9_fillarpds_flags_join_a_fabric_beside_the_kernels_proxy() -> Result<()> {
-    let rig = Joined::new()?;
+    let rig = FabricRig::new()?;
     let stations = [rig.station(20)?, rig.station(21)?];
     let host = rig.host(10)?;
     let start = |link: &str| -> Result<Daemon> {
@@ -37,7 +37,7 @@ fn d9_fillarpds_flags_join_a_fabric_beside_the_kernels_proxy() -> Result<()> {
 
 #[harness::test]
 fn d11_a_clean_exit_leaves_nothing_on_a_fabric() -> Result<()> {
-    let rig = Joined::new()?;
+    let rig = FabricRig::new()?;
     let mut daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&host.ns, station.ip);
@@ -52,7 +52,7 @@ fn d11_a_clean_exit_leaves_nothing_on_a_fabric() -> Result<()> {
 /// What a crashed daemon left is taken over with its addresses of 20 octets, and who died meanwhile is let go.
 #[harness::test]
 fn d12_a_crash_costs_a_fabric_no_route() -> Result<()> {
-    let rig = Joined::new()?;
+    let rig = FabricRig::new()?;
     let mut daemon = rig.start()?;
     let (host, alive, dead) = (rig.host(10)?, rig.station(20)?, rig.station(21)?);
     echoes(&host.ns, alive.ip);

@@ -110,9 +110,9 @@ fn a_team_is_a_segment() -> Result<()> {
 fn refused(daemon: &Daemon, link: &str, state: &str) -> String {
     wait_state(daemon, link, state);
     let of = |it: &Value| it["interface"] == link && it["reason"] == state;
-    let told = wait_event(daemon, "segment_down", of);
+    let event = wait_event(daemon, "segment_down", of);
     assert_eq!(events(daemon, "segment_down").iter().filter(|it| of(it)).count(), 1, "told once");
-    told["advice"].as_str().expect("a sentence").to_owned()
+    event["advice"].as_str().expect("a sentence").to_owned()
 }
 
 #[harness::test]
@@ -216,9 +216,9 @@ fn a_vrf_of_another_table_is_warned_about() -> Result<()> {
     make_vrf(&pair.r, 10, &["trunk"])?;
     pair.share("trunk")?;
     let daemon = pair.start(&["trunk"])?;
-    let told = wait_event(&daemon, "vrf_has_another_table", |it| it["interface"] == "trunk");
-    assert_eq!((&told["vrf_table"], &told["our_table"]), (&10.into(), &254.into()), "{told}");
-    assert!(told["advice"].as_str().is_some_and(|it| it.contains("set routes.table to 10")), "{told}");
+    let event = wait_event(&daemon, "vrf_has_another_table", |it| it["interface"] == "trunk");
+    assert_eq!((&event["vrf_table"], &event["our_table"]), (&10.into(), &254.into()), "{event}");
+    assert!(event["advice"].as_str().is_some_and(|it| it.contains("set routes.table to 10")), "{event}");
     // Said once, however often the link changes, and again when there is a new reason.
     pair.r.set_mtu("trunk", 1400)?;
     pair.r.set_mtu("trunk", 1500)?;

@@ -4,15 +4,14 @@
 //! They run in a VM of Debian's kernel, by `just test-vm` (see `run.sh`). Elsewhere `cargo test` lists each as
 //! ignored: it did not run and does not count as passed.
 
+#[path = "../behaviours/doctor/output.rs"]
+#[allow(dead_code, reason = "it serves the behaviour tests too")]
+mod output;
 #[path = "../behaviours/rig.rs"]
 #[allow(dead_code, reason = "it serves the behaviour tests too")]
 mod rig;
-#[path = "../behaviours/doctor/told.rs"]
-#[allow(dead_code, reason = "it serves the behaviour tests too")]
-mod told;
 
 mod a_wifi;
-mod air;
 mod d6_bond;
 mod d6_fabric;
 mod d6_ipoib;
@@ -22,6 +21,7 @@ mod fabric;
 mod ib_arp;
 mod links;
 mod pair;
+mod radios;
 mod stations;
 mod tools;
 

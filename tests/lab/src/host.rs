@@ -139,7 +139,7 @@ impl Host {
         self.ns.set_sysctl(&format!("ipv4/conf/{}/{name}", self.ifname), value)
     }
 
-    /// Sends one gratuitous ARP and tells when.
+    /// Sends one gratuitous ARP and returns when.
     ///
     /// # Errors
     /// When the host is not attached or its link is down.
@@ -147,7 +147,7 @@ impl Host {
         self.wire()?.send(&ArpFrame::gratuitous(self.mac, self.ip()))
     }
 
-    /// Sends one question for `target` and tells when; what comes back is the kernel's business.
+    /// Sends one request for `target` and returns when; what comes back is the kernel's business.
     ///
     /// # Errors
     /// When the host is not attached or its link is down.
@@ -163,8 +163,8 @@ impl Host {
         Wire::open(&self.ns, &self.ifname)
     }
 
-    /// The question of this host for `target`, for a [`Wire`].
-    pub fn question(&self, target: Ipv4Addr) -> ArpFrame {
+    /// The request of this host for `target`, for a [`Wire`].
+    pub fn request(&self, target: Ipv4Addr) -> ArpFrame {
         ArpFrame::request(self.mac, self.ip(), target)
     }
 

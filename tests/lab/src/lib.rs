@@ -67,7 +67,7 @@ mod wire;
 pub use arp::ArpFrame;
 pub use bridge::PortFlags;
 pub use capture::{Capture, Captured};
-pub use crowd::{Crowd, Seen};
+pub use crowd::{Crowd, CrowdRequest};
 pub use daemon::Daemon;
 pub use echo::EchoServer;
 pub use enter::enter;

@@ -1,4 +1,4 @@
-//! Being nobody in particular: processes without rights.
+//! Processes of an ordinary user, without capabilities.
 #![expect(unsafe_code, reason = "what a child does before it execs is said with system calls")]
 
 use std::ffi::{CStr, CString};

@@ -30,7 +30,7 @@ pub(crate) struct Link {
     pub(crate) index: u32,
     /// Its link-layer address.
     pub(crate) mac: Mac,
-    /// Sender of the floor's questions.
+    /// Sender of the floor's requests.
     pub(crate) source: Ipv4Addr,
 }
 

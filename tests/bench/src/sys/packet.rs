@@ -35,9 +35,9 @@ const fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
 }
 
 /// Reads and writes whole frames, one at a time or many.
-pub(crate) struct PacketSocket(OwnedFd);
+pub(crate) struct ArpSocket(OwnedFd);
 
-impl PacketSocket {
+impl ArpSocket {
     /// A socket in the calling thread's namespace that hears ARP, on one link or, with 0, on all.
     pub(crate) fn open(link: u32) -> io::Result<Self> {
         // Protocol 0 hears nothing until the filter is there and the socket bound.

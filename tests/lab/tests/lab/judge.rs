@@ -56,9 +56,9 @@ fn locked_ports_pass_only_who_is_associated() -> Result<()> {
     let (segment, a, b) = pair(3)?;
     let (_, port) = a.place().expect("attached");
     segment.port_flags(port, PortFlags { locked: true, learning: false, ..PortFlags::default() })?;
-    assert!(a.wire()?.ask(&a.question(b.ip()), SECOND / 10).is_empty());
+    assert!(a.wire()?.ask(&a.request(b.ip()), SECOND / 10).is_empty());
     segment.ns.fdb(port, a.mac())?;
-    assert_eq!(a.wire()?.ask(&a.question(b.ip()), SECOND / 10).len(), 1);
+    assert_eq!(a.wire()?.ask(&a.request(b.ip()), SECOND / 10).len(), 1);
     Ok(())
 }
 
@@ -216,7 +216,7 @@ fn timers_make_the_kernel_impatient() -> Result<()> {
     wait_until(SECOND, "the kernel to give up", || {
         a.ns.neighbours().iter().any(|neighbour| neighbour.state == 0x20)
     });
-    assert!(start.elapsed() < SECOND, "three questions take the kernel 3 s by default");
+    assert!(start.elapsed() < SECOND, "three requests take the kernel 3 s by default");
     b.silence(false)?;
     assert_eq!(a.ns.ping(b.ip(), 1, SECOND, SECOND).received, 1);
     Ok(())

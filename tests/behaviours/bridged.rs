@@ -24,12 +24,12 @@ fn join(rig: &Rig) -> Result<()> {
     [&rig.left, &rig.right].iter().try_for_each(|segment| segment.ns.wait_ready("between"))
 }
 
-fn answers(asker: &Host, target: &Host) -> Result<Vec<ArpFrame>> {
-    Ok(asker.wire()?.ask(&asker.question(target.ip()), A_WHILE))
+fn answers(requester: &Host, target: &Host) -> Result<Vec<ArpFrame>> {
+    Ok(requester.wire()?.ask(&requester.request(target.ip()), A_WHILE))
 }
 
-fn by_itself(target: &Host, asker: &Host) -> ArpFrame {
-    ArpFrame::reply(target.mac(), target.ip(), asker.mac(), asker.ip())
+fn by_itself(target: &Host, requester: &Host) -> ArpFrame {
+    ArpFrame::reply(target.mac(), target.ip(), requester.mac(), requester.ip())
 }
 
 #[harness::test]
@@ -43,7 +43,7 @@ fn joined_segments_are_noticed_and_nothing_is_proxied_between_them() -> Result<(
     assert_eq!(answers(&a, &b)?, [proxied]);
     join(&rig)?;
     let wires = [Capture::start(&rig.r, "eth0")?, Capture::start(&rig.r, "eth1")?];
-    // A question for nobody makes us ask; what we ask comes back on the other link.
+    // A request for nobody makes us ask; what we ask comes back on the other link.
     wait_until(SOON, "the joint is noticed", || {
         a.ask(ip(99)).is_ok() && !events(&daemon, "segments_joined").is_empty()
     });
@@ -76,9 +76,9 @@ fn joined_at_the_start_segments_are_noticed_as_well() -> Result<()> {
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     // A sweep is the first thing that happens.
     let daemon = Config::common_with(&[("sweep", "{ interval: 1h }")]).start(&rig.r)?;
-    let told = wait_event(&daemon, "segments_joined", |_| true);
-    let (one, other) = (told["segment"].as_str(), told["other_segment"].as_str());
-    assert!([(Some("eth0"), Some("eth1")), (Some("eth1"), Some("eth0"))].contains(&(one, other)), "{told}");
+    let event = wait_event(&daemon, "segments_joined", |_| true);
+    let (one, other) = (event["segment"].as_str(), event["other_segment"].as_str());
+    assert!([(Some("eth0"), Some("eth1")), (Some("eth1"), Some("eth0"))].contains(&(one, other)), "{event}");
     assert_eq!(answers(&a, &b)?, [by_itself(&b, &a)]);
     assert_eq!(answers(&b, &a)?, [by_itself(&a, &b)]);
     assert_eq!(events(&daemon, "duplicate_address"), Vec::<Value>::new());
@@ -127,10 +127,10 @@ fn peers_two_arpherds_on_the_same_segments_cause_no_storm() -> Result<()> {
     for daemon in &daemons {
         wait_event(daemon, "proxy_found", |event| event["sign"] == "mark");
     }
-    pass(2 * SECOND); // a storm would have begun; what one question takes is over
+    pass(2 * SECOND); // a storm would have begun; what one request takes is over
     captures.iter().for_each(Capture::clear);
     pass(3 * SECOND);
-    // Two hosts that are quiet for 400 ms are asked on, by two routers: some 15 questions a second.
+    // Two hosts that are quiet for 400 ms are asked on, by two routers: some 15 requests a second.
     let background = arps(&captures);
     assert!(background.len() < 120, "{} frames: {background:#?}", background.len());
     let about = |last| background.iter().filter(|arp| [arp.tpa, arp.spa].contains(&ip(last))).count();
@@ -194,7 +194,7 @@ fn peers_a_kernel_that_proxies_beside_us_moves_nobody() -> Result<()> {
     introduce(&a, &rig.r, "eth0")?;
     introduce(&b, &rig.r, "eth1")?;
     assert_eq!(answers(&a, &b)?.len(), 2, "this kernel does answer beside us");
-    // It answers our own questions, too, while both are asked again and again.
+    // It answers our own requests, too, while both are asked again and again.
     for _ in 0..3 {
         for (host, other) in [(&a, &b), (&b, &a)] {
             host.announce()?;
@@ -259,8 +259,8 @@ fn peers_a_kernel_that_proxies_everything_is_not_learned_from() -> Result<()> {
     let daemon = Config::common_with(&[sweep, ("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     for link in ["eth0", "eth1"] {
         let mac = second.mac(link)?.to_string();
-        let told = wait_event(&daemon, "proxy_found", |event| event["lladdr"] == mac);
-        assert_eq!(told["segment"], link);
+        let event = wait_event(&daemon, "proxy_found", |event| event["lladdr"] == mac);
+        assert_eq!(event["segment"], link);
     }
     let theirs = [second.mac("eth0")?.to_string(), second.mac("eth1")?.to_string()];
     let false_hosts = || {
