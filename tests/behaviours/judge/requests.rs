@@ -1,5 +1,4 @@
-//! What is asked, and what is known of the answers. M numbers are those of the measurements of the kernel that
-//! the project began with.
+//! The requests that are compared, and what is known of the answers.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -86,18 +85,18 @@ pub(super) const ROUTED: &[Comparison] = &[
         differ(
             1,
             0,
-            "M4: that no host is known does not mean that the default route leads to one; it may be alive beside the requester.",
+            "That no host is known does not mean that the default route leads to one; it may be alive beside the requester.",
         ),
     ),
     routed(
         "the network address",
         |it| by_a(it, ip(0)),
-        differ(1, 0, "M4: no host has it, so nobody is to be sent to it."),
+        differ(1, 0, "No host has it, so nobody is to be sent to it."),
     ),
     routed(
         "the broadcast address",
         |it| by_a(it, ip(255)),
-        differ(1, 0, "M4: no host has it, so nobody is to be sent to it."),
+        differ(1, 0, "No host has it, so nobody is to be sent to it."),
     ),
     routed(
         "a reserved address (0/8)",
@@ -115,7 +114,7 @@ pub(super) const ROUTED: &[Comparison] = &[
         differ(
             1,
             0,
-            "M4: its route is withdrawn, and what is sent for it goes nowhere; the requester learns so by the silence.",
+            "Its route is withdrawn, and what is sent for it goes nowhere; the requester learns so by the silence.",
         ),
     ),
     routed(
@@ -124,13 +123,13 @@ pub(super) const ROUTED: &[Comparison] = &[
         differ(
             0,
             1,
-            "M2: the prober cannot hear the holder, so without a defence both would have it (RFC 5227).",
+            "The prober cannot hear the holder, so without a defence both would have it (RFC 5227).",
         ),
     ),
     routed(
         "the announcement of a host that moved",
         |it| of(it, moved(it)),
-        differ(1, 0, "M3: an answer would tell a host that its own address is taken."),
+        differ(1, 0, "An answer would tell a host that its own address is taken."),
     ),
     routed("the same in reply form", |it| of(it, ArpFrame::gratuitous_reply(it.b.mac(), it.b.ip())), NO),
     routed(
@@ -139,7 +138,7 @@ pub(super) const ROUTED: &[Comparison] = &[
         Intended {
             kernel: Reaction::Late,
             arpherd: Answers(1),
-            why: "M1: a host that is known to live there needs no time to answer by itself.",
+            why: "A host that is known to live there needs no time to answer by itself.",
         },
     ),
 ];
@@ -172,7 +171,7 @@ pub(super) const PRIVATE: &[Comparison] = &[
         differ(
             1,
             0,
-            "M11: an answer for nobody hides that nobody is there, and costs the router a search for every packet.",
+            "An answer for nobody hides that nobody is there, and costs the router a search for every packet.",
         ),
     ),
     private(
@@ -190,7 +189,7 @@ pub(super) const PRIVATE: &[Comparison] = &[
         differ(
             0,
             1,
-            "M2: behind isolated ports the prober cannot hear the holder, so without a defence both would have it.",
+            "Behind isolated ports the prober cannot hear the holder, so without a defence both would have it.",
         ),
     ),
     private(
@@ -199,7 +198,7 @@ pub(super) const PRIVATE: &[Comparison] = &[
         Intended {
             kernel: Reaction::Late,
             arpherd: Answers(1),
-            why: "M1: a host that is known to live there needs no time to answer by itself.",
+            why: "A host that is known to live there needs no time to answer by itself.",
         },
     ),
     private(
@@ -208,7 +207,7 @@ pub(super) const PRIVATE: &[Comparison] = &[
         Intended {
             kernel: Reaction::Redirects,
             arpherd: Reaction::NoRedirects,
-            why: "M11: a redirect tells the sender to go straight to a neighbour it cannot reach.",
+            why: "A redirect tells the sender to go straight to a neighbour it cannot reach.",
         },
     ),
 ];
