@@ -91,6 +91,9 @@ unlisted=$(comm -23 <(echo "$tested") <(echo "$listed"))
 [ -z "$unlisted" ] || fail "$page does not list these tests" "$unlisted"
 untested=$(comm -13 <(echo "$tested") <(echo "$listed"))
 [ -z "$untested" ] || fail "$page lists tests that do not exist" "$untested"
+gaps=$(grep -oE '^[|] [A-D][0-9]+ ' "$page" | awk '
+    { letter = substr($2, 1, 1); number = substr($2, 2); if (number != ++last[letter]) print $2; last[letter] = number }')
+[ -z "$gaps" ] || fail "$page does not list the ids in order; see before" "$gaps"
 
 [ "$status" = 0 ] && echo 'rules: all kept'
 exit "$status"
