@@ -113,7 +113,7 @@ fn b3_nobody_takes_the_gateways_address_while_it_answers() -> Result<()> {
     assert!(scene.wires[0].ask(&ArpFrame::probe(forger(0), ip(10)), A_WHILE / 4).len() <= 1);
     scene.gateway_holds(&daemon, "all of them");
     let (sent, received) = stream.stop();
-    // The router's kernel believes a forgery on the gateway's own link until it is told better, a moment later.
+    // The router's kernel believes a forgery on the gateway's own link until it is corrected, a moment later.
     let lost = usize::try_from(sent - received).expect("a few");
     assert!(sent > 0 && lost <= FORMS.len(), "{received} of {sent} packets from the router to the gateway");
     assert_eq!(events(&daemon, "host_moved"), Vec::<Value>::new());
@@ -128,8 +128,8 @@ fn names(event: &Value, scene: &Scene, forger: Mac) -> bool {
     about_gateway && claimant.is_some_and(|it| it == forger.to_string() || it.starts_with("02:00:00:ee"))
 }
 
-/// The forger's neighbours hear it, too, and believe it. That a host elsewhere is reached through the router they
-/// hear again from the router.
+/// The forger's neighbours receive it, too, and believe it. That a host elsewhere is reached through the
+/// router they learn again from the router.
 #[harness::test]
 fn b3_hosts_beside_a_liar_are_told_where_the_gateway_is() -> Result<()> {
     let scene = Scene::new()?;
@@ -147,11 +147,11 @@ fn b3_hosts_beside_a_liar_are_told_where_the_gateway_is() -> Result<()> {
         echoes(&a.ns, ip(last));
         let mut frame = forgery(forger(usize::from(last)), ip(last));
         if *form == "a reply to the router" {
-            // Whom it is to cheat hears it alone; the host is none the wiser.
+            // Only the host that is deceived receives it; the other does not notice.
             frame = frame.unicast_to(router);
         }
         scene.wires[0].send(&frame)?;
-        wait_until(SOON, &format!("A is told better after {form}"), || belief(ip(last)) == Some(router));
+        wait_until(SOON, &format!("A is corrected after {form}"), || belief(ip(last)) == Some(router));
         echoes(&a.ns, ip(last));
     }
     Ok(())

@@ -126,7 +126,7 @@ fn b8_silent_host_is_found_by_a_search_and_given_up_when_it_dies() -> Result<()>
     Ok(())
 }
 
-/// They do not hear each other, so a prober cannot know that the address is taken.
+/// They do not receive each other's frames, so a prober cannot know that the address is taken.
 #[harness::test]
 fn b8_address_of_a_neighbour_that_is_not_heard_is_defended() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
@@ -150,7 +150,7 @@ fn b8_communities_talk_among_themselves_and_isolated_hosts_with_nobody() -> Resu
     let private = format!("{{ {communities}, isolated: [10.9.0.16/28, 10.9.0.12] }}");
     let _daemon = alone(&private, SLOW_EXPIRY).segment("eth1", &[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let far = rig.right(200)?;
-    // Red: 9, 10. Blue: 33, 77. Isolated: 17, 18, and 12 though it lies in red. The rest: 100, 101.
+    // Red: 9, 10. Blue: 33, 77. Isolated: 17, 18, and 12 though it is within red. The rest: 100, 101.
     let lasts = [9, 10, 33, 77, 17, 18, 12, 100, 101];
     let group = |last: u8| match last {
         9 | 10 => Some("red"),
@@ -215,7 +215,7 @@ fn b9_packets_between_isolated_hosts_bring_no_redirects() -> Result<()> {
         packets(20);
         assert_eq!(captures.each_ref().map(redirects), [0, 0]);
     }
-    // So would it be without: the same packets with the kernel's own setting, which arpherd is told to leave.
+    // For comparison: the same packets with the kernel's own setting, which arpherd is told to leave.
     for scope in ["all", "eth0"] {
         rig.r.set_sysctl(&format!("ipv4/conf/{scope}/send_redirects"), "1")?;
         rig.r.set_sysctl("ipv4/conf/eth0/forwarding", "1")?;

@@ -23,10 +23,10 @@ pub(crate) const LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 9, 9);
 pub(crate) const BACK: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 /// Led nowhere.
 pub(crate) const NOWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
-/// Led nowhere and not told.
+/// Led nowhere, without an ICMP error.
 pub(crate) const HOLE: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 7);
 
-/// Gives the router of the rig a way to the world, and routes of every kind.
+/// Gives the router of the rig a route to the world, and routes of every kind.
 pub(crate) fn open_the_world(rig: &Rig) -> Result<Host> {
     let wan = Segment::new("wan")?;
     wan.plug(&rig.r, "wan")?;

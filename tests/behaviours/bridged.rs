@@ -214,7 +214,7 @@ fn peers_a_kernel_that_proxies_beside_us_moves_nobody() -> Result<()> {
     Ok(())
 }
 
-/// While the hosts sleep, a sweep hears the proxy's answers and no other. They are believed until the hosts speak.
+/// While the hosts sleep, a sweep gets the proxy's answers and no other. They are believed until the hosts send.
 #[harness::test]
 fn peers_a_kernel_that_proxies_at_the_start_is_seen_through() -> Result<()> {
     let rig = Rig::new()?;

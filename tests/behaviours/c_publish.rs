@@ -68,7 +68,7 @@ fn c7_published_prefix_follows_the_links_address() -> Result<()> {
         assert_eq!(ask(&nets.c, target)?, proxied(&nets, target)?);
         assert_eq!(ask(&nets.c, target)?[0].src, NEW_MAC);
     }
-    // Of those it knows it tells, so that nobody waits for a cache to age.
+    // Those it knows it announces, so that nobody waits for a cache to age.
     let reported = announced.wait_for(
         |frame| {
             frame.arp().is_some_and(|arp| arp.is_gratuitous() && arp.spa == nets.b.ip() && arp.sha == NEW_MAC)
@@ -85,7 +85,7 @@ fn c7_published_prefix_is_answered_for_on_its_segment_alone() -> Result<()> {
     assert_eq!(ask(&nets.d, ip(78))?, [], "on net 0 its hosts answer for themselves");
     let by_itself = ArpFrame::reply(nets.b.mac(), nets.b.ip(), nets.d.mac(), nets.d.ip());
     assert_eq!(ask(&nets.d, nets.b.ip())?, [by_itself]);
-    // Whoever asks is about to take an address, and will be told only if it is taken.
+    // Whoever asks is about to take an address, and is answered only if it is taken.
     let prober = Mac([2, 0, 0, 0, 0, 0xdd]);
     assert_eq!(nets.c.wire()?.ask(&ArpFrame::probe(prober, ip(78)), A_WHILE), []);
     introduce(&nets.b, &nets.r, "eth0")?;

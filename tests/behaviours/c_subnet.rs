@@ -263,7 +263,7 @@ fn c12_a_host_that_is_gone_is_not_answered_for_longer_than_it_takes_to_ask() -> 
     b.silence(true)?;
     let start = Instant::now();
     while wire.ask_one(&request, SECOND / 10).is_some() {
-        // 400 ms of silence (a last word may have come just before), five requests of 100 ms, and the
+        // 400 ms of silence (a last frame may have come just before), five requests of 100 ms, and the
         // machine's own delays.
         assert!(start.elapsed() < 2 * SECOND, "still answered for");
     }

@@ -35,14 +35,14 @@ fn wide() -> Config {
     Config::of("10.9.0.0/16").segment("eth0", &keys).segment("eth1", &keys)
 }
 
-/// Nanoseconds from a host's first word to its route.
+/// Nanoseconds from a host's first frame to its route.
 fn newcomer(crowd: &Crowd, watch: &RouteWatch, address: Ipv4Addr) -> Result<u64> {
     let said = crowd.speak(address)?;
     let event = watch.wait_for(|event| event.is_new && event.route.dst.ip() == address, SOON);
     Ok(event.expect("a route").ts_ns - said)
 }
 
-/// What no program can do without: a thread that hears a frame and adds a route. It shows what the machine
+/// What no program can do without: a thread that receives a frame and adds a route. It shows what the machine
 /// adds to every time measured, whatever else it does meanwhile.
 struct Bare {
     ns: Netns,

@@ -93,7 +93,7 @@ fn an_interface_set_down_and_up_is_used_again() -> Result<()> {
     Ok(())
 }
 
-/// So quick that the daemon finds both changes done when it hears of the first.
+/// So quick that the daemon finds both changes done when it is notified of the first.
 #[harness::test]
 fn an_interface_that_was_away_for_less_than_a_moment_is_used_again() -> Result<()> {
     let trio = Trio::new()?;
@@ -110,7 +110,7 @@ fn an_interface_that_was_away_for_less_than_a_moment_is_used_again() -> Result<(
         let before = ups();
         rename(&trio.rig.r, "eth2", "away")?;
         rename(&trio.rig.r, "away", "eth2")?;
-        // The kernel keeps the routes of an interface that is renamed, so traffic does not tell.
+        // The kernel keeps the routes of an interface that is renamed, so traffic does not show it.
         wait_until(SOON, "the daemon has seen both", || ups() > before);
         trio.recovers();
     }

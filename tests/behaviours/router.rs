@@ -29,7 +29,7 @@ fn bare_rig() -> Result<(Rig, [Host; 2])> {
     Ok((rig, hosts))
 }
 
-/// The hosts, of whom nobody has heard before, talk.
+/// The hosts, whom nobody knows yet, talk.
 fn talk(hosts: &[Host; 2]) {
     for (from, to) in [(0, 1), (1, 0)] {
         let pings = hosts[from].ns.ping(hosts[to].ip(), 5, SECOND / 50, 2 * SECOND);
@@ -125,7 +125,7 @@ fn interfaces_may_lack_a_carrier_at_the_start() -> Result<()> {
     })
 }
 
-/// As when cards were found in another order. Sweeps tell who is where now.
+/// As when cards were found in another order. Sweeps show who is where now.
 #[harness::test]
 fn interfaces_that_swap_their_names_swap_their_hosts() -> Result<()> {
     let rig = Rig::new()?;

@@ -62,7 +62,7 @@ fn gives_way(rig: &Rig, host: &Host, daemon: &arpherd_lab::Daemon, spec: &RouteS
     let event = wait_event(daemon, "route_conflict", |event| event["address"] == host.ip().to_string());
     assert_eq!((&event["protocol"], &event["metric"]), (&Value::from(STATIC), &Value::from(spec.metric)));
     host.announce()?;
-    // Long enough for the daemon to ask the host anew, and to hear it.
+    // Long enough for the daemon to ask the host anew, and to get its answer.
     let capture = Capture::start(&host.ns, &host.ifname)?;
     assert!(capture.wait_for(|_| false, A_WHILE).is_none());
     assert_eq!(rig.r.routes_to(host.ip()), theirs);

@@ -11,7 +11,7 @@ use crate::settings::{all, changed, read, write};
 /// A clean exit leaves everything as it is.
 const KEEP: &str = "daemon: { on_exit: keep }";
 
-/// A daemon whose control socket, and with it all it remembers, lies in a directory that outlives it.
+/// A daemon whose control socket, and with it all it remembers, is in a directory that outlives it.
 fn start_in(directory: &Path, config: &Config, rig: &Rig) -> Result<Daemon> {
     let control = directory.join("control.sock").display().to_string();
     config.launch(&rig.r).env("ARPHERD_DAEMON__CONTROL", &control).start()
@@ -107,7 +107,7 @@ fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
-/// How many files with settings lie in the directory.
+/// How many files with settings are in the directory.
 fn remembered(directory: &Path) -> usize {
     let entries = std::fs::read_dir(directory).expect("a directory");
     let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());

@@ -148,7 +148,7 @@ fn a_setting_that_somebody_changes_is_put_right() -> Result<()> {
     let before = all(&rig);
     let mut daemon = Config::common().start(&rig.r)?;
     let during = all(&rig);
-    // Of these the kernel tells.
+    // The kernel notifies of changes to these.
     for (setting, bad) in [("forwarding", "0"), ("proxy_arp", "1"), ("rp_filter", "1")] {
         let setting = format!("conf/eth0/{setting}");
         write(&rig, &setting, bad)?;
@@ -157,7 +157,7 @@ fn a_setting_that_somebody_changes_is_put_right() -> Result<()> {
         assert_eq!(record["value"].to_string(), read(&rig, &setting), "{record}");
     }
     assert_eq!(changed(&rig, &during), ["conf/eth0/rp_filter=2"], "as long as it is not strict, all is well");
-    // Of these it does not; that they are written is heard all the same.
+    // It does not of these; that they are written is noticed all the same.
     for (setting, bad) in [("conf/eth0/accept_redirects", "1"), ("conf/all/proxy_arp_pvlan", "1")] {
         write(&rig, setting, bad)?;
     }

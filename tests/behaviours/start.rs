@@ -37,7 +37,7 @@ fn unharmed(rig: &Rig, hosts: &[arpherd_lab::Host; 2], daemon: &mut Daemon) -> R
     Ok(())
 }
 
-/// It ended with the code, and said why in words that hold all of these.
+/// It ended with the code, and said why, with all of these texts.
 fn refused(failure: &Failure, code: i32, words: &[&str]) {
     assert_eq!(failure.code, Some(code), "{failure:?}");
     let said = format!("{}{}", failure.stdout, failure.stderr);

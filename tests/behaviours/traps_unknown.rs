@@ -111,7 +111,7 @@ fn trap_host_that_returns_is_answered_for_at_once() -> Result<()> {
     Ok(())
 }
 
-/// The same station heard here and there, as when the segments are joined by a loop.
+/// The same station seen here and there, as when the segments are joined by a loop.
 #[harness::test]
 fn trap_flapping_host_is_held_and_reported() -> Result<()> {
     let rig = Rig::new()?;

@@ -211,7 +211,7 @@ impl Stream {
         Self { stop, thread }
     }
 
-    /// Ends, and tells how many packets were sent and how many came back.
+    /// Ends, and returns how many packets were sent and how many came back.
     ///
     /// # Panics
     /// When the pinging thread did.

@@ -1,4 +1,4 @@
-//! A on the air: virtual machines behind a station, and stations an access point keeps apart.
+//! A over real Wi-Fi frames: virtual machines behind a station, and stations an access point keeps apart.
 //!
 //! ```text
 //!   router = access point ~~~ wlan [ laptop: arpherd ] vmbr0 (bridge) ── vm
@@ -136,7 +136,7 @@ fn a7_a_station_that_left_and_came_back_serves_again() -> Result<()> {
     station.leave();
     wait_state(&daemon, &station.link, "no_carrier");
     wait_until(2 * SOON, "nobody is routed there", || routed_by(&station.ns, home(1)).is_none());
-    // The kernel also tells of associations in messages that lack half of what they usually say.
+    // The kernel also notifies of associations in messages that lack half of what they usually hold.
     assert_eq!(segment_row(&daemon, &station.link)["lladdr"], station.mac()?.to_string());
     station.come_back(2)?;
     back_at_once(&laptop, Instant::now());
@@ -183,7 +183,7 @@ fn guests(keys: &[(&str, &str)]) -> Result<(AccessPoint, [Station; 2], Daemon)> 
 }
 
 /// As on many networks for guests: the access point hands nothing from one station to another, and arpherd
-/// answers for nobody on the link he is on unless told to.
+/// answers for nobody on its own link unless configured to.
 #[harness::test]
 fn b8_isolated_stations_do_not_reach_each_other_by_themselves() -> Result<()> {
     let (_point, [a, b], _daemon) = guests(&[])?;

@@ -223,7 +223,7 @@ fn sizes(mtu: u32, mode: &str, length: usize) -> Result<()> {
     let capture = Capture::start(&station.ns, "ib0")?;
     let sink = host.ns.run(|| UdpSocket::bind((host.ip(), 7009))).expect("a free port");
     sink.set_read_timeout(Some(Duration::from_millis(50))).expect("a time above zero");
-    // Linux asks that packets not be fragmented and learns from being told.
+    // Linux asks that packets not be fragmented and learns from the ICMP error.
     let source = station.ns.run(|| UdpSocket::bind((station.ip, 0))).expect("a free port");
     let (datagram, mut room) = (vec![7; length], vec![0; 1 << 16]);
     wait_until(SOON, "a large datagram arrives whole, in fragments of its sender's", || {

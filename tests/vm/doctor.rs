@@ -1,5 +1,5 @@
 //! `arpherd doctor` on links that few machines have: what cannot work is an error with the way out, and who
-//! takes it is told that all is well.
+//! takes it is shown that all is well.
 
 use std::fs;
 
@@ -116,7 +116,7 @@ fn doctor_tells_a_fabric_beside_an_ethernet_apart() -> Result<()> {
     let report = beside(&daemon)?;
     assert_eq!((report.code, report.well("mtu")), (Some(0), true), "{:#?}", report.findings);
     report.one("info", "links", "ib0", "ipoib (ipoib), MTU 1500");
-    // Whoever says that it is another link's is told before a frame is written.
+    // Whoever configures it as another link's is warned before a frame is written.
     let ethernet = Config::of(SUBNET).segment("eth0", &[]).segment("ib0", &[("kind", "ethernet")]);
     let report = doctor_with(&rig.r, &ethernet)?;
     assert_eq!(report.code, Some(2), "{:#?}", report.findings);

@@ -19,7 +19,7 @@ pub(crate) const EXPIRY: &str = "{ quiet: 1s, interval: 300ms, unicast: 3, broad
 /// Each test has partitions of its own on the one fabric.
 static NEXT: AtomicU16 = AtomicU16::new(0x8001);
 
-/// The links of one partition key hear each other.
+/// The links of one partition key reach each other.
 #[derive(Clone, Copy)]
 pub(crate) struct Partition(pub(crate) u16);
 
@@ -29,7 +29,7 @@ impl Partition {
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Makes an IPoIB link in `ns` and sets it up; `more` are words for `ip link add`.
+    /// Makes an IPoIB link in `ns` and sets it up; `more` are arguments of `ip link add`.
     pub(crate) fn link(self, ns: &Netns, name: &str, more: &str) -> Result<()> {
         let Self(key) = self;
         tools::ip(ns, &format!("link add name {name} {more} type ipoib pkey {key:#06x}"));

@@ -49,7 +49,7 @@ impl fmt::Debug for IbAddr {
 /// An ARP packet with its frame's destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IbArp {
-    /// Whom the frame is for; zero in frames that were received, where the link does not tell.
+    /// Whom the frame is for; zero in frames that were received, where the link does not show it.
     pub(crate) to: IbAddr,
     /// 1 asks, 2 answers.
     pub(crate) op: u16,

@@ -88,7 +88,7 @@ fn a_vxlan_is_a_segment() -> Result<()> {
     pair.joins(&daemon, "vx0", &far)
 }
 
-/// A team transmits nothing until its daemon has told it how.
+/// A team transmits nothing until its daemon has configured it.
 #[harness::test]
 fn a_team_is_a_segment() -> Result<()> {
     let pair = Pair::new()?;

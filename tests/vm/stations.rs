@@ -1,5 +1,5 @@
-//! What radios tell arpherd beyond ARP: clients that join, leave and sleep, and an access point that is found
-//! again.
+//! What nl80211 reports to arpherd beyond ARP: clients that join, leave and sleep, and an access point that is
+//! found again.
 //!
 //! ```text
 //!   station ~~~ access point [ box: arpherd ] lan0 (bridge) ── wired host

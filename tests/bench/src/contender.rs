@@ -38,7 +38,7 @@ pub(crate) enum Contender {
 }
 
 impl Contender {
-    /// A floor that hears from the return on.
+    /// A floor that receives from the return on.
     pub(crate) fn floor(testbed: &Testbed, job: &Job) -> Result<Self> {
         let this = std::env::current_exe().tried(|| "find the bench's own executable".to_owned())?;
         let mut command = testbed.gateway.command(this);

@@ -5,8 +5,8 @@
 //!
 //! ```text
 //!   Testbed:  lan:eth0 ──veth── lan:gateway:vms ──veth── eth0:vms
-//!            asks            floor or arpherd          speaks: ArpSocket, Crowd
-//!                            heard by: RouteListener (routes), CpuClock, Memory
+//!            asks            floor or arpherd          sends: ArpSocket, Crowd
+//!                            watched by: RouteListener (routes), CpuClock, Memory
 //! ```
 //!
 //! | file | what is there |

@@ -1,4 +1,4 @@
-//! A contender in its testbed, with everything a scenario pulls at; and two of them in turn.
+//! A contender in its testbed, with everything a scenario uses; and two of them in turn.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl Setup {
         Self::with(|testbed| Contender::arpherd(testbed, &bench.binary, &settings.yaml()))
     }
 
-    /// A testbed whose routes are listened to before the contender is there.
+    /// A testbed whose routes are watched before the contender is there.
     fn with(start: impl FnOnce(&Testbed) -> Result<Contender>) -> Result<Self> {
         let testbed = Testbed::new()?;
         let (listener, speaker) = (RouteListener::open(&testbed.gateway)?, testbed.speaker()?);
@@ -70,7 +70,7 @@ impl Setup {
         first
     }
 
-    /// Lets a new host speak; gives the time until its route, in nanoseconds.
+    /// Lets a new host send a frame; gives the time until its route, in nanoseconds.
     pub(crate) fn newcomer(&mut self) -> Result<u64> {
         let ip = host(self.newcomers(1));
         let frame = announcement(ip);

@@ -20,7 +20,7 @@ pub(crate) const SOURCES: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 64, 0, 1), Ipv4Addr
 pub(crate) const REQUESTER: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 10);
 
 /// A gateway namespace with links `lan` and `vms`, and the namespaces behind them: plain cables, so that
-/// nothing but the contender takes time. The other ends have no address; their kernels say nothing.
+/// nothing but the contender takes time. The other ends have no address; their kernels send nothing.
 pub(crate) struct Testbed {
     pub(crate) gateway: Netns,
     pub(crate) lan: Netns,
@@ -57,11 +57,11 @@ impl Testbed {
         self.vms.run(|| ArpSocket::open_deaf(index)).tried(|| "open a packet socket on vms".to_owned())
     }
 
-    /// Puts hosts behind `vms` that speak only when asked: the kernel there answers for all of the prefix as
+    /// Puts hosts behind `vms` that send only when asked: the kernel there answers for all of the prefix as
     /// it does for an address of its own, inside the requester's own system call. So no thread that plays
     /// thousands of hosts takes part in what is measured. All have one link-layer address.
     pub(crate) fn answers_for(&self, prefix: &str) -> Result<()> {
-        // The lookup that decides about an answer wants a way back to the requester.
+        // The lookup that decides about an answer needs a route back to the requester.
         if self.vms.routes().is_empty() {
             self.vms.address_noprefix(PORT, "10.64.0.20/10")?;
             self.vms.route("10.64.0.0/24", None, Some(PORT))?;
@@ -81,12 +81,12 @@ pub(crate) fn host(n: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 65, 0, 1)) + n)
 }
 
-/// What a host says when its link comes up.
+/// What a host sends when its link comes up.
 pub(crate) fn announcement(ip: Ipv4Addr) -> Frame {
     ArpFrame::gratuitous(Mac::of_crowd(ip), ip).encode()
 }
 
-/// What a host says most of its life: a request for a neighbour on its own link.
+/// What a host sends most of the time: a request for a neighbour on its own link.
 pub(crate) fn chatter(ip: Ipv4Addr, neighbour: Ipv4Addr) -> Frame {
     ArpFrame::request(Mac::of_crowd(ip), ip, neighbour).encode()
 }

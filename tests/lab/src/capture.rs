@@ -15,7 +15,7 @@ use crate::{ArpFrame, Netns, Result};
 pub struct Captured {
     /// When the kernel had it, see [`monotonic_ns`](crate::monotonic_ns).
     pub ts_ns: u64,
-    /// Whom it was for; tells incoming from outgoing.
+    /// Whom it was for; distinguishes incoming from outgoing.
     pub kind: PacketType,
     /// The frame from its first octet on, at most 2,048 octets.
     pub bytes: Vec<u8>,

@@ -13,7 +13,7 @@ use crate::packet::{Batch, PacketSocket, Receives};
 use crate::wait::{Stop, Woken};
 use crate::{ArpFrame, Mac, Netns, Result, monotonic_ns};
 
-/// A request a crowd heard, whether or not anyone of it was meant.
+/// A request that a crowd received, whether or not it was for one of its hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrowdRequest {
     /// When the kernel had it, see [`monotonic_ns`].
@@ -94,7 +94,7 @@ impl Crowd {
         self.shared.lock().delay = delay;
     }
 
-    /// Sends a gratuitous ARP from this address and returns when. Others receive it; a silent host may speak.
+    /// Sends a gratuitous ARP from this address and returns when. Others receive it; a silent host may send.
     ///
     /// # Errors
     /// When the link is down or gone.

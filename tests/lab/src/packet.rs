@@ -165,7 +165,7 @@ pub(crate) struct Batch {
 struct Slot {
     data: [u8; SNAP],
     address: libc::sockaddr_ll,
-    /// Octets of one time stamp message, aligned as the kernel wants it.
+    /// Octets of one time stamp message, aligned as the kernel requires.
     control: [u64; 8],
 }
 

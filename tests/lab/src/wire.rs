@@ -1,4 +1,4 @@
-//! Speaking and listening on one link, frame by frame.
+//! Sending and receiving on one link, frame by frame.
 
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, PoisonError};

@@ -36,8 +36,8 @@ pub(super) fn routes() -> io::Result<()> {
     }
 }
 
-/// Answers for senders heard on another link. Asks the other links for who was not heard yet, and answers
-/// when that one speaks; it has its route by then.
+/// Answers for senders seen on another link. Asks the other links for who was not seen yet, and answers
+/// when that one replies; it has its route by then.
 pub(super) fn answers(links: &[Link]) -> io::Result<()> {
     let (socket, mut kernel) = (ArpSocket::open(0)?, RouteAdder::open()?);
     let mut known: HashMap<[u8; 4], u32> = HashMap::new();

@@ -23,7 +23,7 @@ const HOSTS: u32 = 250;
 const TURN: u32 = 25;
 /// Samples of each turn that do not count.
 const WARM: u32 = 3;
-/// Hosts that speak only when asked, apart from those that speak by themselves.
+/// Hosts that send only when asked, apart from those that send by themselves.
 const MUTE: &str = "10.100.0.0/16";
 const FIRST_MUTE: Ipv4Addr = Ipv4Addr::new(10, 100, 0, 1);
 

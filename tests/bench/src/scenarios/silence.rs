@@ -1,4 +1,4 @@
-//! Hosts that die without a word, among others that live on.
+//! Hosts that die silently, among others that live on.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A /16 swept as fast as it goes, with 5,000 hosts in it that speak only when asked.
+//! A /16 swept as fast as it goes, with 5,000 hosts in it that send only when asked.
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
