@@ -1,4 +1,4 @@
-# The only door to development tasks; CI goes through it too. `just` lists what there is.
+# Every development task; `just` lists them. CI runs `just ci` and nothing else.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
@@ -16,7 +16,7 @@ demo *args:
 
 # The whole suite: core, actors, namespaces, command line; needs no root and no installed program
 test *args:
-    cargo test {{args}}
+    cargo test --locked {{args}}
 
 # IPoIB, Wi-Fi, VLANs, bonds and their like, in a VM of Debian's kernel; needs QEMU, gcc and apt, no root
 test-vm *args:
@@ -47,7 +47,7 @@ doc:
 deny:
     cargo deny --offline check licenses bans sources
 
-# Only `actors/src/io` talks to the kernel, only `src/control` is async-std, and so on (the house rules)
+# Which part may use what, where tests lie, that every behaviour has its test (see the script)
 rules:
     tests/rules.sh
 
@@ -61,6 +61,14 @@ bench *args:
 replay-update:
     UPDATE_REPLAY=1 cargo test --test replay
 
-# Everything CI does
-ci: fmt-check rules lint check-packaged doc deny test test-vm (bench "--quick")
-    cargo run --release -- demo
+# Every check that a change must pass; shows how long each step took
+ci:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for step in fmt-check rules deny lint check-packaged doc test test-vm demo 'bench --quick'; do
+        printf '\n== just %s\n' "$step"
+        start=$SECONDS
+        {{just_executable()}} --justfile {{quote(justfile())}} $step
+        printf '== just %s: %s s\n' "$step" "$((SECONDS - start))"
+    done
+    printf '\n== all passed in %s s\n' "$SECONDS"

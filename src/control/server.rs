@@ -294,5 +294,4 @@ impl Out<'_> {
 }
 
 #[cfg(test)]
-#[path = "server_tests.rs"]
 mod tests;

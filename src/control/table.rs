@@ -277,5 +277,4 @@ fn span(seconds: u64) -> String {
 }
 
 #[cfg(test)]
-#[path = "table_tests.rs"]
 mod tests;

@@ -43,7 +43,7 @@ impl Announcer {
         let announcer = |name: &str| {
             let host = &lab.member(name)?.host;
             let frame = match name {
-                "pc2" => host.question(lab.member("router")?.ip()),
+                "pc2" => host.request(lab.member("router")?.ip()),
                 _ => ArpFrame::gratuitous(host.mac(), host.ip()),
             };
             Ok(Self { wire: host.wire()?, ip: host.ip(), frame })

@@ -268,5 +268,4 @@ impl KV for Told {
 }
 
 #[cfg(test)]
-#[path = "told_tests.rs"]
 mod tests;

@@ -1,28 +1,17 @@
-//! A6: two hosts with one address. The first keeps it, and the operator is told of both.
+//! A6: two hosts with one address. The first keeps it, and both are reported.
 
 use std::time::{Duration, Instant};
 
 use arpherd_lab::{ArpFrame, Capture, Daemon, Host, Mac, Result, RouteEvent, RouteWatch, Segment, Wire};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{Config, Rig, SOON, events, host_row, introduce, pass, routed_by, wait_event};
-use crate::test;
 
 /// Who wants an address that another has.
 const CLAIMANT: Mac = Mac([2, 0, 0, 0, 0, 0xee]);
 /// How long it goes on claiming, and how often.
 const CLAIMS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("a6_claim_from_another_segment_is_told_with_both_macs", across_segments),
-        test("a6_claim_on_the_same_segment_is_told_with_both_macs", on_one_segment),
-        test("a6_claimant_that_only_asks_gets_no_route_either", by_questions),
-        test("a6_incumbent_that_died_loses_to_the_claimant", dead_incumbent),
-    ]
-}
 
 /// A known host on the left and somebody who wants its address.
 struct Quarrel {
@@ -38,7 +27,7 @@ impl Quarrel {
         let rig = Rig::new()?;
         let daemon = Config::common().start(&rig.r)?;
         let incumbent = rig.left(50)?;
-        rig.patient(&[&incumbent])?;
+        rig.use_kernel_timers(&[&incumbent])?;
         introduce(&incumbent, &rig.r, "eth0")?;
         let stranger = arpherd_lab::Netns::new("stranger")?;
         side(&rig).plug(&stranger, "eth0")?;
@@ -60,13 +49,13 @@ impl Quarrel {
         Ok(())
     }
 
-    fn told(&self) -> Value {
-        let told = wait_event(&self.daemon, "duplicate_address", |_| true);
-        assert_eq!(told["address"], self.incumbent.ip().to_string());
-        assert_eq!(told["lladdr"], self.incumbent.mac().to_string());
-        assert_eq!(told["claimant_lladdr"], CLAIMANT.to_string());
-        assert_eq!(told["segment"], "eth0");
-        told
+    fn reported(&self) -> Value {
+        let event = wait_event(&self.daemon, "duplicate_address", |_| true);
+        assert_eq!(event["address"], self.incumbent.ip().to_string());
+        assert_eq!(event["lladdr"], self.incumbent.mac().to_string());
+        assert_eq!(event["claimant_lladdr"], CLAIMANT.to_string());
+        assert_eq!(event["segment"], "eth0");
+        event
     }
 
     fn changes(&self) -> Vec<RouteEvent> {
@@ -88,11 +77,12 @@ impl Quarrel {
     }
 }
 
-fn across_segments() -> Result<()> {
+#[harness::test]
+fn a6_claim_from_another_segment_is_told_with_both_macs() -> Result<()> {
     let quarrel = Quarrel::begin(|rig| &rig.right)?;
     let sent = Capture::start(&quarrel.rig.right.ns, &quarrel.rig.right_port)?;
     quarrel.insist(&quarrel.announcement())?;
-    assert_eq!(quarrel.told()["claimant_segment"], "eth1");
+    assert_eq!(quarrel.reported()["claimant_segment"], "eth1");
     quarrel.incumbent_stays();
     assert_eq!(events(&quarrel.daemon, "duplicate_address").len(), 1, "a complaint, not a flood");
     let to_claimant = |arp: &&ArpFrame| arp.is_reply() && arp.spa == quarrel.incumbent.ip();
@@ -102,24 +92,27 @@ fn across_segments() -> Result<()> {
 
 /// The router's kernel believes every announcement on the link of an entry it has; only arpherd can tell it
 /// better.
-fn on_one_segment() -> Result<()> {
+#[harness::test]
+fn a6_claim_on_the_same_segment_is_told_with_both_macs() -> Result<()> {
     let quarrel = Quarrel::begin(|rig| &rig.left)?;
     quarrel.insist(&quarrel.announcement())?;
-    assert_eq!(quarrel.told()["claimant_segment"], "eth0");
+    assert_eq!(quarrel.reported()["claimant_segment"], "eth0");
     quarrel.incumbent_stays();
     Ok(())
 }
 
-fn by_questions() -> Result<()> {
+#[harness::test]
+fn a6_claimant_that_only_asks_gets_no_route_either() -> Result<()> {
     let quarrel = Quarrel::begin(|rig| &rig.right)?;
-    let question = ArpFrame::request(CLAIMANT, quarrel.incumbent.ip(), crate::rig::ROUTER);
-    quarrel.insist(&question)?;
-    quarrel.told();
+    let request = ArpFrame::request(CLAIMANT, quarrel.incumbent.ip(), crate::rig::ROUTER);
+    quarrel.insist(&request)?;
+    quarrel.reported();
     quarrel.incumbent_stays();
     Ok(())
 }
 
-fn dead_incumbent() -> Result<()> {
+#[harness::test]
+fn a6_incumbent_that_died_loses_to_the_claimant() -> Result<()> {
     let quarrel = Quarrel::begin(|rig| &rig.right)?;
     quarrel.incumbent.silence(true)?;
     let start = Instant::now();

@@ -14,10 +14,8 @@ use arpherd_lab::{
     ArpFrame, Capture, Captured, Crowd, Daemon, Host, Mac, Netns, PortFlags, Result, RouteWatch, Segment,
     Wire, wait_until,
 };
-use libtest_mimic::Trial;
 
 use crate::rig::{A_WHILE, Config, SOON, echoes, host_row, least_of_three, routed_by, wait_route};
-use crate::{test, test_alone};
 
 /// The port of the echo service.
 const ECHO: u16 = 7007;
@@ -26,22 +24,6 @@ const LAPTOP: &str = "192.168.1.10/24";
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
 /// The laptop's address on the link of its virtual machines, where that is a network of its own.
 const INNER: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 1);
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("a1_access_point_of_the_rig_refuses_foreign_macs", access_point_refuses_foreign_macs),
-        test("a1_access_point_sees_one_mac_and_all_datagrams_come_back", one_mac_on_the_air),
-        test("a2_packets_are_forwarded_unchanged_but_for_their_ttl", packets_are_unchanged),
-        test("a3_both_sides_know_each_other_by_the_laptops_macs", proxied_in_both_directions),
-        test("a4_vm_of_another_network_is_answered_for_on_link", vm_network_on_link),
-        test("a4_vm_of_another_network_needs_no_answer_behind_a_route", vm_network_routed),
-        test("a5_one_question_of_a_vm_makes_it_known", one_question_makes_known),
-        test_alone("a5_route_is_there_within_five_milliseconds", route_within_five_milliseconds),
-        test("a7_vm_that_hears_no_broadcast_keeps_its_route", deaf_vm_keeps_its_route),
-        test("a7_service_is_back_within_three_seconds_of_a_new_uplink", new_uplink),
-        test("a7_vm_that_reconnects_is_reached_at_once", vm_reconnects),
-    ]
-}
 
 pub(crate) struct Laptop {
     pub(crate) ns: Netns,
@@ -105,24 +87,26 @@ impl Laptop {
     }
 }
 
-fn access_point_refuses_foreign_macs() -> Result<()> {
+#[harness::test]
+fn a1_access_point_of_the_rig_refuses_foreign_macs() -> Result<()> {
     let laptop = Laptop::new("192.168.1.50/24")?;
-    let (air, heard) = (Wire::open(&laptop.ns, "wlan0")?, Capture::start(&laptop.router.ns, "eth0")?);
+    let (wlan, heard) = (Wire::open(&laptop.ns, "wlan0")?, Capture::start(&laptop.router.ns, "eth0")?);
     let from = |mac| ArpFrame::request(mac, laptop.vm.ip(), ROUTER);
-    air.send(&from(laptop.vm.mac()))?;
-    air.send(&from(laptop.ns.mac("wlan0")?))?;
+    wlan.send(&from(laptop.vm.mac()))?;
+    wlan.send(&from(laptop.ns.mac("wlan0")?))?;
     let first = heard.wait_for(|frame| frame.arp().is_some_and(|arp| !arp.is_reply()), SOON);
     assert_eq!(first.and_then(|frame| frame.arp()).map(|arp| arp.src), Some(laptop.ns.mac("wlan0")?));
     Ok(())
 }
 
-fn one_mac_on_the_air() -> Result<()> {
+#[harness::test]
+fn a1_access_point_sees_one_mac_and_all_datagrams_come_back() -> Result<()> {
     let (laptop, _daemon) = Laptop::one_network()?;
-    let air = Capture::start(&laptop.home.ns, &laptop.port)?;
+    let capture = Capture::start(&laptop.home.ns, &laptop.port)?;
     let _echo = laptop.router.ns.udp_echo_server(ROUTER, ECHO)?;
     assert_eq!(laptop.vm.ns.udp_echo(ROUTER, ECHO, 100), 100);
-    assert_eq!(air.dropped(), 0);
-    let sent = air.frames().into_iter().filter(|frame| !frame.outgoing());
+    assert_eq!(capture.dropped(), 0);
+    let sent = capture.frames().into_iter().filter(|frame| !frame.outgoing());
     let mut macs: Vec<Vec<u8>> = sent.map(|frame| frame.bytes[6..12].to_vec()).collect();
     macs.sort_unstable();
     macs.dedup();
@@ -143,7 +127,8 @@ fn datagrams(frames: &[Captured], outgoing: bool) -> Vec<(u8, Vec<u8>)> {
     frames.map(split).collect()
 }
 
-fn packets_are_unchanged() -> Result<()> {
+#[harness::test]
+fn a2_packets_are_forwarded_unchanged_but_for_their_ttl() -> Result<()> {
     let (laptop, _daemon) = Laptop::one_network()?;
     let inside = Capture::start(&laptop.vm.ns, "eth0")?;
     let outside = Capture::start(&laptop.router.ns, "eth0")?;
@@ -168,7 +153,8 @@ fn neighbour(of: &Host, ip: Ipv4Addr) -> Option<Mac> {
     of.ns.neighbours().into_iter().find(|entry| entry.address == ip).and_then(|entry| entry.mac())
 }
 
-fn proxied_in_both_directions() -> Result<()> {
+#[harness::test]
+fn a3_both_sides_know_each_other_by_the_laptops_macs() -> Result<()> {
     let (laptop, _daemon) = Laptop::one_network()?;
     let Laptop { ns, router, vm, .. } = &laptop;
     echoes(&router.ns, vm.ip());
@@ -178,11 +164,12 @@ fn proxied_in_both_directions() -> Result<()> {
     Ok(())
 }
 
-fn vm_network_on_link() -> Result<()> {
+#[harness::test]
+fn a4_vm_of_another_network_is_answered_for_on_link() -> Result<()> {
     let (laptop, _daemon) = Laptop::two_networks()?;
     let Laptop { ns, router, vm, .. } = &laptop;
     router.ns.route("10.10.10.0/24", None, Some("eth0"))?;
-    let answers = router.wire()?.ask(&router.question(vm.ip()), A_WHILE);
+    let answers = router.wire()?.ask(&router.request(vm.ip()), A_WHILE);
     assert_eq!(answers.len(), 1, "{answers:?}");
     assert_eq!((answers[0].sha, answers[0].src), (ns.mac("wlan0")?, ns.mac("wlan0")?));
     echoes(&router.ns, vm.ip());
@@ -190,19 +177,21 @@ fn vm_network_on_link() -> Result<()> {
     Ok(())
 }
 
-fn vm_network_routed() -> Result<()> {
+#[harness::test]
+fn a4_vm_of_another_network_needs_no_answer_behind_a_route() -> Result<()> {
     let (laptop, _daemon) = Laptop::two_networks()?;
     let Laptop { router, vm, .. } = &laptop;
     router.ns.route("10.10.10.0/24", Some(Ipv4Addr::new(192, 168, 1, 10)), None)?;
-    let air = Capture::start(&laptop.home.ns, &laptop.port)?;
+    let capture = Capture::start(&laptop.home.ns, &laptop.port)?;
     echoes(&router.ns, vm.ip());
     echoes(&vm.ns, ROUTER);
     let about_vm = |arp: &ArpFrame| [arp.spa, arp.tpa].contains(&vm.ip());
-    assert!(!air.arps().iter().any(about_vm), "{:?}", air.arps());
+    assert!(!capture.arps().iter().any(about_vm), "{:?}", capture.arps());
     Ok(())
 }
 
-fn one_question_makes_known() -> Result<()> {
+#[harness::test]
+fn a5_one_question_of_a_vm_makes_it_known() -> Result<()> {
     let (laptop, daemon) = Laptop::one_network()?;
     let vm = &laptop.vm;
     assert_eq!(host_row(&daemon, vm.ip()), None);
@@ -215,13 +204,14 @@ fn one_question_makes_known() -> Result<()> {
     Ok(())
 }
 
-fn route_within_five_milliseconds() -> Result<()> {
+#[harness::test(alone)]
+fn a5_route_is_there_within_five_milliseconds() -> Result<()> {
     let (laptop, _daemon) = Laptop::one_network()?;
     let watch = RouteWatch::start(&laptop.ns)?;
     let crowd = Crowd::start(&laptop.vm.ns, "eth0", Vec::new())?;
     let mut rounds = [100_u8, 150, 200].into_iter();
     // A newcomer a time; nine of ten must be so quick.
-    least_of_three("from a first question to the route", Duration::from_millis(5), || {
+    least_of_three("from a first request to the route", Duration::from_millis(5), || {
         let first = rounds.next().expect("three rounds");
         let mut times = Vec::new();
         for last in first..first + 50 {
@@ -235,9 +225,10 @@ fn route_within_five_milliseconds() -> Result<()> {
     })
 }
 
-/// Ten minutes of the default expiry are twenty times 30 s of silence, each ended by a question and its
+/// Ten minutes of the default expiry are twenty times 30 s of silence, each ended by a request and its
 /// answer. Here the silence is 100 ms, and more than twenty such rounds are over in three seconds.
-fn deaf_vm_keeps_its_route() -> Result<()> {
+#[harness::test]
+fn a7_vm_that_hears_no_broadcast_keeps_its_route() -> Result<()> {
     let laptop = Laptop::new("192.168.1.50/24")?;
     let quick = ("expiry", "{ quiet: 100ms, interval: 100ms, unicast: 3, broadcast: 2 }");
     let config = Config::of("192.168.1.0/24").segment("vmbr0", &[quick]).segment("wlan0", &[]);
@@ -247,20 +238,21 @@ fn deaf_vm_keeps_its_route() -> Result<()> {
     wait_route(&laptop.ns, vm.ip(), "vmbr0");
     let (_, port) = vm.place().expect("it is attached");
     laptop.ns.bridge_port(port, PortFlags { bcast_flood: false, ..PortFlags::default() })?;
-    let (watch, ear) = (RouteWatch::start(&laptop.ns)?, Capture::start(&vm.ns, "eth0")?);
-    let questions = || {
-        let heard = ear.arps().into_iter().filter(|arp| arp.is_request() && arp.tpa == vm.ip());
+    let (watch, capture) = (RouteWatch::start(&laptop.ns)?, Capture::start(&vm.ns, "eth0")?);
+    let requests = || {
+        let heard = capture.arps().into_iter().filter(|arp| arp.is_request() && arp.tpa == vm.ip());
         heard.collect::<Vec<_>>()
     };
-    wait_until(SOON, "twenty rounds of verification", || questions().len() > 20);
-    assert!(questions().iter().all(|arp| arp.dst == vm.mac()), "{:?}", questions());
+    wait_until(SOON, "twenty rounds of verification", || requests().len() > 20);
+    assert!(requests().iter().all(|arp| arp.dst == vm.mac()), "{:?}", requests());
     let lost = watch.events().into_iter().find(|event| !event.is_new && event.route.dst.ip() == vm.ip());
     assert_eq!(lost, None);
     echoes(&laptop.router.ns, vm.ip());
     Ok(())
 }
 
-fn new_uplink() -> Result<()> {
+#[harness::test]
+fn a7_service_is_back_within_three_seconds_of_a_new_uplink() -> Result<()> {
     let (mut laptop, mut daemon) = Laptop::one_network()?;
     echoes(&laptop.vm.ns, ROUTER);
     let pid = daemon.pid();
@@ -278,7 +270,8 @@ fn new_uplink() -> Result<()> {
     Ok(())
 }
 
-fn vm_reconnects() -> Result<()> {
+#[harness::test]
+fn a7_vm_that_reconnects_is_reached_at_once() -> Result<()> {
     let (laptop, _daemon) = Laptop::one_network()?;
     let Laptop { ns, router, vm, .. } = &laptop;
     echoes(&vm.ns, ROUTER);

@@ -4,22 +4,9 @@
 use std::time::Duration;
 
 use arpherd_lab::{Result, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{ROUTER, SOON, ip, segment_row, wait_event};
-use crate::test;
 use crate::trio::Trio;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("a_shared_address_taken_from_one_link_and_put_back", shared),
-        test("a_links_own_address_taken_away_and_put_back", own),
-        test("a_links_address_with_its_prefix_taken_away_and_put_back", with_prefix),
-        test("a_configured_source_taken_away_and_put_back", configured),
-        test("another_address_in_place_of_the_last_is_the_new_source", replaced),
-        test("all_addresses_replaced_in_one_go_cost_nothing_lasting", renewed),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 const OWN: &str = "10.9.0.3/32";
@@ -43,7 +30,8 @@ fn goes_and_returns(trio: &Trio, address: &str, away: impl Fn()) -> Result<()> {
     Ok(())
 }
 
-fn shared() -> Result<()> {
+#[harness::test]
+fn a_shared_address_taken_from_one_link_and_put_back() -> Result<()> {
     let trio = Trio::new()?;
     let _daemon = trio.start(&Trio::config())?;
     let others_still_have_it = || {
@@ -53,7 +41,8 @@ fn shared() -> Result<()> {
     goes_and_returns(&trio, &format!("{ROUTER}/32"), others_still_have_it)
 }
 
-fn own() -> Result<()> {
+#[harness::test]
+fn a_links_own_address_taken_away_and_put_back() -> Result<()> {
     let trio = Trio::without_eth2()?;
     trio.plug(OWN)?;
     let _daemon = trio.start(&Trio::config())?;
@@ -66,7 +55,8 @@ fn own() -> Result<()> {
     Ok(())
 }
 
-fn with_prefix() -> Result<()> {
+#[harness::test]
+fn a_links_address_with_its_prefix_taken_away_and_put_back() -> Result<()> {
     let trio = Trio::without_eth2()?;
     trio.third.plug(&trio.rig.r, "eth2")?;
     trio.rig.r.address("eth2", "10.9.0.3/24")?;
@@ -81,7 +71,8 @@ fn with_prefix() -> Result<()> {
     Ok(())
 }
 
-fn configured() -> Result<()> {
+#[harness::test]
+fn a_configured_source_taken_away_and_put_back() -> Result<()> {
     let trio = Trio::without_eth2()?;
     trio.plug(OWN)?;
     let daemon = trio.start(&Trio::config_with(&[("source", "10.9.0.3")]))?;
@@ -95,7 +86,8 @@ fn configured() -> Result<()> {
     Ok(())
 }
 
-fn replaced() -> Result<()> {
+#[harness::test]
+fn another_address_in_place_of_the_last_is_the_new_source() -> Result<()> {
     let trio = Trio::without_eth2()?;
     trio.plug(OWN)?;
     let _daemon = trio.start(&Trio::config())?;
@@ -108,7 +100,8 @@ fn replaced() -> Result<()> {
     Ok(())
 }
 
-fn renewed() -> Result<()> {
+#[harness::test]
+fn all_addresses_replaced_in_one_go_cost_nothing_lasting() -> Result<()> {
     let trio = Trio::new()?;
     let _daemon = trio.start(&Trio::config())?;
     for link in ["eth0", "eth1", "eth2"] {

@@ -5,51 +5,36 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Host, Result, RouteKind, as_ordinary_user, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{
     A_WHILE, Config, Rig, SLOW_EXPIRY, SOON, echoes, host_routes, introduce, ip, least_of_three,
 };
-use crate::{test, test_alone};
 
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("b1_broadcast_question_gets_a_unicast_answer", broadcast_question),
-        test("b1_answer_is_padded_with_zeroes_to_an_ethernet_frame", answer_is_padded),
-        test_alone("b2_unicast_question_is_answered_at_once_and_disturbs_nobody", unicast_question),
-        test("b5_host_of_the_same_segment_is_not_answered_for", same_segment),
-        test("b5_host_of_another_segment_is_answered_for_once", other_segment),
-        test("b7_what_only_the_default_route_leads_to_is_not_answered", default_route),
-        test("b7_covering_route_keeps_the_unknown_off_the_default_route", covering_route),
-        test_alone("b11_a_thousand_answers_come_in_five_milliseconds", thousand_answers),
-        test_alone("b11_hosts_resolve_each_other_in_five_milliseconds", hosts_resolve),
-        test("b12_ordinary_user_without_programs_can_run_these_tests", ordinary_user),
-    ]
-}
-
-/// An asker on the left and a known host on the right.
+/// A requester on the left and a known host on the right.
 fn known_pair(rig: &Rig) -> Result<(Host, Host)> {
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&b, &rig.r, "eth1")?;
     Ok((a, b))
 }
 
-fn broadcast_question() -> Result<()> {
+#[harness::test]
+fn b1_broadcast_question_gets_a_unicast_answer() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = known_pair(&rig)?;
-    let answers = a.wire()?.ask(&a.question(b.ip()), A_WHILE);
+    let answers = a.wire()?.ask(&a.request(b.ip()), A_WHILE);
     assert_eq!(answers, [ArpFrame::reply(rig.mac("eth0"), b.ip(), a.mac(), a.ip())]);
     Ok(())
 }
 
-fn answer_is_padded() -> Result<()> {
+#[harness::test]
+fn b1_answer_is_padded_with_zeroes_to_an_ethernet_frame() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = known_pair(&rig)?;
     let wire = a.wire()?;
     wire.drain();
-    wire.send(&a.question(b.ip()))?;
+    wire.send(&a.request(b.ip()))?;
     let is_answer = |frame: &Vec<u8>| ArpFrame::decode(frame).is_some_and(|arp| arp.is_reply());
     let frames = std::iter::from_fn(|| wire.recv_raw(SOON).map(|(frame, _)| frame));
     let answer = frames.into_iter().find(is_answer).expect("an answer");
@@ -58,39 +43,42 @@ fn answer_is_padded() -> Result<()> {
     Ok(())
 }
 
-fn unicast_question() -> Result<()> {
+#[harness::test(alone)]
+fn b2_unicast_question_is_answered_at_once_and_disturbs_nobody() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let (a, b) = known_pair(&rig)?;
     let other = Capture::start(&rig.right.ns, &rig.right_port)?;
-    let (wire, question) = (a.wire()?, a.question(b.ip()).unicast_to(rig.mac("eth0")));
-    least_of_three("answer to a unicast question", Duration::from_millis(5), || {
-        let (answer, time) = wire.ask_one(&question, SOON).expect("an answer");
+    let (wire, request) = (a.wire()?, a.request(b.ip()).unicast_to(rig.mac("eth0")));
+    least_of_three("answer to a unicast request", Duration::from_millis(5), || {
+        let (answer, time) = wire.ask_one(&request, SOON).expect("an answer");
         assert_eq!(answer, ArpFrame::reply(rig.mac("eth0"), b.ip(), a.mac(), a.ip()));
         Ok(time)
     })?;
-    assert_eq!(wire.ask(&question, A_WHILE).len(), 1);
+    assert_eq!(wire.ask(&request, A_WHILE).len(), 1);
     assert_eq!(other.arps(), [], "nothing is asked on the other segment");
     Ok(())
 }
 
-fn same_segment() -> Result<()> {
+#[harness::test]
+fn b5_host_of_the_same_segment_is_not_answered_for() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, c) = (rig.left(10)?, rig.left(11)?);
     introduce(&c, &rig.r, "eth0")?;
-    let answers = a.wire()?.ask(&a.question(c.ip()), A_WHILE);
+    let answers = a.wire()?.ask(&a.request(c.ip()), A_WHILE);
     assert_eq!(answers, [ArpFrame::reply(c.mac(), c.ip(), a.mac(), a.ip())], "the host's own and no other");
     Ok(())
 }
 
-fn other_segment() -> Result<()> {
+#[harness::test]
+fn b5_host_of_another_segment_is_answered_for_once() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
-    for (asker, target, link) in [(&a, &b, "eth0"), (&b, &a, "eth1")] {
-        let answers = asker.wire()?.ask(&asker.question(target.ip()), A_WHILE);
-        assert_eq!(answers, [ArpFrame::reply(rig.mac(link), target.ip(), asker.mac(), asker.ip())]);
+    for (requester, target, link) in [(&a, &b, "eth0"), (&b, &a, "eth1")] {
+        let answers = requester.wire()?.ask(&requester.request(target.ip()), A_WHILE);
+        assert_eq!(answers, [ArpFrame::reply(rig.mac(link), target.ip(), requester.mac(), requester.ip())]);
     }
     echoes(&a.ns, b.ip());
     echoes(&b.ns, a.ip());
@@ -103,7 +91,8 @@ fn default_route_by(rig: &Rig, upstream: &Host) -> Result<()> {
     rig.r.route("default", Some(upstream.ip()), None)
 }
 
-fn default_route() -> Result<()> {
+#[harness::test]
+fn b7_what_only_the_default_route_leads_to_is_not_answered() -> Result<()> {
     let rig = Rig::new()?;
     let upstream = rig.right(254)?;
     default_route_by(&rig, &upstream)?;
@@ -114,13 +103,14 @@ fn default_route() -> Result<()> {
     for target in
         [ip(77), Ipv4Addr::new(1, 1, 1, 1), Ipv4Addr::new(169, 254, 9, 9), Ipv4Addr::new(10, 8, 0, 9)]
     {
-        assert_eq!(wire.ask(&a.question(target), A_WHILE), [], "{target}");
+        assert_eq!(wire.ask(&a.request(target), A_WHILE), [], "{target}");
         assert!(crate::rig::host_row(&daemon, target).is_none(), "{target}");
     }
     Ok(())
 }
 
-fn covering_route() -> Result<()> {
+#[harness::test]
+fn b7_covering_route_keeps_the_unknown_off_the_default_route() -> Result<()> {
     let rig = Rig::new()?;
     let upstream = rig.right(254)?;
     default_route_by(&rig, &upstream)?;
@@ -137,16 +127,17 @@ fn covering_route() -> Result<()> {
 }
 
 /// The limits of the slowest and of the tenth slowest of a thousand.
-fn thousand_answers() -> Result<()> {
+#[harness::test(alone)]
+fn b11_a_thousand_answers_come_in_five_milliseconds() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = known_pair(&rig)?;
-    let (wire, question) = (a.wire()?, a.question(b.ip()));
+    let (wire, request) = (a.wire()?, a.request(b.ip()));
     let mut rounds = Vec::new();
     // Other work of the machine can spoil a round; a slow daemon spoils all.
     for _ in 0..3 {
         let mut times: Vec<Duration> =
-            (0..1000).map(|_| wire.ask_one(&question, SOON).expect("an answer").1).collect();
+            (0..1000).map(|_| wire.ask_one(&request, SOON).expect("an answer").1).collect();
         times.sort_unstable();
         let (p50, p99, max) = (times[499], times[989], times[999]);
         println!("b11: p50 {p50:?}, p99 {p99:?}, max {max:?}");
@@ -160,7 +151,8 @@ fn thousand_answers() -> Result<()> {
 
 /// What users notice of it: their first packet is not late, where a kernel's proxy makes it wait for most of
 /// a second.
-fn hosts_resolve() -> Result<()> {
+#[harness::test(alone)]
+fn b11_hosts_resolve_each_other_in_five_milliseconds() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = known_pair(&rig)?;
@@ -178,7 +170,8 @@ fn hosts_resolve() -> Result<()> {
 }
 
 /// One of these tests again, by nobody, who finds no program to help.
-fn ordinary_user() -> Result<()> {
+#[harness::test]
+fn b12_ordinary_user_without_programs_can_run_these_tests() -> Result<()> {
     let this = std::env::current_exe().expect("a running program has a file");
     let mut again = Command::new(this);
     again.args(["--test-threads", "1", "--exact", "b5_host_of_another_segment_is_answered_for_once"]);

@@ -1,30 +1,15 @@
-//! Address probes of RFC 5227 (duplicate address detection): who is told that an address is taken.
+//! Address probes of RFC 5227 (duplicate address detection): who is answered that an address is taken.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Host, Mac, Result};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{A_WHILE, Config, Rig, SLOW_EXPIRY, events, introduce, ip, pass, wait_event};
-use crate::test;
 
 /// Somebody without an address.
 const PROBER: Mac = Mac([2, 0, 0, 0, 0, 0xdd]);
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("dad_defends_a_host_alive_on_another_segment_once", alive_elsewhere),
-        test("dad_asks_a_host_not_heard_lately_before_it_is_defended", asked_first),
-        test("dad_defends_a_mute_host_of_another_segment", mute_elsewhere),
-        test("dad_does_not_defend_a_host_that_died", dead_elsewhere),
-        test("dad_does_not_defend_a_host_against_itself", own_address),
-        test("dad_leaves_the_asking_segment_to_its_hosts", same_segment),
-        test("dad_is_silent_about_the_unknown", unknown),
-        test("dad_of_two_at_once_is_reported_and_not_answered", two_at_once),
-    ]
-}
 
 /// What is answered on a host's link to a probe for `target`, other than by the link's own hosts.
 fn probed(by: &Host, mac: Mac, target: Ipv4Addr) -> Result<Vec<ArpFrame>> {
@@ -36,14 +21,15 @@ fn defence(rig: &Rig, target: Ipv4Addr) -> ArpFrame {
     ArpFrame::reply(rig.mac("eth1"), target, PROBER, Ipv4Addr::UNSPECIFIED)
 }
 
-fn alive_elsewhere() -> Result<()> {
+#[harness::test]
+fn dad_defends_a_host_alive_on_another_segment_once() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&a, &rig.r, "eth0")?;
     assert_eq!(probed(&b, PROBER, a.ip())?, [defence(&rig, a.ip())]);
-    let told = wait_event(&daemon, "duplicate_address", |_| true);
-    assert_eq!((&told["lladdr"], &told["claimant_lladdr"]), (&text(a.mac()), &text(PROBER)));
+    let event = wait_event(&daemon, "duplicate_address", |_| true);
+    assert_eq!((&event["lladdr"], &event["claimant_lladdr"]), (&text(a.mac()), &text(PROBER)));
     Ok(())
 }
 
@@ -51,12 +37,13 @@ fn text(mac: Mac) -> Value {
     mac.to_string().into()
 }
 
-fn asked_first() -> Result<()> {
+#[harness::test]
+fn dad_asks_a_host_not_heard_lately_before_it_is_defended() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&a, &rig.r, "eth0")?;
-    pass(Duration::from_millis(1100)); // what was heard within a second needs no proof
+    pass(Duration::from_millis(1100)); // what was seen within a second needs no proof
     let left = Capture::start(&rig.left.ns, &rig.left_port)?;
     assert_eq!(probed(&b, PROBER, a.ip())?, [defence(&rig, a.ip())]);
     let asked = left.arps().into_iter().filter(|arp| arp.is_request()).collect::<Vec<_>>();
@@ -65,7 +52,8 @@ fn asked_first() -> Result<()> {
     Ok(())
 }
 
-fn mute_elsewhere() -> Result<()> {
+#[harness::test]
+fn dad_defends_a_mute_host_of_another_segment() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -73,19 +61,21 @@ fn mute_elsewhere() -> Result<()> {
     Ok(())
 }
 
-fn dead_elsewhere() -> Result<()> {
+#[harness::test]
+fn dad_does_not_defend_a_host_that_died() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&a, &rig.r, "eth0")?;
     a.silence(true)?;
-    pass(Duration::from_millis(1100)); // what was heard within a second needs no proof
+    pass(Duration::from_millis(1100)); // what was seen within a second needs no proof
     assert_eq!(probed(&b, PROBER, a.ip())?, []);
     assert_eq!(events(&daemon, "duplicate_address"), Vec::<Value>::new());
     Ok(())
 }
 
-fn own_address() -> Result<()> {
+#[harness::test]
+fn dad_does_not_defend_a_host_against_itself() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -95,7 +85,8 @@ fn own_address() -> Result<()> {
     Ok(())
 }
 
-fn same_segment() -> Result<()> {
+#[harness::test]
+fn dad_leaves_the_asking_segment_to_its_hosts() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, c) = (rig.left(10)?, rig.left(11)?);
@@ -105,7 +96,8 @@ fn same_segment() -> Result<()> {
     Ok(())
 }
 
-fn unknown() -> Result<()> {
+#[harness::test]
+fn dad_is_silent_about_the_unknown() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -115,7 +107,8 @@ fn unknown() -> Result<()> {
     Ok(())
 }
 
-fn two_at_once() -> Result<()> {
+#[harness::test]
+fn dad_of_two_at_once_is_reported_and_not_answered() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -124,7 +117,7 @@ fn two_at_once() -> Result<()> {
     assert_eq!(probed(&b, PROBER, ip(99))?, []);
     let mut answers = std::iter::from_fn(|| wire.recv(Duration::ZERO));
     assert_eq!(answers.find(|(arp, _)| arp.is_reply()), None);
-    let told = wait_event(&daemon, "duplicate_probe", |_| true);
-    assert_eq!((&told["lladdr"], &told["claimant_lladdr"]), (&text(other), &text(PROBER)));
+    let event = wait_event(&daemon, "duplicate_probe", |_| true);
+    assert_eq!((&event["lladdr"], &event["claimant_lladdr"]), (&text(other), &text(PROBER)));
     Ok(())
 }

@@ -3,28 +3,19 @@
 use std::time::Duration;
 
 use arpherd_lab::{Capture, Host, NeighbourTimers, Result, wait_until};
-use libtest_mimic::Trial;
 
 use crate::b_private::{Isolated, redirects};
 use crate::b_routed::{ONES, open_the_world};
 use crate::rig::{
     A_WHILE, Config, QUICK_EXPIRY, Rig, SLOW_EXPIRY, SOON, SUBNET, counter, echoes, introduce, ip, routed_by,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("the_kernel_answers_at_once_for_live_hosts_and_for_no_unknown_address", proxy_arp),
-        test("the_kernel_joins_isolated_hosts_without_redirects", proxy_arp_pvlan),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 const KERNEL: (&str, &str) = ("answer", "kernel");
 
 /// How many answers the host gets, which must be the router's.
 fn answers(rig: &Rig, host: &Host, target: std::net::Ipv4Addr) -> Result<usize> {
-    let answers = host.wire()?.ask(&host.question(target), A_WHILE / 2);
+    let answers = host.wire()?.ask(&host.request(target), A_WHILE / 2);
     assert!(answers.iter().all(|answer| answer.sha == rig.mac("eth0")), "{answers:?}");
     Ok(answers.len())
 }
@@ -36,7 +27,8 @@ fn default_delay(rig: &Rig) -> Result<()> {
     ["eth0", "eth1"].iter().try_for_each(|link| rig.r.neighbour_timers(link, timers))
 }
 
-fn proxy_arp() -> Result<()> {
+#[harness::test]
+fn the_kernel_answers_at_once_for_live_hosts_and_for_no_unknown_address() -> Result<()> {
     let rig = Rig::new()?;
     let _world = open_the_world(&rig)?;
     default_delay(&rig)?;
@@ -44,9 +36,9 @@ fn proxy_arp() -> Result<()> {
     let mut daemon = Config::common_with(&[KERNEL, ("expiry", QUICK_EXPIRY)]).start(&rig.r)?;
     introduce(&a, &rig.r, "eth0")?;
     introduce(&b, &rig.r, "eth1")?;
-    let (wire, question) = (a.wire()?, a.question(b.ip()));
+    let (wire, request) = (a.wire()?, a.request(b.ip()));
     let mut times: Vec<_> =
-        (0..9).filter_map(|_| wire.ask_one(&question, SECOND)).map(|(_, time)| time).collect();
+        (0..9).filter_map(|_| wire.ask_one(&request, SECOND)).map(|(_, time)| time).collect();
     times.sort_unstable();
     assert!(times.len() == 9 && times[4] < SECOND / 20, "{times:?}");
     assert_eq!(answers(&rig, &a, b.ip())?, 1, "one of the two answers, not both");
@@ -63,7 +55,8 @@ fn proxy_arp() -> Result<()> {
     Ok(())
 }
 
-fn proxy_arp_pvlan() -> Result<()> {
+#[harness::test]
+fn the_kernel_joins_isolated_hosts_without_redirects() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     default_delay(&rig)?;
     let keys = [KERNEL, ("private_vlan", "open"), ("expiry", SLOW_EXPIRY)];

@@ -1,16 +1,14 @@
-//! B4: addresses that move, and who is told. Also A6: addresses that two claim.
+//! B4: addresses that move, and to whom the move is announced. Also A6: addresses that two claim.
 
 use std::net::Ipv4Addr;
 use std::thread;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Captured, Host, PingStats, Result, RouteWatch, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{
     A_WHILE, Config, Rig, SOON, echoes, introduce, ip, pass, routed_by, wait_event, wait_route,
 };
-use crate::test;
 
 /// The address that moves.
 const VIP: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 100);
@@ -18,19 +16,6 @@ const VIP: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 100);
 const BEAT: Duration = Duration::from_millis(20);
 /// Beats of a second.
 const A_SECOND: u32 = 50;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("b4_vip_moves_between_macs_of_one_segment", between_macs),
-        test("b4_vip_moves_to_another_segment", between_segments),
-        test("b4_vip_moves_back_and_is_announced_anew", there_and_back),
-        test("b4_announcement_in_reply_form_moves_a_vip", by_gratuitous_reply),
-        test("b4_vip_of_a_dead_host_moves_with_its_first_question", by_question),
-        test("b4_host_that_is_carried_over_is_reached_in_a_second", carried_host),
-        test("b4_unsolicited_reply_moves_nothing", unsolicited_reply),
-        test("b4_move_is_one_replace_in_the_operators_table", one_replace),
-    ]
-}
 
 /// Gives the host the address and lets it say so by an announcement, as keepalived and its like do.
 fn take(host: &Host, announcement: &ArpFrame) -> Result<()> {
@@ -85,11 +70,12 @@ fn announced_thrice(on: &Capture) -> Vec<(u64, ArpFrame)> {
     all
 }
 
-fn between_macs() -> Result<()> {
+#[harness::test]
+fn b4_vip_moves_between_macs_of_one_segment() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (old, new, far) = (rig.left(11)?, rig.left(12)?, rig.right(20)?);
-    rig.patient(&[&old, &new, &far])?;
+    rig.use_kernel_timers(&[&old, &new, &far])?;
     take(&old, &gratuitous(&old))?;
     echoes(&far.ns, VIP);
     let (left, right) =
@@ -109,12 +95,13 @@ fn between_macs() -> Result<()> {
     Ok(())
 }
 
-fn between_segments() -> Result<()> {
+#[harness::test]
+fn b4_vip_moves_to_another_segment() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (old, new) = (rig.left(11)?, rig.right(12)?);
     let (near, far) = (rig.left(10)?, rig.right(20)?);
-    rig.patient(&[&old, &new, &near, &far])?;
+    rig.use_kernel_timers(&[&old, &new, &near, &far])?;
     take(&old, &gratuitous(&old))?;
     echoes(&near.ns, VIP);
     echoes(&far.ns, VIP);
@@ -135,11 +122,12 @@ fn between_segments() -> Result<()> {
     Ok(())
 }
 
-fn there_and_back() -> Result<()> {
+#[harness::test]
+fn b4_vip_moves_back_and_is_announced_anew() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (one, two, near) = (rig.left(11)?, rig.right(12)?, rig.left(10)?);
-    rig.patient(&[&one, &two, &near])?;
+    rig.use_kernel_timers(&[&one, &two, &near])?;
     take(&one, &gratuitous(&one))?;
     echoes(&near.ns, VIP);
     give_up(&one)?;
@@ -160,11 +148,12 @@ fn there_and_back() -> Result<()> {
     Ok(())
 }
 
-fn by_gratuitous_reply() -> Result<()> {
+#[harness::test]
+fn b4_announcement_in_reply_form_moves_a_vip() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (old, new, near) = (rig.left(11)?, rig.right(12)?, rig.left(10)?);
-    rig.patient(&[&old, &new, &near])?;
+    rig.use_kernel_timers(&[&old, &new, &near])?;
     take(&old, &ArpFrame::gratuitous_reply(old.mac(), VIP))?;
     wait_route(&rig.r, VIP, "eth0");
     echoes(&near.ns, VIP);
@@ -179,11 +168,12 @@ fn by_gratuitous_reply() -> Result<()> {
 }
 
 /// The old holder lost its power, the new one announces nothing: it only asks for somebody.
-fn by_question() -> Result<()> {
+#[harness::test]
+fn b4_vip_of_a_dead_host_moves_with_its_first_question() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (old, new, far) = (rig.left(11)?, rig.right(12)?, rig.left(10)?);
-    rig.patient(&[&old, &new, &far])?;
+    rig.use_kernel_timers(&[&old, &new, &far])?;
     take(&old, &gratuitous(&old))?;
     echoes(&far.ns, VIP);
     without_a_long_gap(&[&far], VIP, || {
@@ -194,11 +184,12 @@ fn by_question() -> Result<()> {
     Ok(())
 }
 
-fn carried_host() -> Result<()> {
+#[harness::test]
+fn b4_host_that_is_carried_over_is_reached_in_a_second() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (mut moving, near, far) = (rig.left(11)?, rig.left(10)?, rig.right(20)?);
-    rig.patient(&[&moving, &near, &far])?;
+    rig.use_kernel_timers(&[&moving, &near, &far])?;
     let to = moving.ip();
     introduce(&moving, &rig.r, "eth0")?;
     echoes(&near.ns, to);
@@ -213,16 +204,17 @@ fn carried_host() -> Result<()> {
     Ok(())
 }
 
-fn unsolicited_reply() -> Result<()> {
+#[harness::test]
+fn b4_unsolicited_reply_moves_nothing() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (old, other, near) = (rig.left(11)?, rig.right(12)?, rig.left(10)?);
     take(&old, &gratuitous(&old))?;
     wait_route(&rig.r, VIP, "eth0");
-    let lie = ArpFrame::reply(other.mac(), VIP, rig.mac("eth1"), ip(1));
+    let forged = ArpFrame::reply(other.mac(), VIP, rig.mac("eth1"), ip(1));
     let wire = other.wire()?;
     for _ in 0..20 {
-        wire.send(&lie)?;
+        wire.send(&forged)?;
         pass(BEAT); // a flood's pace
     }
     assert_eq!(routed_by(&rig.r, VIP).as_deref(), Some("eth0"));
@@ -230,7 +222,8 @@ fn unsolicited_reply() -> Result<()> {
     Ok(())
 }
 
-fn one_replace() -> Result<()> {
+#[harness::test]
+fn b4_move_is_one_replace_in_the_operators_table() -> Result<()> {
     let rig = Rig::new()?;
     let routes = "routes: { protocol: 77, metric: 7, table: 100 }";
     let _daemon = Config::common().top(routes).start(&rig.r)?;

@@ -10,26 +10,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Captured, Host, Mac, PortFlags, Result, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{
     A_WHILE, Config, QUICK_EXPIRY, ROUTER, Rig, SLOW_EXPIRY, SOON, SUBNET, echoes, introduce, ip, routed_by,
     segment_row,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("b8_isolated_hosts_talk_through_the_router", isolated_hosts_talk),
-        test("b8_only_live_targets_are_answered_for", only_live_targets),
-        test("b8_nobody_is_answered_about_its_own_address", own_address),
-        test("b8_silent_host_is_found_by_a_search_and_given_up_when_it_dies", silent_host),
-        test("b8_address_of_a_neighbour_that_is_not_heard_is_defended", defended),
-        test("b8_communities_talk_among_themselves_and_isolated_hosts_with_nobody", groups),
-        test("b9_packets_between_isolated_hosts_bring_no_redirects", no_redirects),
-        test("b10_both_modes_on_one_segment", both_modes),
-    ]
-}
 
 /// The picture above.
 pub(crate) struct Isolated {
@@ -54,7 +39,7 @@ pub(crate) fn isolated(rig: &Rig, last: u8) -> Result<Host> {
     let host = rig.left(last)?;
     let (segment, port) = host.place().expect("it is attached");
     segment.port_flags(port, PortFlags { isolated: true, ..PortFlags::default() })?;
-    rig.patient(&[&host])?;
+    rig.use_kernel_timers(&[&host])?;
     Ok(host)
 }
 
@@ -63,16 +48,17 @@ fn alone(private: &str, expiry: &str) -> Config {
     Config::of(SUBNET).segment("eth0", &[("private_vlan", private), ("expiry", expiry)])
 }
 
-/// The one answer that the router gives to the host's question on its left link.
+/// The one answer that the router gives to the host's request on its left link.
 fn proxied(rig: &Rig, host: &Host, target: Ipv4Addr) -> ArpFrame {
     ArpFrame::reply(rig.mac("eth0"), target, host.mac(), host.ip())
 }
 
 fn ask(host: &Host, target: Ipv4Addr) -> Result<Vec<ArpFrame>> {
-    Ok(host.wire()?.ask(&host.question(target), A_WHILE))
+    Ok(host.wire()?.ask(&host.request(target), A_WHILE))
 }
 
-fn isolated_hosts_talk() -> Result<()> {
+#[harness::test]
+fn b8_isolated_hosts_talk_through_the_router() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     let daemon = alone("open", SLOW_EXPIRY).start(&rig.r)?;
     for (from, to) in [(&a, &c), (&c, &a)] {
@@ -86,7 +72,8 @@ fn isolated_hosts_talk() -> Result<()> {
     Ok(())
 }
 
-fn only_live_targets() -> Result<()> {
+#[harness::test]
+fn b8_only_live_targets_are_answered_for() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     rig.r.dummy("wan")?;
     rig.r.up("wan")?;
@@ -97,12 +84,13 @@ fn only_live_targets() -> Result<()> {
         assert_eq!(ask(&a, nobody)?, [], "{nobody}");
     }
     assert_eq!(ask(&a, c.ip())?, [proxied(&rig, &a, c.ip())]);
-    let unicast = a.question(c.ip()).unicast_to(rig.mac("eth0"));
+    let unicast = a.request(c.ip()).unicast_to(rig.mac("eth0"));
     assert_eq!(a.wire()?.ask(&unicast, A_WHILE), [proxied(&rig, &a, c.ip())]);
     Ok(())
 }
 
-fn own_address() -> Result<()> {
+#[harness::test]
+fn b8_nobody_is_answered_about_its_own_address() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     let _daemon = alone("open", SLOW_EXPIRY).start(&rig.r)?;
     for known in [false, true] {
@@ -114,9 +102,9 @@ fn own_address() -> Result<()> {
             // Under another of its addresses it asks for this one.
             ArpFrame::request(a.mac(), ip(12), a.ip()),
         ];
-        for question in mine {
-            let answers = wire.ask(&question, A_WHILE / 2);
-            assert_eq!(answers, [], "{question}, known: {known}");
+        for request in mine {
+            let answers = wire.ask(&request, A_WHILE / 2);
+            assert_eq!(answers, [], "{request}, known: {known}");
         }
         introduce(&a, &rig.r, "eth0")?;
         introduce(&c, &rig.r, "eth0")?;
@@ -124,7 +112,8 @@ fn own_address() -> Result<()> {
     Ok(())
 }
 
-fn silent_host() -> Result<()> {
+#[harness::test]
+fn b8_silent_host_is_found_by_a_search_and_given_up_when_it_dies() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     let _daemon = alone("open", QUICK_EXPIRY).start(&rig.r)?;
     assert_eq!(routed_by(&rig.r, c.ip()), None);
@@ -137,8 +126,9 @@ fn silent_host() -> Result<()> {
     Ok(())
 }
 
-/// They do not hear each other, so a prober cannot know that the address is taken.
-fn defended() -> Result<()> {
+/// They do not receive each other's frames, so a prober cannot know that the address is taken.
+#[harness::test]
+fn b8_address_of_a_neighbour_that_is_not_heard_is_defended() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     let groups = "{ isolated: [10.9.0.8/29] }";
     for private in ["open", groups] {
@@ -153,13 +143,14 @@ fn defended() -> Result<()> {
     Ok(())
 }
 
-fn groups() -> Result<()> {
+#[harness::test]
+fn b8_communities_talk_among_themselves_and_isolated_hosts_with_nobody() -> Result<()> {
     let rig = Rig::new()?;
     let communities = "communities: { red: [10.9.0.8/29], blue: [10.9.0.32/28, 10.9.0.77] }";
     let private = format!("{{ {communities}, isolated: [10.9.0.16/28, 10.9.0.12] }}");
     let _daemon = alone(&private, SLOW_EXPIRY).segment("eth1", &[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let far = rig.right(200)?;
-    // Red: 9, 10. Blue: 33, 77. Isolated: 17, 18, and 12 though it lies in red. The rest: 100, 101.
+    // Red: 9, 10. Blue: 33, 77. Isolated: 17, 18, and 12 though it is within red. The rest: 100, 101.
     let lasts = [9, 10, 33, 77, 17, 18, 12, 100, 101];
     let group = |last: u8| match last {
         9 | 10 => Some("red"),
@@ -169,14 +160,14 @@ fn groups() -> Result<()> {
     };
     let hosts = lasts.map(|last| isolated(&rig, last)).into_iter().collect::<Result<Vec<_>>>()?;
     hosts.iter().try_for_each(|host| introduce(host, &rig.r, "eth0"))?;
-    for (asker, from) in hosts.iter().zip(lasts) {
-        let wire = asker.wire()?;
+    for (requester, from) in hosts.iter().zip(lasts) {
+        let wire = requester.wire()?;
         // All at once: there are many.
         lasts
             .iter()
             .filter(|to| **to != from)
-            .try_for_each(|to| wire.send(&asker.question(ip(*to))).map(drop))?;
-        wire.send(&asker.question(far.ip()))?;
+            .try_for_each(|to| wire.send(&requester.request(ip(*to))).map(drop))?;
+        wire.send(&requester.request(far.ip()))?;
         let together = |to: &u8| *to != from && group(from).is_some() && group(*to) == group(from);
         let mut expected: Vec<_> = lasts.into_iter().filter(together).map(ip).collect();
         // Whoever is on another segment, and the router itself, is everybody's.
@@ -208,7 +199,8 @@ pub(crate) fn redirects(capture: &Capture) -> usize {
     capture.frames().iter().filter(|frame| is_redirect(frame)).count()
 }
 
-fn no_redirects() -> Result<()> {
+#[harness::test]
+fn b9_packets_between_isolated_hosts_bring_no_redirects() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     let captures = [Capture::start(&a.ns, "eth0")?, Capture::start(&c.ns, "eth0")?];
     let packets = |count| {
@@ -223,7 +215,7 @@ fn no_redirects() -> Result<()> {
         packets(20);
         assert_eq!(captures.each_ref().map(redirects), [0, 0]);
     }
-    // So would it be without: the same packets with the kernel's own setting, which arpherd is told to leave.
+    // For comparison: the same packets with the kernel's own setting, which arpherd is told to leave.
     for scope in ["all", "eth0"] {
         rig.r.set_sysctl(&format!("ipv4/conf/{scope}/send_redirects"), "1")?;
         rig.r.set_sysctl("ipv4/conf/eth0/forwarding", "1")?;
@@ -235,16 +227,17 @@ fn no_redirects() -> Result<()> {
     Ok(())
 }
 
-fn both_modes() -> Result<()> {
+#[harness::test]
+fn b10_both_modes_on_one_segment() -> Result<()> {
     let Isolated { rig, a, c } = Isolated::new()?;
     let (b, d) = (rig.right(20)?, rig.right(21)?);
     let config = alone("open", SLOW_EXPIRY).segment("eth1", &[("expiry", SLOW_EXPIRY)]);
     let _daemon = config.start(&rig.r)?;
     // First all are mute and unknown, then all are known.
     for known in [false, true] {
-        for (asker, target) in [(&a, &c), (&c, &a), (&a, &b), (&c, &d)] {
-            let expected = [proxied(&rig, asker, target.ip())];
-            assert_eq!(ask(asker, target.ip())?, expected, "{} for {}", asker.ip(), target.ip());
+        for (requester, target) in [(&a, &c), (&c, &a), (&a, &b), (&c, &d)] {
+            let expected = [proxied(&rig, requester, target.ip())];
+            assert_eq!(ask(requester, target.ip())?, expected, "{} for {}", requester.ip(), target.ip());
         }
         let from_right = ArpFrame::reply(rig.mac("eth1"), a.ip(), b.mac(), b.ip());
         assert_eq!(ask(&b, a.ip())?, [from_right], "known: {known}");

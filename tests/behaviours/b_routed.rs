@@ -9,39 +9,24 @@
 use std::net::Ipv4Addr;
 
 use arpherd_lab::{ArpFrame, Host, Result, RouteKind, RouteSpec, Segment, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{
     A_WHILE, Config, ROUTER, Rig, SLOW_EXPIRY, SOON, SUBNET, echoes, introduce, ip, routed_by, wait_event,
     wait_route,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("b6_what_only_some_route_leads_to_is_not_answered_by_default", by_default),
-        test("b6_what_a_route_leads_elsewhere_is_answered_once_where_that_is_wanted", routed),
-        test("b6_routed_answers_follow_the_routes_as_they_change", routes_change),
-        test("b6_hosts_without_a_gateway_reach_the_world_by_routed_answers", world),
-        test("b6_live_hosts_are_answered_for_in_routed_mode_as_in_any", live_hosts),
-        test("b6_where_answering_is_off_nobody_is_answered_though_all_is_learned", off),
-        test("b6_what_is_never_to_be_answered_is_not", never),
-        test("b6_static_host_is_answered_for_though_it_never_speaks", static_host),
-    ]
-}
 
 /// The address of R on the third link, which is in no domain.
 pub(crate) const WAN: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 pub(crate) const ONES: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
 pub(crate) const LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 9, 9);
-/// Led back to where the question comes from.
+/// Led back to where the request comes from.
 pub(crate) const BACK: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 /// Led nowhere.
 pub(crate) const NOWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
-/// Led nowhere and not told.
+/// Led nowhere, without an ICMP error.
 pub(crate) const HOLE: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 7);
 
-/// Gives the router of the rig a way to the world, and routes of every kind.
+/// Gives the router of the rig a route to the world, and routes of every kind.
 pub(crate) fn open_the_world(rig: &Rig) -> Result<Host> {
     let wan = Segment::new("wan")?;
     wan.plug(&rig.r, "wan")?;
@@ -60,14 +45,14 @@ pub(crate) fn open_the_world(rig: &Rig) -> Result<Host> {
     Ok(world)
 }
 
-/// A route that leads back to where questions come from.
+/// A route that leads back to where requests come from.
 pub(crate) fn lead_back(rig: &Rig) -> Result<()> {
     rig.r.route("198.51.100.0/24", None, Some("eth0"))
 }
 
-/// How many answers the host's question for the address gets; every one must name the router's link.
+/// How many answers the host's request for the address gets; every one must name the router's link.
 fn answers(rig: &Rig, host: &Host, link: &str, target: Ipv4Addr) -> Result<usize> {
-    let answers = host.wire()?.ask(&host.question(target), A_WHILE / 2);
+    let answers = host.wire()?.ask(&host.request(target), A_WHILE / 2);
     let expected = ArpFrame::reply(rig.mac(link), target, host.mac(), host.ip());
     assert!(answers.iter().all(|answer| *answer == expected), "{answers:?}");
     Ok(answers.len())
@@ -93,7 +78,8 @@ fn mode(eth0: &str) -> Config {
         .segment("eth1", &[("expiry", SLOW_EXPIRY)])
 }
 
-fn by_default() -> Result<()> {
+#[harness::test]
+fn b6_what_only_some_route_leads_to_is_not_answered_by_default() -> Result<()> {
     let rig = Rig::new()?;
     let _world = open_the_world(&rig)?;
     // As fillarpd left it; with this the kernel would claim everything.
@@ -112,7 +98,8 @@ fn by_default() -> Result<()> {
     answered(&rig, &a, "eth0", &[(ROUTER, 1), (b.ip(), 1)])
 }
 
-fn routed() -> Result<()> {
+#[harness::test]
+fn b6_what_a_route_leads_elsewhere_is_answered_once_where_that_is_wanted() -> Result<()> {
     let rig = Rig::new()?;
     let world = open_the_world(&rig)?;
     let _daemon = mode("routed").start(&rig.r)?;
@@ -128,7 +115,8 @@ fn routed() -> Result<()> {
     answered(&rig, &b, "eth1", &elsewhere.map(|(address, _)| (address, 0)))
 }
 
-fn routes_change() -> Result<()> {
+#[harness::test]
+fn b6_routed_answers_follow_the_routes_as_they_change() -> Result<()> {
     let rig = Rig::new()?;
     let world = open_the_world(&rig)?;
     let _daemon = mode("routed").start(&rig.r)?;
@@ -148,7 +136,8 @@ fn routes_change() -> Result<()> {
 }
 
 /// "ip route add default dev eth0" is all that such hosts know.
-fn world() -> Result<()> {
+#[harness::test]
+fn b6_hosts_without_a_gateway_reach_the_world_by_routed_answers() -> Result<()> {
     let rig = Rig::new()?;
     let world = open_the_world(&rig)?;
     let _daemon = mode("routed").start(&rig.r)?;
@@ -162,7 +151,8 @@ fn world() -> Result<()> {
     Ok(())
 }
 
-fn live_hosts() -> Result<()> {
+#[harness::test]
+fn b6_live_hosts_are_answered_for_in_routed_mode_as_in_any() -> Result<()> {
     let rig = Rig::new()?;
     let _world = open_the_world(&rig)?;
     let _daemon = mode("routed").start(&rig.r)?;
@@ -171,12 +161,13 @@ fn live_hosts() -> Result<()> {
     answered(&rig, &a, "eth0", &[(b.ip(), 1)])?;
     introduce(&c, &rig.r, "eth0")?;
     let by_itself = ArpFrame::reply(c.mac(), c.ip(), a.mac(), a.ip());
-    assert_eq!(a.wire()?.ask(&a.question(c.ip()), A_WHILE), [by_itself]);
+    assert_eq!(a.wire()?.ask(&a.request(c.ip()), A_WHILE), [by_itself]);
     assert_eq!(a.wire()?.ask(&ArpFrame::gratuitous(b.mac(), b.ip()), A_WHILE), [], "it is carried over");
     Ok(())
 }
 
-fn off() -> Result<()> {
+#[harness::test]
+fn b6_where_answering_is_off_nobody_is_answered_though_all_is_learned() -> Result<()> {
     let rig = Rig::new()?;
     let _world = open_the_world(&rig)?;
     let _daemon = mode("off").start(&rig.r)?;
@@ -195,7 +186,8 @@ fn off() -> Result<()> {
     Ok(())
 }
 
-fn never() -> Result<()> {
+#[harness::test]
+fn b6_what_is_never_to_be_answered_is_not() -> Result<()> {
     let rig = Rig::new()?;
     let world = open_the_world(&rig)?;
     let keys =
@@ -216,7 +208,8 @@ fn never() -> Result<()> {
     answered(&rig, &b, "eth1", &[(a.ip(), 1)])
 }
 
-fn static_host() -> Result<()> {
+#[harness::test]
+fn b6_static_host_is_answered_for_though_it_never_speaks() -> Result<()> {
     let rig = Rig::new()?;
     let (a, b, thief) = (rig.left(10)?, rig.right(40)?, rig.left(66)?);
     b.silence(true)?;
@@ -229,9 +222,9 @@ fn static_host() -> Result<()> {
     b.ns.add_neighbour(&b.ifname, a.ip(), rig.mac("eth1"))?;
     echoes(&a.ns, b.ip());
     thief.wire()?.send(&ArpFrame::gratuitous(thief.mac(), b.ip()))?;
-    let told =
+    let event =
         wait_event(&daemon, "pin_violated", |event| event["claimant_lladdr"] == thief.mac().to_string());
-    assert_eq!(told["address"], b.ip().to_string());
+    assert_eq!(event["address"], b.ip().to_string());
     // Twice the time in which any other silent host is given up.
     let known = || daemon.cli(&["status"])["uptime_seconds"].as_u64().is_some_and(|seconds| seconds >= 2);
     wait_until(SOON, "two seconds are over", known);

@@ -3,18 +3,8 @@
 use std::time::Duration;
 
 use arpherd_lab::{Capture, Captured, Crowd, Result, monotonic_ns, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{Config, Rig, SOON, SUBNET, echoes, host_routes, introduce, ip, pass};
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    // In the first only the sweeps want more than the pace allows; in the second the questions to hosts do, too.
-    vec![
-        test("c14_background_arp_on_a_slow_link_keeps_the_configured_pace", || background(LIVELY)),
-        test("c14_sweeps_and_questions_together_keep_the_configured_pace", || background(HECTIC)),
-    ]
-}
 
 /// Frames a second at the most, as configured.
 const RATE: u32 = 60;
@@ -23,6 +13,18 @@ const LINK: u32 = 2_000_000;
 const HOSTS: usize = 200;
 const LIVELY: &str = "{ quiet: 30s, interval: 1s }";
 const HECTIC: &str = "{ quiet: 1s, interval: 1s, unicast: 5, broadcast: 5 }";
+
+/// Only the sweeps want more than the pace allows.
+#[harness::test]
+fn c14_background_arp_on_a_slow_link_keeps_the_configured_pace() -> Result<()> {
+    background(LIVELY)
+}
+
+/// The requests to hosts want more than that, too.
+#[harness::test]
+fn c14_sweeps_and_questions_together_keep_the_configured_pace() -> Result<()> {
+    background(HECTIC)
+}
 
 /// Two hundred hosts behind a slow link, which are known, looked after, and swept for all the time.
 fn background(expiry: &str) -> Result<()> {
@@ -49,7 +51,7 @@ fn background(expiry: &str) -> Result<()> {
     assert_eq!(sent.dropped(), 0);
     let is_arp = |frame: &&Captured| frame.outgoing() && frame.arp().is_some();
     let count = frames.iter().filter(is_arp).count();
-    let allowed = f64::from(RATE) * (seconds + 1.0); // a tenth of a second's questions may leave at once
+    let allowed = f64::from(RATE) * (seconds + 1.0); // a tenth of a second's requests may leave at once
     assert!(f64::from(u32::try_from(count).expect("some")) <= allowed, "{count} frames in {seconds} s");
     assert!(count > 60, "it does ask: {count} frames in {seconds} s");
     assert_eq!(known(), HOSTS + 2, "nobody is lost by being asked slowly");

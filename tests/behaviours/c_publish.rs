@@ -8,7 +8,6 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Daemon, Host, Mac, Result, wait_until};
-use libtest_mimic::Trial;
 use serde_json::json;
 
 use crate::c_subnet::{Nets, talk};
@@ -16,19 +15,6 @@ use crate::rig::{
     A_WHILE, Config, QUICK_EXPIRY, SLOW_EXPIRY, SOON, SUBNET, events, host_routes, host_row, introduce, ip,
     routed_by, segment_row, wait_event,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("c7_published_prefix_is_answered_for_with_the_links_own_address", whole_prefix),
-        test("c7_published_prefix_follows_the_links_address", new_address),
-        test("c7_published_prefix_is_answered_for_on_its_segment_alone", one_segment),
-        test("c8_edges_of_a_published_prefix_are_neither_answered_nor_routed", edges),
-        test("c9_host_that_uses_a_published_address_is_reported_and_gets_no_route", squatter),
-        test("c9_host_that_left_a_published_address_is_forgotten", squatter_leaves),
-        test("c13_published_prefix_and_learned_hosts_are_listed", listed),
-    ]
-}
 
 /// What the link's address becomes.
 const NEW_MAC: Mac = Mac([2, 0, 0, 0, 0x77, 0x77]);
@@ -45,16 +31,17 @@ fn start() -> Result<(Nets, Daemon)> {
     Ok((nets, daemon))
 }
 
-/// The answers that the host gets to its question, from whomever.
+/// The answers that the host gets to its request, from whomever.
 fn ask(host: &Host, target: Ipv4Addr) -> Result<Vec<ArpFrame>> {
-    Ok(host.wire()?.ask(&host.question(target), A_WHILE / 2))
+    Ok(host.wire()?.ask(&host.request(target), A_WHILE / 2))
 }
 
 fn proxied(nets: &Nets, target: Ipv4Addr) -> Result<[ArpFrame; 1]> {
     Ok([ArpFrame::reply(nets.r.mac("eth1")?, target, nets.c.mac(), nets.c.ip())])
 }
 
-fn whole_prefix() -> Result<()> {
+#[harness::test]
+fn c7_published_prefix_is_answered_for_with_the_links_own_address() -> Result<()> {
     let (nets, _daemon) = start()?;
     // .65 is the router's own, which the kernel answers for: once, too. Of the rest only .67 and .68 exist.
     for last in 65..=78 {
@@ -68,7 +55,8 @@ fn whole_prefix() -> Result<()> {
     Ok(())
 }
 
-fn new_address() -> Result<()> {
+#[harness::test]
+fn c7_published_prefix_follows_the_links_address() -> Result<()> {
     let (nets, _daemon) = start()?;
     talk(&nets.c, &nets.b)?;
     let announced = Capture::start(&nets.c.ns, "eth0")?;
@@ -80,23 +68,24 @@ fn new_address() -> Result<()> {
         assert_eq!(ask(&nets.c, target)?, proxied(&nets, target)?);
         assert_eq!(ask(&nets.c, target)?[0].src, NEW_MAC);
     }
-    // Of those it knows it tells, so that nobody waits for a cache to age.
-    let told = announced.wait_for(
+    // Those it knows it announces, so that nobody waits for a cache to age.
+    let reported = announced.wait_for(
         |frame| {
             frame.arp().is_some_and(|arp| arp.is_gratuitous() && arp.spa == nets.b.ip() && arp.sha == NEW_MAC)
         },
         SOON,
     );
-    assert!(told.is_some(), "{:?}", announced.arps());
+    assert!(reported.is_some(), "{:?}", announced.arps());
     talk(&nets.c, &nets.b)
 }
 
-fn one_segment() -> Result<()> {
+#[harness::test]
+fn c7_published_prefix_is_answered_for_on_its_segment_alone() -> Result<()> {
     let (nets, _daemon) = start()?;
     assert_eq!(ask(&nets.d, ip(78))?, [], "on net 0 its hosts answer for themselves");
     let by_itself = ArpFrame::reply(nets.b.mac(), nets.b.ip(), nets.d.mac(), nets.d.ip());
     assert_eq!(ask(&nets.d, nets.b.ip())?, [by_itself]);
-    // Whoever asks is about to take an address, and will be told only if it is taken.
+    // Whoever asks is about to take an address, and is answered only if it is taken.
     let prober = Mac([2, 0, 0, 0, 0, 0xdd]);
     assert_eq!(nets.c.wire()?.ask(&ArpFrame::probe(prober, ip(78)), A_WHILE), []);
     introduce(&nets.b, &nets.r, "eth0")?;
@@ -105,13 +94,14 @@ fn one_segment() -> Result<()> {
     Ok(())
 }
 
-fn edges() -> Result<()> {
+#[harness::test]
+fn c8_edges_of_a_published_prefix_are_neither_answered_nor_routed() -> Result<()> {
     let (nets, daemon) = start()?;
     let wires = [nets.b.wire()?, nets.c.wire()?];
     let edges = [0, 64, 79, 255].map(ip);
     for edge in edges {
         for (host, wire) in [&nets.b, &nets.c].into_iter().zip(&wires) {
-            assert_eq!(wire.ask(&host.question(edge), A_WHILE / 3), [], "{edge}");
+            assert_eq!(wire.ask(&host.request(edge), A_WHILE / 3), [], "{edge}");
             wire.send(&ArpFrame::gratuitous(Mac([2, 0, 0, 0, 0, 0xe0]), edge))?;
         }
     }
@@ -134,7 +124,8 @@ fn edges() -> Result<()> {
     Ok(())
 }
 
-fn squatter() -> Result<()> {
+#[harness::test]
+fn c9_host_that_uses_a_published_address_is_reported_and_gets_no_route() -> Result<()> {
     let (nets, daemon) = start()?;
     let station = Mac([2, 0, 0, 0, 0, 0x99]);
     let wire = nets.c.wire()?;
@@ -149,9 +140,9 @@ fn squatter() -> Result<()> {
     introduce(&nets.b, &nets.r, "eth0")?;
     for form in forms {
         wire.send(&form)?;
-        let told = |event: &serde_json::Value| event["address"] == form.spa.to_string();
-        let told = wait_event(&daemon, "published_address_used", told);
-        assert_eq!((&told["lladdr"], &told["segment"]), (&json!(station.to_string()), &json!("eth1")));
+        let reported = |event: &serde_json::Value| event["address"] == form.spa.to_string();
+        let event = wait_event(&daemon, "published_address_used", reported);
+        assert_eq!((&event["lladdr"], &event["segment"]), (&json!(station.to_string()), &json!("eth1")));
         if form.spa != nets.b.ip() {
             assert_eq!(ask(&nets.c, form.spa)?, [], "it answers for itself: {form}");
         }
@@ -168,7 +159,8 @@ fn squatter() -> Result<()> {
 }
 
 /// A whole host on the wrong side: who asks gets its answer and no other; when it is gone, arpherd's again.
-fn squatter_leaves() -> Result<()> {
+#[harness::test]
+fn c9_host_that_left_a_published_address_is_forgotten() -> Result<()> {
     let nets = Nets::new()?;
     let daemon = published(QUICK_EXPIRY).start(&nets.r)?;
     let mut stray = Host::new("stray", "10.9.0.70/24")?;
@@ -195,7 +187,8 @@ fn pass_expiry() {
     crate::rig::pass(Duration::from_millis(1500));
 }
 
-fn listed() -> Result<()> {
+#[harness::test]
+fn c13_published_prefix_and_learned_hosts_are_listed() -> Result<()> {
     let (nets, daemon) = start()?;
     talk(&nets.c, &nets.b)?;
     assert_eq!(segment_row(&daemon, "eth1")["publish"], json!(["10.9.0.64/28"]));

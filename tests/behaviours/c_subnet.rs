@@ -10,31 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arpherd_lab::{ArpFrame, Capture, Daemon, Host, Mac, Netns, Result, Segment, Wire};
-use libtest_mimic::Trial;
 use serde_json::json;
 
 use crate::rig::{
-    A_WHILE, Config, PATIENT, Rig, SLOW_EXPIRY, SOON, SUBNET, host_routes, host_row, introduce, ip,
+    A_WHILE, Config, KERNEL_TIMERS, Rig, SLOW_EXPIRY, SOON, SUBNET, host_routes, host_row, introduce, ip,
     routed_by, segment_row,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("c1_hosts_of_the_sub_subnet_and_of_the_net_around_it_talk", c1),
-        test("c2_the_longest_prefix_wins", c2),
-        test("c3_the_routers_own_question_is_answered_by_the_host_alone", c3),
-        test("c4_a_question_within_the_sub_subnet_is_left_to_its_target", c4),
-        test("c5_the_way_back_needs_no_proxy", c5),
-        test("c6_only_the_router_is_configured", c6),
-        test("c8_network_and_broadcast_address_are_never_answered_routed_or_swept", c8),
-        test("c10_no_interface_is_ever_promiscuous", c10),
-        test("c11_without_subnetting_each_machine_has_its_route", c11),
-        test("c12_a_thousand_packets_after_the_first_need_no_arp", c12_silence),
-        test("c12_a_host_that_is_gone_is_not_answered_for_longer_than_it_takes_to_ask", c12_gone),
-        test("c13_hosts_and_segments_list_what_was_learned", c13),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 65);
@@ -58,7 +39,7 @@ impl Nets {
         let host = |name: &str, address: &str, net: &Segment| {
             let mut host = Host::new(name, address)?;
             host.attach_to(net)?;
-            host.ns.neighbour_timers(&host.ifname, PATIENT)?;
+            host.ns.neighbour_timers(&host.ifname, KERNEL_TIMERS)?;
             Ok(host)
         };
         let (b, d) = (host("b", "10.9.0.67/28", &net0)?, host("d", "10.9.0.68/28", &net0)?);
@@ -94,7 +75,8 @@ fn belief(host: &Host, ip: Ipv4Addr) -> Option<Mac> {
     host.ns.neighbours().iter().find(|neighbour| neighbour.address == ip)?.mac()
 }
 
-fn c1() -> Result<()> {
+#[harness::test]
+fn c1_hosts_of_the_sub_subnet_and_of_the_net_around_it_talk() -> Result<()> {
     let (nets, _daemon) = Nets::start()?;
     talk(&nets.c, &nets.b)?;
     assert_eq!(belief(&nets.c, nets.b.ip()), Some(nets.r.mac("eth1")?));
@@ -102,7 +84,8 @@ fn c1() -> Result<()> {
     Ok(())
 }
 
-fn c2() -> Result<()> {
+#[harness::test]
+fn c2_the_longest_prefix_wins() -> Result<()> {
     let (nets, _daemon) = Nets::start()?;
     let way = |host: &Host| nets.r.route_get(host.ip()).and_then(|route| route.dev);
     for known in [false, true] {
@@ -116,7 +99,8 @@ fn c2() -> Result<()> {
     Ok(())
 }
 
-fn c3() -> Result<()> {
+#[harness::test]
+fn c3_the_routers_own_question_is_answered_by_the_host_alone() -> Result<()> {
     let (nets, _daemon) = Nets::start()?;
     let capture = Capture::start(&nets.r, "eth0")?;
     assert_eq!(nets.r.ping(nets.b.ip(), 1, SECOND, SECOND).received, 1);
@@ -129,10 +113,11 @@ fn c3() -> Result<()> {
     Ok(())
 }
 
-fn c4() -> Result<()> {
+#[harness::test]
+fn c4_a_question_within_the_sub_subnet_is_left_to_its_target() -> Result<()> {
     let (nets, _daemon) = Nets::start()?;
     for known in [false, true] {
-        let answers = nets.d.wire()?.ask(&nets.d.question(nets.b.ip()), A_WHILE);
+        let answers = nets.d.wire()?.ask(&nets.d.request(nets.b.ip()), A_WHILE);
         let expected = ArpFrame::reply(nets.b.mac(), nets.b.ip(), nets.d.mac(), nets.d.ip());
         assert_eq!(answers, [expected], "known: {known}");
         introduce(&nets.b, &nets.r, "eth0")?;
@@ -140,7 +125,8 @@ fn c4() -> Result<()> {
     Ok(())
 }
 
-fn c5() -> Result<()> {
+#[harness::test]
+fn c5_the_way_back_needs_no_proxy() -> Result<()> {
     let (nets, _daemon) = Nets::start()?;
     let capture = Capture::start(&nets.r, "eth0")?;
     talk(&nets.c, &nets.b)?;
@@ -152,7 +138,8 @@ fn c5() -> Result<()> {
 }
 
 /// The hosts are as any host of such nets is, and stay so.
-fn c6() -> Result<()> {
+#[harness::test]
+fn c6_only_the_router_is_configured() -> Result<()> {
     let nets = Nets::new()?;
     let hosts = [&nets.b, &nets.c, &nets.d];
     let before = hosts.map(|host| host.ns.routes());
@@ -165,7 +152,8 @@ fn c6() -> Result<()> {
     Ok(())
 }
 
-fn c8() -> Result<()> {
+#[harness::test]
+fn c8_network_and_broadcast_address_are_never_answered_routed_or_swept() -> Result<()> {
     let nets = Nets::new()?;
     let wires = [nets.b.wire()?, nets.c.wire()?];
     let sweep = ("sweep", "{ rate: 2000 }");
@@ -181,7 +169,7 @@ fn c8() -> Result<()> {
     for (host, wire) in [&nets.b, &nets.c].into_iter().zip(&wires) {
         for edge in edges {
             wire.send(&ArpFrame::gratuitous(Mac([2, 0, 0, 0, 0, edge.octets()[3]]), edge))?;
-            assert_eq!(wire.ask(&host.question(edge), A_WHILE / 4), [], "{edge}");
+            assert_eq!(wire.ask(&host.request(edge), A_WHILE / 4), [], "{edge}");
         }
         // What is said after the above is dealt with after it.
         introduce(host, &nets.r, if host.ip() == nets.b.ip() { "eth0" } else { "eth1" })?;
@@ -201,7 +189,8 @@ fn sweep_until(wire: &Wire, last: Ipv4Addr) -> Vec<Ipv4Addr> {
     swept
 }
 
-fn c10() -> Result<()> {
+#[harness::test]
+fn c10_no_interface_is_ever_promiscuous() -> Result<()> {
     let nets = Nets::new()?;
     let (highest, done) = (AtomicU32::new(0), AtomicBool::new(false));
     let watch = || {
@@ -231,10 +220,11 @@ fn c10() -> Result<()> {
     Ok(())
 }
 
-fn c11() -> Result<()> {
+#[harness::test]
+fn c11_without_subnetting_each_machine_has_its_route() -> Result<()> {
     let rig = Rig::new()?;
     let (b, c) = (rig.left(67)?, rig.right(5)?);
-    rig.patient(&[&b, &c])?;
+    rig.use_kernel_timers(&[&b, &c])?;
     let _daemon = Config::common().start(&rig.r)?;
     talk(&c, &b)?;
     assert_eq!(belief(&c, b.ip()), Some(rig.mac("eth1")));
@@ -245,7 +235,8 @@ fn c11() -> Result<()> {
     Ok(())
 }
 
-fn c12_silence() -> Result<()> {
+#[harness::test]
+fn c12_a_thousand_packets_after_the_first_need_no_arp() -> Result<()> {
     let (nets, _daemon) = Nets::start()?;
     let _server = nets.b.ns.udp_echo_server(nets.b.ip(), 7)?;
     assert_eq!(nets.c.ns.udp_echo(nets.b.ip(), 7, 1), 1);
@@ -260,27 +251,29 @@ fn c12_silence() -> Result<()> {
     Ok(())
 }
 
-fn c12_gone() -> Result<()> {
+#[harness::test]
+fn c12_a_host_that_is_gone_is_not_answered_for_longer_than_it_takes_to_ask() -> Result<()> {
     let rig = Rig::new()?;
     let (b, c) = (rig.left(67)?, rig.right(5)?);
     let _daemon = Config::common().start(&rig.r)?;
     introduce(&b, &rig.r, "eth0")?;
     let wire = c.wire()?;
-    let question = c.question(b.ip());
-    assert!(wire.ask_one(&question, SECOND).is_some());
+    let request = c.request(b.ip());
+    assert!(wire.ask_one(&request, SECOND).is_some());
     b.silence(true)?;
     let start = Instant::now();
-    while wire.ask_one(&question, SECOND / 10).is_some() {
-        // 400 ms of silence (a last word may have come just before), five questions of 100 ms, and the
+    while wire.ask_one(&request, SECOND / 10).is_some() {
+        // 400 ms of silence (a last frame may have come just before), five requests of 100 ms, and the
         // machine's own delays.
         assert!(start.elapsed() < 2 * SECOND, "still answered for");
     }
-    assert_eq!(wire.ask(&question, A_WHILE), []);
+    assert_eq!(wire.ask(&request, A_WHILE), []);
     assert_eq!(rig.r.routes_to(b.ip()), []);
     Ok(())
 }
 
-fn c13() -> Result<()> {
+#[harness::test]
+fn c13_hosts_and_segments_list_what_was_learned() -> Result<()> {
     let (nets, daemon) = Nets::start()?;
     talk(&nets.c, &nets.b)?;
     for (host, link) in [(&nets.b, "eth0"), (&nets.c, "eth1")] {

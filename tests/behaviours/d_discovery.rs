@@ -11,22 +11,8 @@ use std::time::Duration;
 use arpherd_lab::{
     Crowd, Daemon, Host, Mac, Netns, Result, RouteSpec, RouteWatch, Segment, Wire, monotonic_ns, wait_until,
 };
-use libtest_mimic::Trial;
 
 use crate::rig::{Config, EXT_LEARNED, Rig, SLOW_EXPIRY, SOON, host_routes, introduce, ip, routed_by};
-use crate::{test, test_alone};
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test_alone("d1_a_new_host_has_its_route_within_5_ms", d1_one_by_one),
-        test("d1_a_thousand_new_hosts_at_once_all_have_their_routes", d1_at_once),
-        test("d2_mute_hosts_are_found_by_the_first_sweep_and_new_ones_by_the_next", d2),
-        test("d3_an_address_that_reappears_elsewhere_is_reachable_there_within_a_second", d3_reused),
-        test("d3_a_host_that_dies_silently_is_withdrawn_within_its_probe_budget", d3_silent),
-        test("d13_a_sweep_leaves_the_neighbour_table_alone_and_keeps_its_rate", d13),
-        test("d15_a_mute_host_is_reached_by_the_first_packet_sent_to_it", d15),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 const MS: u64 = 1_000_000;
@@ -49,14 +35,14 @@ fn wide() -> Config {
     Config::of("10.9.0.0/16").segment("eth0", &keys).segment("eth1", &keys)
 }
 
-/// Nanoseconds from a host's first word to its route.
+/// Nanoseconds from a host's first frame to its route.
 fn newcomer(crowd: &Crowd, watch: &RouteWatch, address: Ipv4Addr) -> Result<u64> {
     let said = crowd.speak(address)?;
     let event = watch.wait_for(|event| event.is_new && event.route.dst.ip() == address, SOON);
     Ok(event.expect("a route").ts_ns - said)
 }
 
-/// What no program can do without: a thread that hears a frame and adds a route. It shows what the machine
+/// What no program can do without: a thread that receives a frame and adds a route. It shows what the machine
 /// adds to every time measured, whatever else it does meanwhile.
 struct Bare {
     ns: Netns,
@@ -87,7 +73,8 @@ impl Drop for Bare {
     }
 }
 
-fn d1_one_by_one() -> Result<()> {
+#[harness::test(alone)]
+fn d1_a_new_host_has_its_route_within_5_ms() -> Result<()> {
     let rig = Rig::new()?;
     let (crowd, bare_crowd) = (crowd_on(&rig.right, vec![])?, crowd_on(&rig.left, vec![])?);
     let bare = Bare::start(&rig.left)?;
@@ -106,7 +93,8 @@ fn d1_one_by_one() -> Result<()> {
     Ok(())
 }
 
-fn d1_at_once() -> Result<()> {
+#[harness::test]
+fn d1_a_thousand_new_hosts_at_once_all_have_their_routes() -> Result<()> {
     let rig = Rig::new()?;
     let crowd = crowd_on(&rig.right, vec![])?;
     let _daemon = wide().start(&rig.r)?;
@@ -117,7 +105,8 @@ fn d1_at_once() -> Result<()> {
     Ok(())
 }
 
-fn d2() -> Result<()> {
+#[harness::test]
+fn d2_mute_hosts_are_found_by_the_first_sweep_and_new_ones_by_the_next() -> Result<()> {
     let rig = Rig::new()?;
     let mute: Vec<_> = (101..=120).map(ip).collect();
     let crowd = crowd_on(&rig.right, mute.clone())?;
@@ -127,9 +116,7 @@ fn d2() -> Result<()> {
     wait_until(SOON, "all of them routed", || mute.iter().all(|it| routed_by(&rig.r, *it).is_some()));
     let asked = || {
         let seen = crowd.requests_seen();
-        mute.iter()
-            .map(|it| seen.iter().filter(|question| question.target == *it).count())
-            .collect::<Vec<_>>()
+        mute.iter().map(|it| seen.iter().filter(|request| request.target == *it).count()).collect::<Vec<_>>()
     };
     assert_eq!(asked(), [1; 20], "the first sweep found them");
     assert!(host_routes(&rig.r).iter().all(|route| route.dev.as_deref() == Some("eth1")));
@@ -145,25 +132,27 @@ fn d2() -> Result<()> {
     Ok(())
 }
 
-fn d3_reused() -> Result<()> {
+#[harness::test]
+fn d3_an_address_that_reappears_elsewhere_is_reachable_there_within_a_second() -> Result<()> {
     let rig = Rig::new()?;
-    let (asker, old) = (rig.left(10)?, rig.left(50)?);
+    let (requester, old) = (rig.left(10)?, rig.left(50)?);
     let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
-    rig.patient(&[&asker, &old])?;
-    introduce(&asker, &rig.r, "eth0")?;
+    rig.use_kernel_timers(&[&requester, &old])?;
+    introduce(&requester, &rig.r, "eth0")?;
     introduce(&old, &rig.r, "eth0")?;
-    assert_eq!(asker.ns.ping(ip(50), 1, SECOND, SECOND).received, 1);
+    assert_eq!(requester.ns.ping(ip(50), 1, SECOND, SECOND).received, 1);
     old.unplug()?;
     let mut new = Host::new("h50", "10.9.0.50/24")?.with_mac(Mac([2, 0, 0, 0, 0, 0x50]));
     new.attach_to(&rig.right)?;
     new.announce()?;
-    let reached = || asker.ns.ping(ip(50), 1, SECOND, SECOND / 20).received == 1;
+    let reached = || requester.ns.ping(ip(50), 1, SECOND, SECOND / 20).received == 1;
     wait_until(SECOND, "the new holder is reached", reached);
     assert_eq!(routed_by(&rig.r, ip(50)).as_deref(), Some("eth1"));
     Ok(())
 }
 
-fn d3_silent() -> Result<()> {
+#[harness::test]
+fn d3_a_host_that_dies_silently_is_withdrawn_within_its_probe_budget() -> Result<()> {
     let rig = Rig::new()?;
     let host = rig.left(50)?;
     let _daemon = Config::common().start(&rig.r)?;
@@ -173,15 +162,16 @@ fn d3_silent() -> Result<()> {
     let silent = monotonic_ns();
     let event = watch.wait_for(|event| !event.is_new && event.route.dst.ip() == ip(50), SOON);
     let took = event.expect("a withdrawal").ts_ns - silent;
-    // 400 ms of silence, looked at in steps of 25 ms, then five questions 100 ms apart, and the machine's
-    // own delays; no earlier than the questions take.
+    // 400 ms of silence, looked at in steps of 25 ms, then five requests 100 ms apart, and the machine's
+    // own delays; no earlier than the requests take.
     assert!((400 * MS..1500 * MS).contains(&took), "{took} ns");
     let known = |entry: &arpherd_lab::Neighbour| entry.address == ip(50) && entry.flags & EXT_LEARNED != 0;
     wait_until(SOON, "its neighbour entry goes too", || !rig.r.neighbours().iter().any(known));
     Ok(())
 }
 
-fn d13() -> Result<()> {
+#[harness::test]
+fn d13_a_sweep_leaves_the_neighbour_table_alone_and_keeps_its_rate() -> Result<()> {
     const RATE: usize = 2000;
     let rig = Rig::new()?;
     let crowd = crowd_on(&rig.right, vec![])?;
@@ -199,7 +189,7 @@ fn d13() -> Result<()> {
     });
     assert_eq!((most.max(before.len()), rig.r.neighbours()), (before.len(), before));
     let seen = crowd.requests_seen();
-    let times: BTreeMap<_, _> = seen.iter().map(|question| (question.target, question.ts_ns)).collect();
+    let times: BTreeMap<_, _> = seen.iter().map(|request| (request.target, request.ts_ns)).collect();
     assert_eq!((times.len(), crowd.dropped()), (1021, 0), "each is asked once");
     let mut times: Vec<u64> = times.into_values().collect();
     times.sort_unstable();
@@ -228,14 +218,15 @@ fn cpu_time(daemon: &Daemon) -> Duration {
     Duration::from_millis(fields.map(|field| field.parse::<u64>().expect("a number") * 10).sum())
 }
 
-fn d15() -> Result<()> {
+#[harness::test]
+fn d15_a_mute_host_is_reached_by_the_first_packet_sent_to_it() -> Result<()> {
     let rig = Rig::new()?;
-    let asker = rig.left(10)?;
+    let requester = rig.left(10)?;
     let _daemon = Config::common().start(&rig.r)?;
-    rig.patient(&[&asker])?;
+    rig.use_kernel_timers(&[&requester])?;
     for last in [20, 21, 22] {
         let _mute = rig.right(last)?;
-        assert_eq!(asker.ns.ping(ip(last), 1, SECOND, SECOND).received, 1, "{last}");
+        assert_eq!(requester.ns.ping(ip(last), 1, SECOND, SECOND).received, 1, "{last}");
     }
     Ok(())
 }

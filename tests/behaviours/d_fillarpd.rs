@@ -6,28 +6,11 @@ use std::time::Duration;
 use arpherd_lab::{
     ArpFrame, Capture, Daemon, Launch, Mac, NeighbourTimers, Netns, Result, RouteWatch, wait_until,
 };
-use libtest_mimic::Trial;
 
 use crate::d_discovery::crowd_on;
 use crate::rig::{
     Config, PROTOCOL, ROUTER, Rig, SOON, binary, host_routes, introduce, ip, routed_by, wait_route,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("d4_one_address_shared_by_two_links_serves_all_pairs", d4),
-        test("d5_routes_bear_link_scope_and_source", d5),
-        test("d5_protocol_table_and_metric_are_the_operators_choice", d5_chosen),
-        test("d7_only_what_lies_in_the_network_is_learned", d7),
-        test("d8_what_the_daemon_says_itself_is_not_learned", d8),
-        test("d9_flags_alone_make_a_fillarpd", d9_flags),
-        test("d9_variables_alone_make_a_fillarpd", d9_variables),
-        test("d9_flags_win_over_variables", d9_mixed),
-        test("d9_two_of_them_share_one_address_beside_the_kernels_proxy", d9_pair),
-        test("d10_threads_bound_the_probes_in_flight", d10),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 const LINK_SCOPE: u8 = 253;
@@ -36,7 +19,7 @@ const MAIN: u32 = 254;
 /// Two hosts a side, known; every ordered pair and the router reach each other.
 fn all_pairs(rig: &Rig) -> Result<()> {
     let hosts = [rig.left(10)?, rig.left(11)?, rig.right(20)?, rig.right(21)?];
-    rig.patient(&hosts.each_ref())?;
+    rig.use_kernel_timers(&hosts.each_ref())?;
     for (host, link) in hosts.iter().zip(["eth0", "eth0", "eth1", "eth1"]) {
         introduce(host, &rig.r, link)?;
     }
@@ -49,13 +32,15 @@ fn all_pairs(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-fn d4() -> Result<()> {
+#[harness::test]
+fn d4_one_address_shared_by_two_links_serves_all_pairs() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     all_pairs(&rig)
 }
 
-fn d5() -> Result<()> {
+#[harness::test]
+fn d5_routes_bear_link_scope_and_source() -> Result<()> {
     let rig = Rig::new()?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     let _daemon = Config::common().start(&rig.r)?;
@@ -84,7 +69,8 @@ fn is_ours(ns: &Netns, ip: Ipv4Addr, link: &str) {
     assert_eq!(routes.iter().map(fields).collect::<Vec<_>>(), [expected]);
 }
 
-fn d5_chosen() -> Result<()> {
+#[harness::test]
+fn d5_protocol_table_and_metric_are_the_operators_choice() -> Result<()> {
     let rig = Rig::new()?;
     let a = rig.left(10)?;
     let mut daemon =
@@ -117,7 +103,8 @@ fn outsiders() -> [Ipv4Addr; 11] {
     ]
 }
 
-fn d7() -> Result<()> {
+#[harness::test]
+fn d7_only_what_lies_in_the_network_is_learned() -> Result<()> {
     let rig = Rig::new()?;
     let a = rig.left(10)?;
     let _daemon = Config::common().start(&rig.r)?;
@@ -144,10 +131,11 @@ fn outsiders_are_not_learned(rig: &Rig, host: &arpherd_lab::Host) -> Result<()> 
     Ok(())
 }
 
-fn d8() -> Result<()> {
+#[harness::test]
+fn d8_what_the_daemon_says_itself_is_not_learned() -> Result<()> {
     let rig = Rig::new()?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
-    rig.patient(&[&a, &b])?;
+    rig.use_kernel_timers(&[&a, &b])?;
     let _daemon = Config::common().start(&rig.r)?;
     let watch = RouteWatch::start(&rig.r)?;
     let captures = [Capture::start(&rig.r, "eth0")?, Capture::start(&rig.r, "eth1")?];
@@ -182,7 +170,8 @@ fn bare(rig: &Rig) -> Launch {
     Launch::new(&rig.r, binary()).args(&["run", "--log-format", "json", "--log-level", "debug"])
 }
 
-fn d9_flags() -> Result<()> {
+#[harness::test]
+fn d9_flags_alone_make_a_fillarpd() -> Result<()> {
     is_a_fillarpd(|rig| {
         bare(rig).args(&["-i", "eth0", "-s", "10.9.0.1", "-n", "10.9.0.0/26", "-t", "1", "-j", "8"])
     })?;
@@ -192,7 +181,8 @@ fn d9_flags() -> Result<()> {
     })
 }
 
-fn d9_variables() -> Result<()> {
+#[harness::test]
+fn d9_variables_alone_make_a_fillarpd() -> Result<()> {
     is_a_fillarpd(|rig| {
         bare(rig)
             .env("INTERFACE", "eth0")
@@ -203,7 +193,8 @@ fn d9_variables() -> Result<()> {
     })
 }
 
-fn d9_mixed() -> Result<()> {
+#[harness::test]
+fn d9_flags_win_over_variables() -> Result<()> {
     is_a_fillarpd(|rig| {
         bare(rig)
             .args(&["-i", "eth0", "--threads", "8", "-t", "1"])
@@ -233,7 +224,8 @@ fn is_a_fillarpd(launch: impl Fn(&Rig) -> Launch) -> Result<()> {
 }
 
 /// fillarpd's own way: one process a link, and the kernel answers.
-fn d9_pair() -> Result<()> {
+#[harness::test]
+fn d9_two_of_them_share_one_address_beside_the_kernels_proxy() -> Result<()> {
     let rig = Rig::new()?;
     let start = |link: &str| -> Result<Daemon> {
         rig.r.set_sysctl(&format!("ipv4/conf/{link}/forwarding"), "1")?;
@@ -253,7 +245,8 @@ fn d9_pair() -> Result<()> {
     Ok(())
 }
 
-fn d10() -> Result<()> {
+#[harness::test]
+fn d10_threads_bound_the_probes_in_flight() -> Result<()> {
     for (threads, bound, delay) in [("1", 1, 20), ("8", 8, 40), ("32", 32, 100)] {
         let rig = Rig::new()?;
         let crowd = crowd_on(&rig.left, (2..63).map(ip).collect())?;

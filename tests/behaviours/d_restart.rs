@@ -4,23 +4,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{Daemon, Host, Netns, Result, Route, RouteKind, RouteWatch, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{
     Config, EXT_LEARNED, PROTOCOL, QUICK_EXPIRY, Rig, SOON, host_routes, host_row, introduce, ip, routed_by,
 };
-use crate::test;
 use crate::trio::Stream;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("d11_a_clean_exit_takes_every_route_along", d11_purge),
-        test("d11_kept_routes_are_adopted_without_a_packet_lost", d11_keep),
-        test("d11_what_was_kept_is_taken_along_by_a_later_clean_exit", d11_keep_then_purge),
-        test("d12_a_crash_costs_no_packet_and_dead_hosts_do_not_outlive_it", d12),
-        test("d12_leftovers_of_interfaces_that_are_gone_do_no_harm", d12_gone),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -37,7 +25,7 @@ fn all_ours(ns: &Netns) -> Vec<Route> {
 fn known(config: &Config) -> Result<(Rig, [Host; 2], Daemon)> {
     let rig = Rig::new()?;
     let hosts = [rig.left(10)?, rig.right(20)?];
-    rig.patient(&[&hosts[0], &hosts[1]])?;
+    rig.use_kernel_timers(&[&hosts[0], &hosts[1]])?;
     let daemon = config.start(&rig.r)?;
     introduce(&hosts[0], &rig.r, "eth0")?;
     introduce(&hosts[1], &rig.r, "eth1")?;
@@ -78,7 +66,8 @@ fn wait_alive(daemon: &Daemon) {
     }
 }
 
-fn d11_purge() -> Result<()> {
+#[harness::test]
+fn d11_a_clean_exit_takes_every_route_along() -> Result<()> {
     let (rig, _hosts, mut daemon) = known(&config("purge"))?;
     assert!(all_ours(&rig.r).iter().any(|route| route.kind == RouteKind::Unreachable));
     assert_eq!(daemon.terminate().code(), Some(0), "{}", daemon.log());
@@ -88,7 +77,8 @@ fn d11_purge() -> Result<()> {
     Ok(())
 }
 
-fn d11_keep() -> Result<()> {
+#[harness::test]
+fn d11_kept_routes_are_adopted_without_a_packet_lost() -> Result<()> {
     let (rig, hosts, mut daemon) = known(&config("keep"))?;
     let vigil = Vigil::start(&rig, &hosts)?;
     for _ in 0..2 {
@@ -103,7 +93,8 @@ fn d11_keep() -> Result<()> {
     Ok(())
 }
 
-fn d11_keep_then_purge() -> Result<()> {
+#[harness::test]
+fn d11_what_was_kept_is_taken_along_by_a_later_clean_exit() -> Result<()> {
     for _ in 0..5 {
         let (rig, _hosts, mut daemon) = known(&config("keep"))?;
         assert!(daemon.terminate().success());
@@ -115,7 +106,8 @@ fn d11_keep_then_purge() -> Result<()> {
     Ok(())
 }
 
-fn d12() -> Result<()> {
+#[harness::test]
+fn d12_a_crash_costs_no_packet_and_dead_hosts_do_not_outlive_it() -> Result<()> {
     let (rig, hosts, mut daemon) = known(&config("purge"))?;
     let dead = rig.right(30)?;
     introduce(&dead, &rig.r, "eth1")?;
@@ -126,7 +118,7 @@ fn d12() -> Result<()> {
     dead.silence(true)?;
     // The crashed daemon's socket is still there.
     let again = config("purge").launch(&rig.r).env("ARPHERD_DAEMON__CONTROL", &control).start()?;
-    // Five questions 100 ms apart, and the machine's own delays.
+    // Five requests 100 ms apart, and the machine's own delays.
     wait_until(2 * SECOND, "the dead host is gone", || routed_by(&rig.r, dead.ip()).is_none());
     wait_alive_over(&again, &control)?;
     vigil.held(&[dead.ip()]);
@@ -137,13 +129,14 @@ fn d12() -> Result<()> {
 
 /// The clients of a daemon started with another one's socket find it there.
 fn wait_alive_over(daemon: &Daemon, control: &str) -> Result<()> {
-    let told = daemon.run_cli(&["hosts", "--json", "--control", control])?;
-    assert_eq!(told.code, Some(0), "{told:?}");
-    assert!([10, 20].iter().all(|last| told.stdout.contains(&ip(*last).to_string())), "{told:?}");
+    let output = daemon.run_cli(&["hosts", "--json", "--control", control])?;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!([10, 20].iter().all(|last| output.stdout.contains(&ip(*last).to_string())), "{output:?}");
     Ok(())
 }
 
-fn d12_gone() -> Result<()> {
+#[harness::test]
+fn d12_leftovers_of_interfaces_that_are_gone_do_no_harm() -> Result<()> {
     let (rig, _hosts, mut daemon) = known(&config("purge"))?;
     daemon.kill();
     rig.r.delete("eth1")?;

@@ -3,20 +3,8 @@
 use std::time::Duration;
 
 use arpherd_lab::{Host, Result, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{Config, QUICK_EXPIRY, Rig, SLOW_EXPIRY, SOON, introduce, ip, wait_event};
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("the_kernel_answers_for_each_host_by_an_entry_as_long_as_it_lives", lives),
-        test("entries_of_a_killed_daemon_do_not_outlive_the_next_start", killed),
-        test("entries_come_back_after_their_link_was_down", down),
-        test("entries_that_others_take_away_come_back", taken),
-        test("entries_of_others_are_left_alone", foreign),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -33,14 +21,15 @@ fn entries(rig: &Rig) -> Vec<String> {
     entries
 }
 
-/// How many answers the host gets to a broadcast question for an address, and that they are the router's.
+/// How many answers the host gets to a broadcast request for an address, and that they are the router's.
 fn answers(rig: &Rig, host: &Host, last: u8) -> Result<usize> {
-    let answers = host.wire()?.ask(&host.question(ip(last)), SECOND / 5);
+    let answers = host.wire()?.ask(&host.request(ip(last)), SECOND / 5);
     assert!(answers.iter().all(|answer| answer.sha == rig.mac("eth0")), "{answers:?}");
     Ok(answers.len())
 }
 
-fn lives() -> Result<()> {
+#[harness::test]
+fn the_kernel_answers_for_each_host_by_an_entry_as_long_as_it_lives() -> Result<()> {
     let rig = Rig::new()?;
     let (left, right) = (rig.left(10)?, rig.right(20)?);
     let mut daemon = config(QUICK_EXPIRY).start(&rig.r)?;
@@ -57,7 +46,8 @@ fn lives() -> Result<()> {
     Ok(())
 }
 
-fn killed() -> Result<()> {
+#[harness::test]
+fn entries_of_a_killed_daemon_do_not_outlive_the_next_start() -> Result<()> {
     let rig = Rig::new()?;
     let (left, right) = (rig.left(10)?, rig.right(20)?);
     let mut daemon = config(SLOW_EXPIRY).start(&rig.r)?;
@@ -74,7 +64,8 @@ fn killed() -> Result<()> {
     Ok(())
 }
 
-fn down() -> Result<()> {
+#[harness::test]
+fn entries_come_back_after_their_link_was_down() -> Result<()> {
     let rig = Rig::new()?;
     let right = rig.right(20)?;
     let _daemon = config(SLOW_EXPIRY).start(&rig.r)?;
@@ -87,7 +78,8 @@ fn down() -> Result<()> {
     Ok(())
 }
 
-fn taken() -> Result<()> {
+#[harness::test]
+fn entries_that_others_take_away_come_back() -> Result<()> {
     let rig = Rig::new()?;
     let (left, right) = (rig.left(10)?, rig.right(20)?);
     let _daemon = config(SLOW_EXPIRY).start(&rig.r)?;
@@ -100,7 +92,8 @@ fn taken() -> Result<()> {
     Ok(())
 }
 
-fn foreign() -> Result<()> {
+#[harness::test]
+fn entries_of_others_are_left_alone() -> Result<()> {
     let rig = Rig::new()?;
     rig.r.add_proxy_neighbour("eth0", ip(99))?;
     let right = rig.right(20)?;

@@ -1,13 +1,11 @@
 //! The configuration examples, each loaded as it is and driven: what its comments promise comes true.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Daemon, Host, Launch, Mac, Netns, PortFlags, Result, Segment};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::a_wifi::Laptop;
@@ -15,28 +13,6 @@ use crate::c_subnet::talk;
 use crate::rig::{
     A_WHILE, EXT_LEARNED, binary, echoes, host_routes, introduce, routed_by, wait_event, wait_route,
 };
-use crate::test;
-
-type Drive = fn() -> Result<()>;
-
-/// Each example and what drives it. `namespaces.yaml` is driven among the tests of namespaces.
-const DRIVEN: [(&str, Drive); 6] = [
-    ("infiniband-bridge", infiniband),
-    ("private-vlan", private_vlan),
-    ("provider-edge", provider_edge),
-    ("proxmox-wifi", proxmox),
-    ("proxmox-wifi-subnet", proxmox_subnet),
-    ("sub-subnet", sub_subnet),
-];
-
-pub(crate) fn tests() -> Vec<Trial> {
-    let mut tests: Vec<_> = DRIVEN
-        .iter()
-        .map(|(name, drive)| test(&format!("example_{}", name.replace('-', "_")), *drive))
-        .collect();
-    tests.push(test("example_every_file_is_driven", all_are_driven));
-    tests
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -44,11 +20,17 @@ fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/examples")
 }
 
-fn all_are_driven() -> Result<()> {
+/// Each file has the test that bears its name; `namespaces.yaml` is driven among the tests of namespaces.
+#[harness::test]
+fn example_every_file_is_driven() -> Result<()> {
     let files = fs::read_dir(examples()).expect("the examples");
-    let names: BTreeSet<_> = files.map(|file| file.expect("an entry").file_name()).collect();
-    let driven = DRIVEN.iter().map(|(name, _)| *name).chain(["namespaces"]);
-    assert_eq!(names, driven.map(|name| format!("{name}.yaml").into()).collect());
+    let files = files.map(|file| file.expect("an entry").file_name().into_string().expect("a name in UTF-8"));
+    let driven = |file: &str| {
+        let name = file.strip_suffix(".yaml").map(|name| format!("example_{}", name.replace('-', "_")));
+        harness::names().any(|test| Some(test) == name.as_deref()) || file == "namespaces.yaml"
+    };
+    let forgotten: Vec<_> = files.filter(|file| !driven(file)).collect();
+    assert_eq!(forgotten, Vec::<String>::new());
     Ok(())
 }
 
@@ -71,7 +53,7 @@ fn router(links: [(&str, &str); 2]) -> Result<(Netns, [Segment; 2])> {
 fn host(name: &str, address: &str, switch: &Segment) -> Result<Host> {
     let mut host = Host::new(name, address)?;
     host.attach_to(switch)?;
-    host.ns.neighbour_timers(&host.ifname, crate::rig::PATIENT)?;
+    host.ns.neighbour_timers(&host.ifname, crate::rig::KERNEL_TIMERS)?;
     Ok(host)
 }
 
@@ -88,7 +70,8 @@ fn reaches(from: &Host, to: Ipv4Addr) -> bool {
 }
 
 /// The link is an Ethernet one here; that of the file differs in its addresses of 20 octets.
-fn infiniband() -> Result<()> {
+#[harness::test]
+fn example_infiniband_bridge() -> Result<()> {
     let (r, [left, right]) = router([("eth0", "10.2.0.1/32"), ("ibs1", "10.2.0.1/32")])?;
     let ethernet = [host("e11", "10.2.0.11/24", &left)?, host("e12", "10.2.0.12/24", &left)?];
     let fabric = [host("i21", "10.2.0.21/24", &right)?, host("i22", "10.2.0.22/24", &right)?];
@@ -110,7 +93,8 @@ fn infiniband() -> Result<()> {
     Ok(())
 }
 
-fn proxmox() -> Result<()> {
+#[harness::test]
+fn example_proxmox_wifi() -> Result<()> {
     let laptop = Laptop::new("192.168.1.50/24")?;
     laptop.ns.address_noprefix("vmbr0", "192.168.1.10/32")?;
     let _daemon = start("proxmox-wifi", &laptop.ns)?;
@@ -121,7 +105,8 @@ fn proxmox() -> Result<()> {
     Ok(())
 }
 
-fn proxmox_subnet() -> Result<()> {
+#[harness::test]
+fn example_proxmox_wifi_subnet() -> Result<()> {
     let laptop = Laptop::new("10.10.10.5/24")?;
     laptop.ns.address("vmbr0", "10.10.10.1/24")?;
     laptop.vm.gateway(Ipv4Addr::new(10, 10, 10, 1))?;
@@ -135,7 +120,8 @@ fn proxmox_subnet() -> Result<()> {
     Ok(())
 }
 
-fn sub_subnet() -> Result<()> {
+#[harness::test]
+fn example_sub_subnet() -> Result<()> {
     let (r, [net0, net1]) = router([("eth0", "192.168.5.65/28"), ("eth1", "192.168.5.1/24")])?;
     let (b, c) = (host("b", "192.168.5.67/28", &net0)?, host("c", "192.168.5.5/24", &net1)?);
     b.gateway(Ipv4Addr::new(192, 168, 5, 65))?;
@@ -143,7 +129,7 @@ fn sub_subnet() -> Result<()> {
     talk(&b, &c)?;
     let address = |last| Ipv4Addr::new(192, 168, 5, last);
     let answers =
-        |last| -> Result<Vec<ArpFrame>> { Ok(c.wire()?.ask(&c.question(address(last)), A_WHILE / 2)) };
+        |last| -> Result<Vec<ArpFrame>> { Ok(c.wire()?.ask(&c.request(address(last)), A_WHILE / 2)) };
     let proxied = ArpFrame::reply(r.mac("eth1")?, address(78), c.mac(), c.ip());
     assert_eq!(answers(78)?, [proxied], "nobody is there, and it is answered for");
     for edge in [64, 79] {
@@ -155,7 +141,8 @@ fn sub_subnet() -> Result<()> {
     Ok(())
 }
 
-fn private_vlan() -> Result<()> {
+#[harness::test]
+fn example_private_vlan() -> Result<()> {
     let (r, [left, right]) = router([("eth0", "10.20.0.1/32"), ("eth1", "10.20.0.1/32")])?;
     let room = |last: u8| behind_isolated_port(&format!("h{last}"), &format!("10.20.0.{last}/24"), &left);
     let (desks, guests, house) = ([room(17)?, room(18)?], [room(130)?, room(131)?], [room(40)?, room(41)?]);
@@ -179,7 +166,8 @@ fn private_vlan() -> Result<()> {
     Ok(())
 }
 
-fn provider_edge() -> Result<()> {
+#[harness::test]
+fn example_provider_edge() -> Result<()> {
     let (r, [left, right]) = router([("eth0", "198.51.100.1/32"), ("eth1", "198.51.100.1/32")])?;
     let customer =
         |last: u8| behind_isolated_port(&format!("h{last}"), &format!("198.51.100.{last}/24"), &left);
@@ -198,8 +186,10 @@ fn provider_edge() -> Result<()> {
     let wire = stray.wire()?;
     for claimed in [second.ip(), third.ip(), gateway.ip()] {
         wire.send(&ArpFrame::gratuitous(stray.mac(), claimed))?;
-        let told = |event: &Value| event["address"] == claimed.to_string();
-        wait_event(&daemon, "pin_violated", |event| told(event) && event["claimant_segment"] == "customers");
+        let reported = |event: &Value| event["address"] == claimed.to_string();
+        wait_event(&daemon, "pin_violated", |event| {
+            reported(event) && event["claimant_segment"] == "customers"
+        });
     }
     wire.send(&ArpFrame::gratuitous(stray.mac(), Ipv4Addr::new(198, 51, 100, 230)))?;
     introduce(&stray, &r, "eth0")?; // dealt with after all that

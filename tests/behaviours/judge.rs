@@ -1,32 +1,31 @@
-//! The kernel as a judge: its own proxy_arp and proxy_arp_pvlan are asked the same questions as arpherd's
+//! The kernel as a judge: its own proxy_arp and proxy_arp_pvlan are sent the same requests as arpherd's
 //! `routed` and `private_vlan`, in rigs that differ in nothing else. Every difference is listed with its reason;
 //! one that is not listed fails the test, and so does one that is listed and no longer there.
 
 mod proxies;
-mod questions;
+mod requests;
 
 use arpherd_lab::Result;
-use libtest_mimic::Trial;
 
-use crate::test;
-use proxies::{Proxy, Stage};
-use questions::{Case, PRIVATE, ROUTED};
+use proxies::{Proxy, ProxyRig};
+use requests::{Comparison, PRIVATE, ROUTED};
 
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("judge_routed_answers_are_those_of_proxy_arp_but_for_what_is_listed", || judge(ROUTED)),
-        test("judge_private_vlan_answers_are_those_of_proxy_arp_pvlan_but_for_what_is_listed", || {
-            judge(PRIVATE)
-        }),
-    ]
+#[harness::test]
+fn judge_routed_answers_are_those_of_proxy_arp_but_for_what_is_listed() -> Result<()> {
+    judge(ROUTED)
 }
 
-/// What came of a question.
+#[harness::test]
+fn judge_private_vlan_answers_are_those_of_proxy_arp_pvlan_but_for_what_is_listed() -> Result<()> {
+    judge(PRIVATE)
+}
+
+/// What came of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
+enum Reaction {
     /// So many answers that name the router's link. One comes at once.
     Answers(usize),
-    /// An answer that lets its asker wait.
+    /// An answer that lets its requester wait.
     Late,
     /// ICMP redirects were sent.
     Redirects,
@@ -34,16 +33,16 @@ enum Seen {
     NoRedirects,
 }
 
-/// What is known of a question.
+/// What is known of a request.
 enum Verdict {
     /// Both do this.
-    Same(Seen),
+    Same(Reaction),
     /// They differ, which is intended.
-    Intended { kernel: Seen, arpherd: Seen, why: &'static str },
+    Intended { kernel: Reaction, arpherd: Reaction, why: &'static str },
 }
 
 impl Verdict {
-    fn expected(&self, proxy: Proxy) -> Seen {
+    fn expected(&self, proxy: Proxy) -> Reaction {
         match (self, proxy) {
             (Self::Same(seen), _)
             | (Self::Intended { kernel: seen, .. }, Proxy::Kernel)
@@ -52,13 +51,13 @@ impl Verdict {
     }
 }
 
-/// Puts every question to both, each in a rig of its own.
-fn judge(cases: &[Case]) -> Result<()> {
+/// Puts every request to both, each in a rig of its own.
+fn judge(cases: &[Comparison]) -> Result<()> {
     let mut wrong = Vec::new();
     for proxy in [Proxy::Kernel, Proxy::Arpherd] {
-        let stage = Stage::new(proxy, cases[0].kind)?;
+        let rig = ProxyRig::new(proxy, cases[0].kind)?;
         for case in cases {
-            let (seen, expected) = ((case.ask)(&stage)?, case.verdict.expected(proxy));
+            let (seen, expected) = ((case.ask)(&rig)?, case.verdict.expected(proxy));
             if seen != expected {
                 wrong.push(format!("{}: {proxy:?} gave {seen:?}, not {expected:?}", case.what));
             }

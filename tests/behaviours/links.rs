@@ -4,33 +4,16 @@
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Mac, Netns, PortFlags, Result, RouteWatch, wait_until};
-use libtest_mimic::Trial;
 use serde_json::json;
 
 use crate::rig::{A_WHILE, PROTOCOL, ROUTER, SOON, counter, events, ip, routed_by, segment_row, wait_event};
-use crate::test;
 use crate::trio::{RECOVERY, Trio};
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("an_interface_that_is_absent_at_the_start_is_used_once_it_is_there", absent_at_first),
-        test("an_interface_renamed_away_is_gone_and_renamed_back_is_used_again", renamed),
-        test("an_interface_made_anew_is_used_with_its_new_number_and_address", recreated),
-        test("an_interface_set_down_and_up_is_used_again", down_and_up),
-        test("an_interface_that_was_away_for_less_than_a_moment_is_used_again", in_one_go),
-        test("a_carrier_lost_for_a_moment_costs_no_route", carrier_blink),
-        test("a_carrier_lost_for_long_costs_the_routes_until_it_is_back", carrier_lost),
-        test("a_switch_that_lets_nothing_through_at_first_is_waited_for", slow_switch),
-        test("a_new_link_layer_address_of_ours_is_announced_and_used", new_mac),
-        test("a_new_link_layer_address_given_while_down_is_announced_and_used", new_mac_while_down),
-        test("a_former_link_layer_address_of_ours_is_nobodys", former_mac),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 const NEW_MAC: Mac = Mac([2, 0, 0, 0, 0x77, 0x77]);
 
-fn absent_at_first() -> Result<()> {
+#[harness::test]
+fn an_interface_that_is_absent_at_the_start_is_used_once_it_is_there() -> Result<()> {
     let trio = Trio::without_eth2()?;
     let daemon = Trio::config().start(&trio.rig.r)?;
     trio.introduce_all_but_c()?;
@@ -44,7 +27,8 @@ fn absent_at_first() -> Result<()> {
     Ok(())
 }
 
-fn renamed() -> Result<()> {
+#[harness::test]
+fn an_interface_renamed_away_is_gone_and_renamed_back_is_used_again() -> Result<()> {
     let trio = Trio::new()?;
     let daemon = trio.start(&Trio::config())?;
     let calm = trio.calm()?;
@@ -69,7 +53,8 @@ fn rename(ns: &Netns, from: &str, to: &str) -> Result<()> {
     ns.up(to)
 }
 
-fn recreated() -> Result<()> {
+#[harness::test]
+fn an_interface_made_anew_is_used_with_its_new_number_and_address() -> Result<()> {
     let trio = Trio::new()?;
     let daemon = trio.start(&Trio::config())?;
     let calm = trio.calm()?;
@@ -82,12 +67,13 @@ fn recreated() -> Result<()> {
     assert!(trio.rig.r.index("eth2")? != index && trio.rig.mac("eth2") != mac, "it is another interface");
     trio.recovers();
     calm.held();
-    let answers = trio.c.wire()?.ask(&trio.c.question(trio.a.ip()), SECOND / 5);
+    let answers = trio.c.wire()?.ask(&trio.c.request(trio.a.ip()), SECOND / 5);
     assert_eq!(answers.iter().map(|answer| answer.sha).collect::<Vec<_>>(), [trio.rig.mac("eth2")]);
     Ok(())
 }
 
-fn down_and_up() -> Result<()> {
+#[harness::test]
+fn an_interface_set_down_and_up_is_used_again() -> Result<()> {
     let trio = Trio::new()?;
     let daemon = trio.start(&Trio::config())?;
     let calm = trio.calm()?;
@@ -96,7 +82,7 @@ fn down_and_up() -> Result<()> {
         let is_down = |event: &serde_json::Value| event["segment"] == "eth2";
         wait_event(&daemon, "segment_down", is_down);
         trio.c_is_cut_off();
-        let answers = trio.a.wire()?.ask(&trio.a.question(trio.c.ip()), A_WHILE / 3);
+        let answers = trio.a.wire()?.ask(&trio.a.request(trio.c.ip()), A_WHILE / 3);
         assert_eq!(answers, [], "nobody is answered for who is not reached, round {round}");
         calm.holds();
         trio.rig.r.up("eth2")?;
@@ -107,8 +93,9 @@ fn down_and_up() -> Result<()> {
     Ok(())
 }
 
-/// So quick that the daemon finds both changes done when it hears of the first.
-fn in_one_go() -> Result<()> {
+/// So quick that the daemon finds both changes done when it is notified of the first.
+#[harness::test]
+fn an_interface_that_was_away_for_less_than_a_moment_is_used_again() -> Result<()> {
     let trio = Trio::new()?;
     let daemon = trio.start(&Trio::config())?;
     let calm = trio.calm()?;
@@ -123,7 +110,7 @@ fn in_one_go() -> Result<()> {
         let before = ups();
         rename(&trio.rig.r, "eth2", "away")?;
         rename(&trio.rig.r, "away", "eth2")?;
-        // The kernel keeps the routes of an interface that is renamed, so traffic does not tell.
+        // The kernel keeps the routes of an interface that is renamed, so traffic does not show it.
         wait_until(SOON, "the daemon has seen both", || ups() > before);
         trio.recovers();
     }
@@ -136,7 +123,8 @@ fn in_one_go() -> Result<()> {
     Ok(())
 }
 
-fn carrier_blink() -> Result<()> {
+#[harness::test]
+fn a_carrier_lost_for_a_moment_costs_no_route() -> Result<()> {
     let trio = Trio::without_eth2()?;
     let port = trio.plug(&format!("{ROUTER}/32"))?;
     let daemon = trio.start(&Trio::config())?;
@@ -155,7 +143,8 @@ fn carrier_blink() -> Result<()> {
     Ok(())
 }
 
-fn carrier_lost() -> Result<()> {
+#[harness::test]
+fn a_carrier_lost_for_long_costs_the_routes_until_it_is_back() -> Result<()> {
     let trio = Trio::without_eth2()?;
     let port = trio.plug(&format!("{ROUTER}/32"))?;
     let quick = ("expiry", crate::rig::QUICK_EXPIRY);
@@ -174,7 +163,8 @@ fn carrier_lost() -> Result<()> {
 }
 
 /// As one with spanning tree. Those who talk have each other in their caches, so nobody asks.
-fn slow_switch() -> Result<()> {
+#[harness::test]
+fn a_switch_that_lets_nothing_through_at_first_is_waited_for() -> Result<()> {
     let trio = Trio::without_eth2()?;
     let port = trio.plug(&format!("{ROUTER}/32"))?;
     let (_, hosts_port) = trio.c.place().expect("C is attached");
@@ -190,19 +180,21 @@ fn slow_switch() -> Result<()> {
     trio.rig.r.wait_ready("eth2")?;
     let probed = || counter(&daemon, "eth2", "probed");
     let before = probed();
-    // More than the five questions in which a host has to show itself.
+    // More than the five requests in which a host has to show itself.
     wait_until(SOON, "C is asked for in vain", || probed() >= before + 6);
     through(true)?;
     trio.recovers();
     Ok(())
 }
 
-fn new_mac() -> Result<()> {
+#[harness::test]
+fn a_new_link_layer_address_of_ours_is_announced_and_used() -> Result<()> {
     is_announced_and_used(|r| r.set_mac("eth2", NEW_MAC))
 }
 
 /// Some drivers take another address only while the interface is down.
-fn new_mac_while_down() -> Result<()> {
+#[harness::test]
+fn a_new_link_layer_address_given_while_down_is_announced_and_used() -> Result<()> {
     is_announced_and_used(|r| {
         r.down("eth2")?;
         r.set_mac("eth2", NEW_MAC)?;
@@ -223,7 +215,7 @@ fn is_announced_and_used(change: impl Fn(&Netns) -> Result<()>) -> Result<()> {
         assert!(heard.is_some(), "{} is announced: {:#?}", host.ip(), capture.arps());
     }
     trio.recovers();
-    let answers = trio.c.wire()?.ask(&trio.c.question(trio.a.ip()), SECOND / 5);
+    let answers = trio.c.wire()?.ask(&trio.c.request(trio.a.ip()), SECOND / 5);
     assert_eq!(answers.iter().map(|answer| answer.sha).collect::<Vec<_>>(), [NEW_MAC]);
     assert_eq!(segment_row(&daemon, "eth2")["lladdr"], json!(NEW_MAC.to_string()));
     calm.held();
@@ -231,7 +223,8 @@ fn is_announced_and_used(change: impl Fn(&Netns) -> Result<()>) -> Result<()> {
 }
 
 /// Frames of ours from before a change may be under way for a while.
-fn former_mac() -> Result<()> {
+#[harness::test]
+fn a_former_link_layer_address_of_ours_is_nobodys() -> Result<()> {
     let trio = Trio::new()?;
     let daemon = trio.start(&Trio::config())?;
     let old = trio.rig.mac("eth2");

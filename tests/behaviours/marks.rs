@@ -1,17 +1,8 @@
-//! The mark of every question of ours: there for other arpherds to see, and in no answer.
+//! The mark of every request of ours: there for other arpherds to see, and in no answer.
 
 use arpherd_lab::{Capture, Captured, Result, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{Config, Rig, SOON, introduce, ip};
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("questions_bear_a_mark_that_is_another_on_each_segment_and_after_each_start", questions),
-        test("answers_bear_no_mark", answers),
-    ]
-}
 
 /// Octets of an Ethernet header and an ARP packet; the mark stands behind them.
 const BEHIND: usize = 14 + 28;
@@ -23,7 +14,8 @@ fn mark(frame: &Captured) -> Option<Vec<u8>> {
     behind.starts_with(b"ARPH").then(|| behind[..14].to_vec())
 }
 
-fn questions() -> Result<()> {
+#[harness::test]
+fn questions_bear_a_mark_that_is_another_on_each_segment_and_after_each_start() -> Result<()> {
     let rig = Rig::new()?;
     let hosts = [rig.left(10)?, rig.right(20)?];
     let mut marks = Vec::new();
@@ -53,16 +45,17 @@ fn questions() -> Result<()> {
     Ok(())
 }
 
-fn answers() -> Result<()> {
+#[harness::test]
+fn answers_bear_no_mark() -> Result<()> {
     let rig = Rig::new()?;
-    let (asker, target) = (rig.left(10)?, rig.right(20)?);
+    let (requester, target) = (rig.left(10)?, rig.right(20)?);
     let _daemon = Config::common().start(&rig.r)?;
     introduce(&target, &rig.r, "eth1")?;
-    let capture = Capture::start(&asker.ns, &asker.ifname)?;
-    // Whoever answers from the question's own buffer would send back what stood behind it.
-    let mut question = asker.question(ip(20)).encode().to_vec();
-    question.extend(b"ARPHarpherd!??");
-    asker.wire()?.send_raw(&question)?;
+    let capture = Capture::start(&requester.ns, &requester.ifname)?;
+    // Whoever answers from the request's own buffer would send back what stood behind it.
+    let mut request = requester.request(ip(20)).encode().to_vec();
+    request.extend(b"ARPHarpherd!??");
+    requester.wire()?.send_raw(&request)?;
     let answer = capture.wait_for(|frame| frame.arp().is_some_and(|arp| arp.is_reply()), SOON);
     let answer = answer.expect("an answer, for a peer asks as well as any");
     assert!(answer.bytes[BEHIND..].iter().all(|octet| *octet == 0), "{:?}", answer.bytes);

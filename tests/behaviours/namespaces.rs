@@ -5,29 +5,12 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{Daemon, Host, Launch, Result, wait_until};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{
     A_WHILE, Config, PROTOCOL, ROUTER, Rig, SOON, SUBNET, binary, echoes, host_routes, introduce, ip,
     wait_event, wait_route,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("domains_with_the_same_prefix_in_three_namespaces_do_not_mix", three_namespaces),
-        test("links_of_another_namespace_come_and_go", links_come_and_go),
-        test("sweeps_and_settings_of_another_namespace_are_looked_after_there", looked_after),
-        test("after_a_crash_each_namespace_gives_its_own_routes_to_the_next_start", crashed),
-        test("the_example_for_namespaces_does_what_it_says", example),
-        test("each_namespace_has_a_recording_of_its_own", recorded),
-        test("a_network_namespace_that_does_not_exist_stops_the_start", missing),
-        test("one_namespace_under_two_names_is_refused", two_names),
-        test("without_the_right_to_enter_a_namespace_it_does_not_start", no_right),
-        test("when_one_namespace_cannot_be_served_the_others_are_left_as_they_were", one_is_taken),
-    ]
-}
 
 const LINKS: [&str; 2] = ["eth0", "eth1"];
 const SECOND: Duration = Duration::from_secs(1);
@@ -68,7 +51,8 @@ fn untouched(rig: &Rig) {
     assert_eq!(forwarding(rig), ["0", "0"], "{}", rig.r.name());
 }
 
-fn three_namespaces() -> Result<()> {
+#[harness::test]
+fn domains_with_the_same_prefix_in_three_namespaces_do_not_mix() -> Result<()> {
     let own = Rig::new()?;
     let own_hosts = [own.left(10)?, own.right(20)?];
     let (upper, upper_hosts) = published("upper")?;
@@ -90,17 +74,17 @@ fn three_namespaces() -> Result<()> {
     // Who lives in one is nobody in the others.
     echoes(&upper_hosts[1].ns, ip(30));
     for hosts in [&own_hosts, &lower_hosts] {
-        assert_eq!(hosts[1].wire()?.ask(&hosts[1].question(ip(30)), A_WHILE), []);
+        assert_eq!(hosts[1].wire()?.ask(&hosts[1].request(ip(30)), A_WHILE), []);
     }
     assert_eq!(ways(&lower), pair);
-    told(&daemon);
+    check_views(&daemon);
     assert!(daemon.terminate().success());
     [&own, &upper, &lower].into_iter().for_each(untouched);
     Ok(())
 }
 
-/// What operators are told of the three namespaces.
-fn told(daemon: &Daemon) {
+/// What operators see of the three namespaces.
+fn check_views(daemon: &Daemon) {
     let status = daemon.cli(&["status"]);
     let counts = ["domains", "hosts", "routes"].map(|name| status[name].as_u64());
     assert_eq!((counts, &status["ready"]), ([Some(3), Some(7), Some(7)], &Value::Bool(true)), "{status}");
@@ -136,7 +120,8 @@ fn told(daemon: &Daemon) {
     wait_event(daemon, "host_found", found);
 }
 
-fn links_come_and_go() -> Result<()> {
+#[harness::test]
+fn links_of_another_namespace_come_and_go() -> Result<()> {
     let own = Rig::new()?;
     let (rig, hosts) = published("late")?;
     rig.r.delete("eth1")?;
@@ -156,7 +141,8 @@ fn links_come_and_go() -> Result<()> {
     Ok(())
 }
 
-fn looked_after() -> Result<()> {
+#[harness::test]
+fn sweeps_and_settings_of_another_namespace_are_looked_after_there() -> Result<()> {
     let (own, (rig, _hosts)) = (Rig::new()?, published("swept")?);
     let mute: Vec<_> = (101..=110).map(ip).collect();
     let _crowd = crate::d_discovery::crowd_on(&rig.right, mute.clone())?;
@@ -174,7 +160,8 @@ fn looked_after() -> Result<()> {
     Ok(())
 }
 
-fn crashed() -> Result<()> {
+#[harness::test]
+fn after_a_crash_each_namespace_gives_its_own_routes_to_the_next_start() -> Result<()> {
     let own = Rig::new()?;
     let own_hosts = [own.left(10)?, own.right(20)?];
     let (rig, hosts) = published("wrecked")?;
@@ -202,7 +189,8 @@ fn crashed() -> Result<()> {
     Ok(())
 }
 
-fn example() -> Result<()> {
+#[harness::test]
+fn the_example_for_namespaces_does_what_it_says() -> Result<()> {
     let own = Rig::new()?;
     let (red, red_hosts) = published("red")?;
     let (blue, blue_hosts) = published("blue")?;
@@ -219,7 +207,8 @@ fn example() -> Result<()> {
     Ok(())
 }
 
-fn recorded() -> Result<()> {
+#[harness::test]
+fn each_namespace_has_a_recording_of_its_own() -> Result<()> {
     let (own, room) = (Rig::new()?, tempfile::tempdir().expect("a directory"));
     let (rig, hosts) = published("taped")?;
     let file = room.path().join("facts.json").display().to_string();
@@ -246,13 +235,15 @@ fn refused(config: &Config, rigs: &[&Rig], code: i32, words: &[&str]) -> Result<
     Ok(())
 }
 
-fn missing() -> Result<()> {
+#[harness::test]
+fn a_network_namespace_that_does_not_exist_stops_the_start() -> Result<()> {
     let own = Rig::new()?;
     let config = in_netns(Config::common(), "nowhere");
     refused(&config, &[&own], 69, &["there is no network namespace nowhere", "ip netns add nowhere"])
 }
 
-fn two_names() -> Result<()> {
+#[harness::test]
+fn one_namespace_under_two_names_is_refused() -> Result<()> {
     let (own, _hosts) = published("myself")?;
     let config = Config::common().domain("other", "10.77.0.0/24").segment("eth7", &[("netns", "myself")]);
     refused(&config, &[&own], 78, &["the daemon's own and myself are the same network namespace"])?;
@@ -260,7 +251,8 @@ fn two_names() -> Result<()> {
     in_netns(Config::empty(), "myself").start(&own.r).map(drop)
 }
 
-fn no_right() -> Result<()> {
+#[harness::test]
+fn without_the_right_to_enter_a_namespace_it_does_not_start() -> Result<()> {
     let (own, (rig, _hosts)) = (Rig::new()?, published("locked")?);
     let launch = in_netns(Config::common(), "locked").launch(&own.r).without(CAP_SYS_ADMIN);
     let failure = launch.run()?;
@@ -271,7 +263,8 @@ fn no_right() -> Result<()> {
     Config::common().launch(&own.r).without(CAP_SYS_ADMIN).start().map(drop)
 }
 
-fn one_is_taken() -> Result<()> {
+#[harness::test]
+fn when_one_namespace_cannot_be_served_the_others_are_left_as_they_were() -> Result<()> {
     let own = Rig::new()?;
     let own_hosts = [own.left(10)?, own.right(20)?];
     let (rig, hosts) = published("taken")?;

@@ -21,7 +21,7 @@ pub(crate) const EXT_LEARNED: u8 = 0x10;
 pub(crate) const SUBNET: &str = "10.9.0.0/24";
 /// The router's address on both segments.
 pub(crate) const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
-/// Expiry that finds a dead host within a second: 400 ms of silence, then five questions.
+/// Expiry that finds a dead host within a second: 400 ms of silence, then five requests.
 pub(crate) const QUICK_EXPIRY: &str = "{ quiet: 400ms, interval: 100ms, unicast: 3, broadcast: 2 }";
 /// An expiry that does not strike during a test.
 pub(crate) const SLOW_EXPIRY: &str = "{ quiet: 1h }";
@@ -31,7 +31,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(15);
 pub(crate) const A_WHILE: Duration = Duration::from_millis(600);
 
 /// The kernel's own timing of neighbours, which the lab makes quicker.
-pub(crate) const PATIENT: NeighbourTimers = NeighbourTimers {
+pub(crate) const KERNEL_TIMERS: NeighbourTimers = NeighbourTimers {
     ucast_solicit: Some(3),
     mcast_solicit: Some(3),
     retrans: Some(Duration::from_secs(1)),
@@ -170,11 +170,11 @@ impl Rig {
     }
 
     /// Lets the hosts and the router be as patient with their neighbours as the kernel is by itself.
-    pub(crate) fn patient(&self, hosts: &[&Host]) -> Result<()> {
+    pub(crate) fn use_kernel_timers(&self, hosts: &[&Host]) -> Result<()> {
         for host in hosts {
-            host.ns.neighbour_timers(&host.ifname, PATIENT)?;
+            host.ns.neighbour_timers(&host.ifname, KERNEL_TIMERS)?;
         }
-        ["eth0", "eth1"].iter().try_for_each(|link| self.r.neighbour_timers(link, PATIENT))
+        ["eth0", "eth1"].iter().try_for_each(|link| self.r.neighbour_timers(link, KERNEL_TIMERS))
     }
 
     /// The router's Ethernet address on a link.

@@ -5,28 +5,12 @@ use std::fs;
 use std::time::Duration;
 
 use arpherd_lab::{Host, Result, Route, RouteSpec, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{
     Config, PROTOCOL, QUICK_EXPIRY, ROUTER, Rig, SOON, events, host_routes, introduce, ip, segment_row,
     wait_route,
 };
-use crate::test;
 use crate::trio::Trio;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("the_shared_address_may_be_on_the_loopback_interface", on_loopback),
-        test("a_router_without_an_address_of_the_subnet_joins_it_all_the_same", without_address),
-        test("strict_reverse_path_filters_let_every_host_through", strict_filters),
-        test("interfaces_may_all_come_after_the_start", all_absent),
-        test("interfaces_may_be_down_at_the_start", all_down),
-        test("interfaces_may_lack_a_carrier_at_the_start", no_carrier),
-        test("interfaces_that_swap_their_names_swap_their_hosts", swapped),
-        test("an_interface_lent_to_another_namespace_is_used_again", lent),
-        test("what_the_kernel_could_not_tell_is_read_from_its_tables", overrun),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 const LINKS: [&str; 2] = ["eth0", "eth1"];
@@ -41,11 +25,11 @@ fn bare_rig() -> Result<(Rig, [Host; 2])> {
         rig.r.remove_address(link, &format!("{ROUTER}/32"))?;
     }
     let hosts = [rig.left(10)?, rig.right(20)?];
-    rig.patient(&hosts.each_ref())?;
+    rig.use_kernel_timers(&hosts.each_ref())?;
     Ok((rig, hosts))
 }
 
-/// The hosts, of whom nobody has heard before, talk.
+/// The hosts, whom nobody knows yet, talk.
 fn talk(hosts: &[Host; 2]) {
     for (from, to) in [(0, 1), (1, 0)] {
         let pings = hosts[from].ns.ping(hosts[to].ip(), 5, SECOND / 50, 2 * SECOND);
@@ -53,7 +37,8 @@ fn talk(hosts: &[Host; 2]) {
     }
 }
 
-fn on_loopback() -> Result<()> {
+#[harness::test]
+fn the_shared_address_may_be_on_the_loopback_interface() -> Result<()> {
     let (rig, hosts) = bare_rig()?;
     rig.r.address("lo", &format!("{ROUTER}/32"))?;
     let _daemon = Config::common().start(&rig.r)?;
@@ -65,7 +50,8 @@ fn on_loopback() -> Result<()> {
     Ok(())
 }
 
-fn without_address() -> Result<()> {
+#[harness::test]
+fn a_router_without_an_address_of_the_subnet_joins_it_all_the_same() -> Result<()> {
     let (rig, hosts) = bare_rig()?;
     let _daemon = Config::common().start(&rig.r)?;
     talk(&hosts);
@@ -73,17 +59,18 @@ fn without_address() -> Result<()> {
     Ok(())
 }
 
-fn strict_filters() -> Result<()> {
+#[harness::test]
+fn strict_reverse_path_filters_let_every_host_through() -> Result<()> {
     let rig = Rig::new()?;
     rig.r.set_sysctl("ipv4/conf/all/rp_filter", "1")?;
     let hosts = [rig.left(10)?, rig.right(20)?];
-    rig.patient(&hosts.each_ref())?;
+    rig.use_kernel_timers(&hosts.each_ref())?;
     let _daemon = Config::common().start(&rig.r)?;
     talk(&hosts);
     Ok(())
 }
 
-/// What is so at first keeps the segments from being used; once it is mended, all is well.
+/// What is so at first keeps the segments from being used; once it is fixed, all is well.
 fn comes_late(rig: &Rig, state: &str, mend: impl FnOnce() -> Result<()>) -> Result<()> {
     let hosts = [rig.left(10)?, rig.right(20)?];
     let daemon = Config::common_with(&[("expiry", QUICK_EXPIRY)]).start(&rig.r)?;
@@ -91,7 +78,7 @@ fn comes_late(rig: &Rig, state: &str, mend: impl FnOnce() -> Result<()>) -> Resu
         assert_eq!(segment_row(&daemon, link)["state"], state, "{link}");
     }
     mend()?;
-    rig.patient(&hosts.each_ref())?;
+    rig.use_kernel_timers(&hosts.each_ref())?;
     for link in LINKS {
         wait_until(SOON, "the segment is up", || segment_row(&daemon, link)["state"] == "up");
     }
@@ -99,7 +86,8 @@ fn comes_late(rig: &Rig, state: &str, mend: impl FnOnce() -> Result<()>) -> Resu
     Ok(())
 }
 
-fn all_absent() -> Result<()> {
+#[harness::test]
+fn interfaces_may_all_come_after_the_start() -> Result<()> {
     let rig = Rig::new()?;
     for link in LINKS {
         rig.r.delete(link)?;
@@ -113,7 +101,8 @@ fn all_absent() -> Result<()> {
     })
 }
 
-fn all_down() -> Result<()> {
+#[harness::test]
+fn interfaces_may_be_down_at_the_start() -> Result<()> {
     let rig = Rig::new()?;
     LINKS.iter().try_for_each(|link| rig.r.down(link))?;
     let ports = [(&rig.left, &rig.left_port), (&rig.right, &rig.right_port)];
@@ -125,7 +114,8 @@ fn all_down() -> Result<()> {
     })
 }
 
-fn no_carrier() -> Result<()> {
+#[harness::test]
+fn interfaces_may_lack_a_carrier_at_the_start() -> Result<()> {
     let rig = Rig::new()?;
     let ports = [(&rig.left, &rig.left_port), (&rig.right, &rig.right_port)];
     ports.iter().try_for_each(|(segment, port)| segment.ns.down(port))?;
@@ -135,11 +125,12 @@ fn no_carrier() -> Result<()> {
     })
 }
 
-/// As when cards were found in another order. Sweeps tell who is where now.
-fn swapped() -> Result<()> {
+/// As when cards were found in another order. Sweeps show who is where now.
+#[harness::test]
+fn interfaces_that_swap_their_names_swap_their_hosts() -> Result<()> {
     let rig = Rig::new()?;
     let hosts = [rig.left(10)?, rig.right(20)?];
-    rig.patient(&hosts.each_ref())?;
+    rig.use_kernel_timers(&hosts.each_ref())?;
     let _daemon = Config::common_with(&[("sweep", "{ interval: 1s, rate: 2000 }")]).start(&rig.r)?;
     talk(&hosts);
     LINKS.iter().try_for_each(|link| rig.r.down(link))?;
@@ -155,7 +146,8 @@ fn swapped() -> Result<()> {
     Ok(())
 }
 
-fn lent() -> Result<()> {
+#[harness::test]
+fn an_interface_lent_to_another_namespace_is_used_again() -> Result<()> {
     let trio = Trio::new()?;
     let daemon = trio.start(&Trio::config())?;
     let calm = trio.calm()?;
@@ -174,7 +166,8 @@ fn lent() -> Result<()> {
 
 /// While the daemon is kept from reading, more happens than the kernel can keep for it, and the most important
 /// comes last.
-fn overrun() -> Result<()> {
+#[harness::test]
+fn what_the_kernel_could_not_tell_is_read_from_its_tables() -> Result<()> {
     let rig = Rig::new()?;
     let hosts = [rig.left(10)?, rig.right(20)?];
     rig.r.dummy("wan")?;

@@ -6,33 +6,19 @@ use std::time::Duration;
 use arpherd_lab::{
     ArpFrame, Capture, Crowd, Host, Mac, Netns, Result, Route, RouteKind, RouteSpec, wait_until,
 };
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{
     A_WHILE, Config, PROTOCOL, ROUTER, Rig, SLOW_EXPIRY, SOON, SUBNET, events, host_routes, introduce, ip,
     wait_event, wait_route,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("routes_that_somebody_deletes_come_back", healed),
-        test("a_route_that_somebody_bends_in_our_name_is_put_right", bent),
-        test("a_foreign_route_that_was_there_first_is_left_alone", foreign_first),
-        test("a_foreign_route_beside_ours_makes_ours_go", foreign_beside),
-        test("a_foreign_route_in_place_of_ours_is_left_alone", foreign_instead),
-        test("nobody_is_answered_for_whom_a_foreign_route_sends_elsewhere", foreign_elsewhere),
-        test("addresses_nobody_has_do_not_follow_the_default_route", covered),
-        test("four_thousand_hosts_do_not_overflow_the_neighbour_table", four_thousand),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 /// `RTPROT_STATIC`
 const STATIC: u8 = 4;
 
-fn healed() -> Result<()> {
+#[harness::test]
+fn routes_that_somebody_deletes_come_back() -> Result<()> {
     let rig = Rig::new()?;
     let crowd = crate::d_discovery::crowd_on(&rig.right, vec![])?;
     let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
@@ -49,7 +35,8 @@ fn healed() -> Result<()> {
     Ok(())
 }
 
-fn bent() -> Result<()> {
+#[harness::test]
+fn a_route_that_somebody_bends_in_our_name_is_put_right() -> Result<()> {
     let rig = Rig::new()?;
     let host = rig.right(20)?;
     let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
@@ -75,7 +62,7 @@ fn gives_way(rig: &Rig, host: &Host, daemon: &arpherd_lab::Daemon, spec: &RouteS
     let event = wait_event(daemon, "route_conflict", |event| event["address"] == host.ip().to_string());
     assert_eq!((&event["protocol"], &event["metric"]), (&Value::from(STATIC), &Value::from(spec.metric)));
     host.announce()?;
-    // Long enough for the daemon to ask the host anew, and to hear it.
+    // Long enough for the daemon to ask the host anew, and to get its answer.
     let capture = Capture::start(&host.ns, &host.ifname)?;
     assert!(capture.wait_for(|_| false, A_WHILE).is_none());
     assert_eq!(rig.r.routes_to(host.ip()), theirs);
@@ -91,7 +78,8 @@ fn gives_way(rig: &Rig, host: &Host, daemon: &arpherd_lab::Daemon, spec: &RouteS
 
 const METRICS: [u32; 3] = [10, 50, 100];
 
-fn foreign_first() -> Result<()> {
+#[harness::test]
+fn a_foreign_route_that_was_there_first_is_left_alone() -> Result<()> {
     for metric in METRICS {
         let rig = Rig::new()?;
         let host = rig.right(20)?;
@@ -104,7 +92,8 @@ fn foreign_first() -> Result<()> {
     Ok(())
 }
 
-fn foreign_beside() -> Result<()> {
+#[harness::test]
+fn a_foreign_route_beside_ours_makes_ours_go() -> Result<()> {
     for metric in [10, 100] {
         let rig = Rig::new()?;
         let host = rig.right(20)?;
@@ -117,7 +106,8 @@ fn foreign_beside() -> Result<()> {
     Ok(())
 }
 
-fn foreign_instead() -> Result<()> {
+#[harness::test]
+fn a_foreign_route_in_place_of_ours_is_left_alone() -> Result<()> {
     let rig = Rig::new()?;
     let host = rig.right(20)?;
     let daemon = Config::common().start(&rig.r)?;
@@ -127,13 +117,14 @@ fn foreign_instead() -> Result<()> {
     gives_way(&rig, &host, &daemon, &spec)
 }
 
-fn foreign_elsewhere() -> Result<()> {
+#[harness::test]
+fn nobody_is_answered_for_whom_a_foreign_route_sends_elsewhere() -> Result<()> {
     let rig = Rig::new()?;
-    let (asker, host) = (rig.left(10)?, rig.right(20)?);
+    let (requester, host) = (rig.left(10)?, rig.right(20)?);
     let daemon = Config::common().start(&rig.r)?;
     introduce(&host, &rig.r, "eth1")?;
-    let wire = asker.wire()?;
-    let answered = || wire.ask_one(&asker.question(host.ip()), A_WHILE / 3).is_some();
+    let wire = requester.wire()?;
+    let answered = || wire.ask_one(&requester.request(host.ip()), A_WHILE / 3).is_some();
     assert!(answered());
     // By the way the host is on, it is still reached.
     rig.r.add_route(&foreign("eth1", 10))?;
@@ -158,7 +149,8 @@ fn covers(ns: &Netns) -> Vec<Route> {
     ns.routes().into_iter().filter(|route| route.dst.to_string() == SUBNET).collect()
 }
 
-fn covered() -> Result<()> {
+#[harness::test]
+fn addresses_nobody_has_do_not_follow_the_default_route() -> Result<()> {
     let rig = Rig::new()?;
     let way = || rig.r.route_get(ip(99)).and_then(|route| route.dev);
     rig.r.dummy("wan")?;
@@ -183,9 +175,10 @@ fn covered() -> Result<()> {
 }
 
 /// At the default of 1,024 entries the kernel would refuse most of these, and its own from then on.
-fn four_thousand() -> Result<()> {
+#[harness::test]
+fn four_thousand_hosts_do_not_overflow_the_neighbour_table() -> Result<()> {
     let rig = Rig::new()?;
-    let (asker, bystander) = (wide_host("a", "10.9.0.10/16", &rig)?, Host::new("x", "192.0.2.2/24")?);
+    let (requester, bystander) = (wide_host("a", "10.9.0.10/16", &rig)?, Host::new("x", "192.0.2.2/24")?);
     let mgmt = arpherd_lab::Segment::new("mgmt")?;
     mgmt.plug(&rig.r, "eth2")?;
     rig.r.address("eth2", "192.0.2.1/24")?;
@@ -196,11 +189,11 @@ fn four_thousand() -> Result<()> {
     let number = |number: u32| Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 9, 16, 0)) + number);
     let crowd = Crowd::start(&ns, "eth0", vec![])?;
     // Else the router's kernel asks for itself, after a second or two, whether they are still there.
-    rig.patient(&[])?;
+    rig.use_kernel_timers(&[])?;
     let keys = [("expiry", SLOW_EXPIRY)];
     let config = Config::of("10.9.0.0/16").segment("eth0", &keys).segment("eth1", &keys);
     let mut daemon = config.start(&rig.r)?;
-    introduce(&asker, &rig.r, "eth0")?;
+    introduce(&requester, &rig.r, "eth0")?;
     for host in 0..4000 {
         crowd.speak(number(host))?;
     }
@@ -210,7 +203,7 @@ fn four_thousand() -> Result<()> {
     // The first packet to each goes straight to it: nobody of the crowd is asked, or could answer a ping.
     let capture = Capture::start(&ns, "eth0")?;
     for host in (0..4000).step_by(100).map(number) {
-        asker.ns.ping(host, 1, SECOND, Duration::ZERO);
+        requester.ns.ping(host, 1, SECOND, Duration::ZERO);
         let to_it = |frame: &arpherd_lab::Captured| frame.bytes.starts_with(&Mac::of_crowd(host).0);
         assert!(capture.wait_for(to_it, SOON).is_some(), "{host}");
     }
@@ -218,7 +211,7 @@ fn four_thousand() -> Result<()> {
     assert_eq!(asked, []);
     // The kernel has room for its own neighbours.
     assert_eq!(rig.r.ping(bystander.ip(), 1, SECOND, SECOND).received, 1);
-    assert_eq!(asker.ns.ping(ROUTER, 1, SECOND, SECOND).received, 1);
+    assert_eq!(requester.ns.ping(ROUTER, 1, SECOND, SECOND).received, 1);
     assert!(daemon.terminate().success());
     assert_eq!((host_routes(&rig.r).len(), known()), (0, 0));
     Ok(())

@@ -2,24 +2,9 @@
 //! back when all is over.
 
 use arpherd_lab::{Daemon, Result, wait_until};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{A_WHILE, Config, Rig, SOON, events, pass, wait_event};
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("each_mode_has_the_settings_it_needs_and_puts_them_back", modes),
-        test("the_kernel_proxies_only_when_its_delay_is_gone", order),
-        test("settings_of_all_are_overcome_and_put_back", of_all),
-        test("settings_of_other_interfaces_are_not_touched", bystanders),
-        test("a_setting_that_somebody_changes_is_put_right", healed),
-        test("who_fights_for_a_setting_is_named_once_and_given_in_to", contested),
-        test("a_setting_given_up_to_others_is_left_to_them", left),
-        test("settings_the_operator_manages_are_left_alone", operators),
-    ]
-}
 
 /// All that any mode touches of an interface, beside what it touches of `all`.
 const TOUCHED: [&str; 11] = [
@@ -61,7 +46,8 @@ fn dotted(setting: &str) -> String {
 /// Keys of both segments with their values.
 type Keys<'a> = [(&'a str, &'a str)];
 
-fn modes() -> Result<()> {
+#[harness::test]
+fn each_mode_has_the_settings_it_needs_and_puts_them_back() -> Result<()> {
     let forwards = ["conf/eth0/forwarding=1", "conf/eth0/accept_redirects=0"];
     let same_link = ["conf/all/send_redirects=0", "conf/eth0/send_redirects=0"];
     let prompt = "neigh/eth0/proxy_delay=0";
@@ -92,7 +78,8 @@ fn modes() -> Result<()> {
     Ok(())
 }
 
-fn order() -> Result<()> {
+#[harness::test]
+fn the_kernel_proxies_only_when_its_delay_is_gone() -> Result<()> {
     let rig = Rig::new()?;
     write(&rig, "neigh/eth0/proxy_qlen", "3")?;
     let keys = [("answer", "kernel"), ("private_vlan", "open")];
@@ -111,7 +98,8 @@ fn order() -> Result<()> {
     Ok(())
 }
 
-fn of_all() -> Result<()> {
+#[harness::test]
+fn settings_of_all_are_overcome_and_put_back() -> Result<()> {
     let rig = Rig::new()?;
     write(&rig, "conf/all/proxy_arp", "1")?;
     write(&rig, "conf/eth0/proxy_arp_pvlan", "1")?;
@@ -132,7 +120,8 @@ fn of_all() -> Result<()> {
     Ok(())
 }
 
-fn bystanders() -> Result<()> {
+#[harness::test]
+fn settings_of_other_interfaces_are_not_touched() -> Result<()> {
     let rig = Rig::new()?;
     rig.r.dummy("other")?;
     let keys = ["forwarding", "proxy_arp", "rp_filter", "send_redirects", "accept_redirects"];
@@ -152,13 +141,14 @@ fn wait_healed(daemon: &Daemon, setting: &str) -> Value {
     wait_event(daemon, "setting_healed", |event| event["setting"] == dotted(setting))
 }
 
-fn healed() -> Result<()> {
+#[harness::test]
+fn a_setting_that_somebody_changes_is_put_right() -> Result<()> {
     let rig = Rig::new()?;
     write(&rig, "conf/eth0/proxy_arp", "1")?;
     let before = all(&rig);
     let mut daemon = Config::common().start(&rig.r)?;
     let during = all(&rig);
-    // Of these the kernel tells.
+    // The kernel notifies of changes to these.
     for (setting, bad) in [("forwarding", "0"), ("proxy_arp", "1"), ("rp_filter", "1")] {
         let setting = format!("conf/eth0/{setting}");
         write(&rig, &setting, bad)?;
@@ -167,7 +157,7 @@ fn healed() -> Result<()> {
         assert_eq!(record["value"].to_string(), read(&rig, &setting), "{record}");
     }
     assert_eq!(changed(&rig, &during), ["conf/eth0/rp_filter=2"], "as long as it is not strict, all is well");
-    // Of these it does not; that they are written is heard all the same.
+    // It does not of these; that they are written is noticed all the same.
     for (setting, bad) in [("conf/eth0/accept_redirects", "1"), ("conf/all/proxy_arp_pvlan", "1")] {
         write(&rig, setting, bad)?;
     }
@@ -184,7 +174,8 @@ fn healed() -> Result<()> {
     Ok(())
 }
 
-fn contested() -> Result<()> {
+#[harness::test]
+fn who_fights_for_a_setting_is_named_once_and_given_in_to() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let forwarding = "conf/eth0/forwarding";
@@ -193,6 +184,8 @@ fn contested() -> Result<()> {
         wait_until(SOON, &format!("it forwards, round {round}"), || read(&rig, forwarding) == "1");
     }
     wait_event(&daemon, "setting_contested", |event| event["setting"] == dotted(forwarding));
+    // The kernel shows a value already while it waits for its lock to apply it; only then the daemon has put it back.
+    wait_until(SOON, "all six are put back", || events(&daemon, "setting_healed").len() == 6);
     write(&rig, forwarding, "0")?;
     pass(A_WHILE);
     assert_eq!(read(&rig, forwarding), "0", "not before a minute is over");
@@ -203,7 +196,8 @@ fn contested() -> Result<()> {
     Ok(())
 }
 
-fn left() -> Result<()> {
+#[harness::test]
+fn a_setting_given_up_to_others_is_left_to_them() -> Result<()> {
     let rig = Rig::new()?;
     let mut daemon = Config::common_with(&[("answer", "kernel")]).start(&rig.r)?;
     let delay = "neigh/eth0/proxy_delay";
@@ -220,7 +214,8 @@ fn left() -> Result<()> {
     Ok(())
 }
 
-fn operators() -> Result<()> {
+#[harness::test]
+fn settings_the_operator_manages_are_left_alone() -> Result<()> {
     for keys in [&[("sysctl", "leave")][..], &[("sysctl", "leave"), ("answer", "kernel")]] {
         let rig = Rig::new()?;
         for setting in ["conf/eth0/proxy_arp", "conf/all/proxy_arp", "conf/all/rp_filter"] {

@@ -6,24 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use arpherd_lab::{Daemon, Failure, Launch, Result, wait_until};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{Config, Rig, SOON, binary, host_routes, introduce, ip};
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("a_second_daemon_on_the_same_control_socket_refuses_and_harms_nothing", same_control),
-        test("a_second_daemon_on_the_same_interface_refuses_and_harms_nothing", same_interface),
-        test("daemons_in_two_namespaces_do_not_know_of_each_other", two_namespaces),
-        test("json_has_the_promised_fields", fields),
-        test("clients_without_a_daemon_say_so", no_daemon),
-        test("nothing_said_on_the_control_socket_stops_the_daemon", hostile),
-        test("a_bad_configuration_is_refused_before_any_socket_opens", bad_configuration),
-        test("without_the_rights_it_does_not_start", no_rights),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 const CONTROL: &str = "ARPHERD_DAEMON__CONTROL";
@@ -46,20 +31,21 @@ fn unharmed(rig: &Rig, hosts: &[arpherd_lab::Host; 2], daemon: &mut Daemon) -> R
     assert!(daemon.is_running());
     assert_eq!(daemon.cli(&["status"])["ready"], true);
     assert_eq!(host_routes(&rig.r).len(), 2);
-    let answers = hosts[0].wire()?.ask(&hosts[0].question(ip(20)), SECOND / 5);
+    let answers = hosts[0].wire()?.ask(&hosts[0].request(ip(20)), SECOND / 5);
     assert_eq!(answers.iter().map(|answer| answer.sha).collect::<Vec<_>>(), [rig.mac("eth0")]);
     assert_eq!(hosts[0].ns.ping(ip(20), 3, SECOND / 50, SECOND).received, 3);
     Ok(())
 }
 
-/// It ended with the code, and said why in words that hold all of these.
+/// It ended with the code, and said why, with all of these texts.
 fn refused(failure: &Failure, code: i32, words: &[&str]) {
     assert_eq!(failure.code, Some(code), "{failure:?}");
     let said = format!("{}{}", failure.stdout, failure.stderr);
     assert!(words.iter().all(|word| said.contains(word)), "{words:?} in {said}");
 }
 
-fn same_control() -> Result<()> {
+#[harness::test]
+fn a_second_daemon_on_the_same_control_socket_refuses_and_harms_nothing() -> Result<()> {
     let (rig, hosts, mut daemon) = running()?;
     rig.r.dummy("eth9")?;
     let control = daemon.control_path().display().to_string();
@@ -71,7 +57,8 @@ fn same_control() -> Result<()> {
     unharmed(&rig, &hosts, &mut daemon)
 }
 
-fn same_interface() -> Result<()> {
+#[harness::test]
+fn a_second_daemon_on_the_same_interface_refuses_and_harms_nothing() -> Result<()> {
     let (rig, hosts, mut daemon) = running()?;
     let routes = rig.r.routes();
     let settings = || rig.r.sysctl("ipv4/conf/eth1/forwarding");
@@ -84,7 +71,8 @@ fn same_interface() -> Result<()> {
     second.start(&rig.r).map(drop)
 }
 
-fn two_namespaces() -> Result<()> {
+#[harness::test]
+fn daemons_in_two_namespaces_do_not_know_of_each_other() -> Result<()> {
     let (rig, hosts, mut daemon) = running()?;
     let (other, _hosts, mut other_daemon) = running()?;
     unharmed(&rig, &hosts, &mut daemon)?;
@@ -99,7 +87,8 @@ fn names(object: &Value) -> Vec<&str> {
     names
 }
 
-fn fields() -> Result<()> {
+#[harness::test]
+fn json_has_the_promised_fields() -> Result<()> {
     let (_rig, hosts, daemon) = running()?;
     assert_eq!(hosts[0].ns.ping(ip(20), 1, SECOND, SECOND).received, 1);
     let sorted = |text: &'static str| {
@@ -131,7 +120,8 @@ fn fields() -> Result<()> {
     Ok(())
 }
 
-fn no_daemon() -> Result<()> {
+#[harness::test]
+fn clients_without_a_daemon_say_so() -> Result<()> {
     let (_rig, _hosts, mut daemon) = running()?;
     daemon.kill();
     for command in ["status", "segments", "hosts", "routes"] {
@@ -141,7 +131,8 @@ fn no_daemon() -> Result<()> {
     Ok(())
 }
 
-fn hostile() -> Result<()> {
+#[harness::test]
+fn nothing_said_on_the_control_socket_stops_the_daemon() -> Result<()> {
     let (rig, hosts, mut daemon) = running()?;
     let connect = || UnixStream::connect(daemon.control_path()).expect("the daemon listens");
     let noise: Vec<u8> = (0..200_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
@@ -166,16 +157,16 @@ fn hostile() -> Result<()> {
         held.push(client);
     }
     // One asks without ever listening, others connect and say nothing.
-    let mut deaf = connect();
-    deaf.set_write_timeout(Some(SECOND / 10)).expect("a timeout");
-    while deaf.write_all(&b"{\"get\":\"segments\"}\n".repeat(100)).is_ok() {}
-    held.push(deaf);
+    let mut unread = connect();
+    unread.set_write_timeout(Some(SECOND / 10)).expect("a timeout");
+    while unread.write_all(&b"{\"get\":\"segments\"}\n".repeat(100)).is_ok() {}
+    held.push(unread);
     wait_until(SOON, "an answer among all of them", || daemon.try_cli(&["status"]).is_ok());
     for _ in 0..200 {
         held.push(connect());
     }
     // There are no places left now, which is said; and the packets do not care.
-    let answers = hosts[0].wire()?.ask(&hosts[0].question(ip(20)), SECOND / 5);
+    let answers = hosts[0].wire()?.ask(&hosts[0].request(ip(20)), SECOND / 5);
     assert_eq!(answers.len(), 1);
     drop(held);
     wait_until(SOON, "a place again", || daemon.try_cli(&["status"]).is_ok());
@@ -192,7 +183,8 @@ fn hostile() -> Result<()> {
     unharmed(&rig, &hosts, &mut daemon)
 }
 
-fn bad_configuration() -> Result<()> {
+#[harness::test]
+fn a_bad_configuration_is_refused_before_any_socket_opens() -> Result<()> {
     let rig = Rig::new()?;
     let room = tempfile::tempdir().expect("a directory");
     let control = room.path().join("run").join("control.sock");
@@ -210,7 +202,8 @@ fn bad_configuration() -> Result<()> {
     Ok(())
 }
 
-fn no_rights() -> Result<()> {
+#[harness::test]
+fn without_the_rights_it_does_not_start() -> Result<()> {
     let rig = Rig::new()?;
     let before = (rig.r.routes(), rig.r.sysctl("ipv4/conf/eth0/forwarding")?);
     for (capability, name) in [(CAP_NET_ADMIN, "CAP_NET_ADMIN"), (CAP_NET_RAW, "CAP_NET_RAW")] {

@@ -3,44 +3,30 @@
 use std::net::Ipv4Addr;
 
 use arpherd_lab::{ArpFrame, Capture, Host, Mac, Result, wait_until};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{
     A_WHILE, Config, ROUTER, Rig, SOON, counter, echoes, events, host_routes, host_row, introduce, ip,
     wait_event,
 };
-use crate::test;
 
-/// A station that lies.
-const LIAR: Mac = Mac([2, 0, 0, 0, 0, 0xaa]);
+/// A station whose frames are forged.
+const FORGER: Mac = Mac([2, 0, 0, 0, 0, 0xaa]);
 
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("trap_gratuitous_arp_is_never_answered", gratuitous),
-        test("trap_own_addresses_are_left_to_the_kernel", own_address_asked),
-        test("trap_own_addresses_are_never_learned", own_address_claimed),
-        test("trap_network_and_broadcast_addresses_are_no_hosts", network_and_broadcast),
-        test("trap_special_addresses_are_no_hosts", special_addresses),
-        test("trap_malformed_frames_are_counted_and_change_nothing", malformed),
-        test("trap_frames_from_another_mac_than_they_say_are_counted_not_learned", mismatched),
-        test("trap_asker_that_has_the_target_is_not_answered", asker_is_the_target),
-    ]
-}
-
-/// Questions that left the router by this port since the capture began.
-fn questions_on(capture: &Capture) -> Vec<ArpFrame> {
+/// Requests that left the router by this port since the capture began.
+fn requests_on(capture: &Capture) -> Vec<ArpFrame> {
     let sent = capture.frames().into_iter().filter(|frame| !frame.outgoing());
     sent.filter_map(|frame| frame.arp()).filter(ArpFrame::is_request).collect()
 }
 
-fn gratuitous() -> Result<()> {
+#[harness::test]
+fn trap_gratuitous_arp_is_never_answered() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&a, &rig.r, "eth0")?;
     let wire = b.wire()?;
-    for mac in [a.mac(), LIAR] {
+    for mac in [a.mac(), FORGER] {
         for target in [ip(99), a.ip()] {
             for frame in [ArpFrame::gratuitous(mac, target), ArpFrame::gratuitous_reply(mac, target)] {
                 assert_eq!(wire.ask(&frame, A_WHILE / 2), [], "{frame}");
@@ -50,28 +36,30 @@ fn gratuitous() -> Result<()> {
     Ok(())
 }
 
-fn own_address_asked() -> Result<()> {
+#[harness::test]
+fn trap_own_addresses_are_left_to_the_kernel() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let a = rig.left(10)?;
     let wire = a.wire()?;
-    let answers = wire.ask(&a.question(ROUTER), A_WHILE);
+    let answers = wire.ask(&a.request(ROUTER), A_WHILE);
     assert_eq!(answers, [ArpFrame::reply(rig.mac("eth0"), ROUTER, a.mac(), a.ip())], "one, the kernel's");
     rig.r.set_sysctl("ipv4/conf/eth0/arp_ignore", "8")?;
-    assert_eq!(wire.ask(&a.question(ROUTER), A_WHILE), [], "nobody speaks in the kernel's place");
+    assert_eq!(wire.ask(&a.request(ROUTER), A_WHILE), [], "nobody speaks in the kernel's place");
     Ok(())
 }
 
-fn own_address_claimed() -> Result<()> {
+#[harness::test]
+fn trap_own_addresses_are_never_learned() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     for (host, link) in [(&a, "eth0"), (&b, "eth1")] {
         let wire = host.wire()?;
-        wire.send(&ArpFrame::gratuitous(LIAR, ROUTER))?;
-        wire.send(&ArpFrame::request(LIAR, ROUTER, host.ip()))?;
-        let told = wait_event(&daemon, "own_address_claimed", |event| event["segment"] == link);
-        assert_eq!((&told["address"], &told["lladdr"]), (&text(&ROUTER), &text(&LIAR)));
+        wire.send(&ArpFrame::gratuitous(FORGER, ROUTER))?;
+        wire.send(&ArpFrame::request(FORGER, ROUTER, host.ip()))?;
+        let event = wait_event(&daemon, "own_address_claimed", |event| event["segment"] == link);
+        assert_eq!((&event["address"], &event["lladdr"]), (&text(&ROUTER), &text(&FORGER)));
     }
     assert_eq!(host_routes(&rig.r), []);
     assert_eq!(host_row(&daemon, ROUTER), None);
@@ -89,25 +77,27 @@ fn known_last(rig: &Rig) -> Result<Host> {
     Ok(last)
 }
 
-fn network_and_broadcast() -> Result<()> {
+#[harness::test]
+fn trap_network_and_broadcast_addresses_are_no_hosts() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, right) = (rig.left(10)?, Capture::start(&rig.right.ns, &rig.right_port)?);
     let wire = a.wire()?;
     for last in [0, 255] {
-        wire.send(&ArpFrame::request(LIAR, ip(last), ROUTER))?;
-        wire.send(&ArpFrame::gratuitous(LIAR, ip(last)))?;
-        assert_eq!(wire.ask(&a.question(ip(last)), A_WHILE), []);
+        wire.send(&ArpFrame::request(FORGER, ip(last), ROUTER))?;
+        wire.send(&ArpFrame::gratuitous(FORGER, ip(last)))?;
+        assert_eq!(wire.ask(&a.request(ip(last)), A_WHILE), []);
     }
     let last = known_last(&rig)?;
     let known: Vec<_> = host_routes(&rig.r).iter().map(|route| route.dst.ip()).collect();
     assert!(known.iter().all(|ip| [a.ip(), last.ip()].contains(ip)), "{known:?}");
     assert!(host_row(&daemon, ip(0)).is_none() && host_row(&daemon, ip(255)).is_none());
-    assert_eq!(questions_on(&right), [], "nor are they searched for");
+    assert_eq!(requests_on(&right), [], "nor are they searched for");
     Ok(())
 }
 
-fn special_addresses() -> Result<()> {
+#[harness::test]
+fn trap_special_addresses_are_no_hosts() -> Result<()> {
     let rig = Rig::new()?;
     // Even where it would be one of the domain's, 169.254/16 is nobody's.
     let wide = "169.254.0.0/16, 10.9.0.0/24";
@@ -116,18 +106,18 @@ fn special_addresses() -> Result<()> {
     let wire = a.wire()?;
     for special in ["0.0.0.0", "127.0.0.9", "169.254.1.1", "224.0.0.1", "255.255.255.255", "172.16.9.9"] {
         let special: Ipv4Addr = special.parse().expect("an address");
-        wire.send(&ArpFrame::request(LIAR, special, ROUTER))?;
-        wire.send(&ArpFrame::gratuitous(LIAR, special))?;
-        wire.send(&a.question(special))?;
+        wire.send(&ArpFrame::request(FORGER, special, ROUTER))?;
+        wire.send(&ArpFrame::gratuitous(FORGER, special))?;
+        wire.send(&a.request(special))?;
     }
     let last = known_last(&rig)?;
     let known: Vec<_> = host_routes(&rig.r).iter().map(|route| route.dst.ip()).collect();
     assert!(known.iter().all(|ip| [a.ip(), last.ip()].contains(ip)), "{known:?}");
-    assert_eq!(questions_on(&right), []);
+    assert_eq!(requests_on(&right), []);
     Ok(())
 }
 
-/// A good question with one field spoiled each, as far as the field is looked at.
+/// A good request with one field spoiled each, as far as the field is looked at.
 fn spoiled(good: &ArpFrame) -> Vec<Vec<u8>> {
     let frame = good.encode();
     let with = |at: usize, octets: &[u8]| {
@@ -143,7 +133,7 @@ fn spoiled(good: &ArpFrame) -> Vec<Vec<u8>> {
         with(18, &[255]),                 // far beyond the frame's end
         with(19, &[16]),                  // addresses of IPv6's length
         with(19, &[0]),                   // none
-        with(20, &[0, 0]),                // neither question nor answer
+        with(20, &[0, 0]),                // neither request nor answer
         with(22, &Mac::ZERO.0),           // from nobody
         with(22, &Mac::BROADCAST.0),      // from everybody
         with(22, &[1, 0, 0x5e, 0, 0, 1]), // from a group
@@ -163,13 +153,14 @@ fn foreign(good: &ArpFrame) -> Vec<Vec<u8>> {
     vec![ipv6, inverse, frame[..17].to_vec(), frame[..14].to_vec()]
 }
 
-fn malformed() -> Result<()> {
+#[harness::test]
+fn trap_malformed_frames_are_counted_and_change_nothing() -> Result<()> {
     let rig = Rig::new()?;
     let mut daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     let wire = a.wire()?;
-    let bad = spoiled(&ArpFrame::request(LIAR, ip(66), b.ip()));
-    for frame in bad.iter().chain(&foreign(&ArpFrame::request(LIAR, ip(66), b.ip()))) {
+    let bad = spoiled(&ArpFrame::request(FORGER, ip(66), b.ip()));
+    for frame in bad.iter().chain(&foreign(&ArpFrame::request(FORGER, ip(66), b.ip()))) {
         wire.send_raw(frame)?;
     }
     let expected = u64::try_from(bad.len()).expect("a few");
@@ -182,16 +173,17 @@ fn malformed() -> Result<()> {
     Ok(())
 }
 
-fn mismatched() -> Result<()> {
+#[harness::test]
+fn trap_frames_from_another_mac_than_they_say_are_counted_not_learned() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&b, &rig.r, "eth1")?;
     let before = counter(&daemon, "eth0", "malformed");
     let wire = a.wire()?;
-    let lie = ArpFrame { src: LIAR, ..ArpFrame::gratuitous(Mac([2, 0, 0, 0, 0, 0xab]), ip(66)) };
-    let theft = ArpFrame { src: LIAR, ..ArpFrame::gratuitous(Mac([2, 0, 0, 0, 0, 0xab]), b.ip()) };
-    wire.send(&lie)?;
+    let forged = ArpFrame { src: FORGER, ..ArpFrame::gratuitous(Mac([2, 0, 0, 0, 0, 0xab]), ip(66)) };
+    let theft = ArpFrame { src: FORGER, ..ArpFrame::gratuitous(Mac([2, 0, 0, 0, 0, 0xab]), b.ip()) };
+    wire.send(&forged)?;
     wire.send(&theft)?;
     known_last(&rig)?;
     assert_eq!(host_row(&daemon, ip(66)), None);
@@ -202,13 +194,14 @@ fn mismatched() -> Result<()> {
 }
 
 /// The kernel's own proxy answers it, and the host thinks that somebody took its address.
-fn asker_is_the_target() -> Result<()> {
+#[harness::test]
+fn trap_asker_that_has_the_target_is_not_answered() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&a, &rig.r, "eth0")?;
     // It was carried over, has another address there too, and looks for its old one.
-    let question = ArpFrame::request(a.mac(), ip(11), a.ip());
-    assert_eq!(b.wire()?.ask(&question, A_WHILE), []);
+    let request = ArpFrame::request(a.mac(), ip(11), a.ip());
+    assert_eq!(b.wire()?.ask(&request, A_WHILE), []);
     Ok(())
 }

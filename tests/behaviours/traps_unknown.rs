@@ -6,26 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arpherd_lab::{ArpFrame, Capture, Captured, Crowd, Host, Mac, Result, Segment, wait_until};
-use libtest_mimic::Trial;
 
 use crate::rig::{
     A_WHILE, Config, Rig, SOON, counter, events, introduce, ip, pass, routed_by, wait_event, wait_route,
 };
-use crate::test;
 
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("trap_unknown_target_is_held_and_answered_when_it_proves_itself", held),
-        test("trap_askers_of_one_target_share_one_probe_a_second", coalesced),
-        test("trap_unknown_target_is_not_searched_for_where_it_was_asked", not_here),
-        test("trap_answers_stop_when_the_host_dies", stale_answers),
-        test("trap_host_that_returns_is_answered_for_at_once", returns),
-        test("trap_flapping_host_is_held_and_reported", flapping),
-        test("trap_flood_of_unknown_targets_delays_no_answer_for_the_known", flood),
-    ]
-}
-
-fn held() -> Result<()> {
+#[harness::test]
+fn trap_unknown_target_is_held_and_answered_when_it_proves_itself() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, far) = (rig.left(10)?, rig.right(20)?);
@@ -33,10 +20,10 @@ fn held() -> Result<()> {
     crowd.delay(Duration::from_millis(400));
     let wire = a.wire()?;
     let (answer, time) =
-        wire.ask_one(&a.question(ip(30)), Duration::from_secs(1)).expect("an answer in a second");
+        wire.ask_one(&a.request(ip(30)), Duration::from_secs(1)).expect("an answer in a second");
     assert_eq!(answer, ArpFrame::reply(rig.mac("eth0"), ip(30), a.mac(), a.ip()));
     assert!(time >= Duration::from_millis(400), "not before the target spoke: {time:?}");
-    assert_eq!(wire.recv(A_WHILE).filter(|(arp, _)| arp.is_reply()), None, "one answer to one question");
+    assert_eq!(wire.recv(A_WHILE).filter(|(arp, _)| arp.is_reply()), None, "one answer to one request");
     assert_eq!(crowd.requests_seen().iter().filter(|seen| !seen.unicast).count(), 1);
     Ok(())
 }
@@ -49,7 +36,8 @@ fn searches(capture: &Capture, target: Ipv4Addr) -> Vec<u64> {
     sent.map(|frame| frame.ts_ns).collect()
 }
 
-fn coalesced() -> Result<()> {
+#[harness::test]
+fn trap_askers_of_one_target_share_one_probe_a_second() -> Result<()> {
     let rig = Rig::new()?;
     let third = Segment::new("third")?;
     third.plug(&rig.r, "eth2")?;
@@ -61,7 +49,7 @@ fn coalesced() -> Result<()> {
         for last in 100..110 {
             wire.send(&ArpFrame::request(Mac::of_crowd(ip(last)), ip(last), ip(99)))?;
         }
-        pass(Duration::from_millis(50)); // the pace of the questions
+        pass(Duration::from_millis(50)); // the pace of the requests
     }
     for other in others {
         let times = searches(&other, ip(99));
@@ -75,35 +63,38 @@ fn coalesced() -> Result<()> {
     Ok(())
 }
 
-fn not_here() -> Result<()> {
+#[harness::test]
+fn trap_unknown_target_is_not_searched_for_where_it_was_asked() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let a = rig.left(10)?;
     let here = Capture::start(&rig.r, "eth0")?;
-    assert_eq!(a.wire()?.ask(&a.question(ip(99)), A_WHILE), []);
+    assert_eq!(a.wire()?.ask(&a.request(ip(99)), A_WHILE), []);
     assert_eq!(searches(&here, ip(99)), Vec::<u64>::new());
     Ok(())
 }
 
-fn stale_answers() -> Result<()> {
+#[harness::test]
+fn trap_answers_stop_when_the_host_dies() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&b, &rig.r, "eth1")?;
     let wire = a.wire()?;
-    assert!(wire.ask_one(&a.question(b.ip()), SOON).is_some());
+    assert!(wire.ask_one(&a.request(b.ip()), SOON).is_some());
     b.silence(true)?;
     let start = Instant::now();
     wait_until(SOON, "its route is withdrawn", || routed_by(&rig.r, b.ip()).is_none());
-    // 400 ms of silence and five questions, 100 ms apart; the rest is for a machine with other work.
+    // 400 ms of silence and five requests, 100 ms apart; the rest is for a machine with other work.
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     wait_event(&daemon, "host_gone", |event| event["address"] == b.ip().to_string());
-    assert_eq!(wire.ask(&a.question(b.ip()), A_WHILE), []);
+    assert_eq!(wire.ask(&a.request(b.ip()), A_WHILE), []);
     assert_eq!(rig.r.route_get(b.ip()), None, "nor is it sent anywhere else");
     Ok(())
 }
 
-fn returns() -> Result<()> {
+#[harness::test]
+fn trap_host_that_returns_is_answered_for_at_once() -> Result<()> {
     let rig = Rig::new()?;
     let _daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -111,17 +102,18 @@ fn returns() -> Result<()> {
     b.silence(true)?;
     wait_until(SOON, "its route is withdrawn", || routed_by(&rig.r, b.ip()).is_none());
     let wire = a.wire()?;
-    assert_eq!(wire.ask(&a.question(b.ip()), A_WHILE), []);
+    assert_eq!(wire.ask(&a.request(b.ip()), A_WHILE), []);
     b.silence(false)?;
     b.announce()?;
     wait_route(&rig.r, b.ip(), "eth1");
-    let answer = wire.ask_one(&a.question(b.ip()), Duration::from_millis(500));
+    let answer = wire.ask_one(&a.request(b.ip()), Duration::from_millis(500));
     assert!(answer.is_some(), "what was not found a moment ago is not remembered as missing");
     Ok(())
 }
 
-/// The same station heard here and there, as when the segments are joined by a loop.
-fn flapping() -> Result<()> {
+/// The same station seen here and there, as when the segments are joined by a loop.
+#[harness::test]
+fn trap_flapping_host_is_held_and_reported() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -141,8 +133,8 @@ fn flapping() -> Result<()> {
         (place, moves) = (next, moves + 1);
     }
     assert!(moves > 2, "a host may move now and then");
-    let told = wait_event(&daemon, "host_flapping", |_| true);
-    assert_eq!(told["address"], ip(60).to_string());
+    let event = wait_event(&daemon, "host_flapping", |_| true);
+    assert_eq!(event["address"], ip(60).to_string());
     let held = routed_by(&rig.r, ip(60));
     for wire in [&here, &there, &here, &there] {
         wire.send(&station)?;
@@ -154,18 +146,19 @@ fn flapping() -> Result<()> {
 }
 
 /// Somebody scans the network, much quicker than hosts can be searched for.
-fn flood() -> Result<()> {
+#[harness::test]
+fn trap_flood_of_unknown_targets_delays_no_answer_for_the_known() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::of("10.9.0.0/16").segment("eth0", &[]).segment("eth1", &[]).start(&rig.r)?;
     let (a, b, scanner) = (rig.left(10)?, rig.right(20)?, rig.left(66)?);
     introduce(&b, &rig.r, "eth1")?;
     let (sent, stop) = (Capture::start(&rig.r, "eth1")?, AtomicBool::new(false));
-    let (wire, question) = (a.wire()?, a.question(b.ip()));
+    let (wire, request) = (a.wire()?, a.request(b.ip()));
     thread::scope(|scope| {
         let scan = scope.spawn(|| scan(&scanner, &stop));
         let start = Instant::now();
         while start.elapsed() < Duration::from_millis(1500) {
-            let answer = wire.ask_one(&question, Duration::from_millis(200));
+            let answer = wire.ask_one(&request, Duration::from_millis(200));
             assert!(answer.is_some(), "a known host is not answered for");
             pass(Duration::from_millis(5));
         }
@@ -185,7 +178,7 @@ fn scan(scanner: &Host, stop: &AtomicBool) -> Result<()> {
     let mut targets = (u32::from(Ipv4Addr::new(10, 9, 1, 1))..).map(Ipv4Addr::from);
     while !stop.load(Ordering::Relaxed) {
         for target in targets.by_ref().take(20) {
-            wire.send(&scanner.question(target))?;
+            wire.send(&scanner.request(target))?;
         }
         pass(Duration::from_millis(1));
     }

@@ -6,7 +6,7 @@
 //!   B .20 ── eth1 ┘
 //! ```
 //!
-//! The hosts have the kernel's own timers, not the lab's impatient ones: a host that was told a wrong
+//! The hosts have the kernel's own timers, not the lab's impatient ones: a host that learned a wrong
 //! link-layer address would go on using it for half a minute.
 
 use std::net::Ipv4Addr;
@@ -45,7 +45,7 @@ impl Trio {
         let (a, b) = (rig.left(10)?, rig.right(20)?);
         let mut c = Host::new("h30", "10.9.0.30/24")?;
         c.attach_to(&third)?;
-        rig.patient(&[&a, &b, &c])?;
+        rig.use_kernel_timers(&[&a, &b, &c])?;
         Ok(Self { rig, third, a, b, c })
     }
 
@@ -158,7 +158,7 @@ pub(crate) struct Calm<'a> {
 }
 
 impl Calm<'_> {
-    /// Right now, `A` and `B` have their routes, and a question for `B` is answered at once.
+    /// Right now, `A` and `B` have their routes, and a request for `B` is answered at once.
     ///
     /// # Panics
     /// When not.
@@ -167,7 +167,7 @@ impl Calm<'_> {
         for (host, link) in [(a, "eth0"), (b, "eth1")] {
             assert_eq!(routed_by(&rig.r, host.ip()).as_deref(), Some(link));
         }
-        let answers = self.wire.ask(&a.question(b.ip()), SECOND / 10);
+        let answers = self.wire.ask(&a.request(b.ip()), SECOND / 10);
         assert_eq!(answers.iter().map(|answer| answer.sha).collect::<Vec<_>>(), [rig.mac("eth0")]);
     }
 
@@ -199,10 +199,10 @@ impl Stream {
     /// Starts; a ping every 10 ms.
     pub(crate) fn start(ns: &Netns, target: Ipv4Addr) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (ns, told) = (ns.clone(), Arc::clone(&stop));
+        let (ns, stopped) = (ns.clone(), Arc::clone(&stop));
         let thread = thread::spawn(move || {
             let (mut sent, mut received) = (0, 0);
-            while !told.load(Ordering::Relaxed) {
+            while !stopped.load(Ordering::Relaxed) {
                 let pings = ns.ping(target, 10, SECOND / 100, SECOND);
                 (sent, received) = (sent + pings.sent, received + pings.received);
             }
@@ -211,7 +211,7 @@ impl Stream {
         Self { stop, thread }
     }
 
-    /// Ends, and tells how many packets were sent and how many came back.
+    /// Ends, and returns how many packets were sent and how many came back.
     ///
     /// # Panics
     /// When the pinging thread did.

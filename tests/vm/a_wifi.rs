@@ -1,4 +1,4 @@
-//! A on the air: virtual machines behind a station, and stations an access point keeps apart.
+//! A over real Wi-Fi frames: virtual machines behind a station, and stations an access point keeps apart.
 //!
 //! ```text
 //!   router = access point ~~~ wlan [ laptop: arpherd ] vmbr0 (bridge) ── vm
@@ -10,27 +10,12 @@ use std::time::{Duration, Instant};
 use arpherd_lab::{
     Capture, Captured, Daemon, Host, Mac, Netns, PortFlags, Result, RouteWatch, Segment, wait_until,
 };
-use libtest_mimic::Trial;
 
-use crate::air::{AccessPoint, Station, home, namespace};
 use crate::fabric::{EXPIRY, wait_neighbour};
 use crate::pair::wait_state;
+use crate::radios::{AccessPoint, Station, home, namespace};
 use crate::rig::{A_WHILE, Config, SOON, echoes, events, host_routes, routed_by, segment_row, wait_route};
-use crate::test;
 use crate::tools::ip_refuses;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("a1_a_station_cannot_be_a_port_of_a_bridge", no_bridge),
-        test("a1_foreign_macs_do_not_reach_the_access_point", no_foreign_macs),
-        test("a1_a_vm_behind_a_station_is_reached_by_one_mac_on_the_air", one_mac),
-        test("a7_a_vm_that_hears_no_broadcast_keeps_its_route", deaf_vm),
-        test("a7_a_station_that_left_and_came_back_serves_again", reassociates),
-        test("a7_a_lost_access_point_is_survived", lost_point),
-        test("b8_isolated_stations_do_not_reach_each_other_by_themselves", isolated),
-        test("b8_isolated_stations_reach_each_other_through_a_private_vlan", joined_again),
-    ]
-}
 
 struct Laptop {
     point: AccessPoint,
@@ -67,7 +52,8 @@ impl Laptop {
     }
 }
 
-fn no_bridge() -> Result<()> {
+#[harness::test]
+fn a1_a_station_cannot_be_a_port_of_a_bridge() -> Result<()> {
     let laptop = Laptop::new()?;
     let said = ip_refuses(&laptop.station.ns, &format!("link set {} master vmbr0", laptop.station.link));
     assert!(said.contains("does not allow"), "{said}");
@@ -75,31 +61,33 @@ fn no_bridge() -> Result<()> {
 }
 
 /// What makes all this necessary: were it otherwise, nothing below would prove anything.
-fn no_foreign_macs() -> Result<()> {
+#[harness::test]
+fn a1_foreign_macs_do_not_reach_the_access_point() -> Result<()> {
     let laptop = Laptop::new()?;
     let heard = Capture::start(&laptop.point.ns, &laptop.point.link)?;
-    let air = arpherd_lab::Wire::open(&laptop.station.ns, &laptop.station.link)?;
+    let wlan = arpherd_lab::Wire::open(&laptop.station.ns, &laptop.station.link)?;
     let from = |mac| arpherd_lab::ArpFrame::request(mac, home(66), home(1));
-    air.send(&from(laptop.vm.mac()))?;
-    air.send(&from(laptop.station.mac()?))?;
+    wlan.send(&from(laptop.vm.mac()))?;
+    wlan.send(&from(laptop.station.mac()?))?;
     let first = heard.wait_for(|it| it.arp().is_some_and(|arp| arp.spa == home(66)), SOON);
     assert_eq!(first.and_then(|it| it.arp()).map(|arp| arp.sha), Some(laptop.station.mac()?));
     Ok(())
 }
 
-fn one_mac() -> Result<()> {
+#[harness::test]
+fn a1_a_vm_behind_a_station_is_reached_by_one_mac_on_the_air() -> Result<()> {
     let laptop = Laptop::new()?;
     let daemon = laptop.start()?;
     let Laptop { point, station, vm, .. } = &laptop;
     assert_eq!(segment_row(&daemon, &station.link)["kind"], "wifi");
-    let air = Capture::start(&point.ns, &point.link)?;
+    let capture = Capture::start(&point.ns, &point.link)?;
     echoes(&vm.ns, home(1));
     echoes(&point.ns, vm.ip());
     let _echo = point.ns.udp_echo_server(home(1), 7007)?;
     assert_eq!(vm.ns.udp_echo(home(1), 7007, 100), 100);
     wait_neighbour(&point.ns, vm.ip(), &station.mac()?.0);
     wait_neighbour(&vm.ns, home(1), &station.ns.mac("vmbr0")?.0);
-    let sources: BTreeSet<Vec<u8>> = air
+    let sources: BTreeSet<Vec<u8>> = capture
         .frames()
         .into_iter()
         .filter(|it| !it.outgoing() && it.bytes.len() >= 14)
@@ -107,11 +95,12 @@ fn one_mac() -> Result<()> {
         .collect();
     assert_eq!(sources, BTreeSet::from([station.mac()?.0.to_vec()]));
     let sees_vm = |it: &Captured| it.bytes[12..14] == [8, 0] && it.bytes[26..30] == home(50).octets();
-    assert!(air.frames().iter().any(sees_vm), "the vm's own address is the packets' source");
+    assert!(capture.frames().iter().any(sees_vm), "the vm's own address is the packets' source");
     Ok(())
 }
 
-fn deaf_vm() -> Result<()> {
+#[harness::test]
+fn a7_a_vm_that_hears_no_broadcast_keeps_its_route() -> Result<()> {
     let laptop = Laptop::new()?;
     let _daemon = laptop.start()?;
     let Laptop { point, vmbr, vm, .. } = &laptop;
@@ -119,9 +108,9 @@ fn deaf_vm() -> Result<()> {
     wait_route(&vmbr.ns, vm.ip(), "vmbr0");
     let (_, port) = vm.place().expect("it is attached");
     vmbr.ns.bridge_port(port, PortFlags { bcast_flood: false, ..PortFlags::default() })?;
-    let (watch, ear) = (RouteWatch::start(&vmbr.ns)?, Capture::start(&vm.ns, "eth0")?);
-    let questions = || ear.arps().into_iter().filter(|it| it.is_request() && it.tpa == vm.ip()).count();
-    wait_until(2 * SOON, "five rounds of verification", || questions() >= 5);
+    let (watch, capture) = (RouteWatch::start(&vmbr.ns)?, Capture::start(&vm.ns, "eth0")?);
+    let requests = || capture.arps().into_iter().filter(|it| it.is_request() && it.tpa == vm.ip()).count();
+    wait_until(2 * SOON, "five rounds of verification", || requests() >= 5);
     let lost = watch.events().into_iter().find(|it| !it.is_new && it.route.dst.ip() == vm.ip());
     assert_eq!(lost, None);
     echoes(&point.ns, vm.ip());
@@ -138,7 +127,8 @@ fn back_at_once(laptop: &Laptop, start: Instant) {
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
 
-fn reassociates() -> Result<()> {
+#[harness::test]
+fn a7_a_station_that_left_and_came_back_serves_again() -> Result<()> {
     let laptop = Laptop::new()?;
     let mut daemon = laptop.start()?;
     let Laptop { station, vm, .. } = &laptop;
@@ -146,7 +136,7 @@ fn reassociates() -> Result<()> {
     station.leave();
     wait_state(&daemon, &station.link, "no_carrier");
     wait_until(2 * SOON, "nobody is routed there", || routed_by(&station.ns, home(1)).is_none());
-    // The kernel also tells of associations in messages that lack half of what they usually say.
+    // The kernel also notifies of associations in messages that lack half of what they usually hold.
     assert_eq!(segment_row(&daemon, &station.link)["lladdr"], station.mac()?.to_string());
     station.come_back(2)?;
     back_at_once(&laptop, Instant::now());
@@ -158,7 +148,8 @@ fn reassociates() -> Result<()> {
 }
 
 /// A power cut, after which the station finds the access point again by itself.
-fn lost_point() -> Result<()> {
+#[harness::test]
+fn a7_a_lost_access_point_is_survived() -> Result<()> {
     let mut laptop = Laptop::new()?;
     let daemon = laptop.start()?;
     echoes(&laptop.vm.ns, home(1));
@@ -192,8 +183,9 @@ fn guests(keys: &[(&str, &str)]) -> Result<(AccessPoint, [Station; 2], Daemon)> 
 }
 
 /// As on many networks for guests: the access point hands nothing from one station to another, and arpherd
-/// answers for nobody on the link he is on unless told to.
-fn isolated() -> Result<()> {
+/// answers for nobody on its own link unless configured to.
+#[harness::test]
+fn b8_isolated_stations_do_not_reach_each_other_by_themselves() -> Result<()> {
     let (_point, [a, b], _daemon) = guests(&[])?;
     for (from, to) in [(&a, home(12)), (&b, home(11))] {
         assert_eq!(from.ns.ping(to, 5, Duration::from_millis(50), A_WHILE).received, 0);
@@ -201,7 +193,8 @@ fn isolated() -> Result<()> {
     Ok(())
 }
 
-fn joined_again() -> Result<()> {
+#[harness::test]
+fn b8_isolated_stations_reach_each_other_through_a_private_vlan() -> Result<()> {
     let (point, [a, b], _daemon) = guests(&[("private_vlan", "open")])?;
     let redirects = Capture::start(&a.ns, &a.link)?;
     echoes(&a.ns, home(12));

@@ -3,21 +3,11 @@
 use std::time::{Duration, Instant};
 
 use arpherd_lab::{Capture, Host, Mac, Netns, Result, Segment, wait_until};
-use libtest_mimic::Trial;
 
-use crate::fabric::{EXPIRY, Partition, Station, ib_addr, wait_neighbour};
+use crate::fabric::{EXPIRY, FabricHost, Partition, ib_addr, wait_neighbour};
 use crate::ib_arp::IbArp;
 use crate::rig::{Config, ROUTER, SOON, SUBNET, echoes, ip, segment_row};
-use crate::test;
 use crate::tools::ip as ip_command;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("d6_a_bond_of_ipoib_ports_fails_over", ipoib),
-        test("d6_a_bond_of_ethernet_cables_fails_over", ethernet),
-        test("d6_a_bond_of_ethernet_cables_with_their_own_addresses_fails_over", ethernet_active),
-    ]
-}
 
 /// Everything is back this soon after a port was lost: the bond looks every 50 ms.
 const FAILOVER: Duration = Duration::from_secs(3);
@@ -59,7 +49,8 @@ fn both_reach(a: &Netns, b: &Netns, a_ip: std::net::Ipv4Addr, b_ip: std::net::Ip
     assert!(start.elapsed() < 2 * FAILOVER, "{:?}", start.elapsed());
 }
 
-fn ipoib() -> Result<()> {
+#[harness::test]
+fn d6_a_bond_of_ipoib_ports_fails_over() -> Result<()> {
     let r = Netns::new("r")?;
     let (_lan, host) = with_lan(&r)?;
     let partition = Partition::new();
@@ -68,31 +59,33 @@ fn ipoib() -> Result<()> {
     // What a bond of IPoIB is always given: the port's address is its own.
     bond(&r, ["ib0", "ib1"], "active")?;
     let daemon = config().start(&r)?;
-    let station = Station::new(partition, 20)?;
+    let station = FabricHost::new(partition, 20)?;
     echoes(&host.ns, station.ip);
     echoes(&station.ns, host.ip());
     let first = ib_addr(&r, "bond0");
     assert_eq!(first, ib_addr(&r, "ib0"));
     assert_eq!(segment_row(&daemon, "bond0")["kind"], "ipoib");
-    let ear = Capture::start(&station.ns, "ib0")?;
+    let capture = Capture::start(&station.ns, "ib0")?;
     r.down("ib0")?;
     let second = ib_addr(&r, "ib1");
     wait_until(SOON, "the bond has the other port's address", || ib_addr(&r, "bond0") == second);
     wait_neighbour(&station.ns, host.ip(), &second.0);
     let announced = |it: &IbArp| it.is_gratuitous() && it.spa == host.ip() && it.sha == second;
     wait_until(SOON, "announcements", || {
-        IbArp::all_of(&ear, false).iter().filter(|it| announced(it)).count() >= 3
+        IbArp::all_of(&capture, false).iter().filter(|it| announced(it)).count() >= 3
     });
     both_reach(&host.ns, &station.ns, host.ip(), station.ip);
     assert_eq!(segment_row(&daemon, "bond0")["lladdr"], second.to_string());
     Ok(())
 }
 
-fn ethernet() -> Result<()> {
+#[harness::test]
+fn d6_a_bond_of_ethernet_cables_fails_over() -> Result<()> {
     cables("none", |before, after| assert_eq!(before, after))
 }
 
-fn ethernet_active() -> Result<()> {
+#[harness::test]
+fn d6_a_bond_of_ethernet_cables_with_their_own_addresses_fails_over() -> Result<()> {
     cables("active", |before, after| assert_ne!(before, after))
 }
 

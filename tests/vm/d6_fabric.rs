@@ -4,44 +4,29 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use arpherd_lab::{Capture, Netns, Result, RouteWatch, wait_until};
-use libtest_mimic::Trial;
 
-use crate::fabric::{EXPIRY, Joined, Partition, Station, count, ib_addr, neighbour, turn, wait_neighbour};
+use crate::fabric::{
+    EXPIRY, FabricHost, FabricRig, Partition, count, ib_addr, neighbour, turn, wait_neighbour,
+};
 use crate::ib_arp::{IbAddr, IbArp};
 use crate::pair::wait_state;
 use crate::rig::{
     Config, ROUTER, SLOW_EXPIRY, SOON, SUBNET, echoes, events, ip, routed_by, segment_row, wait_event,
 };
-use crate::test;
 use crate::tools::ip as ip_command;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("d6_a_new_queue_pair_of_the_router_is_announced_and_advertised", own_queue_pair),
-        test("d6_a_new_subnet_prefix_of_the_router_is_announced_and_advertised", own_prefix),
-        test("d6_a_port_without_a_gid_sends_nothing_until_it_has_one", no_gid),
-        test("d6_a_reloaded_driver_of_the_router_costs_three_seconds_at_most", reloaded),
-        test("d6_a_host_announcing_its_new_queue_pair_is_followed", host_announces),
-        test("d6_a_host_with_a_new_queue_pair_is_found_though_it_says_nothing", host_says_nothing),
-        test("d6_partitions_of_one_port_are_segments_of_their_own", partitions),
-        test("d6_the_first_unicast_to_every_station_may_be_lost", first_unicast_lost),
-        test("d6_large_packets_of_a_fabric_are_told_the_size_of_ethernet", sizes_datagram),
-        test("d6_the_largest_packets_of_connected_mode_are_told_the_size_of_ethernet", sizes_connected),
-    ]
-}
 
 /// Turns a knob of the router's link and sees that the new address reaches whom it must.
 fn relabelled(knob: &str, value: u64) -> Result<()> {
-    let rig = Joined::new()?;
+    let rig = FabricRig::new()?;
     let _daemon = rig.start_with(&[("expiry", SLOW_EXPIRY)])?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&station.ns, host.ip());
-    let (ear, old) = (Capture::start(&station.ns, "ib0")?, rig.own());
+    let (capture, old) = (Capture::start(&station.ns, "ib0")?, rig.own());
     turn(&rig.r, "ib0", knob, value);
     let new = rig.own();
     assert_ne!(old, new, "the knob changes the address");
     let announced = || {
-        let heard = IbArp::all_of(&ear, false).into_iter();
+        let heard = IbArp::all_of(&capture, false).into_iter();
         heard.filter(|it| it.is_gratuitous() && it.spa == host.ip()).collect::<Vec<_>>()
     };
     // The station's kernel believes an announcement; nothing of it was asked.
@@ -50,28 +35,31 @@ fn relabelled(knob: &str, value: u64) -> Result<()> {
     assert!(announced().iter().all(|it| it.sha == new), "{:?}", announced());
     station.say(IbArp::request(rig.partition.broadcast(), station.lladdr(), station.ip, host.ip()))?;
     let answer = |it: &IbArp| it.is_reply() && it.spa == host.ip();
-    wait_until(SOON, "an answer", || IbArp::all_of(&ear, false).iter().any(answer));
-    assert!(IbArp::all_of(&ear, false).iter().filter(|it| answer(it)).all(|it| it.sha == new));
+    wait_until(SOON, "an answer", || IbArp::all_of(&capture, false).iter().any(answer));
+    assert!(IbArp::all_of(&capture, false).iter().filter(|it| answer(it)).all(|it| it.sha == new));
     echoes(&station.ns, host.ip());
     echoes(&host.ns, station.ip);
     Ok(())
 }
 
-fn own_queue_pair() -> Result<()> {
+#[harness::test]
+fn d6_a_new_queue_pair_of_the_router_is_announced_and_advertised() -> Result<()> {
     relabelled("qpn", 0x07_1234)
 }
 
-fn own_prefix() -> Result<()> {
+#[harness::test]
+fn d6_a_new_subnet_prefix_of_the_router_is_announced_and_advertised() -> Result<()> {
     relabelled("prefix", 0xfe80_0000_0000_0abc)
 }
 
 /// As before a subnet manager has come by: the link is up, and has no address to speak with.
-fn no_gid() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d6_a_port_without_a_gid_sends_nothing_until_it_has_one() -> Result<()> {
+    let rig = FabricRig::new()?;
     rig.r.delete("ib0")?;
     rig.partition.link(&rig.r, "ib0", &format!("address {}", IbAddr::ZERO.with_flags(0x80)))?;
     rig.r.address_noprefix("ib0", &format!("{ROUTER}/32"))?;
-    let air = Capture::start(&rig.r, "ib0")?;
+    let capture = Capture::start(&rig.r, "ib0")?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     let sweep = ("sweep", "{ interval: 200ms, rate: 500 }");
     let daemon = rig.start_with(&[sweep, ("expiry", SLOW_EXPIRY)])?;
@@ -80,7 +68,7 @@ fn no_gid() -> Result<()> {
         host.ns.ping(station.ip, 3, Duration::from_millis(200), Duration::from_millis(200)).received,
         0
     );
-    let sent: Vec<_> = IbArp::all_of(&air, true);
+    let sent: Vec<_> = IbArp::all_of(&capture, true);
     assert!(sent.is_empty(), "{sent:?}");
     turn(&rig.r, "ib0", "prefix", 0xfe80_0000_0000_0000);
     wait_state(&daemon, "ib0", "up");
@@ -90,8 +78,9 @@ fn no_gid() -> Result<()> {
 }
 
 /// The link goes and comes back with another number and another queue pair.
-fn reloaded() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d6_a_reloaded_driver_of_the_router_costs_three_seconds_at_most() -> Result<()> {
+    let rig = FabricRig::new()?;
     let mut daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&station.ns, host.ip());
@@ -113,8 +102,9 @@ fn reloaded() -> Result<()> {
     Ok(())
 }
 
-fn host_announces() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d6_a_host_announcing_its_new_queue_pair_is_followed() -> Result<()> {
+    let rig = FabricRig::new()?;
     let daemon = rig.start_with(&[("expiry", SLOW_EXPIRY)])?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&host.ns, station.ip);
@@ -133,9 +123,10 @@ fn host_announces() -> Result<()> {
     Ok(())
 }
 
-/// Questions to the old queue pair get nowhere, and the broadcast that follows finds it.
-fn host_says_nothing() -> Result<()> {
-    let rig = Joined::new()?;
+/// Requests to the old queue pair get nowhere, and the broadcast that follows finds it.
+#[harness::test]
+fn d6_a_host_with_a_new_queue_pair_is_found_though_it_says_nothing() -> Result<()> {
+    let rig = FabricRig::new()?;
     let daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&host.ns, station.ip);
@@ -150,7 +141,8 @@ fn host_says_nothing() -> Result<()> {
 }
 
 /// Two child links of one port, in partitions that only the router is a member of both.
-fn partitions() -> Result<()> {
+#[harness::test]
+fn d6_partitions_of_one_port_are_segments_of_their_own() -> Result<()> {
     let r = Netns::new("r")?;
     let parts = [Partition::new(), Partition::new(), Partition::new()];
     parts[0].link(&r, "ib0", "")?;
@@ -164,9 +156,9 @@ fn partitions() -> Result<()> {
     let own = [ib_addr(&r, "ib0.1"), ib_addr(&r, "ib0.2")];
     assert_eq!(own[0].0[4..], own[1].0[4..], "one port");
     assert_ne!(own[0], own[1], "two queue pairs");
-    let air = [Capture::start(&r, "ib0.1")?, Capture::start(&r, "ib0.2")?];
+    let capture = [Capture::start(&r, "ib0.1")?, Capture::start(&r, "ib0.2")?];
     let daemon = config.start(&r)?;
-    let stations = [Station::new(parts[1], 20)?, Station::new(parts[2], 30)?];
+    let stations = [FabricHost::new(parts[1], 20)?, FabricHost::new(parts[2], 30)?];
     echoes(&stations[0].ns, stations[1].ip);
     echoes(&stations[1].ns, stations[0].ip);
     // Nobody answers, and nobody on the other link is left unasked.
@@ -176,8 +168,8 @@ fn partitions() -> Result<()> {
     for (at, link) in ["ib0.1", "ib0.2"].into_iter().enumerate() {
         assert_eq!(segment_row(&daemon, link)["lladdr"], own[at].to_string());
         let asked = |it: &IbArp| it.tpa == ip(99) && it.sha == own[at];
-        wait_until(SOON, "a search", || IbArp::all_of(&air[at], true).iter().any(asked));
-        let sent = IbArp::all_of(&air[at], true);
+        wait_until(SOON, "a search", || IbArp::all_of(&capture[at], true).iter().any(asked));
+        let sent = IbArp::all_of(&capture[at], true);
         assert!(sent.iter().all(|it| it.sha == own[at]), "{sent:?}");
         let group = |it: &&IbArp| it.to.0[4] == 0xff;
         let mut groups: Vec<IbAddr> = sent.iter().filter(group).map(|it| it.to).collect();
@@ -188,21 +180,22 @@ fn partitions() -> Result<()> {
 }
 
 /// Until the path to a station is known frames to it wait in a short queue, and some are lost: answers, which
-/// are asked for again, and questions, which the daemon repeats.
-fn first_unicast_lost() -> Result<()> {
-    let rig = Joined::new()?;
+/// are asked for again, and requests, which the daemon repeats.
+#[harness::test]
+fn d6_the_first_unicast_to_every_station_may_be_lost() -> Result<()> {
+    let rig = FabricRig::new()?;
     let watch = RouteWatch::start(&rig.r)?;
     turn(&rig.r, "ib0", "lose", 1);
     let _daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     turn(&station.ns, "ib0", "lose", 1);
     echoes(&station.ns, host.ip());
-    let questions = Capture::start(&rig.r, "ib0")?;
-    // The path is forgotten while the host is known: the next question to it is lost.
+    let requests = Capture::start(&rig.r, "ib0")?;
+    // The path is forgotten while the host is known: the next request to it is lost.
     turn(&rig.r, "ib0", "lose", 1);
     let asked = |it: &IbArp| it.tpa == station.ip && it.to == station.lladdr();
-    wait_until(SOON, "the host is asked again after a lost question", || {
-        IbArp::all_of(&questions, true).iter().filter(|it| asked(it)).count() >= 2
+    wait_until(SOON, "the host is asked again after a lost request", || {
+        IbArp::all_of(&requests, true).iter().filter(|it| asked(it)).count() >= 2
     });
     echoes(&host.ns, station.ip);
     let lost = watch.events().into_iter().find(|it| !it.is_new && it.route.dst.ip() == station.ip);
@@ -211,15 +204,15 @@ fn first_unicast_lost() -> Result<()> {
 }
 
 /// What the router's kernel says of a packet that does not fit: ICMP "fragmentation needed" and the size.
-fn too_large(ear: &Capture) -> Option<u16> {
-    let frames = ear.frames().into_iter().filter(|it| !it.outgoing() && it.bytes.len() > 32 + 20);
+fn too_large(capture: &Capture) -> Option<u16> {
+    let frames = capture.frames().into_iter().filter(|it| !it.outgoing() && it.bytes.len() > 32 + 20);
     let mut packets = frames.map(|it| it.bytes[24..].to_vec());
-    let told = packets.find(|it| it[0] >> 4 == 4 && it[9] == 1 && it[20..22] == [3, 4])?;
-    Some(u16::from_be_bytes([told[26], told[27]]))
+    let icmp = packets.find(|it| it[0] >> 4 == 4 && it[9] == 1 && it[20..22] == [3, 4])?;
+    Some(u16::from_be_bytes([icmp[26], icmp[27]]))
 }
 
 fn sizes(mtu: u32, mode: &str, length: usize) -> Result<()> {
-    let rig = Joined::new()?;
+    let rig = FabricRig::new()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     for ns in [&rig.r, &station.ns] {
         ip_command(ns, &format!("link set ib0 type ipoib mode {mode}"));
@@ -227,10 +220,10 @@ fn sizes(mtu: u32, mode: &str, length: usize) -> Result<()> {
     }
     let _daemon = rig.start()?;
     echoes(&station.ns, host.ip());
-    let ear = Capture::start(&station.ns, "ib0")?;
+    let capture = Capture::start(&station.ns, "ib0")?;
     let sink = host.ns.run(|| UdpSocket::bind((host.ip(), 7009))).expect("a free port");
     sink.set_read_timeout(Some(Duration::from_millis(50))).expect("a time above zero");
-    // Linux asks that packets not be fragmented and learns from being told.
+    // Linux asks that packets not be fragmented and learns from the ICMP error.
     let source = station.ns.run(|| UdpSocket::bind((station.ip, 0))).expect("a free port");
     let (datagram, mut room) = (vec![7; length], vec![0; 1 << 16]);
     wait_until(SOON, "a large datagram arrives whole, in fragments of its sender's", || {
@@ -238,16 +231,18 @@ fn sizes(mtu: u32, mode: &str, length: usize) -> Result<()> {
         let _ = source.send_to(&datagram, (host.ip(), 7009));
         sink.recv_from(&mut room).is_ok_and(|(received, _)| room[..received] == datagram)
     });
-    assert_eq!(too_large(&ear), Some(1500));
+    assert_eq!(too_large(&capture), Some(1500));
     // Small ones fit at once the other way: Ethernet's are never too large for a fabric.
     assert_eq!(host.ns.ping(ip(20), 3, Duration::from_millis(20), SOON).received, 3);
     Ok(())
 }
 
-fn sizes_datagram() -> Result<()> {
+#[harness::test]
+fn d6_large_packets_of_a_fabric_are_told_the_size_of_ethernet() -> Result<()> {
     sizes(2044, "datagram", 1900)
 }
 
-fn sizes_connected() -> Result<()> {
+#[harness::test]
+fn d6_the_largest_packets_of_connected_mode_are_told_the_size_of_ethernet() -> Result<()> {
     sizes(65520, "connected", 60000)
 }

@@ -3,34 +3,19 @@
 use std::time::Duration;
 
 use arpherd_lab::{Capture, Captured, Result, monotonic_ns, wait_until};
-use libtest_mimic::Trial;
 
-use crate::fabric::{Joined, count, ib_addr, neighbour, wait_neighbour};
+use crate::fabric::{FabricRig, count, ib_addr, neighbour, wait_neighbour};
 use crate::ib_arp::{IbAddr, IbArp};
 use crate::rig::{
     A_WHILE, ROUTER, SLOW_EXPIRY, SOON, echoes, events, host_routes, host_row, ip, pass, routed_by,
     segment_row, wait_route,
 };
-use crate::test;
 use crate::tools::ip_refuses;
 
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("d6_nothing_but_routing_joins_ipoib_with_ethernet", nothing_stacks),
-        test("d6_an_ipoib_link_is_shown_with_its_twenty_octets", shown),
-        test("d6_ethernet_and_ipoib_share_a_subnet_and_the_routers_address", one_subnet),
-        test("d6_answers_on_ipoib_go_to_all_of_the_askers_address", answers),
-        test("d6_mute_hosts_of_a_fabric_are_found_by_sweeps", swept),
-        test("d6_a_silent_death_on_a_fabric_is_noticed", silent_death),
-        test("d6_the_flags_octet_makes_nobody_another_host", flags),
-        test("d6_frames_of_other_lengths_teach_nothing", other_lengths),
-        test("d6_no_frame_is_ever_sent_to_nobody", nowhere),
-    ]
-}
-
 /// The rig's module is as strange as the real driver; were it not, these tests would prove less.
-fn nothing_stacks() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d6_nothing_but_routing_joins_ipoib_with_ethernet() -> Result<()> {
+    let rig = FabricRig::new()?;
     rig.r.bridge("br0")?;
     ip_refuses(&rig.r, "link set ib0 master br0");
     ip_refuses(&rig.r, "link add link ib0 name mv0 type macvlan");
@@ -41,8 +26,9 @@ fn nothing_stacks() -> Result<()> {
     Ok(())
 }
 
-fn shown() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d6_an_ipoib_link_is_shown_with_its_twenty_octets() -> Result<()> {
+    let rig = FabricRig::new()?;
     let daemon = rig.start()?;
     let row = segment_row(&daemon, "ib0");
     assert_eq!((&row["kind"], &row["state"]), (&"ipoib".into(), &"up".into()), "{row}");
@@ -56,8 +42,9 @@ fn shown() -> Result<()> {
     Ok(())
 }
 
-fn one_subnet() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d6_ethernet_and_ipoib_share_a_subnet_and_the_routers_address() -> Result<()> {
+    let rig = FabricRig::new()?;
     let _daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&host.ns, station.ip);
@@ -84,48 +71,50 @@ fn one_subnet() -> Result<()> {
     Ok(())
 }
 
-/// RFC 4391 leaves open what stands for the target's address in a question: Linux writes zeroes, arping the
+/// RFC 4391 leaves open what stands for the target's address in a request: Linux writes zeroes, arping the
 /// broadcast address. Both, and one to the router alone as caches are verified.
-fn answers() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d6_answers_on_ipoib_go_to_all_of_the_askers_address() -> Result<()> {
+    let rig = FabricRig::new()?;
     let _daemon = rig.start_with(&[("expiry", SLOW_EXPIRY)])?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     host.announce()?;
     wait_route(&rig.r, host.ip(), "eth0");
-    let air = Capture::start(&rig.r, "ib0")?;
+    let capture = Capture::start(&rig.r, "ib0")?;
     let sent = || {
-        let all = IbArp::all_of(&air, true);
+        let all = IbArp::all_of(&capture, true);
         all.into_iter().filter(IbArp::is_reply).collect::<Vec<_>>()
     };
-    let (own, asker) = (rig.own(), station.lladdr());
-    let question = IbArp::request(rig.partition.broadcast(), asker, station.ip, host.ip());
-    let questions =
-        [question, IbArp { tha: rig.partition.broadcast(), ..question }, IbArp { to: own, ..question }];
-    for (asked, question) in questions.into_iter().enumerate() {
-        station.say(question)?;
-        wait_until(SOON, "an answer to the question", || sent().len() > asked);
+    let (own, requester) = (rig.own(), station.lladdr());
+    let request = IbArp::request(rig.partition.broadcast(), requester, station.ip, host.ip());
+    let requests =
+        [request, IbArp { tha: rig.partition.broadcast(), ..request }, IbArp { to: own, ..request }];
+    for (asked, request) in requests.into_iter().enumerate() {
+        station.say(request)?;
+        wait_until(SOON, "an answer to the request", || sent().len() > asked);
     }
     pass(A_WHILE);
-    let wanted = IbArp { to: asker, op: 2, sha: own, spa: host.ip(), tha: asker, tpa: station.ip };
+    let wanted = IbArp { to: requester, op: 2, sha: own, spa: host.ip(), tha: requester, tpa: station.ip };
     assert_eq!(sent(), [wanted; 3]);
     let is_answer = |it: &Captured| it.outgoing() && IbArp::decode(&it.bytes).is_some_and(|it| it.is_reply());
-    let lengths: Vec<_> = air.frames().into_iter().filter(is_answer).map(|it| it.bytes.len()).collect();
+    let lengths: Vec<_> = capture.frames().into_iter().filter(is_answer).map(|it| it.bytes.len()).collect();
     assert_eq!(lengths, [IbArp::LEN; 3], "no padding, nothing cut off");
     assert_eq!(count(&rig.r, "ib0", "unreached"), 0, "every unicast found its station");
     Ok(())
 }
 
-fn swept() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d6_mute_hosts_of_a_fabric_are_found_by_sweeps() -> Result<()> {
+    let rig = FabricRig::new()?;
     let stations = [rig.station(20)?, rig.station(21)?];
-    let air = Capture::start(&rig.r, "ib0")?;
+    let capture = Capture::start(&rig.r, "ib0")?;
     let sweep = ("sweep", "{ interval: 5s, rate: 500 }");
     let _daemon = rig.start_with(&[sweep, ("expiry", SLOW_EXPIRY)])?;
     for station in &stations {
         wait_route(&rig.r, station.ip, "ib0");
         wait_neighbour(&rig.r, station.ip, &station.lladdr().0);
     }
-    let probes: Vec<_> = IbArp::all_of(&air, true).into_iter().filter(|arp| arp.op == 1).collect();
+    let probes: Vec<_> = IbArp::all_of(&capture, true).into_iter().filter(|arp| arp.op == 1).collect();
     assert!(probes.len() >= 20, "{probes:?}");
     for probe in probes {
         assert_eq!((probe.to, probe.sha, probe.spa), (rig.partition.broadcast(), rig.own(), ROUTER));
@@ -133,18 +122,20 @@ fn swept() -> Result<()> {
     Ok(())
 }
 
-fn silent_death() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d6_a_silent_death_on_a_fabric_is_noticed() -> Result<()> {
+    let rig = FabricRig::new()?;
     let _daemon = rig.start()?;
     let station = rig.station(20)?;
     station.announce(rig.partition)?;
     wait_route(&rig.r, station.ip, "ib0");
-    let air = Capture::start(&rig.r, "ib0")?;
+    let capture = Capture::start(&rig.r, "ib0")?;
     let lladdr = station.lladdr();
     station.ns.down("ib0")?;
     wait_until(SOON, "the route is withdrawn", || routed_by(&rig.r, station.ip).is_none());
-    let questions: Vec<_> = IbArp::all_of(&air, true).into_iter().filter(|it| it.tpa == station.ip).collect();
-    let to: Vec<_> = questions.iter().map(|it| it.to).collect();
+    let requests: Vec<_> =
+        IbArp::all_of(&capture, true).into_iter().filter(|it| it.tpa == station.ip).collect();
+    let to: Vec<_> = requests.iter().map(|it| it.to).collect();
     let broadcast = rig.partition.broadcast();
     assert_eq!(to, [lladdr, lladdr, lladdr, broadcast, broadcast]);
     Ok(())
@@ -152,8 +143,9 @@ fn silent_death() -> Result<()> {
 
 /// Octet 0 tells what a peer can do (RFC 4755): a host in connected mode sets a bit there. Neither is it
 /// another host then, nor is the router one.
-fn flags() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d6_the_flags_octet_makes_nobody_another_host() -> Result<()> {
+    let rig = FabricRig::new()?;
     let daemon = rig.start_with(&[("expiry", SLOW_EXPIRY)])?;
     let station = rig.station(20)?;
     station.announce(rig.partition)?;
@@ -181,8 +173,9 @@ fn flags() -> Result<()> {
 }
 
 /// Six octets, and the link type of Ethernet, on a fabric; and a packet that says twenty but ends before.
-fn other_lengths() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d6_frames_of_other_lengths_teach_nothing() -> Result<()> {
+    let rig = FabricRig::new()?;
     let daemon = rig.start()?;
     let station = rig.station(20)?;
     let good = IbArp::request(rig.partition.broadcast(), station.lladdr(), station.ip, ip(99)).encode();
@@ -203,8 +196,9 @@ fn other_lengths() -> Result<()> {
 }
 
 /// `ipoib_hard_header` of Linux copies from where the address should be, and would crash.
-fn nowhere() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d6_no_frame_is_ever_sent_to_nobody() -> Result<()> {
+    let rig = FabricRig::new()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     let begun = monotonic_ns();
     let sweep = ("sweep", "{ interval: 200ms, rate: 2000 }");

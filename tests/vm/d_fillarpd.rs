@@ -3,23 +3,14 @@
 use std::time::Duration;
 
 use arpherd_lab::{Daemon, Launch, NeighbourTimers, Result, RouteWatch, wait_until};
-use libtest_mimic::Trial;
 
-use crate::fabric::{EXPIRY, Joined, neighbour, wait_neighbour};
+use crate::fabric::{EXPIRY, FabricRig, neighbour, wait_neighbour};
 use crate::rig::{PROTOCOL, SOON, binary, echoes, host_routes, host_row, routed_by, wait_route};
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("d9_fillarpds_flags_join_a_fabric_beside_the_kernels_proxy", flags),
-        test("d11_a_clean_exit_leaves_nothing_on_a_fabric", clean_exit),
-        test("d12_a_crash_costs_a_fabric_no_route", crash),
-    ]
-}
 
 /// fillarpd's own way: one process a link and no file, and the kernel answers.
-fn flags() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d9_fillarpds_flags_join_a_fabric_beside_the_kernels_proxy() -> Result<()> {
+    let rig = FabricRig::new()?;
     let stations = [rig.station(20)?, rig.station(21)?];
     let host = rig.host(10)?;
     let start = |link: &str| -> Result<Daemon> {
@@ -44,8 +35,9 @@ fn flags() -> Result<()> {
     Ok(())
 }
 
-fn clean_exit() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d11_a_clean_exit_leaves_nothing_on_a_fabric() -> Result<()> {
+    let rig = FabricRig::new()?;
     let mut daemon = rig.start()?;
     let (host, station) = (rig.host(10)?, rig.station(20)?);
     echoes(&host.ns, station.ip);
@@ -58,8 +50,9 @@ fn clean_exit() -> Result<()> {
 }
 
 /// What a crashed daemon left is taken over with its addresses of 20 octets, and who died meanwhile is let go.
-fn crash() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn d12_a_crash_costs_a_fabric_no_route() -> Result<()> {
+    let rig = FabricRig::new()?;
     let mut daemon = rig.start()?;
     let (host, alive, dead) = (rig.host(10)?, rig.station(20)?, rig.station(21)?);
     echoes(&host.ns, alive.ip);

@@ -1,46 +1,35 @@
 //! `arpherd doctor` on links that few machines have: what cannot work is an error with the way out, and who
-//! takes it is told that all is well.
+//! takes it is shown that all is well.
 
 use std::fs;
 
 use arpherd_lab::{Daemon, Launch, Netns, Result};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::air::{AccessPoint, Station, namespace};
-use crate::fabric::Joined;
+use crate::fabric::FabricRig;
+use crate::output::DoctorOutput;
 use crate::pair::{Far, Pair};
+use crate::radios::{AccessPoint, Station, namespace};
 use crate::rig::{Config, SUBNET, binary};
-use crate::test;
-use crate::told::Told;
 use crate::tools::{self, ip_refuses};
 
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("doctor_names_a_station_in_a_bridge", station_in_bridge),
-        test("doctor_sends_a_cable_of_a_bond_to_the_bond", cable_of_bond),
-        test("doctor_tells_a_fabric_beside_an_ethernet_apart", fabric),
-        test("doctor_finds_a_vrf_of_another_table", vrf),
-    ]
-}
-
 /// A doctor without a daemon, on these links.
-fn doctor(ns: &Netns, links: &[&str]) -> Result<Told> {
+fn doctor(ns: &Netns, links: &[&str]) -> Result<DoctorOutput> {
     let launch = Launch::new(ns, binary()).args(&["doctor", "--prefix", SUBNET, "--json"]).args(links);
-    Ok(Told::of(&launch.run()?))
+    Ok(DoctorOutput::of(&launch.run()?))
 }
 
 /// One with a configuration.
-fn doctor_with(ns: &Netns, config: &Config) -> Result<Told> {
+fn doctor_with(ns: &Netns, config: &Config) -> Result<DoctorOutput> {
     let room = tempfile::tempdir().expect("a directory for files of a run");
     let file = room.path().join("arpherd.yaml");
     fs::write(&file, config.text()).expect("a directory of our own takes files");
     let file = file.to_str().expect("a plain path");
-    Ok(Told::of(&Launch::new(ns, binary()).args(&["doctor", "--json", "--config", file]).run()?))
+    Ok(DoctorOutput::of(&Launch::new(ns, binary()).args(&["doctor", "--json", "--config", file]).run()?))
 }
 
-fn beside(daemon: &Daemon) -> Result<Told> {
-    Ok(Told::of(&daemon.run_cli(&["doctor", "--json"])?))
+fn beside(daemon: &Daemon) -> Result<DoctorOutput> {
+    Ok(DoctorOutput::of(&daemon.run_cli(&["doctor", "--json"])?))
 }
 
 /// Sets what no daemon has set yet, so that nothing but the links is left to complain of.
@@ -63,7 +52,8 @@ fn obey(ns: &Netns, finding: &Value, command: &str) {
 }
 
 /// With 4addr the kernel takes a station as a port of a bridge, whatever its access point makes of that.
-fn station_in_bridge() -> Result<()> {
+#[harness::test]
+fn doctor_names_a_station_in_a_bridge() -> Result<()> {
     let point = AccessPoint::new(&namespace("router")?, "")?;
     let ns = namespace("laptop")?;
     let station = Station::new(&ns, &point)?;
@@ -71,26 +61,27 @@ fn station_in_bridge() -> Result<()> {
     ns.bridge("vmbr0")?;
     ns.up("vmbr0")?;
     ready(&ns, &["vmbr0", link])?;
-    let told = doctor(&ns, &["vmbr0", link])?;
-    let kind = told.one("info", "links", link, "wifi, MTU 1500");
+    let report = doctor(&ns, &["vmbr0", link])?;
+    let kind = report.one("info", "links", link, "wifi, MTU 1500");
     assert!(text(kind, "why").contains("it cannot be bridged"), "{kind:#}");
     ip_refuses(&ns, &format!("link set {link} master vmbr0"));
 
     tools::run(&ns, "iw", &["dev", link, "set", "4addr", "on"]);
     ns.enslave(link, "vmbr0")?;
-    let told = doctor(&ns, &["vmbr0", link])?;
-    assert_eq!(told.code, Some(2), "{:#?}", told.findings);
-    told.one("info", "links", "vmbr0", &format!("{link}, a port of this bridge, is Wi-Fi"));
-    let port = told.one("error", "links", link, "it is a port of the bridge vmbr0");
+    let report = doctor(&ns, &["vmbr0", link])?;
+    assert_eq!(report.code, Some(2), "{:#?}", report.findings);
+    report.one("info", "links", "vmbr0", &format!("{link}, a port of this bridge, is Wi-Fi"));
+    let port = report.one("error", "links", link, "it is a port of the bridge vmbr0");
     assert!(text(port, "why").contains("passes on frames of its own address only"), "{port:#}");
     obey(&ns, port, &format!("ip link set dev {link} nomaster"));
-    let told = doctor(&ns, &["vmbr0", link])?;
-    assert_eq!(told.count("error"), 0, "{:#?}", told.findings);
-    assert!(told.said("info", "links", "vmbr0").iter().all(|it| !text(it, "found").contains("Wi-Fi")));
+    let report = doctor(&ns, &["vmbr0", link])?;
+    assert_eq!(report.count("error"), 0, "{:#?}", report.findings);
+    assert!(report.said("info", "links", "vmbr0").iter().all(|it| !text(it, "found").contains("Wi-Fi")));
     Ok(())
 }
 
-fn cable_of_bond() -> Result<()> {
+#[harness::test]
+fn doctor_sends_a_cable_of_a_bond_to_the_bond() -> Result<()> {
     let pair = Pair::new()?;
     let _far = Far::cabled(&pair.r, "trunk")?;
     pair.r.down("trunk")?;
@@ -100,40 +91,42 @@ fn cable_of_bond() -> Result<()> {
     pair.r.wait_ready("bond0")?;
     pair.share("bond0")?;
     ready(&pair.r, &["eth0", "trunk", "bond0"])?;
-    let told = doctor(&pair.r, &["eth0", "trunk"])?;
-    assert_eq!(told.code, Some(2), "{:#?}", told.findings);
-    let port = told.one("error", "links", "trunk", "it is a port of the bond bond0");
+    let report = doctor(&pair.r, &["eth0", "trunk"])?;
+    assert_eq!(report.code, Some(2), "{:#?}", report.findings);
+    let port = report.one("error", "links", "trunk", "it is a port of the bond bond0");
     assert_eq!(text(port, "mend"), "interface: bond0");
-    assert_eq!(told.count("error"), 1, "{:#?}", told.findings);
-    let told = doctor(&pair.r, &["eth0", "bond0"])?;
-    assert_eq!((told.code, told.count("warning")), (Some(0), 0), "{:#?}", told.findings);
-    told.one("info", "links", "bond0", "ethernet (bond), MTU 1500");
+    assert_eq!(report.count("error"), 1, "{:#?}", report.findings);
+    let report = doctor(&pair.r, &["eth0", "bond0"])?;
+    assert_eq!((report.code, report.count("warning")), (Some(0), 0), "{:#?}", report.findings);
+    report.one("info", "links", "bond0", "ethernet (bond), MTU 1500");
     Ok(())
 }
 
-fn fabric() -> Result<()> {
-    let rig = Joined::new()?;
+#[harness::test]
+fn doctor_tells_a_fabric_beside_an_ethernet_apart() -> Result<()> {
+    let rig = FabricRig::new()?;
     let daemon = rig.start()?;
-    let told = beside(&daemon)?;
-    assert_eq!((told.code, told.count("warning")), (Some(1), 1), "{:#?}", told.findings);
-    let kind = told.one("info", "links", "ib0", "ipoib (ipoib), MTU 2044");
+    let report = beside(&daemon)?;
+    assert_eq!((report.code, report.count("warning")), (Some(1), 1), "{:#?}", report.findings);
+    let kind = report.one("info", "links", "ib0", "ipoib (ipoib), MTU 2044");
     assert!(text(kind, "why").contains("addresses of 20 octets and cannot be bridged"), "{kind:#}");
-    told.one("info", "links", "eth0", "ethernet (veth), MTU 1500");
-    let lengths = told.one("warning", "mtu", "test", "MTUs differ: eth0 1500, ib0 2044");
+    report.one("info", "links", "eth0", "ethernet (veth), MTU 1500");
+    let lengths = report.one("warning", "mtu", "test", "MTUs differ: eth0 1500, ib0 2044");
     obey(&rig.r, lengths, "ip link set dev ib0 mtu 1500");
-    let told = beside(&daemon)?;
-    assert_eq!((told.code, told.well("mtu")), (Some(0), true), "{:#?}", told.findings);
-    told.one("info", "links", "ib0", "ipoib (ipoib), MTU 1500");
-    // Whoever says that it is another link's is told before a frame is written.
+    let report = beside(&daemon)?;
+    assert_eq!((report.code, report.well("mtu")), (Some(0), true), "{:#?}", report.findings);
+    report.one("info", "links", "ib0", "ipoib (ipoib), MTU 1500");
+    // Whoever configures it as another link's is warned before a frame is written.
     let ethernet = Config::of(SUBNET).segment("eth0", &[]).segment("ib0", &[("kind", "ethernet")]);
-    let told = doctor_with(&rig.r, &ethernet)?;
-    assert_eq!(told.code, Some(2), "{:#?}", told.findings);
-    let kind = told.one("error", "links", "ib0", "kind: ethernet, but its addresses are another link's");
+    let report = doctor_with(&rig.r, &ethernet)?;
+    assert_eq!(report.code, Some(2), "{:#?}", report.findings);
+    let kind = report.one("error", "links", "ib0", "kind: ethernet, but its addresses are another link's");
     assert_eq!(text(kind, "mend"), "kind: auto");
     Ok(())
 }
 
-fn vrf() -> Result<()> {
+#[harness::test]
+fn doctor_finds_a_vrf_of_another_table() -> Result<()> {
     let pair = Pair::new()?;
     let _far = Far::cabled(&pair.r, "trunk")?;
     tools::ip(&pair.r, "link add red type vrf table 10");
@@ -145,14 +138,14 @@ fn vrf() -> Result<()> {
     // What people are told to do: nothing leaks from a VRF into the main table.
     tools::ip(&pair.r, "route add table 10 unreachable default metric 4278198272");
     let config = pair.config(&["trunk"]);
-    let told = doctor_with(&pair.r, &config)?;
-    assert_eq!(told.code, Some(2), "{:#?}", told.findings);
+    let report = doctor_with(&pair.r, &config)?;
+    assert_eq!(report.code, Some(2), "{:#?}", report.findings);
     let found = "it is in the VRF red, which routes by table 10; routes.table is 254";
     for link in ["eth0", "trunk"] {
-        assert_eq!(text(told.one("error", "lookup", link, found), "mend"), "routes.table: 10");
+        assert_eq!(text(report.one("error", "lookup", link, found), "mend"), "routes.table: 10");
     }
-    assert!(told.well("links"), "a member of a VRF is a segment: {:#?}", told.findings);
-    let told = doctor_with(&pair.r, &config.top("routes: { table: 10 }"))?;
-    assert_eq!((told.code, told.well("lookup")), (Some(0), true), "{:#?}", told.findings);
+    assert!(report.well("links"), "a member of a VRF is a segment: {:#?}", report.findings);
+    let report = doctor_with(&pair.r, &config.top("routes: { table: 10 }"))?;
+    assert_eq!((report.code, report.well("lookup")), (Some(0), true), "{:#?}", report.findings);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! An InfiniBand fabric of the lab's module, and the rig that joins it with an Ethernet.
 //!
 //! ```text
-//!   Host ── lan (switch) ── eth0 [ R: arpherd, 10.9.0.1 on both ] ib0 ── partition ── ib0 Station
+//!   Host ── lan (switch) ── eth0 [ R: arpherd, 10.9.0.1 on both ] ib0 ── partition ── ib0 FabricHost
 //! ```
 
 use std::net::Ipv4Addr;
@@ -19,7 +19,7 @@ pub(crate) const EXPIRY: &str = "{ quiet: 1s, interval: 300ms, unicast: 3, broad
 /// Each test has partitions of its own on the one fabric.
 static NEXT: AtomicU16 = AtomicU16::new(0x8001);
 
-/// The links of one partition key hear each other.
+/// The links of one partition key reach each other.
 #[derive(Clone, Copy)]
 pub(crate) struct Partition(pub(crate) u16);
 
@@ -29,7 +29,7 @@ impl Partition {
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Makes an IPoIB link in `ns` and sets it up; `more` are words for `ip link add`.
+    /// Makes an IPoIB link in `ns` and sets it up; `more` are arguments of `ip link add`.
     pub(crate) fn link(self, ns: &Netns, name: &str, more: &str) -> Result<()> {
         let Self(key) = self;
         tools::ip(ns, &format!("link add name {name} {more} type ipoib pkey {key:#06x}"));
@@ -64,12 +64,12 @@ pub(crate) fn count(ns: &Netns, link: &str, knob: &str) -> u64 {
 }
 
 /// A host on the fabric.
-pub(crate) struct Station {
+pub(crate) struct FabricHost {
     pub(crate) ns: Netns,
     pub(crate) ip: Ipv4Addr,
 }
 
-impl Station {
+impl FabricHost {
     /// `10.9.0.LAST/24` on `ib0`. It is mute, as the lab's hosts are.
     pub(crate) fn new(partition: Partition, last: u8) -> Result<Self> {
         let station = Self { ns: Netns::new(&format!("ib{last}"))?, ip: ip(last) };
@@ -99,13 +99,13 @@ impl Station {
 
 /// The router between an Ethernet and a partition, as fillarpd's authors recommend: one address as a /32 on
 /// both links.
-pub(crate) struct Joined {
+pub(crate) struct FabricRig {
     pub(crate) r: Netns,
     pub(crate) lan: Segment,
     pub(crate) partition: Partition,
 }
 
-impl Joined {
+impl FabricRig {
     pub(crate) fn new() -> Result<Self> {
         let (r, lan, partition) = (Netns::new("r")?, Segment::new("lan")?, Partition::new());
         lan.plug(&r, "eth0")?;
@@ -135,8 +135,8 @@ impl Joined {
     }
 
     /// A host `10.9.0.LAST/24` on the fabric.
-    pub(crate) fn station(&self, last: u8) -> Result<Station> {
-        Station::new(self.partition, last)
+    pub(crate) fn station(&self, last: u8) -> Result<FabricHost> {
+        FabricHost::new(self.partition, last)
     }
 
     /// The router's address on the fabric.

@@ -10,7 +10,7 @@ use arpherd_lab::{Capture, Captured};
 pub(crate) struct IbAddr(pub(crate) [u8; 20]);
 
 impl IbAddr {
-    /// The unknown target of a question.
+    /// The unknown target of a request.
     pub(crate) const ZERO: Self = Self([0; 20]);
 
     /// From what the kernel or a frame says.
@@ -49,7 +49,7 @@ impl fmt::Debug for IbAddr {
 /// An ARP packet with its frame's destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IbArp {
-    /// Whom the frame is for; zero in frames that were received, where the link does not tell.
+    /// Whom the frame is for; zero in frames that were received, where the link does not show it.
     pub(crate) to: IbAddr,
     /// 1 asks, 2 answers.
     pub(crate) op: u16,
@@ -71,7 +71,7 @@ impl IbArp {
     /// InfiniBand hardware, IPv4, address lengths 20 and 4.
     const FIXED: [u8; 6] = [0, 32, 8, 0, 20, 4];
 
-    /// A question: who has `tpa`?
+    /// A request: who has `tpa`?
     pub(crate) fn request(to: IbAddr, sha: IbAddr, spa: Ipv4Addr, tpa: Ipv4Addr) -> Self {
         Self { to, op: 1, sha, spa, tha: IbAddr::ZERO, tpa }
     }

@@ -1,32 +1,14 @@
 //! Links stacked on others: each is a segment like any other, or refused with one sentence.
 
 use arpherd_lab::{ArpFrame, Daemon, Mac, Netns, Result, Wire, wait_until};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::pair::{Far, Pair, wait_state};
 use crate::rig::{A_WHILE, PROTOCOL, SOON, counter, events, ip, pass, routed_by, wait_event, wait_route};
-use crate::test;
 use crate::tools;
 
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("a_vlan_is_a_segment", vlan),
-        test("a_vlan_in_a_vlan_is_a_segment", vlan_in_vlan),
-        test("what_belongs_to_a_vlan_is_not_heard_on_its_parent", parent_is_apart),
-        test("a_macvlan_is_a_segment", macvlan),
-        test("a_vxlan_is_a_segment", vxlan),
-        test("a_team_is_a_segment", team),
-        test("a_bridge_is_a_segment_and_its_ports_are_not", bridge_port),
-        test("a_bond_is_a_segment_and_its_cables_are_not", bond_port),
-        test("a_dummy_is_no_segment_until_it_speaks_arp", dummy),
-        test("a_vrf_is_no_segment", vrf_itself),
-        test("segments_in_a_vrf_route_in_its_table", vrf),
-        test("a_vrf_of_another_table_is_warned_about", vrf_of_another_table),
-    ]
-}
-
-fn vlan() -> Result<()> {
+#[harness::test]
+fn a_vlan_is_a_segment() -> Result<()> {
     let pair = Pair::new()?;
     let far = Far::cabled(&pair.r, "trunk")?;
     far.both(&pair.r, "trunk", "link add link CABLE name v7 type vlan id 7");
@@ -37,7 +19,8 @@ fn vlan() -> Result<()> {
     pair.joins(&daemon, "v7", &far)
 }
 
-fn vlan_in_vlan() -> Result<()> {
+#[harness::test]
+fn a_vlan_in_a_vlan_is_a_segment() -> Result<()> {
     let pair = Pair::new()?;
     let far = Far::cabled(&pair.r, "trunk")?;
     far.both(&pair.r, "trunk", "link add link CABLE name s9 type vlan proto 802.1ad id 9");
@@ -52,7 +35,8 @@ fn vlan_in_vlan() -> Result<()> {
 
 /// The kernel hands the packet sockets of a parent what it found to be a VLAN's; and a frame of a VLAN that
 /// nobody has here belongs to nobody.
-fn parent_is_apart() -> Result<()> {
+#[harness::test]
+fn what_belongs_to_a_vlan_is_not_heard_on_its_parent() -> Result<()> {
     let pair = Pair::new()?;
     let far = Far::cabled(&pair.r, "trunk")?;
     far.both(&pair.r, "trunk", "link add link CABLE name v7 type vlan id 7");
@@ -77,7 +61,8 @@ fn parent_is_apart() -> Result<()> {
     Ok(())
 }
 
-fn macvlan() -> Result<()> {
+#[harness::test]
+fn a_macvlan_is_a_segment() -> Result<()> {
     let pair = Pair::new()?;
     let far = Far::cabled(&pair.r, "trunk")?.on("cable")?;
     tools::ip(&pair.r, "link add link trunk name mv0 type macvlan mode bridge");
@@ -87,7 +72,8 @@ fn macvlan() -> Result<()> {
     pair.joins(&daemon, "mv0", &far)
 }
 
-fn vxlan() -> Result<()> {
+#[harness::test]
+fn a_vxlan_is_a_segment() -> Result<()> {
     let pair = Pair::new()?;
     let far = Far::cabled(&pair.r, "trunk")?;
     pair.r.address("trunk", "192.0.2.1/24")?;
@@ -102,8 +88,9 @@ fn vxlan() -> Result<()> {
     pair.joins(&daemon, "vx0", &far)
 }
 
-/// A team transmits nothing until its daemon has told it how.
-fn team() -> Result<()> {
+/// A team transmits nothing until its daemon has configured it.
+#[harness::test]
+fn a_team_is_a_segment() -> Result<()> {
     let pair = Pair::new()?;
     let far = Far::cabled(&pair.r, "trunk")?.on("cable")?;
     pair.r.down("trunk")?;
@@ -123,12 +110,13 @@ fn team() -> Result<()> {
 fn refused(daemon: &Daemon, link: &str, state: &str) -> String {
     wait_state(daemon, link, state);
     let of = |it: &Value| it["interface"] == link && it["reason"] == state;
-    let told = wait_event(daemon, "segment_down", of);
+    let event = wait_event(daemon, "segment_down", of);
     assert_eq!(events(daemon, "segment_down").iter().filter(|it| of(it)).count(), 1, "told once");
-    told["advice"].as_str().expect("a sentence").to_owned()
+    event["advice"].as_str().expect("a sentence").to_owned()
 }
 
-fn bridge_port() -> Result<()> {
+#[harness::test]
+fn a_bridge_is_a_segment_and_its_ports_are_not() -> Result<()> {
     let pair = Pair::new()?;
     let far = Far::cabled(&pair.r, "trunk")?.on("cable")?;
     pair.r.bridge("br0")?;
@@ -151,7 +139,8 @@ fn bridge_port() -> Result<()> {
     Ok(())
 }
 
-fn bond_port() -> Result<()> {
+#[harness::test]
+fn a_bond_is_a_segment_and_its_cables_are_not() -> Result<()> {
     let pair = Pair::new()?;
     let far = Far::cabled(&pair.r, "trunk")?.on("cable")?;
     pair.r.down("trunk")?;
@@ -165,7 +154,8 @@ fn bond_port() -> Result<()> {
     pair.joins(&daemon, "bond0", &far)
 }
 
-fn dummy() -> Result<()> {
+#[harness::test]
+fn a_dummy_is_no_segment_until_it_speaks_arp() -> Result<()> {
     let pair = Pair::new()?;
     tools::ip(&pair.r, "link add d0 up type dummy");
     let daemon = pair.start(&["d0", "lo"])?;
@@ -190,7 +180,8 @@ fn make_vrf(r: &Netns, table: u32, members: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn vrf_itself() -> Result<()> {
+#[harness::test]
+fn a_vrf_is_no_segment() -> Result<()> {
     let pair = Pair::new()?;
     make_vrf(&pair.r, 10, &[])?;
     let daemon = pair.start(&["red"])?;
@@ -198,7 +189,8 @@ fn vrf_itself() -> Result<()> {
     Ok(())
 }
 
-fn vrf() -> Result<()> {
+#[harness::test]
+fn segments_in_a_vrf_route_in_its_table() -> Result<()> {
     let pair = Pair::new()?;
     let far = Far::cabled(&pair.r, "trunk")?.on("cable")?;
     make_vrf(&pair.r, 10, &["eth0", "trunk"])?;
@@ -217,15 +209,16 @@ fn warnings(daemon: &Daemon) -> Vec<Value> {
     events(daemon, "vrf_has_another_table")
 }
 
-fn vrf_of_another_table() -> Result<()> {
+#[harness::test]
+fn a_vrf_of_another_table_is_warned_about() -> Result<()> {
     let pair = Pair::new()?;
     let _far = Far::cabled(&pair.r, "trunk")?.on("cable")?;
     make_vrf(&pair.r, 10, &["trunk"])?;
     pair.share("trunk")?;
     let daemon = pair.start(&["trunk"])?;
-    let told = wait_event(&daemon, "vrf_has_another_table", |it| it["interface"] == "trunk");
-    assert_eq!((&told["vrf_table"], &told["our_table"]), (&10.into(), &254.into()), "{told}");
-    assert!(told["advice"].as_str().is_some_and(|it| it.contains("set routes.table to 10")), "{told}");
+    let event = wait_event(&daemon, "vrf_has_another_table", |it| it["interface"] == "trunk");
+    assert_eq!((&event["vrf_table"], &event["our_table"]), (&10.into(), &254.into()), "{event}");
+    assert!(event["advice"].as_str().is_some_and(|it| it.contains("set routes.table to 10")), "{event}");
     // Said once, however often the link changes, and again when there is a new reason.
     pair.r.set_mtu("trunk", 1400)?;
     pair.r.set_mtu("trunk", 1500)?;

@@ -93,7 +93,7 @@ impl Far {
         ip(20)
     }
 
-    /// `ip` with these words, at both ends: `CABLE` is what the cable is called there.
+    /// `ip` with these arguments, at both ends: `CABLE` is what the cable is called there.
     pub(crate) fn both(&self, r: &Netns, here: &str, words: &str) {
         tools::ip(r, &words.replace("CABLE", here));
         tools::ip(&self.ns, &words.replace("CABLE", "cable"));

@@ -1,5 +1,5 @@
-//! What radios tell arpherd beyond ARP: clients that join, leave and sleep, and an access point that is found
-//! again.
+//! What nl80211 reports to arpherd beyond ARP: clients that join, leave and sleep, and an access point that is
+//! found again.
 //!
 //! ```text
 //!   station ~~~ access point [ box: arpherd ] lan0 (bridge) ── wired host
@@ -10,23 +10,10 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Daemon, Host, Mac, Netns, Result, RouteWatch, Segment, wait_until};
-use libtest_mimic::Trial;
 
-use crate::air::{AccessPoint, Station, home, namespace, when_radios_came};
 use crate::fabric::EXPIRY;
+use crate::radios::{AccessPoint, Station, home, namespace, when_radios_came};
 use crate::rig::{Config, SLOW_EXPIRY, SOON, echoes, routed_by, segment_row, wait_event, wait_route};
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("wifi_radios_that_appear_later_are_picked_up", appears_later),
-        test("wifi_a_client_that_leaves_is_withdrawn_within_a_second", leaves),
-        test("wifi_a_client_that_returns_is_asked_and_routed_before_it_speaks", returns),
-        test("wifi_a_client_that_sleeps_is_not_asked_and_keeps_its_route", sleeps),
-        test("wifi_a_client_that_went_to_another_access_point_of_ours_moves", roams),
-        test("wifi_a_station_that_comes_back_announces_what_it_answers_for", announces),
-    ]
-}
 
 /// The wired side, and the address of the machine with arpherd.
 fn wired(ns: &Netns) -> Result<Host> {
@@ -88,15 +75,16 @@ impl Cafe {
     }
 }
 
-/// Questions of arpherd's for the address. They bear its mark behind the packet, which those of the kernel lack.
-fn questions(capture: &Capture, target: Ipv4Addr) -> usize {
+/// Requests of arpherd's for the address. They bear its mark behind the packet, which those of the kernel lack.
+fn requests(capture: &Capture, target: Ipv4Addr) -> usize {
     const UNMARKED: usize = 14 + 28;
     let is_question = |it: &ArpFrame| it.is_request() && it.tpa == target && it.spa != target;
     let frames = capture.frames().into_iter().filter(|it| it.bytes.len() > UNMARKED);
     frames.filter_map(|it| it.arp()).filter(is_question).count()
 }
 
-fn appears_later() -> Result<()> {
+#[harness::test]
+fn wifi_radios_that_appear_later_are_picked_up() -> Result<()> {
     let (before, after) = when_radios_came();
     assert!(before, "it is said that there is no nl80211");
     assert!(after, "it is noticed that there is");
@@ -104,7 +92,8 @@ fn appears_later() -> Result<()> {
 }
 
 /// Asked by ARP alone it would be missed after an hour.
-fn leaves() -> Result<()> {
+#[harness::test]
+fn wifi_a_client_that_leaves_is_withdrawn_within_a_second() -> Result<()> {
     let cafe = Cafe::new(1, SLOW_EXPIRY)?;
     assert_eq!(segment_row(&cafe.daemon, cafe.link())["wifi"], "ap");
     cafe.leave();
@@ -112,35 +101,38 @@ fn leaves() -> Result<()> {
     Ok(())
 }
 
-fn returns() -> Result<()> {
+#[harness::test]
+fn wifi_a_client_that_returns_is_asked_and_routed_before_it_speaks() -> Result<()> {
     let cafe = Cafe::new(1, EXPIRY)?;
     cafe.leave();
-    let air = Capture::start(cafe.ns(), cafe.link())?;
+    let capture = Capture::start(cafe.ns(), cafe.link())?;
     cafe.client.come_back(2)?;
     wait_route(cafe.ns(), CLIENT, cafe.link());
     let is_from_client = |it: &ArpFrame| it.spa == CLIENT;
-    let first = air.arps().into_iter().find(is_from_client).expect("it was heard");
+    let first = capture.arps().into_iter().find(is_from_client).expect("it was heard");
     assert!(!first.is_request() && first.tpa == home(1), "it only answered: {first:?}");
     echoes(&cafe.wired.ns, CLIENT);
     Ok(())
 }
 
 /// The wired host is as quiet as the client, and shows how often that would have been asked.
-fn sleeps() -> Result<()> {
+#[harness::test]
+fn wifi_a_client_that_sleeps_is_not_asked_and_keeps_its_route() -> Result<()> {
     let cafe = Cafe::new(1, EXPIRY)?;
     echoes(&cafe.wired.ns, home(1));
-    let (watch, air) = (RouteWatch::start(cafe.ns())?, Capture::start(cafe.ns(), cafe.link())?);
+    let (watch, capture) = (RouteWatch::start(cafe.ns())?, Capture::start(cafe.ns(), cafe.link())?);
     let cable = Capture::start(&cafe.wired.ns, "eth0")?;
-    let before = questions(&air, CLIENT);
-    wait_until(2 * SOON, "the wired host was asked five times", || questions(&cable, cafe.wired.ip()) >= 5);
-    assert_eq!(questions(&air, CLIENT) - before, 0);
+    let before = requests(&capture, CLIENT);
+    wait_until(2 * SOON, "the wired host was asked five times", || requests(&cable, cafe.wired.ip()) >= 5);
+    assert_eq!(requests(&capture, CLIENT) - before, 0);
     let lost = watch.events().into_iter().find(|it| !it.is_new && it.route.dst.ip() == CLIENT);
     assert_eq!(lost, None);
     echoes(&cafe.wired.ns, CLIENT);
     Ok(())
 }
 
-fn roams() -> Result<()> {
+#[harness::test]
+fn wifi_a_client_that_went_to_another_access_point_of_ours_moves() -> Result<()> {
     let cafe = Cafe::new(2, EXPIRY)?;
     let cable = Capture::start(&cafe.wired.ns, "eth0")?;
     cafe.client.roam_to(&cafe.points[1])?;
@@ -153,7 +145,8 @@ fn roams() -> Result<()> {
     Ok(())
 }
 
-fn announces() -> Result<()> {
+#[harness::test]
+fn wifi_a_station_that_comes_back_announces_what_it_answers_for() -> Result<()> {
     let point = AccessPoint::new(&namespace("router")?, "")?;
     point.ns.address(&point.link, &format!("{}/24", home(1)))?;
     let ns = namespace("laptop")?;
@@ -166,13 +159,16 @@ fn announces() -> Result<()> {
     assert_eq!(segment_row(&daemon, &station.link)["wifi"], "station");
     wired.announce()?;
     wait_route(&ns, wired.ip(), "lan0");
-    let air = Capture::start(&point.ns, &point.link)?;
+    let capture = Capture::start(&point.ns, &point.link)?;
     station.leave();
     station.come_back(2)?;
     let mac = station.mac()?;
     let is_announced = |it: &arpherd_lab::Captured| {
         it.arp().is_some_and(|it| it.spa == wired.ip() && it.tpa == wired.ip() && it.sha == mac)
     };
-    assert!(air.wait_for(is_announced, SOON).is_some(), "the access point is told where the wired host is");
+    assert!(
+        capture.wait_for(is_announced, SOON).is_some(),
+        "the access point is told where the wired host is"
+    );
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(crate) fn run(ns: &Netns, program: &str, arguments: &[&str]) -> String {
         .unwrap_or_else(|said| panic!("{program} {arguments:?}: {said}"))
 }
 
-/// Runs `ip` with these words.
+/// Runs `ip` with these arguments.
 ///
 /// # Panics
 /// When it fails; with what it said.
@@ -25,7 +25,7 @@ pub(crate) fn ip(ns: &Netns, words: &str) -> String {
     run(ns, "ip", &words.split_whitespace().collect::<Vec<_>>())
 }
 
-/// How `ip` with these words refuses.
+/// How `ip` with these arguments refuses.
 ///
 /// # Panics
 /// When it does not.

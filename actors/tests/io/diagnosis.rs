@@ -10,15 +10,7 @@ use arpherd_lab::{Netns, RouteSpec};
 
 use crate::rig::Rig;
 
-crate::tests![
-    routes_of_all_tables_and_makers_are_read,
-    rules_are_read_with_their_tables,
-    chains_that_drop_are_told_from_others,
-    the_older_filter_is_read_only_if_it_is_in_use,
-    locks_of_this_namespace_are_listed,
-    a_listener_is_known_by_its_socket,
-];
-
+#[harness::test]
 fn routes_of_all_tables_and_makers_are_read() {
     let rig = Rig::new();
     rig.router.add_route(&RouteSpec::to("10.30.0.0/16").unwrap().dev("lan0").table(300).metric(7)).unwrap();
@@ -37,6 +29,7 @@ fn routes_of_all_tables_and_makers_are_read() {
     assert!(routes.iter().any(|route| route.table == 255 && !route.is_unicast()), "own addresses");
 }
 
+#[harness::test]
 fn rules_are_read_with_their_tables() {
     let ns = Netns::new("ruled").unwrap();
     ns.rule_for_all(77, 300).unwrap();
@@ -45,6 +38,7 @@ fn rules_are_read_with_their_tables() {
     assert_eq!(rules, [rule(0, 255), rule(77, 300), rule(32766, 254), rule(32767, 253)]);
 }
 
+#[harness::test]
 fn chains_that_drop_are_told_from_others() {
     let ns = Netns::new("filtered").unwrap();
     let policies = || ns.run(forward_policies).nf_tables.unwrap();
@@ -60,6 +54,7 @@ fn chains_that_drop_are_told_from_others() {
     assert_eq!(policies(), [expected]);
 }
 
+#[harness::test]
 fn the_older_filter_is_read_only_if_it_is_in_use() {
     let ns = Netns::new("filtered").unwrap();
     let policy = || ns.run(forward_policies).ip_tables.unwrap();
@@ -70,6 +65,7 @@ fn the_older_filter_is_read_only_if_it_is_in_use() {
     assert_eq!(policy(), Some(expected));
 }
 
+#[harness::test]
 fn locks_of_this_namespace_are_listed() {
     let (here, there) = (Netns::new("here").unwrap(), Netns::new("there").unwrap());
     let _lock = here.run(|| Lock::take(169, "lan0")).unwrap();
@@ -80,6 +76,7 @@ fn locks_of_this_namespace_are_listed() {
     assert_eq!(there.run(served).unwrap(), []);
 }
 
+#[harness::test]
 fn a_listener_is_known_by_its_socket() {
     let path = std::env::temp_dir().join(format!("arpherd-listener-{}", std::process::id()));
     assert!(listener(&path).is_err(), "nobody listens");

@@ -13,8 +13,6 @@ use arpherd_core::plan::LinkKind;
 use arpherd_core::{Arp, Frame, LinkAddr, Operation};
 use arpherd_lab::Netns;
 
-crate::tests![a_tunnel_that_says_so_is_ipoib, twenty_octets_come_in_and_go_out];
-
 /// What stands before each packet of a tunnel with packet information: flags, and ARP's EtherType.
 const INFORMATION: [u8; 4] = [0, 0, 0x08, 0x06];
 
@@ -45,12 +43,14 @@ fn tunnel() -> (Netns, File) {
     (ns, file)
 }
 
+#[harness::test]
 fn a_tunnel_that_says_so_is_ipoib() {
     let (ns, _file) = tunnel();
     let link = ns.run(|| Reader::open()?.link("ib0")).unwrap().expect("the link");
     assert_eq!((link.kind(), link.hardware), (Some(LinkKind::Ipoib), 32));
 }
 
+#[harness::test]
 fn twenty_octets_come_in_and_go_out() {
     let (ns, mut file) = tunnel();
     let medium = Medium { interface: ns.index("ib0").unwrap(), kind: LinkKind::Ipoib, broadcast: wide(0x20) };

@@ -7,14 +7,7 @@ use arpherd_lab::{Netns, RouteSpec};
 
 use crate::rig::{MARK, OWN, Rig, host, write};
 
-crate::tests![
-    links_are_read_with_their_kind,
-    addresses_are_read_in_their_order,
-    host_routes_of_one_table_are_read,
-    a_table_that_does_not_exist_has_no_routes,
-    a_lock_belongs_to_its_namespace,
-];
-
+#[harness::test]
 fn links_are_read_with_their_kind() {
     let rig = Rig::new();
     rig.router.bridge("br0").unwrap();
@@ -31,6 +24,7 @@ fn links_are_read_with_their_kind() {
     assert!(!bridge.up);
 }
 
+#[harness::test]
 fn addresses_are_read_in_their_order() {
     let rig = Rig::new();
     rig.router.address("lan0", "10.9.1.1/30").unwrap();
@@ -40,6 +34,7 @@ fn addresses_are_read_in_their_order() {
     assert!(rig.router.run(|| addresses_of("nothing")).unwrap().is_empty());
 }
 
+#[harness::test]
 fn host_routes_of_one_table_are_read() {
     let rig = Rig::new();
     let puts: Vec<_> = (0..5_000).map(|number| rig.put(host(number))).collect();
@@ -59,11 +54,13 @@ fn host_routes_of_one_table_are_read() {
     assert_eq!((foreign[0].address.to_string().as_str(), foreign[0].metric), ("10.30.0.1", 0));
 }
 
+#[harness::test]
 fn a_table_that_does_not_exist_has_no_routes() {
     let rig = Rig::new();
     assert_eq!(rig.router.run(|| Reader::open()?.host_routes(4_711)).unwrap(), []);
 }
 
+#[harness::test]
 fn a_lock_belongs_to_its_namespace() {
     let (here, there) = (Netns::new("here").unwrap(), Netns::new("there").unwrap());
     let lock = here.run(|| Lock::take(169, "lan0")).unwrap();

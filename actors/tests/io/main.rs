@@ -21,7 +21,7 @@ mod settings;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use harness::Suite;
 
 fn main() -> ExitCode {
     // Before any thread: the kernel lets only a process with one thread change its user namespace.
@@ -29,27 +29,5 @@ fn main() -> ExitCode {
         eprintln!("{error}");
         return ExitCode::FAILURE;
     }
-    let mut trials = Vec::new();
-    for tests in [
-        routes::TESTS,
-        diagnosis::TESTS,
-        route_lookup::TESTS,
-        neighbours::TESTS,
-        netns::TESTS,
-        proxies::TESTS,
-        monitor::TESTS,
-        lists::TESTS,
-        radios::TESTS,
-        settings::TESTS,
-        packets::TESTS,
-        ipoib::TESTS,
-    ] {
-        trials.extend(tests.iter().map(|(name, test)| {
-            Trial::test(*name, move || {
-                test();
-                Ok(())
-            })
-        }));
-    }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    Suite::from_args().run()
 }

@@ -10,19 +10,6 @@ use arpherd_lab::{Mac, RouteKind, RouteSpec, wait_until};
 
 use crate::rig::{HOST, MARK, Rig, host, write};
 
-crate::tests![
-    foreign_host_routes_are_reported,
-    own_writes_are_not_reported,
-    networks_and_other_tables_are_not_reported,
-    a_deleted_cover_is_reported,
-    links_are_reported_with_what_changed,
-    leaving_a_bridge_is_not_the_end_of_a_link,
-    addresses_are_reported,
-    routes_flushed_with_their_link_go_without_a_word,
-    an_overrun_is_told_and_survived,
-    some_settings_are_reported_when_somebody_sets_them,
-];
-
 const LIMIT: Duration = Duration::from_secs(5);
 
 fn open(rig: &Rig, own_port: u32) -> Monitor {
@@ -50,6 +37,7 @@ fn foreign() -> RouteSpec {
     RouteSpec::to("10.9.0.7").unwrap().dev("lan0").protocol(4).metric(50)
 }
 
+#[harness::test]
 fn foreign_host_routes_are_reported() {
     let rig = Rig::new();
     let mut monitor = open(&rig, rig.writer().port());
@@ -64,6 +52,7 @@ fn foreign_host_routes_are_reported() {
     assert_eq!((appeared.interface, appeared.source), (rig.lan, None));
 }
 
+#[harness::test]
 fn own_writes_are_not_reported() {
     let rig = Rig::new();
     let mut writer = rig.writer();
@@ -76,6 +65,7 @@ fn own_writes_are_not_reported() {
     assert_eq!(drain(&mut monitor).len(), 1);
 }
 
+#[harness::test]
 fn networks_and_other_tables_are_not_reported() {
     let rig = Rig::new();
     let mut monitor = open(&rig, 0x7fff_ffff);
@@ -84,6 +74,7 @@ fn networks_and_other_tables_are_not_reported() {
     assert_eq!(drain(&mut monitor), []);
 }
 
+#[harness::test]
 fn a_deleted_cover_is_reported() {
     let rig = Rig::new();
     let mut writer = rig.writer();
@@ -99,6 +90,7 @@ fn a_deleted_cover_is_reported() {
     assert_eq!(drain(&mut monitor), [Changed::CoverVanished(prefix)]);
 }
 
+#[harness::test]
 fn links_are_reported_with_what_changed() {
     let rig = Rig::new();
     let mut monitor = open(&rig, 0x7fff_ffff);
@@ -125,6 +117,7 @@ fn links_are_reported_with_what_changed() {
     assert_eq!(monitor.malformed(), 0);
 }
 
+#[harness::test]
 fn leaving_a_bridge_is_not_the_end_of_a_link() {
     let rig = Rig::new();
     rig.router.bridge("br0").unwrap();
@@ -139,6 +132,7 @@ fn leaving_a_bridge_is_not_the_end_of_a_link() {
     assert!(!changes.iter().any(|changed| matches!(changed, Changed::LinkGone { .. })), "{changes:?}");
 }
 
+#[harness::test]
 fn addresses_are_reported() {
     let rig = Rig::new();
     let mut monitor = open(&rig, 0x7fff_ffff);
@@ -152,6 +146,7 @@ fn addresses_are_reported() {
     assert_eq!(came.network.to_string(), "10.9.1.1/30");
 }
 
+#[harness::test]
 fn routes_flushed_with_their_link_go_without_a_word() {
     let rig = Rig::new();
     let mut writer = rig.writer();
@@ -164,6 +159,7 @@ fn routes_flushed_with_their_link_go_without_a_word() {
     assert!(rig.router.routes().iter().all(|route| route.protocol != 169));
 }
 
+#[harness::test]
 fn an_overrun_is_told_and_survived() {
     let rig = Rig::new();
     let mut monitor = open(&rig, 0x7fff_ffff);
@@ -187,6 +183,7 @@ fn an_overrun_is_told_and_survived() {
     assert!(matches!(changes[..], [Changed::RouteVanished(route)] if route.address == last), "{changes:?}");
 }
 
+#[harness::test]
 fn some_settings_are_reported_when_somebody_sets_them() {
     let rig = Rig::new();
     let mut monitor = open(&rig, rig.writer().port());

@@ -6,13 +6,6 @@ use arpherd_core::LinkAddr;
 
 use crate::rig::{HOST, Rig, host, write};
 
-crate::tests![
-    an_entry_is_reachable_at_once_and_goes_again,
-    a_host_that_moved_has_one_entry_with_its_new_address,
-    thousands_of_entries_stay_beyond_the_kernels_limit,
-    an_unknown_address_is_refused_alone,
-];
-
 const REACHABLE: u16 = 2;
 const EXT_LEARNED: u8 = 0x10;
 
@@ -21,6 +14,7 @@ fn put(rig: &Rig, last: u8) -> Write {
     Write::PutNeighbour { interface: rig.lan, address: HOST, lladdr }
 }
 
+#[harness::test]
 fn an_entry_is_reachable_at_once_and_goes_again() {
     let rig = Rig::new();
     let mut writer = rig.writer();
@@ -35,6 +29,7 @@ fn an_entry_is_reachable_at_once_and_goes_again() {
     assert!(rig.router.neighbours().iter().all(|entry| entry.address != HOST || entry.mac().is_none()));
 }
 
+#[harness::test]
 fn a_host_that_moved_has_one_entry_with_its_new_address() {
     let rig = Rig::new();
     assert_eq!(write(&mut rig.writer(), &[put(&rig, 7), put(&rig, 8)]), []);
@@ -43,6 +38,7 @@ fn a_host_that_moved_has_one_entry_with_its_new_address() {
 }
 
 /// The kernel's limit, `gc_thresh3`, is 1024 entries of all namespaces together.
+#[harness::test]
 fn thousands_of_entries_stay_beyond_the_kernels_limit() {
     let rig = Rig::new();
     let writes: Vec<_> = (0..3_000_u32)
@@ -60,6 +56,7 @@ fn thousands_of_entries_stay_beyond_the_kernels_limit() {
     assert_eq!(rig.router.neighbours().len(), 3_000);
 }
 
+#[harness::test]
 fn an_unknown_address_is_refused_alone() {
     let rig = Rig::new();
     let lladdr = LinkAddr::try_new(&[7; 20]).unwrap();

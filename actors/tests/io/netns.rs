@@ -7,12 +7,6 @@ use arpherd_actors::io::netlink::Reader;
 use arpherd_actors::io::netns::{self, NetnsError};
 use arpherd_lab::Netns;
 
-crate::tests!(
-    work_is_done_there_and_the_thread_comes_back,
-    sysfs_shows_the_namespace,
-    a_name_without_a_namespace_is_told
-);
-
 /// A namespace of this name with an interface like it.
 fn named(name: &str) -> (Netns, netns::Netns) {
     let ns = Netns::new(name).unwrap();
@@ -25,6 +19,7 @@ fn links(reader: &mut Reader) -> Vec<String> {
     reader.links().unwrap().into_iter().map(|link| link.name).collect()
 }
 
+#[harness::test]
 fn work_is_done_there_and_the_thread_comes_back() {
     let (_ns, namespace) = named("there");
     let before = netns::Netns::own().identity().unwrap();
@@ -43,6 +38,7 @@ fn work_is_done_there_and_the_thread_comes_back() {
     assert_eq!(netns::Netns::own().identity().unwrap(), before);
 }
 
+#[harness::test]
 fn sysfs_shows_the_namespace() {
     let (_ns, namespace) = named("shown");
     let interfaces = namespace.interfaces().expect("this kernel mounts sysfs");
@@ -51,6 +47,7 @@ fn sysfs_shows_the_namespace() {
     assert!(!netns::Netns::own().interfaces().unwrap().join("shown").exists());
 }
 
+#[harness::test]
 fn a_name_without_a_namespace_is_told() {
     assert!(matches!(netns::Netns::named("nobody"), Err(NetnsError::Missing { .. })));
     let (_ns, _namespace) = named("somebody");

@@ -13,22 +13,6 @@ use arpherd_lab::{ArpFrame, Mac, Wire, wait_until};
 
 use crate::rig::{HOST, OWN, Rig};
 
-crate::tests![
-    a_request_is_heard_with_its_frames_source,
-    answers_go_where_they_are_sent_from_the_interfaces_address,
-    what_is_not_for_us_is_not_heard,
-    lying_packets_are_counted_and_do_no_harm,
-    a_bridge_is_heard_and_its_port_is_not,
-    a_send_only_port_sends_and_receives_nothing,
-    a_burst_is_read_in_batches,
-    a_burst_is_sent_in_order,
-    a_link_that_was_down_is_heard_again,
-    a_deleted_link_says_so_once,
-    what_the_kernel_had_no_room_for_is_counted,
-    a_frame_without_an_address_is_not_sent,
-    own_requests_are_known_when_they_come_back_and_so_are_a_peers,
-];
-
 const LIMIT: Duration = Duration::from_secs(5);
 const FAR: Mac = Mac([2, 0, 0, 0, 0, 7]);
 const FAR_LLADDR: LinkAddr = LinkAddr::ethernet(FAR.0);
@@ -69,6 +53,7 @@ fn answer(rig: &Rig, to: Option<LinkAddr>, target: Ipv4Addr) -> Frame {
     Frame { to, arp }
 }
 
+#[harness::test]
 fn a_request_is_heard_with_its_frames_source() {
     let (_rig, mut port, wire) = port();
     let mut tally = Tally::default();
@@ -87,6 +72,7 @@ fn a_request_is_heard_with_its_frames_source() {
     assert_eq!(tally, Tally { read: 1, ..Tally::default() });
 }
 
+#[harness::test]
 fn answers_go_where_they_are_sent_from_the_interfaces_address() {
     let (rig, mut port, wire) = port();
     let mut tally = Tally::default();
@@ -107,6 +93,7 @@ fn answers_go_where_they_are_sent_from_the_interfaces_address() {
     assert_eq!(tally, Tally { sent: 3, ..Tally::default() });
 }
 
+#[harness::test]
 fn what_is_not_for_us_is_not_heard() {
     let (rig, mut port, wire) = port();
     let mut tally = Tally::default();
@@ -132,6 +119,7 @@ fn what_is_not_for_us_is_not_heard() {
     assert_eq!((tally.read, tally.malformed), (1, 0));
 }
 
+#[harness::test]
 fn lying_packets_are_counted_and_do_no_harm() {
     let (_rig, mut port, wire) = port();
     let mut tally = Tally::default();
@@ -149,6 +137,7 @@ fn lying_packets_are_counted_and_do_no_harm() {
 }
 
 /// The bridge takes a frame from its port before sockets on the port see it; so a segment is the bridge.
+#[harness::test]
 fn a_bridge_is_heard_and_its_port_is_not() {
     let (rig, mut on_port, wire) = port();
     rig.router.bridge("br0").unwrap();
@@ -171,6 +160,7 @@ fn a_bridge_is_heard_and_its_port_is_not() {
     assert_eq!(drain(&mut on_port, &mut tally), []);
 }
 
+#[harness::test]
 fn a_send_only_port_sends_and_receives_nothing() {
     let (rig, port, wire) = port();
     let medium = port.medium();
@@ -182,6 +172,7 @@ fn a_send_only_port_sends_and_receives_nothing() {
     assert_eq!(drain(&mut sender, &mut tally), []);
 }
 
+#[harness::test]
 fn a_burst_is_read_in_batches() {
     let (_rig, mut port, wire) = port();
     let mut tally = Tally::default();
@@ -198,6 +189,7 @@ fn a_burst_is_read_in_batches() {
     assert_eq!(order, (0..200).collect::<Vec<_>>());
 }
 
+#[harness::test]
 fn a_burst_is_sent_in_order() {
     let (rig, mut port, wire) = port();
     let mut tally = Tally::default();
@@ -210,6 +202,7 @@ fn a_burst_is_sent_in_order() {
     }
 }
 
+#[harness::test]
 fn a_link_that_was_down_is_heard_again() {
     let (rig, mut port, wire) = port();
     let mut tally = Tally::default();
@@ -225,6 +218,7 @@ fn a_link_that_was_down_is_heard_again() {
     assert_eq!(drain(&mut port, &mut tally).len(), 1);
 }
 
+#[harness::test]
 fn a_deleted_link_says_so_once() {
     let (rig, mut port, _wire) = port();
     let mut tally = Tally::default();
@@ -237,6 +231,7 @@ fn a_deleted_link_says_so_once() {
     assert!(matches!(rig.router.run(|| PacketPort::open(medium)), Err(PortError::Down)));
 }
 
+#[harness::test]
 fn what_the_kernel_had_no_room_for_is_counted() {
     let (_rig, mut port, wire) = port();
     let mut tally = Tally::default();
@@ -253,6 +248,7 @@ fn what_the_kernel_had_no_room_for_is_counted() {
     assert_eq!(tally.read + tally.overrun, sent);
 }
 
+#[harness::test]
 fn a_frame_without_an_address_is_not_sent() {
     let (rig, mut port, wire) = port();
     let mut tally = Tally::default();
@@ -264,6 +260,7 @@ fn a_frame_without_an_address_is_not_sent() {
     assert_eq!(wire.recv(LIMIT).expect("a frame").0.tpa, Ipv4Addr::new(10, 9, 1, 1));
 }
 
+#[harness::test]
 fn own_requests_are_known_when_they_come_back_and_so_are_a_peers() {
     let (rig, port, wire) = port();
     let mut tally = Tally::default();

@@ -10,13 +10,6 @@ use arpherd_lab::{ArpFrame, Mac, RouteSpec, Wire, wait_until};
 
 use crate::rig::{HOST, MARK, OWN, Rig, host, write};
 
-crate::tests![
-    an_entry_has_the_kernel_answer_until_it_is_deleted,
-    entries_are_written_and_deleted_any_number_of_times,
-    a_lost_carrier_leaves_entries_and_a_link_set_down_takes_them,
-    leftovers_of_ours_on_our_interfaces_are_cleared_and_nothing_else,
-];
-
 const FAR: Mac = Mac([2, 0, 0, 0, 0, 7]);
 const LIMIT: Duration = Duration::from_secs(5);
 const A_WHILE: Duration = Duration::from_millis(200);
@@ -35,6 +28,7 @@ fn proxies(rig: &Rig) -> Vec<ProxyInfo> {
     rig.router.run(|| Reader::open()?.proxies()).unwrap()
 }
 
+#[harness::test]
 fn an_entry_has_the_kernel_answer_until_it_is_deleted() {
     let rig = Rig::new();
     rig.router.dummy("lan1").unwrap();
@@ -53,6 +47,7 @@ fn an_entry_has_the_kernel_answer_until_it_is_deleted() {
     assert_eq!(asks(), 0);
 }
 
+#[harness::test]
 fn entries_are_written_and_deleted_any_number_of_times() {
     let rig = Rig::new();
     let mut writer = rig.writer();
@@ -67,6 +62,7 @@ fn entries_are_written_and_deleted_any_number_of_times() {
     assert_eq!(write(&mut writer, &[nowhere])[0].errno, libc::ENODEV);
 }
 
+#[harness::test]
 fn a_lost_carrier_leaves_entries_and_a_link_set_down_takes_them() {
     let rig = Rig::new();
     wait_until(LIMIT, "the link carries frames", || rig.router.link_info("lan0").unwrap().ready);
@@ -78,6 +74,7 @@ fn a_lost_carrier_leaves_entries_and_a_link_set_down_takes_them() {
     assert_eq!(proxies(&rig), []);
 }
 
+#[harness::test]
 fn leftovers_of_ours_on_our_interfaces_are_cleared_and_nothing_else() {
     let rig = Rig::new();
     rig.router.dummy("lan1").unwrap();

@@ -5,8 +5,7 @@ use arpherd_actors::io::netlink::{Radios, Reader};
 
 use crate::rig::Rig;
 
-crate::tests![a_cable_is_no_radio_whether_or_not_there_are_any];
-
+#[harness::test]
 fn a_cable_is_no_radio_whether_or_not_there_are_any() {
     let rig = Rig::new();
     let (mut radios, mut reader) = rig.router.run(|| (Radios::open().unwrap(), Reader::open().unwrap()));

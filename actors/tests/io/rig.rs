@@ -7,17 +7,6 @@ use arpherd_actors::io::{Refusal, RouteTable, Write};
 use arpherd_core::plan::RoutePlan;
 use arpherd_lab::Netns;
 
-/// A test with its name.
-pub(crate) type Test = (&'static str, fn());
-
-/// A list of tests, each named as its function.
-#[macro_export]
-macro_rules! tests {
-    ($($name:ident),+ $(,)?) => {
-        pub(crate) const TESTS: &[$crate::rig::Test] = &[$((stringify!($name), $name)),+];
-    };
-}
-
 /// How routes are marked here.
 pub(crate) const MARK: RoutePlan = RoutePlan { protocol: 169, table: 254, metric: 50 };
 /// The router's address on its link.

@@ -9,15 +9,6 @@ use arpherd_lab::{RouteKind, RouteSpec};
 
 use crate::rig::{HOST, OWN, Rig, host, write};
 
-crate::tests![
-    every_kind_of_route_leads_where_the_kernel_says,
-    without_forwarding_there_is_no_way,
-    policy_rules_are_followed,
-    a_strict_filter_drops_a_source_from_elsewhere,
-    questions_and_writes_do_not_mix,
-    a_way_is_found_in_microseconds,
-];
-
 /// Out in the world.
 const FAR_AWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
@@ -34,6 +25,7 @@ fn forwarding() -> (Rig, u32, RouteWriter) {
     (rig, other, writer)
 }
 
+#[harness::test]
 fn every_kind_of_route_leads_where_the_kernel_says() {
     let (rig, other, mut writer) = forwarding();
     let mut way = |target| writer.lookup_route(rig.lan, HOST, target);
@@ -64,6 +56,7 @@ fn every_kind_of_route_leads_where_the_kernel_says() {
     assert_eq!(writer.lookup_route(rig.lan, Ipv4Addr::UNSPECIFIED, FAR_AWAY), None, "no source");
 }
 
+#[harness::test]
 fn without_forwarding_there_is_no_way() {
     let (rig, other, mut writer) = forwarding();
     let target = Ipv4Addr::new(10, 77, 0, 9);
@@ -73,6 +66,7 @@ fn without_forwarding_there_is_no_way() {
     assert_eq!(writer.lookup_route(other, target, HOST), Some(rig.lan), "the other interface forwards");
 }
 
+#[harness::test]
 fn policy_rules_are_followed() {
     let (rig, other, mut writer) = forwarding();
     rig.router.add_route(&RouteSpec::to("default").unwrap().dev("lan1").table(100)).unwrap();
@@ -83,6 +77,7 @@ fn policy_rules_are_followed() {
     assert_eq!(writer.lookup_route(other, from_other, FAR_AWAY), None, "the rule is about lan0 alone");
 }
 
+#[harness::test]
 fn a_strict_filter_drops_a_source_from_elsewhere() {
     let (rig, other, mut writer) = forwarding();
     let (stranger, target) = (Ipv4Addr::new(10, 60, 0, 5), Ipv4Addr::new(10, 77, 0, 9));
@@ -93,6 +88,7 @@ fn a_strict_filter_drops_a_source_from_elsewhere() {
     }
 }
 
+#[harness::test]
 fn questions_and_writes_do_not_mix() {
     let (rig, other, mut writer) = forwarding();
     let bad =
@@ -106,6 +102,7 @@ fn questions_and_writes_do_not_mix() {
     }
 }
 
+#[harness::test]
 fn a_way_is_found_in_microseconds() {
     let (rig, other, mut writer) = forwarding();
     let begun = Instant::now();

@@ -13,25 +13,11 @@ use arpherd_lab::{Netns, Route, RouteKind, RouteSpec};
 
 use crate::rig::{HOST, MARK, OWN, Rig, host, write};
 
-crate::tests![
-    a_route_bears_every_mark_and_goes_again,
-    deleting_what_is_not_there_is_success,
-    an_exclusive_put_does_not_take_anothers_place,
-    a_replacing_put_takes_its_place,
-    only_exactly_our_route_is_deleted,
-    a_refusal_brings_the_kernels_words,
-    one_bad_write_spoils_no_other,
-    a_table_above_255_is_reached,
-    a_cover_is_put_once_and_taken_away,
-    a_stray_is_deleted_by_its_own_marks,
-    four_thousand_routes_take_no_time,
-    a_single_route_takes_microseconds,
-];
-
 fn routes_to(ns: &Netns, address: Ipv4Addr) -> Vec<Route> {
     ns.routes().into_iter().filter(|route| route.dst.ip() == address && route.dst.prefix() == 32).collect()
 }
 
+#[harness::test]
 fn a_route_bears_every_mark_and_goes_again() {
     let rig = Rig::new();
     let mut writer = rig.writer();
@@ -52,6 +38,7 @@ fn a_route_bears_every_mark_and_goes_again() {
     assert_eq!(routes_to(&rig.router, HOST), []);
 }
 
+#[harness::test]
 fn deleting_what_is_not_there_is_success() {
     let rig = Rig::new();
     let gone = Write::DeleteRoute { interface: 4711, address: HOST };
@@ -59,6 +46,7 @@ fn deleting_what_is_not_there_is_success() {
     assert_eq!(write(&mut rig.writer(), &[rig.delete(HOST), gone, cover]), []);
 }
 
+#[harness::test]
 fn an_exclusive_put_does_not_take_anothers_place() {
     let rig = Rig::new();
     let foreign = RouteSpec::to("10.9.0.7").unwrap().dev("lan0").protocol(4).metric(50);
@@ -70,6 +58,7 @@ fn an_exclusive_put_does_not_take_anothers_place() {
     assert_eq!(routes.iter().map(|route| route.protocol).collect::<Vec<_>>(), [4]);
 }
 
+#[harness::test]
 fn a_replacing_put_takes_its_place() {
     let rig = Rig::new();
     rig.router.dummy("lan1").unwrap();
@@ -84,6 +73,7 @@ fn a_replacing_put_takes_its_place() {
     assert_eq!((routes[0].dev.as_deref(), routes[0].source), (Some("lan1"), None));
 }
 
+#[harness::test]
 fn only_exactly_our_route_is_deleted() {
     let rig = Rig::new();
     for (protocol, metric) in [(4, 10), (169, 20), (4, 50)] {
@@ -96,6 +86,7 @@ fn only_exactly_our_route_is_deleted() {
     assert_eq!(routes_to(&rig.router, HOST).len(), 4);
 }
 
+#[harness::test]
 fn a_refusal_brings_the_kernels_words() {
     let rig = Rig::new();
     let source = Some(Ipv4Addr::new(192, 0, 2, 1));
@@ -107,6 +98,7 @@ fn a_refusal_brings_the_kernels_words() {
     );
 }
 
+#[harness::test]
 fn one_bad_write_spoils_no_other() {
     let rig = Rig::new();
     let mut writes: Vec<_> = (0..600).map(|number| rig.put(host(number))).collect();
@@ -120,6 +112,7 @@ fn one_bad_write_spoils_no_other() {
     assert_eq!(rig.router.routes().iter().filter(|route| route.protocol == 169).count(), 595);
 }
 
+#[harness::test]
 fn a_table_above_255_is_reached() {
     let rig = Rig::new();
     let mark = RoutePlan { table: 70_000, ..MARK };
@@ -130,6 +123,7 @@ fn a_table_above_255_is_reached() {
     assert_eq!(routes_to(&rig.router, HOST), []);
 }
 
+#[harness::test]
 fn a_cover_is_put_once_and_taken_away() {
     let rig = Rig::new();
     let mut writer = rig.writer();
@@ -145,6 +139,7 @@ fn a_cover_is_put_once_and_taken_away() {
     assert!(rig.router.routes().iter().all(|route| route.kind != RouteKind::Unreachable));
 }
 
+#[harness::test]
 fn a_stray_is_deleted_by_its_own_marks() {
     let rig = Rig::new();
     for metric in [10, 77] {
@@ -165,6 +160,7 @@ fn a_stray_is_deleted_by_its_own_marks() {
     assert_eq!(routes.iter().map(|route| route.metric).collect::<Vec<_>>(), [10]);
 }
 
+#[harness::test]
 fn four_thousand_routes_take_no_time() {
     let rig = Rig::new();
     let writes: Vec<_> = (0..4_000).map(|number| rig.put(host(number))).collect();
@@ -178,6 +174,7 @@ fn four_thousand_routes_take_no_time() {
     assert!(took < Duration::from_secs(1), "4,000 routes took {took:?}");
 }
 
+#[harness::test]
 fn a_single_route_takes_microseconds() {
     let rig = Rig::new();
     let mut writer = rig.writer();

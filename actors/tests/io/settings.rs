@@ -8,15 +8,6 @@ use arpherd_actors::io::sysctl::{Restored, Setting, Sysctls};
 
 use crate::rig::Rig;
 
-crate::tests![
-    settings_are_those_of_the_namespace,
-    what_a_killed_run_changed_is_put_back_by_the_next,
-    what_is_not_as_a_killed_run_left_it_is_not_touched,
-    a_renamed_interface_is_the_same_and_a_new_one_of_its_name_is_not,
-    nothing_is_remembered_that_is_as_it_was,
-    a_directory_that_is_not_there_is_told_once,
-];
-
 /// Where a test's file is, and the end of it.
 struct Scratch(PathBuf);
 
@@ -58,6 +49,7 @@ fn everywhere() -> Setting {
     Setting::conf("all", "send_redirects")
 }
 
+#[harness::test]
 fn settings_are_those_of_the_namespace() {
     let rig = Rig::new();
     let setting = Setting::conf("lan0", "proxy_arp_pvlan");
@@ -71,6 +63,7 @@ fn settings_are_those_of_the_namespace() {
     rig.far.run(|| assert!(Sysctls::new().read(&setting).is_err(), "lan0 is not in this namespace"));
 }
 
+#[harness::test]
 fn what_a_killed_run_changed_is_put_back_by_the_next() {
     let (rig, scratch) = (Rig::new(), Scratch::new("next"));
     let mut first = scratch.sysctls(&rig);
@@ -96,6 +89,7 @@ fn what_a_killed_run_changed_is_put_back_by_the_next() {
     assert_eq!(scratch.sysctls(&rig).changes(), []);
 }
 
+#[harness::test]
 fn what_is_not_as_a_killed_run_left_it_is_not_touched() {
     let (rig, scratch) = (Rig::new(), Scratch::new("others"));
     let mut first = scratch.sysctls(&rig);
@@ -115,6 +109,7 @@ fn what_is_not_as_a_killed_run_left_it_is_not_touched() {
     assert_eq!(scratch.sysctls(&rig).changes(), []);
 }
 
+#[harness::test]
 fn a_renamed_interface_is_the_same_and_a_new_one_of_its_name_is_not() {
     let (rig, scratch) = (Rig::new(), Scratch::new("renamed"));
     let mut first = scratch.sysctls(&rig);
@@ -136,6 +131,7 @@ fn a_renamed_interface_is_the_same_and_a_new_one_of_its_name_is_not() {
     });
 }
 
+#[harness::test]
 fn nothing_is_remembered_that_is_as_it_was() {
     let (rig, scratch) = (Rig::new(), Scratch::new("none"));
     let mut sysctls = scratch.sysctls(&rig);
@@ -153,6 +149,7 @@ fn nothing_is_remembered_that_is_as_it_was() {
     assert_eq!(scratch.sysctls(&rig).changes(), sysctls.changes());
 }
 
+#[harness::test]
 fn a_directory_that_is_not_there_is_told_once() {
     let (rig, scratch) = (Rig::new(), Scratch::new("nowhere"));
     let mut sysctls = scratch.sysctls(&rig);

@@ -1,49 +1,38 @@
 //! `arpherd doctor` on machines on which something is really wrong: each fault is made, found by the built
-//! program, and, where that is a setting, mended by the very command it prints.
+//! program, and, where that is a setting, fixed by the very command it prints.
 
-mod place;
+mod output;
 mod routes;
 mod settings;
-mod told;
+mod surroundings;
 
 use std::fs;
 
 use arpherd_lab::{Daemon, Host, Launch, Mac, Netns, Result};
-use libtest_mimic::Trial;
 
 use crate::rig::{Config, Rig, SUBNET, binary, introduce, ip, wait_event};
-use crate::test;
-use told::Told;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    let own = vec![
-        test("doctor_has_nothing_to_complain_of_beside_a_daemon_in_order", in_order),
-        test("doctor_needs_to_be_told_what_to_look_at", nothing_said),
-        test("doctor_tells_what_the_daemon_noticed", noticed),
-    ];
-    [own, settings::tests(), routes::tests(), place::tests()].into_iter().flatten().collect()
-}
+use output::DoctorOutput;
 
 const LINKS: [&str; 2] = ["eth0", "eth1"];
 
 /// A doctor without a daemon, on both links of the rig.
-fn doctor(ns: &Netns, args: &[&str]) -> Result<Told> {
+fn doctor(ns: &Netns, args: &[&str]) -> Result<DoctorOutput> {
     let links = ["doctor", "eth0", "eth1", "--prefix", SUBNET, "--json"];
-    Ok(Told::of(&Launch::new(ns, binary()).args(&links).args(args).run()?))
+    Ok(DoctorOutput::of(&Launch::new(ns, binary()).args(&links).args(args).run()?))
 }
 
 /// A doctor with a configuration and no daemon.
-fn doctor_with(ns: &Netns, config: &Config) -> Result<Told> {
+fn doctor_with(ns: &Netns, config: &Config) -> Result<DoctorOutput> {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("arpherd.yaml");
     fs::write(&file, config.text()).expect("written");
     let file = file.display().to_string();
-    Ok(Told::of(&Launch::new(ns, binary()).args(&["doctor", "--config", &file, "--json"]).run()?))
+    Ok(DoctorOutput::of(&Launch::new(ns, binary()).args(&["doctor", "--config", &file, "--json"]).run()?))
 }
 
-/// A doctor beside the daemon that is told nothing.
-fn beside(daemon: &Daemon) -> Result<Told> {
-    Ok(Told::of(&daemon.run_cli(&["doctor", "--json"])?))
+/// A doctor beside the daemon that is given no interfaces.
+fn beside(daemon: &Daemon) -> Result<DoctorOutput> {
+    Ok(DoctorOutput::of(&daemon.run_cli(&["doctor", "--json"])?))
 }
 
 /// The rig with its links forwarding and ICMP redirects off: nothing is left to set.
@@ -56,23 +45,24 @@ fn ready_rig() -> Result<Rig> {
     Ok(rig)
 }
 
-fn in_order() -> Result<()> {
+#[harness::test]
+fn doctor_has_nothing_to_complain_of_beside_a_daemon_in_order() -> Result<()> {
     let rig = Rig::new()?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     let daemon = Config::common().start(&rig.r)?;
     introduce(&a, &rig.r, "eth0")?;
     introduce(&b, &rig.r, "eth1")?;
-    for told in
+    for report in
         [beside(&daemon)?, doctor(&rig.r, &["--control", &daemon.control_path().display().to_string()])?]
     {
         assert_eq!(
-            (told.code, told.count("error"), told.count("warning")),
+            (report.code, report.count("error"), report.count("warning")),
             (Some(0), 0, 0),
             "{:#?}",
-            told.findings
+            report.findings
         );
         let fields = ["check", "found", "mend", "severity", "subject", "why"];
-        for finding in &told.findings {
+        for finding in &report.findings {
             let object = finding.as_object().expect("an object");
             assert_eq!(object.keys().map(String::as_str).collect::<Vec<_>>(), fields);
         }
@@ -82,7 +72,8 @@ fn in_order() -> Result<()> {
     Ok(())
 }
 
-fn nothing_said() -> Result<()> {
+#[harness::test]
+fn doctor_needs_to_be_told_what_to_look_at() -> Result<()> {
     let ns = Netns::new("r")?;
     let run = |args: &[&str]| Launch::new(&ns, binary()).args(args).run();
     let nobody = run(&["doctor"])?;
@@ -96,7 +87,8 @@ fn nothing_said() -> Result<()> {
     Ok(())
 }
 
-fn noticed() -> Result<()> {
+#[harness::test]
+fn doctor_tells_what_the_daemon_noticed() -> Result<()> {
     let rig = Rig::new()?;
     let a = rig.left(10)?;
     let mut b = Host::new("other", &format!("{}/24", ip(10)))?.with_mac(Mac([2, 0, 0, 0, 0, 0x10]));
@@ -107,9 +99,9 @@ fn noticed() -> Result<()> {
     wait_event(&daemon, "duplicate_address", |_| true);
     rig.r.down("eth1")?;
     wait_event(&daemon, "segment_down", |_| true);
-    let told = beside(&daemon)?;
-    told.one("warning", "daemon", "daemon", "duplicate_address");
-    told.one("warning", "daemon", "eth1", "admin_down");
-    told.one("error", "links", "eth1", "it is set down");
+    let report = beside(&daemon)?;
+    report.one("warning", "daemon", "daemon", "duplicate_address");
+    report.one("warning", "daemon", "eth1", "admin_down");
+    report.one("error", "links", "eth1", "it is set down");
     Ok(())
 }

@@ -1,25 +1,12 @@
 //! Routes: those the daemon wants, those of others, those of the dead, and whether they are looked up.
 
 use arpherd_lab::{Result, RouteSpec};
-use libtest_mimic::Trial;
 
 use super::{beside, doctor, doctor_with, ready_rig};
 use crate::rig::{Config, Rig, SUBNET, introduce, ip, wait_event};
-use crate::test;
 
-pub(super) fn tests() -> Vec<Trial> {
-    vec![
-        test("doctor_misses_routes_that_the_daemon_wants", missing_routes),
-        test("doctor_finds_routes_that_stand_in_the_way", conflict),
-        test("doctor_names_other_daemons_routes", foreign_routes),
-        test("doctor_finds_what_a_crash_left", leftovers),
-        test("doctor_finds_tables_that_nobody_looks_up", tables),
-        test("doctor_finds_networks_connected_twice", connected),
-        test("doctor_finds_single_entries_that_answer_beside_arpherd", entries),
-    ]
-}
-
-fn missing_routes() -> Result<()> {
+#[harness::test]
+fn doctor_misses_routes_that_the_daemon_wants() -> Result<()> {
     let rig = Rig::new()?;
     let a = rig.left(10)?;
     let daemon = Config::common().start(&rig.r)?;
@@ -27,67 +14,72 @@ fn missing_routes() -> Result<()> {
     // In a machine with the same links and none of the daemon's routes.
     let other = Rig::new()?;
     let socket = daemon.control_path().display().to_string();
-    let told = doctor(&other.r, &["--control", &socket])?;
-    assert_eq!(told.code, Some(2));
-    let missing = told.one("error", "routes", "10.9.0.10", "by eth0");
+    let report = doctor(&other.r, &["--control", &socket])?;
+    assert_eq!(report.code, Some(2));
+    let missing = report.one("error", "routes", "10.9.0.10", "by eth0");
     let route = "ip route replace 10.9.0.10 dev eth0 scope link src 10.9.0.1 proto 169 metric 50 table 254";
     assert!(missing["mend"].as_str().is_some_and(|mend| mend.ends_with(route)), "{missing:#}");
-    told.one("error", "routes", SUBNET, "the route that the daemon wants");
+    report.one("error", "routes", SUBNET, "the route that the daemon wants");
     Ok(())
 }
 
-fn conflict() -> Result<()> {
+#[harness::test]
+fn doctor_finds_routes_that_stand_in_the_way() -> Result<()> {
     let rig = Rig::new()?;
     let a = rig.left(10)?;
     rig.r.add_route(&RouteSpec::to("10.9.0.10")?.dev("eth1").metric(50))?;
     let daemon = Config::common().start(&rig.r)?;
     a.announce()?;
     wait_event(&daemon, "route_conflict", |_| true);
-    let told = beside(&daemon)?;
-    assert_eq!(told.code, Some(1), "{:#?}", told.findings);
-    told.one("warning", "routes", "10.9.0.10", "somebody else's route");
-    told.one("warning", "daemon", "daemon", "route_conflict");
+    let report = beside(&daemon)?;
+    assert_eq!(report.code, Some(1), "{:#?}", report.findings);
+    report.one("warning", "routes", "10.9.0.10", "somebody else's route");
+    report.one("warning", "daemon", "daemon", "route_conflict");
     Ok(())
 }
 
-fn foreign_routes() -> Result<()> {
+#[harness::test]
+fn doctor_names_other_daemons_routes() -> Result<()> {
     let rig = ready_rig()?;
     rig.r.add_route(&RouteSpec::to("10.9.0.10")?.dev("eth0"))?;
     rig.r.add_route(&RouteSpec::to("10.9.0.20")?.dev("eth1").metric(50))?;
     rig.r.add_route(&RouteSpec::to("10.8.0.20")?.dev("eth1"))?;
-    let told = doctor(&rig.r, &[])?;
-    assert_eq!(told.code, Some(1), "{:#?}", told.findings);
-    let maker = |link, address| told.one("warning", "routes", link, address)["why"].as_str().expect("a text");
+    let report = doctor(&rig.r, &[])?;
+    assert_eq!(report.code, Some(1), "{:#?}", report.findings);
+    let maker =
+        |link, address| report.one("warning", "routes", link, address)["why"].as_str().expect("a text");
     assert!(maker("eth0", "10.9.0.10").contains("fillarpd"));
     assert!(maker("eth1", "10.9.0.20").contains("parprouted"));
-    assert_eq!(told.count("warning"), 2, "what lies outside is nobody's business: {:#?}", told.findings);
+    assert_eq!(report.count("warning"), 2, "what lies outside is nobody's business: {:#?}", report.findings);
     Ok(())
 }
 
-fn leftovers() -> Result<()> {
+#[harness::test]
+fn doctor_finds_what_a_crash_left() -> Result<()> {
     let rig = ready_rig()?;
     let a = rig.left(10)?;
     let mut daemon = Config::common().start(&rig.r)?;
     introduce(&a, &rig.r, "eth0")?;
     // While it runs, a doctor that asks on another socket does not take its routes for leftovers.
-    let told = doctor(&rig.r, &[])?;
-    told.one("warning", "routes", "daemon", "an arpherd serves eth0, eth1, but answers on another socket");
-    assert_eq!(told.said("warning", "routes", "routes"), [] as [&serde_json::Value; 0]);
+    let report = doctor(&rig.r, &[])?;
+    report.one("warning", "routes", "daemon", "an arpherd serves eth0, eth1, but answers on another socket");
+    assert_eq!(report.said("warning", "routes", "routes"), [] as [&serde_json::Value; 0]);
     daemon.kill();
-    let told = doctor(&rig.r, &[])?;
+    let report = doctor(&rig.r, &[])?;
     let finding =
-        told.one("warning", "routes", "routes", "1 routes of protocol 169 and no daemon: 10.9.0.10");
+        report.one("warning", "routes", "routes", "1 routes of protocol 169 and no daemon: 10.9.0.10");
     assert!(finding["mend"].as_str().is_some_and(|mend| mend.contains("ip route flush table 254 proto 169")));
-    assert_eq!(told.code, Some(1));
+    assert_eq!(report.code, Some(1));
     Ok(())
 }
 
-fn tables() -> Result<()> {
+#[harness::test]
+fn doctor_finds_tables_that_nobody_looks_up() -> Result<()> {
     let rig = ready_rig()?;
     let config = Config::common().top("routes: { table: 300 }");
-    let told = doctor_with(&rig.r, &config)?;
-    assert_eq!(told.code, Some(2));
-    let finding = told.one("error", "lookup", "table 300", "no rule looks up table 300");
+    let report = doctor_with(&rig.r, &config)?;
+    assert_eq!(report.code, Some(2));
+    let finding = report.one("error", "lookup", "table 300", "no rule looks up table 300");
     assert!(
         finding["mend"]
             .as_str()
@@ -106,25 +98,27 @@ fn tables() -> Result<()> {
     Ok(())
 }
 
-fn connected() -> Result<()> {
+#[harness::test]
+fn doctor_finds_networks_connected_twice() -> Result<()> {
     let rig = ready_rig()?;
     rig.r.address("eth0", "10.9.0.2/24")?;
     assert!(doctor(&rig.r, &[])?.well("lookup"));
     rig.r.address("eth1", "10.9.0.3/24")?;
-    let told = doctor(&rig.r, &[])?;
-    told.one("warning", "lookup", "eth0, eth1", "10.9.0.0/24 is connected to eth0 and eth1");
-    assert_eq!(told.code, Some(1));
+    let report = doctor(&rig.r, &[])?;
+    report.one("warning", "lookup", "eth0, eth1", "10.9.0.0/24 is connected to eth0 and eth1");
+    assert_eq!(report.code, Some(1));
     Ok(())
 }
 
-fn entries() -> Result<()> {
+#[harness::test]
+fn doctor_finds_single_entries_that_answer_beside_arpherd() -> Result<()> {
     let rig = ready_rig()?;
     assert!(doctor(&rig.r, &[])?.well("entries"));
     rig.r.add_proxy_neighbour("eth0", ip(20))?;
-    let told = doctor(&rig.r, &[])?;
-    let finding = told.one("warning", "entries", "eth0", "single entries for 10.9.0.20");
+    let report = doctor(&rig.r, &[])?;
+    let finding = report.one("warning", "entries", "eth0", "single entries for 10.9.0.20");
     let mend = finding["mend"].as_str().expect("a text");
     assert!(mend.contains("ip neigh del proxy 10.9.0.20 dev eth0"), "{mend}");
-    assert_eq!(told.code, Some(1));
+    assert_eq!(report.code, Some(1));
     Ok(())
 }

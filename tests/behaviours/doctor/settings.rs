@@ -1,33 +1,23 @@
 //! Settings: what the daemon will see to, what nobody will, and what makes the kernel claim everything.
 
 use arpherd_lab::{Netns, Result};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use super::{beside, doctor_with, ready_rig};
 use crate::rig::{Config, Rig, SOON, SUBNET, ip};
-use crate::test;
 
-pub(super) fn tests() -> Vec<Trial> {
-    vec![
-        test("doctor_tells_what_the_daemon_will_set_and_what_nobody_will", settings_to_come),
-        test("doctor_prescribes_settings_that_mend", settings_mended),
-        test("doctor_knows_what_a_kernel_that_answers_needs", kernel_mode),
-        test("b6_doctor_warns_of_a_kernel_that_claims_everything", b6_claims),
-    ]
-}
-
-fn settings_to_come() -> Result<()> {
+#[harness::test]
+fn doctor_tells_what_the_daemon_will_set_and_what_nobody_will() -> Result<()> {
     let rig = Rig::new()?;
-    let told = doctor_with(&rig.r, &Config::common())?;
-    assert_eq!(told.code, Some(0), "the daemon will see to it: {:#?}", told.findings);
-    let finding = told.one("info", "settings", "eth0", "forwarding = 0");
+    let report = doctor_with(&rig.r, &Config::common())?;
+    assert_eq!(report.code, Some(0), "the daemon will see to it: {:#?}", report.findings);
+    let finding = report.one("info", "settings", "eth0", "forwarding = 0");
     assert!(
         finding["mend"].as_str().is_some_and(|mend| mend.starts_with("nothing to do: the daemon sets this"))
     );
-    let told = doctor_with(&rig.r, &Config::common_with(&[("sysctl", "leave")]))?;
-    assert_eq!(told.code, Some(2), "nobody will see to it");
-    told.one("error", "settings", "eth1", "forwarding = 0");
+    let report = doctor_with(&rig.r, &Config::common_with(&[("sysctl", "leave")]))?;
+    assert_eq!(report.code, Some(2), "nobody will see to it");
+    report.one("error", "settings", "eth1", "forwarding = 0");
     Ok(())
 }
 
@@ -42,7 +32,8 @@ fn take(ns: &Netns, finding: &Value) -> Result<()> {
     Ok(())
 }
 
-fn settings_mended() -> Result<()> {
+#[harness::test]
+fn doctor_prescribes_settings_that_mend() -> Result<()> {
     // The router's address is shared as a /32, so what silences it matters.
     let faults = [
         ("ipv4/conf/eth0/forwarding", "0", "forwarding = 0", "error"),
@@ -58,16 +49,17 @@ fn settings_mended() -> Result<()> {
         let config = Config::common_with(&[("sysctl", "leave")]);
         assert!(doctor_with(&rig.r, &config)?.well("settings"), "before {path}");
         rig.r.set_sysctl(path, value)?;
-        let told = doctor_with(&rig.r, &config)?;
-        assert_eq!(told.code, Some(if severity == "error" { 2 } else { 1 }), "{path}");
-        take(&rig.r, told.one(severity, "settings", "eth0", found))?;
-        let told = doctor_with(&rig.r, &config)?;
-        assert_eq!(told.said(severity, "settings", "eth0"), [] as [&Value; 0], "after what mends {path}");
+        let report = doctor_with(&rig.r, &config)?;
+        assert_eq!(report.code, Some(if severity == "error" { 2 } else { 1 }), "{path}");
+        take(&rig.r, report.one(severity, "settings", "eth0", found))?;
+        let report = doctor_with(&rig.r, &config)?;
+        assert_eq!(report.said(severity, "settings", "eth0"), [] as [&Value; 0], "after what fixes {path}");
     }
     Ok(())
 }
 
-fn kernel_mode() -> Result<()> {
+#[harness::test]
+fn doctor_knows_what_a_kernel_that_answers_needs() -> Result<()> {
     let rig = ready_rig()?;
     let config = Config::of(SUBNET)
         .segment("eth0", &[("answer", "kernel"), ("sysctl", "leave")])
@@ -75,24 +67,25 @@ fn kernel_mode() -> Result<()> {
     rig.r.set_sysctl("ipv4/neigh/eth0/proxy_delay", "80")?;
     rig.r.set_sysctl("ipv4/neigh/eth0/proxy_qlen", "3")?;
     rig.r.set_sysctl("ipv4/conf/eth0/medium_id", "7")?;
-    let told = doctor_with(&rig.r, &config)?;
-    let findings = [
+    let report = doctor_with(&rig.r, &config)?;
+    let expected = [
         ("error", "eth0", "proxy_arp = 0"),
         ("warning", "eth0", "proxy_delay = 80"),
         ("warning", "eth0", "proxy_qlen = 3"),
         ("warning", "eth0", "medium_id = 7"),
         ("warning", "eth1", "send_redirects = 1"),
     ];
-    for (severity, link, found) in findings {
-        take(&rig.r, told.one(severity, "settings", link, found))?;
+    for (severity, link, found) in expected {
+        take(&rig.r, report.one(severity, "settings", link, found))?;
     }
-    let told = doctor_with(&rig.r, &config)?;
-    assert!(told.well("settings"), "{:#?}", told.findings);
+    let report = doctor_with(&rig.r, &config)?;
+    assert!(report.well("settings"), "{:#?}", report.findings);
     assert_eq!(rig.r.sysctl("ipv4/conf/eth0/proxy_arp")?, "1");
     Ok(())
 }
 
-fn b6_claims() -> Result<()> {
+#[harness::test]
+fn b6_doctor_warns_of_a_kernel_that_claims_everything() -> Result<()> {
     let rig = ready_rig()?;
     let host = rig.left(10)?;
     rig.r.set_sysctl("ipv4/conf/eth0/proxy_arp", "1")?;
@@ -101,16 +94,16 @@ fn b6_claims() -> Result<()> {
     rig.r.route(&format!("{}/32", ip(254)), None, Some("eth1"))?;
     rig.r.route("default", Some(ip(254)), Some("eth1"))?;
     // The kernel does claim it: so the fault is there.
-    let claimed = host.wire()?.ask(&host.question([1, 1, 1, 1].into()), SOON);
+    let claimed = host.wire()?.ask(&host.request([1, 1, 1, 1].into()), SOON);
     assert!(!claimed.is_empty(), "the kernel answers for 1.1.1.1");
-    let told = doctor_with(&rig.r, &config)?;
-    told.one("warning", "claims", "eth0", "the default route leaves by eth1");
-    told.one("warning", "claims", "eth0", "no route covers 10.9.0.0/24");
-    assert_ne!(told.code, Some(0));
+    let report = doctor_with(&rig.r, &config)?;
+    report.one("warning", "claims", "eth0", "the default route leaves by eth1");
+    report.one("warning", "claims", "eth0", "no route covers 10.9.0.0/24");
+    assert_ne!(report.code, Some(0));
     // A daemon that leaves the settings alone does not end it, and its cover ends only half of it.
     let daemon = config.start(&rig.r)?;
-    let told = beside(&daemon)?;
-    told.one("warning", "claims", "eth0", "the default route leaves by eth1");
-    assert_eq!(told.said("warning", "claims", "eth0").len(), 1, "{:#?}", told.findings);
+    let report = beside(&daemon)?;
+    report.one("warning", "claims", "eth0", "the default route leaves by eth1");
+    assert_eq!(report.said("warning", "claims", "eth0").len(), 1, "{:#?}", report.findings);
     Ok(())
 }

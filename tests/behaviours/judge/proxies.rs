@@ -32,7 +32,7 @@ pub(super) enum Kind {
 }
 
 /// Everything there is to ask.
-pub(super) struct Stage {
+pub(super) struct ProxyRig {
     pub(super) rig: Rig,
     pub(super) a: Host,
     pub(super) c: Host,
@@ -45,7 +45,7 @@ pub(super) struct Stage {
     _daemon: Option<Daemon>,
 }
 
-impl Stage {
+impl ProxyRig {
     /// Builds it, lets everybody be known who will be, and lets one die.
     pub(super) fn new(proxy: Proxy, kind: Kind) -> Result<Self> {
         let rig = Rig::new()?;

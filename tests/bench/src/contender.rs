@@ -7,9 +7,9 @@ use std::process::{Child, ChildStdin, Stdio};
 use arpherd_lab::{Daemon, Launch};
 
 use crate::error::{BenchError, Result, Tried};
-use crate::field::{Field, LINKS, SUBNET};
 use crate::floor::{self, Job};
 use crate::sys::CpuClock;
+use crate::testbed::{LINKS, SUBNET, Testbed};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Who {
     }
 }
 
-/// A process in a field's gateway; it ends with this value.
+/// A process in a testbed's gateway; it ends with this value.
 pub(crate) enum Contender {
     /// The reference and its input.
     Floor(Child, ChildStdin),
@@ -38,11 +38,11 @@ pub(crate) enum Contender {
 }
 
 impl Contender {
-    /// A floor that hears from the return on.
-    pub(crate) fn floor(field: &Field, job: &Job) -> Result<Self> {
+    /// A floor that receives from the return on.
+    pub(crate) fn floor(testbed: &Testbed, job: &Job) -> Result<Self> {
         let this = std::env::current_exe().tried(|| "find the bench's own executable".to_owned())?;
-        let mut command = field.gateway.command(this);
-        command.args(floor::arguments(job, &field.links()?));
+        let mut command = testbed.gateway.command(this);
+        command.args(floor::arguments(job, &testbed.links()?));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().tried(|| "start the floor".to_owned())?;
         let mut line = String::new();
@@ -58,8 +58,8 @@ impl Contender {
     }
 
     /// A daemon that is ready.
-    pub(crate) fn arpherd(field: &Field, binary: &Path, config: &str) -> Result<Self> {
-        let launch = Launch::new(&field.gateway, binary).config("yaml", config).end_with_caller();
+    pub(crate) fn arpherd(testbed: &Testbed, binary: &Path, config: &str) -> Result<Self> {
+        let launch = Launch::new(&testbed.gateway, binary).config("yaml", config).end_with_caller();
         Ok(Self::Arpherd(Box::new(launch.start()?)))
     }
 

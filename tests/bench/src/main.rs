@@ -1,18 +1,18 @@
 //! arpherd's speed, side by side with a bare reference, in namespaces of its own.
 //!
-//! For each scenario both are there at once, each at the gateway of a field of its own, and are measured
+//! For each scenario both are there at once, each at the gateway of a testbed of its own, and are measured
 //! in turn: whatever else the machine does meanwhile, it does to both. What counts is the ratio.
 //!
 //! ```text
-//!   Field:  lan:eth0 ──veth── lan:gateway:vms ──veth── eth0:vms
-//!            asks            floor or arpherd          speaks: PacketSocket, Crowd
-//!                            heard by: Ear (routes), CpuClock, Memory
+//!   Testbed:  lan:eth0 ──veth── lan:gateway:vms ──veth── eth0:vms
+//!            asks            floor or arpherd          sends: ArpSocket, Crowd
+//!                            watched by: RouteListener (routes), CpuClock, Memory
 //! ```
 //!
 //! | file | what is there |
 //! |---|---|
 //! | `floor/` | the reference: this same program as a child process |
-//! | `field`, `contender`, `stage` | the namespaces; the two processes; both with all that is pulled at |
+//! | `testbed`, `contender`, `setup` | the namespaces; the two processes; both with all that is pulled at |
 //! | `scenarios/` | what is measured and against which goal |
 //! | `stats`, `report` | medians, percentiles, the table, JSON |
 //! | `sys/` | batches of frames, bare netlink, process clocks |
@@ -20,20 +20,20 @@
 mod cli;
 mod contender;
 mod error;
-mod field;
 mod floor;
 mod report;
 mod scenarios;
-mod stage;
+mod setup;
 mod stats;
 mod sys;
+mod testbed;
 mod timing;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use error::{Result, Tried};
-use stage::Bench;
+use setup::Bench;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

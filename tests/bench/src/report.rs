@@ -24,7 +24,7 @@ pub(crate) enum Goal {
     AtMost(f64),
     /// Less than this.
     Below(f64),
-    /// Nothing: it is told because it explains another line.
+    /// Nothing: it is shown because it explains another line.
     Told,
 }
 

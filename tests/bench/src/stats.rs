@@ -1,4 +1,4 @@
-//! Samples and what is told of them.
+//! Samples and what is reported of them.
 
 /// A set of measurements of one kind.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +15,7 @@ impl Samples {
         self.0.push(as_float(whole) / as_float(parts.max(1)));
     }
 
-    /// What is told of them; all zeros when there are none.
+    /// What is reported of them; all zeros when there are none.
     pub(crate) fn spread(&self) -> Spread {
         let mut sorted = self.0.clone();
         sorted.sort_unstable_by(f64::total_cmp);

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use crate::Mac;
 
-/// An Ethernet frame with an ARP packet for IPv4. All fields are free, so that tests can lie.
+/// An Ethernet frame with an ARP packet for IPv4. All fields are free, so that tests can forge frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArpFrame {
     /// The frame's destination.
@@ -18,14 +18,14 @@ pub struct ArpFrame {
     pub sha: Mac,
     /// Sender's IP address.
     pub spa: Ipv4Addr,
-    /// Target's Ethernet address; zero in questions.
+    /// Target's Ethernet address; zero in requests.
     pub tha: Mac,
     /// Target's IP address.
     pub tpa: Ipv4Addr,
 }
 
 impl ArpFrame {
-    /// The operation of a question.
+    /// The operation of a request.
     pub const REQUEST: u16 = 1;
     /// The operation of an answer.
     pub const REPLY: u16 = 2;
@@ -34,7 +34,7 @@ impl ArpFrame {
     /// Ethernet hardware, IPv4, address lengths 6 and 4.
     const FIXED: [u8; 6] = [0, 1, 8, 0, 6, 4];
 
-    /// A broadcast question from `mac`, `ip`: who has `target`?
+    /// A broadcast request from `mac`, `ip`: who has `target`?
     pub fn request(mac: Mac, ip: Ipv4Addr, target: Ipv4Addr) -> Self {
         Self {
             dst: Mac::BROADCAST,
@@ -52,7 +52,7 @@ impl ArpFrame {
         Self { dst: to_mac, src: mac, op: Self::REPLY, sha: mac, spa: ip, tha: to_mac, tpa: to_ip }
     }
 
-    /// The announcement of RFC 5227: a broadcast question of `ip` for itself.
+    /// The announcement of RFC 5227: a broadcast request of `ip` for itself.
     pub fn gratuitous(mac: Mac, ip: Ipv4Addr) -> Self {
         Self::request(mac, ip, ip)
     }
@@ -73,7 +73,7 @@ impl ArpFrame {
         Self { dst: mac, ..self }
     }
 
-    /// True for questions.
+    /// True for requests.
     pub fn is_request(&self) -> bool {
         self.op == Self::REQUEST
     }

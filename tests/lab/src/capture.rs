@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::error::Tried;
-use crate::packet::{Batch, Hears, PacketSocket, PacketType};
+use crate::packet::{Batch, PacketSocket, PacketType, Receives};
 use crate::wait::{Stop, Woken, pause};
 use crate::{ArpFrame, Netns, Result};
 
@@ -15,7 +15,7 @@ use crate::{ArpFrame, Netns, Result};
 pub struct Captured {
     /// When the kernel had it, see [`monotonic_ns`](crate::monotonic_ns).
     pub ts_ns: u64,
-    /// Whom it was for; tells incoming from outgoing.
+    /// Whom it was for; distinguishes incoming from outgoing.
     pub kind: PacketType,
     /// The frame from its first octet on, at most 2,048 octets.
     pub bytes: Vec<u8>,
@@ -57,7 +57,7 @@ impl Capture {
     /// # Errors
     /// When the link is missing or the kernel gives no packet socket.
     pub fn start(ns: &Netns, link: &str) -> Result<Self> {
-        let socket = PacketSocket::open(ns, link, Hears::All)?;
+        let socket = PacketSocket::open(ns, link, Receives::All)?;
         let reel = Reel { batch: Batch::new(64), frames: Vec::new(), dropped: 0 };
         let tape = Arc::new(Tape { socket, reel: Mutex::new(reel) });
         let stop = Stop::new().tried(|| "make an eventfd".to_owned())?;

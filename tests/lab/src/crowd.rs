@@ -9,19 +9,19 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::error::Tried;
-use crate::packet::{Batch, Hears, PacketSocket};
+use crate::packet::{Batch, PacketSocket, Receives};
 use crate::wait::{Stop, Woken};
 use crate::{ArpFrame, Mac, Netns, Result, monotonic_ns};
 
-/// A question a crowd heard, whether or not anyone of it was meant.
+/// A request that a crowd received, whether or not it was for one of its hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct CrowdRequest {
     /// When the kernel had it, see [`monotonic_ns`].
     pub ts_ns: u64,
     /// Who asked.
-    pub asker: Ipv4Addr,
-    /// The asker's Ethernet address.
-    pub asker_mac: Mac,
+    pub requester: Ipv4Addr,
+    /// The requester's Ethernet address.
+    pub requester_mac: Mac,
     /// Who was asked for.
     pub target: Ipv4Addr,
     /// Sent to one address only.
@@ -48,7 +48,7 @@ struct State {
     /// Answers that wait for their time, in order of it as long as the delay stays the same.
     waiting: VecDeque<(u64, ArpFrame)>,
     max_outstanding: usize,
-    seen: Vec<Seen>,
+    seen: Vec<CrowdRequest>,
 }
 
 impl Crowd {
@@ -64,7 +64,7 @@ impl Crowd {
             max_outstanding: 0,
             seen: Vec::new(),
         };
-        let socket = PacketSocket::open(ns, link, Hears::Requests)?;
+        let socket = PacketSocket::open(ns, link, Receives::Requests)?;
         let shared = Arc::new(Shared { socket, state: Mutex::new(state) });
         let stop = Stop::new().tried(|| "make an eventfd".to_owned())?;
         let thread = {
@@ -89,12 +89,12 @@ impl Crowd {
         self.shared.lock().hosts.insert(ip, true);
     }
 
-    /// From now on answers come this long after the question.
+    /// From now on answers come this long after the request.
     pub fn delay(&self, delay: Duration) {
         self.shared.lock().delay = delay;
     }
 
-    /// Sends a gratuitous ARP from this address and tells when. Others hear it; a silent host may speak.
+    /// Sends a gratuitous ARP from this address and returns when. Others receive it; a silent host may send.
     ///
     /// # Errors
     /// When the link is down or gone.
@@ -102,7 +102,7 @@ impl Crowd {
         self.send(&ArpFrame::gratuitous(Mac::of_crowd(ip), ip))
     }
 
-    /// Sends an ordinary question from this address for `target` and tells when.
+    /// Sends an ordinary request from this address for `target` and returns when.
     ///
     /// # Errors
     /// When the link is down or gone.
@@ -116,17 +116,17 @@ impl Crowd {
         Ok(begun)
     }
 
-    /// All questions so far, oldest first, those for addresses outside the crowd included.
-    pub fn requests_seen(&self) -> Vec<Seen> {
+    /// All requests so far, oldest first, those for addresses outside the crowd included.
+    pub fn requests_seen(&self) -> Vec<CrowdRequest> {
         self.shared.lock().seen.clone()
     }
 
-    /// How many questions so far.
+    /// How many requests so far.
     pub fn requests_count(&self) -> usize {
         self.shared.lock().seen.len()
     }
 
-    /// Forgets the questions so far, and [`max_outstanding`](Self::max_outstanding).
+    /// Forgets the requests so far, and [`max_outstanding`](Self::max_outstanding).
     pub fn clear_requests(&self) {
         let mut state = self.shared.lock();
         state.seen.clear();
@@ -134,12 +134,12 @@ impl Crowd {
     }
 
     /// The most answers that ever waited for their time at once: with a [`delay`](Self::delay), how
-    /// many questions the asker had in flight. Questions nobody will answer do not count.
+    /// many requests the requester had in flight. Requests nobody will answer do not count.
     pub fn max_outstanding(&self) -> usize {
         self.shared.lock().max_outstanding
     }
 
-    /// Questions lost because they came faster than they were read, since the last call.
+    /// Requests lost because they came faster than they were read, since the last call.
     pub fn dropped(&self) -> u32 {
         self.shared.socket.dropped()
     }
@@ -169,12 +169,12 @@ impl Shared {
         }
     }
 
-    /// Reads a batch, sends the answers whose time has come, and tells how long the next has to wait.
+    /// Reads a batch, sends the answers whose time has come, and returns how long the next has to wait.
     fn turn(&self, batch: &mut Batch) -> io::Result<Option<Duration>> {
         let mut state = self.lock();
         self.socket.receive(batch, |received| {
-            if let Some(question) = ArpFrame::decode(received.bytes) {
-                state.hear(&question, received.ts_ns);
+            if let Some(request) = ArpFrame::decode(received.bytes) {
+                state.receive(&request, received.ts_ns);
             }
         })?;
         let now = monotonic_ns();
@@ -192,22 +192,22 @@ impl Shared {
 }
 
 impl State {
-    fn hear(&mut self, question: &ArpFrame, ts_ns: u64) {
-        let target = question.tpa;
-        self.seen.push(Seen {
+    fn receive(&mut self, request: &ArpFrame, ts_ns: u64) {
+        let target = request.tpa;
+        self.seen.push(CrowdRequest {
             ts_ns,
-            asker: question.spa,
-            asker_mac: question.sha,
+            requester: request.spa,
+            requester_mac: request.sha,
             target,
-            unicast: !question.dst.is_multicast(),
+            unicast: !request.dst.is_multicast(),
         });
         let mac = Mac::of_crowd(target);
         // The link delivers frames for any address; a host takes its own and broadcasts.
-        let mine = question.dst == mac || question.dst.is_multicast();
+        let mine = request.dst == mac || request.dst.is_multicast();
         // A host does not answer its own announcement, which loops back from a second crowd or a hub.
-        if mine && question.spa != target && self.hosts.get(&target) == Some(&true) {
+        if mine && request.spa != target && self.hosts.get(&target) == Some(&true) {
             let due = ts_ns + u64::try_from(self.delay.as_nanos()).unwrap_or(u64::MAX / 2);
-            let answer = ArpFrame::reply(mac, target, question.sha, question.spa);
+            let answer = ArpFrame::reply(mac, target, request.sha, request.spa);
             self.waiting.push_back((due, answer));
             self.max_outstanding = self.max_outstanding.max(self.waiting.len());
         }

@@ -205,7 +205,7 @@ fn launch(ns: &Netns, binary: &Path, args: &[&str], config: Option<(&str, &str)>
     }
 }
 
-/// `ready` as a word of its own: "already" is not.
+/// `ready` as a separate word: "already" is not.
 fn is_ready(line: &str) -> bool {
     line.split(|c: char| !c.is_alphanumeric()).any(|word| word == "ready")
 }

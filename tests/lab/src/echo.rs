@@ -41,7 +41,7 @@ impl Netns {
         Ok(EchoServer { stop, thread: Some(thread) })
     }
 
-    /// Sends `count` datagrams, each after the one before came back (or was given up), and tells how
+    /// Sends `count` datagrams, each after the one before came back (or was given up), and returns how
     /// many came back. Takes at most 15 seconds.
     ///
     /// # Panics
@@ -76,7 +76,7 @@ fn collect(socket: &UdpSocket, target: Ipv4Addr, number: u32, back: &mut HashSet
         if let Ok((4, from)) = socket.recv_from(&mut buffer)
             && from.ip() == target
         {
-            back.insert(u32::from_be_bytes(buffer)); // a late answer counts for its own question
+            back.insert(u32::from_be_bytes(buffer)); // a late answer counts for its own request
         }
     }
 }
@@ -84,7 +84,7 @@ fn collect(socket: &UdpSocket, target: Ipv4Addr, number: u32, back: &mut HashSet
 fn serve(socket: &UdpSocket, stop: &Stop) {
     let mut buffer = [0; 2048];
     while stop.wait(socket.as_raw_fd(), None).is_ok_and(|woken| woken != Woken::Stopped) {
-        // An error tells of an earlier answer that nobody took.
+        // An error reports an earlier answer that nobody took.
         if let Ok((length, from)) = socket.recv_from(&mut buffer) {
             let _ = socket.send_to(&buffer[..length], from);
         }

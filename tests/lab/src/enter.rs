@@ -1,4 +1,4 @@
-//! Getting away from the machine: own user, mount and network namespaces.
+//! Leaving the machine's network: own user, mount and network namespaces.
 #![expect(unsafe_code, reason = "unshare and mount are system calls")]
 
 use std::ffi::CStr;

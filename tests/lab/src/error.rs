@@ -25,7 +25,7 @@ pub enum LabError {
         what: String,
         /// The kernel's error number.
         source: io::Error,
-        /// The kernel's own words, if it had any.
+        /// The kernel's own message, if it sent one.
         text: String,
     },
     /// A system call or file operation failed.

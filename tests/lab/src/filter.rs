@@ -93,7 +93,7 @@ const CREATE: u16 = 0x400;
 const APPEND: u16 = 0x800;
 const ACK: u16 = 4;
 
-/// A transaction; in it, what is to be acknowledged says so.
+/// A transaction; in it, messages that the kernel shall acknowledge carry the flag for it.
 fn transaction(messages: &[Vec<u8>]) -> Vec<u8> {
     let begin = message(nft::BATCH_BEGIN, 0, 1, 0, nft::SUBSYSTEM, &[]);
     let end = message(nft::BATCH_END, 0, 9, 0, nft::SUBSYSTEM, &[]);

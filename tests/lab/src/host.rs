@@ -7,7 +7,7 @@ use ipnetwork::Ipv4Network;
 use crate::address::parse_network;
 use crate::{ArpFrame, LabError, Mac, Netns, Result, Segment, Wire};
 
-/// A namespace with one interface and one address. It is mute: it speaks only when spoken to or told
+/// A namespace with one interface and one address. It is mute: it sends only when it is asked or told
 /// to, for IPv6 is off and nothing runs in it.
 #[derive(Debug)]
 pub struct Host {
@@ -95,7 +95,7 @@ impl Host {
     }
 
     /// Carries the host to another segment. As on a real move the carrier goes and comes back, the host
-    /// forgets its neighbours, and interface, addresses and routes stay. The host does not speak of it;
+    /// forgets its neighbours, and interface, addresses and routes stay. The host does not announce it;
     /// see [`announce`](Self::announce) and [`mute`](Self::mute).
     ///
     /// # Errors
@@ -139,7 +139,7 @@ impl Host {
         self.ns.set_sysctl(&format!("ipv4/conf/{}/{name}", self.ifname), value)
     }
 
-    /// Sends one gratuitous ARP and tells when.
+    /// Sends one gratuitous ARP and returns when.
     ///
     /// # Errors
     /// When the host is not attached or its link is down.
@@ -147,7 +147,7 @@ impl Host {
         self.wire()?.send(&ArpFrame::gratuitous(self.mac, self.ip()))
     }
 
-    /// Sends one question for `target` and tells when; what comes back is the kernel's business.
+    /// Sends one request for `target` and returns when; what comes back is the kernel's business.
     ///
     /// # Errors
     /// When the host is not attached or its link is down.
@@ -155,7 +155,7 @@ impl Host {
         self.wire()?.send(&ArpFrame::request(self.mac, self.ip(), target))
     }
 
-    /// A wire on the host's link, to speak and listen beside its kernel.
+    /// A wire on the host's link, to send and receive beside its kernel.
     ///
     /// # Errors
     /// When the host is not attached.
@@ -163,8 +163,8 @@ impl Host {
         Wire::open(&self.ns, &self.ifname)
     }
 
-    /// The question of this host for `target`, for a [`Wire`].
-    pub fn question(&self, target: Ipv4Addr) -> ArpFrame {
+    /// The request of this host for `target`, for a [`Wire`].
+    pub fn request(&self, target: Ipv4Addr) -> ArpFrame {
         ArpFrame::request(self.mac, self.ip(), target)
     }
 

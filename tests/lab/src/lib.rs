@@ -1,7 +1,7 @@
 //! Network namespaces, links and hosts for arpherd's demo, behaviour tests and bench, and an
 //! independent reader of what the kernel holds and what goes over the wire.
 //!
-//! The lab is a judge, so it shares nothing with the judged: no code of `arpherd-core` or
+//! The lab judges the daemon, so it shares nothing with it: no code of `arpherd-core` or
 //! `arpherd-actors`, another netlink library, an ARP codec of its own. It runs no external program
 //! and needs no root: [`enter()`] puts the process into its own user, mount and network namespace.
 //!
@@ -15,7 +15,7 @@
 //! |---|---|
 //! | [`Netns`] | a network namespace; makes links, addresses and routes, reads them back, runs code inside |
 //! | [`Segment`], [`Host`], [`Crowd`] | a switch, one host with a kernel stack, many hosts without one |
-//! | [`Wire`], [`Capture`], [`ArpFrame`] | speak and listen by frame |
+//! | [`Wire`], [`Capture`], [`ArpFrame`] | send and receive single frames |
 //! | [`RouteWatch`] | every IPv4 route change with its time |
 //! | [`Daemon`] | an arpherd process in a namespace |
 //!
@@ -67,7 +67,7 @@ mod wire;
 pub use arp::ArpFrame;
 pub use bridge::PortFlags;
 pub use capture::{Capture, Captured};
-pub use crowd::{Crowd, Seen};
+pub use crowd::{Crowd, CrowdRequest};
 pub use daemon::Daemon;
 pub use echo::EchoServer;
 pub use enter::enter;

@@ -22,7 +22,7 @@ impl Mac {
     }
 
     /// The address a [`Crowd`](crate::Crowd) uses for this IP address: `06:00` and the four octets,
-    /// so that a host and a crowd that both hold an address are told apart.
+    /// so that a host and a crowd that both hold an address can be distinguished.
     pub fn of_crowd(ip: Ipv4Addr) -> Self {
         Self::local(0x06, ip)
     }

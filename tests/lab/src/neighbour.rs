@@ -40,11 +40,11 @@ impl Neighbour {
 /// a user namespace older kernels do not show the same settings under `/proc/sys`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NeighbourTimers {
-    /// Unicast questions before it broadcasts.
+    /// Unicast requests before it broadcasts.
     pub ucast_solicit: Option<u32>,
-    /// Broadcast questions before it gives up.
+    /// Broadcast requests before it gives up.
     pub mcast_solicit: Option<u32>,
-    /// Time between questions.
+    /// Time between requests.
     pub retrans: Option<Duration>,
     /// How long an answer is good for.
     pub base_reachable: Option<Duration>,
@@ -153,7 +153,7 @@ impl Netns {
     }
 
     /// Makes the kernel impatient with the link's neighbours, so that tests need not wait: an answer
-    /// is good for a second, questions come every 100 ms, three of them unanswered are enough.
+    /// is good for a second, requests come every 100 ms, three of them unanswered are enough.
     ///
     /// # Errors
     /// When the link is missing or the kernel refuses.

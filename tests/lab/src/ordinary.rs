@@ -1,4 +1,4 @@
-//! Being nobody in particular: processes without rights.
+//! Processes of an ordinary user, without capabilities.
 #![expect(unsafe_code, reason = "what a child does before it execs is said with system calls")]
 
 use std::ffi::{CStr, CString};
@@ -34,7 +34,7 @@ pub fn as_ordinary_user(command: &mut Command) {
 
 fn write(path: &CStr, text: &CStr) -> io::Result<()> {
     let octets = text.to_bytes();
-    // SAFETY: terminated strings, and as many readable octets as are said; the descriptor ends with the exec.
+    // SAFETY: terminated strings, and as many readable octets as are stated; the descriptor ends with the exec.
     unsafe {
         let file = check(libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC))?;
         let written = libc::write(file, octets.as_ptr().cast(), octets.len());

@@ -9,7 +9,7 @@ use crate::{Netns, Result};
 /// `struct tc_tbf_qopt` and the burst in octets (linux/pkt_sched.h).
 const TCA_TBF_PARMS: u16 = 1;
 const TCA_TBF_BURST: u16 = 6;
-/// Lengths are those of Ethernet frames, so the kernel wants no table of its own (`TC_LINKLAYER_ETHERNET`).
+/// Lengths are those of Ethernet frames, so the kernel needs no table of its own (`TC_LINKLAYER_ETHERNET`).
 const LINKLAYER_ETHERNET: u8 = 1;
 /// Two of the largest frames pass at once.
 const BURST: u32 = 3_028;

@@ -43,9 +43,9 @@ impl From<u8> for PacketType {
     }
 }
 
-/// What a packet socket hears.
+/// What a packet socket receives.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hears {
+pub(crate) enum Receives {
     /// Every frame, in both directions.
     All,
     /// Incoming ARP.
@@ -63,10 +63,10 @@ pub(crate) struct Received<'a> {
 pub(crate) struct PacketSocket(OwnedFd);
 
 impl PacketSocket {
-    /// A socket bound to the link; it hears from the return on. Never promiscuous.
-    pub(crate) fn open(ns: &Netns, link: &str, hears: Hears) -> Result<Self> {
+    /// A socket bound to the link; it receives from the return on. Never promiscuous.
+    pub(crate) fn open(ns: &Netns, link: &str, receives: Receives) -> Result<Self> {
         let index = libc::c_int::try_from(ns.index(link)?).unwrap_or_default();
-        ns.run(|| open(index, hears)).tried(|| format!("open a packet socket on {link} in {}", ns.name()))
+        ns.run(|| open(index, receives)).tried(|| format!("open a packet socket on {link} in {}", ns.name()))
     }
 
     /// Sends one whole frame. The kernel copies it before the return.
@@ -103,7 +103,7 @@ impl PacketSocket {
     }
 
     /// Hands up to a batch of waiting frames to `each`; returns how many. Does not wait. A link that
-    /// went down (`ENETDOWN`, told once) or is gone looks like one without frames.
+    /// went down (`ENETDOWN`, reported once) or is gone looks like one without frames.
     pub(crate) fn receive(&self, batch: &mut Batch, mut each: impl FnMut(Received<'_>)) -> io::Result<usize> {
         let count = match batch.fill(self.as_raw_fd()) {
             Ok(count) => count,
@@ -165,7 +165,7 @@ pub(crate) struct Batch {
 struct Slot {
     data: [u8; SNAP],
     address: libc::sockaddr_ll,
-    /// Octets of one time stamp message, aligned as the kernel wants it.
+    /// Octets of one time stamp message, aligned as the kernel requires.
     control: [u64; 8],
 }
 
@@ -228,16 +228,16 @@ impl Slot {
     }
 }
 
-fn open(index: libc::c_int, hears: Hears) -> io::Result<PacketSocket> {
+fn open(index: libc::c_int, receives: Receives) -> io::Result<PacketSocket> {
     let flags = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // Protocol 0 hears nothing until bound; else frames of other links would come first.
+    // Protocol 0 receives nothing until bound; else frames of other links would come first.
     // SAFETY: no pointers.
     let fd = check(unsafe { libc::socket(libc::AF_PACKET, flags, 0) })?;
     // SAFETY: the kernel just gave us this descriptor, nobody else holds it.
     let socket = PacketSocket(unsafe { OwnedFd::from_raw_fd(fd) });
     big_receive_buffer(fd);
     set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1)?;
-    if hears == Hears::Requests {
+    if receives == Receives::Requests {
         let mut code = REQUESTS_ONLY;
         let program = libc::sock_fprog {
             len: u16::try_from(code.len()).unwrap_or(0),
@@ -245,7 +245,7 @@ fn open(index: libc::c_int, hears: Hears) -> io::Result<PacketSocket> {
         };
         set_option(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
     }
-    let protocol = if hears == Hears::All { libc::ETH_P_ALL } else { libc::ETH_P_ARP };
+    let protocol = if receives == Receives::All { libc::ETH_P_ALL } else { libc::ETH_P_ARP };
     // SAFETY: all zeros is a valid sockaddr_ll.
     let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
     address.sll_family = u16::try_from(libc::AF_PACKET).unwrap_or_default();

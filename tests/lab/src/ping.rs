@@ -86,7 +86,7 @@ impl Netns {
     }
 }
 
-/// A raw socket that hears ICMP from `target` only. As a UDP socket of std's it sends and receives like
+/// A raw socket that receives ICMP from `target` only. As a UDP socket of std's it sends and receives like
 /// any other; only its making is special.
 fn open(target: Ipv4Addr) -> io::Result<UdpSocket> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
@@ -95,7 +95,7 @@ fn open(target: Ipv4Addr) -> io::Result<UdpSocket> {
     // SAFETY: the kernel just gave us this descriptor, nobody else holds it.
     let socket = UdpSocket::from(unsafe { OwnedFd::from_raw_fd(fd) });
     match socket.connect((target, 0)) {
-        // No route yet may still become a route: the requests tell.
+        // No route yet may still become a route: the requests show.
         Err(error) if error.raw_os_error() != Some(libc::ENETUNREACH) && !unreachable(&error) => Err(error),
         _ => Ok(socket),
     }
@@ -123,8 +123,8 @@ impl Run {
         packet[2..4].copy_from_slice(&sum.to_be_bytes());
         self.stats.sent += 1;
         self.waiting.insert(number, Instant::now());
-        // "Host unreachable" and its like are told here, sometimes of an earlier packet, and clear with
-        // the telling; the second try is this packet's own.
+        // "Host unreachable" and its like are reported here, sometimes of an earlier packet, and clear with
+        // the report; the second try is this packet's own.
         for _ in 0..2 {
             if self.socket.send_to(&packet, (self.target, 0)).is_ok() {
                 return;

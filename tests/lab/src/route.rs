@@ -23,7 +23,7 @@ pub enum RouteKind {
     Broadcast,
     /// It is a multicast.
     Multicast,
-    /// Dropped without a word.
+    /// Dropped silently.
     Blackhole,
     /// Dropped with "host unreachable".
     Unreachable,

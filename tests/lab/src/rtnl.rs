@@ -1,4 +1,4 @@
-//! One synchronous rtnetlink socket: a request, its answers, the kernel's own words on refusal.
+//! One synchronous rtnetlink socket: a request, its answers, the kernel's own message on refusal.
 
 use std::io;
 use std::os::fd::AsRawFd;

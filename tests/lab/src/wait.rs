@@ -23,8 +23,8 @@ pub fn wait_until(limit: Duration, what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Between two looks at something that tells nobody when it changes; whoever looks has a limit.
-#[expect(clippy::disallowed_methods, reason = "the lab asks kernels and processes that tell nobody")]
+/// Between two looks at something that reports no change; whoever looks has a limit.
+#[expect(clippy::disallowed_methods, reason = "the lab asks kernels and processes that report no change")]
 pub(crate) fn pause(time: Duration) {
     thread::sleep(time);
 }

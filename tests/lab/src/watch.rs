@@ -33,14 +33,14 @@ pub struct RouteEvent {
 }
 
 #[derive(Default)]
-struct Seen {
+struct Recorded {
     events: Vec<RouteEvent>,
     overruns: usize,
 }
 
 #[derive(Default)]
 struct Shared {
-    seen: Mutex<Seen>,
+    seen: Mutex<Recorded>,
     changed: Condvar,
 }
 
@@ -109,7 +109,7 @@ impl Drop for RouteWatch {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, Recorded> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

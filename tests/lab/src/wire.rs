@@ -1,15 +1,15 @@
-//! Speaking and listening on one link, frame by frame.
+//! Sending and receiving on one link, frame by frame.
 
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::Tried;
-use crate::packet::{Batch, Hears, PacketSocket, PacketType};
+use crate::packet::{Batch, PacketSocket, PacketType, Receives};
 use crate::wait::{left, readable};
 use crate::{ArpFrame, Mac, Netns, Result, monotonic_ns};
 
-/// A packet socket on one link of a namespace. It hears incoming frames, those for other addresses
+/// A packet socket on one link of a namespace. It receives incoming frames, those for other addresses
 /// too if the link delivers them (a veth does), and is never promiscuous.
 pub struct Wire {
     socket: PacketSocket,
@@ -18,28 +18,28 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Opens a wire that hears ARP; it hears from the return on.
+    /// Opens a wire that receives ARP; it receives from the return on.
     ///
     /// # Errors
     /// When the link is missing or the kernel gives no packet socket.
     pub fn open(ns: &Netns, link: &str) -> Result<Self> {
-        Self::hearing(ns, link, Hears::Arp)
+        Self::receiving(ns, link, Receives::Arp)
     }
 
-    /// Opens a wire that hears everything.
+    /// Opens a wire that receives everything.
     ///
     /// # Errors
     /// When the link is missing or the kernel gives no packet socket.
     pub fn open_all(ns: &Netns, link: &str) -> Result<Self> {
-        Self::hearing(ns, link, Hears::All)
+        Self::receiving(ns, link, Receives::All)
     }
 
-    fn hearing(ns: &Netns, link: &str, hears: Hears) -> Result<Self> {
-        let socket = PacketSocket::open(ns, link, hears)?;
+    fn receiving(ns: &Netns, link: &str, receives: Receives) -> Result<Self> {
+        let socket = PacketSocket::open(ns, link, receives)?;
         Ok(Self { socket, batch: Mutex::new(Batch::new(1)), name: format!("{}:{link}", ns.name()) })
     }
 
-    /// Sends a frame and tells when it began to.
+    /// Sends a frame and returns when it began to.
     ///
     /// # Errors
     /// When the link is down or gone.
@@ -47,7 +47,7 @@ impl Wire {
         self.send_raw(&frame.encode())
     }
 
-    /// Sends octets as they are and tells when it began to.
+    /// Sends octets as they are and returns when it began to.
     ///
     /// # Errors
     /// When the link is down or gone.
@@ -98,48 +98,48 @@ impl Wire {
         self.socket.drain(&mut self.batch.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Sends a question and gives every answer to it within `limit`, however odd its other fields:
-    /// answers for the question's target that are for the asker by frame or by packet. Frames that
+    /// Sends a request and gives every answer to it within `limit`, however odd its other fields:
+    /// answers for the request's target that are for the requester by frame or by packet. Frames that
     /// waited before are lost.
     ///
     /// # Panics
     /// When the link is down or gone.
-    pub fn ask(&self, question: &ArpFrame, limit: Duration) -> Vec<ArpFrame> {
-        self.begin(question);
+    pub fn ask(&self, request: &ArpFrame, limit: Duration) -> Vec<ArpFrame> {
+        self.begin(request);
         let start = Instant::now();
         let mut answers = Vec::new();
         while let Some((frame, _)) = self.recv(left(start, limit)) {
-            if answers_to(&frame, question) {
+            if answers_to(&frame, request) {
                 answers.push(frame);
             }
         }
         answers
     }
 
-    /// Sends a question and gives the first answer and how long it took, see [`ask`](Self::ask).
+    /// Sends a request and gives the first answer and how long it took, see [`ask`](Self::ask).
     ///
     /// # Panics
     /// When the link is down or gone.
-    pub fn ask_one(&self, question: &ArpFrame, limit: Duration) -> Option<(ArpFrame, Duration)> {
-        let sent = self.begin(question);
+    pub fn ask_one(&self, request: &ArpFrame, limit: Duration) -> Option<(ArpFrame, Duration)> {
+        let sent = self.begin(request);
         let start = Instant::now();
         loop {
             let (frame, ts_ns) = self.recv(left(start, limit))?;
-            if answers_to(&frame, question) {
+            if answers_to(&frame, request) {
                 return Some((frame, Duration::from_nanos(ts_ns.saturating_sub(sent))));
             }
         }
     }
 
-    fn begin(&self, question: &ArpFrame) -> u64 {
+    fn begin(&self, request: &ArpFrame) -> u64 {
         self.drain();
-        self.send(question).expect("a question needs a link that is up")
+        self.send(request).expect("a request needs a link that is up")
     }
 }
 
-fn answers_to(frame: &ArpFrame, question: &ArpFrame) -> bool {
-    let for_asker = [question.src, question.sha, Mac::BROADCAST];
+fn answers_to(frame: &ArpFrame, request: &ArpFrame) -> bool {
+    let for_requester = [request.src, request.sha, Mac::BROADCAST];
     frame.is_reply()
-        && frame.spa == question.tpa
-        && (for_asker.contains(&frame.dst) || frame.tha == question.sha)
+        && frame.spa == request.tpa
+        && (for_requester.contains(&frame.dst) || frame.tha == request.sha)
 }

@@ -6,7 +6,7 @@ use std::io;
 use arpherd_lab::ArpFrame;
 
 use super::Link;
-use crate::sys::{Frame, PacketSocket, RouteAdder};
+use crate::sys::{ArpSocket, Frame, RouteAdder};
 
 /// Where an ARP packet has what, in an Ethernet frame.
 pub(super) mod at {
@@ -23,7 +23,7 @@ pub(super) mod at {
 
 /// Adds a route for each new sender.
 pub(super) fn routes() -> io::Result<()> {
-    let (socket, mut kernel) = (PacketSocket::open(0)?, RouteAdder::open()?);
+    let (socket, mut kernel) = (ArpSocket::open(0)?, RouteAdder::open()?);
     let mut known = HashSet::new();
     let mut frame: Frame = [0; 42];
     super::ready()?;
@@ -36,10 +36,10 @@ pub(super) fn routes() -> io::Result<()> {
     }
 }
 
-/// Answers for senders heard on another link. Asks the other links for who was not heard yet, and answers
-/// when that one speaks; it has its route by then.
+/// Answers for senders seen on another link. Asks the other links for who was not seen yet, and answers
+/// when that one replies; it has its route by then.
 pub(super) fn answers(links: &[Link]) -> io::Result<()> {
-    let (socket, mut kernel) = (PacketSocket::open(0)?, RouteAdder::open()?);
+    let (socket, mut kernel) = (ArpSocket::open(0)?, RouteAdder::open()?);
     let mut known: HashMap<[u8; 4], u32> = HashMap::new();
     let mut held: HashMap<[u8; 4], (Frame, Link)> = HashMap::new();
     let mut frame: Frame = [0; 42];
@@ -49,8 +49,8 @@ pub(super) fn answers(links: &[Link]) -> io::Result<()> {
         let (sender, target) = (four(&frame, at::SENDER_IP), four(&frame, at::TARGET_IP));
         if known.insert(sender, index).is_none() {
             kernel.add(sender, index)?;
-            if let Some((question, link)) = held.remove(&sender) {
-                socket.send_on(link.index, &answer(&question, link.mac.0))?;
+            if let Some((request, link)) = held.remove(&sender) {
+                socket.send_on(link.index, &answer(&request, link.mac.0))?;
             }
         }
         let Some(link) = links.iter().find(|link| link.index == index && frame[at::OPERATION] == 1) else {
@@ -70,17 +70,17 @@ pub(super) fn answers(links: &[Link]) -> io::Result<()> {
     }
 }
 
-/// The answer to a question, from `mac`.
-fn answer(question: &Frame, mac: [u8; 6]) -> Frame {
-    let mut frame = *question;
+/// The answer to a request, from `mac`.
+fn answer(request: &Frame, mac: [u8; 6]) -> Frame {
+    let mut frame = *request;
     frame[at::OPERATION] = 2;
     for (to, bytes) in [
-        (at::DESTINATION, &question[at::SENDER_MAC]),
+        (at::DESTINATION, &request[at::SENDER_MAC]),
         (at::SOURCE, &mac),
         (at::SENDER_MAC, &mac),
-        (at::SENDER_IP, &question[at::TARGET_IP]),
-        (at::TARGET_MAC, &question[at::SENDER_MAC]),
-        (at::TARGET_IP, &question[at::SENDER_IP]),
+        (at::SENDER_IP, &request[at::TARGET_IP]),
+        (at::TARGET_MAC, &request[at::SENDER_MAC]),
+        (at::TARGET_IP, &request[at::SENDER_IP]),
     ] {
         frame[to].copy_from_slice(bytes);
     }
@@ -103,10 +103,10 @@ mod tests {
 
     #[test]
     fn an_answer_is_what_the_lab_calls_one() {
-        let (asker, target) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
+        let (requester, target) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
         let (mac, own) = (Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]));
-        let question = ArpFrame::request(mac, asker, target);
-        let expected = ArpFrame::reply(own, target, mac, asker);
-        assert_eq!(ArpFrame::decode(&answer(&question.encode(), own.0)), Some(expected));
+        let request = ArpFrame::request(mac, requester, target);
+        let expected = ArpFrame::reply(own, target, mac, requester);
+        assert_eq!(ArpFrame::decode(&answer(&request.encode(), own.0)), Some(expected));
     }
 }

@@ -17,7 +17,7 @@ use arpherd_lab::Mac;
 pub(crate) enum Job {
     /// Adds a route for each new sender.
     Routes,
-    /// Does so too, and answers for senders heard on another link.
+    /// Does so too, and answers for senders seen on another link.
     Answers,
     /// On each line of input asks for all of this /16 on the last link, and routes who answers.
     Sweep(Ipv4Addr),
@@ -30,11 +30,11 @@ pub(crate) struct Link {
     pub(crate) index: u32,
     /// Its link-layer address.
     pub(crate) mac: Mac,
-    /// Sender of the floor's questions.
+    /// Sender of the floor's requests.
     pub(crate) source: Ipv4Addr,
 }
 
-/// The word that makes the bench's own executable a floor.
+/// The argument that makes the bench's own executable a floor.
 pub(crate) const COMMAND: &str = "floor";
 
 /// The arguments that [`run`] reads.
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &[String]) -> io::Result<()> {
     }
 }
 
-/// Tells the bench that frames are heard from now on.
+/// Reports to the bench that frames are received from now on.
 fn ready() -> io::Result<()> {
     let mut out = io::stdout();
     out.write_all(b"ready\n")?;

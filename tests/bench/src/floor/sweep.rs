@@ -9,15 +9,15 @@ use arpherd_lab::ArpFrame;
 
 use super::Link;
 use super::listen::{at, four};
-use crate::sys::{Frame, PacketSocket, RouteAdder};
+use crate::sys::{ArpSocket, Frame, RouteAdder};
 
 pub(super) fn sweep(link: Link, network: Ipv4Addr) -> io::Result<()> {
-    let listener = PacketSocket::open(link.index)?;
+    let listener = ArpSocket::open(link.index)?;
     let kernel = RouteAdder::open()?;
     thread::spawn(move || route_answers(&listener, kernel, link));
-    let speaker = PacketSocket::open_deaf(link.index)?;
+    let speaker = ArpSocket::open_deaf(link.index)?;
     let first = u32::from(network) + 1;
-    let questions: Vec<Frame> = (first..first + 65_534)
+    let requests: Vec<Frame> = (first..first + 65_534)
         .map(Ipv4Addr::from)
         .filter(|target| *target != link.source)
         .map(|target| ArpFrame::request(link.mac, link.source, target).encode())
@@ -25,13 +25,13 @@ pub(super) fn sweep(link: Link, network: Ipv4Addr) -> io::Result<()> {
     super::ready()?;
     let mut line = String::new();
     while io::stdin().read_line(&mut line)? > 0 {
-        speaker.send_many(&questions)?;
+        speaker.send_many(&requests)?;
     }
     Ok(())
 }
 
 /// Ends with the process.
-fn route_answers(listener: &PacketSocket, mut kernel: RouteAdder, link: Link) -> io::Result<()> {
+fn route_answers(listener: &ArpSocket, mut kernel: RouteAdder, link: Link) -> io::Result<()> {
     let mut known = HashSet::new();
     let mut frame: Frame = [0; 42];
     loop {

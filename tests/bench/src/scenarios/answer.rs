@@ -1,4 +1,4 @@
-//! A question, and its answer on the asker's wire: when the kernel there had it, for nobody wakes up for
+//! A request, and its answer on the requester's wire: when the kernel there had it, for nobody wakes up for
 //! an answer but the kernel.
 //!
 //! The floor for an unknown target, the goal says, is the one for a known target. How much of the difference
@@ -10,11 +10,11 @@ use arpherd_lab::{ArpFrame, Mac, Wire};
 
 use crate::contender::Who;
 use crate::error::Result;
-use crate::field::{ASKER, host};
 use crate::floor::Job;
 use crate::report::{Goal, Row, Unit};
-use crate::stage::{Bench, Duel, LIMIT, Outcome, Stage};
+use crate::setup::{Bench, Contenders, LIMIT, Measured, Setup};
 use crate::stats::Samples;
+use crate::testbed::{REQUESTER, host};
 use crate::timing::Timing;
 
 /// Hosts that are known.
@@ -23,37 +23,37 @@ const HOSTS: u32 = 250;
 const TURN: u32 = 25;
 /// Samples of each turn that do not count.
 const WARM: u32 = 3;
-/// Hosts that speak only when asked, apart from those that speak by themselves.
+/// Hosts that send only when asked, apart from those that send by themselves.
 const MUTE: &str = "10.100.0.0/16";
 const FIRST_MUTE: Ipv4Addr = Ipv4Addr::new(10, 100, 0, 1);
 
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
-    let mut duel = Duel::new(bench, &Job::Answers)?;
-    let wires = (duel.floor.field.asker()?, duel.arpherd.field.asker()?);
-    for stage in [&mut duel.floor, &mut duel.arpherd] {
-        stage.populate(HOSTS)?;
-        stage.field.answers_for(MUTE)?;
+    let mut contenders = Contenders::new(bench, &Job::Answers)?;
+    let wires = (contenders.floor.testbed.requester()?, contenders.arpherd.testbed.requester()?);
+    for setup in [&mut contenders.floor, &mut contenders.arpherd] {
+        setup.populate(HOSTS)?;
+        setup.testbed.answers_for(MUTE)?;
     }
     let (mut rows, mut asked) = (Vec::new(), 0);
     for (timing, turns) in [(Timing::BackToBack, bench.scale(80, 6)), (Timing::random(), bench.scale(40, 4))]
     {
-        let (mut known, mut unknown) = (Outcome::default(), Outcome::default());
+        let (mut known, mut unknown) = (Measured::default(), Measured::default());
         let mut pauses = timing.clone();
-        duel.alternate(turns, |stage, _| {
-            let wire = if stage.who() == Who::Floor { &wires.0 } else { &wires.1 };
+        contenders.alternate(turns, |setup, _| {
+            let wire = if setup.who() == Who::Floor { &wires.0 } else { &wires.1 };
             for sample in 0..WARM + TURN {
                 pauses.pause();
-                let time = ask(stage, wire, host(sample * 7 % HOSTS))?;
+                let time = ask(setup, wire, host(sample * 7 % HOSTS))?;
                 if sample >= WARM {
-                    known.of(stage.who()).push(time);
+                    known.of(setup.who()).push(time);
                 }
             }
             for sample in 0..WARM + TURN {
                 pauses.pause();
                 asked += 1;
-                let time = ask(stage, wire, Ipv4Addr::from(u32::from(FIRST_MUTE) + asked))?;
+                let time = ask(setup, wire, Ipv4Addr::from(u32::from(FIRST_MUTE) + asked))?;
                 if sample >= WARM {
-                    unknown.of(stage.who()).push(time);
+                    unknown.of(setup.who()).push(time);
                 }
             }
             Ok(())
@@ -74,11 +74,11 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Asks once; gives the time until the kernel had the answer on the asker's link, in nanoseconds.
-fn ask(stage: &Stage, wire: &Wire, target: Ipv4Addr) -> Result<u64> {
-    let question = ArpFrame::request(Mac::of_crowd(ASKER), ASKER, target);
-    match wire.ask_one(&question, LIMIT) {
+/// Asks once; gives the time until the kernel had the answer on the requester's link, in nanoseconds.
+fn ask(setup: &Setup, wire: &Wire, target: Ipv4Addr) -> Result<u64> {
+    let request = ArpFrame::request(Mac::of_crowd(REQUESTER), REQUESTER, target);
+    match wire.ask_one(&request, LIMIT) {
         Some((_, time)) => Ok(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
-        None => Err(stage.absent(format!("the answer for {target}"))),
+        None => Err(setup.absent(format!("the answer for {target}"))),
     }
 }

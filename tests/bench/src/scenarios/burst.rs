@@ -6,22 +6,22 @@ use std::thread;
 use arpherd_lab::monotonic_ns;
 
 use crate::error::Result;
-use crate::field::{announcement, host};
 use crate::floor::Job;
 use crate::report::{Goal, Row, Unit};
-use crate::stage::{Bench, Duel, LIMIT, Stage};
+use crate::setup::{Bench, Contenders, LIMIT, Setup};
 use crate::stats::Spread;
+use crate::testbed::{announcement, host};
 
 const HOSTS: u32 = 4_000;
 
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
-    let mut duel = Duel::new(bench, &Job::Routes)?;
-    duel.alternate(1, |stage, _| burst(stage).map(drop))?;
+    let mut contenders = Contenders::new(bench, &Job::Routes)?;
+    contenders.alternate(1, |setup, _| burst(setup).map(drop))?;
     let (mut floor_lost, mut arpherd_lost) = (0, 0);
-    let outcome = duel.alternate(bench.scale(15, 3), |stage, samples| {
-        let (time, lost) = burst(stage)?;
+    let measured = contenders.alternate(bench.scale(15, 3), |setup, samples| {
+        let (time, lost) = burst(setup)?;
         samples.push(time);
-        match stage.who() {
+        match setup.who() {
             crate::contender::Who::Floor => floor_lost += lost,
             crate::contender::Who::Arpherd => arpherd_lost += lost,
         }
@@ -35,7 +35,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
         arpherd,
         goal,
     };
-    let (floor, arpherd) = (outcome.floor.spread(), outcome.arpherd.spread());
+    let (floor, arpherd) = (measured.floor.spread(), measured.arpherd.spread());
     let (floor_lost, arpherd_lost) = (Spread::once(floor_lost), Spread::once(arpherd_lost));
     Ok(vec![
         row("4,000 new at once: last route", Unit::Time, floor, arpherd, Goal::Ratio(1.5, None)),
@@ -44,24 +44,25 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 /// The time from the first frame to the last route, and how many routes never came.
-fn burst(stage: &mut Stage) -> Result<(u64, u64)> {
-    let first = stage.newcomers(HOSTS);
+fn burst(setup: &mut Setup) -> Result<(u64, u64)> {
+    let first = setup.newcomers(HOSTS);
     let mut missing: HashSet<_> = (first..first + HOSTS).map(host).collect();
     let frames: Vec<_> = (first..first + HOSTS).map(|n| announcement(host(n))).collect();
-    stage.ear.drain()?;
-    let Stage { ear, speaker, .. } = stage;
+    setup.listener.drain()?;
+    let Setup { listener, speaker, .. } = setup;
     let begun = monotonic_ns();
     let last = thread::scope(|scope| {
         // Heard while it goes on, so that no queue between the kernel and us fills up.
         let heard = scope.spawn(|| {
             let mut last = begun;
-            ear.wait(LIMIT, |change| {
-                if change.is_new && missing.remove(&change.address) {
-                    last = change.at;
-                }
-                missing.is_empty()
-            })
-            .map(|_| last)
+            listener
+                .wait(LIMIT, |change| {
+                    if change.is_new && missing.remove(&change.address) {
+                        last = change.at;
+                    }
+                    missing.is_empty()
+                })
+                .map(|_| last)
         });
         let sent = speaker.send_many(&frames);
         let heard = heard.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));

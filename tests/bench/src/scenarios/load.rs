@@ -6,11 +6,11 @@ use std::thread;
 use arpherd_lab::monotonic_ns;
 
 use crate::error::{Result, Tried};
-use crate::field::{chatter, host};
 use crate::floor::Job;
 use crate::report::{Goal, Row, Unit};
-use crate::stage::{Bench, Duel, Outcome, Stage};
-use crate::sys::{Frame, PacketSocket, sleep_until};
+use crate::setup::{Bench, Contenders, Measured, Setup};
+use crate::sys::{ArpSocket, Frame, sleep_until};
+use crate::testbed::{chatter, host};
 use crate::timing::Timing;
 
 /// Nanoseconds from one frame to the next on average: 20,000 a second.
@@ -20,7 +20,7 @@ const STRIDE: u32 = 7_919;
 
 /// How the frames lie in time.
 #[derive(Clone, Copy)]
-enum Spread {
+enum Spacing {
     /// Twenty every millisecond, as broadcasts reach a busy link in clusters. The sender sleeps between.
     Groups,
     /// One every 50 µs, to which the sender spins: the worst there is, a wake-up for each.
@@ -30,26 +30,26 @@ enum Spread {
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for hosts in [250, 5_000, 65_536] {
-        let mut duel = Duel::new(bench, &Job::Routes)?;
-        duel.floor.populate(hosts)?;
-        duel.arpherd.populate(hosts)?;
-        for (spread, name) in [(Spread::Groups, "20 a ms"), (Spread::Singles, "singly")] {
+        let mut contenders = Contenders::new(bench, &Job::Routes)?;
+        contenders.floor.populate(hosts)?;
+        contenders.arpherd.populate(hosts)?;
+        for (spacing, name) in [(Spacing::Groups, "20 a ms"), (Spacing::Singles, "singly")] {
             let turns = bench.scale(5, 1);
-            let outcome = duel.alternate(turns, |stage, samples| {
+            let measured = contenders.alternate(turns, |setup, samples| {
                 let frames = bench.scale(20_000, 5_000);
-                let cpu = stage.contender.cpu()?;
+                let cpu = setup.contender.cpu()?;
                 let before = cpu.nanoseconds()?;
-                flood(stage, hosts, frames, spread)?;
+                flood(setup, hosts, frames, spacing)?;
                 // Frames are read in their order: a route for this one says that all were.
-                stage.newcomer()?;
+                setup.newcomer()?;
                 samples.push_share(cpu.nanoseconds()?.saturating_sub(before), frames);
                 Ok(())
             })?;
             let what = format!("CPU a frame, {name}, {hosts} hosts");
-            rows.push(row(what, outcome.floor.spread(), outcome.arpherd.spread(), Goal::Ratio(2.0, None)));
+            rows.push(row(what, measured.floor.spread(), measured.arpherd.spread(), Goal::Ratio(2.0, None)));
         }
         if hosts == 250 {
-            rows.extend(newcomers(bench, &mut duel, hosts)?);
+            rows.extend(newcomers(bench, &mut contenders, hosts)?);
         }
     }
     Ok(rows)
@@ -60,24 +60,24 @@ fn row(what: String, base: crate::stats::Spread, arpherd: crate::stats::Spread, 
 }
 
 /// Sends so many frames of known hosts, each asking for its neighbour.
-fn flood(stage: &Stage, hosts: u32, frames: u64, spread: Spread) -> Result<()> {
-    let group = match spread {
-        Spread::Groups => 20,
-        Spread::Singles => 1,
+fn flood(setup: &Setup, hosts: u32, frames: u64, spacing: Spacing) -> Result<()> {
+    let group = match spacing {
+        Spacing::Groups => 20,
+        Spacing::Singles => 1,
     };
     let mut noise = Noise::new(hosts, group);
     let begun = monotonic_ns();
     for sent in (0..frames).step_by(group) {
         let at = begun + sent * GAP;
-        match spread {
-            Spread::Groups => sleep_until(at),
-            Spread::Singles => {
+        match spacing {
+            Spacing::Groups => sleep_until(at),
+            Spacing::Singles => {
                 while monotonic_ns() < at {
                     std::hint::spin_loop();
                 }
             }
         }
-        noise.send(&stage.speaker)?;
+        noise.send(&setup.speaker)?;
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ impl Noise {
         Self { frames: vec![[0; 42]; group], hosts, next: 0 }
     }
 
-    fn send(&mut self, speaker: &PacketSocket) -> Result<()> {
+    fn send(&mut self, speaker: &ArpSocket) -> Result<()> {
         for frame in &mut self.frames {
             *frame = chatter(host(self.next), host((self.next + 1) % self.hosts));
             self.next = (self.next + STRIDE) % self.hosts;
@@ -104,22 +104,22 @@ impl Noise {
 }
 
 /// New hosts while it is quiet and while known ones talk.
-fn newcomers(bench: &Bench, duel: &mut Duel, hosts: u32) -> Result<Vec<Row>> {
+fn newcomers(bench: &Bench, contenders: &mut Contenders, hosts: u32) -> Result<Vec<Row>> {
     const TURN: u32 = 25;
-    let (mut quiet, mut busy) = (Outcome::default(), Outcome::default());
+    let (mut quiet, mut busy) = (Measured::default(), Measured::default());
     let mut timing = Timing::random();
-    duel.alternate(bench.scale(30, 3), |stage, _| {
+    contenders.alternate(bench.scale(30, 3), |setup, _| {
         for noisy in [false, true] {
             let samples = if noisy { &mut busy } else { &mut quiet };
-            let samples = samples.of(stage.who());
-            let speaker = stage.field.speaker()?;
+            let samples = samples.of(setup.who());
+            let speaker = setup.testbed.speaker()?;
             let stop = AtomicBool::new(!noisy);
             thread::scope(|scope| {
                 let noise = scope.spawn(|| talk(&speaker, hosts, &stop));
                 let mut measure = || {
                     for _ in 0..TURN {
                         timing.pause();
-                        samples.push(stage.newcomer()?);
+                        samples.push(setup.newcomer()?);
                     }
                     Ok(())
                 };
@@ -139,7 +139,7 @@ fn newcomers(bench: &Bench, duel: &mut Duel, hosts: u32) -> Result<Vec<Row>> {
 }
 
 /// Twenty frames every millisecond until told to stop.
-fn talk(speaker: &PacketSocket, hosts: u32, stop: &AtomicBool) -> Result<()> {
+fn talk(speaker: &ArpSocket, hosts: u32, stop: &AtomicBool) -> Result<()> {
     let mut noise = Noise::new(hosts, 20);
     let mut at = monotonic_ns();
     while !stop.load(Ordering::Relaxed) {

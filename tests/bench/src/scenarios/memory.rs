@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::contender::Settings;
 use crate::error::Result;
 use crate::report::{Goal, Row, Unit};
-use crate::stage::{Bench, LIMIT, Stage};
+use crate::setup::{Bench, LIMIT, Setup};
 use crate::stats::Spread;
 use crate::sys::{Memory, pause, wakeups};
 
@@ -17,12 +17,12 @@ fn row(scenario: &'static str, what: String, unit: Unit, value: u64, goal: Goal)
 
 /// Resident memory as the hosts become more.
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
-    let mut stage = Stage::arpherd(bench, &Settings::QUIET)?;
+    let mut setup = Setup::arpherd(bench, &Settings::QUIET)?;
     let (mut rows, mut known) = (Vec::new(), 0);
     for (hosts, limit) in [(250, 6.0), (5_000, 8.0), (65_536, 30.0)] {
-        stage.populate(hosts - known)?;
+        setup.populate(hosts - known)?;
         known = hosts;
-        let Memory { resident, own } = Memory::of(stage.contender.pid())?;
+        let Memory { resident, own } = Memory::of(setup.contender.pid())?;
         let what = format!("memory at {hosts} hosts");
         rows.push(row("memory", what, Unit::Bytes, resident, Goal::Below(limit * MIB)));
         let what = "  of it not shared with the file".to_owned();
@@ -34,15 +34,15 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
 /// Wake-ups of all threads while nothing happens, at the default expiry. Sweeps are off.
 pub(crate) fn idle(bench: &Bench) -> Result<Vec<Row>> {
     let settings = Settings { expiry: "{}", ..Settings::QUIET };
-    let mut stage = Stage::arpherd(bench, &settings)?;
+    let mut setup = Setup::arpherd(bench, &settings)?;
     let mut rows = Vec::new();
     for hosts in [0, 250] {
-        stage.populate(hosts)?;
+        setup.populate(hosts)?;
         let seconds = bench.scale(5, 2);
-        settle(&stage)?;
-        let before = wakeups(stage.contender.pid())?;
+        settle(&setup)?;
+        let before = wakeups(setup.contender.pid())?;
         pause(Duration::from_secs(seconds)); // this is what is measured
-        let woken = wakeups(stage.contender.pid())?.saturating_sub(before);
+        let woken = wakeups(setup.contender.pid())?.saturating_sub(before);
         let what = format!("wake-ups in {seconds} s, {hosts} quiet hosts");
         rows.push(row("idle", what, Unit::Count, woken, Goal::AtMost(0.0)));
     }
@@ -51,12 +51,12 @@ pub(crate) fn idle(bench: &Bench) -> Result<Vec<Row>> {
 
 /// Waits until a tenth of a second went by without a wake-up, or for too long: then there is one more
 /// often than that, which the measurement will show.
-fn settle(stage: &Stage) -> Result<()> {
+fn settle(setup: &Setup) -> Result<()> {
     let begun = Instant::now();
-    let mut before = wakeups(stage.contender.pid())?;
+    let mut before = wakeups(setup.contender.pid())?;
     while begun.elapsed() < LIMIT {
         pause(Duration::from_millis(100));
-        let now = wakeups(stage.contender.pid())?;
+        let now = wakeups(setup.contender.pid())?;
         if now == before {
             return Ok(());
         }

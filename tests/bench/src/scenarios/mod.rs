@@ -1,4 +1,4 @@
-//! What is measured. Each scenario builds its own fields and gives its lines of the report.
+//! What is measured. Each scenario builds its own testbeds and gives its lines of the report.
 
 mod answer;
 mod burst;
@@ -10,7 +10,7 @@ mod sweep;
 
 use crate::error::Result;
 use crate::report::Row;
-use crate::stage::Bench;
+use crate::setup::Bench;
 
 /// One scenario.
 pub(crate) struct Scenario {

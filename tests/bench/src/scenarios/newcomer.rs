@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::floor::Job;
 use crate::report::{Goal, Row, Unit};
-use crate::stage::{Bench, Duel};
+use crate::setup::{Bench, Contenders};
 use crate::timing::Timing;
 
 /// Samples in a turn: long enough that both are warm, short enough that both see the same machine.
@@ -12,16 +12,16 @@ const TURN: u32 = 25;
 const WARM: u32 = 3;
 
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
-    let mut duel = Duel::new(bench, &Job::Routes)?;
+    let mut contenders = Contenders::new(bench, &Job::Routes)?;
     let mut rows = Vec::new();
     for (mut timing, turns) in
         [(Timing::BackToBack, bench.scale(80, 6)), (Timing::random(), bench.scale(40, 4))]
     {
-        let outcome = duel.alternate(turns, |stage, samples| {
-            stage.ear.drain()?;
+        let measured = contenders.alternate(turns, |setup, samples| {
+            setup.listener.drain()?;
             for sample in 0..WARM + TURN {
                 timing.pause();
-                let time = stage.newcomer()?;
+                let time = setup.newcomer()?;
                 if sample >= WARM {
                     samples.push(time);
                 }
@@ -32,8 +32,8 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
             scenario: "newcomer",
             what: format!("new host to its route, {}", timing.name()),
             unit: Unit::Time,
-            base: Some(outcome.floor.spread()),
-            arpherd: outcome.arpherd.spread(),
+            base: Some(measured.floor.spread()),
+            arpherd: measured.arpherd.spread(),
             goal: Goal::Ratio(1.3, Some(2.5)),
         });
     }

@@ -1,20 +1,20 @@
 //! The few system calls the lab has no use for: batches of frames, bare netlink, process clocks.
 
 mod clock;
-mod ear;
 mod netlink;
 mod packet;
 mod process;
+mod route_listener;
 
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 pub(crate) use clock::{end_with_parent, pause, sleep_until};
-pub(crate) use ear::Ear;
 pub(crate) use netlink::RouteAdder;
-pub(crate) use packet::{Frame, PacketSocket};
+pub(crate) use packet::{ArpSocket, Frame};
 pub(crate) use process::{CpuClock, Memory, wakeups};
+pub(crate) use route_listener::RouteListener;
 
 /// Turns a system call's −1 into `errno`.
 fn check(code: libc::c_int) -> io::Result<libc::c_int> {

@@ -35,12 +35,12 @@ const fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
 }
 
 /// Reads and writes whole frames, one at a time or many.
-pub(crate) struct PacketSocket(OwnedFd);
+pub(crate) struct ArpSocket(OwnedFd);
 
-impl PacketSocket {
-    /// A socket in the calling thread's namespace that hears ARP, on one link or, with 0, on all.
+impl ArpSocket {
+    /// A socket in the calling thread's namespace that receives ARP, on one link or, with 0, on all.
     pub(crate) fn open(link: u32) -> io::Result<Self> {
-        // Protocol 0 hears nothing until the filter is there and the socket bound.
+        // Protocol 0 receives nothing until the filter is there and the socket bound.
         let fd = super::socket(libc::AF_PACKET, libc::SOCK_RAW, 0, RECEIVE_BUFFER)?;
         let mut code = ARP_FOR_IPV4;
         let length = u16::try_from(code.len()).unwrap_or(0);
@@ -50,7 +50,7 @@ impl PacketSocket {
         Ok(Self(fd))
     }
 
-    /// A socket in the calling thread's namespace that only speaks.
+    /// A socket in the calling thread's namespace that only sends.
     pub(crate) fn open_deaf(link: u32) -> io::Result<Self> {
         let fd = super::socket(libc::AF_PACKET, libc::SOCK_RAW, 0, 1 << 16)?;
         super::bind(&fd, &libc::sockaddr_ll { sll_protocol: 0, ..on(link) })?;

@@ -5,26 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arpherd_lab::{Daemon, LabError, Launch, Netns, Result, wait_until};
-use libtest_mimic::Trial;
-
-use crate::test;
 
 const SHELL: &str = "/bin/sh";
 
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("a_daemon_runs_in_its_namespace_until_terminated", a_daemon_runs_until_terminated),
-        test("a_daemon_that_ends_is_not_ready", a_daemon_that_ends_is_not_ready),
-        test("already_is_not_ready", already_is_not_ready),
-        test("a_refusal_to_start_is_seen", a_refusal_to_start_is_seen),
-        test("a_command_prints_json", a_command_prints_json),
-        test("a_dropped_daemon_is_gone", a_dropped_daemon_is_gone),
-        test("a_daemon_ends_with_its_caller_where_asked_to", a_daemon_ends_with_its_caller),
-        test("a_child_sees_the_links_of_its_namespace", a_child_sees_its_links),
-    ]
-}
-
-fn a_daemon_runs_until_terminated() -> Result<()> {
+#[harness::test]
+fn a_daemon_runs_in_its_namespace_until_terminated() -> Result<()> {
     let ns = Netns::new("router")?;
     let script = r#"trap 'echo bye; exit 3' TERM; cat "$2"; echo "control $ARPHERD_DAEMON__CONTROL" >&2; echo "INFO ready" >&2; while :; do sleep 0.05; done"#;
     // The shell plays `arpherd run --config FILE SCRIPT`.
@@ -44,6 +29,7 @@ fn a_daemon_runs_until_terminated() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_daemon_that_ends_is_not_ready() -> Result<()> {
     let ns = Netns::new("router")?;
     let start = Instant::now();
@@ -53,6 +39,7 @@ fn a_daemon_that_ends_is_not_ready() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn already_is_not_ready() -> Result<()> {
     let ns = Netns::new("router")?;
     let launch = Launch::new(&ns, Path::new(SHELL)).args(&["-c", "echo already; exec sleep 60"]);
@@ -60,6 +47,7 @@ fn already_is_not_ready() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_refusal_to_start_is_seen() -> Result<()> {
     let ns = Netns::new("router")?;
     let failure =
@@ -70,6 +58,7 @@ fn a_refusal_to_start_is_seen() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_command_prints_json() -> Result<()> {
     let ns = Netns::new("router")?;
     let daemon = Daemon::start(&ns, Path::new(SHELL), &["-c", "echo ready; exec sleep 60"], None)?;
@@ -82,6 +71,7 @@ fn a_command_prints_json() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_dropped_daemon_is_gone() -> Result<()> {
     let ns = Netns::new("router")?;
     let daemon = Daemon::start(&ns, Path::new(SHELL), &["-c", "echo ready; exec sleep 60"], None)?;
@@ -92,7 +82,8 @@ fn a_dropped_daemon_is_gone() -> Result<()> {
     Ok(())
 }
 
-fn a_daemon_ends_with_its_caller() -> Result<()> {
+#[harness::test]
+fn a_daemon_ends_with_its_caller_where_asked_to() -> Result<()> {
     let ns = Netns::new("router")?;
     let launch = Launch::new(&ns, Path::new(SHELL)).args(&["-c", "echo ready; exec sleep 60"]);
     let start = |launch: Launch| thread::scope(|scope| scope.spawn(move || launch.start()).join());
@@ -103,7 +94,8 @@ fn a_daemon_ends_with_its_caller() -> Result<()> {
     Ok(())
 }
 
-fn a_child_sees_its_links() -> Result<()> {
+#[harness::test]
+fn a_child_sees_the_links_of_its_namespace() -> Result<()> {
     let ns = Netns::new("router")?;
     ns.dummy("only-here")?;
     let output =

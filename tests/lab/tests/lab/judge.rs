@@ -5,32 +5,8 @@ use std::time::Duration;
 
 use arpherd_lab::{Host, LabError, Mac, Netns, PortFlags, Result, RouteKind, RouteSpec, RouteWatch, Segment};
 use arpherd_lab::{PingStats, monotonic_ns, wait_until};
-use libtest_mimic::Trial;
-
-use crate::test;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("entering_again_does_nothing", arpherd_lab::enter),
-        test("hosts_on_a_segment_ping_each_other", hosts_on_a_segment_ping_each_other),
-        test("isolated_ports_do_not_meet", isolated_ports_do_not_meet),
-        test("locked_ports_pass_only_who_is_associated", locked_ports_pass_only_who_is_associated),
-        test("links_are_made_changed_and_deleted", links_are_made_changed_and_deleted),
-        test("routes_are_read_as_they_were_added", routes_are_read_as_they_were_added),
-        test("a_read_route_can_be_deleted_and_put_back", a_read_route_can_be_deleted_and_put_back),
-        test("an_address_can_come_without_its_route", an_address_can_come_without_its_route),
-        test("a_refusal_has_the_kernels_words", a_refusal_has_the_kernels_words),
-        test("the_watch_stamps_every_change", the_watch_stamps_every_change),
-        test("neighbours_come_and_are_forgotten", neighbours_come_and_are_forgotten),
-        test("timers_make_the_kernel_impatient", timers_make_the_kernel_impatient),
-        test("settings_do_not_depend_on_the_machine", settings_do_not_depend_on_the_machine),
-        test("a_published_namespace_has_a_name", a_published_namespace_has_a_name),
-        test("a_moved_host_is_found_again", a_moved_host_is_found_again),
-        test("echo_counts_what_came_back", echo_counts_what_came_back),
-    ]
-}
 
 /// Two hosts on one switch.
 pub(crate) fn pair(net: u8) -> Result<(Segment, Host, Host)> {
@@ -42,6 +18,12 @@ pub(crate) fn pair(net: u8) -> Result<(Segment, Host, Host)> {
     Ok((segment, a, b))
 }
 
+#[harness::test]
+fn entering_again_does_nothing() -> Result<()> {
+    arpherd_lab::enter()
+}
+
+#[harness::test]
 fn hosts_on_a_segment_ping_each_other() -> Result<()> {
     let (_segment, a, b) = pair(1)?;
     let stats = a.ns.ping(b.ip(), 5, Duration::from_millis(10), SECOND);
@@ -58,6 +40,7 @@ fn hosts_on_a_segment_ping_each_other() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn isolated_ports_do_not_meet() -> Result<()> {
     let (segment, a, b) = pair(2)?;
     for host in [&a, &b] {
@@ -68,16 +51,18 @@ fn isolated_ports_do_not_meet() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn locked_ports_pass_only_who_is_associated() -> Result<()> {
     let (segment, a, b) = pair(3)?;
     let (_, port) = a.place().expect("attached");
     segment.port_flags(port, PortFlags { locked: true, learning: false, ..PortFlags::default() })?;
-    assert!(a.wire()?.ask(&a.question(b.ip()), SECOND / 10).is_empty());
+    assert!(a.wire()?.ask(&a.request(b.ip()), SECOND / 10).is_empty());
     segment.ns.fdb(port, a.mac())?;
-    assert_eq!(a.wire()?.ask(&a.question(b.ip()), SECOND / 10).len(), 1);
+    assert_eq!(a.wire()?.ask(&a.request(b.ip()), SECOND / 10).len(), 1);
     Ok(())
 }
 
+#[harness::test]
 fn links_are_made_changed_and_deleted() -> Result<()> {
     let (one, two) = (Netns::new("one")?, Netns::new("two")?);
     one.veth("left", &two, "right")?;
@@ -113,6 +98,7 @@ fn dummy() -> Result<Netns> {
     Ok(ns)
 }
 
+#[harness::test]
 fn routes_are_read_as_they_were_added() -> Result<()> {
     let ns = dummy()?;
     let source = Ipv4Addr::new(10, 9, 0, 1);
@@ -140,6 +126,7 @@ fn routes_are_read_as_they_were_added() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_read_route_can_be_deleted_and_put_back() -> Result<()> {
     let ns = dummy()?;
     let spec = RouteSpec::to("10.9.0.5/32")?.dev("d0").protocol(169).metric(50);
@@ -156,6 +143,7 @@ fn a_read_route_can_be_deleted_and_put_back() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn an_address_can_come_without_its_route() -> Result<()> {
     let ns = Netns::new("router")?;
     ns.dummy("d0")?;
@@ -168,6 +156,7 @@ fn an_address_can_come_without_its_route() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_refusal_has_the_kernels_words() -> Result<()> {
     let ns = dummy()?;
     let error = ns.route("10.1.0.0/16", Some(Ipv4Addr::new(192, 0, 2, 1)), None).expect_err("no such router");
@@ -175,6 +164,7 @@ fn a_refusal_has_the_kernels_words() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn the_watch_stamps_every_change() -> Result<()> {
     let ns = dummy()?;
     let watch = RouteWatch::start(&ns)?;
@@ -202,6 +192,7 @@ fn the_watch_stamps_every_change() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn neighbours_come_and_are_forgotten() -> Result<()> {
     let ns = dummy()?;
     let (ip, mac) = (Ipv4Addr::new(10, 9, 0, 3), Mac([2, 0, 0, 0, 0, 3]));
@@ -216,6 +207,7 @@ fn neighbours_come_and_are_forgotten() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn timers_make_the_kernel_impatient() -> Result<()> {
     let (_segment, a, b) = pair(4)?;
     b.silence(true)?;
@@ -224,12 +216,13 @@ fn timers_make_the_kernel_impatient() -> Result<()> {
     wait_until(SECOND, "the kernel to give up", || {
         a.ns.neighbours().iter().any(|neighbour| neighbour.state == 0x20)
     });
-    assert!(start.elapsed() < SECOND, "three questions take the kernel 3 s by default");
+    assert!(start.elapsed() < SECOND, "three requests take the kernel 3 s by default");
     b.silence(false)?;
     assert_eq!(a.ns.ping(b.ip(), 1, SECOND, SECOND).received, 1);
     Ok(())
 }
 
+#[harness::test]
 fn settings_do_not_depend_on_the_machine() -> Result<()> {
     let ns = dummy()?;
     for (path, value) in [
@@ -250,6 +243,7 @@ fn settings_do_not_depend_on_the_machine() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_published_namespace_has_a_name() -> Result<()> {
     let ns = dummy()?;
     ns.publish()?;
@@ -263,6 +257,7 @@ fn a_published_namespace_has_a_name() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_moved_host_is_found_again() -> Result<()> {
     let (_segment, mut a, b) = pair(5)?;
     assert_eq!(a.ns.ping(b.ip(), 1, SECOND, SECOND).received, 1);
@@ -281,6 +276,7 @@ fn a_moved_host_is_found_again() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn echo_counts_what_came_back() -> Result<()> {
     let (_segment, a, b) = pair(6)?;
     let server = b.ns.udp_echo_server(b.ip(), 7)?;

@@ -4,35 +4,17 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Crowd, Mac, Netns, PacketType, Result, Segment, Wire, monotonic_ns};
-use libtest_mimic::Trial;
 
 use crate::judge::pair;
-use crate::test;
 
 const SECOND: Duration = Duration::from_secs(1);
 const SHORT: Duration = Duration::from_millis(100);
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("frames_are_read_as_they_were_written", frames_are_read_as_they_were_written),
-        test("odd_frames_are_not_arp", odd_frames_are_not_arp),
-        test("a_kernel_host_answers_once", a_kernel_host_answers_once),
-        test("a_kernel_host_defends_its_address", a_kernel_host_defends_its_address),
-        test("a_capture_has_both_directions_without_promiscuity", a_capture_has_both_directions),
-        test("a_crowd_answers_with_distinct_addresses", a_crowd_answers_with_distinct_addresses),
-        test("a_silent_crowd_does_not_answer", a_silent_crowd_does_not_answer),
-        test("a_crowd_speaks", a_crowd_speaks),
-        test("a_slow_crowd_counts_what_waits", a_slow_crowd_counts_what_waits),
-        test("a_crowd_keeps_up_with_a_sweep", a_crowd_keeps_up_with_a_sweep),
-        test("a_slow_link_takes_its_time", a_slow_link_takes_its_time),
-        test("a_wire_outlives_a_link_that_was_down", a_wire_outlives_a_link_that_was_down),
-    ]
-}
 
 fn ip(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 20, 0, last)
 }
 
+#[harness::test]
 fn a_slow_link_takes_its_time() -> Result<()> {
     let (_segment, a, b) = pair(28)?;
     a.ns.limit_rate("eth0", 2_000_000)?;
@@ -57,6 +39,7 @@ fn a_slow_link_takes_its_time() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn frames_are_read_as_they_were_written() -> Result<()> {
     let (a, b) = (Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]));
     for frame in [
@@ -81,6 +64,7 @@ fn frames_are_read_as_they_were_written() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn odd_frames_are_not_arp() -> Result<()> {
     let frame = ArpFrame::probe(Mac::BROADCAST, ip(2)).encode();
     for (at, value) in [(12, 9), (13, 0), (15, 6), (16, 9), (18, 8), (19, 6), (20, 1), (21, 3), (21, 0)] {
@@ -93,19 +77,21 @@ fn odd_frames_are_not_arp() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_kernel_host_answers_once() -> Result<()> {
     let (_segment, a, b) = pair(21)?;
     let wire = a.wire()?;
-    let question = a.question(b.ip());
+    let request = a.request(b.ip());
     let expected = ArpFrame::reply(b.mac(), b.ip(), a.mac(), a.ip());
-    assert_eq!(wire.ask(&question, SHORT), [expected]);
-    let (answer, took) = wire.ask_one(&question.unicast_to(b.mac()), SECOND).expect("an answer");
+    assert_eq!(wire.ask(&request, SHORT), [expected]);
+    let (answer, took) = wire.ask_one(&request.unicast_to(b.mac()), SECOND).expect("an answer");
     assert_eq!(answer, expected);
     assert!(took > Duration::ZERO && took < SHORT, "{took:?}");
-    assert_eq!(wire.ask_one(&a.question(Ipv4Addr::new(10, 21, 0, 9)), SHORT), None);
+    assert_eq!(wire.ask_one(&a.request(Ipv4Addr::new(10, 21, 0, 9)), SHORT), None);
     Ok(())
 }
 
+#[harness::test]
 fn a_kernel_host_defends_its_address() -> Result<()> {
     let (_segment, a, b) = pair(22)?;
     let answers = a.wire()?.ask(&ArpFrame::probe(a.mac(), b.ip()), SHORT);
@@ -115,14 +101,15 @@ fn a_kernel_host_defends_its_address() -> Result<()> {
     Ok(())
 }
 
-fn a_capture_has_both_directions() -> Result<()> {
+#[harness::test]
+fn a_capture_has_both_directions_without_promiscuity() -> Result<()> {
     let (_segment, a, b) = pair(23)?;
     let capture = Capture::start(&a.ns, &a.ifname)?;
     let before = monotonic_ns();
     assert_eq!(a.ns.ping(b.ip(), 1, SECOND, SECOND).received, 1);
     let arps = capture.arps();
-    let question = a.question(b.ip());
-    assert_eq!(arps[..2], [question, ArpFrame::reply(b.mac(), b.ip(), a.mac(), a.ip())]);
+    let request = a.request(b.ip());
+    assert_eq!(arps[..2], [request, ArpFrame::reply(b.mac(), b.ip(), a.mac(), a.ip())]);
     let frames = capture.frames();
     assert!(frames.iter().all(|frame| before <= frame.ts_ns && frame.ts_ns <= monotonic_ns()), "{frames:?}");
     assert!(frames.windows(2).all(|two| two[0].ts_ns <= two[1].ts_ns));
@@ -161,44 +148,47 @@ fn host(number: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 30, 0, 0)) + number)
 }
 
-const ASKER: Mac = Mac([2, 0, 0, 0, 0, 0xaa]);
+const REQUESTER: Mac = Mac([2, 0, 0, 0, 0, 0xaa]);
 
-fn question(target: Ipv4Addr) -> ArpFrame {
-    ArpFrame::request(ASKER, host(0xfffe), target)
+fn request(target: Ipv4Addr) -> ArpFrame {
+    ArpFrame::request(REQUESTER, host(0xfffe), target)
 }
 
+#[harness::test]
 fn a_crowd_answers_with_distinct_addresses() -> Result<()> {
     let (_near, crowd, wire) = crowd(3)?;
     for number in 1..=3 {
         let target = host(number);
         let mac = Mac::of_crowd(target);
-        let expected = ArpFrame::reply(mac, target, ASKER, host(0xfffe));
-        assert_eq!(wire.ask(&question(target), SHORT), [expected]);
-        assert_eq!(wire.ask(&question(target).unicast_to(mac), SHORT), [expected]);
+        let expected = ArpFrame::reply(mac, target, REQUESTER, host(0xfffe));
+        assert_eq!(wire.ask(&request(target), SHORT), [expected]);
+        assert_eq!(wire.ask(&request(target).unicast_to(mac), SHORT), [expected]);
     }
-    let other = question(host(1)).unicast_to(Mac::of_crowd(host(2)));
-    assert!(wire.ask(&other, SHORT).is_empty(), "a unicast question is for its receiver only");
-    assert!(wire.ask(&question(host(4)), SHORT).is_empty());
+    let other = request(host(1)).unicast_to(Mac::of_crowd(host(2)));
+    assert!(wire.ask(&other, SHORT).is_empty(), "a unicast request is for its receiver only");
+    assert!(wire.ask(&request(host(4)), SHORT).is_empty());
     let seen = crowd.requests_seen();
     assert_eq!(seen.len(), 8);
-    assert_eq!((seen[1].target, seen[1].unicast, seen[1].asker_mac), (host(1), true, ASKER));
+    assert_eq!((seen[1].target, seen[1].unicast, seen[1].requester_mac), (host(1), true, REQUESTER));
     crowd.clear_requests();
     assert_eq!(crowd.requests_count(), 0);
     Ok(())
 }
 
+#[harness::test]
 fn a_silent_crowd_does_not_answer() -> Result<()> {
     let (_near, crowd, wire) = crowd(2)?;
     crowd.silence(host(1));
-    assert_eq!(wire.ask_one(&question(host(1)), SHORT), None);
-    assert!(wire.ask_one(&question(host(2)), SECOND).is_some());
+    assert_eq!(wire.ask_one(&request(host(1)), SHORT), None);
+    assert!(wire.ask_one(&request(host(2)), SECOND).is_some());
     crowd.silence_all();
-    assert_eq!(wire.ask_one(&question(host(2)), SHORT), None);
+    assert_eq!(wire.ask_one(&request(host(2)), SHORT), None);
     crowd.wake(host(1));
-    assert!(wire.ask_one(&question(host(1)), SECOND).is_some());
+    assert!(wire.ask_one(&request(host(1)), SECOND).is_some());
     Ok(())
 }
 
+#[harness::test]
 fn a_crowd_speaks() -> Result<()> {
     let (_near, crowd, wire) = crowd(2)?;
     let said = crowd.speak(host(1))?;
@@ -210,26 +200,28 @@ fn a_crowd_speaks() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_slow_crowd_counts_what_waits() -> Result<()> {
     let (_near, crowd, wire) = crowd(50)?;
     crowd.delay(SHORT);
     for number in 1..=50 {
-        wire.send(&question(host(number)))?;
+        wire.send(&request(host(number)))?;
     }
-    let (_, took) = wire.ask_one(&question(host(7)), SECOND).expect("an answer");
-    // The first answer to 7 is to the earlier question.
+    let (_, took) = wire.ask_one(&request(host(7)), SECOND).expect("an answer");
+    // The first answer to 7 is to the earlier request.
     assert!(took > SHORT / 2 && took < SHORT * 3, "{took:?}");
     assert!((50..=51).contains(&crowd.max_outstanding()), "{}", crowd.max_outstanding());
     Ok(())
 }
 
+#[harness::test]
 fn a_crowd_keeps_up_with_a_sweep() -> Result<()> {
     let (_near, crowd, wire) = crowd(5000)?;
     // Bursts with an answer awaited after each: small socket buffers of ordinary users hold them.
     let mut answered = 0;
     for first in (1..=5000).step_by(100) {
         for number in first..first + 100 {
-            wire.send(&question(host(number)))?;
+            wire.send(&request(host(number)))?;
         }
         while answered < first + 99 && wire.recv(SECOND).is_some() {
             answered += 1;
@@ -239,6 +231,7 @@ fn a_crowd_keeps_up_with_a_sweep() -> Result<()> {
     Ok(())
 }
 
+#[harness::test]
 fn a_wire_outlives_a_link_that_was_down() -> Result<()> {
     let segment = Segment::new("lan")?;
     let ns = Netns::new("far")?;
@@ -247,13 +240,13 @@ fn a_wire_outlives_a_link_that_was_down() -> Result<()> {
     let near = Netns::new("near")?;
     segment.plug(&near, "eth0")?;
     let wire = Wire::open(&near, "eth0")?;
-    assert!(wire.ask_one(&question(host(1)), SECOND).is_some());
+    assert!(wire.ask_one(&request(host(1)), SECOND).is_some());
     for link in [&ns, &near] {
         link.down("eth0")?;
         link.up("eth0")?;
     }
     // The bridge forwards again once it knows of the carrier.
-    let answered = || wire.ask_one(&question(host(1)), SHORT).is_some();
+    let answered = || wire.ask_one(&request(host(1)), SHORT).is_some();
     arpherd_lab::wait_until(3 * SECOND, "an answer after the links came back", answered);
     drop(crowd);
     Ok(())

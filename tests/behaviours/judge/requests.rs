@@ -1,26 +1,25 @@
-//! What is asked, and what is known of the answers. M numbers are those of the measurements of the kernel that
-//! the project began with.
+//! The requests that are compared, and what is known of the answers.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Host, Mac, Result};
 
-use super::proxies::{Kind, Stage, proxy_delay};
-use super::{Seen, Verdict};
+use super::proxies::{Kind, ProxyRig, proxy_delay};
+use super::{Reaction, Verdict};
 use crate::b_private::redirects;
 use crate::b_routed::{BACK, HOLE, LINK_LOCAL, NOWHERE, ONES, WAN};
 use crate::rig::{ROUTER, ip};
 
-/// A question.
-pub(super) struct Case {
+/// A request.
+pub(super) struct Comparison {
     pub(super) kind: Kind,
     pub(super) what: &'static str,
-    pub(super) ask: fn(&Stage) -> Result<Seen>,
+    pub(super) ask: fn(&ProxyRig) -> Result<Reaction>,
     pub(super) verdict: Verdict,
 }
 
-/// What comes later is no answer to the question, for nobody delays on purpose but where that is judged.
+/// What comes later is no answer to the request, for nobody delays on purpose but where that is judged.
 const LATEST: Duration = Duration::from_millis(300);
 /// How long the kernel waits by default, at most.
 const DELAY: Duration = Duration::from_millis(800);
@@ -29,15 +28,15 @@ const PROMPT: Duration = Duration::from_millis(50);
 const STRANGER: Mac = Mac([2, 0, 0, 0, 0, 0xdd]);
 const SECOND: Duration = Duration::from_secs(1);
 
-use Seen::Answers;
+use Reaction::Answers;
 use Verdict::{Intended, Same};
 
-const fn routed(what: &'static str, ask: fn(&Stage) -> Result<Seen>, verdict: Verdict) -> Case {
-    Case { kind: Kind::Routed, what, ask, verdict }
+const fn routed(what: &'static str, ask: fn(&ProxyRig) -> Result<Reaction>, verdict: Verdict) -> Comparison {
+    Comparison { kind: Kind::Routed, what, ask, verdict }
 }
 
-const fn private(what: &'static str, ask: fn(&Stage) -> Result<Seen>, verdict: Verdict) -> Case {
-    Case { kind: Kind::Private, what, ask, verdict }
+const fn private(what: &'static str, ask: fn(&ProxyRig) -> Result<Reaction>, verdict: Verdict) -> Comparison {
+    Comparison { kind: Kind::Private, what, ask, verdict }
 }
 
 const fn differ(kernel: usize, arpherd: usize, why: &'static str) -> Verdict {
@@ -48,10 +47,10 @@ const NO: Verdict = Same(Answers(0));
 const YES: Verdict = Same(Answers(1));
 
 /// `proxy_arp` and `answer: routed`.
-pub(super) const ROUTED: &[Case] = &[
+pub(super) const ROUTED: &[Comparison] = &[
     routed("a host of the other segment", |it| by_a(it, it.b.ip()), YES),
     routed("the same by unicast", |it| unicast(it, it.b.ip()), YES),
-    routed("a host of the asker's segment", |it| by_a(it, it.c.ip()), NO),
+    routed("a host of the requester's segment", |it| by_a(it, it.c.ip()), NO),
     routed("what the default route leads to", |it| by_a(it, ONES), YES),
     routed("a link-local address the default route leads to", |it| by_a(it, LINK_LOCAL), YES),
     routed("the router's own address", |it| by_a(it, ROUTER), YES),
@@ -71,12 +70,12 @@ pub(super) const ROUTED: &[Case] = &[
         NO,
     ),
     routed(
-        "an asker of another subnet",
+        "a requester of another subnet",
         |it| of(it, ArpFrame::request(STRANGER, Ipv4Addr::new(172, 16, 9, 9), ONES)),
         YES,
     ),
     routed(
-        "an asker that claims to be the router",
+        "a requester that claims to be the router",
         |it| of(it, ArpFrame::request(STRANGER, ROUTER, ONES)),
         NO,
     ),
@@ -86,28 +85,28 @@ pub(super) const ROUTED: &[Case] = &[
         differ(
             1,
             0,
-            "M4: that no host is known does not mean that the default route leads to one; it may be alive beside the asker.",
+            "That no host is known does not mean that the default route leads to one; it may be alive beside the requester.",
         ),
     ),
     routed(
         "the network address",
         |it| by_a(it, ip(0)),
-        differ(1, 0, "M4: no host has it, so nobody is to be sent to it."),
+        differ(1, 0, "No host has it, so nobody is to be sent to it."),
     ),
     routed(
         "the broadcast address",
         |it| by_a(it, ip(255)),
-        differ(1, 0, "M4: no host has it, so nobody is to be sent to it."),
+        differ(1, 0, "No host has it, so nobody is to be sent to it."),
     ),
     routed(
         "a reserved address (0/8)",
         |it| by_a(it, Ipv4Addr::new(0, 1, 2, 3)),
-        differ(1, 0, "Nobody has one; a question for it is a mistake that an answer would hide."),
+        differ(1, 0, "Nobody has one; a request for it is a mistake that an answer would hide."),
     ),
     routed(
         "a reserved address (240/4)",
         |it| by_a(it, Ipv4Addr::new(240, 0, 0, 1)),
-        differ(1, 0, "Nobody has one; a question for it is a mistake that an answer would hide."),
+        differ(1, 0, "Nobody has one; a request for it is a mistake that an answer would hide."),
     ),
     routed(
         "a host that died",
@@ -115,7 +114,7 @@ pub(super) const ROUTED: &[Case] = &[
         differ(
             1,
             0,
-            "M4: its route is withdrawn, and what is sent for it goes nowhere; the asker learns so by the silence.",
+            "Its route is withdrawn, and what is sent for it goes nowhere; the requester learns so by the silence.",
         ),
     ),
     routed(
@@ -124,33 +123,37 @@ pub(super) const ROUTED: &[Case] = &[
         differ(
             0,
             1,
-            "M2: the prober cannot hear the holder, so without a defence both would have it (RFC 5227).",
+            "The prober cannot hear the holder, so without a defence both would have it (RFC 5227).",
         ),
     ),
     routed(
         "the announcement of a host that moved",
         |it| of(it, moved(it)),
-        differ(1, 0, "M3: an answer would tell a host that its own address is taken."),
+        differ(1, 0, "An answer would tell a host that its own address is taken."),
     ),
     routed("the same in reply form", |it| of(it, ArpFrame::gratuitous_reply(it.b.mac(), it.b.ip())), NO),
     routed(
         "how soon an answer comes",
         how_soon,
         Intended {
-            kernel: Seen::Late,
+            kernel: Reaction::Late,
             arpherd: Answers(1),
-            why: "M1: a host that is known to live there needs no time to answer by itself.",
+            why: "A host that is known to live there needs no time to answer by itself.",
         },
     ),
 ];
 
 /// `proxy_arp_pvlan` and `private_vlan: open`. The router's subnet is on the link, no other segment is proxied.
-pub(super) const PRIVATE: &[Case] = &[
+pub(super) const PRIVATE: &[Comparison] = &[
     private("a neighbour behind another isolated port", |it| by_a(it, it.c.ip()), YES),
     private("the same by unicast", |it| unicast(it, it.c.ip()), YES),
     private("a neighbour that never spoke", |it| by_a(it, it.mute.ip()), YES),
-    private("the asker itself", |it| of(it, own_announcement(it)), NO),
-    private("a probe for the asker's own address", |it| of(it, ArpFrame::probe(it.a.mac(), it.a.ip())), NO),
+    private("the requester itself", |it| of(it, own_announcement(it)), NO),
+    private(
+        "a probe for the requester's own address",
+        |it| of(it, ArpFrame::probe(it.a.mac(), it.a.ip())),
+        NO,
+    ),
     private("a probe for an address nobody has", |it| of(it, ArpFrame::probe(STRANGER, ip(77))), NO),
     private("what the default route leads to", |it| by_a(it, ONES), NO),
     private("a host of another segment", |it| by_a(it, it.b.ip()), NO),
@@ -168,7 +171,7 @@ pub(super) const PRIVATE: &[Case] = &[
         differ(
             1,
             0,
-            "M11: an answer for nobody hides that nobody is there, and costs the router a search for every packet.",
+            "An answer for nobody hides that nobody is there, and costs the router a search for every packet.",
         ),
     ),
     private(
@@ -186,75 +189,75 @@ pub(super) const PRIVATE: &[Case] = &[
         differ(
             0,
             1,
-            "M2: behind isolated ports the prober cannot hear the holder, so without a defence both would have it.",
+            "Behind isolated ports the prober cannot hear the holder, so without a defence both would have it.",
         ),
     ),
     private(
         "how soon an answer comes",
         how_soon_on_link,
         Intended {
-            kernel: Seen::Late,
+            kernel: Reaction::Late,
             arpherd: Answers(1),
-            why: "M1: a host that is known to live there needs no time to answer by itself.",
+            why: "A host that is known to live there needs no time to answer by itself.",
         },
     ),
     private(
         "packets between neighbours",
         twenty_packets,
         Intended {
-            kernel: Seen::Redirects,
-            arpherd: Seen::NoRedirects,
-            why: "M11: a redirect tells the sender to go straight to a neighbour it cannot reach.",
+            kernel: Reaction::Redirects,
+            arpherd: Reaction::NoRedirects,
+            why: "A redirect tells the sender to go straight to a neighbour it cannot reach.",
         },
     ),
 ];
 
 /// Answers of the router to the frame, sent by `A`.
-fn of(it: &Stage, question: ArpFrame) -> Result<Seen> {
+fn of(it: &ProxyRig, request: ArpFrame) -> Result<Reaction> {
     let router = it.rig.mac("eth0");
-    let answers = it.a.wire()?.ask(&question, LATEST);
+    let answers = it.a.wire()?.ask(&request, LATEST);
     Ok(Answers(answers.iter().filter(|answer| answer.sha == router).count()))
 }
 
-fn by_a(it: &Stage, target: Ipv4Addr) -> Result<Seen> {
-    of(it, it.a.question(target))
+fn by_a(it: &ProxyRig, target: Ipv4Addr) -> Result<Reaction> {
+    of(it, it.a.request(target))
 }
 
-fn unicast(it: &Stage, target: Ipv4Addr) -> Result<Seen> {
-    of(it, it.a.question(target).unicast_to(it.rig.mac("eth0")))
+fn unicast(it: &ProxyRig, target: Ipv4Addr) -> Result<Reaction> {
+    of(it, it.a.request(target).unicast_to(it.rig.mac("eth0")))
 }
 
-fn own_announcement(it: &Stage) -> ArpFrame {
+fn own_announcement(it: &ProxyRig) -> ArpFrame {
     ArpFrame::gratuitous(it.a.mac(), it.a.ip())
 }
 
 /// `B` was carried over to where `A` is, and says so.
-fn moved(it: &Stage) -> ArpFrame {
+fn moved(it: &ProxyRig) -> ArpFrame {
     ArpFrame::gratuitous(it.b.mac(), it.b.ip())
 }
 
-fn how_soon(it: &Stage) -> Result<Seen> {
+fn how_soon(it: &ProxyRig) -> Result<Reaction> {
     soon(it, &it.b)
 }
 
-fn how_soon_on_link(it: &Stage) -> Result<Seen> {
+fn how_soon_on_link(it: &ProxyRig) -> Result<Reaction> {
     soon(it, &it.c)
 }
 
 /// The median of nine answers: the kernel waits for a random time, which may be short once.
-fn soon(it: &Stage, target: &Host) -> Result<Seen> {
+fn soon(it: &ProxyRig, target: &Host) -> Result<Reaction> {
     proxy_delay(&it.rig, "eth0", DELAY)?;
-    let (wire, question) = (it.a.wire()?, it.a.question(target.ip()));
-    let answers = (0..9).filter_map(|_| wire.ask_one(&question, 2 * DELAY));
+    let (wire, request) = (it.a.wire()?, it.a.request(target.ip()));
+    let answers = (0..9).filter_map(|_| wire.ask_one(&request, 2 * DELAY));
     let mut times: Vec<_> = answers.map(|(_, time)| time).collect();
     times.sort_unstable();
     assert!(times.len() >= 7, "{times:?}");
-    Ok(if times[times.len() / 2] > PROMPT { Seen::Late } else { Answers(1) })
+    Ok(if times[times.len() / 2] > PROMPT { Reaction::Late } else { Answers(1) })
 }
 
-fn twenty_packets(it: &Stage) -> Result<Seen> {
+fn twenty_packets(it: &ProxyRig) -> Result<Reaction> {
     let capture = Capture::start(&it.a.ns, "eth0")?;
     let pings = it.a.ns.ping(it.c.ip(), 20, SECOND / 20, 2 * SECOND);
     assert!(pings.received >= 18, "{pings:?}");
-    Ok(if redirects(&capture) > 0 { Seen::Redirects } else { Seen::NoRedirects })
+    Ok(if redirects(&capture) > 0 { Reaction::Redirects } else { Reaction::NoRedirects })
 }

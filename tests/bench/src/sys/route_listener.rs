@@ -31,12 +31,12 @@ pub(crate) struct RouteChange {
 }
 
 /// Hears of route changes in a namespace.
-pub(crate) struct Ear {
+pub(crate) struct RouteListener {
     fd: OwnedFd,
     buffer: [u8; 4096],
 }
 
-impl Ear {
+impl RouteListener {
     /// Hears every change from the return on.
     pub(crate) fn open(ns: &Netns) -> Result<Self> {
         let fd = ns.run(open).tried(|| format!("listen for routes in {}", ns.name()))?;

@@ -15,9 +15,9 @@ use crate::MACHINE;
 use crate::rig::{Config, SOON};
 use crate::tools::{self, Running};
 
-/// Radios and networks are numbered through all tests: all share one air.
+/// Radios and networks are numbered through all tests: all share one medium.
 static RADIOS: AtomicUsize = AtomicUsize::new(0);
-/// To be heard, to be associated and to have agreed on keys takes about a second on a slow machine.
+/// To be received, to be associated and to have agreed on keys takes about a second on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Switches the radios on, for whoever is the first to want one. Did an arpherd that runs already say that there
@@ -92,7 +92,7 @@ impl AccessPoint {
         daemon
     }
 
-    /// Its power fails without a word to anybody, and comes back.
+    /// Its power fails without any notice, and comes back.
     pub(crate) fn power_cycle(&mut self) -> Result<()> {
         self.daemon.kill();
         self.ns.down(&self.link)?;

@@ -1,4 +1,4 @@
-//! A contender in its field, with everything a scenario pulls at; and two of them in turn.
+//! A contender in its testbed, with everything a scenario uses; and two of them in turn.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use arpherd_lab::monotonic_ns;
 
 use crate::contender::{Contender, Settings, Who};
 use crate::error::{BenchError, Result, Tried};
-use crate::field::{Field, announcement, host};
 use crate::floor::Job;
 use crate::stats::Samples;
-use crate::sys::{Ear, Frame, PacketSocket};
+use crate::sys::{ArpSocket, Frame, RouteListener};
+use crate::testbed::{Testbed, announcement, host};
 
 /// How long anything may take that should take a moment.
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
@@ -32,31 +32,31 @@ impl Bench {
 }
 
 /// A contender at work.
-pub(crate) struct Stage {
+pub(crate) struct Setup {
     // Dropped first: the process goes before its namespaces.
     pub(crate) contender: Contender,
-    pub(crate) ear: Ear,
-    pub(crate) speaker: PacketSocket,
-    pub(crate) field: Field,
+    pub(crate) listener: RouteListener,
+    pub(crate) speaker: ArpSocket,
+    pub(crate) testbed: Testbed,
     hosts: u32,
 }
 
-impl Stage {
+impl Setup {
     /// The reference at a job.
     pub(crate) fn floor(job: &Job) -> Result<Self> {
-        Self::with(|field| Contender::floor(field, job))
+        Self::with(|testbed| Contender::floor(testbed, job))
     }
 
     /// The daemon with these settings.
     pub(crate) fn arpherd(bench: &Bench, settings: &Settings) -> Result<Self> {
-        Self::with(|field| Contender::arpherd(field, &bench.binary, &settings.yaml()))
+        Self::with(|testbed| Contender::arpherd(testbed, &bench.binary, &settings.yaml()))
     }
 
-    /// A field whose routes are listened to before the contender is there.
-    fn with(start: impl FnOnce(&Field) -> Result<Contender>) -> Result<Self> {
-        let field = Field::new()?;
-        let (ear, speaker) = (Ear::open(&field.gateway)?, field.speaker()?);
-        Ok(Self { contender: start(&field)?, ear, speaker, field, hosts: 0 })
+    /// A testbed whose routes are watched before the contender is there.
+    fn with(start: impl FnOnce(&Testbed) -> Result<Contender>) -> Result<Self> {
+        let testbed = Testbed::new()?;
+        let (listener, speaker) = (RouteListener::open(&testbed.gateway)?, testbed.speaker()?);
+        Ok(Self { contender: start(&testbed)?, listener, speaker, testbed, hosts: 0 })
     }
 
     pub(crate) fn who(&self) -> Who {
@@ -70,13 +70,13 @@ impl Stage {
         first
     }
 
-    /// Lets a new host speak; gives the time until its route, in nanoseconds.
+    /// Lets a new host send a frame; gives the time until its route, in nanoseconds.
     pub(crate) fn newcomer(&mut self) -> Result<u64> {
         let ip = host(self.newcomers(1));
         let frame = announcement(ip);
         let begun = monotonic_ns();
         self.speaker.send(&frame).tried(|| "send a frame on vms".to_owned())?;
-        let change = self.ear.wait(LIMIT, |change| change.is_new && change.address == ip)?;
+        let change = self.listener.wait(LIMIT, |change| change.is_new && change.address == ip)?;
         match change {
             Some(change) => Ok(change.at.saturating_sub(begun)),
             None => Err(self.absent(format!("the route to {ip}"))),
@@ -93,7 +93,7 @@ impl Stage {
             self.speak(&frames)?;
             let last = burst.last().copied();
             // Frames are read in their order: with the last route all are there.
-            if self.ear.wait(LIMIT, |change| change.is_new && Some(change.address) == last)?.is_none() {
+            if self.listener.wait(LIMIT, |change| change.is_new && Some(change.address) == last)?.is_none() {
                 return Err(self.absent(format!("the routes to {BURST} hosts")));
             }
         }
@@ -111,19 +111,19 @@ impl Stage {
 }
 
 /// Both contenders at once, one at work while the other sleeps.
-pub(crate) struct Duel {
-    pub(crate) floor: Stage,
-    pub(crate) arpherd: Stage,
+pub(crate) struct Contenders {
+    pub(crate) floor: Setup,
+    pub(crate) arpherd: Setup,
 }
 
 /// What was measured of each.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct Measured {
     pub(crate) floor: Samples,
     pub(crate) arpherd: Samples,
 }
 
-impl Outcome {
+impl Measured {
     pub(crate) fn of(&mut self, who: Who) -> &mut Samples {
         match who {
             Who::Floor => &mut self.floor,
@@ -132,10 +132,10 @@ impl Outcome {
     }
 }
 
-impl Duel {
+impl Contenders {
     /// The reference at a job against a daemon that only does what frames cause.
     pub(crate) fn new(bench: &Bench, job: &Job) -> Result<Self> {
-        Ok(Self { floor: Stage::floor(job)?, arpherd: Stage::arpherd(bench, &Settings::QUIET)? })
+        Ok(Self { floor: Setup::floor(job)?, arpherd: Setup::arpherd(bench, &Settings::QUIET)? })
     }
 
     /// Lets both do the same in turn, so many times: A B B A A B…, whatever else the machine does
@@ -143,19 +143,19 @@ impl Duel {
     pub(crate) fn alternate(
         &mut self,
         rounds: u32,
-        mut turn: impl FnMut(&mut Stage, &mut Samples) -> Result<()>,
-    ) -> Result<Outcome> {
-        let mut outcome = Outcome::default();
+        mut turn: impl FnMut(&mut Setup, &mut Samples) -> Result<()>,
+    ) -> Result<Measured> {
+        let mut measured = Measured::default();
         for round in 0..rounds {
             let mut order = [&mut self.floor, &mut self.arpherd];
             if round % 2 == 1 {
                 order.reverse();
             }
-            for stage in order {
-                turn(stage, outcome.of(stage.who()))?;
-                stage.contender.still_there()?;
+            for setup in order {
+                turn(setup, measured.of(setup.who()))?;
+                setup.contender.still_there()?;
             }
         }
-        Ok(outcome)
+        Ok(measured)
     }
 }

@@ -4,12 +4,12 @@ use arpherd_lab::Failure;
 use serde_json::Value;
 
 /// What a doctor said.
-pub(crate) struct Told {
+pub(crate) struct DoctorOutput {
     pub(crate) code: Option<i32>,
     pub(crate) findings: Vec<Value>,
 }
 
-impl Told {
+impl DoctorOutput {
     /// # Panics
     /// When it is no list.
     pub(crate) fn of(output: &Failure) -> Self {

@@ -4,25 +4,11 @@
 use std::time::Duration;
 
 use arpherd_lab::{ArpFrame, Capture, Captured, Daemon, Host, Netns, Result, wait_until};
-use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::rig::{
     A_WHILE, Config, Rig, SLOW_EXPIRY, SOON, echoes, events, host_row, introduce, ip, pass, wait_event,
 };
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("joined_segments_are_noticed_and_nothing_is_proxied_between_them", joined),
-        test("joined_at_the_start_segments_are_noticed_as_well", joined_at_start),
-        test("peers_two_arpherds_on_the_same_segments_cause_no_storm", two_arpherds),
-        test("peers_hosts_move_as_ever_between_two_arpherds", move_between_two),
-        test("peers_a_kernel_that_proxies_beside_us_moves_nobody", kernel_proxy),
-        test("peers_a_kernel_that_proxies_at_the_start_is_seen_through", kernel_proxy_at_start),
-        test("peers_a_kernel_that_proxies_everything_is_not_learned_from", kernel_proxies_all),
-    ]
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Joined segments are looked at every 5 s, and are two again after 16 s without a sign.
@@ -38,15 +24,16 @@ fn join(rig: &Rig) -> Result<()> {
     [&rig.left, &rig.right].iter().try_for_each(|segment| segment.ns.wait_ready("between"))
 }
 
-fn answers(asker: &Host, target: &Host) -> Result<Vec<ArpFrame>> {
-    Ok(asker.wire()?.ask(&asker.question(target.ip()), A_WHILE))
+fn answers(requester: &Host, target: &Host) -> Result<Vec<ArpFrame>> {
+    Ok(requester.wire()?.ask(&requester.request(target.ip()), A_WHILE))
 }
 
-fn by_itself(target: &Host, asker: &Host) -> ArpFrame {
-    ArpFrame::reply(target.mac(), target.ip(), asker.mac(), asker.ip())
+fn by_itself(target: &Host, requester: &Host) -> ArpFrame {
+    ArpFrame::reply(target.mac(), target.ip(), requester.mac(), requester.ip())
 }
 
-fn joined() -> Result<()> {
+#[harness::test]
+fn joined_segments_are_noticed_and_nothing_is_proxied_between_them() -> Result<()> {
     let rig = Rig::new()?;
     let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
@@ -56,7 +43,7 @@ fn joined() -> Result<()> {
     assert_eq!(answers(&a, &b)?, [proxied]);
     join(&rig)?;
     let wires = [Capture::start(&rig.r, "eth0")?, Capture::start(&rig.r, "eth1")?];
-    // A question for nobody makes us ask; what we ask comes back on the other link.
+    // A request for nobody makes us ask; what we ask comes back on the other link.
     wait_until(SOON, "the joint is noticed", || {
         a.ask(ip(99)).is_ok() && !events(&daemon, "segments_joined").is_empty()
     });
@@ -82,15 +69,16 @@ fn joined() -> Result<()> {
     Ok(())
 }
 
-fn joined_at_start() -> Result<()> {
+#[harness::test]
+fn joined_at_the_start_segments_are_noticed_as_well() -> Result<()> {
     let rig = Rig::new()?;
     join(&rig)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     // A sweep is the first thing that happens.
     let daemon = Config::common_with(&[("sweep", "{ interval: 1h }")]).start(&rig.r)?;
-    let told = wait_event(&daemon, "segments_joined", |_| true);
-    let (one, other) = (told["segment"].as_str(), told["other_segment"].as_str());
-    assert!([(Some("eth0"), Some("eth1")), (Some("eth1"), Some("eth0"))].contains(&(one, other)), "{told}");
+    let event = wait_event(&daemon, "segments_joined", |_| true);
+    let (one, other) = (event["segment"].as_str(), event["other_segment"].as_str());
+    assert!([(Some("eth0"), Some("eth1")), (Some("eth1"), Some("eth0"))].contains(&(one, other)), "{event}");
     assert_eq!(answers(&a, &b)?, [by_itself(&b, &a)]);
     assert_eq!(answers(&b, &a)?, [by_itself(&a, &b)]);
     assert_eq!(events(&daemon, "duplicate_address"), Vec::<Value>::new());
@@ -119,7 +107,8 @@ fn arps(captures: &[Capture]) -> Vec<ArpFrame> {
     captures.iter().flat_map(Capture::frames).filter_map(outgoing).collect()
 }
 
-fn two_arpherds() -> Result<()> {
+#[harness::test]
+fn peers_two_arpherds_on_the_same_segments_cause_no_storm() -> Result<()> {
     let rig = Rig::new()?;
     let second = second_router(&rig)?;
     let daemons = [Config::common().start(&rig.r)?, Config::common().start(&second)?];
@@ -138,10 +127,10 @@ fn two_arpherds() -> Result<()> {
     for daemon in &daemons {
         wait_event(daemon, "proxy_found", |event| event["sign"] == "mark");
     }
-    pass(2 * SECOND); // a storm would have begun; what one question takes is over
+    pass(2 * SECOND); // a storm would have begun; what one request takes is over
     captures.iter().for_each(Capture::clear);
     pass(3 * SECOND);
-    // Two hosts that are quiet for 400 ms are asked on, by two routers: some 15 questions a second.
+    // Two hosts that are quiet for 400 ms are asked on, by two routers: some 15 requests a second.
     let background = arps(&captures);
     assert!(background.len() < 120, "{} frames: {background:#?}", background.len());
     let about = |last| background.iter().filter(|arp| [arp.tpa, arp.spa].contains(&ip(last))).count();
@@ -157,7 +146,8 @@ fn two_arpherds() -> Result<()> {
 }
 
 /// The answers that a second arpherd gives for a host that moved are no reason to leave it at its old place.
-fn move_between_two() -> Result<()> {
+#[harness::test]
+fn peers_hosts_move_as_ever_between_two_arpherds() -> Result<()> {
     let rig = Rig::new()?;
     let second = second_router(&rig)?;
     let daemons = [Config::common().start(&rig.r)?, Config::common().start(&second)?];
@@ -195,7 +185,8 @@ fn kernel_gateway(rig: &Rig, a: &Host, b: &Host) -> Result<Netns> {
     Ok(second)
 }
 
-fn kernel_proxy() -> Result<()> {
+#[harness::test]
+fn peers_a_kernel_that_proxies_beside_us_moves_nobody() -> Result<()> {
     let rig = Rig::new()?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     let second = kernel_gateway(&rig, &a, &b)?;
@@ -203,7 +194,7 @@ fn kernel_proxy() -> Result<()> {
     introduce(&a, &rig.r, "eth0")?;
     introduce(&b, &rig.r, "eth1")?;
     assert_eq!(answers(&a, &b)?.len(), 2, "this kernel does answer beside us");
-    // It answers our own questions, too, while both are asked again and again.
+    // It answers our own requests, too, while both are asked again and again.
     for _ in 0..3 {
         for (host, other) in [(&a, &b), (&b, &a)] {
             host.announce()?;
@@ -223,8 +214,9 @@ fn kernel_proxy() -> Result<()> {
     Ok(())
 }
 
-/// While the hosts sleep, a sweep hears the proxy's answers and no other. They are believed until the hosts speak.
-fn kernel_proxy_at_start() -> Result<()> {
+/// While the hosts sleep, a sweep gets the proxy's answers and no other. They are believed until the hosts send.
+#[harness::test]
+fn peers_a_kernel_that_proxies_at_the_start_is_seen_through() -> Result<()> {
     let rig = Rig::new()?;
     let left = [10, 11, 12, 13, 14].map(|last| rig.left(last)).into_iter().collect::<Result<Vec<_>>>()?;
     let right = [20, 21, 22, 23, 24].map(|last| rig.right(last)).into_iter().collect::<Result<Vec<_>>>()?;
@@ -255,7 +247,8 @@ fn kernel_proxy_at_start() -> Result<()> {
 }
 
 /// It has a default route besides, and answers for every address of the subnet and beyond.
-fn kernel_proxies_all() -> Result<()> {
+#[harness::test]
+fn peers_a_kernel_that_proxies_everything_is_not_learned_from() -> Result<()> {
     let rig = Rig::new()?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     let second = kernel_gateway(&rig, &a, &b)?;
@@ -266,8 +259,8 @@ fn kernel_proxies_all() -> Result<()> {
     let daemon = Config::common_with(&[sweep, ("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     for link in ["eth0", "eth1"] {
         let mac = second.mac(link)?.to_string();
-        let told = wait_event(&daemon, "proxy_found", |event| event["lladdr"] == mac);
-        assert_eq!(told["segment"], link);
+        let event = wait_event(&daemon, "proxy_found", |event| event["lladdr"] == mac);
+        assert_eq!(event["segment"], link);
     }
     let theirs = [second.mac("eth0")?.to_string(), second.mac("eth1")?.to_string()];
     let false_hosts = || {

@@ -3,33 +3,22 @@
 use std::path::Path;
 
 use arpherd_lab::{Daemon, Result, wait_until};
-use libtest_mimic::Trial;
 
 use crate::namespaces::in_netns;
 use crate::rig::{Config, ROUTER, Rig, SOON, wait_event};
 use crate::settings::{all, changed, read, write};
-use crate::test;
-
-pub(crate) fn tests() -> Vec<Trial> {
-    vec![
-        test("a_recreated_interface_gets_its_settings_again", recreated),
-        test("a_renamed_interface_gets_its_first_settings_back", renamed),
-        test("after_a_crash_the_next_clean_exit_restores_what_was_first", killed),
-        test("after_a_crash_each_namespace_gets_its_own_settings_back", killed_elsewhere),
-        test("kept_settings_are_put_back_by_a_later_clean_exit", kept),
-    ]
-}
 
 /// A clean exit leaves everything as it is.
 const KEEP: &str = "daemon: { on_exit: keep }";
 
-/// A daemon whose control socket, and with it all it remembers, lies in a directory that outlives it.
+/// A daemon whose control socket, and with it all it remembers, is in a directory that outlives it.
 fn start_in(directory: &Path, config: &Config, rig: &Rig) -> Result<Daemon> {
     let control = directory.join("control.sock").display().to_string();
     config.launch(&rig.r).env("ARPHERD_DAEMON__CONTROL", &control).start()
 }
 
-fn recreated() -> Result<()> {
+#[harness::test]
+fn a_recreated_interface_gets_its_settings_again() -> Result<()> {
     let rig = Rig::new()?;
     write(&rig, "conf/eth0/proxy_arp", "1")?;
     let mut daemon = Config::common_with(&[("answer", "kernel")]).start(&rig.r)?;
@@ -47,7 +36,8 @@ fn recreated() -> Result<()> {
     Ok(())
 }
 
-fn renamed() -> Result<()> {
+#[harness::test]
+fn a_renamed_interface_gets_its_first_settings_back() -> Result<()> {
     let rig = Rig::new()?;
     write(&rig, "conf/eth0/proxy_arp", "1")?;
     let mut daemon = Config::common().start(&rig.r)?;
@@ -61,7 +51,8 @@ fn renamed() -> Result<()> {
     Ok(())
 }
 
-fn killed() -> Result<()> {
+#[harness::test]
+fn after_a_crash_the_next_clean_exit_restores_what_was_first() -> Result<()> {
     let (rig, directory) = (Rig::new()?, scratch());
     write(&rig, "conf/eth0/rp_filter", "1")?;
     let before = all(&rig);
@@ -80,7 +71,8 @@ fn killed() -> Result<()> {
     Ok(())
 }
 
-fn killed_elsewhere() -> Result<()> {
+#[harness::test]
+fn after_a_crash_each_namespace_gets_its_own_settings_back() -> Result<()> {
     let (here, there, directory) = (Rig::new()?, Rig::named("elsewhere")?, scratch());
     there.r.publish()?;
     write(&there, "conf/eth0/proxy_arp", "1")?;
@@ -98,7 +90,8 @@ fn killed_elsewhere() -> Result<()> {
     Ok(())
 }
 
-fn kept() -> Result<()> {
+#[harness::test]
+fn kept_settings_are_put_back_by_a_later_clean_exit() -> Result<()> {
     let (rig, directory) = (Rig::new()?, scratch());
     let before = all(&rig);
     let keeping = Config::common_with(&[("answer", "kernel")]).top(KEEP);
@@ -114,7 +107,7 @@ fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
-/// How many files with settings lie in the directory.
+/// How many files with settings are in the directory.
 fn remembered(directory: &Path) -> usize {
     let entries = std::fs::read_dir(directory).expect("a directory");
     let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());

@@ -1,0 +1,145 @@
+//! The harness of test binaries that enter network namespaces.
+//!
+//! Rust's own harness starts threads before any code of ours runs, and the kernel lets only a process with one
+//! thread change its user namespace. Hence binaries with a `main` of their own (`harness = false` in their
+//! manifest), which first calls `arpherd_lab::enter` and then runs a [`Suite`]:
+//!
+//! ```text
+//! #[harness::test]
+//! fn b5_host_of_the_same_segment_is_not_answered_for() -> arpherd_lab::Result<()> { … }
+//!
+//! #[harness::test(alone)] // it measures time: no other test runs beside it
+//! fn b11_a_thousand_answers_come_in_five_milliseconds() -> arpherd_lab::Result<()> { … }
+//! ```
+//!
+//! The function's name is the test's name. A file of tests needs its `mod` line in `main.rs` and nothing else.
+//! The options are those of `cargo test` (`--list`, `--exact`, `--nocapture`, a part of a name, …).
+//!
+//! Manifests give this crate the name `harness`, which the attribute counts on.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::sync::{PoisonError, RwLock};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+pub use arpherd_harness_attribute::test;
+#[doc(hidden)] // used by the attribute
+pub use inventory;
+
+/// What a test ends with: nothing, or the error that it returned.
+#[derive(Debug)]
+pub struct Outcome(Result<(), Failed>);
+
+impl Outcome {
+    /// Translates what a test function returned, `()` or a `Result` whose error can be printed.
+    pub fn from_test(returned: impl Into<Self>) -> Self {
+        returned.into()
+    }
+}
+
+impl From<()> for Outcome {
+    fn from((): ()) -> Self {
+        Self(Ok(()))
+    }
+}
+
+impl<E: std::fmt::Display> From<Result<(), E>> for Outcome {
+    fn from(result: Result<(), E>) -> Self {
+        Self(result.map_err(Failed::from))
+    }
+}
+
+/// A test as `#[harness::test]` registers it.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    name: &'static str,
+    alone: bool,
+    run: fn() -> Outcome,
+}
+
+inventory::collect!(Case);
+
+/// The names of all tests of this binary, in no particular order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    inventory::iter::<Case>().map(|case| case.name)
+}
+
+impl Case {
+    /// A test of this name. One that runs `alone` has no other beside it.
+    pub const fn new(name: &'static str, alone: bool, run: fn() -> Outcome) -> Self {
+        Self { name, alone, run }
+    }
+
+    fn run(self) -> Result<(), Failed> {
+        /// Held by many tests at a time, or by one that runs alone.
+        static RUNNING: RwLock<()> = RwLock::new(());
+        // A test that panicked poisons the lock, which says nothing about the next.
+        let (_shared, _alone);
+        if self.alone {
+            _alone = RUNNING.write().unwrap_or_else(PoisonError::into_inner);
+        } else {
+            _shared = RUNNING.read().unwrap_or_else(PoisonError::into_inner);
+        }
+        (self.run)().0
+    }
+}
+
+/// All tests of the binary, and how they are run.
+#[derive(Debug)]
+pub struct Suite {
+    arguments: Arguments,
+    kind: &'static str,
+    ignored: bool,
+}
+
+impl Suite {
+    /// As the command line asks for.
+    pub fn from_args() -> Self {
+        Self { arguments: Arguments::from_args(), kind: "", ignored: false }
+    }
+
+    /// Whether the tests are listed and not run.
+    pub fn is_list(&self) -> bool {
+        self.arguments.list
+    }
+
+    /// How many tests run at a time, unless the command line says so.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.arguments.test_threads.get_or_insert(threads);
+        self
+    }
+
+    /// What is shown in brackets before each name.
+    #[must_use]
+    pub fn kind(mut self, kind: &'static str) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Shows the tests as ignored and runs none, unless the command line asks for ignored ones.
+    #[must_use]
+    pub fn ignored(mut self, ignored: bool) -> Self {
+        self.ignored = ignored;
+        self
+    }
+
+    /// Runs the tests in the order of their names, or lists them.
+    ///
+    /// # Panics
+    /// When two tests have one name.
+    pub fn run(self) -> ExitCode {
+        let mut cases: Vec<Case> = inventory::iter::<Case>().copied().collect();
+        cases.sort_by_key(|case| case.name);
+        let mut names = BTreeSet::new();
+        for case in &cases {
+            assert!(names.insert(case.name), "two tests are called {}", case.name);
+        }
+        let trial = |case: Case| {
+            Trial::test(case.name, move || case.run()).with_kind(self.kind).with_ignored_flag(self.ignored)
+        };
+        let trials = cases.into_iter().map(trial).collect();
+        libtest_mimic::run(&self.arguments, trials).exit_code()
+    }
+}
