@@ -92,7 +92,7 @@ impl Air {
         let mut facts = Vec::new();
         for (&segment, post) in &mut self.posts {
             if post.role.take().is_some() {
-                facts.push(Fact::RadioSeen { segment, role: None });
+                facts.push(Fact::WifiRoleChanged { segment, role: None });
             }
         }
         self.tell(facts);
@@ -133,7 +133,7 @@ impl Air {
         post.role = role;
         if is_news {
             debug!(self.log, "wifi_role"; "interface" => post.interface, "role" => role.map(WifiRole::as_str));
-            self.tell(vec![Fact::RadioSeen { segment, role }]);
+            self.tell(vec![Fact::WifiRoleChanged { segment, role }]);
         }
         is_news
     }
@@ -259,7 +259,7 @@ impl Handler<OnAir> for Air {
     fn handle(&mut self, OnAir { segment, link }: OnAir, _: &mut Self::Context) {
         let Some((interface, kind)) = link else {
             if self.posts.remove(&segment).is_some_and(|post| post.role.is_some()) {
-                self.tell(vec![Fact::RadioSeen { segment, role: None }]);
+                self.tell(vec![Fact::WifiRoleChanged { segment, role: None }]);
             }
             return;
         };

@@ -5,10 +5,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use actix::Recipient;
+use arpherd_core::fact::PendingRequest;
 use arpherd_core::order::Purpose;
-use arpherd_core::{Fact, Frame, Ledger, LinkAddr, Operation, Order, SegmentId};
+use arpherd_core::{Fact, Frame, Operation, Order, Write};
 
-use crate::io::{FramePort, Refusal, RouteTable, Tally, Write};
+use crate::io::{FramePort, Refusal, RouteTable, Tally};
 use crate::messages::{Counters, Found, Outlet, ReadStations, ReadTable, SweepOn};
 
 /// Where the route owner's orders for a segment go.
@@ -27,30 +28,26 @@ pub(crate) struct Errands {
     /// Neighbour entries: they save the first packet a question, and can wait until a burst of newcomers has
     /// its routes.
     pub(crate) later: Vec<Write>,
-    /// Ways of packets to be asked of the kernel, once the routes are written.
-    pub(crate) finds: Vec<Find>,
+    /// Routes to be looked up in the kernel, once ours are written.
+    pub(crate) lookups: Vec<RouteLookup>,
     hands: Vec<Hands>,
     outboxes: Vec<Outbox>,
     watch: Option<Recipient<ReadTable>>,
     air: Option<Recipient<ReadStations>>,
 }
 
-/// A question where the kernel would forward a packet to.
-pub(crate) struct Find {
-    segment: SegmentId,
-    /// The segment's; without one the packet cannot have come in.
-    interface: Option<u32>,
-    asker: Ipv4Addr,
-    asker_lladdr: LinkAddr,
-    target: Ipv4Addr,
+/// A question to the kernel: where it would forward the packet that an ARP request announces.
+pub(crate) struct RouteLookup {
+    interface: u32,
+    request: PendingRequest,
 }
 
-impl Find {
+impl RouteLookup {
     /// Asks, and makes a fact of the answer.
     pub(crate) fn ask(self, table: &mut dyn RouteTable) -> Fact {
-        let Self { segment, interface, asker, asker_lladdr, target } = self;
-        let interface = interface.and_then(|interface| table.lookup_route(interface, asker, target));
-        Fact::RouteFound { segment, asker, asker_lladdr, target, interface }
+        let Self { interface, request } = self;
+        let interface = table.lookup_route(interface, request.requester, request.target);
+        Fact::RouteLookedUp { request, interface }
     }
 }
 
@@ -86,44 +83,12 @@ impl Errands {
     }
 
     /// Puts an order where its like are carried out together.
-    pub(crate) fn sort(&mut self, ledger: &Ledger, order: &Order) {
+    pub(crate) fn sort(&mut self, order: &Order) {
         match *order {
-            Order::PutRoute { segment, address, source, replace } => {
-                if let Some(interface) = ledger.interface(segment) {
-                    self.writes.push(Write::PutRoute { interface, address, source, replace });
-                }
-            }
-            Order::DeleteRoute { segment, address } => {
-                if let Some(interface) = ledger.interface(segment) {
-                    self.writes.push(Write::DeleteRoute { interface, address });
-                }
-            }
-            Order::DeleteStray(seen) => self.writes.push(Write::DeleteStray(seen)),
-            Order::PutCover { prefix, .. } => self.writes.push(Write::PutCover { prefix }),
-            Order::DeleteCover { prefix, .. } => self.writes.push(Write::DeleteCover { prefix }),
-            Order::PutNeighbour { segment, address, lladdr } => {
-                if let Some(interface) = ledger.interface(segment) {
-                    self.later.push(Write::PutNeighbour { interface, address, lladdr });
-                }
-            }
-            Order::DeleteNeighbour { segment, address } => {
-                if let Some(interface) = ledger.interface(segment) {
-                    self.later.push(Write::DeleteNeighbour { interface, address });
-                }
-            }
-            Order::PutProxy { segment, address } => {
-                if let Some(interface) = ledger.interface(segment) {
-                    self.writes.push(Write::PutProxy { interface, address });
-                }
-            }
-            Order::DeleteProxy { segment, address } => {
-                if let Some(interface) = ledger.interface(segment) {
-                    self.writes.push(Write::DeleteProxy { interface, address });
-                }
-            }
-            Order::FindRoute { segment, asker, asker_lladdr, target } => {
-                let interface = ledger.interface(segment);
-                self.finds.push(Find { segment, interface, asker, asker_lladdr, target });
+            Order::Write(write) if write.is_urgent() => self.writes.push(write),
+            Order::Write(write) => self.later.push(write),
+            Order::LookUpRoute { interface, request } => {
+                self.lookups.push(RouteLookup { interface, request })
             }
             Order::Transmit { segment, frame, purpose } => {
                 if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
@@ -139,7 +104,7 @@ impl Errands {
                     }
                 }
             }
-            Order::Found { segment, address } => {
+            Order::HostSeen { segment, address } => {
                 if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
                     outbox.found.push(address);
                 }
@@ -159,7 +124,7 @@ impl Errands {
                     air.do_send(ReadStations(segment));
                 }
             }
-            Order::Tell(_) => {}
+            Order::Emit(_) => {}
         }
     }
 

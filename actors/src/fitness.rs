@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arpherd_core::fact::{Link, Unfit};
+use arpherd_core::fact::{Ineligible, Link};
 use arpherd_core::plan::LinkKind;
 use ipnetwork::Ipv4Network;
 use slog::{Logger, warn};
@@ -25,7 +25,7 @@ pub(crate) fn update(seen: &LinkInfo, ground: &Netns, addresses: &[(u32, Ipv4Net
         up: seen.up,
         carrier: seen.carrier,
         addresses: on_link.map(|(_, network)| *network).collect(),
-        unfit: unfit(seen, seen_kind),
+        ineligible: ineligible(seen, seen_kind),
     };
     LinkUpdate(Some((medium, link)))
 }
@@ -34,18 +34,18 @@ pub(crate) fn update(seen: &LinkInfo, ground: &Netns, addresses: &[(u32, Ipv4Net
 ///
 /// What comes in by a port is handed to its bridge, bond or team before IP sees it, and what is sent by its
 /// own address may not come back. A VRF's members are ports in name only: their packets stay their own.
-pub(crate) fn unfit(seen: &LinkInfo, kind: Option<LinkKind>) -> Option<Unfit> {
+pub(crate) fn ineligible(seen: &LinkInfo, kind: Option<LinkKind>) -> Option<Ineligible> {
     if seen.master.is_some() && seen.port_of.as_deref() != Some(VRF) {
-        return Some(Unfit::Port);
+        return Some(Ineligible::Port);
     }
     let octets = match kind {
         Some(LinkKind::Ipoib) => 20,
         Some(LinkKind::Ethernet | LinkKind::Wifi) => 6,
-        None => return Some(Unfit::NoArp),
+        None => return Some(Ineligible::NoArp),
     };
     // A fabric's port has no GID before its subnet manager came by, a bond no address without a cable.
     let is_somebody = seen.lladdr.len() == octets && seen.lladdr.is_station();
-    (!seen.arp || !is_somebody).then_some(Unfit::NoArp)
+    (!seen.arp || !is_somebody).then_some(Ineligible::NoArp)
 }
 
 const VRF: &str = "vrf";

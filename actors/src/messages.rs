@@ -40,7 +40,7 @@ pub struct LinkUpdate(pub Option<(Medium, Link)>);
 impl LinkUpdate {
     /// What a port can be opened on; none where there is nothing of ours to hear.
     pub fn medium(&self) -> Option<Medium> {
-        self.0.as_ref().filter(|(_, link)| link.unfit.is_none()).map(|(medium, _)| *medium)
+        self.0.as_ref().filter(|(_, link)| link.ineligible.is_none()).map(|(medium, _)| *medium)
     }
 }
 

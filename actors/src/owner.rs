@@ -11,7 +11,7 @@ use slog::{Logger, debug};
 
 use crate::clock::Clock;
 use crate::errands::{Errands, Hands};
-use crate::io::{Refusal, RouteTable, Write};
+use crate::io::{Refusal, RouteTable};
 use crate::messages::{Finish, Outlet, ReadStations, ReadTable, Record, Roll, RollCall, Show, Told};
 
 /// A refusal, or a way found, can lead to orders that have such consequences in their turn; after so many rounds
@@ -105,7 +105,7 @@ impl RouteOwner {
             }
             let orders = std::mem::take(&mut self.orders);
             for order in &orders {
-                self.errands.sort(&self.ledger, order);
+                self.errands.sort(order);
             }
             if !self.errands.writes.is_empty() {
                 self.table.write(&self.errands.writes, &mut self.refusals);
@@ -114,7 +114,7 @@ impl RouteOwner {
             }
             self.errands.send_out();
             for order in &orders {
-                if let Order::Tell(event) = order {
+                if let Order::Emit(event) = order {
                     (self.teller)(event);
                 }
             }
@@ -122,23 +122,18 @@ impl RouteOwner {
             self.orders = orders;
             self.orders.clear();
             self.hear_refusals(now);
-            for find in std::mem::take(&mut self.errands.finds) {
-                let fact = find.ask(&mut *self.table);
+            for lookup in std::mem::take(&mut self.errands.lookups) {
+                let fact = lookup.ask(&mut *self.table);
                 self.hear(now, fact);
             }
         }
     }
 
-    /// The kernel's refusal of a route is a fact; one of anything else is only worth a word.
+    /// The kernel's refusals are facts.
     fn hear_refusals(&mut self, now: Time) {
         for Refusal { write, errno, reason } in std::mem::take(&mut self.refusals) {
-            if let Write::PutRoute { interface, address, .. } = write
-                && let Some(segment) = self.ledger.segment_of(interface, address)
-            {
-                self.hear(now, Fact::RouteRefused { segment, address, errno, reason });
-            } else {
-                debug!(self.log, "write_refused"; "write" => ?write, "errno" => errno, "reason" => reason);
-            }
+            debug!(self.log, "write_refused"; "write" => ?write, "errno" => errno, "reason" => &reason);
+            self.hear(now, Fact::WriteRefused { write, errno, reason });
         }
     }
 
@@ -212,7 +207,7 @@ impl Handler<RollCall> for RouteOwner {
     type Result = MessageResult<RollCall>;
 
     fn handle(&mut self, RollCall(segment): RollCall, _: &mut Self::Context) -> Self::Result {
-        let roll = self.ledger.roll(segment);
+        let roll = self.ledger.sweep_context(segment);
         MessageResult(roll.map(|(source, lladdr, skip)| Roll { source, lladdr, skip }))
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use actix::{Actor, Addr, Arbiter, Recipient};
 use arpherd_core::plan::{KernelProxy, LinkKind, SegmentPlan};
 use arpherd_core::sweep::Sweep as SweepPlan;
-use arpherd_core::{Ledger, LinkAddr, Plan, SegmentId};
+use arpherd_core::{Ledger, LinkAddr, Plan, SegmentId, Write};
 use slog::{Logger, info, o, warn};
 
 use crate::air::Air;
@@ -23,7 +23,7 @@ use crate::io::netlink::leftovers::clear_proxies;
 use crate::io::netlink::{NetlinkError, Radios, RouteWriter};
 use crate::io::netns::{Netns, NetnsError};
 use crate::io::packet::{Medium, PacketPort};
-use crate::io::{PortError, RouteTable, Write};
+use crate::io::{PortError, RouteTable};
 use crate::messages::{Barrier, Begin, Counters, Finish, Show};
 use crate::needs::Mode;
 use crate::owner::{BeReady, Meet, RouteOwner, Teller};

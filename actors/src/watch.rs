@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
-use arpherd_core::fact::RouteSeen;
+use arpherd_core::fact::KernelRoute;
 use arpherd_core::plan::RoutePlan;
 use arpherd_core::{Fact, SegmentId};
 use ipnetwork::Ipv4Network;
@@ -253,8 +253,8 @@ impl Watch {
         self.tell_links();
     }
 
-    fn with_segment(&self, seen: RouteSeen) -> RouteSeen {
-        RouteSeen { segment: self.segment_of(seen.interface), ..seen }
+    fn with_segment(&self, seen: KernelRoute) -> KernelRoute {
+        KernelRoute { segment: self.segment_of(seen.interface), ..seen }
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use arpherd_core::LinkAddr;
 use arpherd_core::plan::{
-    Answer, COVER_METRIC, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan,
-    RoutePlan, SegmentPlan, SweepPlan,
+    AnswerMode, COVER_METRIC, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan,
+    PrivateVlan, RoutePlan, SegmentPlan, SweepPlan,
 };
 use ipnetwork::Ipv4Network;
 
@@ -101,7 +101,7 @@ pub(crate) struct Segment {
     /// What may be learned and routed here; `None`: the domain's prefixes.
     pub(crate) prefixes: Option<Vec<Ipv4Network>>,
     /// Who answers for whom here.
-    pub(crate) answer: Answer,
+    pub(crate) answer: AnswerMode,
     /// What makes the kernel answer, if it does.
     pub(crate) kernel: KernelProxy,
     /// Whether hosts of this very segment are answered for, too.

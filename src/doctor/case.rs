@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use arpherd_actors::io::process::Rights;
-use arpherd_core::plan::{Answer, DomainId, KernelProxy, LinkKind, PrivateVlan, RoutePlan, SegmentPlan};
+use arpherd_core::plan::{AnswerMode, DomainId, KernelProxy, LinkKind, PrivateVlan, RoutePlan, SegmentPlan};
 use arpherd_core::view::{Destination, HostView, RouteView, SegmentView};
 use ipnetwork::Ipv4Network;
 
@@ -99,7 +99,7 @@ impl Segment {
 
     /// Whether arpherd or, as it was told, the kernel answers for others here.
     pub(crate) fn is_answered(&self) -> bool {
-        self.plan.answer != Answer::Off || self.plan.private_vlan.is_on() || !self.plan.publish.is_empty()
+        self.plan.answer != AnswerMode::Off || self.plan.private_vlan.is_on() || !self.plan.publish.is_empty()
     }
 }
 
@@ -187,9 +187,9 @@ fn prefix_of(route: &RouteView) -> Option<Ipv4Network> {
     }
 }
 
-fn answer_of(word: &str) -> Answer {
-    let all = [Answer::Routed, Answer::Kernel, Answer::Off];
-    all.into_iter().find(|answer| answer.as_str() == word).unwrap_or(Answer::Live)
+fn answer_of(word: &str) -> AnswerMode {
+    let all = [AnswerMode::Routed, AnswerMode::Kernel, AnswerMode::Off];
+    all.into_iter().find(|answer| answer.as_str() == word).unwrap_or(AnswerMode::Live)
 }
 
 /// A segment of which nothing but its place is known: everything else is as by default.
@@ -201,7 +201,7 @@ fn bare(name: &str, interface: &str, prefixes: &[Ipv4Network]) -> SegmentPlan {
         kind: None::<LinkKind>,
         source: None,
         prefixes: prefixes.to_vec(),
-        answer: Answer::Live,
+        answer: AnswerMode::Live,
         kernel: KernelProxy::default(),
         private_vlan: PrivateVlan::Off,
         publish: Vec::new(),

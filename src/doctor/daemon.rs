@@ -21,11 +21,11 @@ const MEANINGS: &[Meaning] = &[
             net.ipv4.conf.all.proxy_arp=0",
     },
     Meaning {
-        name: "segments_joined",
+        name: "segments_bridged",
         severity: Severity::Error,
         why: "two segments turned out to be one link, so nothing is proxied between them",
         mend: "take the cable or bridge between them away, or make them one segment; the log names both \
-            (segments_joined)",
+            (segments_bridged)",
     },
     Meaning {
         name: "duplicate_address",
@@ -154,11 +154,11 @@ mod tests {
     fn what_happened_is_told_and_what_did_not_is_not() {
         assert_eq!(check(&with_events(&[])), []);
         assert_eq!(check(&with_events(&[("proxy_found", 0), ("host_found", 9)])), []);
-        let findings = check(&with_events(&[("proxy_found", 2), ("segments_joined", 1), ("host_found", 9)]));
+        let findings = check(&with_events(&[("proxy_found", 2), ("segments_bridged", 1), ("host_found", 9)]));
         let told: Vec<_> = findings.iter().map(|it| (it.severity, it.found.as_str())).collect();
         let expected = [
             (Severity::Warning, "proxy_found 2 times since the daemon's start"),
-            (Severity::Error, "segments_joined once since the daemon's start"),
+            (Severity::Error, "segments_bridged once since the daemon's start"),
         ];
         assert_eq!(told, expected);
     }

@@ -54,7 +54,7 @@ fn level_of(event: &Event) -> Level {
         | Event::SegmentUp { .. }
         | Event::SegmentDown { .. }
         | Event::RouteHealed { .. }
-        | Event::SegmentsParted { .. } => Level::Info,
+        | Event::SegmentsSeparated { .. } => Level::Info,
         Event::DuplicateAddress { .. }
         | Event::OwnAddressClaimed { .. }
         | Event::DuplicateProbe { .. }
@@ -64,7 +64,7 @@ fn level_of(event: &Event) -> Level {
         | Event::PublishedAddressUsed { .. }
         | Event::PinViolated { .. }
         | Event::ProxyFound { .. }
-        | Event::SegmentsJoined { .. }
+        | Event::SegmentsBridged { .. }
         | Event::LimitReached { .. } => Level::Warning,
     }
 }
@@ -189,12 +189,12 @@ impl Told {
                 .text("lladdr", lladdr)
                 .text("sign", sign.as_str())
                 .advice("it answers for others; have one proxy on a segment, or one that is a router only"),
-            Event::SegmentsJoined { segment, other } => told("segments_joined")
+            Event::SegmentsBridged { segment, other } => told("segments_bridged")
                 .place(HERE, *segment, names)
                 .place(OTHER, *other, names)
                 .advice("they are one link, so nothing is proxied between them; look for a bridge or a cable"),
-            Event::SegmentsParted { segment, other } => {
-                told("segments_parted").place(HERE, *segment, names).place(OTHER, *other, names)
+            Event::SegmentsSeparated { segment, other } => {
+                told("segments_separated").place(HERE, *segment, names).place(OTHER, *other, names)
             }
             Event::LimitReached { segment, limit, address, lladdr } => told("limit_reached")
                 .place(HERE, *segment, names)

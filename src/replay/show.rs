@@ -2,14 +2,14 @@
 
 use std::fmt;
 
+use arpherd_core::fact::PendingRequest;
 use arpherd_core::order::Purpose;
-use arpherd_core::{Event, Frame, Order, Plan, SegmentId, Time};
+use arpherd_core::{Event, Frame, Order, Plan, SegmentId, Time, Write};
 use serde_json::Value;
 
 /// The names segments and domains have in the plan.
 pub(super) struct Names {
     segments: Vec<String>,
-    domains: Vec<String>,
 }
 
 /// A time as seconds, down to the microsecond.
@@ -24,10 +24,7 @@ impl fmt::Display for Seconds {
 
 impl Names {
     pub(super) fn of(plan: &Plan) -> Self {
-        Self {
-            segments: plan.segments.iter().map(|segment| segment.name.clone()).collect(),
-            domains: plan.domains.iter().map(|domain| domain.name.clone()).collect(),
-        }
+        Self { segments: plan.segments.iter().map(|segment| segment.name.clone()).collect() }
     }
 
     fn segment(&self, id: SegmentId) -> &str {
@@ -37,49 +34,45 @@ impl Names {
     /// An order in words.
     pub(super) fn show(&self, order: &Order) -> String {
         match order {
-            Order::PutRoute { segment, address, source, replace } => {
-                let source = source.map_or_else(String::new, |source| format!(" source {source}"));
-                let how = if *replace { "in place of ours" } else { "if there is none" };
-                format!("put route {address} on {}{source}, {how}", self.segment(*segment))
-            }
-            Order::DeleteRoute { segment, address } => {
-                format!("delete route {address} on {}", self.segment(*segment))
-            }
-            Order::DeleteStray(seen) => {
-                let place = seen.segment.map_or("an unknown segment", |segment| self.segment(segment));
-                format!("delete stray route {} on {place} metric {}", seen.address, seen.metric)
-            }
-            Order::PutCover { domain, prefix } => format!("put cover {prefix} of {}", self.domain(domain.0)),
-            Order::DeleteCover { domain, prefix } => {
-                format!("delete cover {prefix} of {}", self.domain(domain.0))
-            }
+            Order::Write(write) => self.write(write),
             Order::ReadTable => "read table".to_owned(),
             Order::ReadStations { segment } => format!("read stations of {}", self.segment(*segment)),
-            Order::PutNeighbour { segment, address, lladdr } => {
-                format!("put neighbour {address} on {} at {lladdr}", self.segment(*segment))
-            }
-            Order::DeleteNeighbour { segment, address } => {
-                format!("delete neighbour {address} on {}", self.segment(*segment))
-            }
-            Order::PutProxy { segment, address } => {
-                format!("put proxy {address} on {}", self.segment(*segment))
-            }
-            Order::DeleteProxy { segment, address } => {
-                format!("delete proxy {address} on {}", self.segment(*segment))
-            }
-            Order::FindRoute { segment, asker, target, .. } => {
-                format!("find route from {asker} on {} to {target}", self.segment(*segment))
+            Order::LookUpRoute { request, .. } => {
+                let PendingRequest { segment, requester, target, .. } = request;
+                format!("look up route from {requester} on {} to {target}", self.segment(*segment))
             }
             Order::Transmit { segment, frame, purpose } => self.frame(*segment, frame, *purpose),
             Order::Sweep { segment, active: true } => format!("sweep {}", self.segment(*segment)),
             Order::Sweep { segment, active: false } => format!("stop sweeping {}", self.segment(*segment)),
-            Order::Found { segment, address } => format!("found {address} on {}", self.segment(*segment)),
-            Order::Tell(event) => self.event(event),
+            Order::HostSeen { segment, address } => format!("seen {address} on {}", self.segment(*segment)),
+            Order::Emit(event) => self.event(event),
         }
     }
 
-    fn domain(&self, index: u16) -> &str {
-        self.domains.get(usize::from(index)).map_or("?", String::as_str)
+    /// A write in words; interfaces have numbers only.
+    fn write(&self, write: &Write) -> String {
+        match write {
+            Write::PutRoute { interface, address, source, replace } => {
+                let source = source.map_or_else(String::new, |source| format!(" source {source}"));
+                let how = if *replace { "in place of ours" } else { "if there is none" };
+                format!("put route {address} on {interface}{source}, {how}")
+            }
+            Write::DeleteRoute { interface, address } => format!("delete route {address} on {interface}"),
+            Write::DeleteStray(route) => {
+                let place = route.segment.map_or("an unknown segment", |segment| self.segment(segment));
+                format!("delete stray route {} on {place} metric {}", route.address, route.metric)
+            }
+            Write::PutCover { prefix } => format!("put cover {prefix}"),
+            Write::DeleteCover { prefix } => format!("delete cover {prefix}"),
+            Write::PutNeighbour { interface, address, lladdr } => {
+                format!("put neighbour {address} on {interface} at {lladdr}")
+            }
+            Write::DeleteNeighbour { interface, address } => {
+                format!("delete neighbour {address} on {interface}")
+            }
+            Write::PutProxy { interface, address } => format!("put proxy {address} on {interface}"),
+            Write::DeleteProxy { interface, address } => format!("delete proxy {address} on {interface}"),
+        }
     }
 
     fn frame(&self, segment: SegmentId, frame: &Frame, purpose: Purpose) -> String {
@@ -99,7 +92,9 @@ impl Names {
 
     /// The event's name, and its fields by name. An empty field is shown as `-`.
     fn event(&self, event: &Event) -> String {
-        let Ok(Value::Object(fields)) = serde_json::to_value(event) else { return format!("tell {event:?}") };
+        let Ok(Value::Object(fields)) = serde_json::to_value(event) else {
+            return format!("report {event:?}");
+        };
         let mut words: Vec<String> = Vec::new();
         for (name, value) in fields.iter().filter(|(name, _)| *name != "event") {
             let shown = match value {
@@ -117,6 +112,6 @@ impl Names {
         // Whatever order the JSON library keeps.
         words.sort();
         let name = fields.get("event").and_then(Value::as_str).unwrap_or("?");
-        format!("tell {name} {}", words.join(" "))
+        format!("report {name} {}", words.join(" "))
     }
 }

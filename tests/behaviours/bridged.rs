@@ -45,7 +45,7 @@ fn joined_segments_are_noticed_and_nothing_is_proxied_between_them() -> Result<(
     let wires = [Capture::start(&rig.r, "eth0")?, Capture::start(&rig.r, "eth1")?];
     // A request for nobody makes us ask; what we ask comes back on the other link.
     wait_until(SOON, "the joint is noticed", || {
-        a.ask(ip(99)).is_ok() && !events(&daemon, "segments_joined").is_empty()
+        a.ask(ip(99)).is_ok() && !events(&daemon, "segments_bridged").is_empty()
     });
     assert_eq!(answers(&a, &b)?, [by_itself(&b, &a)], "they reach each other without us");
     assert_eq!(answers(&b, &a)?, [by_itself(&a, &b)]);
@@ -59,8 +59,8 @@ fn joined_segments_are_noticed_and_nothing_is_proxied_between_them() -> Result<(
         assert_eq!(host_row(&daemon, host.ip()).expect("known")["lladdr"], host.mac().to_string());
     }
     rig.left.ns.delete("between")?;
-    wait_until(PARTED, "they are two again", || !events(&daemon, "segments_parted").is_empty());
-    assert_eq!(events(&daemon, "segments_joined").len(), 1);
+    wait_until(PARTED, "they are two again", || !events(&daemon, "segments_separated").is_empty());
+    assert_eq!(events(&daemon, "segments_bridged").len(), 1);
     introduce(&a, &rig.r, "eth0")?;
     introduce(&b, &rig.r, "eth1")?;
     assert_eq!(answers(&a, &b)?, [proxied]);
@@ -76,7 +76,7 @@ fn joined_at_the_start_segments_are_noticed_as_well() -> Result<()> {
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     // A sweep is the first thing that happens.
     let daemon = Config::common_with(&[("sweep", "{ interval: 1h }")]).start(&rig.r)?;
-    let event = wait_event(&daemon, "segments_joined", |_| true);
+    let event = wait_event(&daemon, "segments_bridged", |_| true);
     let (one, other) = (event["segment"].as_str(), event["other_segment"].as_str());
     assert!([(Some("eth0"), Some("eth1")), (Some("eth1"), Some("eth0"))].contains(&(one, other)), "{event}");
     assert_eq!(answers(&a, &b)?, [by_itself(&b, &a)]);

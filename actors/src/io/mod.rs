@@ -38,9 +38,9 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use arpherd_core::{Frame, Heard, LinkAddr};
+use arpherd_core::{Frame, Heard, LinkAddr, Write};
 
-pub use netlink::write::{Refusal, Write};
+pub use netlink::write::Refusal;
 use netlink::{MonitorError, NetlinkError, RadioInfo, RadioNews};
 pub use wake::Wake;
 

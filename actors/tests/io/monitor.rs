@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use arpherd_actors::io::Write;
 use arpherd_actors::io::netlink::{Changed, Monitor, MonitorError};
 use arpherd_core::LinkAddr;
+use arpherd_core::Write;
 use arpherd_lab::{Mac, RouteKind, RouteSpec, wait_until};
 
 use crate::rig::{HOST, MARK, Rig, host, write};

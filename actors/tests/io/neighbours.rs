@@ -1,8 +1,9 @@
 //! Neighbour entries are written so that the kernel keeps them.
 
+use arpherd_actors::io::RouteTable;
 use arpherd_actors::io::netlink::Reader;
-use arpherd_actors::io::{RouteTable, Write};
 use arpherd_core::LinkAddr;
+use arpherd_core::Write;
 
 use crate::rig::{HOST, Rig, host, write};
 

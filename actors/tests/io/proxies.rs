@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use arpherd_actors::io::Write;
 use arpherd_actors::io::netlink::leftovers::clear_proxies;
 use arpherd_actors::io::netlink::{ProxyInfo, Reader};
+use arpherd_core::Write;
 use arpherd_lab::{ArpFrame, Mac, RouteSpec, Wire, wait_until};
 
 use crate::rig::{HOST, MARK, OWN, Rig, host, write};

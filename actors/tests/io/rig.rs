@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 
 use arpherd_actors::io::netlink::RouteWriter;
-use arpherd_actors::io::{Refusal, RouteTable, Write};
+use arpherd_actors::io::{Refusal, RouteTable};
+use arpherd_core::Write;
 use arpherd_core::plan::RoutePlan;
 use arpherd_lab::Netns;
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use arpherd_actors::io::RouteTable;
 use arpherd_actors::io::netlink::RouteWriter;
+use arpherd_core::Write;
 use arpherd_lab::{RouteKind, RouteSpec};
 
 use crate::rig::{HOST, OWN, Rig, host, write};
@@ -91,8 +92,7 @@ fn a_strict_filter_drops_a_source_from_elsewhere() {
 #[harness::test]
 fn questions_and_writes_do_not_mix() {
     let (rig, other, mut writer) = forwarding();
-    let bad =
-        arpherd_actors::io::Write::PutRoute { interface: 4711, address: HOST, source: None, replace: false };
+    let bad = Write::PutRoute { interface: 4711, address: HOST, source: None, replace: false };
     for number in 0..50 {
         let put = rig.put(host(number));
         let refusals = write(&mut writer, &[put, bad]);

@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use arpherd_actors::io::netlink::RouteWriter;
+use arpherd_core::Write;
 
-use arpherd_actors::io::{Refusal, Write};
+use arpherd_actors::io::Refusal;
 use arpherd_core::LinkAddr;
-use arpherd_core::fact::RouteSeen;
+use arpherd_core::fact::KernelRoute;
 use arpherd_core::plan::{COVER_METRIC, RoutePlan};
 use arpherd_lab::{Netns, Route, RouteKind, RouteSpec};
 
@@ -146,7 +147,7 @@ fn a_stray_is_deleted_by_its_own_marks() {
         let stray = RouteSpec::to("10.9.0.7").unwrap().dev("lan0").protocol(169).metric(metric).scope(0);
         rig.router.add_route(&stray).unwrap();
     }
-    let seen = RouteSeen {
+    let seen = KernelRoute {
         address: HOST,
         protocol: 169,
         metric: 77,

@@ -160,7 +160,7 @@ impl Bench {
 }
 
 fn role(segment: SegmentId, role: Option<WifiRole>) -> Fact {
-    Fact::RadioSeen { segment, role }
+    Fact::WifiRoleChanged { segment, role }
 }
 
 fn list(segment: SegmentId, stations: Vec<(LinkAddr, Duration)>) -> Fact {

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use actix::System;
 use arpherd_actors::io::packet::{BATCH, Medium};
-use arpherd_actors::io::{FramePort, PortError, Refusal, RouteTable, Tally, Write};
+use arpherd_actors::io::{FramePort, PortError, Refusal, RouteTable, Tally};
 use arpherd_actors::port::{Opener, Readiness};
+use arpherd_core::Write;
 use arpherd_core::fact::Link;
 use arpherd_core::plan::{
-    Answer, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, PrivateVlan, RoutePlan, SegmentPlan,
+    AnswerMode, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, PrivateVlan, RoutePlan, SegmentPlan,
     SweepPlan,
 };
 use arpherd_core::{Arp, DomainId, Frame, Heard, LinkAddr, Operation, Plan};
@@ -200,7 +201,7 @@ pub(crate) fn plan(sweep: Option<SweepPlan>) -> Plan {
         kind: None,
         source: None,
         prefixes: vec!["10.0.0.0/24".parse().expect("a prefix")],
-        answer: Answer::Live,
+        answer: AnswerMode::Live,
         kernel: KernelProxy::ProxyArp,
         private_vlan: PrivateVlan::Off,
         publish: Vec::new(),
@@ -246,7 +247,7 @@ pub(crate) fn link(index: u32) -> (Medium, Link) {
         up: true,
         carrier: true,
         addresses: vec!["10.0.0.1/32".parse().expect("an address")],
-        unfit: None,
+        ineligible: None,
     };
     (medium, link)
 }

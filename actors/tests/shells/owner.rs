@@ -1,5 +1,6 @@
 //! The route owner: the order in which it carries things out, its one timer, and refusals.
 
+use arpherd_core::Write;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,7 +8,6 @@ use std::time::Duration;
 use actix::{Actor, Addr, Context, Handler, Recipient};
 use arpherd_actors::clock::Clock;
 use arpherd_actors::errands::Hands;
-use arpherd_actors::io::Write;
 use arpherd_actors::messages::{Counters, Finish, Outlet, ReadTable, Record, RollCall, Show, Told};
 use arpherd_actors::owner::{Meet, RouteOwner};
 use arpherd_core::view::{Answer, Question};

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::net::Ipv4Addr;
 
 use arpherd_core::LinkAddr;
-use arpherd_core::fact::RouteSeen;
+use arpherd_core::fact::KernelRoute;
 use arpherd_core::plan::COVER_METRIC;
 use ipnetwork::Ipv4Network;
 use neli::FromBytesWithInput;
@@ -119,13 +119,13 @@ pub(super) fn address(bytes: &[u8]) -> Decoded<AddressInfo> {
 }
 
 /// Reads `RTM_NEWROUTE` and `RTM_DELROUTE`; only `/32` routes without a TOS in the table concern us.
-pub(super) fn host_route(bytes: &[u8], table: u32) -> Decoded<RouteSeen> {
+pub(super) fn host_route(bytes: &[u8], table: u32) -> Decoded<KernelRoute> {
     let message: Rtmsg = body(bytes)?;
     if *message.rtm_family() != RtAddrFamily::Inet || *message.rtm_dst_len() != 32 || *message.rtm_tos() != 0
     {
         return Ok(None);
     }
-    let mut route = RouteSeen {
+    let mut route = KernelRoute {
         address: Ipv4Addr::UNSPECIFIED,
         protocol: u8::from(*message.rtm_protocol()),
         metric: 0,

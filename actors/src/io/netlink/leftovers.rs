@@ -1,7 +1,9 @@
 //! Entries that an earlier run left in the kernel.
 
+use arpherd_core::Write;
+
 use super::{NetlinkError, ProxyInfo, Reader};
-use crate::io::{RouteTable, Write};
+use crate::io::RouteTable;
 
 /// Deletes every proxy entry on these interfaces that bears the protocol number, and returns how many were deleted. To be
 /// called before a run writes entries of its own.

@@ -3,7 +3,7 @@
 //! ```text
 //! write         RouteWriter ── Write ──► kernel ──► Refusal                     (compose: the messages)
 //! route_lookup  RouteLookup: where a packet would be forwarded to, for RouteWriter
-//! read          Reader ◄── LinkInfo, AddressInfo, RouteSeen, NeighbourInfo, ProxyInfo   (info, decode)
+//! read          Reader ◄── LinkInfo, AddressInfo, KernelRoute, NeighbourInfo, ProxyInfo   (info, decode)
 //! route_dump    Reader ◄── AnyRoute, Rule: everybody's, for a diagnosis
 //! nl80211       Radios ◄── RadioNews, RadioInfo: Wi-Fi interfaces and stations, by generic netlink
 //! monitor       Monitor ◄── Changed, as others change things

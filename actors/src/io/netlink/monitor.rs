@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use arpherd_core::fact::RouteSeen;
+use arpherd_core::fact::KernelRoute;
 use ipnetwork::Ipv4Network;
 use socket2::SockRef;
 
@@ -41,10 +41,10 @@ pub enum Changed {
     AddressVanished(AddressInfo),
     /// Somebody added a `/32` route to the table watched, or replaced one there: the route with the same
     /// destination and metric is then gone, and no other notification says so.
-    RouteAppeared(RouteSeen),
+    RouteAppeared(KernelRoute),
     /// Somebody deleted a `/32` route. The kernel does so too, but says nothing when it flushes routes
     /// because a link went down or lost its last address: then look at the link and the addresses.
-    RouteVanished(RouteSeen),
+    RouteVanished(KernelRoute),
     /// Somebody deleted a covering route of ours.
     CoverVanished(Ipv4Network),
     /// Somebody, perhaps this process, set `forwarding`, `rp_filter` or `proxy_arp` of an interface, of `all`

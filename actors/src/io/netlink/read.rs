@@ -2,7 +2,7 @@
 
 use std::io;
 
-use arpherd_core::fact::RouteSeen;
+use arpherd_core::fact::KernelRoute;
 use ipnetwork::Ipv4Network;
 use neli::consts::nl::NlmF;
 use neli::consts::rtnl::{Ifla, Ntf, Nud, RtAddrFamily, RtScope, RtTable, Rta, Rtm, Rtn, Rtprot};
@@ -97,7 +97,7 @@ impl Reader {
     ///
     /// # Errors
     /// See [`NetlinkError`].
-    pub fn host_routes(&mut self, table: u32) -> Result<Vec<RouteSeen>, NetlinkError> {
+    pub fn host_routes(&mut self, table: u32) -> Result<Vec<KernelRoute>, NetlinkError> {
         let decode = |bytes: &[u8]| decode::host_route(bytes, table);
         let outcome = self.list("routes", Rtm::Getroute, Rtm::Newroute, decode, || {
             let mut attributes = RtBuffer::new();

@@ -3,9 +3,9 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use arpherd_core::LinkAddr;
-use arpherd_core::fact::RouteSeen;
+use arpherd_core::fact::KernelRoute;
 use arpherd_core::plan::{COVER_METRIC, RoutePlan};
+use arpherd_core::{LinkAddr, Write};
 use ipnetwork::Ipv4Network;
 use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 
@@ -20,93 +20,6 @@ use crate::io::RouteTable;
 const BATCH: usize = 256;
 /// Bytes for the kernel's answers; a batch refused whole takes a quarter of it.
 const RECEIVE_BUFFER: usize = 1 << 20;
-
-/// One thing to have in the kernel's tables, or to have no longer. Each is idempotent except an exclusive
-/// [`Write::PutRoute`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Write {
-    /// Have a `/32` route of scope link through the interface, with our protocol, table and metric.
-    PutRoute {
-        /// Where it leaves.
-        interface: u32,
-        /// Its destination.
-        address: Ipv4Addr,
-        /// Preferred source; it must be an address of this host.
-        source: Option<Ipv4Addr>,
-        /// Take the place of the route with the same metric that may stand there (`NLM_F_REPLACE`);
-        /// otherwise such a route has this one refused with `EEXIST` (`NLM_F_EXCL`).
-        replace: bool,
-    },
-    /// Have no route as [`Write::PutRoute`] writes it.
-    DeleteRoute {
-        /// Where it leaves.
-        interface: u32,
-        /// Its destination.
-        address: Ipv4Addr,
-    },
-    /// Have exactly this `/32` route no longer, whatever wrote it.
-    DeleteStray(RouteSeen),
-    /// Have an `unreachable` route to the prefix with [`COVER_METRIC`], our protocol and table.
-    PutCover {
-        /// Its destination.
-        prefix: Ipv4Network,
-    },
-    /// Have no such route.
-    DeleteCover {
-        /// Its destination.
-        prefix: Ipv4Network,
-    },
-    /// Have this neighbour entry: reachable, and exempt from the kernel's limits (`NTF_EXT_LEARNED`).
-    PutNeighbour {
-        /// On which interface.
-        interface: u32,
-        /// Whose.
-        address: Ipv4Addr,
-        /// Its link-layer address, of 6 or 20 octets.
-        lladdr: LinkAddr,
-    },
-    /// Have no neighbour entry for the address.
-    DeleteNeighbour {
-        /// On which interface.
-        interface: u32,
-        /// Whose.
-        address: Ipv4Addr,
-    },
-    /// Have the kernel answer for the address on the interface, as long as its route leaves by another one
-    /// and the interface forwards (`arp_process`); the entry bears our protocol number. The kernel takes it
-    /// away by itself when the interface is set down.
-    PutProxy {
-        /// Where it answers.
-        interface: u32,
-        /// For whom.
-        address: Ipv4Addr,
-    },
-    /// Have it no longer answer for the address, whoever wrote the entry.
-    DeleteProxy {
-        /// Where it answered.
-        interface: u32,
-        /// For whom.
-        address: Ipv4Addr,
-    },
-}
-
-impl Write {
-    /// Whether the error says that things already are as they were to be.
-    fn satisfied_by(&self, errno: i32) -> bool {
-        match self {
-            Self::DeleteRoute { .. } | Self::DeleteStray(_) | Self::DeleteCover { .. } => {
-                matches!(errno, libc::ESRCH | libc::ENODEV)
-            }
-            Self::DeleteNeighbour { .. } | Self::DeleteProxy { .. } => {
-                matches!(errno, libc::ENOENT | libc::ENODEV)
-            }
-            Self::PutRoute { .. }
-            | Self::PutCover { .. }
-            | Self::PutNeighbour { .. }
-            | Self::PutProxy { .. } => false,
-        }
-    }
-}
 
 /// A write the kernel did not accept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,6 +108,7 @@ impl RouteWriter {
     /// with the number of its message (`netlink_rcv_skb`).
     fn write_batch(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>) {
         self.batch.clear();
+        let before = refusals.len();
         let first = self.sequence;
         let mut sequence = first;
         for write in writes {
@@ -207,7 +121,6 @@ impl RouteWriter {
         if self.batch.is_empty() {
             return;
         }
-        let before = refusals.len();
         let outcome = self.channel.send(&self.batch).and_then(|()| self.collect(first, writes, refusals));
         if let Err(cause) = outcome {
             let errno = cause.raw_os_error().unwrap_or(libc::EIO);
@@ -232,7 +145,7 @@ impl RouteWriter {
                 let (Some(write), Some(verdict)) = (writes.get(index), Verdict::of(&message)) else {
                     continue;
                 };
-                if verdict.errno != 0 && !write.satisfied_by(verdict.errno) {
+                if verdict.errno != 0 && !write.is_satisfied_by(verdict.errno) {
                     refusals.push(refusal(write, verdict.errno, verdict.text));
                 }
             }
@@ -270,7 +183,7 @@ fn host_route(plan: &RoutePlan, interface: u32, address: Ipv4Addr, source: Optio
 }
 
 /// Type and scope left open match any (`fib_table_delete`).
-fn leftover(plan: &RoutePlan, seen: &RouteSeen) -> Route {
+fn leftover(plan: &RoutePlan, seen: &KernelRoute) -> Route {
     Route {
         destination: seen.address.into(),
         interface: seen.interface,
