@@ -34,10 +34,10 @@ pub(super) struct Pin {
 }
 
 impl Topology {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
         let Plan { domains, segments: plans, .. } = plan;
         let mut members = vec![Vec::new(); domains.len()];
-        for (id, segment) in (0..).map(SegmentId).zip(&plans) {
+        for (id, segment) in (0..).map(SegmentId).zip(plans) {
             members[segment.domain.index()].push(id);
         }
         let edges_of = |(domain, members): (&DomainPlan, &Vec<SegmentId>)| {
@@ -46,13 +46,17 @@ impl Topology {
             edges(own.chain(&domain.prefixes))
         };
         let edges: Vec<_> = domains.iter().zip(&members).map(edges_of).collect();
-        let pins = pins_of(&plans);
-        let segment = |(id, plan): (SegmentId, SegmentPlan)| {
-            let edges = edges[plan.domain.index()].clone();
-            Segment::new(id, plan, edges)
+        let segment = |(id, plan): (SegmentId, &SegmentPlan)| {
+            Segment::new(id, plan.clone(), edges[plan.domain.index()].clone())
         };
-        let segments = (0..).map(SegmentId).zip(plans).map(segment).collect();
-        Self { domains, segments, members, own: BTreeSet::new(), pins, bridges: Bridges::default() }
+        Self {
+            segments: (0..).map(SegmentId).zip(plans).map(segment).collect(),
+            members,
+            own: BTreeSet::new(),
+            pins: pins_of(plans),
+            bridges: Bridges::default(),
+            domains: domains.clone(),
+        }
     }
 
     pub(super) fn segments(&self) -> &[Segment] {

@@ -50,7 +50,7 @@ impl Ledger {
     /// shell counts the rest.
     pub fn segment_views(&self) -> Vec<SegmentView> {
         let view = |segment: &Segment| {
-            let pace = self.pacing.pace(segment.id);
+            let pace = self.world.pacing.pace(segment.id);
             SegmentView {
                 domain: Label::from(self.world.topology.domain(segment.plan.domain).name.as_str()),
                 segment: Label::from(segment.plan.name.as_str()),

@@ -9,6 +9,7 @@ use super::host::{Host, Sighting};
 use super::hosts::Hosts;
 use super::kernel_state::KernelState;
 use super::key::Key;
+use super::pacing::Pacing;
 use super::published::PublishedUsers;
 use super::timers::Timer;
 use super::topology::Topology;
@@ -29,16 +30,43 @@ pub(super) struct World {
     pub(super) hosts: Hosts,
     pub(super) kernel: KernelState,
     pub(super) published: PublishedUsers,
+    pub(super) pacing: Pacing,
+    pending: Pending,
+}
+
+/// What has consequences beyond the world, which the ledger draws when it settles.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Hosts that were not known before.
+    pub(super) arrived: Vec<Key>,
     /// Hosts that are on another segment than before, and have to be announced.
-    moved: Vec<Key>,
+    pub(super) moved: Vec<Key>,
+    /// Segments on which everything has to be announced: their own link-layer address is another one, or their
+    /// interface found an access point.
+    pub(super) relabelled: Vec<SegmentId>,
+}
+
+impl Pending {
+    /// Whether nothing is left to do.
+    pub(super) fn is_done(&self) -> bool {
+        self.arrived.is_empty() && self.moved.is_empty() && self.relabelled.is_empty()
+    }
 }
 
 impl World {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
         let hosts = Hosts::new(&plan.segments);
-        let topology = Topology::new(plan.clone());
-        let kernel = KernelState::new(&plan, &topology);
-        Self { topology, hosts, kernel, published: PublishedUsers::default(), moved: Vec::new() }
+        let pacing = Pacing::new(&plan.segments);
+        let topology = Topology::new(plan);
+        let kernel = KernelState::new(plan, &topology);
+        let published = PublishedUsers::default();
+        Self { topology, hosts, kernel, published, pacing, pending: Pending::default() }
+    }
+
+    /// A host that spoke lives here from now on.
+    pub(super) fn admit(&mut self, sighting: &Sighting, effects: &mut Effects) {
+        self.pacing.pace_mut(sighting.segment).newcomers.take(effects.now());
+        self.arrive(sighting, effects);
     }
 
     /// A host lives here from now on.
@@ -48,6 +76,7 @@ impl World {
         self.look_after_quiet_time(&key, segment, effects);
         effects.order(Order::HostSeen { segment, address: key.address });
         effects.emit(Event::HostFound { address: key.address, lladdr, segment });
+        self.pending.arrived.push(key);
         // Those who knew its old place would go on sending there until their caches give it up.
         if let Some(old) = before {
             self.note_move(sighting, old.lived_on.unwrap_or(old.segment), old.lladdr, effects);
@@ -75,7 +104,7 @@ impl World {
     ) {
         if old_segment != to.segment {
             effects.emit(host_moved(to, old_segment, old_lladdr));
-            self.moved.push(to.key);
+            self.pending.moved.push(to.key);
         }
     }
 
@@ -183,9 +212,14 @@ impl World {
         touched
     }
 
-    /// Hosts that changed their segment since the last call.
-    pub(super) fn take_moved(&mut self) -> Vec<Key> {
-        std::mem::take(&mut self.moved)
+    /// Everything is to be announced on the segment.
+    pub(super) fn announce_all_on(&mut self, segment: SegmentId) {
+        self.pending.relabelled.push(segment);
+    }
+
+    /// What has consequences beyond the world, since the last call.
+    pub(super) fn take_pending(&mut self) -> Pending {
+        std::mem::take(&mut self.pending)
     }
 }
 

@@ -146,7 +146,7 @@ fn a_host_that_somebody_elses_route_leads_to_is_answered_for() {
 fn nobody_is_answered_while_the_kernel_refuses_the_route() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
-    bench.tell(refused(put(A, 9), 105));
+    bench.tell(refused(&put(A, 9), 105));
     assert!(bench.hears(B, host(20).asks(ip(9))).answers().is_empty());
     assert!(bench.passes(SECOND).answers().is_empty(), "it is written again, and may be refused again");
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1);

@@ -165,7 +165,7 @@ pub(super) fn delete_neighbour(segment: SegmentId, last: u8) -> Order {
 }
 
 /// The kernel refuses a write.
-pub(super) fn refused(order: Order, errno: i32) -> Fact {
-    let Order::Write(write) = order else { panic!("only writes are refused") };
+pub(super) fn refused(order: &Order, errno: i32) -> Fact {
+    let Order::Write(write) = *order else { panic!("only writes are refused") };
     Fact::WriteRefused { write, errno, reason: "no room".to_owned() }
 }

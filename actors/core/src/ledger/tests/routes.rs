@@ -18,7 +18,7 @@ fn conflict(segment: SegmentId, metric: u32) -> Event {
 }
 
 fn refuse(bench: &mut Bench, segment: SegmentId, errno: i32) -> Log {
-    bench.tell(refused(put(segment, 9), errno))
+    bench.tell(refused(&put(segment, 9), errno))
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_route_the_kernel_has_already_makes_the_ledger_read_the_table_at_most_once_a
     bench.knows(A, host(9));
     bench.knows(A, host(10));
     assert_eq!(refuse(&mut bench, A, EEXIST).orders(), [Order::ReadTable]);
-    assert!(bench.tell(refused(put(A, 10), EEXIST)).is_empty());
+    assert!(bench.tell(refused(&put(A, 10), EEXIST)).is_empty());
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_purge_leaves_no_neighbour_entry_beside_somebody_elses_route() {
 fn a_refused_route_is_purged_too() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
-    bench.tell(refused(put(A, 9), 105));
+    bench.tell(refused(&put(A, 9), 105));
     assert_eq!(bench.tell(Fact::Stopped { purge: true }).routes(), [delete(A, 9)]);
 }
 
