@@ -129,7 +129,7 @@ impl Flock {
         let own_port = table.port();
         let back = Arbiter::new();
         let recorder = start_recorder(&charge, &back, &log)?;
-        let ledger = Ledger::new(charge.plan.clone());
+        let ledger = Ledger::new(&charge.plan);
         let owner_log = log.new(o!("actor" => "route_owner"));
         let owner = RouteOwner::new(ledger, Box::new(table), clock, teller, owner_log).start();
         let air = start_air(&charge, &owner, &back, &log)?;

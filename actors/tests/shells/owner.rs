@@ -56,7 +56,7 @@ impl Bench {
         let teller = Box::new(move |event: &Event| {
             told.lock().expect("no panic with the lock").push(event.clone());
         });
-        let ledger = Ledger::new(plan);
+        let ledger = Ledger::new(&plan);
         let owner =
             RouteOwner::new(ledger, Box::new(table.clone()), Clock::start(), teller, quiet_log()).start();
         let wires = vec![FakeLink::default(), FakeLink::default()];

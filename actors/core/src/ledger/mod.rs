@@ -88,7 +88,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// A ledger that knows nobody yet.
-    pub fn new(plan: Plan) -> Self {
+    pub fn new(plan: &Plan) -> Self {
         Self {
             claims: Claims::default(),
             searches: Searches::default(),
@@ -97,7 +97,7 @@ impl Ledger {
             wifi: Wifi::new(plan.segments.len()),
             effects: Effects::default(),
             is_stopped: false,
-            world: World::new(&plan),
+            world: World::new(plan),
         }
     }
 

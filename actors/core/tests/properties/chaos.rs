@@ -34,7 +34,7 @@ impl Run {
     fn new(plan: &Plan) -> Self {
         Self {
             plan: plan.clone(),
-            ledger: Ledger::new(plan.clone()),
+            ledger: Ledger::new(plan),
             places: Places::new(plan),
             links: vec![None; plan.segments.len()],
             own: BTreeSet::new(),

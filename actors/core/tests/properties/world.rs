@@ -60,7 +60,7 @@ impl World {
     /// A gateway that is just started; an earlier run left these routes.
     pub(crate) fn new(lag: Duration, leftovers: &[(u8, SegmentId)]) -> Self {
         let mut world = Self {
-            ledger: Ledger::new(plan()),
+            ledger: Ledger::new(&plan()),
             kernel: Kernel::new(segments().map(|segment| Some(fine(segment))).collect()),
             places: Places::new(&plan()),
             stations: BTreeMap::new(),

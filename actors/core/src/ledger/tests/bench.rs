@@ -206,7 +206,7 @@ impl Bench {
 
     /// A ledger that was told nothing yet.
     pub(super) fn cold(plan: Plan) -> Self {
-        Self { ledger: Ledger::new(plan), now: Time::ZERO + 1000 * SECOND, wakeups: 0 }
+        Self { ledger: Ledger::new(&plan), now: Time::ZERO + 1000 * SECOND, wakeups: 0 }
     }
 
     /// A fact, and what comes of it before any time passes.
