@@ -6,9 +6,9 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 default:
     @just --list --unsorted
 
-# Build the daemon as it is shipped
+# Build the daemon as it is packaged: without the demo and the lab that it needs
 build:
-    cargo build --release --package arpherd
+    cargo build --release --package arpherd --no-default-features
 
 # See it work in a small network of its own
 demo *args:
@@ -34,6 +34,11 @@ fmt-check:
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
 
+# What is packaged compiles, and has no lab in it
+check-packaged:
+    cargo clippy --package arpherd --all-targets --no-default-features -- -D warnings
+    cargo test --package arpherd --no-default-features --test lean
+
 # The API documentation; a broken link is an error
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
@@ -48,7 +53,8 @@ rules:
 
 # arpherd and the bare reference side by side; `just bench --quick` for a look
 bench *args:
-    cargo build --release --package arpherd --package arpherd-bench
+    cargo build --release --package arpherd --no-default-features
+    cargo build --release --package arpherd-bench
     target/release/arpherd-bench {{args}}
 
 # Rewrite the expected orders of the replay cases; read the difference before you commit it
@@ -59,7 +65,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint doc test test-vm demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc test test-vm demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step

@@ -7,22 +7,23 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use ipnetwork::Ipv4Network;
 
-use crate::config::{CONTROL, CONTROL_VARIABLE, EX_USAGE, Environment, FillarpdArgs, Origin, Setting};
+use crate::config::{CONTROL, CONTROL_VARIABLE, Environment, FillarpdArgs, Origin, Setting};
+use crate::exit::Exit;
 
 /// Joins the pieces of one IP subnet that cannot be bridged.
 ///
 /// Learns which host lives on which link, keeps one /32 route for each, and answers ARP for it elsewhere.
 #[derive(Debug, Parser)]
-#[command(name = "arpherd", version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "arpherd", version, arg_required_else_help = true, after_help = examples())]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  arpherd demo                                  see it work, without touching this machine
+const DEMO_EXAMPLE: &str = "
+  arpherd demo                                  see it work, without touching this machine";
+const EXAMPLES: &str = "
   arpherd join eth0 wlan0                       one subnet over two interfaces, no file
   arpherd check /etc/arpherd/arpherd.toml       is the file right, and what does it say
   arpherd run --config /etc/arpherd/arpherd.toml
@@ -30,6 +31,12 @@ Examples:
 
 Exit codes: 64 usage, 69 no daemon or interface, 77 missing rights, 78 configuration;
 of doctor also 1 and 2: the worst finding is a warning, or an error";
+
+/// What the help ends with; the demo only where it was built in.
+fn examples() -> String {
+    let demo = if cfg!(feature = "demo") { DEMO_EXAMPLE } else { "" };
+    format!("Examples:{demo}{EXAMPLES}")
+}
 
 /// What `arpherd` can do.
 #[derive(Debug, Subcommand)]
@@ -43,6 +50,7 @@ pub(crate) enum Command {
     /// Check a configuration file and show what is in effect, and why
     Check(CheckArgs),
     /// Show arpherd at work in a small network of its own
+    #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Show how the daemon is
     Status(ClientArgs),
@@ -156,6 +164,7 @@ pub(crate) struct DoctorArgs {
 }
 
 /// `arpherd demo`.
+#[cfg(feature = "demo")]
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Leave the network running and say how to look into it
@@ -249,7 +258,7 @@ impl Cli {
         Self::try_parse().map_err(|error| {
             // Nothing can be done about a closed terminal.
             drop(error.print());
-            if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS }
+            if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
         })
     }
 }

@@ -6,24 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix::Recipient;
-use arpherd_actors::io::netns::{Ground, NetnsError};
+use arpherd_actors::io::netns::{Netns, NetnsError};
 use arpherd_actors::messages::{Barrier, Show};
 use arpherd_actors::shepherd::{Charge, Flock, StartError};
 use arpherd_core::view::Label;
 use slog::{Logger, error, o};
 
-use crate::config::{Config, EX_CONFIG, OnExit, Part};
+use crate::config::{Config, OnExit, Part};
 use crate::control::{Answer, BoxFuture, Oracle, Question, Unavailable};
+use crate::exit::Exit;
 use crate::log;
-
-/// `sysexits.h`: something needed is not there.
-const EX_UNAVAILABLE: u8 = 69;
-/// `sysexits.h`: a system error, such as one that a service manager may try again.
-const EX_OSERR: u8 = 71;
-/// `sysexits.h`: an output file cannot be made.
-const EX_CANTCREAT: u8 = 73;
-/// `sysexits.h`: a right is missing.
-const EX_NOPERM: u8 = 77;
 
 /// Why not all could be started.
 #[derive(Debug, thiserror::Error)]
@@ -49,19 +41,19 @@ pub(crate) enum FlocksError {
 
 impl FlocksError {
     /// The exit code that fits.
-    pub(crate) fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> Exit {
         match self {
             Self::Netns(error) | Self::Start(StartError::Netns(error)) => match error {
-                NetnsError::Missing { .. } | NetnsError::Other { .. } => EX_UNAVAILABLE,
-                NetnsError::Rights { .. } => EX_NOPERM,
-                NetnsError::Failed { .. } => EX_OSERR,
+                NetnsError::Missing { .. } | NetnsError::Other { .. } => Exit::Unavailable,
+                NetnsError::Rights { .. } => Exit::NoPerm,
+                NetnsError::Failed { .. } => Exit::OsErr,
             },
-            Self::Same { .. } => EX_CONFIG,
-            Self::Start(StartError::Locked(_)) => EX_UNAVAILABLE,
-            Self::Start(StartError::Rights { .. }) => EX_NOPERM,
-            Self::Start(StartError::Record { .. }) => EX_CANTCREAT,
+            Self::Same { .. } => Exit::Config,
+            Self::Start(StartError::Locked(_)) => Exit::Unavailable,
+            Self::Start(StartError::Rights { .. }) => Exit::NoPerm,
+            Self::Start(StartError::Record { .. }) => Exit::CantCreat,
             Self::Identity(_)
-            | Self::Start(StartError::Netlink(_) | StartError::Port(_) | StartError::Stopped) => EX_OSERR,
+            | Self::Start(StartError::Netlink(_) | StartError::Port(_) | StartError::Stopped) => Exit::OsErr,
         }
     }
 }
@@ -80,7 +72,7 @@ pub(crate) struct Flocks(Vec<(Option<Label>, Flock)>);
 impl Flocks {
     /// Starts a flock for each network namespace of the configuration. If one does not start, those before it
     /// are stopped as at any end; why is in the log, and the exit code is returned.
-    pub(crate) async fn start(config: &Config, files: Files, log: &Logger) -> Result<Self, u8> {
+    pub(crate) async fn start(config: &Config, files: Files, log: &Logger) -> Result<Self, Exit> {
         let parts = config.parts();
         let refuse = |log: &Logger, error: &FlocksError| {
             error!(log, "not_started"; "error" => %error);
@@ -129,11 +121,11 @@ impl Flocks {
 }
 
 /// The namespaces of the parts, each a different one.
-fn grounds(parts: &[Part]) -> Result<Vec<Ground>, FlocksError> {
+fn grounds(parts: &[Part]) -> Result<Vec<Netns>, FlocksError> {
     let mut seen = BTreeMap::new();
     let mut grounds = Vec::new();
     for part in parts {
-        let ground = part.netns.as_deref().map_or_else(|| Ok(Ground::own()), Ground::named)?;
+        let ground = part.netns.as_deref().map_or_else(|| Ok(Netns::own()), Netns::named)?;
         let name = part.netns.clone().unwrap_or_else(|| "the daemon's own".to_owned());
         let identity = ground.identity().map_err(FlocksError::Identity)?;
         if let Some(one) = seen.insert(identity, name.clone()) {
@@ -144,7 +136,7 @@ fn grounds(parts: &[Part]) -> Result<Vec<Ground>, FlocksError> {
     Ok(grounds)
 }
 
-fn charge(part: Part, ground: Ground, on_exit: OnExit, files: &Files) -> Charge {
+fn charge(part: Part, ground: Netns, on_exit: OnExit, files: &Files) -> Charge {
     Charge {
         memory: Some(files.memory.clone()),
         record: files.record.as_ref().map(|path| recording(path, ground.name())),

@@ -1,10 +1,12 @@
-//! The porch of arpherd: command line, configuration, logging, control socket, doctor, demo.
+//! The arpherd binary: command line, configuration, log, control socket, doctor, demo.
 
 mod cli;
 mod config;
 mod control;
+#[cfg(feature = "demo")]
 mod demo;
 mod doctor;
+mod exit;
 mod flocks;
 mod log;
 mod replay;
@@ -16,19 +18,11 @@ use std::io::{BufReader, BufWriter, Write as _};
 use std::process::ExitCode;
 
 use arpherd_actors::io::netlink::addresses_of;
-use cli::{CheckArgs, Cli, ClientArgs, Command, DemoArgs, DoctorArgs, JoinArgs, ReplayArgs, RunArgs};
-use config::{CONTROL_VARIABLE, ConfigError, EX_USAGE, Environment, Loaded};
+use cli::{CheckArgs, Cli, ClientArgs, Command, DoctorArgs, JoinArgs, ReplayArgs, RunArgs};
+use config::{CONTROL_VARIABLE, ConfigError, Environment, Loaded};
 use control::Question;
 use doctor::{DoctorError, Patient};
-
-/// `sysexits.h`: an input file cannot be read.
-const EX_NOINPUT: u8 = 66;
-/// `sysexits.h`: an input file's content is wrong.
-const EX_DATAERR: u8 = 65;
-/// `sysexits.h`: cannot write.
-const EX_IOERR: u8 = 74;
-/// `sysexits.h`: something of the system failed.
-const EX_OSERR: u8 = 71;
+use exit::Exit;
 
 fn main() -> ExitCode {
     // Only while there is one thread can the environment be written.
@@ -42,6 +36,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run(args, &environment),
         Command::Join(args) => join(args, &environment),
         Command::Check(args) => check(args, &environment),
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo(args),
         Command::Status(args) => ask(Question::Status, args, &environment),
         Command::Segments(args) => ask(Question::Segments, args, &environment),
@@ -107,10 +102,10 @@ fn doctor(args: &DoctorArgs, environment: &Environment) -> ExitCode {
         Ok(report) => report,
         Err(error) => {
             eprintln!("arpherd: {error}");
-            return ExitCode::from(match error {
-                DoctorError::NobodyThere(_) => EX_USAGE,
-                DoctorError::Kernel(_) | DoctorError::Netns(_) | DoctorError::Probe(_) => EX_OSERR,
-            });
+            return match error {
+                DoctorError::NobodyThere(_) => Exit::Usage.into(),
+                DoctorError::Kernel(_) | DoctorError::Netns(_) | DoctorError::Probe(_) => Exit::OsErr.into(),
+            };
         }
     };
     let text = if args.json { report.json() } else { report.text() };
@@ -120,12 +115,13 @@ fn doctor(args: &DoctorArgs, environment: &Environment) -> ExitCode {
     }
 }
 
-fn demo(args: &DemoArgs) -> ExitCode {
+#[cfg(feature = "demo")]
+fn demo(args: &cli::DemoArgs) -> ExitCode {
     match std::env::current_exe() {
         Ok(binary) => demo::run(args.keep, &binary),
         Err(error) => {
             eprintln!("arpherd: cannot find my own program file: {error}");
-            ExitCode::from(EX_OSERR)
+            Exit::OsErr.into()
         }
     }
 }
@@ -139,26 +135,26 @@ fn replay(args: &ReplayArgs) -> ExitCode {
         Ok(file) => file,
         Err(error) => {
             eprintln!("arpherd: cannot read {}: {error}", args.file.display());
-            return ExitCode::from(EX_NOINPUT);
+            return Exit::NoInput.into();
         }
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
     let outcome = replay::replay(BufReader::new(file), &mut out, args.json);
     if out.flush().is_err() {
-        return ExitCode::from(EX_IOERR);
+        return Exit::IoErr.into();
     }
     match outcome {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("arpherd: {}: {error}", args.file.display());
-            ExitCode::from(EX_DATAERR)
+            Exit::DataErr.into()
         }
     }
 }
 
 fn refuse(error: &ConfigError) -> ExitCode {
     eprintln!("{error}");
-    ExitCode::from(error.exit_code())
+    error.exit_code().into()
 }
 
 /// Writes to standard output; a reader that went away is no panic.
@@ -166,6 +162,6 @@ fn print(text: &str) -> ExitCode {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(EX_IOERR),
+        Err(_) => Exit::IoErr.into(),
     }
 }

@@ -11,13 +11,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::{LogFormat, LogLevel, ReportArgs};
 use crate::config::{Config, Loaded};
 use crate::control::{ControlError, Server, ServerHandle};
+use crate::exit::Exit;
 use crate::flocks::{Files, Flocks};
 use crate::log;
-
-/// `sysexits.h`: an internal error.
-const EX_SOFTWARE: u8 = 70;
-/// `sysexits.h`: a system error, such as one that a service manager may try again.
-const EX_OSERR: u8 = 71;
 
 /// Runs the daemon with the configuration until it is told to stop. `spare`: where its control socket may be
 /// if another daemon has the configured place.
@@ -29,7 +25,7 @@ pub(crate) fn run(loaded: &Loaded, report: &ReportArgs, spare: Option<&Path>) ->
         Ok(server) => server,
         Err(error) => {
             error!(log.logger, "not_started"; "error" => %error);
-            return ExitCode::from(error.exit_code());
+            return error.exit_code().into();
         }
     };
     let (config, record, logger) = (config.clone(), report.record.clone(), log.logger.clone());
@@ -37,7 +33,7 @@ pub(crate) fn run(loaded: &Loaded, report: &ReportArgs, spare: Option<&Path>) ->
     System::new().block_on(async {
         // As a task of its own: what is blocked on is looked at anew each time any actor wakes.
         let life = actix::spawn(async move { live(&config, server, record, &logger, &volume).await });
-        life.await.unwrap_or(ExitCode::from(EX_SOFTWARE))
+        life.await.unwrap_or(Exit::Software.into())
     })
 }
 
@@ -66,18 +62,17 @@ async fn live(
         Ok(signals) => signals,
         Err(error) => {
             error!(log, "not_started"; "error" => %format_args!("cannot listen for signals: {error}"));
-            return ExitCode::from(EX_OSERR);
+            return Exit::OsErr.into();
         }
     };
     // The memory lies beside the socket: whoever starts this daemon again finds it there.
     let files = Files { memory: server.path().with_extension("settings.json"), record };
     let flocks = match Flocks::start(config, files, log).await {
         Ok(flocks) => flocks,
-        Err(code) => return ExitCode::from(code),
+        Err(code) => return code.into(),
     };
     let control = server.path().to_path_buf();
     let mut handle = server.serve(flocks.asker());
-    arpherd_actors::io::memory::release_start();
     tell_manager(log, &[sd_notify::NotifyState::Ready]);
     info!(log, "ready"; "domains" => config.domains.len(), "segments" => config.segments().count(),
         "control" => %control.display(), "version" => env!("CARGO_PKG_VERSION"));

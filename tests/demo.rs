@@ -205,7 +205,7 @@ fn step_that_fails_tells_what_was_expected_and_seen() {
     let status = demo.end();
     let text = demo.text();
     assert_eq!(status.code(), Some(1), "{text}");
-    for needle in ["FAILED after", "expected  ", "seen  ", "the daemon's last words:", "ready, domains: 1"] {
+    for needle in ["FAILED after", "expected  ", "seen  ", "end of the daemon's log:", "ready, domains: 1"] {
         assert!(text.contains(needle), "{needle:?} is missing:\n{text}");
     }
     assert!(demo.seen.iter().all(|line| line.chars().count() <= 80), "{text}");

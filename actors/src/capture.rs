@@ -133,7 +133,7 @@ impl Capture {
 
     fn open(&mut self, medium: Medium, ctx: &mut Context<Self>) -> Result<(), PortError> {
         let (port, readiness) = self.opener.open(medium)?;
-        let outlet = self.opener.open_deaf(medium)?;
+        let outlet = self.opener.open_send_only(medium)?;
         self.outlet.do_send(Outlet { segment: self.segment, port: Some(outlet) });
         let stream = ctx.add_stream(futures_util::StreamExt::map(readiness, |()| Readable));
         self.open = Some(Open { medium, port, stream, reading_on: false, tally: Tally::default() });

@@ -49,7 +49,7 @@ impl Find {
     /// Asks, and makes a fact of the answer.
     pub(crate) fn ask(self, table: &mut dyn RouteTable) -> Fact {
         let Self { segment, interface, asker, asker_lladdr, target } = self;
-        let interface = interface.and_then(|interface| table.way_of(interface, asker, target));
+        let interface = interface.and_then(|interface| table.lookup_route(interface, asker, target));
         Fact::RouteFound { segment, asker, asker_lladdr, target, interface }
     }
 }

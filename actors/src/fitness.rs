@@ -7,14 +7,14 @@ use arpherd_core::plan::LinkKind;
 use ipnetwork::Ipv4Network;
 use slog::{Logger, warn};
 
-use crate::io::netlink::LinkSeen;
-use crate::io::netns::Ground;
+use crate::io::netlink::LinkInfo;
+use crate::io::netns::Netns;
 use crate::io::packet::Medium;
 use crate::messages::LinkUpdate;
 
 /// What a segment's actors are told of its interface. `addresses`: those of all interfaces, by their numbers.
-pub(crate) fn update(seen: &LinkSeen, ground: &Ground, addresses: &[(u32, Ipv4Network)]) -> LinkUpdate {
-    let seen_kind = seen.kind_on(ground);
+pub(crate) fn update(seen: &LinkInfo, ground: &Netns, addresses: &[(u32, Ipv4Network)]) -> LinkUpdate {
+    let seen_kind = seen.kind_in(ground);
     let kind = seen_kind.unwrap_or(LinkKind::Ethernet);
     let on_link = addresses.iter().filter(|(interface, _)| *interface == seen.index);
     let medium = Medium { interface: seen.index, kind, broadcast: seen.broadcast };
@@ -34,7 +34,7 @@ pub(crate) fn update(seen: &LinkSeen, ground: &Ground, addresses: &[(u32, Ipv4Ne
 ///
 /// What comes in by a port is handed to its bridge, bond or team before IP sees it, and what is sent by its
 /// own address may not come back. A VRF's members are ports in name only: their packets stay their own.
-pub(crate) fn unfit(seen: &LinkSeen, kind: Option<LinkKind>) -> Option<Unfit> {
+pub(crate) fn unfit(seen: &LinkInfo, kind: Option<LinkKind>) -> Option<Unfit> {
     if seen.master.is_some() && seen.port_of.as_deref() != Some(VRF) {
         return Some(Unfit::Port);
     }
@@ -65,7 +65,7 @@ impl Vrfs {
     }
 
     /// Warns once if packets from the interface are routed by another table than ours.
-    pub(crate) fn mind(&mut self, interface: &str, links: &BTreeMap<u32, LinkSeen>, log: &Logger) {
+    pub(crate) fn mind(&mut self, interface: &str, links: &BTreeMap<u32, LinkInfo>, log: &Logger) {
         let seen = links.values().find(|link| link.name == interface);
         let vrf = seen.and_then(|link| link.master).and_then(|master| links.get(&master));
         let other = vrf.and_then(|vrf| vrf.vrf_table).filter(|table| *table != self.table);

@@ -6,10 +6,10 @@ use std::pin::Pin;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 
+use crate::io::mark::MarkKey;
 use crate::io::netlink::Radios;
-use crate::io::netns::Ground;
+use crate::io::netns::Netns;
 use crate::io::packet::{Medium, PacketPort};
-use crate::io::stamp::Stamp;
 use crate::io::{FramePort, PortError, Radio, Wake};
 
 /// Tells its actor each time the port may have something to read.
@@ -26,24 +26,24 @@ pub trait Opener: Send {
     /// A port that only sends.
     ///
     /// # Errors
-    /// As [`PacketPort::open_deaf`].
-    fn open_deaf(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError>;
+    /// As [`PacketPort::open_send_only`].
+    fn open_send_only(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError>;
 }
 
-/// Opens packet sockets on some ground, whose requests bear the stamp.
+/// Opens packet sockets on some ground, whose requests bear the mark.
 #[derive(Debug, Clone)]
 pub struct PacketOpener {
     /// The network namespace they are opened in.
-    pub ground: Ground,
-    /// This run on this segment.
-    pub stamp: Stamp,
+    pub ground: Netns,
+    /// The marks of this run on this segment.
+    pub mark: MarkKey,
 }
 
 impl PacketOpener {
     fn there(&self, open: impl FnOnce() -> Result<PacketPort, PortError>) -> Result<PacketPort, PortError> {
         let failed =
             |error| PortError::Failed { doing: "open a packet socket", cause: io::Error::other(error) };
-        Ok(self.ground.within(open).map_err(failed)??.stamped(self.stamp))
+        Ok(self.ground.within(open).map_err(failed)??.marked(self.mark.clone()))
     }
 }
 
@@ -55,8 +55,8 @@ impl Opener for PacketOpener {
         Ok((Box::new(port), readiness(wake)))
     }
 
-    fn open_deaf(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
-        Ok(Box::new(self.there(|| PacketPort::open_deaf(medium))?))
+    fn open_send_only(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
+        Ok(Box::new(self.there(|| PacketPort::open_send_only(medium))?))
     }
 }
 

@@ -11,8 +11,8 @@ use slog::{Logger, debug, info, warn};
 
 use crate::clock::Clock;
 use crate::io::netlink::Reader;
-use crate::io::sysctl::ear::Ear;
-use crate::io::sysctl::memory::Memory;
+use crate::io::sysctl::saved::SavedSysctls;
+use crate::io::sysctl::watcher::SysctlWatcher;
 use crate::io::sysctl::{Restored, Setting, SysctlError, Sysctls};
 use crate::needs::{Mode, Rule, Weight, needs};
 use contest::{Contest, Verdict};
@@ -22,7 +22,7 @@ pub(crate) use keeper::Keeper;
 pub(crate) struct Settings {
     sysctls: Sysctls,
     /// Hears of it when somebody writes a setting; without it a look now and then has to do.
-    ear: Option<Ear>,
+    ear: Option<SysctlWatcher>,
     /// The interfaces that are there: their numbers, and what they serve.
     managed: BTreeMap<String, (u32, Mode)>,
     /// What each setting was when it was last found, or made, right. One that is not is another's doing.
@@ -35,13 +35,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Nothing set yet. `memory`: the file in which the original values outlive a crash; see [`Memory::at`].
+    /// Nothing set yet. `memory`: the file in which the original values outlive a crash; see [`SavedSysctls::at`].
     pub(crate) fn new(memory: Option<&Path>, log: Logger) -> Self {
-        let memory = match memory.map(Memory::at).transpose() {
+        let memory = match memory.map(SavedSysctls::at).transpose() {
             Ok(memory) => memory.unwrap_or_default(),
             Err(error) => {
                 warn!(log, "settings_not_remembered"; "error" => %error);
-                Memory::default()
+                SavedSysctls::default()
             }
         };
         for change in memory.changes() {
@@ -49,8 +49,8 @@ impl Settings {
                 "before" => change.before, "meaning" => "an earlier run set it and did not put it back");
         }
         Self {
-            sysctls: Sysctls::remembering(memory),
-            ear: Ear::open()
+            sysctls: Sysctls::with_saved(memory),
+            ear: SysctlWatcher::open()
                 .inspect_err(|error| {
                     warn!(log, "settings_unheard"; "error" => %error,
                         "meaning" => "what others change is noticed up to a minute later");
@@ -67,7 +67,7 @@ impl Settings {
 
     /// Never touches an interface, nor what an earlier run made of it.
     pub(crate) fn leave(&mut self, interface: &str) {
-        self.sysctls.memory().leave(interface);
+        self.sysctls.saved().forget_interface(interface);
     }
 
     /// Makes the settings of an interface that is there, and those of `all` that would override them.
@@ -89,11 +89,11 @@ impl Settings {
     /// The interface of this number was deleted, and its settings with it; one that is gone by its name alone
     /// may have been renamed.
     pub(crate) fn deleted(&mut self, index: u32) {
-        self.sysctls.memory().deleted(index);
+        self.sysctls.saved().forget_index(index);
     }
 
     /// What says that somebody wrote a setting.
-    pub(crate) fn ear(&self) -> Option<&Ear> {
+    pub(crate) fn ear(&self) -> Option<&SysctlWatcher> {
         self.ear.as_ref()
     }
 
@@ -121,7 +121,7 @@ impl Settings {
 
     /// Takes a setting for right as it is, unless that is known, and listens to what becomes of it.
     fn learn(&mut self, setting: Setting) {
-        if let Some(Err(error)) = self.ear.as_ref().map(|ear| ear.listen_to(&self.sysctls, &setting)) {
+        if let Some(Err(error)) = self.ear.as_ref().map(|ear| ear.watch(&self.sysctls, &setting)) {
             self.complain(&setting, &error);
         }
         if self.right.contains_key(&setting) {
@@ -166,7 +166,7 @@ impl Settings {
             }
             Err(error) => self.complain(setting, &error),
         }
-        if let Some(error) = self.sysctls.memory().trouble() {
+        if let Some(error) = self.sysctls.saved().take_error() {
             warn!(self.log, "settings_not_remembered"; "error" => %error,
                 "meaning" => "after a crash the original values will not be known");
         }

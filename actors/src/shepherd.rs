@@ -18,11 +18,11 @@ use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::errands::Hands;
 use crate::io::lock::{Lock, LockError};
-use crate::io::netlink::stray::clear_proxies;
+use crate::io::mark::MarkKey;
+use crate::io::netlink::leftovers::clear_proxies;
 use crate::io::netlink::{NetlinkError, Radios, RouteWriter};
-use crate::io::netns::{Ground, NetnsError};
+use crate::io::netns::{Netns, NetnsError};
 use crate::io::packet::{Medium, PacketPort};
-use crate::io::stamp::Stamp;
 use crate::io::{PortError, RouteTable, Write};
 use crate::messages::{Barrier, Begin, Counters, Finish, Show};
 use crate::needs::Mode;
@@ -40,7 +40,7 @@ const EPERM: i32 = 1;
 /// What is to be done in one network namespace.
 pub struct Charge {
     /// The namespace: all sockets are opened there, and its settings are made.
-    pub ground: Ground,
+    pub ground: Netns,
     /// The domains and segments.
     pub plan: Plan,
     /// Whether each segment's kernel settings are ours to manage; by segment.
@@ -133,7 +133,7 @@ impl Flock {
         let owner_log = log.new(o!("actor" => "route_owner"));
         let owner = RouteOwner::new(ledger, Box::new(table), clock, teller, owner_log).start();
         let air = start_air(&charge, &owner, &back, &log)?;
-        let tenders = Tenders::start(&charge, &owner, air.as_ref(), &back, clock, &log);
+        let tenders = Tenders::start(&charge, &owner, air.as_ref(), &back, clock, &log)?;
         let Tenders { hands, eyes, captures, sweeps } = tenders;
         let watch_log = log.new(o!("actor" => "watch"));
         let watch = charge.ground.within(|| {
@@ -224,10 +224,11 @@ impl Tenders {
         back: &Arbiter,
         clock: Clock,
         log: &Logger,
-    ) -> Self {
+    ) -> Result<Self, PortError> {
         let mut tenders = Self::default();
-        let run = Stamp::new_run();
-        for (id, segment) in (0..).map(SegmentId).zip(&charge.plan.segments) {
+        let keys = MarkKey::draw(charge.plan.segments.len())
+            .map_err(|cause| PortError::Failed { doing: "draw random numbers for the marks", cause })?;
+        for ((id, segment), key) in (0..).map(SegmentId).zip(&charge.plan.segments).zip(keys) {
             let counters = Arc::new(Counters::default());
             let domain = charge.plan.domains.get(usize::from(segment.domain.0));
             let log = log.new(o!(
@@ -235,7 +236,7 @@ impl Tenders {
                 "segment" => segment.name.clone(),
             ));
             let capture_log = log.new(o!("actor" => "capture"));
-            let opener = PacketOpener { ground: charge.ground.clone(), stamp: Stamp { run, segment: id } };
+            let opener = PacketOpener { ground: charge.ground.clone(), mark: key };
             let (told, outlet) = (owner.clone().recipient(), owner.clone().recipient());
             let capture =
                 Capture::new(id, told, outlet, Box::new(opener.clone()), counters.clone(), capture_log)
@@ -264,7 +265,7 @@ impl Tenders {
             tenders.captures.push(capture);
             tenders.sweeps.extend(sweep);
         }
-        tenders
+        Ok(tenders)
     }
 }
 
@@ -287,7 +288,7 @@ fn check_rights(table: &mut RouteWriter) -> Result<(), StartError> {
         return Err(StartError::Rights { right: "CAP_NET_ADMIN" });
     }
     let medium = Medium { interface: LOOPBACK, kind: LinkKind::Ethernet, broadcast: LinkAddr::UNKNOWN };
-    match PacketPort::open_deaf(medium) {
+    match PacketPort::open_send_only(medium) {
         Err(PortError::Failed { cause, .. }) if cause.raw_os_error() == Some(EPERM) => {
             Err(StartError::Rights { right: "CAP_NET_RAW" })
         }

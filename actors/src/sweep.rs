@@ -141,7 +141,7 @@ impl Sweep {
     /// Has a socket if there is a link.
     fn is_ready(&mut self) -> bool {
         if let (None, Some(medium)) = (&self.port, self.medium) {
-            match self.opener.open_deaf(medium) {
+            match self.opener.open_send_only(medium) {
                 Ok(port) => self.port = Some(port),
                 Err(error) => warn!(self.log, "sweep_failed"; "error" => %error),
             }

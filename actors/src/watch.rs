@@ -18,8 +18,8 @@ use slog::{Logger, info, warn};
 
 use crate::fitness::{self, Vrfs};
 use crate::io::Wake;
-use crate::io::netlink::{Changed, LinkSeen, Monitor, MonitorError, NetlinkError, Reader};
-use crate::io::netns::Ground;
+use crate::io::netlink::{Changed, LinkInfo, Monitor, MonitorError, NetlinkError, Reader};
+use crate::io::netns::Netns;
 use crate::messages::{Begin, Finish, LinkUpdate, OnAir, ReadTable, Told};
 use crate::needs::Mode;
 use crate::port::readiness;
@@ -56,7 +56,7 @@ pub struct Eyes {
 pub struct Watch {
     reader: Reader,
     monitor: Monitor,
-    ground: Ground,
+    ground: Netns,
     routes: RoutePlan,
     owner: Recipient<Told>,
     settings: Keeper,
@@ -65,7 +65,7 @@ pub struct Watch {
     eyes: Vec<Eyes>,
     /// What each was told last.
     told: Vec<LinkUpdate>,
-    links: BTreeMap<u32, LinkSeen>,
+    links: BTreeMap<u32, LinkInfo>,
     /// In the kernel's order within an interface.
     addresses: Vec<(u32, Ipv4Network)>,
     own: Vec<Ipv4Addr>,
@@ -90,12 +90,12 @@ impl Watch {
     /// read, so nothing falls between.
     ///
     /// `own_port`: the netlink port of the route owner's socket, whose changes are no news. `memory`: the file in
-    /// which the original values of settings outlive a crash; see [`Memory::at`](crate::io::sysctl::memory::Memory::at).
+    /// which the original values of settings outlive a crash; see [`SavedSysctls::at`](crate::io::sysctl::saved::SavedSysctls::at).
     ///
     /// # Errors
     /// If the kernel will not open a netlink socket.
     pub fn open(
-        ground: &Ground,
+        ground: &Netns,
         routes: RoutePlan,
         own_port: u32,
         memory: Option<&Path>,

@@ -4,11 +4,7 @@ use std::fmt;
 
 use super::path::KeyPath;
 use super::text;
-
-/// Exit code for a wrong command line, `EX_USAGE` of sysexits.
-pub(crate) const EX_USAGE: u8 = 64;
-/// Exit code for a wrong configuration, `EX_CONFIG` of sysexits.
-pub(crate) const EX_CONFIG: u8 = 78;
+use crate::exit::Exit;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,11 +102,11 @@ impl ConfigError {
         Self::Wrong(problems)
     }
 
-    /// The exit code that fits: 64 for usage, 78 for the configuration itself.
-    pub(crate) fn exit_code(&self) -> u8 {
+    /// The exit code that fits: [`Exit::Usage`] or, for the configuration itself, [`Exit::Config`].
+    pub(crate) fn exit_code(&self) -> Exit {
         match self {
-            Self::Usage(_) => EX_USAGE,
-            Self::Wrong(_) => EX_CONFIG,
+            Self::Usage(_) => Exit::Usage,
+            Self::Wrong(_) => Exit::Config,
         }
     }
 }

@@ -40,7 +40,7 @@ use std::path::Path;
 
 use ipnetwork::Ipv4Network;
 
-pub(crate) use errors::{ConfigError, EX_CONFIG, EX_USAGE, Origin};
+pub(crate) use errors::{ConfigError, Origin};
 pub(crate) use fillarpd::FillarpdArgs;
 pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, EXPIRY, LIMITS, OnExit, Part, ROUTES};
 pub(crate) use reader::Row;

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::protocol::{Fault, Reply, write_request};
 use super::table;
+use crate::exit::Exit;
 use crate::log::Escaped;
 
 /// For the daemon to accept, to take the request, and to send each piece of the reply. The daemon itself
@@ -70,12 +71,14 @@ fn shown(path: &Path) -> String {
 }
 
 impl ClientError {
-    /// The exit code that fits, out of sysexits.
-    pub(crate) fn exit_code(&self) -> u8 {
+    /// The exit code that fits.
+    pub(crate) fn exit_code(&self) -> Exit {
         match self {
-            Self::NotAllowed(_) => 77,
-            Self::Garbled { .. } => 76,
-            Self::NoDaemon { .. } | Self::Timeout(_) | Self::Refused { .. } | Self::Io { .. } => 69,
+            Self::NotAllowed(_) => Exit::NoPerm,
+            Self::Garbled { .. } => Exit::Protocol,
+            Self::NoDaemon { .. } | Self::Timeout(_) | Self::Refused { .. } | Self::Io { .. } => {
+                Exit::Unavailable
+            }
         }
     }
 
@@ -123,7 +126,7 @@ pub(crate) fn run_client(question: Question, path: &Path, json: bool) -> ExitCod
         Err(error) => {
             // If even that cannot be written, the exit code still tells.
             let _ = writeln!(io::stderr(), "arpherd: {error}");
-            return ExitCode::from(error.exit_code());
+            return error.exit_code().into();
         }
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -135,7 +138,7 @@ pub(crate) fn run_client(question: Question, path: &Path, json: bool) -> ExitCod
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "arpherd: cannot write the answer: {error}");
-            ExitCode::from(74)
+            Exit::IoErr.into()
         }
     }
 }
@@ -194,7 +197,7 @@ mod tests {
         drop(UnixListener::bind(&path).expect("a socket that stays"));
         let dead = fetch(&path, Question::Status).expect_err("nobody is there any longer");
         for error in [absent, dead] {
-            assert_eq!(error.exit_code(), 69);
+            assert_eq!(error.exit_code(), Exit::Unavailable);
             let line = error.to_string();
             assert!(line.contains(&*path.to_string_lossy()) && line.contains("arpherd run"), "{line}");
             assert!(!line.contains('\n'), "{line}");
@@ -204,7 +207,7 @@ mod tests {
     #[test]
     fn missing_rights_have_an_exit_code_of_their_own() {
         let error = ClientError::from_io(Path::new("/run/c"), ErrorKind::PermissionDenied.into());
-        assert_eq!((error.exit_code(), error.to_string().contains("/run/c")), (77, true));
+        assert_eq!((error.exit_code(), error.to_string().contains("/run/c")), (Exit::NoPerm, true));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_std::os::unix::net::UnixStream;
 
+use crate::exit::Exit;
 use crate::log::Escaped;
 
 /// How long a process on the socket may take to accept a connection before it counts as alive but stuck.
@@ -47,12 +48,12 @@ fn shown(path: &Path) -> String {
 
 impl ControlError {
     /// The exit code that fits, out of sysexits.
-    pub(crate) fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> Exit {
         match self {
-            Self::Live(_) | Self::Held(_) => 69,
-            Self::BadPath(_) | Self::NotASocket(_) => 78,
-            Self::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => 77,
-            Self::Io { .. } => 73,
+            Self::Live(_) | Self::Held(_) => Exit::Unavailable,
+            Self::BadPath(_) | Self::NotASocket(_) => Exit::Config,
+            Self::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::NoPerm,
+            Self::Io { .. } => Exit::CantCreat,
         }
     }
 }
@@ -203,7 +204,7 @@ mod tests {
         let (_directory, path) = somewhere();
         let (_place, _listener) = Place::take(&path).expect("a free place");
         let refusal = Place::take(&path).expect_err("the place is taken");
-        assert_eq!(refusal.exit_code(), 69);
+        assert_eq!(refusal.exit_code(), Exit::Unavailable);
         assert!(refusal.to_string().starts_with("another arpherd answers on /"), "{refusal}");
         assert!(somebody_listens(&path));
     }
@@ -243,7 +244,7 @@ mod tests {
         let (directory, _) = somewhere();
         let path = directory.path().join("precious");
         fs::write(&path, "data").expect("a file");
-        assert_eq!(Place::take(&path).expect_err("not a socket").exit_code(), 78);
+        assert_eq!(Place::take(&path).expect_err("not a socket").exit_code(), Exit::Config);
         assert_eq!(fs::read(&path).expect("the file"), b"data");
     }
 
@@ -252,7 +253,7 @@ mod tests {
         let (directory, _) = somewhere();
         let long = directory.path().join("deep").join("x".repeat(120));
         let refusal = Place::take(&long).expect_err("too long");
-        assert_eq!(refusal.exit_code(), 78);
+        assert_eq!(refusal.exit_code(), Exit::Config);
         assert!(refusal.to_string().contains("107"), "{refusal}");
         assert!(!directory.path().join("deep").exists());
         assert!(matches!(Place::take(Path::new("")), Err(ControlError::BadPath(_))));

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use arpherd_lab::{ArpFrame, LabError, Netns, PingStats, RouteEvent, monotonic_ns};
 
+use super::discovery::Running;
 use super::lab::{Lab, Side};
-use super::meet::Running;
 use super::stop::{Done, wrong};
 use super::{Stage, kernel, millis};
 
@@ -79,14 +79,14 @@ fn ping_through(ns: &Netns, target: Ipv4Addr, over: &AtomicBool) -> (PingStats, 
 /// Pulls the cable out of one link and plugs it into the other, while others ping.
 fn carry_over(stage: &mut Stage, lab: &mut Lab) -> Done {
     // Opened before, for that takes a while.
-    let voice = lab.member(MOVER)?.host.wire()?;
+    let wire = lab.member(MOVER)?.host.wire()?;
     stage.show.say(&format!("pc1 and vm1 ping it every {} ms all the while", INTERVAL.as_millis()))?;
-    stage.wish.pause(LEAD)?;
+    stage.interrupts.pause(LEAD)?;
     let out = Instant::now();
     lab.carry_over(MOVER)?;
     let mover = lab.member(MOVER)?;
     let took = out.elapsed();
-    voice.send(&ArpFrame::gratuitous(mover.host.mac(), mover.ip()))?;
+    wire.send(&ArpFrame::gratuitous(mover.host.mac(), mover.ip()))?;
     let took = millis(took);
     stage.show.say(&format!("its cable is in lan after {took}; it announces itself, as systems do"))?;
     Ok(())

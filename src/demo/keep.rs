@@ -10,21 +10,21 @@ use std::time::Duration;
 use arpherd_lab::{LabError, Netns};
 
 use super::Stage;
+use super::discovery::Running;
 use super::lab::{Lab, PROTOCOL};
-use super::meet::Running;
 use super::show::WIDTH;
 use super::stop::{Done, wrong};
 
-/// Between two looks whether the daemon still runs.
-const GLANCE: Duration = Duration::from_millis(500);
+/// Between two checks that the daemon still runs.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How the process got into the lab, which others have to follow.
-pub(crate) struct Way {
+/// How the process entered the lab, which other programs have to repeat.
+pub(crate) struct Entry {
     /// Through a user namespace, as an ordinary user.
     through_user: bool,
 }
 
-impl Way {
+impl Entry {
     /// Enters the lab.
     ///
     /// # Errors
@@ -38,16 +38,22 @@ impl Way {
 }
 
 /// Says how to look into the network and waits until the user has seen enough.
-pub(crate) fn keep(stage: &mut Stage, lab: &Lab, running: &mut Running, way: &Way, binary: &Path) -> Done {
+pub(crate) fn keep(
+    stage: &mut Stage,
+    lab: &Lab,
+    running: &mut Running,
+    entry: &Entry,
+    binary: &Path,
+) -> Done {
     stage.show.step("The network stays")?;
     stage.show.say("Look into it from another terminal, as the same user:")?;
-    for (title, command) in commands(lab, running, way, binary)? {
+    for (title, command) in commands(lab, running, entry, binary)? {
         stage.show.plain(&format!("\n     {title}:\n{}", folded(&command)))?;
     }
     stage.show.plain("\nIt ends with q and Enter, with Ctrl-C, or when standard input ends.")?;
-    stage.wish.hear_keyboard()?;
+    stage.interrupts.listen_to_keyboard()?;
     loop {
-        stage.wish.pause(GLANCE)?;
+        stage.interrupts.pause(CHECK_INTERVAL)?;
         if !running.daemon.is_running() {
             return wrong("the daemon runs until it is told to stop", "it has ended");
         }
@@ -58,7 +64,7 @@ pub(crate) fn keep(stage: &mut Stage, lab: &Lab, running: &mut Running, way: &Wa
 fn commands(
     lab: &Lab,
     running: &Running,
-    way: &Way,
+    entry: &Entry,
     binary: &Path,
 ) -> Result<Vec<(String, Vec<String>)>, LabError> {
     let mut commands = Vec::new();
@@ -74,7 +80,7 @@ fn commands(
     }
     let inside = |title: &str, place: &str, what: &str| {
         let user = format!("-t {} -U --preserve-credentials ", process::id());
-        let words = format!("nsenter {}{place} {what}", if way.through_user { &user } else { "" });
+        let words = format!("nsenter {}{place} {what}", if entry.through_user { &user } else { "" });
         (title.to_owned(), words.split_whitespace().map(str::to_owned).collect())
     };
     // No process lives with a host; its namespace is one of our open files.

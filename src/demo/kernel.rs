@@ -83,7 +83,7 @@ pub(crate) fn neighbours(stage: &mut Stage, lab: &Lab) -> Done {
     let (left, right) = (lab.member("pc1")?, lab.member("vm1")?);
     for member in [left, right] {
         for other in lab.members().iter().filter(|other| other.ip() != member.ip()) {
-            stage.wish.pause(Duration::ZERO)?;
+            stage.interrupts.pause(Duration::ZERO)?;
             // What comes back is the next step's; here it fills the tables.
             let _ = member.host.ns.ping(other.ip(), 1, PATIENCE, PATIENCE);
         }

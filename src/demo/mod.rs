@@ -1,19 +1,19 @@
 //! The demo: a small network in namespaces of its own, with the real daemon in it, shown step by step.
 //!
 //! ```text
-//! run ── play ── 1 picture ─ 2 start ─ 3 find ─ 4 routes ─ 5 neighbours ─ 6 reach ─ 7 travel ─ 8 finish
-//!                  lab         meet      meet     kernel     kernel         reach │   change     change
-//!                                                                                 └─ 7 keep, with --keep
+//! run ── play ── 1 picture ─ 2 start ─── 3 find ──── 4 routes ─ 5 neighbours ─ 6 reach ─ 7 travel ─ 8 finish
+//!                  lab         discovery   discovery   kernel     kernel         reach │   change     change
+//!                                                                                      └─ 7 keep, with --keep
 //! ```
 //!
 //! Every step is verified by the lab, which shares no code with the daemon. The first one that does not
 //! show what it should ends the demo, with what was expected, what was seen and the daemon's log.
 
 mod change;
+mod discovery;
 mod keep;
 mod kernel;
 mod lab;
-mod meet;
 mod reach;
 mod show;
 mod stop;
@@ -25,64 +25,64 @@ use std::time::Duration;
 
 use arpherd_lab::LabError;
 
+use discovery::Running;
 use lab::{Lab, PICTURE};
-use meet::Running;
 use show::{Show, millis};
-use stop::{Done, Stop, Wish, no_lab, wrong};
+use stop::{Done, Interrupts, Stop, no_lab, wrong};
 
-/// Ctrl-C reaches the daemon too, and a step may fail of that before the signal is heard here.
+use crate::exit::Exit;
+
+/// Ctrl-C reaches the daemon too, and a step may fail because of that before the signal is received here.
 const SIGNAL_LAG: Duration = Duration::from_millis(100);
-/// `sysexits.h`: cannot write.
-const EX_IOERR: u8 = 74;
 
 /// What every step works with.
 struct Stage {
     show: Show,
-    wish: Wish,
+    interrupts: Interrupts,
 }
 
 /// Plays the demo with the daemon in `binary`; with `keep` the network stays until the user ends it.
 ///
 /// Must be called while the process has one thread. Exit codes: 0 when all was as it should be, 1 when a
-/// step was not, 69 or 77 when the machine lets nobody have a network of his own, 74 when nobody reads what
+/// step was not, 69 or 77 when the kernel does not permit network namespaces, 74 when nobody reads what
 /// is printed, 128 and its number when a signal ended it.
 pub(crate) fn run(keep: bool, binary: &Path) -> ExitCode {
-    let way = match keep::Way::into_lab() {
-        Ok(way) => way,
+    let entry = match keep::Entry::into_lab() {
+        Ok(entry) => entry,
         Err(error) => {
             complain(&error.to_string());
             return no_lab(&error);
         }
     };
-    let wish = match Wish::listen() {
-        Ok(wish) => wish,
+    let interrupts = match Interrupts::listen() {
+        Ok(interrupts) => interrupts,
         Err(error) => {
             complain(&format!("cannot listen for signals: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    let mut stage = Stage { show: Show::new(if keep { 7 } else { 8 }), wish };
+    let mut stage = Stage { show: Show::new(if keep { 7 } else { 8 }), interrupts };
     let mut running = None;
-    let played = play(&mut stage, &mut running, keep.then_some(&way), binary);
+    let played = play(&mut stage, &mut running, keep.then_some(&entry), binary);
     let played = played.map_err(|stop| match stop {
-        Stop::Wrong { .. } | Stop::Lab(_) => stage.wish.pause(SIGNAL_LAG).err().unwrap_or(stop),
+        Stop::Wrong { .. } | Stop::Lab(_) => stage.interrupts.pause(SIGNAL_LAG).err().unwrap_or(stop),
         Stop::Wanted(_) | Stop::Output(_) => stop,
     });
-    let log = running.as_mut().map(Running::last_words);
+    let log = running.as_mut().map(Running::log);
     // Before the last line says that all is gone.
     drop(running);
     conclude(&mut stage.show, played, log.as_deref())
 }
 
-fn play(stage: &mut Stage, slot: &mut Option<Running>, keep: Option<&keep::Way>, binary: &Path) -> Done {
+fn play(stage: &mut Stage, slot: &mut Option<Running>, keep: Option<&keep::Entry>, binary: &Path) -> Done {
     let mut lab = picture(stage)?;
-    let running = slot.insert(meet::start(stage, &lab, binary)?);
-    meet::find(stage, &lab, running)?;
+    let running = slot.insert(discovery::start(stage, &lab, binary)?);
+    discovery::find(stage, &lab, running)?;
     kernel::routes(stage, &lab)?;
     kernel::neighbours(stage, &lab)?;
     reach::pairs(stage, &lab)?;
     match keep {
-        Some(way) => keep::keep(stage, &lab, running, way, binary),
+        Some(entry) => keep::keep(stage, &lab, running, entry, binary),
         None => {
             change::travel(stage, &mut lab, running)?;
             change::finish(stage, &lab, running)
@@ -95,7 +95,7 @@ fn picture(stage: &mut Stage) -> Done<Lab> {
     stage.show.step("The network")?;
     stage.show.say(PICTURE)?;
     let lab = Lab::build()?;
-    stage.wish.pause(Duration::ZERO)?;
+    stage.interrupts.pause(Duration::ZERO)?;
     let (from, to) = (lab.member("pc1")?, lab.member("vm1")?);
     let patience = Duration::from_millis(250);
     let stats = from.host.ns.ping(to.ip(), 1, patience, patience);
@@ -110,25 +110,29 @@ fn picture(stage: &mut Stage) -> Done<Lab> {
 
 /// Says how it ended, and gives the exit code.
 fn conclude(show: &mut Show, played: Done, log: Option<&str>) -> ExitCode {
-    let (told, code) = match played {
-        Ok(()) => (show.end("All is as it should be, and all is gone again."), 0),
-        Err(Stop::Wanted(None)) => (show.end("Ended; all is gone again."), 0),
-        Err(Stop::Wanted(Some(number))) => (show.end("Interrupted; all is gone again."), 128 + number),
-        Err(Stop::Output(error)) => (Err(error), EX_IOERR),
-        Err(Stop::Wrong { expected, seen }) => (show.failed(&expected, &seen, log), 1),
-        Err(Stop::Lab(LabError::Daemon { what, log })) => {
-            (show.failed("the daemon does its part", &what, Some(&log)), 1)
+    let (printed, code) = match played {
+        Ok(()) => (show.end("All is as it should be, and all is gone again."), ExitCode::SUCCESS),
+        Err(Stop::Wanted(None)) => (show.end("Ended; all is gone again."), ExitCode::SUCCESS),
+        Err(Stop::Wanted(Some(number))) => {
+            (show.end("Interrupted; all is gone again."), ExitCode::from(128 + number))
         }
-        Err(Stop::Lab(error)) => (show.failed("the lab does its part", &error.to_string(), log), 1),
+        Err(Stop::Output(error)) => (Err(error), Exit::IoErr.into()),
+        Err(Stop::Wrong { expected, seen }) => (show.failed(&expected, &seen, log), ExitCode::FAILURE),
+        Err(Stop::Lab(LabError::Daemon { what, log })) => {
+            (show.failed("the daemon does its part", &what, Some(&log)), ExitCode::FAILURE)
+        }
+        Err(Stop::Lab(error)) => {
+            (show.failed("the lab does its part", &error.to_string(), log), ExitCode::FAILURE)
+        }
     };
-    match told {
+    match printed {
         // Whoever reads has seen enough, as `head` does.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(EX_IOERR),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::IoErr.into(),
         Err(error) => {
             complain(&format!("cannot print: {error}"));
-            ExitCode::from(EX_IOERR)
+            Exit::IoErr.into()
         }
-        Ok(()) => ExitCode::from(code),
+        Ok(()) => code,
     }
 }
 

@@ -60,7 +60,7 @@ fn measure(stage: &Stage, from: &Member, to: &Member) -> Done<PingStats> {
 
 /// Two hosts forget each other's Ethernet addresses.
 fn forget(stage: &Stage, from: &Member, to: &Member) -> Done {
-    stage.wish.pause(Duration::ZERO)?;
+    stage.interrupts.pause(Duration::ZERO)?;
     from.forget(to)?;
     Ok(to.forget(from)?)
 }

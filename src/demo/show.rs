@@ -14,7 +14,7 @@ const GREEN: &str = "32";
 const RED: &str = "1;31";
 const FAINT: &str = "2";
 
-/// The demo's voice: where it prints, whether in colour, and how long it has been speaking.
+/// Prints the demo's steps: where, whether in colour, and since when.
 pub(crate) struct Show {
     out: Box<dyn Write>,
     colour: bool,
@@ -89,7 +89,7 @@ impl Show {
         }
         if let Some(log) = log {
             let lines: Vec<&str> = log.lines().collect();
-            writeln!(self.out, "     the daemon's last words:")?;
+            writeln!(self.out, "     end of the daemon's log:")?;
             for line in &lines[lines.len().saturating_sub(TAIL)..] {
                 for piece in wrap(line, WIDTH - 7) {
                     writeln!(self.out, "     | {piece}")?;
@@ -155,9 +155,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Paper {
+    impl Write for Buffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
         }
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    impl Paper {
+    impl Buffer {
         fn text(&self) -> String {
             String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
         }
@@ -175,13 +175,13 @@ mod tests {
 
     #[test]
     fn nothing_said_of_a_failure_is_wider_than_the_screen() -> io::Result<()> {
-        let paper = Paper::default();
-        let mut show = Show::on(Box::new(paper.clone()), false, 8);
+        let buffer = Buffer::default();
+        let mut show = Show::on(Box::new(buffer.clone()), false, 8);
         show.step("Hosts are found")?;
         let log = format!("{}\n{}", "word ".repeat(60), "x".repeat(300));
         show.failed(&"a ".repeat(100), &"b".repeat(200), Some(&log))?;
         show.ok(&"fine ".repeat(40))?;
-        let text = paper.text();
+        let text = buffer.text();
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert_eq!(text.matches('x').count(), 301, "all of it is there: {text}");
         Ok(())
@@ -189,11 +189,11 @@ mod tests {
 
     #[test]
     fn only_the_end_of_a_long_log_is_shown() -> io::Result<()> {
-        let paper = Paper::default();
-        let mut show = Show::on(Box::new(paper.clone()), false, 8);
+        let buffer = Buffer::default();
+        let mut show = Show::on(Box::new(buffer.clone()), false, 8);
         let log: Vec<String> = (0..100).map(|number| format!("line {number}")).collect();
         show.failed("a", "b", Some(&log.join("\n")))?;
-        assert!(paper.text().contains("line 85\n") && !paper.text().contains("line 84\n"));
+        assert!(buffer.text().contains("line 85\n") && !buffer.text().contains("line 84\n"));
         Ok(())
     }
 
@@ -205,11 +205,11 @@ mod tests {
     #[test]
     fn colour_is_used_only_where_it_is_wanted() -> io::Result<()> {
         for colour in [false, true] {
-            let paper = Paper::default();
-            let mut show = Show::on(Box::new(paper.clone()), colour, 8);
+            let buffer = Buffer::default();
+            let mut show = Show::on(Box::new(buffer.clone()), colour, 8);
             show.step("One")?;
             show.ok("done")?;
-            assert_eq!(paper.text().contains('\x1b'), colour);
+            assert_eq!(buffer.text().contains('\x1b'), colour);
         }
         Ok(())
     }

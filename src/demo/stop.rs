@@ -1,4 +1,4 @@
-//! Why the demo ends early, and how it hears that it should.
+//! Why the demo ends early, and the signals and keys that end it.
 
 use std::io::{self, BufRead};
 use std::process::ExitCode;
@@ -10,10 +10,7 @@ use arpherd_lab::LabError;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// `sysexits.h`: something that is needed is not there.
-const EX_UNAVAILABLE: u8 = 69;
-/// `sysexits.h`: the rights do not suffice.
-const EX_NOPERM: u8 = 77;
+use crate::exit::Exit;
 
 /// Why the demo does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -45,32 +42,32 @@ pub(crate) fn wrong<T>(expected: impl Into<String>, seen: impl Into<String>) -> 
     Err(Stop::Wrong { expected: expected.into(), seen: seen.into() })
 }
 
-/// The exit code for a lab that cannot be entered: missing rights, or a kernel that lacks something.
+/// The exit code if the lab cannot be entered: missing rights, or a kernel that lacks something.
 pub(crate) fn no_lab(error: &LabError) -> ExitCode {
     let kind = error.errno().map(|code| io::Error::from_raw_os_error(code).kind());
-    ExitCode::from(if kind == Some(io::ErrorKind::PermissionDenied) { EX_NOPERM } else { EX_UNAVAILABLE })
+    if kind == Some(io::ErrorKind::PermissionDenied) { Exit::NoPerm.into() } else { Exit::Unavailable.into() }
 }
 
-/// Hears when the demo should end: SIGINT, SIGTERM, SIGHUP and, when asked to, the keyboard.
-pub(crate) struct Wish {
-    tell: Sender<Option<u8>>,
-    heard: Receiver<Option<u8>>,
+/// What ends the demo: SIGINT, SIGTERM, SIGHUP and, if enabled, the keyboard.
+pub(crate) struct Interrupts {
+    sender: Sender<Option<u8>>,
+    receiver: Receiver<Option<u8>>,
 }
 
-impl Wish {
+impl Interrupts {
     /// Listens from now on. Signals no longer end the process.
     ///
     /// # Errors
     /// When the kernel gives no signal handlers or no thread.
     pub(crate) fn listen() -> io::Result<Self> {
-        let (tell, heard) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let runtime = Builder::new_current_thread().enable_io().build()?;
         let inside = runtime.enter();
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
         drop(inside);
-        let teller = tell.clone();
+        let signals = sender.clone();
         thread::Builder::new().spawn(move || {
             let first = async {
                 tokio::select! {
@@ -81,22 +78,22 @@ impl Wish {
             };
             let number = runtime.block_on(first);
             // Nobody listens any more when the demo is at its end anyway.
-            let _ = teller.send(Some(number));
-            // Handlers stay: further signals must not cut the cleaning short.
+            let _ = signals.send(Some(number));
+            // Handlers stay: further signals must not interrupt the cleaning up.
         })?;
-        Ok(Self { tell, heard })
+        Ok(Self { sender, receiver })
     }
 
     /// Waits `pause`, or until the demo should end.
     pub(crate) fn pause(&self, pause: Duration) -> Done {
-        match self.heard.recv_timeout(pause) {
+        match self.receiver.recv_timeout(pause) {
             Ok(signal) => Err(Stop::Wanted(signal)),
             // It cannot be disconnected: one sender is ours.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(()),
         }
     }
 
-    /// Asks `look` again and again until it finds something; none when `limit` passed before.
+    /// Calls `look` again and again until it finds something; none if `limit` passes first.
     pub(crate) fn until<T>(
         &self,
         limit: Duration,
@@ -114,14 +111,14 @@ impl Wish {
     }
 
     /// Listens to the keyboard too: `q` or the end of standard input.
-    pub(crate) fn hear_keyboard(&self) -> io::Result<()> {
-        let tell = self.tell.clone();
+    pub(crate) fn listen_to_keyboard(&self) -> io::Result<()> {
+        let sender = self.sender.clone();
         let read = move || {
             let lines = io::stdin().lock().lines();
             let quit = |line: &String| line.trim().eq_ignore_ascii_case("q");
             // An error is an end, too.
             let _ = lines.map_while(Result::ok).find(quit);
-            let _ = tell.send(None);
+            let _ = sender.send(None);
         };
         thread::Builder::new().spawn(read).map(drop)
     }
@@ -139,23 +136,23 @@ mod tests {
 
     #[test]
     fn until_gives_up_in_time_and_takes_what_it_finds() -> Done {
-        let wish = Wish::listen()?;
+        let interrupts = Interrupts::listen()?;
         let mut looks = 0;
-        let third = wish.until(Duration::from_secs(5), || {
+        let third = interrupts.until(Duration::from_secs(5), || {
             looks += 1;
             Ok((looks == 3).then_some("found"))
         })?;
         assert_eq!(third, Some("found"));
-        assert_eq!(wish.until(Duration::from_millis(5), || Ok(None::<()>))?, None);
+        assert_eq!(interrupts.until(Duration::from_millis(5), || Ok(None::<()>))?, None);
         Ok(())
     }
 
     #[test]
-    fn wish_to_end_cuts_any_wait_short() -> Done {
-        let wish = Wish::listen()?;
-        assert!(wish.tell.send(Some(2)).is_ok());
+    fn an_interrupt_cuts_any_wait_short() -> Done {
+        let interrupts = Interrupts::listen()?;
+        assert!(interrupts.sender.send(Some(2)).is_ok());
         let start = Instant::now();
-        assert!(matches!(wish.pause(Duration::from_secs(60)), Err(Stop::Wanted(Some(2)))));
+        assert!(matches!(interrupts.pause(Duration::from_secs(60)), Err(Stop::Wanted(Some(2)))));
         assert!(start.elapsed() < Duration::from_secs(30));
         Ok(())
     }

@@ -43,7 +43,7 @@ fn finding(segment: &Segment, addresses: &[Ipv4Addr], are_leftovers: bool) -> Fi
 
 #[cfg(test)]
 mod tests {
-    use arpherd_actors::io::netlink::ProxySeen;
+    use arpherd_actors::io::netlink::ProxyInfo;
 
     use super::super::case::Care;
     use super::super::finding::Severity;
@@ -53,7 +53,7 @@ mod tests {
     fn told(case: &Case, protocol: u8) -> Vec<Severity> {
         let mut machine = machine();
         let interface = machine.link("eth0").map_or(0, |link| link.seen.index);
-        machine.proxies = vec![ProxySeen { interface, address: [10, 9, 0, 20].into(), protocol }];
+        machine.proxies = vec![ProxyInfo { interface, address: [10, 9, 0, 20].into(), protocol }];
         check(case, &machine).iter().map(|finding| finding.severity).collect()
     }
 

@@ -107,7 +107,7 @@ fn source(case: &Case, machine: &Machine, segment: &Segment, link: &Link) -> Opt
             .mend(format!("ip addr add {source}/32 dev {name}, or another source:"));
         return Some(finding);
     }
-    let own = |seen: &&arpherd_actors::io::netlink::AddressSeen| case.concerns(seen.network.ip());
+    let own = |seen: &&arpherd_actors::io::netlink::AddressInfo| case.concerns(seen.network.ip());
     if machine.addresses_on(link.seen.index).any(|seen| own(&seen)) {
         return None;
     }

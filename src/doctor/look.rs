@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use arpherd_actors::io::iptables;
 use arpherd_actors::io::lock::served;
-use arpherd_actors::io::netlink::{NetlinkError, Reader, chains};
-use arpherd_actors::io::netns::Ground;
+use arpherd_actors::io::netlink::{NetlinkError, Reader};
+use arpherd_actors::io::netns::Netns;
+use arpherd_actors::io::packet_filter::forward_policies;
 use arpherd_actors::io::process::Rights;
 use arpherd_actors::io::sysctl::{Setting, Sysctls};
 use arpherd_actors::needs::{Area, Mode, Need, needs};
@@ -21,14 +21,15 @@ use super::machine::{Filters, Kernel, Link, Machine, Process};
 /// # Errors
 /// When the kernel does not list its interfaces, addresses, routes or neighbours. What else cannot be read is
 /// told by the checks.
-pub(super) fn look(case: &Case, ground: &Ground) -> Result<Machine, NetlinkError> {
+pub(super) fn look(case: &Case, ground: &Netns) -> Result<Machine, NetlinkError> {
     let mut reader = Reader::open()?;
     let links = reader.links()?;
-    let links = links.into_iter().map(|seen| Link { kind: seen.kind_on(ground), seen }).collect();
+    let links = links.into_iter().map(|seen| Link { kind: seen.kind_in(ground), seen }).collect();
     let mut rules = reader.rules().map_err(|error| error.to_string());
     if let Ok(rules) = &mut rules {
         rules.sort_by_key(|rule| rule.priority);
     }
+    let policies = forward_policies();
     Ok(Machine {
         links,
         addresses: reader.addresses()?,
@@ -38,8 +39,8 @@ pub(super) fn look(case: &Case, ground: &Ground) -> Result<Machine, NetlinkError
         proxies: reader.proxies()?,
         settings: settings(case),
         filters: Filters {
-            chains: chains::forward_chains().map_err(|error| error.to_string()),
-            iptables: iptables::forward().map_err(|error| error.to_string()),
+            chains: policies.nf_tables.map_err(|error| error.to_string()),
+            iptables: policies.ip_tables.map_err(|error| error.to_string()),
         },
         wireless: Path::new("/sys/class/ieee80211").exists(),
         served: served().map_err(|error| error.to_string()),

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use arpherd_actors::io::iptables::Forward;
-use arpherd_actors::io::netlink::{
-    AddressSeen, AnyRoute, ForwardChain, LinkSeen, NeighbourSeen, ProxySeen, Rule,
-};
+use arpherd_actors::io::netlink::{AddressInfo, AnyRoute, LinkInfo, NeighbourInfo, ProxyInfo, Rule};
+use arpherd_actors::io::packet_filter::ForwardPolicy;
 use arpherd_actors::io::process::Rights;
 use arpherd_actors::io::sysctl::Setting;
 use arpherd_core::plan::LinkKind;
@@ -19,15 +17,15 @@ pub(crate) struct Machine {
     /// Its interfaces.
     pub(crate) links: Vec<Link>,
     /// Its IPv4 addresses.
-    pub(crate) addresses: Vec<AddressSeen>,
+    pub(crate) addresses: Vec<AddressInfo>,
     /// Its IPv4 routes, of all tables.
     pub(crate) routes: Vec<AnyRoute>,
     /// Its rules, in the order they are tried; or why it has none.
     pub(crate) rules: Result<Vec<Rule>, String>,
     /// Its neighbour table.
-    pub(crate) neighbours: Vec<NeighbourSeen>,
+    pub(crate) neighbours: Vec<NeighbourInfo>,
     /// The addresses the kernel answers for one by one.
-    pub(crate) proxies: Vec<ProxySeen>,
+    pub(crate) proxies: Vec<ProxyInfo>,
     /// Its settings that are of interest, by their names for sysctl(8).
     pub(crate) settings: BTreeMap<String, i32>,
     /// What forwarded packets pass.
@@ -45,7 +43,7 @@ pub(crate) struct Machine {
 #[derive(Debug, Clone)]
 pub(crate) struct Link {
     /// As the kernel lists it.
-    pub(crate) seen: LinkSeen,
+    pub(crate) seen: LinkInfo,
     /// What it is to arpherd; `None` if ARP on it is not understood.
     pub(crate) kind: Option<LinkKind>,
 }
@@ -54,9 +52,9 @@ pub(crate) struct Link {
 #[derive(Debug, Clone)]
 pub(crate) struct Filters {
     /// nf_tables' base chains.
-    pub(crate) chains: Result<Vec<ForwardChain>, String>,
+    pub(crate) chains: Result<Vec<ForwardPolicy>, String>,
     /// The chain of the older ip_tables, if it is in use.
-    pub(crate) iptables: Result<Option<Forward>, String>,
+    pub(crate) iptables: Result<Option<ForwardPolicy>, String>,
 }
 
 /// The kernel and what it was built with.
@@ -90,7 +88,7 @@ impl Machine {
     }
 
     /// The addresses of the interface of that number.
-    pub(crate) fn addresses_on(&self, index: u32) -> impl Iterator<Item = &AddressSeen> {
+    pub(crate) fn addresses_on(&self, index: u32) -> impl Iterator<Item = &AddressInfo> {
         self.addresses.iter().filter(move |seen| seen.interface == index)
     }
 

@@ -36,7 +36,7 @@ mod wanted;
 use std::path::Path;
 
 use arpherd_actors::io::netlink::{NetlinkError, addresses_of};
-use arpherd_actors::io::netns::{Ground, NetnsError};
+use arpherd_actors::io::netns::{Netns, NetnsError};
 use ipnetwork::Ipv4Network;
 
 use crate::config::Config;
@@ -111,7 +111,7 @@ pub(crate) fn examine(patient: &Patient<'_>, control: &Path, probe: bool) -> Res
     let entering = cases.iter().any(|case| case.netns.is_some());
     let mut findings = of_process(&daemon, &look::process(), entering);
     for mut case in cases {
-        let entered = case.netns.as_deref().map_or_else(|| Ok(Ground::own()), Ground::named);
+        let entered = case.netns.as_deref().map_or_else(|| Ok(Netns::own()), Netns::named);
         let looked = entered
             .and_then(|ground| ground.within(|| look::look(&case, &ground)).map(|machine| (ground, machine)));
         let (ground, machine) = match looked {

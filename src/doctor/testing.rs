@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arpherd_actors::io::netlink::{AddressSeen, AnyRoute, LinkSeen, NeighbourSeen, Rule};
+use arpherd_actors::io::netlink::{AddressInfo, AnyRoute, LinkInfo, NeighbourInfo, Rule};
 use arpherd_actors::io::process::Rights;
 use arpherd_core::LinkAddr;
 use arpherd_core::plan::LinkKind;
@@ -141,7 +141,7 @@ impl Machine {
     pub(super) fn with_link(mut self, name: &str) -> Self {
         let index = u32::try_from(self.links.len()).expect("few") + 1;
         let octet = u8::try_from(index).expect("few");
-        let seen = LinkSeen {
+        let seen = LinkInfo {
             index,
             name: name.into(),
             hardware: 1,
@@ -171,7 +171,7 @@ impl Machine {
     pub(super) fn with_address(mut self, name: &str, text: &str) -> Self {
         let interface = self.index(name);
         self.addresses.retain(|seen| seen.interface != interface);
-        self.addresses.push(AddressSeen { interface, network: network(text) });
+        self.addresses.push(AddressInfo { interface, network: network(text) });
         self
     }
 
@@ -222,7 +222,7 @@ impl Machine {
 
     /// With so many neighbours.
     pub(super) fn with_neighbours(mut self, count: u32, learned_elsewhere: bool) -> Self {
-        self.neighbours.extend((0..count).map(|number| NeighbourSeen {
+        self.neighbours.extend((0..count).map(|number| NeighbourInfo {
             interface: 2,
             address: number.into(),
             lladdr: LinkAddr::UNKNOWN,

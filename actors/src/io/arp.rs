@@ -1,7 +1,7 @@
 //! ARP between bytes and values, for links with 6-octet and with 20-octet addresses.
 //!
-//! What gets past [`decode`] is well-formed in every field the core looks at; RFC 826 lays the fields out
-//! and RFC 4391 section 9.1.1 says what is different on IPoIB.
+//! What [`decode`] returns is well-formed in every field that the core reads. RFC 826 defines the fields, and RFC 4391
+//! section 9.1.1 what is different on IPoIB.
 
 use std::net::Ipv4Addr;
 
@@ -11,7 +11,7 @@ use pnet::packet::arp::{ArpHardwareType, ArpOperation, ArpPacket, MutableArpPack
 use pnet::packet::ethernet::EtherTypes;
 use pnet::util::MacAddr;
 
-use super::stamp::{self, Seen};
+use super::mark::{self, WireMark};
 
 /// Octets before the addresses: types, lengths and operation.
 const HEADER: usize = 8;
@@ -31,11 +31,11 @@ const IPOIB_ARP: usize = HEADER + 2 * (20 + IPV4);
 const ETHERNET_LEAST: usize = 46;
 
 /// Room for any packet [`encode`] writes, in octets.
-pub const LONGEST: usize = IPOIB_ARP + stamp::LENGTH;
+pub const LONGEST: usize = IPOIB_ARP + mark::LENGTH;
 
-/// Why some bytes are not an ARP packet we listen to.
+/// Why bytes are not an ARP packet that is processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum Rejected {
     /// The frame ends before the packet does.
     #[error("too short")]
     Short,
@@ -52,11 +52,11 @@ pub enum Refused {
     #[error("operation {0} is neither request nor reply")]
     Operation(u16),
     /// `ar$sha` cannot be the address of one station: a group address or all zeroes.
-    #[error("sender hardware address is no station's")]
+    #[error("sender hardware address is not a station's")]
     SenderAddress,
 }
 
-/// Why a packet of ours cannot be put on this link: one of its addresses has another link's length.
+/// Why a packet of ours cannot be sent on this link: one of its addresses has another link's length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a {length}-octet address does not belong on {link} links", link = link.as_str())]
 pub struct Misfit {
@@ -86,51 +86,51 @@ fn hardware_type(link: LinkKind) -> u16 {
     }
 }
 
-/// Reads an ARP packet that came in on such a link, from its `ar$hrd` on, and the stamp behind it if it is a
+/// Reads an ARP packet that came in on such a link, from its `ar$hrd` on, and the mark behind it if it is a
 /// request of an arpherd's. Padding is ignored.
 ///
 /// # Errors
-/// Anything that RFC 826 would have us drop, and a sender that cannot be one station.
-pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<(Arp, Option<Seen>), Refused> {
+/// For anything that RFC 826 says to drop, and for a sender that cannot be one station.
+pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<(Arp, Option<WireMark>), Rejected> {
     let operation = check_header(link, bytes)?;
     let arp = match link {
         LinkKind::Ethernet | LinkKind::Wifi => decode_ethernet(operation, bytes)?,
         LinkKind::Ipoib => decode_ipoib(operation, bytes)?,
     };
     if !arp.sender_lladdr.is_station() {
-        return Err(Refused::SenderAddress);
+        return Err(Rejected::SenderAddress);
     }
     let behind = bytes.get(packet_len(link)..).filter(|_| operation == Operation::Request);
-    Ok((arp, behind.and_then(Seen::read)))
+    Ok((arp, behind.and_then(WireMark::read)))
 }
 
-/// Checks all that stands before the addresses, and that they fit in: pnet's getters believe the lengths
-/// in the packet.
-fn check_header(link: LinkKind, bytes: &[u8]) -> Result<Operation, Refused> {
-    let header: &[u8; HEADER] = bytes.first_chunk().ok_or(Refused::Short)?;
+/// Checks the fields before the addresses, and that there is room for those: pnet's getters trust the lengths in the
+/// packet.
+fn check_header(link: LinkKind, bytes: &[u8]) -> Result<Operation, Rejected> {
+    let header: &[u8; HEADER] = bytes.first_chunk().ok_or(Rejected::Short)?;
     let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
     if word(0) != hardware_type(link) {
-        return Err(Refused::HardwareType(word(0)));
+        return Err(Rejected::HardwareType(word(0)));
     }
     if word(2) != PROTOCOL_IPV4 {
-        return Err(Refused::ProtocolType(word(2)));
+        return Err(Rejected::ProtocolType(word(2)));
     }
     let (hardware, protocol) = (header[4], header[5]);
     if usize::from(hardware) != address_len(link) || usize::from(protocol) != IPV4 {
-        return Err(Refused::Lengths(hardware, protocol));
+        return Err(Rejected::Lengths(hardware, protocol));
     }
     if bytes.len() < packet_len(link) {
-        return Err(Refused::Short);
+        return Err(Rejected::Short);
     }
     match word(6) {
         1 => Ok(Operation::Request),
         2 => Ok(Operation::Reply),
-        other => Err(Refused::Operation(other)),
+        other => Err(Rejected::Operation(other)),
     }
 }
 
-fn decode_ethernet(operation: Operation, bytes: &[u8]) -> Result<Arp, Refused> {
-    let packet = ArpPacket::new(bytes).ok_or(Refused::Short)?;
+fn decode_ethernet(operation: Operation, bytes: &[u8]) -> Result<Arp, Rejected> {
+    let packet = ArpPacket::new(bytes).ok_or(Rejected::Short)?;
     Ok(Arp {
         operation,
         sender_lladdr: LinkAddr::ethernet(packet.get_sender_hw_addr().octets()),
@@ -140,33 +140,33 @@ fn decode_ethernet(operation: Operation, bytes: &[u8]) -> Result<Arp, Refused> {
     })
 }
 
-fn decode_ipoib(operation: Operation, bytes: &[u8]) -> Result<Arp, Refused> {
-    let (sender_lladdr, rest) = split_ipoib(bytes.get(HEADER..).ok_or(Refused::Short)?)?;
+fn decode_ipoib(operation: Operation, bytes: &[u8]) -> Result<Arp, Rejected> {
+    let (sender_lladdr, rest) = split_ipoib(bytes.get(HEADER..).ok_or(Rejected::Short)?)?;
     let (sender, rest) = split_ipv4(rest)?;
     let (target_lladdr, rest) = split_ipoib(rest)?;
     let (target, _padding) = split_ipv4(rest)?;
     Ok(Arp { operation, sender_lladdr, sender, target_lladdr, target })
 }
 
-fn split_ipoib(bytes: &[u8]) -> Result<(LinkAddr, &[u8]), Refused> {
-    let (octets, rest) = bytes.split_first_chunk::<20>().ok_or(Refused::Short)?;
-    Ok((LinkAddr::try_new(octets).ok_or(Refused::Short)?, rest))
+fn split_ipoib(bytes: &[u8]) -> Result<(LinkAddr, &[u8]), Rejected> {
+    let (octets, rest) = bytes.split_first_chunk::<20>().ok_or(Rejected::Short)?;
+    Ok((LinkAddr::try_new(octets).ok_or(Rejected::Short)?, rest))
 }
 
-fn split_ipv4(bytes: &[u8]) -> Result<(Ipv4Addr, &[u8]), Refused> {
-    let (octets, rest) = bytes.split_first_chunk::<IPV4>().ok_or(Refused::Short)?;
+fn split_ipv4(bytes: &[u8]) -> Result<(Ipv4Addr, &[u8]), Rejected> {
+    let (octets, rest) = bytes.split_first_chunk::<IPV4>().ok_or(Rejected::Short)?;
     Ok((Ipv4Addr::from(*octets), rest))
 }
 
-/// Writes an ARP packet for such a link and says how many octets of `room` it takes. An address that is
-/// not known is written as zeroes, and Ethernet's padding is zeroes too. The stamp goes behind a request.
+/// Writes an ARP packet for such a link and returns how many octets of `room` it takes. An address that is
+/// not known is written as zeroes, and Ethernet's padding is zeroes too. The mark goes behind a request.
 ///
 /// # Errors
 /// If an address has another link's length.
 pub fn encode(
     link: LinkKind,
     arp: &Arp,
-    stamp: Option<Seen>,
+    mark: Option<WireMark>,
     room: &mut [u8; LONGEST],
 ) -> Result<usize, Misfit> {
     for address in [&arp.sender_lladdr, &arp.target_lladdr] {
@@ -180,9 +180,9 @@ pub fn encode(
         LinkKind::Ipoib => encode_ipoib(arp, room),
     }
     let mut length = packet_len(link);
-    if let Some(stamp) = stamp.filter(|_| arp.operation == Operation::Request) {
-        room[length..length + stamp::LENGTH].copy_from_slice(&stamp.octets());
-        length += stamp::LENGTH;
+    if let Some(mark) = mark.filter(|_| arp.operation == Operation::Request) {
+        room[length..length + mark::LENGTH].copy_from_slice(&mark.octets());
+        length += mark::LENGTH;
     }
     Ok(if link == LinkKind::Ipoib { length } else { length.max(ETHERNET_LEAST) })
 }

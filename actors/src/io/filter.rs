@@ -1,17 +1,17 @@
-//! Programs the kernel runs on each packet before it is queued for us (classic BPF).
+//! Programs that the kernel runs on each packet before it is queued for a socket (classic BPF).
 
 use libc::{BPF_ABS, BPF_B, BPF_H, BPF_JEQ, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
 use socket2::SockFilter;
 
-/// Octets of a packet that are let through; more than any we read.
+/// Octets of a packet that are passed; more than are ever read.
 const WHOLE: u32 = 0xffff;
 /// Last of the packet types `PACKET_HOST` (0), `PACKET_BROADCAST` (1), `PACKET_MULTICAST` (2), which are
-/// the frames meant for us; `PACKET_OTHERHOST` (3) and `PACKET_OUTGOING` (4) are not.
+/// the frames sent to this station; `PACKET_OTHERHOST` (3) and `PACKET_OUTGOING` (4) are not.
 const PACKET_MULTICAST: u32 = 2;
 
-/// ARP for IPv4, requests and replies, that came in on the interface and were meant for this station.
+/// ARP for IPv4, requests and replies, that came in on the interface and were sent to this station.
 ///
-/// The program asks the kernel's own fields for the protocol and not the frame's, so that it serves links
+/// The program reads the protocol from the kernel's own fields and not from the frame, so that it serves links
 /// of every kind; offset 0 is `ar$hrd` on a `SOCK_DGRAM` socket. The interface is compared because the
 /// kernel also hands a parent's socket the frames it has found to belong to a VLAN on top
 /// (`__netif_receive_skb_core`, delivery to `orig_dev`).
@@ -26,10 +26,10 @@ pub(super) fn arp_for_us(interface: u32) -> Vec<SockFilter> {
     ])
 }
 
-/// rtnetlink notifications worth reading: of what others did, and of routes only those to single hosts and
-/// the `unreachable` ones, of which the covering routes are some.
+/// rtnetlink notifications of what others did; of routes only those to single hosts and the `unreachable` ones, which
+/// the covering routes are.
 ///
-/// `own_port` is the netlink port whose changes are echoes of ours. Offsets are those of `nlmsghdr` and
+/// `own_port` is the netlink port whose changes are our own. Offsets are those of `nlmsghdr` and
 /// `rtmsg`; the headers are in the machine's byte order and the program loads big-endian.
 pub(super) fn foreign_changes(own_port: u32) -> Vec<SockFilter> {
     let word = |value: u32| u32::from_be_bytes(value.to_ne_bytes());
@@ -67,7 +67,7 @@ impl Check {
     }
 }
 
-/// Lets a packet through if all the checks hold.
+/// Passes a packet if all the checks hold.
 fn all_of(checks: Vec<Check>) -> Vec<SockFilter> {
     let count = checks.len();
     let mut program = Vec::with_capacity(2 * count + 2);

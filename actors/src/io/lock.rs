@@ -1,16 +1,15 @@
-//! One daemon a link: a lock that dies with its holder.
+//! One daemon a link: a lock that ends with the process that holds it.
 
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::sockopt;
 
-/// How many may ask in vain during a holder's life and still be told who it is.
-const ASKERS: i32 = 1024;
+/// How many attempts to take a held lock can learn who holds it, while that process lives.
+const BACKLOG: i32 = 1024;
 
 /// The right to serve one interface under one protocol number, in the calling thread's network namespace.
 ///
@@ -21,17 +20,17 @@ pub struct Lock {
     _socket: Socket,
 }
 
-/// Why a lock cannot be had.
+/// Why a lock was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Somebody has it.
+    /// Another process has it.
     #[error("{interface} is already served under routing protocol {protocol} by {holder}")]
     Held {
         /// The interface.
         interface: String,
         /// The protocol number.
         protocol: u8,
-        /// Who has it.
+        /// Which.
         holder: Holder,
     },
     /// A system call failed.
@@ -45,7 +44,7 @@ pub enum LockError {
     },
 }
 
-/// The process that has a lock, as far as it can be told.
+/// The process that has a lock, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// Its number; `None` if it cannot be seen from here (another PID namespace).
@@ -65,18 +64,18 @@ impl fmt::Display for Holder {
 }
 
 impl Lock {
-    /// Takes the lock, or says who has it.
+    /// Takes the lock, or returns who has it.
     ///
     /// # Errors
-    /// [`LockError::Held`], and what can go wrong with a socket.
+    /// [`LockError::Held`], and errors of the socket.
     pub fn take(protocol: u8, interface: &str) -> Result<Self, LockError> {
         let failed = |cause| LockError::Failed { interface: interface.to_owned(), cause };
         let name = SockAddr::unix(format!("\0arpherd/{protocol}/{interface}")).map_err(failed)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
         match socket.bind(&name) {
             Ok(()) => {
-                // Whoever wants the lock next connects, to learn whose it is; see `holder`.
-                socket.listen(ASKERS).map_err(failed)?;
+                // The next that tries to take the lock connects, to learn who has it; see `holder`.
+                socket.listen(BACKLOG).map_err(failed)?;
                 Ok(Self { _socket: socket })
             }
             Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => {
@@ -88,8 +87,8 @@ impl Lock {
     }
 }
 
-/// Which interfaces are served under which protocol numbers, in the calling thread's network namespace. It looks
-/// on: nobody's lock is touched.
+/// Which interfaces are served under which protocol numbers, in the calling thread's network namespace. No lock is
+/// taken or released by it.
 ///
 /// # Errors
 /// If `/proc` cannot be read.
@@ -108,15 +107,13 @@ fn named(line: &str) -> Option<(u8, String)> {
     Some((protocol.parse().ok()?, interface.to_owned()))
 }
 
-/// Asks the kernel whose socket it is. Nobody accepts, so after [`ASKERS`] the queue is full, and the next is
-/// told less: better than waiting.
+/// Asks the kernel whose socket it is. No connection is ever accepted, so after [`BACKLOG`] of them the queue is full,
+/// and connecting fails instead of waiting.
 fn holder(name: &SockAddr) -> io::Result<Holder> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.connect(name)?;
-    // struct ucred: pid, uid, gid.
-    let [pid, _uid, _gid] = sockopt::get::<3>(&socket.as_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED)?;
-    let pid = u32::try_from(pid).ok().filter(|pid| *pid != 0);
+    let pid = sockopt::peer_process(&socket)?;
     let name = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
     Ok(Holder { pid, name: name.map(|name| name.trim_end().escape_default().to_string()) })
 }

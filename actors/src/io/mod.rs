@@ -2,35 +2,35 @@
 //!
 //! ```text
 //! packet ── arp, filter     ARP frames on one link                      (FramePort)
-//!           stamp           how an arpherd knows the questions of its own and of others
+//!           mark            tells requests of this run and of other arpherds from all others
 //! netlink::write            routes and neighbour entries, in batches;   (RouteTable)
-//!                           where a packet would be forwarded to
-//! netlink::read             what there is: links, addresses, routes, neighbours
-//! netlink::monitor          what others change
-//! netlink::nl80211          stations on the air                         (Radio)
-//! netlink::survey, chains   everybody's routes, rules and packet filters, for a diagnosis
-//! iptables, passage         the older packet filter, what either lets pass; likewise
-//! process                   who may do what; likewise
-//! sysctl, lock, wake        settings, one daemon a link, readiness under tokio
+//!                           looks up where a packet would be forwarded
+//! netlink::read             links, addresses, routes, neighbours
+//! netlink::monitor          notifications of what others change
+//! netlink::nl80211          Wi-Fi interfaces and their stations         (Radio)
+//! sysctl                    the kernel's settings: read, set, watch, restore
 //! netns                     working in another network namespace
-//! memory                    giving back what only the start needed
+//! lock, wake, sockopt       one daemon a link; readiness under tokio; socket options
+//!
+//! for a diagnosis only:
+//! netlink::route_dump       all routes and rules
+//! packet_filter             policies of nf_tables and ip_tables for forwarded packets
+//! process                   capabilities, and who listens on a socket
 //! ```
 //!
-//! All calls are synchronous and short; what an actor reads from never blocks. Only this module uses neli,
-//! socket2, libc and unsafe code.
+//! All calls are synchronous and short; reading what an actor waits for never blocks. Only this module uses neli,
+//! socket2, rustix, libc and unsafe code.
 
 pub mod arp;
 mod filter;
-pub mod iptables;
 pub mod lock;
-pub mod memory;
+pub mod mark;
 pub mod netlink;
 pub mod netns;
 pub mod packet;
-pub mod passage;
+pub mod packet_filter;
 pub mod process;
 mod sockopt;
-pub mod stamp;
 pub mod sysctl;
 pub mod wake;
 
@@ -41,17 +41,17 @@ use std::time::Duration;
 use arpherd_core::{Frame, Heard, LinkAddr};
 
 pub use netlink::write::{Refusal, Write};
-use netlink::{MonitorError, NetlinkError, RadioNews, RadioSeen};
+use netlink::{MonitorError, NetlinkError, RadioInfo, RadioNews};
 pub use wake::Wake;
 
-/// Where ARP frames of one link come in and go out.
+/// Receives and sends the ARP frames of one link.
 pub trait FramePort: Send {
-    /// Takes in what has come, up to a fixed number of packets, and appends it to `heard`. Never blocks.
+    /// Reads what has arrived, up to a fixed number of frames, and appends it to `heard`. Never blocks.
     ///
     /// Returns whether more may be waiting: call again before sleeping, but give others their turn first.
     ///
     /// # Errors
-    /// [`PortError::Down`] once after the link went down or away; see there. Nothing heard is lost by it.
+    /// [`PortError::Down`] once after the link went down or away; see there. Frames that were received before it are not lost.
     fn receive(&mut self, heard: &mut Vec<Heard>, tally: &mut Tally) -> Result<bool, PortError>;
 
     /// Sends frames, in their order. Never blocks: what the kernel has no room for is dropped and counted,
@@ -65,34 +65,34 @@ pub trait FramePort: Send {
     fn count_overrun(&mut self, tally: &mut Tally);
 }
 
-/// Where routes and neighbour entries are written.
+/// Writes routes and neighbour entries, and looks up routes.
 pub trait RouteTable: Send {
-    /// Carries out all the writes, in their order, and appends the ones the kernel did not accept.
+    /// Carries out all the writes, in their order, and appends those that the kernel refused.
     ///
-    /// There is no failure of the whole: if the kernel cannot be reached, every write is refused.
+    /// The call as a whole never fails: if the kernel cannot be reached, every write is refused.
     fn write(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>);
 
     /// The interface by which the kernel would forward a packet from `source` to `target` that comes in on
-    /// `interface`: what `arp_process` asks before it answers for another (net/ipv4/arp.c). So it follows
-    /// policy rules and VRFs, and says `None` where that interface does not forward, where its `rp_filter`
+    /// `interface`: what `arp_process` looks up before it answers for another (net/ipv4/arp.c). So it follows
+    /// policy rules and VRFs, and is `None` where that interface does not forward, where its `rp_filter`
     /// drops the source, and for every route but a unicast one.
-    fn way_of(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32>;
+    fn lookup_route(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32>;
 }
 
-/// What the radios of one network namespace tell.
+/// The Wi-Fi interfaces of one network namespace.
 pub trait Radio: Send {
-    /// Looks for nl80211 and hears of stations from now on; false if it is not there, which is no error: it
-    /// may appear at any time.
+    /// Looks for nl80211 and subscribes to its notifications of stations; false if it is not there, which is no error:
+    /// it may appear at any time.
     ///
     /// # Errors
     /// If the kernel cannot be asked.
     fn find(&mut self) -> Result<bool, NetlinkError>;
 
-    /// What an interface is on the air; `None` if no radio of this namespace has it.
+    /// The role of a Wi-Fi interface; `None` if no radio of this namespace has it.
     ///
     /// # Errors
     /// If the kernel cannot be asked.
-    fn interface(&mut self, index: u32) -> Result<Option<RadioSeen>, NetlinkError>;
+    fn interface(&mut self, index: u32) -> Result<Option<RadioInfo>, NetlinkError>;
 
     /// All stations of an access point, each with the time since it was last heard; of a station, its access
     /// point.
@@ -101,11 +101,11 @@ pub trait Radio: Send {
     /// If the kernel cannot be asked, or the driver has no such list.
     fn stations(&mut self, index: u32) -> Result<Vec<(LinkAddr, Duration)>, NetlinkError>;
 
-    /// Takes in what has come, up to a fixed number of messages, and appends it to `news`. Never blocks. Returns
+    /// Reads what has arrived, up to a fixed number of messages, and appends it to `news`. Never blocks. Returns
     /// whether more may be waiting.
     ///
     /// # Errors
-    /// [`MonitorError::Overrun`] when news were lost, and with them what waits; everything is to be read anew.
+    /// [`MonitorError::Overrun`] when messages were lost, and those that wait were discarded; everything is to be read again.
     fn read(&mut self, news: &mut Vec<RadioNews>) -> Result<bool, MonitorError>;
 }
 
@@ -114,16 +114,16 @@ pub trait Radio: Send {
 pub struct Tally {
     /// Frames read from the link, malformed ones among them.
     pub read: u64,
-    /// Frames that were no ARP packet we listen to.
+    /// Frames among them that [`arp::decode`] rejected.
     pub malformed: u64,
-    /// Frames the kernel dropped because we were too slow (`PACKET_STATISTICS`).
+    /// Frames the kernel dropped because the daemon was too slow (`PACKET_STATISTICS`).
     pub overrun: u64,
     /// Frames handed to the link.
     pub sent: u64,
-    /// Frames of ours that the kernel took no hold of: no room, link down, or an address of another length.
+    /// Frames that could not be sent: no room, link down, or an address of another length.
     pub unsent: u64,
-    /// Why the last malformed frame was refused.
-    pub last_refusal: Option<arp::Refused>,
+    /// Why the last malformed frame was rejected.
+    pub last_rejection: Option<arp::Rejected>,
 }
 
 /// Why a port could not do what it was asked.
@@ -131,8 +131,8 @@ pub struct Tally {
 pub enum PortError {
     /// The link is down (`ENETDOWN`) or gone (`ENXIO`, `ENODEV`).
     ///
-    /// A socket hears again when its link comes back up; if the interface was deleted it is deaf for ever
-    /// and says so only this once, so whoever gets this looks at the link.
+    /// A socket receives again when its link comes back up. If the interface was deleted it never does, and reports
+    /// so only this once: so look at the link when this comes.
     #[error("the link is down or gone")]
     Down,
     /// Anything else.

@@ -1,73 +1,36 @@
 //! ARP frames of one link, through a packet socket (packet(7)).
 //!
-//! The socket is of the kind `SOCK_DGRAM`: the kernel writes and strips the link's header. So the source
-//! of our frames is the interface's address of that very moment, and IPoIB, whose header is none of the
-//! wire's, needs no special case here.
-#![expect(unsafe_code, reason = "batches of messages and 20-octet addresses have no safe wrapper")]
+//! The socket is of the kind `SOCK_DGRAM`: the kernel writes and strips the link's header. So the source of our
+//! frames is always the interface's current address, and IPoIB, whose header is not what is on the wire, needs no
+//! special case here.
+#![expect(unsafe_code, reason = "batches of messages have no safe wrapper")]
+
+mod address;
 
 use std::io;
-use std::mem::{MaybeUninit, offset_of, size_of};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
+use arpherd_core::arp::Mark;
 use arpherd_core::plan::LinkKind;
 use arpherd_core::{Frame, Heard, LinkAddr};
-use libc::{c_uint, iovec, mmsghdr, socklen_t};
-use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
+use libc::{c_uint, iovec, mmsghdr};
+use socket2::{Domain, Socket, Type};
 
-use super::stamp::{Seen, Stamp};
+use address::{ADDRESS_LENGTH, PacketAddress};
+
+use super::mark::MarkKey;
 use super::{FramePort, PortError, Tally, arp, filter, sockopt};
 
 /// Frames moved in one system call.
 pub const BATCH: usize = 64;
-/// Frames asked for when the last call found few: laying out a batch costs as much as reading a frame.
+/// Frames asked for when the last call returned few: laying out a batch costs as much as reading a frame.
 const FEW: usize = 4;
-/// Octets kept of a frame; padding beyond is cut off by the kernel.
+/// Octets read of a frame; the kernel cuts off padding beyond.
 const ROOM: usize = 128;
 /// Receive buffer asked for, in bytes: a burst of some 10,000 frames.
-const RECEIVE_BUFFER: libc::c_int = 8 << 20;
-/// `libc::AF_PACKET`, of the width it has in an address.
-const AF_PACKET: u16 = 17;
-/// `ETH_P_ARP` in network order, as packet addresses want it.
-const PROTOCOL: u16 = 0x0806_u16.to_be();
-
-/// `struct sockaddr_ll` with room for any link-layer address (`MAX_ADDR_LEN` in `linux/netdevice.h`); the
-/// one in libc ends after 8 octets.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct LinkName {
-    family: u16,
-    protocol: u16,
-    interface: i32,
-    hardware_type: u16,
-    packet_type: u8,
-    length: u8,
-    address: [u8; 32],
-}
-
-const NAME_LENGTH: socklen_t = 44;
-
-impl LinkName {
-    fn new(interface: i32) -> Self {
-        Self { family: AF_PACKET, protocol: PROTOCOL, interface, ..Self::default() }
-    }
-
-    fn to(mut self, address: &LinkAddr) -> Self {
-        let octets = address.octets();
-        self.address[..octets.len()].copy_from_slice(octets);
-        self.length = u8::try_from(octets.len()).unwrap_or(0);
-        self
-    }
-
-    /// The frame's source, if the link's frames carry one of six octets.
-    fn source(&self) -> LinkAddr {
-        if self.length != 6 {
-            return LinkAddr::UNKNOWN;
-        }
-        LinkAddr::try_new(&self.address[..6]).unwrap_or_default()
-    }
-}
-
+const RECEIVE_BUFFER: usize = 8 << 20;
 /// What a port is opened on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Medium {
@@ -75,44 +38,45 @@ pub struct Medium {
     pub interface: u32,
     /// What it is.
     pub kind: LinkKind,
-    /// Its broadcast address, `IFLA_BROADCAST`; on IPoIB it holds the partition key, so it is never made up.
+    /// Its broadcast address, `IFLA_BROADCAST`; on IPoIB it holds the partition key, so it is never assumed.
     pub broadcast: LinkAddr,
 }
 
 /// Buffers of one batch, allocated once.
 struct Arena {
     frames: [[u8; ROOM]; BATCH],
-    names: [LinkName; BATCH],
+    addresses: [PacketAddress; BATCH],
     lengths: [usize; BATCH],
 }
 
-/// A packet socket that hears and sends ARP on one link.
+/// A packet socket that receives and sends ARP on one link.
 pub struct PacketPort {
     socket: Socket,
     medium: Medium,
-    name: LinkName,
+    /// The link itself, as the others' addresses begin.
+    address: PacketAddress,
     arena: Box<Arena>,
     /// Frames asked for in the next call.
     room: usize,
-    /// This run, and what of it goes behind every request.
-    stamp: Option<(u64, Seen)>,
+    /// What goes behind every request.
+    key: Option<MarkKey>,
 }
 
 impl PacketPort {
-    /// Opens a socket on the link. It is deaf until its filter stands, so nothing else ever gets in.
+    /// Opens a socket on the link. It is bound only after its filter is set, so nothing else is ever received.
     ///
     /// # Errors
-    /// Without `CAP_NET_RAW`; [`PortError::Down`] if there is no such interface. An interface that is
-    /// merely set down can be opened and hears once it is up.
+    /// Without `CAP_NET_RAW`; [`PortError::Down`] if there is no such interface. A socket on an
+    /// interface that is merely set down receives once it is up.
     pub fn open(medium: Medium) -> Result<Self, PortError> {
-        let port = Self::open_deaf(medium)?;
+        let port = Self::open_send_only(medium)?;
         let doing = |doing| move |cause| PortError::of(doing, cause);
         port.socket
             .attach_filter(&filter::arp_for_us(medium.interface))
             .map_err(doing("filter a packet socket"))?;
         sockopt::receive_buffer(&port.socket, RECEIVE_BUFFER)
             .map_err(doing("enlarge a packet socket's buffer"))?;
-        port.socket.bind(&port.name.into_sock_addr()).map_err(doing("bind a packet socket"))?;
+        port.address.bind(&port.socket).map_err(doing("bind a packet socket"))?;
         Ok(port)
     }
 
@@ -120,22 +84,25 @@ impl PacketPort {
     ///
     /// # Errors
     /// As [`PacketPort::open`], but a missing interface shows only when sending.
-    pub fn open_deaf(medium: Medium) -> Result<Self, PortError> {
+    pub fn open_send_only(medium: Medium) -> Result<Self, PortError> {
         let interface = i32::try_from(medium.interface).map_err(|_| PortError::Down)?;
-        let name = LinkName::new(interface);
+        let address = PacketAddress::new(interface);
         let doing = |doing| move |cause| PortError::of(doing, cause);
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, None).map_err(doing("open a packet socket"))?;
         socket.set_nonblocking(true).map_err(doing("make a packet socket non-blocking"))?;
-        let arena =
-            Arena { frames: [[0; ROOM]; BATCH], names: [LinkName::default(); BATCH], lengths: [0; BATCH] };
-        Ok(Self { socket, medium, name, arena: Box::new(arena), room: FEW, stamp: None })
+        let arena = Arena {
+            frames: [[0; ROOM]; BATCH],
+            addresses: [PacketAddress::default(); BATCH],
+            lengths: [0; BATCH],
+        };
+        Ok(Self { socket, medium, address, arena: Box::new(arena), room: FEW, key: None })
     }
 
-    /// Puts the stamp behind every request from now on, and knows those of the same run by it. Without one a
-    /// port's requests bear no mark, and all others' marks are another's.
+    /// Puts the key's mark behind every request from now on, and recognises those of the same run. Without a key
+    /// the port's requests bear no mark, and every mark it receives is another's.
     #[must_use]
-    pub fn stamped(mut self, stamp: Stamp) -> Self {
-        self.stamp = Some((stamp.run, stamp.shown()));
+    pub fn marked(mut self, key: MarkKey) -> Self {
+        self.key = Some(key);
         self
     }
 
@@ -149,13 +116,14 @@ impl PacketPort {
     fn fill(&mut self, frames: &[Frame], tally: &mut Tally) -> usize {
         let mut filled = 0;
         let width = arp::address_len(self.medium.kind);
+        let mark = self.key.as_ref().map(MarkKey::mark);
         for frame in frames {
             let to = frame.to.unwrap_or(self.medium.broadcast);
             let Some(room) = self.arena.frames[filled].first_chunk_mut() else { break };
-            match arp::encode(self.medium.kind, &frame.arp, self.stamp.map(|(_, shown)| shown), room) {
+            match arp::encode(self.medium.kind, &frame.arp, mark, room) {
                 Ok(length) if to.len() == width => {
                     self.arena.lengths[filled] = length;
-                    self.arena.names[filled] = self.name.to(&to);
+                    self.arena.addresses[filled] = self.address.with_station(&to);
                     filled += 1;
                 }
                 _ => tally.unsent += 1,
@@ -168,17 +136,17 @@ impl PacketPort {
     fn send_range(&mut self, from: usize, to: usize) -> io::Result<usize> {
         let descriptor = self.socket.as_raw_fd();
         if to - from == 1 {
-            let (frame, name) = (&self.arena.frames[from], &raw const self.arena.names[from]);
+            let (frame, address) = (&self.arena.frames[from], &raw const self.arena.addresses[from]);
             let length = self.arena.lengths[from].min(ROOM);
-            // SAFETY: the frame has `length` octets and the name NAME_LENGTH; both outlive the call.
+            // SAFETY: the frame has `length` octets and the address ADDRESS_LENGTH; both outlive the call.
             let sent = unsafe {
                 libc::sendto(
                     descriptor,
                     frame.as_ptr().cast(),
                     length,
                     libc::MSG_DONTWAIT,
-                    name.cast(),
-                    NAME_LENGTH,
+                    address.cast(),
+                    ADDRESS_LENGTH,
                 )
             };
             return if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(1) };
@@ -187,16 +155,6 @@ impl PacketPort {
             // SAFETY: `with_headers` hands out `count` headers whose pointers are good for the call.
             unsafe { libc::sendmmsg(descriptor, headers, count, libc::MSG_DONTWAIT) }
         })
-    }
-}
-
-impl LinkName {
-    fn into_sock_addr(self) -> SockAddr {
-        let mut storage = SockAddrStorage::zeroed();
-        // SAFETY: `LinkName` is this platform's sockaddr_ll with a longer tail and fits the storage.
-        *unsafe { storage.view_as::<Self>() } = self;
-        // SAFETY: the storage holds a packet address of this length.
-        unsafe { SockAddr::new(storage, NAME_LENGTH) }
     }
 }
 
@@ -220,8 +178,8 @@ impl Arena {
             });
             // SAFETY: all-zero bytes are a valid mmsghdr: null pointers, lengths of 0.
             let header = headers[slot].write(unsafe { std::mem::zeroed() });
-            header.msg_hdr.msg_name = (&raw mut self.names[from + slot]).cast();
-            header.msg_hdr.msg_namelen = NAME_LENGTH;
+            header.msg_hdr.msg_name = (&raw mut self.addresses[from + slot]).cast();
+            header.msg_hdr.msg_namelen = ADDRESS_LENGTH;
             header.msg_hdr.msg_iov = vector;
             header.msg_hdr.msg_iovlen = 1;
         }
@@ -250,18 +208,18 @@ impl FramePort for PacketPort {
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Ok(true),
             Err(cause) => return Err(PortError::of("read from a packet socket", cause)),
         };
-        let run = self.stamp.map(|(run, _)| run);
         for slot in 0..count {
             let length = self.arena.lengths[slot].min(ROOM);
             tally.read += 1;
             match arp::decode(self.medium.kind, &self.arena.frames[slot][..length]) {
-                Ok((arp, stamp)) => {
-                    let mark = stamp.map(|seen| seen.by(run));
-                    heard.push(Heard { arp, from: self.arena.names[slot].source(), mark });
+                Ok((arp, mark)) => {
+                    let key = self.key.as_ref();
+                    let mark = mark.map(|mark| key.map_or(Mark::Peer, |key| key.judge(mark)));
+                    heard.push(Heard { arp, from: self.arena.addresses[slot].source(), mark });
                 }
-                Err(refused) => {
+                Err(rejected) => {
                     tally.malformed += 1;
-                    tally.last_refusal = Some(refused);
+                    tally.last_rejection = Some(rejected);
                 }
             }
         }
@@ -320,7 +278,3 @@ impl AsFd for PacketPort {
         self.socket.as_fd()
     }
 }
-
-// The kernel's layout, linux/if_packet.h.
-const _: () = assert!(offset_of!(LinkName, address) == 12 && size_of::<LinkName>() == NAME_LENGTH as usize);
-const _: () = assert!(AF_PACKET as i32 == libc::AF_PACKET);

@@ -1,4 +1,4 @@
-//! Who a process is and what it may do, as far as a diagnosis asks.
+//! Capabilities of processes, and which process listens on a socket, for a diagnosis.
 
 use std::fs;
 use std::io;
@@ -20,7 +20,7 @@ pub enum Capability {
 }
 
 impl Capability {
-    /// As it is written.
+    /// Its name in capabilities(7).
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NetAdmin => "CAP_NET_ADMIN",
@@ -52,7 +52,7 @@ impl Rights {
         Self::read(Path::new("/proc/self/status"))
     }
 
-    /// Those of another one.
+    /// Those of another process.
     ///
     /// # Errors
     /// If there is no such process, or it cannot be seen.
@@ -62,13 +62,13 @@ impl Rights {
 
     fn read(path: &Path) -> io::Result<Self> {
         let text = fs::read_to_string(path)?;
-        let missing = || io::Error::new(io::ErrorKind::InvalidData, "no capabilities in it");
+        let missing = || io::Error::new(io::ErrorKind::InvalidData, "it lists no capabilities");
         parse(&text).map(Self).ok_or_else(missing)
     }
 
-    /// All of them and none, for tests.
+    /// All of them, for tests.
     pub const ALL: Self = Self(u64::MAX);
-    /// None of them.
+    /// None of them, for tests.
     pub const NONE: Self = Self(0);
 
     /// Whether it is among them.
@@ -85,14 +85,12 @@ fn parse(status: &str) -> Option<u64> {
 /// The process that listens on a unix socket; `None` if it cannot be seen from here (another PID namespace).
 ///
 /// # Errors
-/// If nobody listens there, or we may not connect.
+/// If nobody listens there, or connecting is not permitted.
 pub fn listener(path: &Path) -> io::Result<Option<u32>> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.connect(&SockAddr::unix(path)?)?;
-    // struct ucred: pid, uid, gid.
-    let [pid, _uid, _gid] = sockopt::get::<3>(&socket, libc::SOL_SOCKET, libc::SO_PEERCRED)?;
-    Ok(u32::try_from(pid).ok().filter(|pid| *pid != 0))
+    sockopt::peer_process(&socket)
 }
 
 #[cfg(test)]

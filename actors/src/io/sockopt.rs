@@ -1,4 +1,4 @@
-//! Socket options that neither socket2 nor neli offers.
+//! Socket options that neither socket2 nor neli nor rustix offers.
 #![expect(unsafe_code, reason = "these options have no safe wrapper in the crates we use")]
 
 use std::io;
@@ -6,39 +6,28 @@ use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd};
 
 use libc::{c_int, socklen_t};
-
-/// Options whose value is `N` native integers: `int`, or a C struct of nothing else.
-type Ints<const N: usize> = [c_int; N];
-
-fn byte_length<const N: usize>() -> socklen_t {
-    socklen_t::try_from(size_of::<Ints<N>>()).unwrap_or(0)
-}
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
 
 /// Sets an option whose value is one integer.
 pub(super) fn set(socket: &impl AsFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
-    let value: Ints<1> = [value];
+    let length = socklen_t::try_from(size_of::<c_int>()).unwrap_or(0);
     // SAFETY: the pointer and the length describe `value`, which outlives the call.
     let outcome = unsafe {
-        libc::setsockopt(
-            socket.as_fd().as_raw_fd(),
-            level,
-            name,
-            value.as_ptr().cast::<libc::c_void>(),
-            byte_length::<1>(),
-        )
+        libc::setsockopt(socket.as_fd().as_raw_fd(), level, name, (&raw const value).cast(), length)
     };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Reads an option whose value is made of integers; what the kernel does not fill stays 0.
-pub(super) fn get<const N: usize>(socket: &impl AsFd, level: c_int, name: c_int) -> io::Result<Ints<N>> {
+/// Reads an option whose value is `N` native integers: `int`, or a C struct of nothing else. What the kernel does
+/// not fill stays 0.
+pub(super) fn get<const N: usize>(socket: &impl AsFd, level: c_int, name: c_int) -> io::Result<[c_int; N]> {
     let mut value = [[0; size_of::<c_int>()]; N];
     get_bytes(socket, level, name, value.as_flattened_mut())?;
     Ok(value.map(c_int::from_ne_bytes))
 }
 
-/// Reads an option whose value is of any layout, and which the kernel fills as far as it likes; what stands in
-/// `value` before may be part of the question.
+/// Reads an option whose value is of any layout. The kernel may read `value` first and fills as much of it as it
+/// has.
 pub(super) fn get_bytes(socket: &impl AsFd, level: c_int, name: c_int, value: &mut [u8]) -> io::Result<()> {
     let mut length = socklen_t::try_from(value.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: the pointer and the length describe `value`, which outlives the call; any octets are valid there.
@@ -54,9 +43,33 @@ pub(super) fn get_bytes(socket: &impl AsFd, level: c_int, name: c_int, value: &m
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Asks for a receive buffer of so many bytes, past the system's limit if we may (`CAP_NET_ADMIN`), else up
-/// to it.
-pub(super) fn receive_buffer(socket: &impl AsFd, bytes: c_int) -> io::Result<()> {
-    set(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
-        .or_else(|_| set(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, bytes))
+/// Sets the receive buffer in bytes, past the system's limit with `CAP_NET_ADMIN`, else up to it.
+pub(super) fn receive_buffer(socket: &impl AsFd, bytes: usize) -> io::Result<()> {
+    set_socket_recv_buffer_size_force(socket, bytes)
+        .or_else(|_| set_socket_recv_buffer_size(socket, bytes))
+        .map_err(io::Error::from)
+}
+
+/// The process at the other end of a connected unix socket (`SO_PEERCRED`); `None` if it is in a PID namespace
+/// that cannot be seen from here.
+///
+/// The kernel reports such a process as number 0. That is why this is not `rustix::net::sockopt::socket_peercred`:
+/// its process number is a type that cannot be 0 and is not checked.
+pub(super) fn peer_process(socket: &impl AsFd) -> io::Result<Option<u32>> {
+    // struct ucred: pid, uid, gid.
+    let [pid, _uid, _gid] = get::<3>(socket, libc::SOL_SOCKET, libc::SO_PEERCRED)?;
+    Ok(u32::try_from(pid).ok().filter(|pid| *pid != 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn the_process_at_the_other_end_is_known() {
+        let (near, _far) = UnixStream::pair().expect("a pair of sockets");
+        assert_eq!(peer_process(&near).expect("a unix socket"), Some(std::process::id()));
+    }
 }

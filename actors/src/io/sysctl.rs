@@ -1,8 +1,8 @@
-//! Settings of the kernel's IPv4 (`/proc/sys/net/ipv4`, Documentation/networking/ip-sysctl.rst): read them,
-//! set them, remember what was (even if the daemon is killed), put it back.
+//! Settings of the kernel's IPv4 (`/proc/sys/net/ipv4`, Documentation/networking/ip-sysctl.rst): reading and setting
+//! them, saving their original values (even if the daemon is killed), and restoring those.
 
-pub mod ear;
-pub mod memory;
+pub mod saved;
+pub mod watcher;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use memory::{Change, Memory};
+use saved::{Change, SavedSysctls};
 
 /// One setting of one interface.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl Setting {
         &self.interface
     }
 
-    /// The same setting of another interface, or of one with another name by now.
+    /// The same setting of another interface, or of the same one under a new name.
     #[must_use]
     pub fn of(self, interface: String) -> Self {
         Self { interface, ..self }
@@ -68,14 +68,14 @@ impl fmt::Display for Setting {
     }
 }
 
-/// Why a setting could not be read or set.
+/// Why a setting could not be read, set or watched.
 #[derive(Debug, thiserror::Error)]
 pub enum SysctlError {
     /// No interface or setting can have such a name.
-    #[error("{0:?} is no name")]
+    #[error("{0:?} is not a valid name")]
     Name(String),
-    /// The kernel's value is no number, as that of every setting we look at is.
-    #[error("{setting} is {value:?}, which is no number")]
+    /// The kernel's value is not a number, as that of every setting in use is.
+    #[error("{setting} is {value:?}, which is not a number")]
     NoNumber {
         /// Which.
         setting: Setting,
@@ -113,7 +113,7 @@ impl SysctlError {
 #[derive(Debug)]
 pub struct Sysctls {
     root: PathBuf,
-    memory: Memory,
+    saved: SavedSysctls,
 }
 
 impl Default for Sysctls {
@@ -123,19 +123,19 @@ impl Default for Sysctls {
 }
 
 impl Sysctls {
-    /// Nothing changed yet, and what is will be forgotten with this value.
+    /// Nothing changed yet; original values are lost with this value.
     pub fn new() -> Self {
-        Self::remembering(Memory::default())
+        Self::with_saved(SavedSysctls::default())
     }
 
-    /// With what an earlier run changed and could not put back.
-    pub fn remembering(memory: Memory) -> Self {
-        Self { root: "/proc/sys/net/ipv4".into(), memory }
+    /// With what an earlier run changed and did not restore.
+    pub fn with_saved(saved: SavedSysctls) -> Self {
+        Self { root: "/proc/sys/net/ipv4".into(), saved }
     }
 
     #[cfg(test)]
     fn rooted(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), memory: Memory::default() }
+        Self { root: root.into(), saved: SavedSysctls::default() }
     }
 
     /// A setting's value.
@@ -149,47 +149,46 @@ impl Sysctls {
         value.parse().map_err(|_| SysctlError::NoNumber { setting: setting.clone(), value: value.to_owned() })
     }
 
-    /// Sets a setting, and remembers that it was `before` unless something older is remembered. That is done
-    /// first: a daemon that is killed in between has changed nothing it does not know of.
+    /// Sets a setting, and saves that it was `before` unless an older value is saved. Saving is done first: so a daemon
+    /// that is killed in between leaves no change that is not saved.
     ///
-    /// `index` is the interface's number, by which another one of the same name will be told from it; 0 for
-    /// `all`.
+    /// `index` is the interface's number, which tells it from another one of the same name; 0 for `all`.
     ///
     /// # Errors
     /// If there is no such setting or interface, or it cannot be written.
     pub fn set(&mut self, setting: &Setting, index: u32, before: i32, now: i32) -> Result<(), SysctlError> {
         let path = self.path(setting)?;
-        let former = self.memory.note(Change { setting: setting.clone(), index, before, now });
+        let former = self.saved.record(Change { setting: setting.clone(), index, before, now });
         fs::write(path, now.to_string()).map_err(|cause| {
-            self.memory.take_back(setting, index, former);
+            self.saved.revert(setting, index, former);
             SysctlError::of("set", setting, cause)
         })
     }
 
     /// What was changed, in the order of the first changes.
     pub fn changes(&self) -> &[Change] {
-        self.memory.changes()
+        self.saved.changes()
     }
 
-    /// What is remembered.
-    pub fn memory(&mut self) -> &mut Memory {
-        &mut self.memory
+    /// The original values that are saved.
+    pub fn saved(&mut self) -> &mut SavedSysctls {
+        &mut self.saved
     }
 
-    /// Puts everything back, the last change first, and tells what became of each. It goes on after failures.
+    /// Restores everything, the last change first, and returns what became of each. It goes on after failures.
     ///
     /// `name` gives what the interface of that number is called now, if it is still there.
     pub fn restore(&mut self, name: impl Fn(u32) -> Option<String>) -> Vec<(Change, Restored)> {
-        let changes = self.memory.clear();
+        let changes = self.saved.clear();
         let restore = |change: Change| {
-            let Some(change) = change.clone().now_called(&name) else { return (change, Restored::Gone) };
-            let outcome = self.put_back(&change);
+            let Some(change) = change.clone().renamed(&name) else { return (change, Restored::Gone) };
+            let outcome = self.restore_one(&change);
             (change, outcome)
         };
         changes.into_iter().rev().map(restore).collect()
     }
 
-    fn put_back(&self, change: &Change) -> Restored {
+    fn restore_one(&self, change: &Change) -> Restored {
         match self.read(&change.setting) {
             Ok(value) if value == change.now => {
                 let written = self.path(&change.setting).and_then(|path| {
@@ -219,12 +218,12 @@ impl Sysctls {
     }
 }
 
-/// What became of a setting that was to be put back.
+/// What became of a setting that was to be restored.
 #[derive(Debug)]
 pub enum Restored {
-    /// It is as it was.
+    /// It has its original value.
     Done,
-    /// Somebody has set it to this since, and it is left alone.
+    /// Somebody has set it to this value since, and it is left alone.
     Left(i32),
     /// Its interface is gone.
     Gone,
@@ -233,78 +232,4 @@ pub enum Restored {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A directory that stands for the kernel's, with a few settings in it.
-    fn kernel(name: &str) -> PathBuf {
-        let root = std::env::temp_dir().join(format!("arpherd-sysctl-{}-{name}", std::process::id()));
-        for interface in ["all", "eth0.100"] {
-            let directory = root.join("conf").join(interface);
-            fs::create_dir_all(&directory).expect("a directory");
-            fs::write(directory.join("proxy_arp"), "1\n").expect("a setting");
-            fs::write(directory.join("rp_filter"), "0\n").expect("a setting");
-        }
-        root
-    }
-
-    #[test]
-    fn what_was_first_is_put_back() {
-        let root = kernel("restore");
-        let mut sysctls = Sysctls::rooted(&root);
-        let (proxy, filter) = (Setting::conf("eth0.100", "proxy_arp"), Setting::conf("all", "rp_filter"));
-        sysctls.set(&proxy, 3, 1, 0).expect("set");
-        sysctls.set(&filter, 0, 0, 1).expect("set");
-        sysctls.set(&filter, 0, 1, 2).expect("set");
-        assert_eq!(sysctls.read(&filter).expect("read"), 2);
-        let changes: Vec<_> = sysctls.changes().iter().map(|change| (change.before, change.now)).collect();
-        assert_eq!(changes, [(1, 0), (0, 2)]);
-        let restored = sysctls.restore(|_| Some("eth0.100".into()));
-        assert!(restored.iter().all(|(_, outcome)| matches!(outcome, Restored::Done)), "{restored:?}");
-        assert_eq!(restored[0].0.setting, filter, "the last change is the first to go");
-        assert_eq!((sysctls.read(&proxy).expect("read"), sysctls.read(&filter).expect("read")), (1, 0));
-        assert!(sysctls.changes().is_empty());
-        fs::remove_dir_all(root).expect("removed");
-    }
-
-    #[test]
-    fn what_others_changed_since_is_left_alone() {
-        let root = kernel("others");
-        let mut sysctls = Sysctls::rooted(&root);
-        let (gone, filter) = (Setting::conf("eth0.100", "proxy_arp"), Setting::conf("all", "proxy_arp"));
-        sysctls.set(&gone, 3, 1, 0).expect("set");
-        sysctls.set(&filter, 0, 1, 0).expect("set");
-        fs::remove_dir_all(root.join("conf/eth0.100")).expect("the interface is gone");
-        fs::write(root.join("conf/all/proxy_arp"), "7\n").expect("somebody else's");
-        let restored = sysctls.restore(|_| Some("eth0.100".into()));
-        assert!(matches!(restored[0].1, Restored::Left(7)), "{restored:?}");
-        assert!(matches!(restored[1].1, Restored::Gone), "{restored:?}");
-        assert_eq!(sysctls.read(&filter).expect("read"), 7);
-        fs::remove_dir_all(root).expect("removed");
-    }
-
-    #[test]
-    fn what_could_not_be_set_is_not_remembered() {
-        let root = kernel("refused");
-        let mut sysctls = Sysctls::rooted(&root);
-        let missing = Setting::conf("eth7", "proxy_arp");
-        assert!(matches!(sysctls.set(&missing, 3, 1, 0), Err(SysctlError::Missing(_))));
-        assert!(sysctls.changes().is_empty());
-        fs::remove_dir_all(root).expect("removed");
-    }
-
-    #[test]
-    fn a_name_cannot_leave_its_directory() {
-        let sysctls = Sysctls::rooted("/nowhere");
-        for name in ["", ".", "..", "a/b", "../all", "sixteen-letters-"] {
-            let read = sysctls.read(&Setting::conf(name, "proxy_arp"));
-            assert!(matches!(read, Err(SysctlError::Name(_))), "{name:?} is refused");
-        }
-        for key in ["", "..", "../all/proxy_arp", "a/b"] {
-            let read = sysctls.read(&Setting::conf("eth0", key));
-            assert!(matches!(read, Err(SysctlError::Name(_))), "{key:?} is refused");
-        }
-        let missing = sysctls.read(&Setting::neigh("eth0.100", "proxy_delay")).expect_err("there is none");
-        assert_eq!(missing.to_string(), "net.ipv4.neigh.eth0/100.proxy_delay does not exist");
-    }
-}
+mod tests;

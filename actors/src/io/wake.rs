@@ -1,4 +1,4 @@
-//! Sleeping until there is something to read, under tokio.
+//! Waiting until there is something to read, under tokio.
 #![expect(unsafe_code, reason = "tokio leaves it to the caller that a registered descriptor stays open")]
 
 use std::io;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Tells an actor when the socket it was made from has something to read.
+/// Wakes an actor when the socket it was made from has something to read.
 ///
 /// It holds a duplicate of the descriptor, so the socket stays where it is. A dropped socket stays open in
 /// the kernel until its `Wake` is dropped too.
@@ -21,7 +21,7 @@ impl Wake {
     /// Registers a non-blocking socket with the tokio runtime of this thread.
     ///
     /// # Errors
-    /// If the process has no descriptor left, or the kernel will not watch this one.
+    /// If the process has no descriptor left, or the kernel cannot watch this one.
     ///
     /// # Panics
     /// Outside a tokio runtime; an actor makes its `Wake` in `started`.
@@ -33,9 +33,9 @@ impl Wake {
         Ok(Self { descriptor })
     }
 
-    /// Waits until the socket has something to read or an error to tell.
+    /// Waits until the socket has something to read or an error to report.
     ///
-    /// The event is taken by this: read until the socket says that nothing more waits before the next call.
+    /// The event is consumed: before the next call, read until the socket has nothing more.
     ///
     /// # Errors
     /// If the runtime is shutting down.
@@ -44,7 +44,7 @@ impl Wake {
         Ok(())
     }
 
-    /// Like [`Wake::readable`], for futures and streams written by hand.
+    /// Like [`Wake::readable`], for hand-written futures and streams.
     ///
     /// # Errors
     /// If the runtime is shutting down.

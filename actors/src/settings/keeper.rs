@@ -6,13 +6,13 @@ use slog::{Logger, warn};
 
 use super::Settings;
 use crate::io::Wake;
-use crate::io::netns::Ground;
-use crate::io::sysctl::ear::Ear;
+use crate::io::netns::Netns;
+use crate::io::sysctl::watcher::SysctlWatcher;
 use crate::needs::Mode;
 
 /// Goes to the namespace for every look and every change; does nothing where nothing is ours to touch.
 pub(crate) struct Keeper {
-    ground: Ground,
+    ground: Netns,
     settings: Option<Settings>,
     log: Logger,
 }
@@ -21,7 +21,7 @@ impl Keeper {
     /// For these interfaces, each with what its settings are to serve, if they are ours to touch. Called in the
     /// namespace. `memory`: see [`Settings::new`].
     pub(crate) fn new<'e>(
-        ground: &Ground,
+        ground: &Netns,
         memory: Option<&Path>,
         interfaces: impl Iterator<Item = (&'e str, Option<Mode>)> + Clone,
         log: Logger,
@@ -63,7 +63,7 @@ impl Keeper {
 
     /// Puts right what was just heard of.
     pub(crate) fn heal_heard(&mut self) {
-        let heard = self.settings.as_ref().and_then(Settings::ear).is_some_and(Ear::heard);
+        let heard = self.settings.as_ref().and_then(Settings::ear).is_some_and(SysctlWatcher::any_written);
         if heard {
             self.heal();
         }

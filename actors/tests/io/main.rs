@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it goes wrong")]
 
+mod diagnosis;
 mod ipoib;
 mod lists;
 mod monitor;
@@ -14,10 +15,9 @@ mod packets;
 mod proxies;
 mod radios;
 mod rig;
+mod route_lookup;
 mod routes;
 mod settings;
-mod survey;
-mod ways;
 
 use std::process::ExitCode;
 

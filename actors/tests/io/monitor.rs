@@ -114,7 +114,7 @@ fn links_are_reported_with_what_changed() {
     rig.router.delete("lan9").unwrap();
     let gone = Changed::LinkGone { index: rig.lan, name: "lan9".to_owned() };
     wait_for(&mut monitor, "the end", |changed| *changed == gone);
-    assert_eq!(monitor.garbled(), 0);
+    assert_eq!(monitor.malformed(), 0);
 }
 
 #[harness::test]

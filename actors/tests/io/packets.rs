@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use arpherd_actors::io::mark::MarkKey;
 use arpherd_actors::io::packet::{BATCH, Medium, PacketPort};
-use arpherd_actors::io::stamp::Stamp;
 use arpherd_actors::io::{FramePort, PortError, Tally};
 use arpherd_core::arp::Mark;
 use arpherd_core::plan::LinkKind;
@@ -161,15 +161,15 @@ fn a_bridge_is_heard_and_its_port_is_not() {
 }
 
 #[harness::test]
-fn a_deaf_port_sends_and_hears_nothing() {
+fn a_send_only_port_sends_and_receives_nothing() {
     let (rig, port, wire) = port();
     let medium = port.medium();
-    let mut deaf = rig.router.run(|| PacketPort::open_deaf(medium)).unwrap();
+    let mut sender = rig.router.run(|| PacketPort::open_send_only(medium)).unwrap();
     let mut tally = Tally::default();
-    deaf.send(&[answer(&rig, None, OWN)], &mut tally).unwrap();
+    sender.send(&[answer(&rig, None, OWN)], &mut tally).unwrap();
     assert_eq!(wire.recv(LIMIT).expect("a frame").0.spa, HOST);
     wire.send(&ArpFrame::request(FAR, HOST, OWN)).unwrap();
-    assert_eq!(drain(&mut deaf, &mut tally), []);
+    assert_eq!(drain(&mut sender, &mut tally), []);
 }
 
 #[harness::test]
@@ -264,8 +264,8 @@ fn a_frame_without_an_address_is_not_sent() {
 fn own_requests_are_known_when_they_come_back_and_so_are_a_peers() {
     let (rig, port, wire) = port();
     let mut tally = Tally::default();
-    let own = Stamp { run: Stamp::new_run(), segment: SegmentId(1) };
-    let mut port = port.stamped(own);
+    let keys = MarkKey::draw(3).unwrap();
+    let mut port = port.marked(keys[1].clone());
     let question = Frame {
         to: None,
         arp: Arp {
@@ -274,13 +274,12 @@ fn own_requests_are_known_when_they_come_back_and_so_are_a_peers() {
             ..answer(&rig, None, OWN).arp
         },
     };
-    // The same run on another segment, another run, one without a stamp, and an answer.
+    // The same run on another segment, another run, one without a mark, and an answer.
     let medium = port.medium();
-    let deaf = || rig.router.run(|| PacketPort::open_deaf(medium)).unwrap();
-    let elsewhere = Stamp { segment: SegmentId(2), ..own };
-    deaf().stamped(elsewhere).send(&[question], &mut tally).unwrap();
-    deaf().stamped(Stamp { run: Stamp::new_run(), ..own }).send(&[question], &mut tally).unwrap();
-    deaf().send(&[question], &mut tally).unwrap();
+    let sender = || rig.router.run(|| PacketPort::open_send_only(medium)).unwrap();
+    sender().marked(keys[2].clone()).send(&[question], &mut tally).unwrap();
+    sender().marked(MarkKey::draw(3).unwrap()[1].clone()).send(&[question], &mut tally).unwrap();
+    sender().send(&[question], &mut tally).unwrap();
     port.send(&[question, answer(&rig, None, OWN)], &mut tally).unwrap();
     for _ in 0..5 {
         let (mut bytes, _) = wire.recv_raw(LIMIT).expect("a frame");

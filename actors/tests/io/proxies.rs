@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_actors::io::Write;
-use arpherd_actors::io::netlink::stray::clear_proxies;
-use arpherd_actors::io::netlink::{ProxySeen, Reader};
+use arpherd_actors::io::netlink::leftovers::clear_proxies;
+use arpherd_actors::io::netlink::{ProxyInfo, Reader};
 use arpherd_lab::{ArpFrame, Mac, RouteSpec, Wire, wait_until};
 
 use crate::rig::{HOST, MARK, OWN, Rig, host, write};
@@ -24,7 +24,7 @@ fn delete(rig: &Rig, address: Ipv4Addr) -> Write {
     Write::DeleteProxy { interface: rig.lan, address }
 }
 
-fn proxies(rig: &Rig) -> Vec<ProxySeen> {
+fn proxies(rig: &Rig) -> Vec<ProxyInfo> {
     rig.router.run(|| Reader::open()?.proxies()).unwrap()
 }
 
@@ -52,7 +52,7 @@ fn entries_are_written_and_deleted_any_number_of_times() {
     let rig = Rig::new();
     let mut writer = rig.writer();
     assert_eq!(write(&mut writer, &[put(&rig, HOST), put(&rig, HOST)]), []);
-    assert_eq!(proxies(&rig), [ProxySeen { interface: rig.lan, address: HOST, protocol: 169 }]);
+    assert_eq!(proxies(&rig), [ProxyInfo { interface: rig.lan, address: HOST, protocol: 169 }]);
     assert_eq!(rig.router.proxy_neighbours().len(), 1);
     assert_eq!(rig.router.neighbours(), [], "it is no neighbour");
     let gone = Write::DeleteProxy { interface: 4711, address: HOST };
@@ -75,7 +75,7 @@ fn a_lost_carrier_leaves_entries_and_a_link_set_down_takes_them() {
 }
 
 #[harness::test]
-fn strays_of_ours_on_our_interfaces_are_cleared_and_nothing_else() {
+fn leftovers_of_ours_on_our_interfaces_are_cleared_and_nothing_else() {
     let rig = Rig::new();
     rig.router.dummy("lan1").unwrap();
     rig.router.up("lan1").unwrap();
@@ -89,7 +89,7 @@ fn strays_of_ours_on_our_interfaces_are_cleared_and_nothing_else() {
     assert_eq!(cleared, 300);
     let mut left = proxies(&rig);
     left.sort_by_key(|seen| seen.address);
-    let administrators = ProxySeen { interface: rig.lan, address: OWN, protocol: 0 };
-    let another_daemons = ProxySeen { interface: elsewhere, address: HOST, protocol: 169 };
+    let administrators = ProxyInfo { interface: rig.lan, address: OWN, protocol: 0 };
+    let another_daemons = ProxyInfo { interface: elsewhere, address: HOST, protocol: 169 };
     assert_eq!(left, [administrators, another_daemons]);
 }

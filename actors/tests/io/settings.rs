@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use arpherd_actors::io::sysctl::memory::Memory;
+use arpherd_actors::io::sysctl::saved::SavedSysctls;
 use arpherd_actors::io::sysctl::{Restored, Setting, Sysctls};
 
 use crate::rig::Rig;
@@ -21,7 +21,7 @@ impl Scratch {
     /// What a daemon in the rig's router that starts now has of its settings.
     fn sysctls(&self, rig: &Rig) -> Sysctls {
         let file = self.0.join("control.settings.json");
-        Sysctls::remembering(rig.router.run(|| Memory::at(&file)).unwrap())
+        Sysctls::with_saved(rig.router.run(|| SavedSysctls::at(&file)).unwrap())
     }
 
     fn files(&self) -> usize {
@@ -144,7 +144,7 @@ fn nothing_is_remembered_that_is_as_it_was() {
         sysctls.set(&arp(), rig.lan, 0, 1).unwrap();
         sysctls.set(&everywhere(), 0, 1, 0).unwrap();
     });
-    sysctls.memory().deleted(rig.lan);
+    sysctls.saved().forget_index(rig.lan);
     assert_eq!(sysctls.changes().iter().map(|change| &change.setting).collect::<Vec<_>>(), [&everywhere()]);
     assert_eq!(scratch.sysctls(&rig).changes(), sysctls.changes());
 }
@@ -155,8 +155,8 @@ fn a_directory_that_is_not_there_is_told_once() {
     let mut sysctls = scratch.sysctls(&rig);
     fs::remove_dir_all(&scratch.0).unwrap();
     rig.router.run(|| sysctls.set(&arp(), rig.lan, 0, 1)).unwrap();
-    assert!(sysctls.memory().trouble().is_some());
+    assert!(sysctls.saved().take_error().is_some());
     rig.router.run(|| sysctls.set(&everywhere(), 0, 1, 0)).unwrap();
-    assert!(sysctls.memory().trouble().is_none());
+    assert!(sysctls.saved().take_error().is_none());
     assert_eq!(sysctls.changes().len(), 2, "the process itself remembers");
 }

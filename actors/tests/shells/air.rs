@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::{Actor, Addr, Context, Handler};
 use arpherd_actors::air::Air;
 use arpherd_actors::io::Radio;
-use arpherd_actors::io::netlink::{MonitorError, NetlinkError, RadioNews, RadioSeen};
+use arpherd_actors::io::netlink::{MonitorError, NetlinkError, RadioInfo, RadioNews};
 use arpherd_actors::messages::{OnAir, ReadStations, Told};
 use arpherd_actors::port::Readiness;
 use arpherd_core::fact::WifiRole;
@@ -64,13 +64,13 @@ impl Radio for FakeRadio {
         Ok(self.lock().there)
     }
 
-    fn interface(&mut self, index: u32) -> Result<Option<RadioSeen>, NetlinkError> {
+    fn interface(&mut self, index: u32) -> Result<Option<RadioInfo>, NetlinkError> {
         let kind = match index {
             POINT => 3,
             CLIENT => 2,
             _ => return Ok(None),
         };
-        Ok(Some(RadioSeen { kind, four_address: false }))
+        Ok(Some(RadioInfo { kind, four_address: false }))
     }
 
     fn stations(&mut self, index: u32) -> Result<Vec<(LinkAddr, Duration)>, NetlinkError> {

@@ -109,7 +109,7 @@ impl Opener for FakeLink {
         Ok((Box::new(self.clone()), Box::pin(readiness)))
     }
 
-    fn open_deaf(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
+    fn open_send_only(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
         self.try_open(medium)?;
         Ok(Box::new(self.clone()))
     }
@@ -184,7 +184,7 @@ impl RouteTable for FakeTable {
         }
     }
 
-    fn way_of(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32> {
+    fn lookup_route(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32> {
         let mut state = locked(&self.0);
         state.asked.push((interface, source, target));
         state.ways.get(&target).copied()

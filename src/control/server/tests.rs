@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::super::client::{ClientError, fetch};
 use super::super::testing::*;
 use super::*;
+use crate::exit::Exit;
 
 #[test]
 fn every_question_is_answered() {
@@ -85,7 +86,7 @@ fn one_client_too_many_is_told_so_and_served_when_another_has_left() {
     let _second = connect(&daemon.path);
     let refusal = fetch(&daemon.path, Question::Status).expect_err("no room");
     assert!(refusal.to_string().contains("2 clients are connected already"), "{refusal}");
-    assert_eq!(refusal.exit_code(), 69);
+    assert_eq!(refusal.exit_code(), Exit::Unavailable);
     drop(first);
     eventually(|| fetch(&daemon.path, Question::Status));
 }

@@ -3,7 +3,6 @@
 use arpherd_core::SegmentId;
 use proptest::prelude::*;
 
-use super::super::stamp::Stamp;
 use super::*;
 
 const LINKS: [LinkKind; 3] = [LinkKind::Ethernet, LinkKind::Wifi, LinkKind::Ipoib];
@@ -32,9 +31,9 @@ fn linked_packet() -> impl Strategy<Value = (LinkKind, Arp)> {
     prop::sample::select(&LINKS[..]).prop_flat_map(|link| (Just(link), packet(link)))
 }
 
-fn stamps() -> impl Strategy<Value = Option<Stamp>> {
-    let stamp = (any::<u64>(), any::<u16>());
-    prop::option::of(stamp.prop_map(|(run, segment)| Stamp { run, segment: SegmentId(segment) }))
+fn marks() -> impl Strategy<Value = Option<WireMark>> {
+    let mark = (any::<u64>(), any::<u16>());
+    prop::option::of(mark.prop_map(|(secret, segment)| WireMark::new(secret, SegmentId(segment))))
 }
 
 /// A well-formed request with 6-octet addresses, as it lies in a frame.
@@ -66,15 +65,15 @@ proptest! {
             bytes[..HEADER].copy_from_slice(&header);
             let decoded = decode(link, &bytes);
             let enough = bytes.len() >= HEADER + 2 * (address_len(link) + IPV4);
-            prop_assert_eq!(decoded == Err(Refused::Short), !enough);
+            prop_assert_eq!(decoded == Err(Rejected::Short), !enough);
         }
     }
 
     #[test]
-    fn what_is_written_is_read_back((link, arp) in linked_packet(), stamp in stamps()) {
+    fn what_is_written_is_read_back((link, arp) in linked_packet(), mark in marks()) {
         let mut room = [0xa5; LONGEST];
-        let length = encode(link, &arp, stamp.map(Stamp::shown), &mut room).expect("addresses of the link's length");
-        let seen = stamp.filter(|_| arp.operation == Operation::Request).map(Stamp::shown);
+        let length = encode(link, &arp, mark, &mut room).expect("addresses of the link's length");
+        let seen = mark.filter(|_| arp.operation == Operation::Request);
         prop_assert_eq!(decode(link, &room[..length]), Ok((arp, seen)));
         prop_assert!(room[length..].iter().all(|octet| *octet == 0));
     }
@@ -98,14 +97,14 @@ proptest! {
 
 #[test]
 fn each_wrong_field_is_named() {
-    let cases: [(usize, u8, Refused); 7] = [
-        (1, 6, Refused::HardwareType(6)),
-        (1, 32, Refused::HardwareType(32)),
-        (2, 0x86, Refused::ProtocolType(0x8600)),
-        (4, 20, Refused::Lengths(20, 4)),
-        (5, 16, Refused::Lengths(6, 16)),
-        (7, 3, Refused::Operation(3)),
-        (8, 1, Refused::SenderAddress),
+    let cases: [(usize, u8, Rejected); 7] = [
+        (1, 6, Rejected::HardwareType(6)),
+        (1, 32, Rejected::HardwareType(32)),
+        (2, 0x86, Rejected::ProtocolType(0x8600)),
+        (4, 20, Rejected::Lengths(20, 4)),
+        (5, 16, Rejected::Lengths(6, 16)),
+        (7, 3, Rejected::Operation(3)),
+        (8, 1, Rejected::SenderAddress),
     ];
     for (at, value, expected) in cases {
         let mut bytes = request();
@@ -114,14 +113,14 @@ fn each_wrong_field_is_named() {
     }
     let mut nobody = request();
     nobody[8] = 0;
-    assert_eq!(decode(LinkKind::Ethernet, &nobody), Err(Refused::SenderAddress));
-    assert_eq!(decode(LinkKind::Ethernet, &request()[..27]), Err(Refused::Short));
+    assert_eq!(decode(LinkKind::Ethernet, &nobody), Err(Rejected::SenderAddress));
+    assert_eq!(decode(LinkKind::Ethernet, &request()[..27]), Err(Rejected::Short));
     assert!(decode(LinkKind::Wifi, &request()).is_ok());
 }
 
 #[test]
 fn an_ethernet_packet_is_not_read_on_ipoib() {
-    assert_eq!(decode(LinkKind::Ipoib, &request()), Err(Refused::HardwareType(1)));
+    assert_eq!(decode(LinkKind::Ipoib, &request()), Err(Rejected::HardwareType(1)));
 }
 
 #[test]
@@ -135,32 +134,27 @@ fn an_address_of_another_link_is_not_written() {
     assert_eq!(room[18..24], [0; 6]);
 }
 
-/// The run and segment of the fixtures below.
-const STAMP: Stamp = Stamp { run: 0x1122_3344_5566_7788, segment: SegmentId(0x0102) };
-/// As it stands on the wire.
-fn stamped() -> Vec<u8> {
-    let octets = STAMP.shown().octets();
-    assert!(octets.starts_with(b"ARPH") && octets.ends_with(&[0x01, 0x02]));
-    octets.to_vec()
-}
+/// The mark of the fixtures below, and its octets.
+const MARK: WireMark = WireMark::new(0x1122_3344_5566_7788, SegmentId(0x0102));
+const MARK_OCTETS: [u8; mark::LENGTH] = *b"ARPH\x11\x22\x33\x44\x55\x66\x77\x88\x01\x02";
 
 #[test]
-fn a_request_on_ethernet_bears_its_stamp_within_the_padding() {
+fn a_request_on_ethernet_bears_its_mark_within_the_padding() {
     let (arp, none) = decode(LinkKind::Ethernet, &request()).expect("a request");
     assert_eq!(none, None);
     let mut room = [0xa5; LONGEST];
-    assert_eq!(encode(LinkKind::Ethernet, &arp, Some(STAMP.shown()), &mut room), Ok(ETHERNET_LEAST));
-    assert_eq!(room[..ETHERNET_LEAST], *[&request()[..], &stamped(), &[0; 4]].concat());
-    assert_eq!(decode(LinkKind::Ethernet, &room[..ETHERNET_LEAST]), Ok((arp, Some(STAMP.shown()))));
-    // Other padding, and a stamp that was cut off, are none.
-    for behind in [&[0; 18][..], &[0xff; 18], &stamped()[..13], b"ARPH"] {
+    assert_eq!(encode(LinkKind::Ethernet, &arp, Some(MARK), &mut room), Ok(ETHERNET_LEAST));
+    assert_eq!(room[..ETHERNET_LEAST], *[&request()[..], &MARK_OCTETS, &[0; 4]].concat());
+    assert_eq!(decode(LinkKind::Ethernet, &room[..ETHERNET_LEAST]), Ok((arp, Some(MARK))));
+    // Other padding, and a mark that was cut off, are none.
+    for behind in [&[0; 18][..], &[0xff; 18], &MARK_OCTETS[..13], b"ARPH"] {
         let bytes = [&request()[..], behind].concat();
         assert_eq!(decode(LinkKind::Ethernet, &bytes), Ok((arp, None)));
     }
 }
 
 #[test]
-fn a_request_on_ipoib_is_longer_by_its_stamp() {
+fn a_request_on_ipoib_is_longer_by_its_mark() {
     let ends = LinkAddr::try_new(&[7; 20]).expect("20 octets");
     let (sender, target) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
     let operation = Operation::Request;
@@ -168,23 +162,23 @@ fn a_request_on_ipoib_is_longer_by_its_stamp() {
     let mut room = [0xa5; LONGEST];
     assert_eq!(encode(LinkKind::Ipoib, &arp, None, &mut room), Ok(56));
     let plain = room[..56].to_vec();
-    assert_eq!(encode(LinkKind::Ipoib, &arp, Some(STAMP.shown()), &mut room), Ok(70));
-    assert_eq!(room, *[&plain[..], &stamped()].concat());
-    assert_eq!(decode(LinkKind::Ipoib, &room).expect("a request").1, Some(STAMP.shown()));
+    assert_eq!(encode(LinkKind::Ipoib, &arp, Some(MARK), &mut room), Ok(70));
+    assert_eq!(room, *[&plain[..], &MARK_OCTETS].concat());
+    assert_eq!(decode(LinkKind::Ipoib, &room).expect("a request").1, Some(MARK));
 }
 
 #[test]
-fn a_reply_bears_no_stamp_and_one_in_it_is_not_believed() {
+fn a_reply_bears_no_mark_and_one_in_it_is_not_believed() {
     for (link, length) in [(LinkKind::Ethernet, ETHERNET_LEAST), (LinkKind::Ipoib, IPOIB_ARP)] {
         let ends = LinkAddr::try_new(&[2; 20][..address_len(link)]).expect("a link's address");
         let (sender, target) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         let operation = Operation::Reply;
         let arp = Arp { operation, sender_lladdr: ends, sender, target_lladdr: ends, target };
         let mut room = [0xa5; LONGEST];
-        assert_eq!(encode(link, &arp, Some(STAMP.shown()), &mut room), Ok(length));
+        assert_eq!(encode(link, &arp, Some(MARK), &mut room), Ok(length));
         assert!(room[packet_len(link)..].iter().all(|octet| *octet == 0));
-        // A host that turned our question into its answer sends the stamp back.
-        let echoed = [&room[..packet_len(link)], &stamped()].concat();
+        // A host that turned our request into its reply sends the mark back.
+        let echoed = [&room[..packet_len(link)], &MARK_OCTETS].concat();
         assert_eq!(decode(link, &echoed), Ok((arp, None)));
     }
 }

@@ -1,44 +1,43 @@
-//! rtnetlink: what the kernel knows of links, addresses, routes and neighbours, and what we tell it.
+//! rtnetlink: reading and writing the kernel's links, addresses, routes and neighbours.
 //!
 //! ```text
-//! write      RouteWriter ── Write ──► kernel ──► Refusal                    (compose: the messages)
-//! way        where a packet would be forwarded to, for RouteWriter
-//! read       Reader ◄── LinkSeen, AddressSeen, RouteSeen, NeighbourSeen        (seen: the decoders)
-//! survey     Reader ◄── AnyRoute, Rule: everybody's, for a diagnosis
-//! chains     ForwardChain ◄── nf_tables                                    (rules: what they let pass)
-//! nl80211    Radios ◄── RadioNews, RadioSeen: what is on the air, by generic netlink
-//! monitor    Monitor ◄── Changed, as others change things
+//! write         RouteWriter ── Write ──► kernel ──► Refusal                     (compose: the messages)
+//! route_lookup  RouteLookup: where a packet would be forwarded to, for RouteWriter
+//! read          Reader ◄── LinkInfo, AddressInfo, RouteSeen, NeighbourInfo, ProxyInfo   (info, decode)
+//! route_dump    Reader ◄── AnyRoute, Rule: everybody's, for a diagnosis
+//! nl80211       Radios ◄── RadioNews, RadioInfo: Wi-Fi interfaces and stations, by generic netlink
+//! monitor       Monitor ◄── Changed, as others change things
+//! leftovers     deletes proxy entries of an earlier run
+//! socket, wire  one socket; the framing of messages
 //! ```
 //!
-//! neli is the codec and the socket; the walk over messages and the matching of answers to requests is our
-//! own, because its router loses the kernel's error text and the news of an overrun (neli 0.7.5).
+//! neli is the codec and the socket. Going through messages and matching answers to requests is done here, because
+//! its router loses the kernel's error text and the report of an overrun (neli 0.7.5).
 
-pub mod chains;
+pub(in crate::io) mod decode;
+pub mod info;
+pub mod leftovers;
 pub mod monitor;
 pub mod nl80211;
 pub mod read;
-mod rules;
-pub mod seen;
+mod route_dump;
+mod route_lookup;
 mod socket;
-pub mod stray;
-pub mod survey;
-mod way;
-mod wire;
+pub(in crate::io) mod wire;
 pub mod write;
 
 mod compose;
 
 use std::io;
 
-pub use chains::ForwardChain;
+pub use info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
 pub use monitor::{Changed, Monitor, MonitorError};
-pub use nl80211::{RadioNews, RadioSeen, Radios};
+pub use nl80211::{RadioInfo, RadioNews, Radios};
 pub use read::{Reader, addresses_of};
-pub use seen::{AddressSeen, LinkSeen, NeighbourSeen, ProxySeen};
-pub use survey::{AnyRoute, Rule};
+pub use route_dump::{AnyRoute, Rule};
 pub use write::RouteWriter;
 
-/// Why the kernel could not be asked or would not answer.
+/// Why the kernel could not be asked, or did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NetlinkError {
     /// A system call failed.
@@ -50,7 +49,7 @@ pub enum NetlinkError {
         #[source]
         cause: io::Error,
     },
-    /// The kernel refused the question.
+    /// The kernel refused the request.
     #[error("the kernel refuses to list {what}: {reason}")]
     Refused {
         /// What was asked for.
@@ -60,14 +59,14 @@ pub enum NetlinkError {
         /// What the kernel said beside it, or the text of `errno`.
         reason: String,
     },
-    /// The list changed under the kernel's hands each time it was asked for.
+    /// The list changed each time while the kernel sent it.
     #[error("the list of {what} kept changing while it was read")]
     Restless {
         /// What was asked for.
         what: &'static str,
     },
-    /// The question could not be written down; a mistake of ours.
-    #[error("the question for {what} is malformed")]
+    /// The request could not be encoded: a fault of this program.
+    #[error("the request for {what} cannot be encoded")]
     Malformed {
         /// What was asked for.
         what: &'static str,

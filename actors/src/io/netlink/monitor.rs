@@ -1,4 +1,4 @@
-//! Noticing what others change: links, addresses and host routes.
+//! Notifications of what others change: links, addresses and host routes.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,7 +8,8 @@ use ipnetwork::Ipv4Network;
 use socket2::SockRef;
 
 use super::NetlinkError;
-use super::seen::{self, AddressSeen, Decoded, LinkSeen};
+use super::decode::{self, Decoded};
+use super::info::{AddressInfo, LinkInfo};
 use super::socket::Channel;
 use super::wire::{Message, Messages};
 use crate::io::filter;
@@ -16,7 +17,7 @@ use crate::io::filter;
 /// Bytes of one datagram; a notification is one message, the longest about a link with all its attributes.
 pub(super) const ROOM: usize = 64 << 10;
 /// Bytes that may wait unread: some 10,000 notifications.
-const RECEIVE_BUFFER: i32 = 8 << 20;
+const RECEIVE_BUFFER: usize = 8 << 20;
 /// More notifications than can wait at the same time.
 const MOST_WAITING: u32 = 1 << 16;
 /// Notifications read in one call.
@@ -26,20 +27,20 @@ pub(super) const BATCH: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changed {
     /// An interface appeared or is now like this. Sent often, and mostly without a difference that matters.
-    Link(LinkSeen),
-    /// An interface is gone; its number is not used again for long.
+    Link(LinkInfo),
+    /// An interface was deleted; its number is not used again for a long time.
     LinkGone {
         /// Its number.
         index: u32,
         /// Its last name.
         name: String,
     },
-    /// An interface has got an IPv4 address.
-    AddressAppeared(AddressSeen),
-    /// An interface has lost an IPv4 address.
-    AddressVanished(AddressSeen),
-    /// Somebody added a `/32` route to the table watched, or replaced one there: of a route with the same
-    /// destination and metric nothing is left then, and no other notification says so.
+    /// An IPv4 address was added to an interface.
+    AddressAppeared(AddressInfo),
+    /// An IPv4 address was removed from an interface.
+    AddressVanished(AddressInfo),
+    /// Somebody added a `/32` route to the table watched, or replaced one there: the route with the same
+    /// destination and metric is then gone, and no other notification says so.
     RouteAppeared(RouteSeen),
     /// Somebody deleted a `/32` route. The kernel does so too, but says nothing when it flushes routes
     /// because a link went down or lost its last address: then look at the link and the addresses.
@@ -55,8 +56,8 @@ pub enum Changed {
 /// Why changes could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {
-    /// The kernel dropped notifications because we were too slow (`ENOBUFS`): whatever was known is void,
-    /// and everything must be read anew. The monitor goes on.
+    /// The kernel dropped notifications because we were too slow (`ENOBUFS`): what was known may be wrong,
+    /// and everything must be read again. The monitor goes on.
     #[error("the kernel dropped notifications of changes")]
     Overrun,
     /// A system call failed.
@@ -64,13 +65,13 @@ pub enum MonitorError {
     Failed(#[source] io::Error),
 }
 
-/// Hears what others change. It begins with what happens after it was opened, so open it first and read
-/// the lists then.
+/// Receives notifications of what others change, from when it was opened on: so open it first and read the lists
+/// then.
 pub struct Monitor {
     channel: Channel,
     table: u32,
     room: Vec<u8>,
-    garbled: u64,
+    malformed: u64,
 }
 
 impl Monitor {
@@ -80,7 +81,7 @@ impl Monitor {
     /// because they are ours ([`super::RouteWriter::port`]).
     ///
     /// # Errors
-    /// If the kernel will not open it. No rights are needed.
+    /// If the socket cannot be opened. No rights are needed.
     pub fn open(table: u32, own_port: u32) -> Result<Self, NetlinkError> {
         let open = || {
             let channel = Channel::open(RECEIVE_BUFFER)?;
@@ -96,14 +97,14 @@ impl Monitor {
             Ok(channel)
         };
         let channel = open().map_err(NetlinkError::socket("open a netlink socket to watch changes"))?;
-        Ok(Self { channel, table, room: vec![0; ROOM], garbled: 0 })
+        Ok(Self { channel, table, room: vec![0; ROOM], malformed: 0 })
     }
 
-    /// Takes in what has come, up to a fixed number of notifications, and appends it to `changes`. Never
+    /// Reads what has arrived, up to a fixed number of notifications, and appends it to `changes`. Never
     /// blocks. Returns whether more may be waiting.
     ///
     /// # Errors
-    /// [`MonitorError::Overrun`] when notifications were lost; what waits is thrown away with them.
+    /// [`MonitorError::Overrun`] when notifications were lost; those that wait are discarded too.
     pub fn read(&mut self, changes: &mut Vec<Changed>) -> Result<bool, MonitorError> {
         for _ in 0..BATCH {
             let Some(length) = receive(&self.channel, &mut self.room)? else { return Ok(false) };
@@ -111,7 +112,7 @@ impl Monitor {
                 match decode(&message, self.table) {
                     Ok(Some(change)) => changes.push(change),
                     Ok(None) => {}
-                    Err(seen::Garbled) => self.garbled += 1,
+                    Err(decode::Malformed) => self.malformed += 1,
                 }
             }
         }
@@ -119,12 +120,12 @@ impl Monitor {
     }
 
     /// Notifications so far that could not be understood.
-    pub fn garbled(&self) -> u64 {
-        self.garbled
+    pub fn malformed(&self) -> u64 {
+        self.malformed
     }
 }
 
-/// Takes in one datagram of news; `None` if none waits. One that a signal got in the way of is empty.
+/// Reads one datagram of notifications and returns its length; `None` if none waits, and 0 if a signal interrupted.
 pub(super) fn receive(channel: &Channel, room: &mut [u8]) -> Result<Option<usize>, MonitorError> {
     match channel.receive(room) {
         Ok(length) => Ok(Some(length)),
@@ -138,7 +139,7 @@ pub(super) fn receive(channel: &Channel, room: &mut [u8]) -> Result<Option<usize
     }
 }
 
-/// Throws away what waits: it is older than what will be read anew, and would be taken for news.
+/// Discards what waits: it is older than the lists that will be read again, and would be taken for changes of them.
 fn discard(channel: &Channel) {
     // One octet is room enough: what does not fit is cut off by the kernel.
     let mut waiting = (0..MOST_WAITING).map(|_| channel.receive(&mut [0]));
@@ -154,16 +155,16 @@ impl AsFd for Monitor {
 fn decode(message: &Message<'_>, table: u32) -> Decoded<Changed> {
     let body = message.body;
     Ok(match message.kind {
-        libc::RTM_NEWLINK => seen::link(body)?.map(Changed::Link),
+        libc::RTM_NEWLINK => decode::link(body)?.map(Changed::Link),
         libc::RTM_DELLINK => {
-            seen::link(body)?.map(|link| Changed::LinkGone { index: link.index, name: link.name })
+            decode::link(body)?.map(|link| Changed::LinkGone { index: link.index, name: link.name })
         }
-        libc::RTM_NEWADDR => seen::address(body)?.map(Changed::AddressAppeared),
-        libc::RTM_DELADDR => seen::address(body)?.map(Changed::AddressVanished),
-        libc::RTM_NEWROUTE => seen::host_route(body, table)?.map(Changed::RouteAppeared),
-        libc::RTM_DELROUTE => match seen::cover(body, table)? {
+        libc::RTM_NEWADDR => decode::address(body)?.map(Changed::AddressAppeared),
+        libc::RTM_DELADDR => decode::address(body)?.map(Changed::AddressVanished),
+        libc::RTM_NEWROUTE => decode::host_route(body, table)?.map(Changed::RouteAppeared),
+        libc::RTM_DELROUTE => match decode::cover(body, table)? {
             Some(prefix) => Some(Changed::CoverVanished(prefix)),
-            None => seen::host_route(body, table)?.map(Changed::RouteVanished),
+            None => decode::host_route(body, table)?.map(Changed::RouteVanished),
         },
         libc::RTM_NEWNETCONF => Some(Changed::Settings),
         _ => None,

@@ -1,4 +1,4 @@
-//! Reading the kernel's lists, each in one go.
+//! Reading the kernel's lists, each as a whole.
 
 use std::io;
 
@@ -12,14 +12,15 @@ use neli::types::RtBuffer;
 use neli::{Size, ToBytes};
 
 use super::compose::{self, Unwritable, Verb, attribute};
-use super::seen::{self, AddressSeen, Decoded, LinkSeen, NeighbourSeen, ProxySeen};
+use super::decode::{self, Decoded};
+use super::info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
 use super::socket::Channel;
 use super::wire::{Message, Messages, Verdict};
 use super::{NetlinkError, errno_text};
 
 /// Bytes of one answer; the kernel fills up to 32 KiB of what it is offered.
 const ROOM: usize = 64 << 10;
-const RECEIVE_BUFFER: i32 = 1 << 20;
+const RECEIVE_BUFFER: usize = 1 << 20;
 /// Times a list that changed while it was read is read again.
 const ATTEMPTS: u32 = 8;
 /// `RTEXT_FILTER_SKIP_STATS`: leave out the counters of interfaces.
@@ -32,7 +33,7 @@ pub struct Reader {
     room: Vec<u8>,
 }
 
-/// How one run over a list ended.
+/// How reading a list ended.
 enum End {
     Complete,
     Interrupted,
@@ -42,12 +43,12 @@ impl Reader {
     /// Opens a socket in the calling thread's network namespace. Reading needs no rights.
     ///
     /// # Errors
-    /// If the kernel will not open it.
+    /// If the socket cannot be opened.
     pub fn open() -> Result<Self, NetlinkError> {
         Self::open_to(NlFamily::Route)
     }
 
-    pub(super) fn open_to(family: NlFamily) -> Result<Self, NetlinkError> {
+    pub(in crate::io) fn open_to(family: NlFamily) -> Result<Self, NetlinkError> {
         let channel = Channel::open_to(family, RECEIVE_BUFFER)
             .map_err(NetlinkError::socket("open a netlink socket to read lists"))?;
         Ok(Self { channel, sequence: 0, room: vec![0; ROOM] })
@@ -57,8 +58,8 @@ impl Reader {
     ///
     /// # Errors
     /// See [`NetlinkError`]; so for every list.
-    pub fn links(&mut self) -> Result<Vec<LinkSeen>, NetlinkError> {
-        self.list("interfaces", Rtm::Getlink, Rtm::Newlink, seen::link, || {
+    pub fn links(&mut self) -> Result<Vec<LinkInfo>, NetlinkError> {
+        self.list("interfaces", Rtm::Getlink, Rtm::Newlink, decode::link, || {
             let mut attributes = RtBuffer::new();
             attributes.push(attribute(Ifla::ExtMask, SKIP_STATS)?);
             let body = IfinfomsgBuilder::default().ifi_family(RtAddrFamily::Unspecified).rtattrs(attributes);
@@ -70,7 +71,7 @@ impl Reader {
     ///
     /// # Errors
     /// See [`NetlinkError`].
-    pub fn link(&mut self, name: &str) -> Result<Option<LinkSeen>, NetlinkError> {
+    pub fn link(&mut self, name: &str) -> Result<Option<LinkInfo>, NetlinkError> {
         Ok(self.links()?.into_iter().find(|link| link.name == name))
     }
 
@@ -78,8 +79,8 @@ impl Reader {
     ///
     /// # Errors
     /// See [`NetlinkError`].
-    pub fn addresses(&mut self) -> Result<Vec<AddressSeen>, NetlinkError> {
-        self.list("addresses", Rtm::Getaddr, Rtm::Newaddr, seen::address, || {
+    pub fn addresses(&mut self) -> Result<Vec<AddressInfo>, NetlinkError> {
+        self.list("addresses", Rtm::Getaddr, Rtm::Newaddr, decode::address, || {
             IfaddrmsgBuilder::default()
                 .ifa_family(RtAddrFamily::Inet)
                 .ifa_prefixlen(0)
@@ -97,7 +98,7 @@ impl Reader {
     /// # Errors
     /// See [`NetlinkError`].
     pub fn host_routes(&mut self, table: u32) -> Result<Vec<RouteSeen>, NetlinkError> {
-        let decode = |bytes: &[u8]| seen::host_route(bytes, table);
+        let decode = |bytes: &[u8]| decode::host_route(bytes, table);
         let outcome = self.list("routes", Rtm::Getroute, Rtm::Newroute, decode, || {
             let mut attributes = RtBuffer::new();
             attributes.push(attribute(Rta::Table, table)?);
@@ -124,8 +125,8 @@ impl Reader {
     ///
     /// # Errors
     /// See [`NetlinkError`].
-    pub fn neighbours(&mut self) -> Result<Vec<NeighbourSeen>, NetlinkError> {
-        self.list("neighbours", Rtm::Getneigh, Rtm::Newneigh, seen::neighbour, || {
+    pub fn neighbours(&mut self) -> Result<Vec<NeighbourInfo>, NetlinkError> {
+        self.list("neighbours", Rtm::Getneigh, Rtm::Newneigh, decode::neighbour, || {
             NdmsgBuilder::default()
                 .ndm_family(RtAddrFamily::Inet)
                 .ndm_index(0)
@@ -137,12 +138,12 @@ impl Reader {
         })
     }
 
-    /// The IPv4 addresses the kernel answers for by entries, of all interfaces.
+    /// The proxy entries (`ip neigh show proxy`): IPv4 addresses the kernel answers for, of all interfaces.
     ///
     /// # Errors
     /// See [`NetlinkError`].
-    pub fn proxies(&mut self) -> Result<Vec<ProxySeen>, NetlinkError> {
-        self.list("proxy entries", Rtm::Getneigh, Rtm::Newneigh, seen::proxy, || {
+    pub fn proxies(&mut self) -> Result<Vec<ProxyInfo>, NetlinkError> {
+        self.list("proxy entries", Rtm::Getneigh, Rtm::Newneigh, decode::proxy, || {
             NdmsgBuilder::default()
                 .ndm_family(RtAddrFamily::Inet)
                 .ndm_index(0)
@@ -155,20 +156,20 @@ impl Reader {
         })
     }
 
-    /// Asks for a list, again if it changed meanwhile, and decodes its entries of type `answer`.
-    pub(super) fn list<T, P: Size + ToBytes>(
+    /// Requests a list, again if it changed meanwhile, and decodes its entries of type `answer`.
+    pub(in crate::io) fn list<T, P: Size + ToBytes>(
         &mut self,
         what: &'static str,
-        question: Rtm,
+        request: Rtm,
         answer: Rtm,
         decode: impl Fn(&[u8]) -> Decoded<T>,
         body: impl Fn() -> Result<P, Unwritable>,
     ) -> Result<Vec<T>, NetlinkError> {
-        let verb = Verb { kind: question, flags: NlmF::REQUEST | NlmF::DUMP };
+        let verb = Verb { kind: request, flags: NlmF::REQUEST | NlmF::DUMP };
         self.collect(what, verb, u16::from(answer), decode, body)
     }
 
-    /// Asks for a list or, with an acknowledgement to mark its end, for a single entry.
+    /// Requests a list or, with an acknowledgement to mark its end, a single entry.
     pub(super) fn collect<T, P: Size + ToBytes>(
         &mut self,
         what: &'static str,
@@ -183,7 +184,7 @@ impl Reader {
             body()
                 .and_then(|body| compose::append(&mut request, self.sequence, verb, body))
                 .map_err(|Unwritable| NetlinkError::Malformed { what })?;
-            self.channel.send(&request).map_err(NetlinkError::socket("send a netlink question"))?;
+            self.channel.send(&request).map_err(NetlinkError::socket("send a netlink request"))?;
             let mut entries = Vec::new();
             let end = self.read_answers(what, |message| {
                 // An entry that cannot be understood is left out; the others are worth having.
@@ -200,7 +201,7 @@ impl Reader {
         Err(NetlinkError::Restless { what })
     }
 
-    /// Reads the answers to the last question to their end.
+    /// Reads the answers to the last request to their end.
     fn read_answers(
         &mut self,
         what: &'static str,
@@ -244,5 +245,9 @@ pub fn addresses_of(interface: &str) -> Result<Vec<Ipv4Network>, NetlinkError> {
     let mut reader = Reader::open()?;
     let Some(link) = reader.link(interface)? else { return Ok(Vec::new()) };
     let addresses = reader.addresses()?;
-    Ok(addresses.into_iter().filter(|seen| seen.interface == link.index).map(|seen| seen.network).collect())
+    Ok(addresses
+        .into_iter()
+        .filter(|address| address.interface == link.index)
+        .map(|address| address.network)
+        .collect())
 }

@@ -1,4 +1,4 @@
-//! A netlink socket with the options we want of every one.
+//! A netlink socket with the options that every one of ours has.
 #![expect(unsafe_code, reason = "neli hands out its descriptor only as a number")]
 
 use std::io;
@@ -10,8 +10,8 @@ use neli::utils::Groups;
 
 use crate::io::sockopt;
 
-/// A netlink socket, mostly to rtnetlink. Error texts are on, requests are not echoed in errors, and dumps are checked
-/// strictly (so that the kernel filters them).
+/// A netlink socket, mostly to rtnetlink. Errors come with a text and without the request, and requests for lists are
+/// checked strictly, so that the kernel filters the lists.
 pub(super) struct Channel {
     socket: NlSocket,
     port: u32,
@@ -19,12 +19,12 @@ pub(super) struct Channel {
 
 impl Channel {
     /// Opens a socket in the calling thread's network namespace, with a receive buffer of so many bytes.
-    pub(super) fn open(receive_buffer: i32) -> io::Result<Self> {
+    pub(super) fn open(receive_buffer: usize) -> io::Result<Self> {
         Self::open_to(NlFamily::Route, receive_buffer)
     }
 
-    /// The same, to another part of the kernel than rtnetlink.
-    pub(super) fn open_to(family: NlFamily, receive_buffer: i32) -> io::Result<Self> {
+    /// The same, to the netlink family given.
+    pub(super) fn open_to(family: NlFamily, receive_buffer: usize) -> io::Result<Self> {
         let socket = NlSocket::connect(family, None, Groups::empty())?;
         socket.enable_ext_ack(true)?;
         socket.enable_strict_checking(true)?;
@@ -34,7 +34,7 @@ impl Channel {
         Ok(channel)
     }
 
-    /// Reading fails with `WouldBlock` from now on instead of waiting.
+    /// From now on reading fails with `WouldBlock` instead of waiting.
     pub(super) fn nonblock(&self) -> io::Result<()> {
         self.socket.nonblock()
     }
@@ -44,7 +44,7 @@ impl Channel {
         self.socket.add_mcast_membership(Groups::new_groups(groups))
     }
 
-    /// The socket's netlink port id, `nlmsg_pid` of what it sends and causes.
+    /// The socket's netlink port id: `nlmsg_pid` of what it sends, and of the notifications that this causes.
     pub(super) fn port(&self) -> u32 {
         self.port
     }

@@ -1,4 +1,4 @@
-//! The framing of netlink messages (netlink(7)), read without trusting a length in it.
+//! The framing of netlink messages (netlink(7)); no length in it is trusted.
 
 /// Octets of `nlmsghdr`.
 const HEADER: usize = 16;
@@ -31,7 +31,7 @@ pub(super) struct Message<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// The messages of a datagram, in order; it ends where a header or its length cannot be.
+/// The messages of a datagram, in order; ends at an incomplete header or an impossible length.
 pub(super) struct Messages<'a>(&'a [u8]);
 
 impl<'a> Messages<'a> {
@@ -86,8 +86,8 @@ fn text_beside<'a>(message: &Message<'a>) -> Option<&'a str> {
     std::str::from_utf8(text.split(|octet| *octet == 0).next()?).ok()
 }
 
-/// The attributes in these bytes as type and payload; it ends where a length cannot be.
-pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+/// The attributes in these bytes as type and payload; ends at an impossible length.
+pub(in crate::io) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(half(bytes, 0)?);
         let attribute = (half(bytes, 2)? & !0xc000, bytes.get(4..length)?);

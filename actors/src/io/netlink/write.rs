@@ -10,8 +10,8 @@ use ipnetwork::Ipv4Network;
 use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 
 use super::compose::{self, Route, Unwritable, Verb};
+use super::route_lookup::RouteLookup;
 use super::socket::Channel;
-use super::way::WayFinder;
 use super::wire::{Messages, Verdict};
 use super::{NetlinkError, errno_text};
 use crate::io::RouteTable;
@@ -19,7 +19,7 @@ use crate::io::RouteTable;
 /// Messages in one system call. Twice as many were measured to gain nothing.
 const BATCH: usize = 256;
 /// Bytes for the kernel's answers; a batch refused whole takes a quarter of it.
-const RECEIVE_BUFFER: i32 = 1 << 20;
+const RECEIVE_BUFFER: usize = 1 << 20;
 
 /// One thing to have in the kernel's tables, or to have no longer. Each is idempotent except an exclusive
 /// [`Write::PutRoute`].
@@ -81,7 +81,7 @@ pub enum Write {
         /// For whom.
         address: Ipv4Addr,
     },
-    /// Have it no longer answer for the address, whoever told it to.
+    /// Have it no longer answer for the address, whoever wrote the entry.
     DeleteProxy {
         /// Where it answered.
         interface: u32,
@@ -127,14 +127,14 @@ pub struct RouteWriter {
     batch: Vec<u8>,
     answers: Box<[u8; 8192]>,
     /// On a socket of its own: see [`RouteWriter::collect`].
-    finder: WayFinder,
+    lookup: RouteLookup,
 }
 
 impl RouteWriter {
     /// Opens a socket in the calling thread's network namespace.
     ///
     /// # Errors
-    /// If the kernel will not open it; rights (`CAP_NET_ADMIN`) are asked only at the first write.
+    /// If the socket cannot be opened; rights (`CAP_NET_ADMIN`) are asked only at the first write.
     pub fn open(routes: RoutePlan) -> Result<Self, NetlinkError> {
         let open = || {
             let channel = Channel::open(RECEIVE_BUFFER)?;
@@ -142,8 +142,8 @@ impl RouteWriter {
             Ok(channel)
         };
         let channel = open().map_err(NetlinkError::socket("open a netlink socket to write routes"))?;
-        let (finder, answers) = (WayFinder::open()?, Box::new([0; 8192]));
-        Ok(Self { channel, routes, sequence: 1, batch: Vec::new(), answers, finder })
+        let (lookup, answers) = (RouteLookup::open()?, Box::new([0; 8192]));
+        Ok(Self { channel, routes, sequence: 1, batch: Vec::new(), answers, lookup })
     }
 
     /// The netlink port of the writer; a [`super::Monitor`] that knows it does not report what it wrote.
@@ -163,7 +163,7 @@ impl RouteWriter {
                 compose::route(batch, sequence, Verb::delete(Rtm::Delroute), &route)
             }
             Write::DeleteStray(seen) => {
-                let route = stray(&self.routes, &seen);
+                let route = leftover(&self.routes, &seen);
                 compose::route(batch, sequence, Verb::delete(Rtm::Delroute), &route)
             }
             Write::PutCover { prefix } => {
@@ -191,7 +191,7 @@ impl RouteWriter {
         }
     }
 
-    /// Sends one batch and sorts out its answers. The kernel goes on after an error, and each error comes
+    /// Sends one batch and reads its answers. The kernel goes on after an error, and each error comes
     /// with the number of its message (`netlink_rcv_skb`).
     fn write_batch(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>) {
         self.batch.clear();
@@ -218,8 +218,8 @@ impl RouteWriter {
 
     /// Reads the answers to the messages from number `first` on.
     ///
-    /// rtnetlink works inside `send` and answers only what failed, since nothing asks for more: so whatever
-    /// there is to say lies in the socket by now, and an empty socket says that all went well. That saves
+    /// rtnetlink works inside `send` and answers only what failed, since nothing asks for more: so all
+    /// errors are in the socket by then, and an empty socket means that there were none. That saves
     /// the kernel an answer for each batch, a sixth of the cost of a single route.
     fn collect(&mut self, first: u32, writes: &[Write], refusals: &mut Vec<Refusal>) -> io::Result<()> {
         loop {
@@ -247,8 +247,8 @@ impl RouteTable for RouteWriter {
         }
     }
 
-    fn way_of(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32> {
-        self.finder.way_of(interface, source, target)
+    fn lookup_route(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32> {
+        self.lookup.lookup_route(interface, source, target)
     }
 }
 
@@ -270,7 +270,7 @@ fn host_route(plan: &RoutePlan, interface: u32, address: Ipv4Addr, source: Optio
 }
 
 /// Type and scope left open match any (`fib_table_delete`).
-fn stray(plan: &RoutePlan, seen: &RouteSeen) -> Route {
+fn leftover(plan: &RoutePlan, seen: &RouteSeen) -> Route {
     Route {
         destination: seen.address.into(),
         interface: seen.interface,

@@ -1,4 +1,4 @@
-//! The messages of generic netlink's controller and of nl80211 that we use (linux/genetlink.h, linux/nl80211.h).
+//! The messages of generic netlink's controller and of nl80211 that are used (linux/genetlink.h, linux/nl80211.h).
 
 use std::io::Cursor;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use neli::consts::genl::{CtrlAttr, CtrlAttrMcastGrp, CtrlCmd, Index};
 use neli::genl::{AttrTypeBuilder, Genlmsghdr, GenlmsghdrBuilder, Nlattr, NlattrBuilder, NoUserHeader};
 use neli::types::{Buffer, GenlBuffer};
 
-use super::{RadioNews, RadioSeen};
+use super::{RadioInfo, RadioNews};
 use crate::io::netlink::compose::Unwritable;
-use crate::io::netlink::seen::{Decoded, Garbled, number, text};
+use crate::io::netlink::decode::{Decoded, Malformed, number, text};
 
 /// The family's name.
 const NL80211: &str = "nl80211";
@@ -62,18 +62,17 @@ pub(super) struct Family {
     pub(super) mlme: u32,
 }
 
-/// What the controller says of families.
+/// What the controller reports of the family nl80211.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FamilyNews {
-    Here(Family),
+    Present(Family),
     Gone,
 }
 
-pub(super) type Question<C, A> = Genlmsghdr<C, A>;
+pub(super) type Request<C, A> = Genlmsghdr<C, A>;
 
-/// Asks for all families. One asked for by name would be loaded by the kernel if it is not there
-/// (`ctrl_getfamily`), which is not for us to cause.
-pub(super) fn ask_families() -> Result<Question<CtrlCmd, CtrlAttr>, Unwritable> {
+/// Requests all families. A request for one by name would have the kernel load its module (`ctrl_getfamily`).
+pub(super) fn request_families() -> Result<Request<CtrlCmd, CtrlAttr>, Unwritable> {
     GenlmsghdrBuilder::<CtrlCmd, CtrlAttr, NoUserHeader>::default()
         .cmd(CtrlCmd::Getfamily)
         .version(CONTROLLER_VERSION)
@@ -82,8 +81,8 @@ pub(super) fn ask_families() -> Result<Question<CtrlCmd, CtrlAttr>, Unwritable> 
         .map_err(|_| Unwritable)
 }
 
-/// Asks for something of one interface.
-pub(super) fn ask_of(command: Command, interface: u32) -> Result<Question<Command, Attr>, Unwritable> {
+/// Requests something of one interface.
+pub(super) fn request_of(command: Command, interface: u32) -> Result<Request<Command, Attr>, Unwritable> {
     let kind = AttrTypeBuilder::default().nla_type(Attr::Ifindex).build().map_err(|_| Unwritable)?;
     let index = NlattrBuilder::default().nla_type(kind).nla_payload(interface);
     let mut attributes = GenlBuffer::new();
@@ -96,15 +95,15 @@ pub(super) fn ask_of(command: Command, interface: u32) -> Result<Question<Comman
         .map_err(|_| Unwritable)
 }
 
-fn controller(bytes: &[u8]) -> Result<Genlmsghdr<CtrlCmd, CtrlAttr>, Garbled> {
-    Genlmsghdr::from_bytes_with_input(&mut Cursor::new(bytes), bytes.len()).map_err(|_| Garbled)
+fn controller(bytes: &[u8]) -> Result<Genlmsghdr<CtrlCmd, CtrlAttr>, Malformed> {
+    Genlmsghdr::from_bytes_with_input(&mut Cursor::new(bytes), bytes.len()).map_err(|_| Malformed)
 }
 
-fn radio(bytes: &[u8]) -> Result<Genlmsghdr<Command, Attr>, Garbled> {
-    Genlmsghdr::from_bytes_with_input(&mut Cursor::new(bytes), bytes.len()).map_err(|_| Garbled)
+fn radio(bytes: &[u8]) -> Result<Genlmsghdr<Command, Attr>, Malformed> {
+    Genlmsghdr::from_bytes_with_input(&mut Cursor::new(bytes), bytes.len()).map_err(|_| Malformed)
 }
 
-/// Reads what the controller says, in an answer or as news; `None` if it is about another family.
+/// Reads what the controller sends, as an answer or as a notification; `None` if it is about another family.
 pub(super) fn family_news(bytes: &[u8]) -> Decoded<FamilyNews> {
     let message = controller(bytes)?;
     let attributes = message.attrs().get_attr_handle();
@@ -115,20 +114,20 @@ pub(super) fn family_news(bytes: &[u8]) -> Decoded<FamilyNews> {
     match message.cmd() {
         CtrlCmd::Delfamily => Ok(Some(FamilyNews::Gone)),
         CtrlCmd::Newfamily => {
-            let id = attributes.get_attribute(CtrlAttr::FamilyId).ok_or(Garbled)?;
-            let id = <[u8; 2]>::try_from(id.nla_payload().as_ref()).map_err(|_| Garbled)?;
-            let groups = attributes.get_attribute(CtrlAttr::McastGroups).ok_or(Garbled)?;
-            let mlme = group_named(groups, MLME)?.ok_or(Garbled)?;
-            Ok(Some(FamilyNews::Here(Family { id: u16::from_ne_bytes(id), mlme })))
+            let id = attributes.get_attribute(CtrlAttr::FamilyId).ok_or(Malformed)?;
+            let id = <[u8; 2]>::try_from(id.nla_payload().as_ref()).map_err(|_| Malformed)?;
+            let groups = attributes.get_attribute(CtrlAttr::McastGroups).ok_or(Malformed)?;
+            let mlme = group_named(groups, MLME)?.ok_or(Malformed)?;
+            Ok(Some(FamilyNews::Present(Family { id: u16::from_ne_bytes(id), mlme })))
         }
         _ => Ok(None),
     }
 }
 
 fn group_named(groups: &Nlattr<CtrlAttr, Buffer>, wanted: &str) -> Decoded<u32> {
-    for group in groups.get_attr_handle::<Index>().map_err(|_| Garbled)?.iter() {
+    for group in groups.get_attr_handle::<Index>().map_err(|_| Malformed)?.iter() {
         let (mut name, mut id) = (String::new(), None);
-        for attribute in group.get_attr_handle::<CtrlAttrMcastGrp>().map_err(|_| Garbled)?.iter() {
+        for attribute in group.get_attr_handle::<CtrlAttrMcastGrp>().map_err(|_| Malformed)?.iter() {
             let payload = attribute.nla_payload().as_ref();
             match attribute.nla_type().nla_type() {
                 CtrlAttrMcastGrp::Name => name = text(payload),
@@ -137,7 +136,7 @@ fn group_named(groups: &Nlattr<CtrlAttr, Buffer>, wanted: &str) -> Decoded<u32> 
             }
         }
         if name == wanted {
-            return id.map(Some).ok_or(Garbled);
+            return id.map(Some).ok_or(Malformed);
         }
     }
     Ok(None)
@@ -154,20 +153,20 @@ struct Fields {
     four_address: bool,
 }
 
-fn fields(message: &Genlmsghdr<Command, Attr>) -> Result<Fields, Garbled> {
+fn fields(message: &Genlmsghdr<Command, Attr>) -> Result<Fields, Malformed> {
     let mut fields = Fields::default();
     for attribute in message.attrs().iter() {
         let payload = attribute.nla_payload().as_ref();
         match attribute.nla_type().nla_type() {
             Attr::Ifindex => fields.interface = number(payload),
             Attr::Iftype => fields.kind = number(payload),
-            Attr::Mac => fields.lladdr = LinkAddr::try_new(payload).ok_or(Garbled)?,
+            Attr::Mac => fields.lladdr = LinkAddr::try_new(payload).ok_or(Malformed)?,
             Attr::StatusCode => {
-                fields.status = payload.try_into().map(u16::from_ne_bytes).map_err(|_| Garbled)?;
+                fields.status = payload.try_into().map(u16::from_ne_bytes).map_err(|_| Malformed)?;
             }
             Attr::FourAddress => fields.four_address = payload.first().is_some_and(|set| *set != 0),
             Attr::StaInfo => {
-                let handle = attribute.get_attr_handle::<StaInfo>().map_err(|_| Garbled)?;
+                let handle = attribute.get_attr_handle::<StaInfo>().map_err(|_| Malformed)?;
                 let inactive = handle.get_attribute(StaInfo::InactiveTime);
                 let millis = inactive.and_then(|it| number(it.nla_payload().as_ref()));
                 fields.inactive = millis.map(|millis| Duration::from_millis(u64::from(millis)));
@@ -179,13 +178,13 @@ fn fields(message: &Genlmsghdr<Command, Attr>) -> Result<Fields, Garbled> {
 }
 
 /// Reads the answer to [`Command::GetInterface`].
-pub(super) fn interface(bytes: &[u8]) -> Decoded<RadioSeen> {
+pub(super) fn interface(bytes: &[u8]) -> Decoded<RadioInfo> {
     let message = radio(bytes)?;
     if *message.cmd() != Command::NewInterface {
         return Ok(None);
     }
     let Fields { kind, four_address, .. } = fields(&message)?;
-    Ok(Some(RadioSeen { kind: kind.ok_or(Garbled)?, four_address }))
+    Ok(Some(RadioInfo { kind: kind.ok_or(Malformed)?, four_address }))
 }
 
 /// Reads one answer to [`Command::GetStation`]. A driver that does not say when it heard the station last says
@@ -197,7 +196,7 @@ pub(super) fn station(bytes: &[u8]) -> Decoded<(LinkAddr, Duration)> {
     Ok(inactive.filter(|_| is_told).map(|inactive| (lladdr, inactive)))
 }
 
-/// Reads a message of the group `mlme`. An attempt to connect that failed is no news.
+/// Reads a message of the group `mlme`. A failed attempt to connect is left out.
 pub(super) fn news(bytes: &[u8]) -> Decoded<RadioNews> {
     let message = radio(bytes)?;
     let command = message.cmd();
@@ -208,8 +207,8 @@ pub(super) fn news(bytes: &[u8]) -> Decoded<RadioNews> {
         return Ok(None);
     }
     let Fields { interface, lladdr, status, .. } = fields(&message)?;
-    let interface = interface.ok_or(Garbled)?;
-    let station = || if lladdr.is_empty() { Err(Garbled) } else { Ok(lladdr) };
+    let interface = interface.ok_or(Malformed)?;
+    let station = || if lladdr.is_empty() { Err(Malformed) } else { Ok(lladdr) };
     Ok(match command {
         Command::NewStation => Some(RadioNews::StationJoined { interface, lladdr: station()? }),
         Command::DelStation => Some(RadioNews::StationLeft { interface, lladdr: station()? }),

@@ -1,12 +1,12 @@
-//! nl80211: what radios know of the stations around them, by generic netlink.
+//! nl80211: Wi-Fi interfaces and the stations they are associated with, by generic netlink.
 //!
 //! ```text
 //! Radios ◄── RadioNews      stations that come and go (group `mlme`); the family itself, from nlctrl
-//!        ◄── RadioSeen, stations with the time since each was last heard, when asked   (message: the codec)
+//!        ◄── RadioInfo, stations with the time since each was last heard, on request   (message: the codec)
 //! ```
 //!
-//! The kernel tells of the radios in one network namespace only, and an interface is always where its radio is,
-//! but what is made on top of it (a VLAN, a macvlan) need not be.
+//! The kernel reports the radios of one network namespace only. A Wi-Fi interface is always where its radio is;
+//! what is stacked on it (a VLAN, a macvlan) need not be.
 
 mod message;
 #[cfg(test)]
@@ -24,9 +24,9 @@ use neli::consts::rtnl::Rtm;
 use neli::consts::socket::NlFamily;
 
 use super::compose::Verb;
+use super::decode::Decoded;
 use super::monitor::{BATCH, ROOM, receive};
 use super::read::Reader;
-use super::seen::Decoded;
 use super::socket::Channel;
 use super::wire::{Message, Messages};
 use super::{MonitorError, NetlinkError};
@@ -36,7 +36,7 @@ use crate::io::Radio;
 /// (`genl_ctrl_groups`; the controller is the first family registered).
 const CONTROLLER: u16 = 0x10;
 /// Bytes that may wait unread.
-const RECEIVE_BUFFER: i32 = 1 << 20;
+const RECEIVE_BUFFER: usize = 1 << 20;
 /// `NL80211_IFTYPE_…`
 const STATION: u32 = 2;
 const ACCESS_POINT: u32 = 3;
@@ -45,15 +45,15 @@ const P2P_OWNER: u32 = 9;
 
 /// What nl80211 says of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RadioSeen {
+pub struct RadioInfo {
     /// `NL80211_ATTR_IFTYPE`
     pub kind: u32,
     /// `NL80211_ATTR_4ADDR`: its frames can bear other senders than itself.
     pub four_address: bool,
 }
 
-impl RadioSeen {
-    /// What it is to us; `None` for monitors, meshes and the like, of which only ARP tells.
+impl RadioInfo {
+    /// Its role for arpherd; `None` for monitors, meshes and the like, whose hosts are known by ARP alone.
     pub fn role(&self) -> Option<WifiRole> {
         match self.kind {
             ACCESS_POINT | P2P_OWNER => Some(WifiRole::AccessPoint),
@@ -64,24 +64,24 @@ impl RadioSeen {
     }
 }
 
-/// Something that happened on the air, or to nl80211 itself.
+/// Something that happened to a Wi-Fi interface, or to nl80211 itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RadioNews {
-    /// nl80211 is there from now on: cfg80211 was loaded.
+    /// nl80211 is there now: cfg80211 was loaded.
     Appeared,
     /// It is gone, and all radios with it.
     Vanished,
     /// A station associated with an access point; on an interface that is a station it is the access point that
     /// is named here.
     StationJoined {
-        /// The interface that tells.
+        /// The interface that reports it.
         interface: u32,
         /// The other side.
         lladdr: LinkAddr,
     },
     /// It is no longer associated.
     StationLeft {
-        /// The interface that tells.
+        /// The interface that reports it.
         interface: u32,
         /// The other side.
         lladdr: LinkAddr,
@@ -99,7 +99,7 @@ pub enum RadioNews {
 }
 
 impl RadioNews {
-    /// The interface that tells, if it is one.
+    /// The interface that reports it, if one does.
     pub fn interface(self) -> Option<u32> {
         match self {
             Self::Appeared | Self::Vanished => None,
@@ -120,10 +120,10 @@ pub struct Radios {
 }
 
 impl Radios {
-    /// Opens sockets in the calling thread's network namespace, and hears of nl80211 whenever it appears.
+    /// Opens sockets in the calling thread's network namespace, and reports nl80211 whenever it appears.
     ///
     /// # Errors
-    /// If the kernel will not open them. No rights are needed.
+    /// If the sockets cannot be opened. No rights are needed.
     pub fn open() -> Result<Self, NetlinkError> {
         let open = || {
             let channel = Channel::open_to(NlFamily::Generic, RECEIVE_BUFFER)?;
@@ -131,7 +131,7 @@ impl Radios {
             channel.join(&[u32::from(CONTROLLER)])?;
             Ok(channel)
         };
-        let channel = open().map_err(NetlinkError::socket("open a netlink socket to hear of radios"))?;
+        let channel = open().map_err(NetlinkError::socket("open a netlink socket for radios"))?;
         let reader = Reader::open_to(NlFamily::Generic)?;
         Ok(Self { channel, reader, family: None, room: vec![0; ROOM] })
     }
@@ -142,9 +142,9 @@ impl Radios {
         Ok(())
     }
 
-    fn follow(&mut self, news: FamilyNews) -> io::Result<RadioNews> {
+    fn apply(&mut self, news: FamilyNews) -> io::Result<RadioNews> {
         Ok(match news {
-            FamilyNews::Here(family) => {
+            FamilyNews::Present(family) => {
                 self.join(family)?;
                 RadioNews::Appeared
             }
@@ -164,10 +164,10 @@ impl Radio for Radios {
             verb,
             CONTROLLER,
             message::family_news,
-            message::ask_families,
+            message::request_families,
         )?;
         let family = families.into_iter().find_map(|news| match news {
-            FamilyNews::Here(family) => Some(family),
+            FamilyNews::Present(family) => Some(family),
             FamilyNews::Gone => None,
         });
         if let Some(family) = family {
@@ -176,11 +176,11 @@ impl Radio for Radios {
         Ok(family.is_some())
     }
 
-    fn interface(&mut self, index: u32) -> Result<Option<RadioSeen>, NetlinkError> {
+    fn interface(&mut self, index: u32) -> Result<Option<RadioInfo>, NetlinkError> {
         let Some(family) = self.family else { return Ok(None) };
         let verb = Verb { kind: Rtm::from(family.id), flags: NlmF::REQUEST | NlmF::ACK };
-        let question = || message::ask_of(Command::GetInterface, index);
-        match self.reader.collect("radios", verb, family.id, message::interface, question) {
+        let request = || message::request_of(Command::GetInterface, index);
+        match self.reader.collect("radios", verb, family.id, message::interface, request) {
             Err(NetlinkError::Refused { errno: libc::ENODEV, .. }) => Ok(None),
             other => Ok(other?.first().copied()),
         }
@@ -189,19 +189,20 @@ impl Radio for Radios {
     fn stations(&mut self, index: u32) -> Result<Vec<(LinkAddr, Duration)>, NetlinkError> {
         let Some(family) = self.family else { return Ok(Vec::new()) };
         let verb = Verb { kind: Rtm::from(family.id), flags: NlmF::REQUEST | NlmF::DUMP };
-        let question = || message::ask_of(Command::GetStation, index);
-        self.reader.collect("stations", verb, family.id, message::station, question)
+        let request = || message::request_of(Command::GetStation, index);
+        self.reader.collect("stations", verb, family.id, message::station, request)
     }
 
     fn read(&mut self, news: &mut Vec<RadioNews>) -> Result<bool, MonitorError> {
         for _ in 0..BATCH {
             let Some(length) = receive(&self.channel, &mut self.room)? else { return Ok(false) };
-            let heard: Vec<Heard> =
-                Messages::of(&self.room[..length]).filter_map(|it| hear(&it, self.family)).collect();
-            for heard in heard {
-                news.push(match heard {
-                    Heard::Family(family) => self.follow(family).map_err(MonitorError::Failed)?,
-                    Heard::Radio(news) => news,
+            let incoming: Vec<Incoming> = Messages::of(&self.room[..length])
+                .filter_map(|message| decode(&message, self.family))
+                .collect();
+            for item in incoming {
+                news.push(match item {
+                    Incoming::Family(family) => self.apply(family).map_err(MonitorError::Failed)?,
+                    Incoming::Radio(news) => news,
                 });
             }
         }
@@ -215,21 +216,21 @@ impl AsFd for Radios {
     }
 }
 
-/// What came in on the socket of news.
+/// What arrived on the socket of notifications.
 #[derive(Debug, PartialEq, Eq)]
-enum Heard {
+enum Incoming {
     Family(FamilyNews),
     Radio(RadioNews),
 }
 
-/// What cannot be understood is passed over: the next is worth having.
-fn hear(message: &Message<'_>, family: Option<Family>) -> Option<Heard> {
-    let heard: Decoded<Heard> = if message.kind == CONTROLLER {
-        message::family_news(message.body).map(|news| news.map(Heard::Family))
+/// What cannot be decoded is skipped: the next message may be good.
+fn decode(message: &Message<'_>, family: Option<Family>) -> Option<Incoming> {
+    let decoded: Decoded<Incoming> = if message.kind == CONTROLLER {
+        message::family_news(message.body).map(|news| news.map(Incoming::Family))
     } else if family.is_some_and(|family| family.id == message.kind) {
-        message::news(message.body).map(|news| news.map(Heard::Radio))
+        message::news(message.body).map(|news| news.map(Incoming::Radio))
     } else {
         Ok(None)
     };
-    heard.ok().flatten()
+    decoded.ok().flatten()
 }

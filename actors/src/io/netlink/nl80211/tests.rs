@@ -7,7 +7,7 @@ use arpherd_core::fact::WifiRole;
 use proptest::prelude::*;
 
 use super::message::{self, Family};
-use super::{CONTROLLER, Command, FamilyNews, Heard, RadioNews, RadioSeen, hear};
+use super::{CONTROLLER, Command, FamilyNews, Incoming, RadioInfo, RadioNews, decode};
 use crate::io::netlink::compose::{self, Verb};
 use crate::io::netlink::wire::{Message, Messages};
 use neli::consts::nl::NlmF;
@@ -33,8 +33,8 @@ fn station(last: u8) -> LinkAddr {
     LinkAddr::ethernet([2, 0, 0, 0, last, 0])
 }
 
-fn heard(datagram: &[u8]) -> Vec<Heard> {
-    Messages::of(datagram).filter_map(|message| hear(&message, Some(FAMILY))).collect()
+fn decoded(datagram: &[u8]) -> Vec<Incoming> {
+    Messages::of(datagram).filter_map(|message| decode(&message, Some(FAMILY))).collect()
 }
 
 /// The decoded answers of a datagram.
@@ -45,20 +45,20 @@ fn answers<T>(datagram: &[u8], decode: impl Fn(&[u8]) -> super::Decoded<T>) -> V
 
 #[test]
 fn the_family_is_found_with_the_number_of_its_group() {
-    assert_eq!(heard(&fixture!("new_family")), [Heard::Family(FamilyNews::Here(FAMILY))]);
-    assert!(heard(&fixture!("other_family")).is_empty());
+    assert_eq!(decoded(&fixture!("new_family")), [Incoming::Family(FamilyNews::Present(FAMILY))]);
+    assert!(decoded(&fixture!("other_family")).is_empty());
 }
 
 #[test]
 fn a_family_that_goes_is_noticed() {
-    assert_eq!(heard(&fixture!("del_family")), [Heard::Family(FamilyNews::Gone)]);
+    assert_eq!(decoded(&fixture!("del_family")), [Incoming::Family(FamilyNews::Gone)]);
 }
 
 #[test]
 fn an_access_point_is_told_from_a_station() {
     let seen = |datagram: Vec<u8>| answers(&datagram, message::interface);
-    assert_eq!(seen(fixture!("interface_ap")), [RadioSeen { kind: 3, four_address: false }]);
-    assert_eq!(seen(fixture!("interface_station")), [RadioSeen { kind: 2, four_address: false }]);
+    assert_eq!(seen(fixture!("interface_ap")), [RadioInfo { kind: 3, four_address: false }]);
+    assert_eq!(seen(fixture!("interface_station")), [RadioInfo { kind: 2, four_address: false }]);
     assert!(seen(fixture!("no_interface")).is_empty());
 }
 
@@ -74,7 +74,7 @@ fn a_station_with_four_addresses_is_told_from_one_without() {
 
 #[test]
 fn kinds_that_are_neither_have_no_role() {
-    let role = |kind| RadioSeen { kind, four_address: false }.role();
+    let role = |kind| RadioInfo { kind, four_address: false }.role();
     assert_eq!([2, 8].map(role), [Some(WifiRole::Station); 2]);
     assert_eq!([3, 9].map(role), [Some(WifiRole::AccessPoint); 2]);
     assert_eq!([0, 1, 4, 6, 7, 99].map(role), [None; 6]);
@@ -95,17 +95,20 @@ fn a_station_of_which_the_driver_says_nothing_is_not_listed() {
 fn stations_that_come_and_go_are_told() {
     let (interface, lladdr) = (2, station(1));
     assert_eq!(
-        heard(&fixture!("new_station")),
-        [Heard::Radio(RadioNews::StationJoined { interface, lladdr })]
+        decoded(&fixture!("new_station")),
+        [Incoming::Radio(RadioNews::StationJoined { interface, lladdr })]
     );
-    assert_eq!(heard(&fixture!("del_station")), [Heard::Radio(RadioNews::StationLeft { interface, lladdr })]);
+    assert_eq!(
+        decoded(&fixture!("del_station")),
+        [Incoming::Radio(RadioNews::StationLeft { interface, lladdr })]
+    );
 }
 
 #[test]
 fn an_access_point_found_and_lost_is_told() {
     let interface = 3;
-    assert_eq!(heard(&fixture!("connect")), [Heard::Radio(RadioNews::Associated { interface })]);
-    assert_eq!(heard(&fixture!("disconnect")), [Heard::Radio(RadioNews::Disassociated { interface })]);
+    assert_eq!(decoded(&fixture!("connect")), [Incoming::Radio(RadioNews::Associated { interface })]);
+    assert_eq!(decoded(&fixture!("disconnect")), [Incoming::Radio(RadioNews::Disassociated { interface })]);
 }
 
 /// Drivers that roam by themselves say so by another command (`nl80211_send_roamed`).
@@ -114,7 +117,7 @@ fn roaming_is_finding_an_access_point() {
     let mut datagram = fixture!("connect");
     assert_eq!(datagram[16], 46);
     datagram[16] = 47;
-    assert_eq!(heard(&datagram), [Heard::Radio(RadioNews::Associated { interface: 3 })]);
+    assert_eq!(decoded(&datagram), [Incoming::Radio(RadioNews::Associated { interface: 3 })]);
 }
 
 #[test]
@@ -123,41 +126,41 @@ fn an_access_point_that_refused_was_not_found() {
     let status = [6, 0, 72, 0, 0, 0];
     let at = datagram.windows(6).position(|it| it == status).expect("the attribute is there");
     datagram[at + 4] = 17;
-    assert!(heard(&datagram).is_empty());
+    assert!(decoded(&datagram).is_empty());
 }
 
 #[test]
 fn other_talk_of_the_group_is_passed_over() {
-    assert!(heard(&fixture!("authenticate")).is_empty());
+    assert!(decoded(&fixture!("authenticate")).is_empty());
 }
 
 #[test]
 fn nothing_is_heard_of_a_family_that_is_not_known() {
     let datagram = fixture!("new_station");
-    assert!(Messages::of(&datagram).all(|message| hear(&message, None).is_none()));
+    assert!(Messages::of(&datagram).all(|message| decode(&message, None).is_none()));
 }
 
 #[test]
 fn questions_are_written_as_the_kernel_reads_them() {
     let verb = |flags| Verb { kind: Rtm::from(FAMILY.id), flags };
     let mut request = Vec::new();
-    let question = message::ask_of(Command::GetInterface, 3).expect("writable");
-    compose::append(&mut request, 7, verb(NlmF::REQUEST | NlmF::ACK), question).expect("writable");
+    let body = message::request_of(Command::GetInterface, 3).expect("writable");
+    compose::append(&mut request, 7, verb(NlmF::REQUEST | NlmF::ACK), body).expect("writable");
     let expected = [28, 0, 0, 0, 0x20, 0, 5, 0, 7, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 8, 0, 3, 0, 3, 0, 0, 0];
     assert_eq!(request, expected);
     let mut request = Vec::new();
-    let question = message::ask_of(Command::GetStation, 3).expect("writable");
-    compose::append(&mut request, 7, verb(NlmF::REQUEST | NlmF::DUMP), question).expect("writable");
+    let body = message::request_of(Command::GetStation, 3).expect("writable");
+    compose::append(&mut request, 7, verb(NlmF::REQUEST | NlmF::DUMP), body).expect("writable");
     let expected = [28, 0, 0, 0, 0x20, 0, 1, 3, 7, 0, 0, 0, 0, 0, 0, 0, 17, 0, 0, 0, 8, 0, 3, 0, 3, 0, 0, 0];
     assert_eq!(request, expected);
     let mut request = Vec::new();
     let verb = Verb { kind: Rtm::from(CONTROLLER), flags: NlmF::REQUEST | NlmF::DUMP };
-    compose::append(&mut request, 7, verb, message::ask_families().expect("writable")).expect("writable");
+    compose::append(&mut request, 7, verb, message::request_families().expect("writable")).expect("writable");
     assert_eq!(request, [20, 0, 0, 0, 16, 0, 1, 3, 7, 0, 0, 0, 0, 0, 0, 0, 3, 2, 0, 0]);
 }
 
 fn decode_all(kind: u16, body: &[u8]) {
-    let _ = hear(&Message { kind, flags: 0, sequence: 0, body }, Some(FAMILY));
+    let _ = decode(&Message { kind, flags: 0, sequence: 0, body }, Some(FAMILY));
     let _ = message::interface(body);
     let _ = message::station(body);
     let _ = message::family_news(body);

@@ -1,4 +1,4 @@
-//! Everybody's routes and rules, for a diagnosis: the daemon itself only looks at host routes.
+//! All routes and rules, for a diagnosis: the daemon itself reads host routes only.
 
 use std::net::Ipv4Addr;
 
@@ -6,8 +6,8 @@ use ipnetwork::Ipv4Network;
 use neli::consts::rtnl::Rtm;
 
 use super::NetlinkError;
+use super::decode::{self, Decoded, Malformed};
 use super::read::Reader;
-use super::seen::{self, Decoded, Garbled};
 use super::wire::attributes;
 
 /// Octets of `struct rtmsg`, of `struct fib_rule_hdr` too.
@@ -22,11 +22,11 @@ const TO_TABLE: u8 = 1;
 /// Any IPv4 route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnyRoute {
-    /// Where it leads.
+    /// Its destination.
     pub destination: Ipv4Network,
     /// Its table.
     pub table: u32,
-    /// Who made it, `RTPROT_…`.
+    /// Who added it, `RTPROT_…`.
     pub protocol: u8,
     /// `RT_SCOPE_…`
     pub scope: u8,
@@ -34,7 +34,7 @@ pub struct AnyRoute {
     pub kind: u8,
     /// Among equal routes the lowest wins.
     pub metric: u32,
-    /// The interfaces it leaves by; several if it is split.
+    /// The interfaces it leaves by; several if it is a multipath route.
     pub interfaces: Vec<u32>,
     /// The next router.
     pub gateway: Option<Ipv4Addr>,
@@ -43,12 +43,12 @@ pub struct AnyRoute {
 }
 
 impl AnyRoute {
-    /// Whether it leads anywhere (`RTN_UNICAST`).
+    /// Whether it forwards packets (`RTN_UNICAST`).
     pub fn is_unicast(&self) -> bool {
         self.kind == libc::RTN_UNICAST
     }
 
-    /// Whether packets on it are refused (`RTN_UNREACHABLE` and its like).
+    /// Whether it drops packets (`RTN_UNREACHABLE`, `RTN_BLACKHOLE`, `RTN_PROHIBIT`).
     pub fn is_refusal(&self) -> bool {
         matches!(self.kind, libc::RTN_UNREACHABLE | libc::RTN_BLACKHOLE | libc::RTN_PROHIBIT)
     }
@@ -73,7 +73,7 @@ impl Reader {
     /// # Errors
     /// See [`NetlinkError`]; so for every list.
     pub fn routes(&mut self) -> Result<Vec<AnyRoute>, NetlinkError> {
-        self.list("routes", Rtm::Getroute, Rtm::Newroute, route, || Ok(question()))
+        self.list("routes", Rtm::Getroute, Rtm::Newroute, route, || Ok(request()))
     }
 
     /// All IPv4 rules, in the order they are tried.
@@ -81,19 +81,19 @@ impl Reader {
     /// # Errors
     /// A kernel without several routing tables has no rules: [`NetlinkError::Refused`].
     pub fn rules(&mut self) -> Result<Vec<Rule>, NetlinkError> {
-        self.list("rules", Rtm::Getrule, Rtm::Newrule, rule, || Ok(question()))
+        self.list("rules", Rtm::Getrule, Rtm::Newrule, rule, || Ok(request()))
     }
 }
 
-/// The header of a question for everything there is of IPv4.
-fn question() -> [u8; HEADER] {
+/// The header of a request for all IPv4 entries.
+fn request() -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[0] = INET;
     header
 }
 
-fn split(bytes: &[u8]) -> Result<(&[u8; HEADER], &[u8]), Garbled> {
-    bytes.split_first_chunk::<HEADER>().ok_or(Garbled)
+fn split(bytes: &[u8]) -> Result<(&[u8; HEADER], &[u8]), Malformed> {
+    bytes.split_first_chunk::<HEADER>().ok_or(Malformed)
 }
 
 fn route(bytes: &[u8]) -> Decoded<AnyRoute> {
@@ -115,26 +115,26 @@ fn route(bytes: &[u8]) -> Decoded<AnyRoute> {
     let mut destination = Ipv4Addr::UNSPECIFIED;
     for (kind, payload) in attributes(rest) {
         match kind {
-            libc::RTA_DST => destination = seen::ipv4(payload).ok_or(Garbled)?,
-            libc::RTA_OIF => route.interfaces.push(seen::number(payload).ok_or(Garbled)?),
-            libc::RTA_PRIORITY => route.metric = seen::number(payload).ok_or(Garbled)?,
-            libc::RTA_TABLE => route.table = seen::number(payload).ok_or(Garbled)?,
-            libc::RTA_GATEWAY => route.gateway = seen::ipv4(payload),
-            libc::RTA_PREFSRC => route.source = seen::ipv4(payload),
+            libc::RTA_DST => destination = decode::ipv4(payload).ok_or(Malformed)?,
+            libc::RTA_OIF => route.interfaces.push(decode::number(payload).ok_or(Malformed)?),
+            libc::RTA_PRIORITY => route.metric = decode::number(payload).ok_or(Malformed)?,
+            libc::RTA_TABLE => route.table = decode::number(payload).ok_or(Malformed)?,
+            libc::RTA_GATEWAY => route.gateway = decode::ipv4(payload),
+            libc::RTA_PREFSRC => route.source = decode::ipv4(payload),
             libc::RTA_MULTIPATH => route.interfaces.extend(next_hops(payload)),
             _ => {}
         }
     }
-    route.destination = Ipv4Network::new(destination, header[1]).map_err(|_| Garbled)?;
+    route.destination = Ipv4Network::new(destination, header[1]).map_err(|_| Malformed)?;
     Ok(Some(route))
 }
 
-/// The interfaces of a split route; it ends where a length cannot be.
+/// The interfaces of a multipath route; ends at an impossible length.
 fn next_hops(mut bytes: &[u8]) -> Vec<u32> {
     let mut interfaces = Vec::new();
     while let Some(head) = bytes.first_chunk::<NEXT_HOP>() {
         let length = usize::from(u16::from_ne_bytes([head[0], head[1]]));
-        interfaces.extend(seen::number(&head[4..]));
+        interfaces.extend(decode::number(&head[4..]));
         if length < NEXT_HOP {
             break;
         }
@@ -159,14 +159,14 @@ fn rule(bytes: &[u8]) -> Decoded<Rule> {
         return Ok(None);
     }
     let [_, to, from, tos, table, ..] = *header;
-    let flags = seen::number(&header[8..]).ok_or(Garbled)?;
+    let flags = decode::number(&header[8..]).ok_or(Malformed)?;
     let mut rule = Rule { priority: 0, table: Some(u32::from(table)), of_vrf: false, for_all: true };
     for (kind, payload) in attributes(rest) {
         match kind {
-            PRIORITY => rule.priority = seen::number(payload).ok_or(Garbled)?,
-            TABLE => rule.table = Some(seen::number(payload).ok_or(Garbled)?),
+            PRIORITY => rule.priority = decode::number(payload).ok_or(Malformed)?,
+            TABLE => rule.table = Some(decode::number(payload).ok_or(Malformed)?),
             // -1: suppresses nothing.
-            SUPPRESS_GROUP | SUPPRESS_LENGTH => rule.for_all &= seen::number(payload) == Some(u32::MAX),
+            SUPPRESS_GROUP | SUPPRESS_LENGTH => rule.for_all &= decode::number(payload) == Some(u32::MAX),
             PROTOCOL | PAD => {}
             L3MDEV => {
                 rule.of_vrf = payload.first().is_some_and(|on| *on != 0);

@@ -1,4 +1,4 @@
-//! The older packet filter, ip_tables, which nf_tables does not show (linux/netfilter_ipv4/ip_tables.h).
+//! The policy of ip_tables, the older filter, which nf_tables does not show (linux/netfilter_ipv4/ip_tables.h).
 
 use std::fs;
 use std::io;
@@ -6,13 +6,17 @@ use std::ops::Range;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::passage::{Passage, Pattern};
-use super::sockopt;
+use super::{AcceptRule, ForwardPolicy, NamePattern};
+use crate::io::sockopt;
 
 /// Where the kernel lists the tables that the calling thread's network namespace uses; for root.
 const NAMES: &str = "/proc/thread-self/net/ip_tables_names";
-/// The table whose chain `FORWARD` decides what is forwarded.
+/// The table that decides what is forwarded.
 const TABLE: &[u8] = b"filter";
+/// Its chain that forwarded packets pass.
+const CHAIN: &str = "FORWARD";
+/// Entries of an empty table: the end of each of its three chains, and its own.
+const EMPTY_TABLE: u32 = 4;
 /// `IPT_SO_GET_INFO`
 const GET_INFO: i32 = 64;
 /// `IPT_SO_GET_ENTRIES`
@@ -39,26 +43,12 @@ const TARGET_HEAD: usize = 32;
 const DROP: i32 = -1;
 /// Verdict `-NF_ACCEPT - 1`.
 const ACCEPT: i32 = -2;
-/// Octets of a table at the most that we read.
+/// Octets of the longest table that is read.
 const MOST: usize = 64 << 20;
 
-/// What the chain `FORWARD` of the table `filter` does with packets that no rule decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Forward {
-    /// They are dropped.
-    pub drops: bool,
-    /// Rules of the table, the ends of its chains included.
-    pub entries: u32,
-    /// What rules let pass by the interfaces alone.
-    pub passes: Vec<Passage>,
-}
-
-/// The chain of the calling thread's network namespace; `None` if the table is not in use there. Looks at what
-/// there is only: asking the kernel for a table that is not in use would put it in use.
-///
-/// # Errors
-/// Without `CAP_NET_ADMIN`, or if what the kernel says cannot be understood.
-pub fn forward() -> io::Result<Option<Forward>> {
+/// That of the chain `FORWARD` of the table `filter`; `None` if the table is not in use. Asking the kernel for a
+/// table that is not in use would put it in use, so its list of those that are is read first.
+pub(super) fn forward_policy() -> io::Result<Option<ForwardPolicy>> {
     let in_use = match fs::read_to_string(NAMES) {
         Ok(names) => names.lines().any(|name| name.as_bytes() == TABLE),
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
@@ -67,43 +57,47 @@ pub fn forward() -> io::Result<Option<Forward>> {
     if in_use { read().map(Some) } else { Ok(None) }
 }
 
-fn read() -> io::Result<Forward> {
+fn read() -> io::Result<ForwardPolicy> {
     let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
     let mut info = [0; INFO];
     info[..TABLE.len()].copy_from_slice(TABLE);
     sockopt::get_bytes(&socket, libc::IPPROTO_IP, GET_INFO, &mut info)?;
     let (at, size) = (offset(&info, UNDERFLOW)?, offset(&info, SIZE)?);
     if size > MOST {
-        return Err(garbled());
+        return Err(malformed());
     }
     let mut answer = vec![0; ENTRIES + size];
     answer[..TABLE.len()].copy_from_slice(TABLE);
     answer[32..36].copy_from_slice(&info[SIZE..SIZE + 4]);
     sockopt::get_bytes(&socket, libc::IPPROTO_IP, GET_ENTRIES, &mut answer)?;
     let table = answer.get(ENTRIES..).unwrap_or_default();
-    let policy = verdict(table.get(at..).unwrap_or_default()).ok_or_else(garbled)?;
+    let policy = verdict(table.get(at..).unwrap_or_default()).ok_or_else(malformed)?;
     let chain = offset(&info, HOOK_ENTRY)?..at;
     let entries = word(&info, COUNT).unwrap_or_default();
-    Ok(Forward { drops: policy == DROP, entries, passes: passes(table, &chain) })
+    Ok(ForwardPolicy {
+        chain: CHAIN.to_owned(),
+        drops: policy == DROP,
+        rules: entries.saturating_sub(EMPTY_TABLE),
+        accepts: accept_rules(table, &chain),
+    })
 }
 
-/// What rules let pass: those of the chain, and others that say both where packets come from and where they go.
-fn passes(table: &[u8], chain: &Range<usize>) -> Vec<Passage> {
-    let mut passes = Vec::new();
+/// The rules of the chain that accept by the interfaces alone, and those of other chains that name both interfaces.
+fn accept_rules(table: &[u8], chain: &Range<usize>) -> Vec<AcceptRule> {
+    let mut rules = Vec::new();
     let mut at = 0;
     while let Some(entry) = table.get(at..) {
-        let passage = passage_of(entry);
-        passes.extend(passage.filter(|passage| passage.is_whole() || chain.contains(&at)));
+        rules.extend(accept_rule(entry).filter(|rule| rule.names_both() || chain.contains(&at)));
         match half(entry, TARGET_OFFSET + 2) {
             Some(next) if next > 0 => at += usize::from(next),
             _ => break,
         }
     }
-    passes
+    rules
 }
 
-/// What an entry accepts, if it says no more than by which interfaces.
-fn passage_of(entry: &[u8]) -> Option<Passage> {
+/// What an entry accepts, if it compares nothing but the interfaces' names.
+fn accept_rule(entry: &[u8]) -> Option<AcceptRule> {
     /// `ipt_ip`: the masks of source and destination; names and masks of interfaces; protocol, flags, inversions.
     const MASKS: Range<usize> = 8..16;
     const REST: Range<usize> = 80..84;
@@ -114,19 +108,19 @@ fn passage_of(entry: &[u8]) -> Option<Passage> {
     if !is_plain || !free(MASKS) || !free(REST) || verdict(entry) != Some(ACCEPT) {
         return None;
     }
-    Some(Passage { from: pattern(entry, 16)?, to: pattern(entry, 32)? })
+    Some(AcceptRule { input: pattern(entry, 16)?, output: pattern(entry, 32)? })
 }
 
 /// The name of an interface at that place, as far as its mask, 32 octets on, says that it counts. The outer
 /// `None`: it cannot be understood.
-#[expect(clippy::option_option, reason = "no name, and no understanding, are two things")]
-fn pattern(entry: &[u8], at: usize) -> Option<Option<Pattern>> {
+#[expect(clippy::option_option, reason = "an entry without a name and one that cannot be understood differ")]
+fn pattern(entry: &[u8], at: usize) -> Option<Option<NamePattern>> {
     let mask = entry.get(at + 32..at + 48)?;
     let counting = mask.iter().take_while(|octet| **octet == 0xff).count();
     if counting == 0 {
         return Some(None);
     }
-    Pattern::compared(entry.get(at..at + counting)?).map(Some)
+    NamePattern::from_compared(entry.get(at..at + counting)?).map(Some)
 }
 
 /// A standard target's verdict.
@@ -144,10 +138,10 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 fn offset(bytes: &[u8], at: usize) -> io::Result<usize> {
-    word(bytes, at).and_then(|word| usize::try_from(word).ok()).ok_or_else(garbled)
+    word(bytes, at).and_then(|word| usize::try_from(word).ok()).ok_or_else(malformed)
 }
 
-fn garbled() -> io::Error {
+fn malformed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the packet filter's table cannot be understood")
 }
 
@@ -182,19 +176,21 @@ mod tests {
     }
 
     #[test]
-    fn only_rules_that_say_no_more_than_interfaces_let_pass() {
+    fn only_rules_that_compare_nothing_but_interfaces_are_read() {
         let mut narrowed = between("eth0", 5, "eth1");
         narrowed[80] = 6; // TCP only
         let table = [entry(ACCEPT), entry(ACCEPT), narrowed, between("eth", 3, "eth1"), entry(DROP)].concat();
-        let all = Passage { from: None, to: None };
-        let some =
-            Passage { from: Some(Pattern::Begin("eth".into())), to: Some(Pattern::Name("eth1".into())) };
+        let all = AcceptRule { input: None, output: None };
+        let some = AcceptRule {
+            input: Some(NamePattern::Prefix("eth".into())),
+            output: Some(NamePattern::Exact("eth1".into())),
+        };
         assert_eq!(
-            passes(&table, &(152..304)),
+            accept_rules(&table, &(152..304)),
             [all, some.clone()],
             "of two that accept all, one is in the chain"
         );
-        assert_eq!(passes(&table, &(304..608)), [some]);
-        assert_eq!(passes(&table[..610], &(0..0)).len(), 1, "cut off");
+        assert_eq!(accept_rules(&table, &(304..608)), [some]);
+        assert_eq!(accept_rules(&table[..610], &(0..0)).len(), 1, "cut off");
     }
 }

@@ -1,4 +1,4 @@
-//! Steps 2 and 3: the daemon starts, and gets to know the hosts.
+//! Steps 2 and 3: the daemon starts, and finds the hosts.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -14,12 +14,12 @@ use super::{Stage, median, millis, shown};
 
 /// A host that speaks is known at once, and the sweep of 254 addresses takes half a second.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// What comes at once; if not, the full patience is yet to come.
+/// For what mostly takes milliseconds; what takes longer is waited for later.
 const SOON: Duration = Duration::from_millis(200);
-/// The host that is not found before somebody asks for it.
-const MUTE: &str = "vm3";
+/// The host that is found only when another asks for it.
+const SILENT: &str = "vm3";
 
-/// The daemon at work, and who watches it.
+/// The running daemon, and what observes it.
 pub(crate) struct Running {
     /// The process.
     pub(crate) daemon: Daemon,
@@ -27,34 +27,34 @@ pub(crate) struct Running {
     pub(crate) watch: RouteWatch,
     /// When it was started, in the lab's time.
     started_ns: u64,
-    voices: Vec<Voice>,
+    announcers: Vec<Announcer>,
 }
 
-/// A host's link, opened early, so that it speaks the moment it should.
-struct Voice {
+/// A host's link, opened early, so that its frame is sent at once when it is due.
+struct Announcer {
     wire: Wire,
     ip: Ipv4Addr,
-    words: ArpFrame,
+    frame: ArpFrame,
 }
 
-impl Voice {
-    /// Who speaks by itself: most announce themselves when they come up, one asks for its router.
+impl Announcer {
+    /// The hosts that send by themselves: most announce themselves, as when they come up; one asks for its router.
     fn all(lab: &Lab) -> Result<Vec<Self>, LabError> {
-        let voice = |name: &str| {
+        let announcer = |name: &str| {
             let host = &lab.member(name)?.host;
-            let words = match name {
+            let frame = match name {
                 "pc2" => host.request(lab.member("router")?.ip()),
                 _ => ArpFrame::gratuitous(host.mac(), host.ip()),
             };
-            Ok(Self { wire: host.wire()?, ip: host.ip(), words })
+            Ok(Self { wire: host.wire()?, ip: host.ip(), frame })
         };
-        ["pc1", "pc2", "vm1", "vm2"].into_iter().map(voice).collect()
+        ["pc1", "pc2", "vm1", "vm2"].into_iter().map(announcer).collect()
     }
 }
 
 impl Running {
     /// Its log, to show why a step failed; complete when it has ended.
-    pub(crate) fn last_words(&mut self) -> String {
+    pub(crate) fn log(&mut self) -> String {
         let end = if self.daemon.is_running() { "" } else { "\n(it has ended)" };
         self.daemon.log() + end
     }
@@ -70,9 +70,9 @@ impl Running {
     /// those that the sweep had found before they spoke.
     fn speak(&self) -> Result<Vec<Duration>, LabError> {
         let mut times = Vec::new();
-        for voice in &self.voices {
-            let sent_ns = voice.wire.send(&voice.words)?;
-            let routed_ns = self.routed_ns(voice.ip, SOON);
+        for announcer in &self.announcers {
+            let sent_ns = announcer.wire.send(&announcer.frame)?;
+            let routed_ns = self.routed_ns(announcer.ip, SOON);
             times.extend(routed_ns.and_then(|ns| ns.checked_sub(sent_ns)).map(Duration::from_nanos));
         }
         Ok(times)
@@ -83,13 +83,13 @@ impl Running {
 pub(crate) fn start(stage: &mut Stage, lab: &Lab, binary: &Path) -> Done<Running> {
     stage.show.step("arpherd starts on gw")?;
     stage.show.say(&format!("arpherd run --config office.yaml, which says:\n\n{CONFIG}"))?;
-    let (watch, voices) = (RouteWatch::start(&lab.gw)?, Voice::all(lab)?);
+    let (watch, announcers) = (RouteWatch::start(&lab.gw)?, Announcer::all(lab)?);
     let launch = Launch::new(&lab.gw, binary).config("yaml", CONFIG).end_with_caller();
     let started_ns = monotonic_ns();
     let daemon = launch.start()?;
     let took = Duration::from_nanos(monotonic_ns() - started_ns);
     stage.show.ok(&format!("ready in {}", millis(took)))?;
-    Ok(Running { daemon, watch, started_ns, voices })
+    Ok(Running { daemon, watch, started_ns, announcers })
 }
 
 /// Step 3: hosts are found, each in its own way, as `arpherd hosts --json` tells.
@@ -98,27 +98,27 @@ pub(crate) fn find(stage: &mut Stage, lab: &Lab, running: &Running) -> Done {
     // The sweep begins with the router, and takes a while to come to the others.
     running.routed_ns(lab.member("router")?.ip(), SOON);
     let times = running.speak()?;
-    stage.wish.pause(Duration::ZERO)?;
+    stage.interrupts.pause(Duration::ZERO)?;
     stage.show.titles("   after  host    address    link  lladdr             found by")?;
 
-    let mut told = BTreeSet::new();
-    let others = lab.members().iter().filter(|member| member.name() != MUTE);
-    await_all(stage, running, &others.collect::<Vec<_>>(), &mut told, "")?;
-    let mute = lab.member(MUTE)?;
-    if row_of(&known(running)?, mute.ip()).is_some() {
+    let mut printed = BTreeSet::new();
+    let others = lab.members().iter().filter(|member| member.name() != SILENT);
+    await_all(stage, running, &others.collect::<Vec<_>>(), &mut printed, "")?;
+    let silent = lab.member(SILENT)?;
+    if row_of(&known(running)?, silent.ip()).is_some() {
         return wrong(
-            format!("{MUTE} unknown: it never spoke, and nobody asked for it"),
-            format!("{MUTE} among the hosts"),
+            format!("{SILENT} unknown: it never spoke, and nobody asked for it"),
+            format!("{SILENT} among the hosts"),
         );
     }
     let pause = Duration::from_secs(1);
-    let stats = lab.member("pc1")?.host.ns.ping(mute.ip(), 1, pause, pause);
+    let stats = lab.member("pc1")?.host.ns.ping(silent.ip(), 1, pause, pause);
     let Some(&rtt) = stats.rtts.first() else {
-        return wrong(format!("an answer to pc1's ping of {MUTE} within a second"), "no answer");
+        return wrong(format!("an answer to pc1's ping of {SILENT} within a second"), "no answer");
     };
-    await_all(stage, running, &[mute], &mut told, " (asked for)")?;
+    await_all(stage, running, &[silent], &mut printed, " (asked for)")?;
     stage.show.ok(&format!(
-        "a host that speaks has its route {} later (median of {}); the first ping to {MUTE}, unknown until \
+        "a host that speaks has its route {} later (median of {}); the first ping to {SILENT}, unknown until \
          then, came back after {}",
         shown(median(&times)),
         times.len(),
@@ -132,27 +132,27 @@ fn await_all(
     stage: &mut Stage,
     running: &Running,
     wanted: &[&Member],
-    told: &mut BTreeSet<Ipv4Addr>,
+    printed: &mut BTreeSet<Ipv4Addr>,
     how: &str,
 ) -> Done {
-    let Stage { show, wish } = stage;
+    let Stage { show, interrupts } = stage;
     let mut answer = Value::Null;
-    let all = wish.until(PATIENCE, || {
+    let all = interrupts.until(PATIENCE, || {
         answer = known(running)?;
         for member in wanted {
             let Some(row) = row_of(&answer, member.ip()) else { continue };
             let Some(ns) = running.routed_ns(member.ip(), Duration::ZERO) else { continue };
             let after = Duration::from_nanos(ns.saturating_sub(running.started_ns));
-            if told.insert(member.ip()) {
+            if printed.insert(member.ip()) {
                 show.say(&line(member, row, after, how)?)?;
             }
         }
-        Ok(wanted.iter().all(|member| told.contains(&member.ip())).then_some(()))
+        Ok(wanted.iter().all(|member| printed.contains(&member.ip())).then_some(()))
     })?;
     if all.is_some() {
         return Ok(());
     }
-    let missing: Vec<_> = wanted.iter().filter(|member| !told.contains(&member.ip())).collect();
+    let missing: Vec<_> = wanted.iter().filter(|member| !printed.contains(&member.ip())).collect();
     let names: Vec<_> = missing.iter().map(|member| format!("{} ({})", member.name(), member.ip())).collect();
     wrong(
         format!("{} known and routed within {}", names.join(", "), millis(PATIENCE)),

@@ -1,122 +1,26 @@
-//! What the kernel says there is, as values.
+//! rtnetlink's messages, decoded to values.
 
 use std::io::Cursor;
 use std::net::Ipv4Addr;
-use std::path::Path;
 
 use arpherd_core::LinkAddr;
 use arpherd_core::fact::RouteSeen;
-use arpherd_core::plan::{COVER_METRIC, LinkKind};
+use arpherd_core::plan::COVER_METRIC;
 use ipnetwork::Ipv4Network;
 use neli::FromBytesWithInput;
 use neli::consts::rtnl::{Ifa, Ifla, IflaInfo, Nda, Ntf, RtAddrFamily, Rta, Rtn};
 use neli::rtnl::{Ifaddrmsg, Ifinfomsg, Ndmsg, Rtmsg};
 
 use super::compose;
-use crate::io::netns::Ground;
+use super::info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
 
-/// A message the decoder could make nothing of.
+/// A message that cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an rtnetlink message cannot be understood")]
-pub(super) struct Garbled;
+#[error("a netlink message cannot be decoded")]
+pub(in crate::io) struct Malformed;
 
-/// What the decoders make of a message: `None` if it is well-formed but none of our business.
-pub(super) type Decoded<T> = Result<Option<T>, Garbled>;
-
-/// An interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkSeen {
-    /// Its number.
-    pub index: u32,
-    /// Its name, made printable.
-    pub name: String,
-    /// `ARPHRD_…`: what kind of link-layer header it has.
-    pub hardware: u16,
-    /// `IFF_UP`: set up by the administrator.
-    pub up: bool,
-    /// `IFF_LOWER_UP`: there is a carrier.
-    pub carrier: bool,
-    /// Not `IFF_NOARP`: the kernel asks and answers on it.
-    pub arp: bool,
-    /// `IFLA_OPERSTATE`, RFC 2863: 6 is up; on Wi-Fi it is down (2) without an access point.
-    pub operational: u8,
-    /// Its own link-layer address; unknown if it has none of 6 or 20 octets.
-    pub lladdr: LinkAddr,
-    /// Its broadcast address; likewise.
-    pub broadcast: LinkAddr,
-    /// Longest packet it takes, in octets.
-    pub mtu: u32,
-    /// The interface it is a port of.
-    pub master: Option<u32>,
-    /// `IFLA_INFO_KIND`, what it was created as: `veth`, `bridge`, `vlan`, …; hardware has none.
-    pub created_as: Option<String>,
-    /// `IFLA_INFO_SLAVE_KIND`, what it is a port of: `bridge`, `bond`, ….
-    pub port_of: Option<String>,
-    /// `IFLA_VRF_TABLE`: what a VRF routes by.
-    pub vrf_table: Option<u32>,
-}
-
-impl LinkSeen {
-    /// What the link is to us; `None` if ARP over it is not understood.
-    pub fn kind(&self) -> Option<LinkKind> {
-        self.kind_on(&Ground::own())
-    }
-
-    /// The same of a link on this ground.
-    ///
-    /// Wi-Fi has Ethernet's link type; sysfs tells it apart. Without a sysfs it is Ethernet, which does no worse
-    /// than expire sleeping clients too early.
-    pub fn kind_on(&self, ground: &Ground) -> Option<LinkKind> {
-        match self.hardware {
-            libc::ARPHRD_INFINIBAND => Some(LinkKind::Ipoib),
-            libc::ARPHRD_ETHER => {
-                let wireless = ground.interfaces().is_some_and(|sysfs| is_wireless(&sysfs, &self.name));
-                Some(if wireless { LinkKind::Wifi } else { LinkKind::Ethernet })
-            }
-            _ => None,
-        }
-    }
-}
-
-fn is_wireless(sysfs: &Path, name: &str) -> bool {
-    let directory = sysfs.join(name);
-    ["phy80211", "wireless"].iter().any(|entry| directory.join(entry).exists())
-}
-
-/// An IPv4 address of this host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AddressSeen {
-    /// The interface that has it.
-    pub interface: u32,
-    /// The address with its prefix.
-    pub network: Ipv4Network,
-}
-
-/// An IPv4 entry of the kernel's neighbour table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NeighbourSeen {
-    /// The interface it is on.
-    pub interface: u32,
-    /// Whose it is.
-    pub address: Ipv4Addr,
-    /// Its link-layer address; unknown if the kernel has none.
-    pub lladdr: LinkAddr,
-    /// `NUD_…` bits.
-    pub state: u16,
-    /// Written by a daemon (`NTF_EXT_LEARNED`), as ours are.
-    pub learned_elsewhere: bool,
-}
-
-/// An address the kernel answers for on an interface (`NTF_PROXY`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProxySeen {
-    /// The interface.
-    pub interface: u32,
-    /// The address.
-    pub address: Ipv4Addr,
-    /// Who wrote it, `NDA_PROTOCOL`; 0 if nobody said.
-    pub protocol: u8,
-}
+/// What decoders return: `None` for a message that is well-formed and does not concern the caller.
+pub(in crate::io) type Decoded<T> = Result<Option<T>, Malformed>;
 
 pub(super) fn ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
     <[u8; 4]>::try_from(bytes).ok().map(Ipv4Addr::from)
@@ -126,7 +30,7 @@ pub(super) fn number(bytes: &[u8]) -> Option<u32> {
     bytes.try_into().ok().map(u32::from_ne_bytes)
 }
 
-pub(super) fn text(bytes: &[u8]) -> String {
+pub(in crate::io) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|octet| *octet == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
@@ -135,21 +39,21 @@ fn lladdr(bytes: &[u8]) -> LinkAddr {
     LinkAddr::try_new(bytes).unwrap_or_default()
 }
 
-fn body<T: FromBytesWithInput<Input = usize>>(bytes: &[u8]) -> Result<T, Garbled> {
-    T::from_bytes_with_input(&mut Cursor::new(bytes), bytes.len()).map_err(|_| Garbled)
+fn body<T: FromBytesWithInput<Input = usize>>(bytes: &[u8]) -> Result<T, Malformed> {
+    T::from_bytes_with_input(&mut Cursor::new(bytes), bytes.len()).map_err(|_| Malformed)
 }
 
 /// Reads `RTM_NEWLINK` and `RTM_DELLINK`. Those of the bridge family are about a port's bridging, and one
-/// that says "deleted" only says that the port left its bridge. Those of the wireless extensions tell of an
+/// that says "deleted" only says that the port left its bridge. Those of the wireless extensions report an
 /// association and have neither addresses nor sizes.
-pub(super) fn link(bytes: &[u8]) -> Decoded<LinkSeen> {
+pub(super) fn link(bytes: &[u8]) -> Decoded<LinkInfo> {
     let message: Ifinfomsg = body(bytes)?;
     if *message.ifi_family() != RtAddrFamily::Unspecified {
         return Ok(None);
     }
     let flags = message.ifi_flags().bits();
-    let mut link = LinkSeen {
-        index: u32::try_from(*message.ifi_index()).map_err(|_| Garbled)?,
+    let mut link = LinkInfo {
+        index: u32::try_from(*message.ifi_index()).map_err(|_| Malformed)?,
         name: String::new(),
         hardware: u16::from(*message.ifi_type()),
         up: flags & libc::IFF_UP.cast_unsigned() != 0,
@@ -171,11 +75,11 @@ pub(super) fn link(bytes: &[u8]) -> Decoded<LinkSeen> {
             Ifla::Ifname => link.name = text(payload),
             Ifla::Address => link.lladdr = lladdr(payload),
             Ifla::Broadcast => link.broadcast = lladdr(payload),
-            Ifla::Mtu => link.mtu = number(payload).ok_or(Garbled)?,
+            Ifla::Mtu => link.mtu = number(payload).ok_or(Malformed)?,
             Ifla::Operstate => link.operational = payload.first().copied().unwrap_or_default(),
             Ifla::Master => link.master = number(payload),
             Ifla::Linkinfo => {
-                for nested in attribute.get_attr_handle::<IflaInfo>().map_err(|_| Garbled)?.iter() {
+                for nested in attribute.get_attr_handle::<IflaInfo>().map_err(|_| Malformed)?.iter() {
                     let word = || Some(text(nested.rta_payload().as_ref()));
                     match nested.rta_type() {
                         IflaInfo::Kind => link.created_as = word(),
@@ -195,7 +99,7 @@ pub(super) fn link(bytes: &[u8]) -> Decoded<LinkSeen> {
 }
 
 /// Reads `RTM_NEWADDR` and `RTM_DELADDR`.
-pub(super) fn address(bytes: &[u8]) -> Decoded<AddressSeen> {
+pub(super) fn address(bytes: &[u8]) -> Decoded<AddressInfo> {
     let message: Ifaddrmsg = body(bytes)?;
     if *message.ifa_family() != RtAddrFamily::Inet {
         return Ok(None);
@@ -209,9 +113,9 @@ pub(super) fn address(bytes: &[u8]) -> Decoded<AddressSeen> {
             _ => {}
         }
     }
-    let address = local.or(peer).ok_or(Garbled)?;
-    let network = Ipv4Network::new(address, *message.ifa_prefixlen()).map_err(|_| Garbled)?;
-    Ok(Some(AddressSeen { interface: *message.ifa_index(), network }))
+    let address = local.or(peer).ok_or(Malformed)?;
+    let network = Ipv4Network::new(address, *message.ifa_prefixlen()).map_err(|_| Malformed)?;
+    Ok(Some(AddressInfo { interface: *message.ifa_index(), network }))
 }
 
 /// Reads `RTM_NEWROUTE` and `RTM_DELROUTE`; only `/32` routes without a TOS in the table concern us.
@@ -236,14 +140,14 @@ pub(super) fn host_route(bytes: &[u8], table: u32) -> Decoded<RouteSeen> {
         let payload = attribute.rta_payload().as_ref();
         match attribute.rta_type() {
             Rta::Dst => destination = ipv4(payload),
-            Rta::Oif => route.interface = number(payload).ok_or(Garbled)?,
-            Rta::Priority => route.metric = number(payload).ok_or(Garbled)?,
-            Rta::Table => its_table = number(payload).ok_or(Garbled)?,
+            Rta::Oif => route.interface = number(payload).ok_or(Malformed)?,
+            Rta::Priority => route.metric = number(payload).ok_or(Malformed)?,
+            Rta::Table => its_table = number(payload).ok_or(Malformed)?,
             Rta::Prefsrc => route.source = ipv4(payload),
             _ => {}
         }
     }
-    route.address = destination.ok_or(Garbled)?;
+    route.address = destination.ok_or(Malformed)?;
     Ok((its_table == table).then_some(route))
 }
 
@@ -258,24 +162,24 @@ pub(super) fn cover(bytes: &[u8], table: u32) -> Decoded<Ipv4Network> {
     for attribute in message.rtattrs().iter() {
         let payload = attribute.rta_payload().as_ref();
         match attribute.rta_type() {
-            Rta::Dst => destination = ipv4(payload).ok_or(Garbled)?,
-            Rta::Priority => metric = number(payload).ok_or(Garbled)?,
-            Rta::Table => its_table = number(payload).ok_or(Garbled)?,
+            Rta::Dst => destination = ipv4(payload).ok_or(Malformed)?,
+            Rta::Priority => metric = number(payload).ok_or(Malformed)?,
+            Rta::Table => its_table = number(payload).ok_or(Malformed)?,
             _ => {}
         }
     }
-    let prefix = Ipv4Network::new(destination, *message.rtm_dst_len()).map_err(|_| Garbled)?;
+    let prefix = Ipv4Network::new(destination, *message.rtm_dst_len()).map_err(|_| Malformed)?;
     Ok((its_table == table && metric == COVER_METRIC).then_some(prefix))
 }
 
 /// Reads `RTM_NEWNEIGH`.
-pub(super) fn neighbour(bytes: &[u8]) -> Decoded<NeighbourSeen> {
+pub(super) fn neighbour(bytes: &[u8]) -> Decoded<NeighbourInfo> {
     let message: Ndmsg = body(bytes)?;
     if *message.ndm_family() != RtAddrFamily::Inet {
         return Ok(None);
     }
-    let mut neighbour = NeighbourSeen {
-        interface: u32::try_from(*message.ndm_index()).map_err(|_| Garbled)?,
+    let mut neighbour = NeighbourInfo {
+        interface: u32::try_from(*message.ndm_index()).map_err(|_| Malformed)?,
         address: Ipv4Addr::UNSPECIFIED,
         lladdr: LinkAddr::UNKNOWN,
         state: message.ndm_state().bits(),
@@ -289,41 +193,41 @@ pub(super) fn neighbour(bytes: &[u8]) -> Decoded<NeighbourSeen> {
             _ => {}
         }
     }
-    neighbour.address = destination.ok_or(Garbled)?;
+    neighbour.address = destination.ok_or(Malformed)?;
     Ok(Some(neighbour))
 }
 
-/// Reads `RTM_NEWNEIGH` about an address that is answered for.
-pub(super) fn proxy(bytes: &[u8]) -> Decoded<ProxySeen> {
+/// Reads `RTM_NEWNEIGH` of a proxy entry.
+pub(super) fn proxy(bytes: &[u8]) -> Decoded<ProxyInfo> {
     let message: Ndmsg = body(bytes)?;
     if *message.ndm_family() != RtAddrFamily::Inet || !message.ndm_flags().contains(Ntf::PROXY) {
         return Ok(None);
     }
-    let interface = u32::try_from(*message.ndm_index()).map_err(|_| Garbled)?;
+    let interface = u32::try_from(*message.ndm_index()).map_err(|_| Malformed)?;
     let (mut destination, mut protocol) = (None, 0);
     for attribute in message.rtattrs().iter() {
         let payload = attribute.rta_payload().as_ref();
         match attribute.rta_type() {
             Nda::Dst => destination = ipv4(payload),
             other if u16::from(*other) == compose::PROTOCOL => {
-                protocol = payload.first().copied().ok_or(Garbled)?;
+                protocol = payload.first().copied().ok_or(Malformed)?;
             }
             _ => {}
         }
     }
-    Ok(Some(ProxySeen { interface, address: destination.ok_or(Garbled)?, protocol }))
+    Ok(Some(ProxyInfo { interface, address: destination.ok_or(Malformed)?, protocol }))
 }
 
-/// Reads the `RTM_NEWROUTE` that says where a packet would go: the interface it leaves by, if it is
-/// forwarded to a single station.
-pub(super) fn way(bytes: &[u8]) -> Decoded<u32> {
+/// Reads the `RTM_NEWROUTE` that answers a route lookup: the interface the packet leaves by, if its route is a
+/// unicast one.
+pub(super) fn output_interface(bytes: &[u8]) -> Decoded<u32> {
     let message: Rtmsg = body(bytes)?;
     if *message.rtm_family() != RtAddrFamily::Inet || *message.rtm_type() != Rtn::Unicast {
         return Ok(None);
     }
     let mut attributes = message.rtattrs().iter();
     let Some(out) = attributes.find(|attribute| *attribute.rta_type() == Rta::Oif) else { return Ok(None) };
-    number(out.rta_payload().as_ref()).map(Some).ok_or(Garbled)
+    number(out.rta_payload().as_ref()).map(Some).ok_or(Malformed)
 }
 
 // The messages recorded for them have numbers in the order of the machine they come from.

@@ -1,15 +1,15 @@
-//! Entries that an earlier run left behind.
+//! Entries that an earlier run left in the kernel.
 
-use super::{NetlinkError, Reader};
+use super::{NetlinkError, ProxyInfo, Reader};
 use crate::io::{RouteTable, Write};
 
-/// Takes away every proxy entry on these interfaces that bears the protocol number, and says how many there
-/// were. Whoever starts anew does so before it writes its own: of an earlier run's it knows nothing.
+/// Deletes every proxy entry on these interfaces that bears the protocol number, and returns how many were deleted. To be
+/// called before a run writes entries of its own.
 ///
 /// On kernels before 5.0 entries bear no number, and none is found.
 ///
 /// # Errors
-/// If the kernel will not list them.
+/// If the kernel does not list them.
 pub fn clear_proxies(
     table: &mut dyn RouteTable,
     interfaces: &[&str],
@@ -17,15 +17,16 @@ pub fn clear_proxies(
 ) -> Result<usize, NetlinkError> {
     let mut reader = Reader::open()?;
     let mut proxies = reader.proxies()?;
-    proxies.retain(|seen| seen.protocol == protocol);
+    proxies.retain(|entry| entry.protocol == protocol);
     if proxies.is_empty() {
         return Ok(0);
     }
     let links = reader.links()?;
     let ours = |index| links.iter().any(|link| link.index == index && interfaces.contains(&&*link.name));
-    let strays = proxies.iter().filter(|seen| ours(seen.interface));
-    let writes: Vec<_> =
-        strays.map(|seen| Write::DeleteProxy { interface: seen.interface, address: seen.address }).collect();
+    let leftovers = proxies.iter().filter(|entry| ours(entry.interface));
+    let delete =
+        |entry: &ProxyInfo| Write::DeleteProxy { interface: entry.interface, address: entry.address };
+    let writes: Vec<_> = leftovers.map(delete).collect();
     let mut refusals = Vec::new();
     table.write(&writes, &mut refusals);
     Ok(writes.len() - refusals.len())

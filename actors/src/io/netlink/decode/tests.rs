@@ -4,6 +4,7 @@
 //! They were recorded in the tests' VM (`just test-vm`) from a raw netlink socket, on a little-endian machine.
 
 use arpherd_core::LinkAddr;
+use arpherd_core::plan::LinkKind;
 use neli::consts::rtnl::Rtm;
 use proptest::prelude::*;
 
@@ -13,9 +14,9 @@ use super::*;
 
 /// An IPoIB link, as listed.
 const LINK: &str = include_str!("fixtures/ipoib_link.hex");
-/// The same, as told when it changed.
+/// The same, from the notification of a change.
 const LINK_CHANGED: &str = include_str!("fixtures/ipoib_link_changed.hex");
-/// The same, as told when it went away.
+/// The same, from the notification of its deletion.
 const LINK_GONE: &str = include_str!("fixtures/ipoib_link_gone.hex");
 /// A link that has no address at all, as listed.
 const UNADDRESSED: &str = include_str!("fixtures/unaddressed_link.hex");
@@ -45,7 +46,7 @@ fn message(datagram: &[u8]) -> Message<'_> {
     messages[0]
 }
 
-fn link_of(fixture: &str) -> LinkSeen {
+fn link_of(fixture: &str) -> LinkInfo {
     link(message(&octets(fixture)).body).expect("well-formed").expect("a link")
 }
 
@@ -78,7 +79,7 @@ fn news_of_an_association_is_no_news_of_the_link() {
 fn a_link_of_twenty_octets_is_read_whole() {
     let datagram = octets(LINK);
     assert_eq!(message(&datagram).kind, libc::RTM_NEWLINK);
-    let expected = LinkSeen {
+    let expected = LinkInfo {
         index: 3,
         name: "ib0".into(),
         hardware: libc::ARPHRD_INFINIBAND,
@@ -98,18 +99,18 @@ fn a_link_of_twenty_octets_is_read_whole() {
     assert_eq!(expected.kind(), Some(LinkKind::Ipoib));
 }
 
-/// Unlike a list, news brings the counters too, and more that lists are told to leave out.
+/// Unlike a list, a notification has the counters too, and more that requests for lists leave out.
 #[test]
 fn news_of_a_link_of_twenty_octets_says_the_same_as_the_list() {
     assert!(octets(LINK_CHANGED).len() > octets(LINK).len());
     assert_eq!(link_of(LINK_CHANGED), link_of(LINK));
 }
 
-/// Its addresses are still told; it is down before it goes.
+/// Its addresses are still in it; it is set down before it is deleted.
 #[test]
 fn a_link_of_twenty_octets_that_is_gone_is_told_with_its_addresses() {
     assert_eq!(message(&octets(LINK_GONE)).kind, libc::RTM_DELLINK);
-    let expected = LinkSeen { up: false, carrier: false, operational: 2, ..link_of(LINK) };
+    let expected = LinkInfo { up: false, carrier: false, operational: 2, ..link_of(LINK) };
     assert_eq!(link_of(LINK_GONE), expected);
 }
 
@@ -131,7 +132,7 @@ fn a_neighbour_of_twenty_octets_comes_back_as_it_was_written() {
     assert_eq!(batch, octets(WRITTEN));
     let datagram = octets(NEIGHBOUR);
     assert_eq!(message(&datagram).kind, libc::RTM_NEWNEIGH);
-    let expected = NeighbourSeen {
+    let expected = NeighbourInfo {
         interface: 3,
         address,
         lladdr,
@@ -145,7 +146,7 @@ fn a_neighbour_of_twenty_octets_comes_back_as_it_was_written() {
 
 #[test]
 fn a_neighbour_that_the_kernel_found_itself_is_told_apart() {
-    let expected = NeighbourSeen {
+    let expected = NeighbourInfo {
         interface: 3,
         address: Ipv4Addr::new(10, 9, 0, 21),
         lladdr: lladdr_of("80:00:01:02:fe:80:00:00:00:00:00:00:02:af:2a:3f:bb:d3:16:ac"),
@@ -164,7 +165,7 @@ fn decode_all(datagram: &[u8]) {
 
 fn decode_body(body: &[u8]) {
     let (_, _, _, _) = (link(body), address(body), neighbour(body), proxy(body));
-    let (_, _, _) = (host_route(body, 254), cover(body, 254), way(body));
+    let (_, _, _) = (host_route(body, 254), cover(body, 254), output_interface(body));
 }
 
 /// The kernel's headers count the whole; a body may still end anywhere.
@@ -203,13 +204,13 @@ fn an_address_of_another_length_is_never_taken_for_an_address() {
         let full = length == 20;
         let own = link(&with_address_of(link_body, &whole.lladdr, length));
         let lladdr = if full { whole.lladdr } else { LinkAddr::UNKNOWN };
-        assert_eq!(own, Ok(Some(LinkSeen { lladdr, ..whole.clone() })), "{length}");
+        assert_eq!(own, Ok(Some(LinkInfo { lladdr, ..whole.clone() })), "{length}");
         let all = link(&with_address_of(link_body, &whole.broadcast, length));
         let broadcast = if full { whole.broadcast } else { LinkAddr::UNKNOWN };
-        assert_eq!(all, Ok(Some(LinkSeen { broadcast, ..whole.clone() })), "{length}");
+        assert_eq!(all, Ok(Some(LinkInfo { broadcast, ..whole.clone() })), "{length}");
         let seen = neighbour(&with_address_of(neighbour_body, &known.lladdr, length));
         let lladdr = if full { known.lladdr } else { LinkAddr::UNKNOWN };
-        assert_eq!(seen, Ok(Some(NeighbourSeen { lladdr, ..known })), "{length}");
+        assert_eq!(seen, Ok(Some(NeighbourInfo { lladdr, ..known })), "{length}");
     }
 }
 

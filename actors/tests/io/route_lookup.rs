@@ -28,7 +28,7 @@ fn forwarding() -> (Rig, u32, RouteWriter) {
 #[harness::test]
 fn every_kind_of_route_leads_where_the_kernel_says() {
     let (rig, other, mut writer) = forwarding();
-    let mut way = |target| writer.way_of(rig.lan, HOST, target);
+    let mut way = |target| writer.lookup_route(rig.lan, HOST, target);
     assert_eq!(way(FAR_AWAY), None, "no route");
     rig.router.route("default", Some(Ipv4Addr::new(10, 77, 0, 254)), None).unwrap();
     assert_eq!(way(FAR_AWAY), Some(other), "the default route");
@@ -51,30 +51,30 @@ fn every_kind_of_route_leads_where_the_kernel_says() {
     for nobody in [[10, 77, 0, 255], [255; 4], [127, 0, 0, 9], [224, 0, 0, 1], [0; 4]] {
         assert_eq!(way(Ipv4Addr::from(nobody)), None, "{nobody:?}");
     }
-    assert_eq!(writer.way_of(4711, HOST, FAR_AWAY), None, "no such interface");
-    assert_eq!(writer.way_of(rig.lan, OWN, FAR_AWAY), None, "a source that is the router's own");
-    assert_eq!(writer.way_of(rig.lan, Ipv4Addr::UNSPECIFIED, FAR_AWAY), None, "no source");
+    assert_eq!(writer.lookup_route(4711, HOST, FAR_AWAY), None, "no such interface");
+    assert_eq!(writer.lookup_route(rig.lan, OWN, FAR_AWAY), None, "a source that is the router's own");
+    assert_eq!(writer.lookup_route(rig.lan, Ipv4Addr::UNSPECIFIED, FAR_AWAY), None, "no source");
 }
 
 #[harness::test]
 fn without_forwarding_there_is_no_way() {
     let (rig, other, mut writer) = forwarding();
     let target = Ipv4Addr::new(10, 77, 0, 9);
-    assert_eq!(writer.way_of(rig.lan, HOST, target), Some(other));
+    assert_eq!(writer.lookup_route(rig.lan, HOST, target), Some(other));
     rig.router.set_sysctl("ipv4/conf/lan0/forwarding", "0").unwrap();
-    assert_eq!(writer.way_of(rig.lan, HOST, target), None);
-    assert_eq!(writer.way_of(other, target, HOST), Some(rig.lan), "the other interface forwards");
+    assert_eq!(writer.lookup_route(rig.lan, HOST, target), None);
+    assert_eq!(writer.lookup_route(other, target, HOST), Some(rig.lan), "the other interface forwards");
 }
 
 #[harness::test]
 fn policy_rules_are_followed() {
     let (rig, other, mut writer) = forwarding();
     rig.router.add_route(&RouteSpec::to("default").unwrap().dev("lan1").table(100)).unwrap();
-    assert_eq!(writer.way_of(rig.lan, HOST, FAR_AWAY), None);
+    assert_eq!(writer.lookup_route(rig.lan, HOST, FAR_AWAY), None);
     rig.router.rule("lan0", 100).unwrap();
-    assert_eq!(writer.way_of(rig.lan, HOST, FAR_AWAY), Some(other));
+    assert_eq!(writer.lookup_route(rig.lan, HOST, FAR_AWAY), Some(other));
     let from_other = Ipv4Addr::new(10, 77, 0, 9);
-    assert_eq!(writer.way_of(other, from_other, FAR_AWAY), None, "the rule is about lan0 alone");
+    assert_eq!(writer.lookup_route(other, from_other, FAR_AWAY), None, "the rule is about lan0 alone");
 }
 
 #[harness::test]
@@ -84,7 +84,7 @@ fn a_strict_filter_drops_a_source_from_elsewhere() {
     rig.router.route("default", None, Some("lan1")).unwrap();
     for (filter, expected) in [("0", Some(other)), ("2", Some(other)), ("1", None)] {
         rig.router.set_sysctl("ipv4/conf/lan0/rp_filter", filter).unwrap();
-        assert_eq!(writer.way_of(rig.lan, stranger, target), expected, "rp_filter={filter}");
+        assert_eq!(writer.lookup_route(rig.lan, stranger, target), expected, "rp_filter={filter}");
     }
 }
 
@@ -97,8 +97,8 @@ fn questions_and_writes_do_not_mix() {
         let put = rig.put(host(number));
         let refusals = write(&mut writer, &[put, bad]);
         assert_eq!(refusals.iter().map(|refusal| refusal.write).collect::<Vec<_>>(), [bad]);
-        assert_eq!(writer.way_of(other, Ipv4Addr::new(10, 77, 0, 9), host(number)), Some(rig.lan));
-        assert_eq!(writer.way_of(rig.lan, HOST, FAR_AWAY), None);
+        assert_eq!(writer.lookup_route(other, Ipv4Addr::new(10, 77, 0, 9), host(number)), Some(rig.lan));
+        assert_eq!(writer.lookup_route(rig.lan, HOST, FAR_AWAY), None);
     }
 }
 
@@ -107,7 +107,7 @@ fn a_way_is_found_in_microseconds() {
     let (rig, other, mut writer) = forwarding();
     let begun = Instant::now();
     for _ in 0..2_000 {
-        assert_eq!(writer.way_of(rig.lan, HOST, Ipv4Addr::new(10, 77, 0, 9)), Some(other));
+        assert_eq!(writer.lookup_route(rig.lan, HOST, Ipv4Addr::new(10, 77, 0, 9)), Some(other));
     }
     let each = begun.elapsed() / 2_000;
     println!("a way is found in {each:?}");

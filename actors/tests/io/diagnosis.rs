@@ -2,10 +2,9 @@
 
 use std::os::unix::net::UnixListener;
 
-use arpherd_actors::io::iptables::{self, Forward};
 use arpherd_actors::io::lock::{Lock, served};
-use arpherd_actors::io::netlink::{ForwardChain, Reader, Rule, chains};
-use arpherd_actors::io::passage::{Passage, Pattern};
+use arpherd_actors::io::netlink::{Reader, Rule};
+use arpherd_actors::io::packet_filter::{AcceptRule, ForwardPolicy, NamePattern, forward_policies};
 use arpherd_actors::io::process::{Capability, Rights, listener};
 use arpherd_lab::{Netns, RouteSpec};
 
@@ -42,34 +41,28 @@ fn rules_are_read_with_their_tables() {
 #[harness::test]
 fn chains_that_drop_are_told_from_others() {
     let ns = Netns::new("filtered").unwrap();
-    assert_eq!(ns.run(chains::forward_chains).unwrap(), []);
+    let policies = || ns.run(forward_policies).nf_tables.unwrap();
+    assert_eq!(policies(), []);
     ns.drop_forwarded().unwrap();
-    let mut expected = ForwardChain {
-        family: "ip",
-        table: "filter".into(),
-        name: "FORWARD".into(),
-        drops: true,
-        rules: 0,
-        passes: Vec::new(),
-    };
-    assert_eq!(ns.run(chains::forward_chains).unwrap(), [expected.clone()]);
+    let mut expected =
+        ForwardPolicy { chain: "ip filter FORWARD".into(), drops: true, rules: 0, accepts: Vec::new() };
+    assert_eq!(policies(), [expected.clone()]);
     ns.accept_forwarded("eth0", "wlan0").unwrap();
-    let name = |name: &str| Some(Pattern::Name(name.into()));
-    expected.passes = vec![Passage { from: name("eth0"), to: name("wlan0") }];
+    let name = |name: &str| Some(NamePattern::Exact(name.into()));
+    expected.accepts = vec![AcceptRule { input: name("eth0"), output: name("wlan0") }];
     expected.rules = 1;
-    assert_eq!(ns.run(chains::forward_chains).unwrap(), [expected]);
+    assert_eq!(policies(), [expected]);
 }
 
 #[harness::test]
 fn the_older_filter_is_read_only_if_it_is_in_use() {
     let ns = Netns::new("filtered").unwrap();
-    assert_eq!(ns.run(iptables::forward).unwrap(), None);
-    assert_eq!(ns.run(iptables::forward).unwrap(), None, "looking did not put it in use");
+    let policy = || ns.run(forward_policies).ip_tables.unwrap();
+    assert_eq!(policy(), None);
+    assert_eq!(policy(), None, "reading did not put it in use");
     ns.drop_forwarded_by_iptables().unwrap();
-    assert_eq!(
-        ns.run(iptables::forward).unwrap(),
-        Some(Forward { drops: true, entries: 4, passes: Vec::new() })
-    );
+    let expected = ForwardPolicy { chain: "FORWARD".into(), drops: true, rules: 0, accepts: Vec::new() };
+    assert_eq!(policy(), Some(expected));
 }
 
 #[harness::test]
