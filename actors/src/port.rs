@@ -30,7 +30,7 @@ pub trait Opener: Send {
     fn open_send_only(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError>;
 }
 
-/// Opens packet sockets on some ground, whose requests bear the mark.
+/// Opens packet sockets in a network namespace; their requests bear the mark.
 #[derive(Debug, Clone)]
 pub struct PacketOpener {
     /// The network namespace they are opened in.
