@@ -79,6 +79,11 @@ impl Places {
         self.heard.extend(keys.into_iter().map(|key| (key, now)));
     }
 
+    /// A route was refused: none of ours stands, or none is known to.
+    pub(crate) fn note_refusal(&mut self, address: Ipv4Addr) {
+        self.routed.remove(&address);
+    }
+
     /// Proxy entries that stand.
     pub(crate) fn entries(&self) -> usize {
         self.entries.len()
