@@ -12,7 +12,7 @@ use arpherd_actors::shepherd::{Charge, Flock, StartError};
 use arpherd_core::view::Label;
 use slog::{Logger, error, o};
 
-use crate::config::{Config, EX_CONFIG, OnExit, Part};
+use crate::config::{Config, EX_CONFIG, NetnsPlan, OnExit};
 use crate::control::{Answer, BoxFuture, Oracle, Question, Unavailable};
 use crate::log;
 
@@ -81,7 +81,7 @@ impl Flocks {
     /// Starts a flock for each network namespace of the configuration. If one does not start, those before it
     /// are stopped as at any end; why is in the log, and the exit code is returned.
     pub(crate) async fn start(config: &Config, files: Files, log: &Logger) -> Result<Self, u8> {
-        let parts = config.parts();
+        let parts = config.netns_plans();
         let refuse = |log: &Logger, error: &FlocksError| {
             error!(log, "not_started"; "error" => %error);
             error.exit_code()
@@ -129,7 +129,7 @@ impl Flocks {
 }
 
 /// The namespaces of the parts, each a different one.
-fn grounds(parts: &[Part]) -> Result<Vec<Ground>, FlocksError> {
+fn grounds(parts: &[NetnsPlan]) -> Result<Vec<Ground>, FlocksError> {
     let mut seen = BTreeMap::new();
     let mut grounds = Vec::new();
     for part in parts {
@@ -144,7 +144,7 @@ fn grounds(parts: &[Part]) -> Result<Vec<Ground>, FlocksError> {
     Ok(grounds)
 }
 
-fn charge(part: Part, ground: Ground, on_exit: OnExit, files: &Files) -> Charge {
+fn charge(part: NetnsPlan, ground: Ground, on_exit: OnExit, files: &Files) -> Charge {
     Charge {
         memory: Some(files.memory.clone()),
         record: files.record.as_ref().map(|path| recording(path, ground.name())),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use arpherd_core::LinkAddr;
 use arpherd_core::plan::{
-    Answer, COVER_METRIC, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan,
-    RoutePlan, SegmentPlan, SweepPlan,
+    AnswerMode, COVER_METRIC, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan,
+    PrivateVlan, RoutePlan, SegmentPlan, SweepPlan,
 };
 use ipnetwork::Ipv4Network;
 

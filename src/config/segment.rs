@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arpherd_core::plan::{Answer, ExpiryPlan, KernelProxy, Limits, LinkKind, SweepPlan};
+use arpherd_core::plan::{AnswerMode, ExpiryPlan, KernelProxy, Limits, LinkKind, SweepPlan};
 use figment::value::Value;
 use serde_json::json;
 
@@ -44,10 +44,10 @@ const KIND: Word<Option<LinkKind>> = Word {
 };
 const ANSWER: Word<Answer> = Word {
     words: &[
-        ("live", Answer::Live),
-        ("routed", Answer::Routed),
-        ("kernel", Answer::Kernel),
-        ("off", Answer::Off),
+        ("live", AnswerMode::Live),
+        ("routed", AnswerMode::Routed),
+        ("kernel", AnswerMode::Kernel),
+        ("off", AnswerMode::Off),
     ],
 };
 const KERNEL: Word<KernelProxy> =
@@ -75,7 +75,7 @@ pub(crate) fn segment<'m>(reader: &mut Reader<'m>, name: &str, table: &Table<'m>
     if matches!(prefixes, Some(None)) {
         reader.follows(table, "prefixes", "the domain's prefixes");
     }
-    let answer = reader.value(table, "answer", &ANSWER, Answer::Live);
+    let answer = reader.value(table, "answer", &ANSWER, AnswerMode::Live);
     Segment {
         name: name.to_owned(),
         interface,
@@ -83,7 +83,7 @@ pub(crate) fn segment<'m>(reader: &mut Reader<'m>, name: &str, table: &Table<'m>
         source,
         // A list with a problem is empty: nothing more is said about it.
         prefixes: prefixes.unwrap_or(Some(Vec::new())),
-        answer: answer.unwrap_or(Answer::Live),
+        answer: answer.unwrap_or(AnswerMode::Live),
         kernel: kernel(reader, table, answer),
         private_vlan: private_vlan(reader, table),
         publish: reader.any_list(table, "publish", &Prefix).unwrap_or_default(),
@@ -124,10 +124,10 @@ fn interface<'m>(reader: &mut Reader<'m>, name: Option<&str>, table: &Table<'m>)
 fn kernel<'m>(reader: &mut Reader<'m>, table: &Table<'m>, answer: Option<Answer>) -> KernelProxy {
     let given = !matches!(table.get("kernel"), None | Some(Value::Empty(..)));
     match answer {
-        Some(Answer::Kernel) | None if given => {
+        Some(AnswerMode::Kernel) | None if given => {
             reader.value(table, "kernel", &KERNEL, KernelProxy::ProxyArp).unwrap_or_default()
         }
-        Some(Answer::Kernel) => {
+        Some(AnswerMode::Kernel) => {
             reader.left_out(table, "kernel", json!("proxy_arp"));
             KernelProxy::ProxyArp
         }

@@ -1,6 +1,6 @@
 //! A kernel that answers for far more than anybody meant: `proxy_arp` beside a default route.
 
-use arpherd_core::plan::{Answer, KernelProxy};
+use arpherd_core::plan::{AnswerMode, KernelProxy};
 
 use super::case::{Care, Case, Daemon, Segment};
 use super::finding::{Finding, Severity};
@@ -23,7 +23,7 @@ fn claims(case: &Case, machine: &Machine, segment: &Segment) -> Vec<Finding> {
     }
     let interface = segment.interface();
     let by = others.join(", ");
-    if segment.plan.answer == Answer::Routed {
+    if segment.plan.answer == AnswerMode::Routed {
         let found = format!("answer: routed, and the default route leaves by {by}");
         let text = Finding::info(interface, found)
             .why("as was asked for, every address of the Internet is answered for here");
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn what_was_asked_for_is_only_told() {
         let mut case = case(Care::Administrator);
-        case.segments[0].plan.answer = Answer::Routed;
+        case.segments[0].plan.answer = AnswerMode::Routed;
         assert_eq!(severities(&case, &machine().with_route("0.0.0.0/0", "eth1")), [Severity::Info]);
     }
 }

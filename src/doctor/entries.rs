@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use arpherd_core::plan::Answer;
+use arpherd_core::plan::AnswerMode;
 
 use super::case::{Case, Daemon, Segment};
 use super::finding::Finding;
@@ -16,7 +16,7 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
 
 fn entries_of(case: &Case, machine: &Machine, segment: &Segment) -> Vec<Finding> {
     // Where the kernel is to answer, entries are what it may answer by, whoever made them.
-    let is_meant = segment.plan.answer == Answer::Kernel;
+    let is_meant = segment.plan.answer == AnswerMode::Kernel;
     let Some(link) = machine.link(segment.interface()).filter(|_| !is_meant) else { return Vec::new() };
     let mut makers: BTreeMap<u8, Vec<Ipv4Addr>> = BTreeMap::new();
     for entry in machine.proxies.iter().filter(|entry| entry.interface == link.seen.index) {
@@ -63,7 +63,7 @@ mod tests {
         assert_eq!(told(&case, 0), [Severity::Warning]);
         assert_eq!(told(&case, 169), [Severity::Info], "left from a crash");
         assert_eq!(told(&running_case(Care::Daemon), 169), [Severity::Warning]);
-        case.segments[0].plan.answer = Answer::Kernel;
+        case.segments[0].plan.answer = AnswerMode::Kernel;
         assert_eq!(told(&case, 0), []);
         assert_eq!(check(&case, &machine()), []);
     }

@@ -2,7 +2,7 @@
 
 use arpherd_actors::io::sysctl::Setting;
 use arpherd_actors::needs::GC_THRESH;
-use arpherd_core::plan::Answer;
+use arpherd_core::plan::AnswerMode;
 
 use super::case::Case;
 use super::finding::{Finding, Severity};
@@ -58,7 +58,7 @@ fn expected(case: &Case, most: u64, soft: u64, larger: impl Fn(u64) -> String) -
     if hosts <= most {
         return None;
     }
-    let kernel_asks = case.segments.iter().any(|segment| segment.plan.answer == Answer::Kernel);
+    let kernel_asks = case.segments.iter().any(|segment| segment.plan.answer == AnswerMode::Kernel);
     let severity = if kernel_asks { Severity::Warning } else { Severity::Info };
     let found = format!("up to {hosts} hosts in the prefixes, gc_thresh2 = {soft}");
     let why = if kernel_asks {
@@ -104,7 +104,7 @@ mod tests {
             segment.plan.prefixes = vec!["10.9.0.0/22".parse().expect("a network")];
         }
         assert_eq!(told(&case, &roomy()), [Severity::Info]);
-        case.segments[0].plan.answer = Answer::Kernel;
+        case.segments[0].plan.answer = AnswerMode::Kernel;
         assert_eq!(told(&case, &roomy()), [Severity::Warning]);
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arpherd_actors::io::sysctl::Setting;
 use arpherd_actors::needs::{Mode, Need, Wanted, Weight, command, needs};
-use arpherd_core::plan::{Answer, SegmentPlan};
+use arpherd_core::plan::{AnswerMode, SegmentPlan};
 
 use super::case::{Care, Case, Daemon, Segment};
 use super::finding::{Finding, Severity};
@@ -81,7 +81,7 @@ fn severity(case: &Case, machine: &Machine, group: &Group<'_>, need: &Need) -> S
         return Severity::Info;
     }
     // A daemon does not tell whether its kernel answers by proxy_arp or by single entries.
-    let is_kernel = group.iter().any(|it| it.care == Care::Unknown && it.plan.answer == Answer::Kernel);
+    let is_kernel = group.iter().any(|it| it.care == Care::Unknown && it.plan.answer == AnswerMode::Kernel);
     if is_kernel && need.key == "proxy_arp" {
         return Severity::Info;
     }
@@ -94,7 +94,7 @@ fn severity(case: &Case, machine: &Machine, group: &Group<'_>, need: &Need) -> S
         ("arp_ignore" | "arp_filter", _) if shares_an_address(machine, group) => Severity::Warning,
         ("medium_id", _) => Severity::Warning,
         // Redirects that are accepted only harm where a segment is not trusted.
-        ("accept_redirects", _) if group.iter().all(|segment| segment.plan.answer == Answer::Off) => {
+        ("accept_redirects", _) if group.iter().all(|segment| segment.plan.answer == AnswerMode::Off) => {
             Severity::Info
         }
         _ if need.weight == Weight::Must => Severity::Warning,
@@ -154,7 +154,7 @@ mod tests {
     fn where_answering_is_left_to_the_administrator_the_kernel_may_be_the_one() {
         let mut case = case(Care::Administrator);
         for segment in &mut case.segments {
-            segment.plan.answer = Answer::Off;
+            segment.plan.answer = AnswerMode::Off;
         }
         let findings = check(&case, &machine().with("conf.eth0.proxy_arp", 1));
         assert_eq!(about(&findings, "proxy_arp").map(|it| it.severity), Some(Severity::Info));
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_kernel_that_is_to_answer_does_so_at_once_and_at_all() {
         let mut case = case(Care::Administrator);
-        case.segments[0].plan.answer = Answer::Kernel;
+        case.segments[0].plan.answer = AnswerMode::Kernel;
         let findings = check(&case, &machine().with("neigh.eth0.proxy_qlen", 3));
         let severity = |key| about(&findings, key).map(|finding| finding.severity);
         assert_eq!(severity("proxy_delay"), Some(Severity::Warning));

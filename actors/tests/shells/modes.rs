@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use actix::{Actor, Context, Handler};
 use arpherd_actors::io::Write;
 use arpherd_actors::messages::{Finish, Record};
-use arpherd_core::plan::{Answer, KernelProxy};
+use arpherd_core::plan::{AnswerMode, KernelProxy};
 use arpherd_core::{Fact, Heard, Operation, Plan, SegmentId};
 
 use crate::fakes::{address, in_virtual_time, lladdr, plan, request, settle};
@@ -34,7 +34,7 @@ impl Handler<Record> for Facts {
 }
 
 /// The two segments of all tests, the first with another answer.
-fn first(answer: Answer, kernel: KernelProxy) -> Plan {
+fn first(answer: AnswerMode, kernel: KernelProxy) -> Plan {
     let mut plan = plan(None);
     (plan.segments[0].answer, plan.segments[0].kernel) = (answer, kernel);
     plan
@@ -51,7 +51,7 @@ fn the_kernel_is_asked_for_a_way_and_the_asker_answered_in_the_same_turn() {
     in_virtual_time(async {
         let facts = Facts::default();
         let recorder = facts.clone().start().recipient();
-        let bench = Bench::with(first(Answer::Routed, KernelProxy::ProxyArp), Some(recorder)).await;
+        let bench = Bench::with(first(AnswerMode::Routed, KernelProxy::ProxyArp), Some(recorder)).await;
         let answers = || {
             let replies = bench.frames(0).into_iter().filter(|frame| frame.arp.operation == Operation::Reply);
             replies.map(|frame| (frame.arp.sender, frame.to)).collect::<Vec<_>>()
@@ -76,7 +76,7 @@ fn the_kernel_is_asked_for_a_way_and_the_asker_answered_in_the_same_turn() {
 #[test]
 fn a_known_host_needs_no_way() {
     in_virtual_time(async {
-        let bench = Bench::with(first(Answer::Routed, KernelProxy::ProxyArp), None).await;
+        let bench = Bench::with(first(AnswerMode::Routed, KernelProxy::ProxyArp), None).await;
         bench.tell(vec![bench.hears(1, 22, 99), bench.hears(0, 11, 22)]);
         settle().await;
         assert_eq!(bench.table.asked(), []);
@@ -87,7 +87,7 @@ fn a_known_host_needs_no_way() {
 #[test]
 fn entries_stand_for_hosts_elsewhere_and_go_with_the_end() {
     in_virtual_time(async {
-        let bench = Bench::with(first(Answer::Kernel, KernelProxy::Entries), None).await;
+        let bench = Bench::with(first(AnswerMode::Kernel, KernelProxy::Entries), None).await;
         bench.tell(vec![bench.hears(1, 22, 99), bench.hears(0, 11, 22)]);
         settle().await;
         let puts = |writes: Vec<Write>| {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use arpherd_core::plan::{Answer, Groups, KernelProxy, PrivateVlan};
+use arpherd_core::plan::{AnswerMode, Groups, KernelProxy, PrivateVlan};
 use ipnetwork::Ipv4Network;
 
 use super::join;
@@ -21,12 +21,12 @@ pub(super) fn check(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment, 
     let path = path.key("private_vlan");
     match (&segment.private_vlan, segment.answer) {
         (PrivateVlan::Off, _) => {}
-        (_, Answer::Off) => {
+        (_, AnswerMode::Off) => {
             let found = segment.private_vlan.as_str();
             let text = format!("found {found}, expected off: with answer: off nobody is answered");
             reader.problem(&path, text);
         }
-        (PrivateVlan::Groups(_), Answer::Kernel) => {
+        (PrivateVlan::Groups(_), AnswerMode::Kernel) => {
             let text =
                 "found groups, expected off or open: with answer: kernel there is no telling hosts apart";
             reader.problem(&path, text.to_owned());
@@ -42,11 +42,11 @@ fn published(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment) {
     let addresses = count(&segment.publish);
     let expected = match (segment.answer, segment.kernel) {
         _ if addresses == 0 => return,
-        (Answer::Off, _) => "no address: with answer: off nobody is answered".to_owned(),
-        (Answer::Kernel, KernelProxy::ProxyArp) => {
+        (AnswerMode::Off, _) => "no address: with answer: off nobody is answered".to_owned(),
+        (AnswerMode::Kernel, KernelProxy::ProxyArp) => {
             "kernel: entries beside them: with proxy_arp the kernel goes by its routes alone".to_owned()
         }
-        (Answer::Kernel, KernelProxy::Entries) if addresses > MOST_ENTRIES => {
+        (AnswerMode::Kernel, KernelProxy::Entries) if addresses > MOST_ENTRIES => {
             format!("at most {MOST_ENTRIES}: the kernel has an entry for each")
         }
         _ => return,

@@ -1,6 +1,6 @@
 //! Who answers for whom: the keys of the answering modes, and domains in namespaces of their own.
 
-use arpherd_core::plan::{Answer, KernelProxy, PrivateVlan, SegmentPlan};
+use arpherd_core::plan::{AnswerMode, KernelProxy, PrivateVlan, SegmentPlan};
 
 use super::super::model::Config;
 use super::{SMALL, load_text, net, row, yaml};
@@ -22,11 +22,11 @@ fn fault(keys: &str) -> String {
 #[test]
 fn every_mode_reaches_the_plan() {
     for (word, answer) in [
-        ("live", Answer::Live),
-        ("routed", Answer::Routed),
-        ("kernel", Answer::Kernel),
-        ("off", Answer::Off),
-        ("false", Answer::Off),
+        ("live", AnswerMode::Live),
+        ("routed", AnswerMode::Routed),
+        ("kernel", AnswerMode::Kernel),
+        ("off", AnswerMode::Off),
+        ("false", AnswerMode::Off),
     ] {
         assert_eq!(segment(&format!("answer: {word}")).answer, answer);
     }
@@ -37,7 +37,7 @@ fn every_mode_reaches_the_plan() {
     assert_eq!((entries.kernel, entries.private_vlan), (KernelProxy::Entries, PrivateVlan::Open));
     assert_eq!(entries.publish, [net("10.2.0.0/25"), net("10.3.0.9/32")]);
     let both = segment("answer: routed, private_vlan: open, never: [169.254.0.0/16, 10.2.0.7]");
-    assert_eq!((both.answer, both.private_vlan), (Answer::Routed, PrivateVlan::Open));
+    assert_eq!((both.answer, both.private_vlan), (AnswerMode::Routed, PrivateVlan::Open));
     assert_eq!(both.never, [net("169.254.0.0/16"), net("10.2.0.7/32")]);
 }
 
@@ -102,7 +102,10 @@ fn modes_come_from_variables_too() {
     ];
     let sets = ["domains.lan.segments.eth1.private_vlan=open", "domains.lan.segments.eth1.never="];
     let plan = load_text("yaml", SMALL.as_bytes(), &environment, &sets).expect("loads").config.plan();
-    assert_eq!((plan.segments[0].answer, plan.segments[0].kernel), (Answer::Kernel, KernelProxy::Entries));
+    assert_eq!(
+        (plan.segments[0].answer, plan.segments[0].kernel),
+        (AnswerMode::Kernel, KernelProxy::Entries)
+    );
     assert_eq!(plan.segments[0].publish, [net("10.2.0.64/28"), net("10.2.0.9/32")]);
     assert_eq!((&plan.segments[1].private_vlan, plan.segments[1].never.len()), (&PrivateVlan::Open, 0));
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use arpherd_core::plan::{Answer, DomainId, LinkKind};
+use arpherd_core::plan::{AnswerMode, DomainId, LinkKind};
 
 use super::super::model::{EXPIRY, LIMITS, OnExit, ROUTES, SWEEP, Sysctl};
 use super::super::{Loaded, from_file};
@@ -23,7 +23,7 @@ fn a_small_file_gets_every_default() {
     assert_eq!(names, [("eth0", "eth0", DomainId(0)), ("eth1", "eth1", DomainId(0))]);
     for segment in &plan.segments {
         assert_eq!(segment.prefixes, [net("10.2.0.0/24")]);
-        assert_eq!((segment.kind, segment.source, segment.answer), (None, None, Answer::Live));
+        assert_eq!((segment.kind, segment.source, segment.answer), (None, None, AnswerMode::Live));
         assert_eq!((segment.sweep, segment.expiry, segment.limits), (Some(SWEEP), EXPIRY, LIMITS));
     }
     assert!(config.segments().all(|segment| segment.sysctl == Sysctl::Manage));
@@ -61,7 +61,7 @@ domains:
     let segment = &plan.segments[0];
     assert_eq!((segment.interface.as_str(), segment.domain), ("eth0.100", DomainId(0)));
     assert_eq!(plan.segments[1].domain, DomainId(1));
-    assert_eq!((segment.kind, segment.answer), (Some(LinkKind::Wifi), Answer::Off));
+    assert_eq!((segment.kind, segment.answer), (Some(LinkKind::Wifi), AnswerMode::Off));
     assert_eq!(segment.source, Some("10.2.0.1".parse().expect("an address")));
     assert_eq!(segment.prefixes, [net("10.2.0.64/28")]);
     let sweep = segment.sweep.expect("sweeps");
@@ -85,7 +85,7 @@ fn off_may_be_a_word_or_false_in_both_formats() {
             "domains: {{ l: {{ prefixes: [10.2.0.0/24], segments: {{ e: {{ sweep: {off}, answer: {off}, private_vlan: {off} }} }} }} }}"
         );
         let segment = yaml(&text).expect("loads").config.plan().segments.remove(0);
-        assert_eq!((segment.sweep, segment.answer), (None, Answer::Off), "{off}");
+        assert_eq!((segment.sweep, segment.answer), (None, AnswerMode::Off), "{off}");
     }
     let text = "[domains.l]\nprefixes = ['10.2.0.0/24']\nsegments.e = { sweep = 'off', answer = false }";
     assert!(

@@ -8,7 +8,7 @@ use super::timer::Timer;
 use crate::arp::{Arp, Frame, Operation};
 use crate::lladdr::LinkAddr;
 use crate::order::{Order, Purpose};
-use crate::plan::{Answer, SegmentId};
+use crate::plan::{AnswerMode, SegmentId};
 use crate::time::Time;
 
 /// Pauses before the second and third announcement. Linux ignores an update within a second of the last one
@@ -79,7 +79,7 @@ impl Ledger {
 
     fn announce_on(&self, segment: SegmentId, key: Key, orders: &mut Vec<Order>) {
         let link = self.segment(segment);
-        if !link.is_up() || link.plan.answer == Answer::Off || link.is_never(key.address) {
+        if !link.is_up() || link.plan.answer == AnswerMode::Off || link.is_never(key.address) {
             return;
         }
         let arp = Arp {

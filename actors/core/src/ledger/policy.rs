@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::Ledger;
 use super::host::{Host, Key, RouteState};
 use crate::lladdr::LinkAddr;
-use crate::plan::{Answer, SegmentId};
+use crate::plan::{AnswerMode, SegmentId};
 
 impl Ledger {
     /// Whether a question for the target on the segment is ours to answer at all. The kernel answers for the
@@ -79,7 +79,7 @@ impl Ledger {
     pub(super) fn may_follow_route(&self, segment: SegmentId, target: Ipv4Addr) -> bool {
         let it = self.segment(segment);
         let first = target.octets()[0];
-        it.plan.answer == Answer::Routed
+        it.plan.answer == AnswerMode::Routed
             && first != 0
             && first < 224
             && !target.is_loopback()

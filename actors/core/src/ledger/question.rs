@@ -11,7 +11,7 @@ use crate::arp::Arp;
 use crate::event::Event;
 use crate::lladdr::LinkAddr;
 use crate::order::Order;
-use crate::plan::{Answer, SegmentId};
+use crate::plan::{AnswerMode, SegmentId};
 use crate::time::Time;
 
 /// A host heard within this time needs no proof of life before it is defended.
@@ -74,7 +74,8 @@ impl Ledger {
         let is_known = self.hosts.get(&key).is_some_and(|host| host.is_live() && !host.lladdr.is_empty());
 
         // A route says nothing to who only wants to know whether an address is free.
-        let is_asked = self.segment(segment).plan.answer == Answer::Routed && !asker.address.is_unspecified();
+        let is_asked =
+            self.segment(segment).plan.answer == AnswerMode::Routed && !asker.address.is_unspecified();
         if !is_asked || is_known || !self.is_ours_to_answer(segment, target) {
             return;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arpherd_core::fact::Link;
 use arpherd_core::order::Purpose;
-use arpherd_core::plan::{Answer, Plan};
+use arpherd_core::plan::{AnswerMode, Plan};
 use arpherd_core::{Fact, Ledger, Order, SegmentId, Time};
 use proptest::prelude::*;
 
@@ -84,7 +84,7 @@ impl Run {
             assert_eq!(frame.arp.sender_lladdr, link.lladdr, "we speak with the address of today");
             let speaks_for_a_host = matches!(purpose, Purpose::Answer | Purpose::Announce);
             if speaks_for_a_host {
-                assert_ne!(self.plan.segments[segment.index()].answer, Answer::Off);
+                assert_ne!(self.plan.segments[segment.index()].answer, AnswerMode::Off);
                 assert!(!self.own.contains(&frame.arp.sender), "the kernel speaks for us");
             }
         }

@@ -1,14 +1,12 @@
 //! A plan with some of everything, and arbitrary facts about it.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_core::arp::{Arp, Heard, Mark, Operation};
 use arpherd_core::fact::{Link, RouteSeen, Unfit, WifiRole};
 use arpherd_core::plan::{
-    Answer, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan, RoutePlan,
-    SegmentPlan, SweepPlan,
+    AnswerMode, DomainId, DomainPlan, Limits, LinkKind, Plan, RoutePlan, SegmentPlan, SweepPlan,
 };
 use arpherd_core::{Fact, LinkAddr, SegmentId};
 use ipnetwork::Ipv4Network;
@@ -23,27 +21,9 @@ fn net(text: &str) -> Ipv4Network {
 
 pub(crate) fn segment(name: &str, domain: u16, prefix: &str) -> SegmentPlan {
     SegmentPlan {
-        name: name.to_owned(),
-        domain: DomainId(domain),
-        interface: name.to_owned(),
-        kind: None,
-        source: None,
-        prefixes: vec![net(prefix)],
-        answer: Answer::Live,
-        kernel: KernelProxy::ProxyArp,
-        private_vlan: PrivateVlan::Off,
-        publish: Vec::new(),
-        never: Vec::new(),
-        hosts: BTreeMap::new(),
-        pins: BTreeMap::new(),
-        sweep: Some(SweepPlan { interval: Duration::from_secs(60), rate: 500, in_flight: 16 }),
-        expiry: ExpiryPlan {
-            quiet: Duration::from_secs(30),
-            interval: Duration::from_secs(1),
-            unicast: None,
-            broadcast: 2,
-        },
-        limits: Limits { hosts: 64, hosts_per_lladdr: 64, new_per_second: 2000 },
+        sweep: Some(SweepPlan { in_flight: 16, ..SweepPlan::default() }),
+        limits: Limits { hosts: 64, ..Limits::default() },
+        ..SegmentPlan::new(name, DomainId(domain), &[net(prefix)])
     }
 }
 
@@ -61,7 +41,7 @@ pub(crate) fn plan() -> Plan {
     segments[1].kind = Some(LinkKind::Wifi);
     segments[1].limits = Limits { hosts: 4, hosts_per_lladdr: 2, new_per_second: 2 };
     segments[2].expiry.interval = Duration::ZERO;
-    segments[3].answer = Answer::Off;
+    segments[3].answer = AnswerMode::Off;
     segments[4].expiry.quiet = Duration::ZERO;
     segments[4].sweep = None;
     Plan {

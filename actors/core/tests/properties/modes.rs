@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use arpherd_core::LinkAddr;
-use arpherd_core::plan::{Answer, Groups, KernelProxy, Plan, PrivateVlan, SegmentPlan};
+use arpherd_core::plan::{AnswerMode, Groups, KernelProxy, Plan, PrivateVlan, SegmentPlan};
 use ipnetwork::Ipv4Network;
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::facts::plan;
 /// What may differ from segment to segment.
 #[derive(Debug, Clone)]
 struct Mode {
-    answer: Answer,
+    answer: AnswerMode,
     kernel: KernelProxy,
     private_vlan: PrivateVlan,
     publishes: bool,
@@ -55,10 +55,10 @@ fn groups(domain: u8) -> PrivateVlan {
 
 fn any_mode() -> impl Strategy<Value = Mode> {
     let answer = prop_oneof![
-        4 => Just(Answer::Live),
-        2 => Just(Answer::Routed),
-        1 => Just(Answer::Kernel),
-        1 => Just(Answer::Off),
+        4 => Just(AnswerMode::Live),
+        2 => Just(AnswerMode::Routed),
+        1 => Just(AnswerMode::Kernel),
+        1 => Just(AnswerMode::Off),
     ];
     let kernel = prop_oneof![Just(KernelProxy::ProxyArp), Just(KernelProxy::Entries)];
     let private = prop_oneof![

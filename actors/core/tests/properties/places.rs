@@ -7,7 +7,7 @@ use std::time::Duration;
 use arpherd_core::arp::Frame;
 use arpherd_core::event::DownReason;
 use arpherd_core::order::Purpose;
-use arpherd_core::plan::{Answer, DomainId, Plan, SegmentPlan};
+use arpherd_core::plan::{AnswerMode, DomainId, Plan, SegmentPlan};
 use arpherd_core::{Event, LinkAddr, Order, SegmentId, Time};
 
 type Key = (DomainId, Ipv4Addr);
@@ -97,7 +97,7 @@ impl Places {
         assert!(!holds(&it.never, address), "an answer on {segment:?} for {address}, which is never to be");
         assert_eq!(frame.to, Some(asker), "an answer goes to the asker alone");
         let is_defence = asker_ip.is_unspecified();
-        if !is_defence && (holds(&it.publish, address) || it.answer == Answer::Routed) {
+        if !is_defence && (holds(&it.publish, address) || it.answer == AnswerMode::Routed) {
             return;
         }
         let is_right = |(at, lladdr): &Place| {
@@ -146,7 +146,10 @@ impl Places {
         match *order {
             Order::PutProxy { segment, address } => {
                 let it = self.segment(segment);
-                assert!(it.answer == Answer::Kernel && !holds(&it.never, address), "an entry for {address}");
+                assert!(
+                    it.answer == AnswerMode::Kernel && !holds(&it.never, address),
+                    "an entry for {address}"
+                );
                 self.entries.insert((segment, address));
             }
             Order::DeleteProxy { segment, address } => {

@@ -6,7 +6,7 @@ use super::bench::{A, B, Bench, C, Host, SECOND, foreign_route, host, interface,
 use crate::arp::{Arp, Frame, Heard, Operation};
 use crate::fact::{Fact, RouteSeen};
 use crate::order::{Order, Purpose};
-use crate::plan::Answer;
+use crate::plan::AnswerMode;
 
 #[test]
 fn a_host_on_another_segment_is_answered_for_at_once_with_our_own_address_there() {
@@ -104,7 +104,7 @@ fn replies_are_not_answered() {
 #[test]
 fn where_answering_is_off_hosts_are_learned_and_answered_for_elsewhere() {
     let mut plan = plan(2);
-    plan.segments[1].answer = Answer::Off;
+    plan.segments[1].answer = AnswerMode::Off;
     let mut bench = Bench::with(plan);
     bench.knows(A, host(9));
     bench.knows(B, host(20));

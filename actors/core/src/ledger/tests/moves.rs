@@ -5,7 +5,7 @@ use super::log::{delete_neighbour, put, put_neighbour, replace};
 use crate::arp::Operation;
 use crate::fact::{Fact, Link};
 use crate::order::{Order, Purpose};
-use crate::plan::{Answer, LinkKind};
+use crate::plan::{AnswerMode, LinkKind};
 use crate::{Event, LinkAddr, SegmentId};
 
 fn moved(old: SegmentId, old_lladdr: LinkAddr, segment: SegmentId, lladdr: LinkAddr) -> Event {
@@ -175,7 +175,7 @@ fn a_second_move_starts_the_announcements_anew() {
 #[test]
 fn nothing_is_announced_where_nobody_is_answered() {
     let mut plan = plan(3);
-    plan.segments[0].answer = Answer::Off;
+    plan.segments[0].answer = AnswerMode::Off;
     let mut bench = Bench::with(plan);
     bench.knows(A, host(9));
     assert_eq!(bench.hears(B, host(9).speaks()).announcements(), [(C, ip(9))]);

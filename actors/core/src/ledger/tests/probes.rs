@@ -7,7 +7,7 @@ use super::log::{Log, delete, replace};
 use crate::arp::{Arp, Frame, Operation};
 use crate::fact::{Fact, Link};
 use crate::order::Purpose;
-use crate::plan::Answer;
+use crate::plan::AnswerMode;
 use crate::{Event, LinkAddr};
 
 /// Another station that is about to take the address of host 9.
@@ -204,7 +204,7 @@ fn a_reply_from_nobody_is_no_probe() {
 #[test]
 fn nobody_is_defended_where_nobody_is_answered() {
     let mut plan = plan(2);
-    plan.segments[1].answer = Answer::Off;
+    plan.segments[1].answer = AnswerMode::Off;
     let mut bench = Bench::with(plan);
     bench.knows(A, host(9));
     assert!(bench.hears(B, prober().probes()).is_empty());

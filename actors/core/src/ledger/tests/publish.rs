@@ -1,7 +1,7 @@
 //! Published prefixes: answered for whether or not a host is known.
 
 use super::bench::{A, B, Bench, C, SECOND, host, ip, mac, net, plan};
-use crate::plan::{Answer, KernelProxy, Plan};
+use crate::plan::{AnswerMode, KernelProxy, Plan};
 use crate::{Event, Fact};
 
 /// `10.0.0.64/28` lives on B and is published on A, the rest lives on A.
@@ -122,7 +122,7 @@ fn what_is_never_to_be_is_not_learned_searched_or_answered_there() {
 /// The same with the kernel as the one who answers, by entries.
 fn by_entries() -> Plan {
     let mut plan = published();
-    plan.segments[0].answer = Answer::Kernel;
+    plan.segments[0].answer = AnswerMode::Kernel;
     plan.segments[0].kernel = KernelProxy::Entries;
     plan.segments[0].publish = vec![net("10.0.0.64/29")];
     plan

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::bench::{A, B, Bench, C, SECOND, host, interface, ip, mac, net, plan};
 use super::log::Log;
-use crate::plan::{Answer, Plan};
+use crate::plan::{AnswerMode, Plan};
 use crate::{Fact, SegmentId};
 
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
@@ -12,7 +12,7 @@ const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
 /// Segment A follows routes.
 fn routed() -> Plan {
     let mut plan = plan(3);
-    plan.segments[0].answer = Answer::Routed;
+    plan.segments[0].answer = AnswerMode::Routed;
     plan
 }
 
@@ -107,7 +107,7 @@ fn a_flood_is_looked_up_at_a_pace() {
 
 #[test]
 fn where_answers_are_not_ours_nothing_is_answered_or_searched() {
-    for answer in [Answer::Off, Answer::Kernel] {
+    for answer in [AnswerMode::Off, AnswerMode::Kernel] {
         let mut plan = plan(2);
         plan.segments[0].answer = answer;
         let mut bench = Bench::with(plan);
@@ -127,8 +127,8 @@ fn where_answers_are_not_ours_nothing_is_answered_or_searched() {
 #[test]
 fn moves_are_announced_where_the_kernel_answers_but_not_where_nobody_does() {
     let mut plan = plan(4);
-    plan.segments[2].answer = Answer::Kernel;
-    plan.segments[3].answer = Answer::Off;
+    plan.segments[2].answer = AnswerMode::Kernel;
+    plan.segments[3].answer = AnswerMode::Off;
     let mut bench = Bench::with(plan);
     bench.knows(A, host(9));
     let told: Vec<SegmentId> =
