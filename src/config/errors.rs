@@ -12,7 +12,7 @@ pub(crate) const EX_CONFIG: u8 = 78;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum ValueOrigin {
     /// Nobody said anything.
     Default,
     /// The configuration file; line and column are counted from 1, the column in characters.
@@ -32,7 +32,7 @@ pub(crate) enum Origin {
     Interfaces(String),
 }
 
-impl Origin {
+impl ValueOrigin {
     /// What sorts problems: a file's by place, then the environment's, then the command line's.
     fn rank(&self) -> (u8, usize, usize) {
         match self {
@@ -46,7 +46,7 @@ impl Origin {
 }
 
 /// As `check` shows it.
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -62,7 +62,7 @@ impl fmt::Display for Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// Where the wrong value came from.
-    pub(crate) origin: Origin,
+    pub(crate) origin: ValueOrigin,
     /// The key, when the problem has one.
     pub(crate) key: Option<KeyPath>,
     /// What was found and what was expected; free of control characters.
@@ -73,12 +73,12 @@ pub(crate) struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
-            Origin::Default => f.write_str("configuration: ")?,
-            Origin::File { name, line: 0, .. } => write!(f, "{name}: ")?,
-            Origin::File { name, line, column } => write!(f, "{name}:{line}:{column}: ")?,
-            Origin::Environment(name) => write!(f, "environment variable {}: ", text::plain(name))?,
-            Origin::CommandLine(flag) => write!(f, "{}: ", text::plain(flag))?,
-            Origin::Interfaces(names) => write!(f, "addresses of {}: ", text::plain(names))?,
+            ValueOrigin::Default => f.write_str("configuration: ")?,
+            ValueOrigin::File { name, line: 0, .. } => write!(f, "{name}: ")?,
+            ValueOrigin::File { name, line, column } => write!(f, "{name}:{line}:{column}: ")?,
+            ValueOrigin::Environment(name) => write!(f, "environment variable {}: ", text::plain(name))?,
+            ValueOrigin::CommandLine(flag) => write!(f, "{}: ", text::plain(flag))?,
+            ValueOrigin::Interfaces(names) => write!(f, "addresses of {}: ", text::plain(names))?,
         }
         if let Some(key) = &self.key {
             write!(f, "{key}: ")?;

@@ -7,8 +7,8 @@ use std::path::Path;
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 
-use super::errors::{ConfigError, Origin, Problem};
-use super::locate::{Places, Pos};
+use super::errors::{ConfigError, Problem, ValueOrigin};
+use super::locate::{Position, PositionMap};
 use super::parsed::Defect;
 use super::path::KeyPath;
 use super::{text, toml, yaml};
@@ -20,7 +20,7 @@ const LARGEST: u64 = 16 << 20;
 pub(crate) struct FileSource {
     name: String,
     tree: Dict,
-    places: Places,
+    places: PositionMap,
 }
 
 impl FileSource {
@@ -28,8 +28,9 @@ impl FileSource {
     /// stand twice), so that the reader can go on and find the others.
     pub(crate) fn read(path: &Path) -> Result<(Self, Vec<Problem>), ConfigError> {
         let name = text::file_name(path);
-        let alone =
-            |text: String| ConfigError::wrong(vec![problem(&name, Pos { line: 0, column: 0 }, None, text)]);
+        let alone = |text: String| {
+            ConfigError::wrong(vec![problem(&name, Position { line: 0, column: 0 }, None, text)])
+        };
         let parse = match extension(path).as_deref() {
             Some("toml") => toml::parse,
             Some("yaml" | "yml") => yaml::parse,
@@ -57,7 +58,7 @@ impl FileSource {
     fn assemble(
         name: String,
         value: Value,
-        places: Places,
+        places: PositionMap,
         defects: &[Defect],
     ) -> Result<(Self, Vec<Problem>), ConfigError> {
         let problems = told(&name, defects);
@@ -68,7 +69,7 @@ impl FileSource {
                 let pos = places.value(&KeyPath::root());
                 let text = format!(
                     "found {}, expected a table with daemon, routes and domains",
-                    super::want::found(&other)
+                    super::value::found(&other)
                 );
                 return Err(ConfigError::wrong(vec![problem(&name, pos, None, text)]));
             }
@@ -82,17 +83,17 @@ impl FileSource {
     }
 
     /// The place of a value, or of what is closest around it.
-    pub(crate) fn value_origin(&self, path: &KeyPath) -> Origin {
+    pub(crate) fn value_origin(&self, path: &KeyPath) -> ValueOrigin {
         self.at(self.places.value(path))
     }
 
     /// The place of a key, or of what is closest around it.
-    pub(crate) fn key_origin(&self, path: &KeyPath) -> Origin {
+    pub(crate) fn key_origin(&self, path: &KeyPath) -> ValueOrigin {
         self.at(self.places.key(path).unwrap_or_else(|| self.places.value(path)))
     }
 
-    fn at(&self, pos: Pos) -> Origin {
-        Origin::File { name: self.name.clone(), line: pos.line, column: pos.column }
+    fn at(&self, pos: Position) -> ValueOrigin {
+        ValueOrigin::File { name: self.name.clone(), line: pos.line, column: pos.column }
     }
 }
 
@@ -114,10 +115,10 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// The text without its byte order mark, or where it stops being text.
-fn utf8(bytes: &[u8]) -> Result<&str, Pos> {
+fn utf8(bytes: &[u8]) -> Result<&str, Position> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let good = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default()).into_owned();
-        super::locate::Lines::new(&good).pos(good.len())
+        super::locate::LineIndex::new(&good).pos(good.len())
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
@@ -129,8 +130,12 @@ fn told(name: &str, defects: &[Defect]) -> Vec<Problem> {
         .collect()
 }
 
-fn problem(name: &str, pos: Pos, key: Option<KeyPath>, text: String) -> Problem {
-    Problem { origin: Origin::File { name: name.to_owned(), line: pos.line, column: pos.column }, key, text }
+fn problem(name: &str, pos: Position, key: Option<KeyPath>, text: String) -> Problem {
+    Problem {
+        origin: ValueOrigin::File { name: name.to_owned(), line: pos.line, column: pos.column },
+        key,
+        text,
+    }
 }
 
 /// Whether this file name says TOML or YAML.

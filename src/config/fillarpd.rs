@@ -6,9 +6,9 @@ use std::ffi::OsString;
 
 use ipnetwork::Ipv4Network;
 
-use super::errors::{ConfigError, Origin};
-use super::source::Setting;
-use super::want::InterfaceName;
+use super::errors::{ConfigError, ValueOrigin};
+use super::name::InterfaceName;
+use super::source::KeySetting;
 use super::{duration, network};
 
 /// The name of the domain.
@@ -36,18 +36,20 @@ pub(crate) struct FillarpdArgs {
 }
 
 /// A value with the flag or variable it came from.
-struct Given {
+struct FillarpdValue {
     text: String,
-    origin: Origin,
+    origin: ValueOrigin,
 }
 
 /// The settings that stand for a configuration file.
 pub(crate) fn settings(
     args: &FillarpdArgs,
     environment: &[(OsString, OsString)],
-) -> Result<Vec<Setting>, ConfigError> {
+) -> Result<Vec<KeySetting>, ConfigError> {
     let given = |flag: &Option<String>, name: &str, variable: &str| {
-        let from_flag = flag.clone().map(|text| Given { text, origin: Origin::CommandLine(name.to_owned()) });
+        let from_flag = flag
+            .clone()
+            .map(|text| FillarpdValue { text, origin: ValueOrigin::CommandLine(name.to_owned()) });
         from_flag.or_else(|| from_variable(environment, variable))
     };
     let interface = given(&args.interface, "--interface", "INTERFACE");
@@ -60,12 +62,12 @@ pub(crate) fn settings(
     };
     // The segment is named like its interface, unless that is no name: then `interface` is what is wrong.
     let name = if InterfaceName::fits(&interface.text) { interface.text.as_str() } else { "interface" };
-    let segment = |keys: &[&str], given: &Given, text: &str| {
+    let segment = |keys: &[&str], given: &FillarpdValue, text: &str| {
         let path = [&["domains", DOMAIN, "segments", name], keys].concat();
-        Setting::new(&path, text, given.origin.clone())
+        KeySetting::new(&path, text, given.origin.clone())
     };
     let mut settings = vec![
-        Setting::list(&["domains", DOMAIN, "prefixes"], &[masked(&network.text)], network.origin.clone()),
+        KeySetting::list(&["domains", DOMAIN, "prefixes"], &[masked(&network.text)], network.origin.clone()),
         segment(&["interface"], interface, &interface.text),
         segment(&["answer"], interface, "off"),
         segment(&["sysctl"], interface, "leave"),
@@ -78,15 +80,15 @@ pub(crate) fn settings(
 }
 
 /// An empty variable is one that is not set, as in an environment file with its lines left blank.
-fn from_variable(environment: &[(OsString, OsString)], variable: &str) -> Option<Given> {
+fn from_variable(environment: &[(OsString, OsString)], variable: &str) -> Option<FillarpdValue> {
     let (_, value) = environment.iter().find(|(name, value)| name == variable && !value.is_empty())?;
-    Some(Given {
+    Some(FillarpdValue {
         text: value.to_string_lossy().into_owned(),
-        origin: Origin::Environment(variable.to_owned()),
+        origin: ValueOrigin::Environment(variable.to_owned()),
     })
 }
 
-fn missing(given: [&Option<Given>; 3]) -> ConfigError {
+fn missing(given: [&Option<FillarpdValue>; 3]) -> ConfigError {
     let names = ["--interface (or INTERFACE)", "--sourceip (or SOURCE_IP)", "--network (or NETWORK)"];
     if given.iter().all(|value| value.is_none()) {
         let text = "run: expected --config FILE; or in place of fillarpd --interface, --sourceip and --network \

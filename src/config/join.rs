@@ -2,9 +2,9 @@
 
 use ipnetwork::Ipv4Network;
 
-use super::errors::{ConfigError, Origin};
+use super::errors::{ConfigError, ValueOrigin};
 use super::network::{masked, nested};
-use super::source::Setting;
+use super::source::KeySetting;
 
 /// The name of the domain.
 pub(crate) const DOMAIN: &str = "join";
@@ -15,7 +15,7 @@ pub(crate) fn settings(
     interfaces: &[String],
     prefixes: &[String],
     addresses: impl Fn(&str) -> Vec<Ipv4Network>,
-) -> Result<Vec<Setting>, ConfigError> {
+) -> Result<Vec<KeySetting>, ConfigError> {
     if interfaces.len() < 2 {
         return Err(ConfigError::Usage("join: expected at least two interfaces".to_owned()));
     }
@@ -25,14 +25,14 @@ pub(crate) fn settings(
         }
     }
     let (networks, origin) = if prefixes.is_empty() {
-        (from_addresses(interfaces, addresses)?, Origin::Interfaces(interfaces.join(", ")))
+        (from_addresses(interfaces, addresses)?, ValueOrigin::Interfaces(interfaces.join(", ")))
     } else {
-        (prefixes.to_vec(), Origin::CommandLine("--prefix".to_owned()))
+        (prefixes.to_vec(), ValueOrigin::CommandLine("--prefix".to_owned()))
     };
-    let mut settings = vec![Setting::list(&["domains", DOMAIN, "prefixes"], &networks, origin)];
+    let mut settings = vec![KeySetting::list(&["domains", DOMAIN, "prefixes"], &networks, origin)];
     settings.extend(interfaces.iter().map(|name| {
         let keys = ["domains", DOMAIN, "segments", name, "interface"];
-        Setting::new(&keys, name, Origin::CommandLine("join".to_owned()))
+        KeySetting::new(&keys, name, ValueOrigin::CommandLine("join".to_owned()))
     }));
     Ok(settings)
 }

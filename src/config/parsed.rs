@@ -2,15 +2,15 @@
 
 use figment::value::Value;
 
-use super::locate::{Places, Pos};
+use super::locate::{Position, PositionMap};
 use super::path::KeyPath;
 
 /// What a text says.
-pub(crate) struct Parsed {
+pub(crate) struct ParsedText {
     /// The values, one tree.
     pub(crate) value: Value,
     /// Where they stand.
-    pub(crate) places: Places,
+    pub(crate) places: PositionMap,
     /// Keys that stand twice: the values can be looked at, but not used.
     pub(crate) defects: Vec<Defect>,
 }
@@ -19,7 +19,7 @@ pub(crate) struct Parsed {
 #[derive(Debug, Clone)]
 pub(crate) struct Defect {
     /// Where.
-    pub(crate) pos: Pos,
+    pub(crate) pos: Position,
     /// The key, when it is known.
     pub(crate) key: Option<KeyPath>,
     /// What; not yet escaped.

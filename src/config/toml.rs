@@ -3,18 +3,18 @@
 use figment::value::{Dict, Value};
 use toml::de::{DeInteger, DeTable, DeValue, Error};
 
-use super::locate::{Lines, Places, Pos};
-use super::parsed::{Defect, Parsed};
+use super::locate::{LineIndex, Position, PositionMap};
+use super::parsed::{Defect, ParsedText};
 use super::path::KeyPath;
 
 /// What the parser says of a key that stands twice.
 const DUPLICATE: &str = "duplicate key";
 
 /// Reads a TOML text. Keys that stand twice leave the rest readable; any other syntax error does not.
-pub(crate) fn parse(text: &str) -> Result<Parsed, Vec<Defect>> {
-    let lines = Lines::new(text);
+pub(crate) fn parse(text: &str) -> Result<ParsedText, Vec<Defect>> {
+    let lines = LineIndex::new(text);
     let (root, errors) = DeTable::parse_recoverable(text);
-    let mut places = Places::default();
+    let mut places = PositionMap::default();
     let value = Value::from(table(root.get_ref(), &KeyPath::root(), &lines, &mut places));
     let syntax = errors.iter().any(|error| error.message() != DUPLICATE);
     let mut defects: Vec<_> = errors.iter().map(|error| defect(error, text, &lines, &places)).collect();
@@ -23,10 +23,10 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Vec<Defect>> {
         // What follows on the same line is mostly the first one's doing.
         defects.dedup_by_key(|defect| defect.pos.line);
     }
-    if syntax { Err(defects) } else { Ok(Parsed { value, places, defects }) }
+    if syntax { Err(defects) } else { Ok(ParsedText { value, places, defects }) }
 }
 
-fn defect(error: &Error, text: &str, lines: &Lines<'_>, places: &Places) -> Defect {
+fn defect(error: &Error, text: &str, lines: &LineIndex<'_>, places: &PositionMap) -> Defect {
     let span = error.span().unwrap_or_default();
     let pos = lines.pos(span.start);
     if error.message() != DUPLICATE {
@@ -51,7 +51,7 @@ fn defect(error: &Error, text: &str, lines: &Lines<'_>, places: &Places) -> Defe
     }
 }
 
-fn table(entries: &DeTable<'_>, path: &KeyPath, lines: &Lines<'_>, places: &mut Places) -> Dict {
+fn table(entries: &DeTable<'_>, path: &KeyPath, lines: &LineIndex<'_>, places: &mut PositionMap) -> Dict {
     let mut dict = Dict::new();
     for (key, value) in entries {
         let here = path.key(key.get_ref());
@@ -61,7 +61,7 @@ fn table(entries: &DeTable<'_>, path: &KeyPath, lines: &Lines<'_>, places: &mut 
     dict
 }
 
-fn value(value: &DeValue<'_>, path: &KeyPath, lines: &Lines<'_>, places: &mut Places) -> Value {
+fn value(value: &DeValue<'_>, path: &KeyPath, lines: &LineIndex<'_>, places: &mut PositionMap) -> Value {
     match value {
         DeValue::String(text) => Value::from(text.to_string()),
         DeValue::Integer(number) => integer(number),
@@ -75,7 +75,7 @@ fn value(value: &DeValue<'_>, path: &KeyPath, lines: &Lines<'_>, places: &mut Pl
             let mut list = Vec::new();
             for (index, item) in items.iter().enumerate() {
                 let here = path.item(index);
-                let pos: Pos = lines.pos(item.span().start);
+                let pos: Position = lines.pos(item.span().start);
                 places.insert(here.clone(), pos, pos);
                 list.push(self::value(item.get_ref(), &here, lines, places));
             }

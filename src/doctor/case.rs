@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use arpherd_actors::io::process::Rights;
-use arpherd_core::plan::{AnswerMode, DomainId, KernelProxy, LinkKind, PrivateVlan, RoutePlan, SegmentPlan};
+use arpherd_core::plan::{AnswerMode, DomainId, PrivateVlan, RoutePlan, SegmentPlan};
 use arpherd_core::view::{Destination, HostView, RouteView, SegmentView};
 use ipnetwork::Ipv4Network;
 

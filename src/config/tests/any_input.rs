@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::super::{Loaded, Setting, segment};
+use super::super::field::KeyInfo;
+use super::super::reference::table_of_keys;
+use super::super::value::ValueKind;
+use super::super::{KeySetting, Loaded};
 use super::{SMALL, load_text, yaml};
 
 proptest! {
@@ -28,7 +31,7 @@ proptest! {
         printable(load_text("yaml", SMALL.as_bytes(), &[], &[&set]))?;
         printable(load_text("yaml", SMALL.as_bytes(), &[(&variable, &value)], &[]))?;
         // Whatever follows --set is a setting or a usage error.
-        drop(Setting::from_flag(&value));
+        drop(KeySetting::from_flag(&value));
     }
 
     /// A value of the wrong kind at any key is told with its line.
@@ -131,37 +134,29 @@ fn word() -> impl Strategy<Value = String> {
     prop::sample::select(words.to_vec()).prop_map(str::to_owned)
 }
 
+/// Every key of the table of keys, and a table of the operator's own inside one.
 fn key() -> impl Strategy<Value = String> {
-    let fixed = [
-        "daemon",
-        "daemon.control",
-        "daemon.on_exit",
-        "routes",
-        "routes.protocol",
-        "routes.table",
-        "routes.metric",
-        "domains",
-        "domains.lan",
-        "domains.lan.prefixes",
-        "domains.lan.segments",
-        "domains.lan.segments.eth0",
-    ]
-    .map(str::to_owned);
-    let below = [
-        "sweep.interval",
-        "sweep.rate",
-        "sweep.in_flight",
-        "expiry.quiet",
-        "expiry.interval",
-        "expiry.unicast",
-        "expiry.broadcast",
-        "limits.hosts",
-        "limits.hosts_per_lladdr",
-        "limits.new_per_second",
-        "private_vlan.communities",
-        "private_vlan.communities.red",
-        "private_vlan.isolated",
-    ];
-    let segment = segment::KEYS.iter().chain(&below).map(|key| format!("domains.lan.segments.eth0.{key}"));
-    prop::sample::select(fixed.into_iter().chain(segment).collect::<Vec<_>>())
+    let mut paths = vec!["domains.lan.segments.eth0.private_vlan.communities.red".to_owned()];
+    add_paths(&table_of_keys(), "", &mut paths);
+    prop::sample::select(paths)
+}
+
+fn add_paths(keys: &[KeyInfo], parent: &str, paths: &mut Vec<String>) {
+    for info in keys {
+        let path = format!("{parent}{}", info.name);
+        paths.push(path.clone());
+        add_paths_of(&info.kind, &path, paths);
+    }
+}
+
+fn add_paths_of(kind: &ValueKind, path: &str, paths: &mut Vec<String>) {
+    match kind {
+        ValueKind::Table(keys) => add_paths(keys, &format!("{path}."), paths),
+        ValueKind::Named(example, keys) => {
+            paths.push(format!("{path}.{example}"));
+            add_paths(keys, &format!("{path}.{example}."), paths);
+        }
+        ValueKind::Either(kinds) => kinds.iter().for_each(|kind| add_paths_of(kind, path, paths)),
+        _ => {}
+    }
 }

@@ -121,7 +121,7 @@ domains:
 #[test]
 fn each_namespace_has_a_plan_of_its_own() {
     let config: Config = yaml(SPACES).expect("loads").config;
-    let parts = config.parts();
+    let parts = config.netns_plans();
     let names: Vec<_> = parts.iter().map(|part| part.netns.as_deref()).collect();
     assert_eq!(names, [None, Some("blue"), Some("red")]);
     let red = &parts[2];
