@@ -77,7 +77,7 @@ pub(crate) struct StationAddress;
 impl ValueParser for StationAddress {
     type Value = LinkAddr;
     fn expected(&self) -> String {
-        "a link-layer address of 6 octets, like 02:00:00:00:00:09, or of 20 on IPoIB".to_owned()
+        "a link-layer address of 6 bytes, like 02:00:00:00:00:09, or of 20 on IPoIB".to_owned()
     }
     fn read(&self, raw: RawValue<'_>) -> Result<LinkAddr, Option<String>> {
         let text = raw.text().ok_or(None)?;

@@ -58,6 +58,7 @@ pub(crate) trait Field<C>: Sync {
         config: &mut C,
     );
     /// The accepted values and the default as data; the struct holds the defaults.
+    #[cfg_attr(not(test), allow(dead_code, reason = "called by the generators, which run as tests"))]
     fn describe(&self, defaults: &mut C) -> (ValueKind, DefaultValue);
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::path::KeyPath;
 use super::reader::ConfigReader;
 use super::text;
-use super::value::{RawValue, ValueParser};
+use super::value::{RawValue, ValueKind, ValueParser};
 
 /// The longest name, in characters; tables have to hold it.
 pub(crate) const LONGEST_NAME: usize = 64;
@@ -64,6 +64,13 @@ impl ValueParser for RoutingTable {
     }
     fn show(&self, value: &u32) -> serde_json::Value {
         if *value == MAIN_TABLE { json!("main") } else { json!(value) }
+    }
+    fn kind(&self) -> ValueKind {
+        let unit = "the number of a table other than 253 (default) and 255 (local)";
+        ValueKind::Either(vec![
+            ValueKind::Choice(vec![("main", "the main table, 254")]),
+            ValueKind::Integer { from: 1, to: u32::MAX.into(), unit },
+        ])
     }
 }
 

@@ -41,11 +41,10 @@ pub(crate) fn table_in(info: &KeyInfo) -> Option<(&[KeyInfo], Option<&'static st
         ValueKind::Table(keys) => Some((keys, None)),
         ValueKind::Named(example, keys) => Some((keys, Some(example))),
         ValueKind::Either(kinds) if matches!(info.default, DefaultValue::Table) => {
-            let tables = kinds.iter().filter_map(|kind| match kind {
+            kinds.iter().find_map(|kind| match kind {
                 ValueKind::Table(keys) => Some((keys.as_slice(), None)),
                 _ => None,
-            });
-            tables.last()
+            })
         }
         _ => None,
     }
@@ -53,7 +52,10 @@ pub(crate) fn table_in(info: &KeyInfo) -> Option<(&[KeyInfo], Option<&'static st
 
 /// Values first: in TOML everything after a table's header belongs to that table.
 fn tables(out: &mut String, keys: &[KeyInfo], path: &str) {
-    for info in keys.iter().filter(|info| table_in(info).is_none()) {
+    for (place, info) in keys.iter().filter(|info| table_in(info).is_none()).enumerate() {
+        if place > 0 {
+            out.push('\n');
+        }
         value(out, info);
     }
     for info in keys {
@@ -92,7 +94,7 @@ fn value(out: &mut String, info: &KeyInfo) {
 fn accepted(out: &mut String, kind: &ValueKind) {
     match kind {
         ValueKind::Integer { from, to, unit } => {
-            comment(out, "", &format!("Range: {from} to {to} ({unit})."))
+            comment(out, "", &format!("Range: {from} to {to} ({unit})."));
         }
         ValueKind::Duration { from, to } => {
             comment(out, "", &format!("Range: {} to {}.", duration::show(*from), duration::show(*to)));
@@ -111,8 +113,10 @@ fn accepted(out: &mut String, kind: &ValueKind) {
             }
         }
         ValueKind::Table(keys) => {
+            let names: Vec<_> = keys.iter().map(|info| info.name).collect();
+            comment(out, "  ", &format!("or a table with {}:", names.join(" and ")));
             for info in keys {
-                comment(out, &format!("  {}: ", info.name), info.meaning);
+                comment(out, &format!("    {}  ", info.name), info.meaning);
             }
         }
         ValueKind::Either(kinds) => kinds.iter().for_each(|kind| accepted(out, kind)),

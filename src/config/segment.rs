@@ -113,7 +113,7 @@ impl Field<SegmentConfig> for KernelMode {
     }
 
     fn describe(&self, _: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
-        (self.parser.kind(), DefaultValue::Derived(ONLY_WITH_KERNEL))
+        (self.parser.kind(), DefaultValue::Derived("proxy_arp, where the kernel answers"))
     }
 }
 

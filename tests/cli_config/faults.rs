@@ -177,6 +177,6 @@ pub(crate) const FAULTS_MODES: &[(&str, &str)] = &[
     ),
     (
         "      i: { kind: ipoib, hosts: { 10.2.0.3: '02:00:00:00:00:03' } }",
-        ":24:44: domains.lan.segments.i.hosts.\"10.2.0.3\": found 02:00:00:00:00:03, expected 20 octets on this kind of link",
+        ":24:44: domains.lan.segments.i.hosts.\"10.2.0.3\": found 02:00:00:00:00:03, expected 20 bytes on this kind of link",
     ),
 ];

@@ -81,7 +81,7 @@ pub(super) static SEGMENT: &[Key<SegmentConfig>] = &[
     },
     Key {
         name: "kernel",
-        meaning: "How the kernel is made to answer, with answer = \"kernel\" only.",
+        meaning: "How the kernel is made to answer. The key is accepted with answer = \"kernel\" only.",
         example: Some(r#""proxy_arp""#),
         field: &KernelMode {
             parser: Choice(&[

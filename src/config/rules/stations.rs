@@ -86,7 +86,7 @@ fn misfit(entry: &Assignment<'_>, segment: &SegmentConfig) -> Option<String> {
         LinkKind::Ethernet | LinkKind::Wifi => ETHERNET_LEN,
     };
     (entry.lladdr.len() != length)
-        .then(|| format!("found {}, expected {length} octets on this kind of link", entry.lladdr))
+        .then(|| format!("found {}, expected {length} bytes on this kind of link", entry.lladdr))
 }
 
 /// An address is on one segment, and has one link-layer address there.

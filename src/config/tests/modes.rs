@@ -68,10 +68,10 @@ fn hosts_and_pins_are_tables_of_stations() {
     for (wrong, why) in [
         ("00:00:00:00:00:00", "nobody's"),
         ("ff:ff:ff:ff:ff:ff", "a group's"),
-        ("''", "of 6 octets"),
-        ("02:00:00:00:00", "of 6 octets"),
-        ("+2:00:00:00:00:09", "of 6 octets"),
-        ("2", "of 6 octets"),
+        ("''", "of 6 bytes"),
+        ("02:00:00:00:00", "of 6 bytes"),
+        ("+2:00:00:00:00:09", "of 6 bytes"),
+        ("2", "of 6 bytes"),
         ("", "found nothing"),
     ] {
         let error = fault(&format!("pins: {{ 10.2.0.9: {wrong} }}"));
