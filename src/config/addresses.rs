@@ -87,8 +87,12 @@ impl ValueParser for StationAddress {
         if address.is_station() {
             return Ok(address);
         }
-        let why = if address.octets().iter().all(|octet| *octet == 0) { "nobody" } else { "a group" };
-        Err(Some(format!("expected the link-layer address of one station, and this is {why}'s")))
+        let why = if address.octets().iter().all(|octet| *octet == 0) {
+            "the zero address"
+        } else {
+            "a group address"
+        };
+        Err(Some(format!("expected the link-layer address of one station, not {why}")))
     }
     fn show(&self, value: &LinkAddr) -> serde_json::Value {
         json!(value.to_string())

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, one line each, and where each value came from.
+//! Configuration errors, one line each, and the origin of each value.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ pub(crate) const EX_USAGE: u8 = 64;
 /// Exit code for a wrong configuration, `EX_CONFIG` of sysexits.
 pub(crate) const EX_CONFIG: u8 = 78;
 
-/// Where a value came from.
+/// The source that a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ValueOrigin {
-    /// Nobody said anything.
+    /// No source: the value is a default.
     Default,
     /// The configuration file; line and column are counted from 1, the column in characters.
     File {
-        /// The file as it was named, escaped.
+        /// The file name as given, escaped.
         name: String,
         /// The line.
         line: usize,
@@ -28,12 +28,12 @@ pub(crate) enum ValueOrigin {
     Environment(String),
     /// This flag of the command line.
     CommandLine(String),
-    /// Addresses that these interfaces have.
+    /// The addresses of these interfaces.
     Interfaces(String),
 }
 
 impl ValueOrigin {
-    /// What sorts problems: a file's by place, then the environment's, then the command line's.
+    /// Sort key of errors: those of a file by position, then the environment's, then the command line's.
     fn rank(&self) -> (u8, usize, usize) {
         match self {
             Self::Default => (0, 0, 0),
@@ -58,12 +58,12 @@ impl fmt::Display for ValueOrigin {
     }
 }
 
-/// One thing that is wrong.
+/// One error of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// Where the wrong value came from.
+    /// Where the value came from.
     pub(crate) origin: ValueOrigin,
-    /// The key, when the problem has one.
+    /// The key, if the error concerns one.
     pub(crate) key: Option<KeyPath>,
     /// What was found and what was expected; free of control characters.
     pub(crate) text: String,
@@ -87,26 +87,26 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why there is no configuration to run with.
+/// Why a configuration was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// The command line does not say enough.
+    /// The command line is incomplete.
     #[error("{0}")]
     Usage(String),
-    /// Everything that is wrong, one line each.
+    /// Every error of the configuration, one line each.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Wrong(Vec<Problem>),
 }
 
 impl ConfigError {
-    /// All these problems, in the order in which a reader meets them.
+    /// All these errors, in the order of their positions.
     pub(crate) fn wrong(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.origin.rank());
         problems.dedup();
         Self::Wrong(problems)
     }
 
-    /// The exit code that fits: 64 for usage, 78 for the configuration itself.
+    /// The exit code: 64 for usage, 78 for the configuration itself.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => EX_USAGE,

@@ -14,7 +14,7 @@ use super::{duration, network};
 /// The name of the domain.
 pub(crate) const DOMAIN: &str = "fillarpd";
 
-/// What the flags say; what they do not say may be in the environment.
+/// The flags; values that are not given may be in the environment.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "In place of fillarpd (without --config; flags win over the variables)")]
 pub(crate) struct FillarpdArgs {
@@ -41,7 +41,7 @@ struct FillarpdValue {
     origin: ValueOrigin,
 }
 
-/// The settings that stand for a configuration file.
+/// The settings in place of a configuration file.
 pub(crate) fn settings(
     args: &FillarpdArgs,
     environment: &[(OsString, OsString)],
@@ -60,7 +60,7 @@ pub(crate) fn settings(
     let (Some(interface), Some(source), Some(network)) = (&interface, &source, &network) else {
         return Err(missing([&interface, &source, &network]));
     };
-    // The segment is named like its interface, unless that is no name: then `interface` is what is wrong.
+    // The segment has the name of its interface, unless that is not valid: then the error is that of `interface`.
     let name = if InterfaceName::fits(&interface.text) { interface.text.as_str() } else { "interface" };
     let segment = |keys: &[&str], given: &FillarpdValue, text: &str| {
         let path = [&["domains", DOMAIN, "segments", name], keys].concat();
@@ -79,7 +79,7 @@ pub(crate) fn settings(
     Ok(settings)
 }
 
-/// An empty variable is one that is not set, as in an environment file with its lines left blank.
+/// An empty variable counts as not set, as in an environment file with its values left blank.
 fn from_variable(environment: &[(OsString, OsString)], variable: &str) -> Option<FillarpdValue> {
     let (_, value) = environment.iter().find(|(name, value)| name == variable && !value.is_empty())?;
     Some(FillarpdValue {
@@ -99,7 +99,7 @@ fn missing(given: [&Option<FillarpdValue>; 3]) -> ConfigError {
     ConfigError::Usage(format!("run: missing {}", missing.collect::<Vec<_>>().join(", ")))
 }
 
-/// fillarpd takes any address of the network; a text that is no network stays, and is refused later.
+/// fillarpd accepts any address of the network; a text that is not a network is kept, and reported later.
 fn masked(text: &str) -> String {
     let network: Option<Ipv4Network> = network::parse_loosely(text.trim()).ok();
     network.map_or_else(|| text.to_owned(), |network| network::masked(network).to_string())

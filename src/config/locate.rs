@@ -1,10 +1,10 @@
-//! Where each key and value stands in the file's text.
+//! The position of each key and value in the file's text.
 
 use std::collections::BTreeMap;
 
 use super::path::KeyPath;
 
-/// A place in a text; line and column are counted from 1, the column in characters.
+/// A position in a text; line and column are counted from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
     /// The line.
@@ -13,29 +13,29 @@ pub(crate) struct Position {
     pub(crate) column: usize,
 }
 
-/// The places of one entry.
+/// The positions of one entry.
 #[derive(Debug, Clone, Copy)]
 struct EntryPosition {
     key: Position,
     value: Position,
 }
 
-/// The places of all keys and values of a file.
+/// The positions of all keys and values of a file.
 #[derive(Debug, Default)]
 pub(crate) struct PositionMap(BTreeMap<KeyPath, EntryPosition>);
 
 impl PositionMap {
-    /// Notes where an entry stands; list items have no key and pass the value's place twice.
+    /// Records the positions of an entry; list items have no key and pass the value's position twice.
     pub(crate) fn insert(&mut self, path: KeyPath, key: Position, value: Position) {
         self.0.insert(path, EntryPosition { key, value });
     }
 
-    /// Where the key stands, when the file has it.
+    /// The position of the key, if the file has it.
     pub(crate) fn key(&self, path: &KeyPath) -> Option<Position> {
         self.0.get(path).map(|entry| entry.key)
     }
 
-    /// Where the value stands or, when it has no place of its own (it came through an alias, say), the
+    /// The position of the value or, when it has none of its own (it came through an alias, for example), of the
     /// closest value around it.
     pub(crate) fn value(&self, path: &KeyPath) -> Position {
         let mut path = path.clone();
@@ -56,20 +56,20 @@ impl PositionMap {
     }
 }
 
-/// Turns byte offsets of a text into places.
+/// Converts byte offsets of a text to positions.
 pub(crate) struct LineIndex<'t> {
     text: &'t str,
     starts: Vec<usize>,
 }
 
 impl<'t> LineIndex<'t> {
-    /// Reads the text once.
+    /// Finds the lines of the text.
     pub(crate) fn new(text: &'t str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { text, starts }
     }
 
-    /// The place of this byte; past the end, the end.
+    /// The position of this byte; past the end, that of the end.
     pub(crate) fn pos(&self, offset: usize) -> Position {
         let offset = offset.min(self.text.len());
         let line = self.starts.partition_point(|start| *start <= offset);

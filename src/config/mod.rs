@@ -1,4 +1,4 @@
-//! The configuration: where it comes from, what it may say, and every error it has.
+//! The configuration: its sources, its keys, and its errors.
 //!
 //! ```text
 //! file (TOML, YAML) ─┐
@@ -58,10 +58,10 @@ use source::MergedSources;
 /// The environment as the process sees it: [`std::env::vars_os`], collected.
 pub(crate) type Environment = [(OsString, OsString)];
 
-/// A configuration that may be used, and where all of it came from.
+/// A valid configuration, and the origin of each value.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// What to run with.
+    /// The configuration.
     pub(crate) config: Config,
     /// Every key in effect.
     pub(crate) rows: Vec<EffectiveValue>,
@@ -89,7 +89,7 @@ pub(crate) fn from_file(
     load(Some(file), problems, &[], environment, flags, false)
 }
 
-/// Takes fillarpd's flags and variables for a configuration of one domain with one segment.
+/// Reads fillarpd's flags and variables as a configuration of one domain with one segment.
 pub(crate) fn from_fillarpd(
     args: &FillarpdArgs,
     environment: &Environment,
@@ -100,7 +100,7 @@ pub(crate) fn from_fillarpd(
 }
 
 /// Makes one domain of these interfaces. `addresses` reads an interface's IPv4 addresses with their prefix
-/// lengths; it is asked only when no prefix is given.
+/// lengths; it is called only when no prefix is given.
 pub(crate) fn from_join(
     interfaces: &[String],
     prefixes: &[String],

@@ -11,10 +11,10 @@ use super::reader::ConfigReader;
 use super::text;
 use super::value::{RawValue, ValueKind, ValueParser};
 
-/// The longest name, in characters; tables have to hold it.
+/// Maximum length of a name in characters.
 pub(crate) const LONGEST_NAME: usize = 64;
 
-/// Names stand in tables, logs and events as they are. Whether this one can.
+/// Whether this name can be shown in tables, logs and events as it is; otherwise reports an error.
 pub(crate) fn check_name(reader: &mut ConfigReader<'_>, name: &str, path: &KeyPath) -> bool {
     let good = (1..=LONGEST_NAME).contains(&name.chars().count()) && printable(name);
     if !good {

@@ -1,14 +1,14 @@
-//! Where a value stands in the configuration: `domains.lan.segments.eth0.prefixes[1]`.
+//! The path of a value in the configuration: `domains.lan.segments.eth0.prefixes[1]`.
 
 use std::fmt;
 
 use super::text;
 
-/// The way from the root of the configuration to one value.
+/// The path from the root of the configuration to one value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct KeyPath(Vec<PathStep>);
 
-/// One step on the way.
+/// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum PathStep {
     /// Into a table, by key.

@@ -1,4 +1,4 @@
-//! Walks the merged tree, collects every problem, and notes every value in effect with its origin.
+//! Reads the merged tree, collects every error, and records every value in effect with its origin.
 
 use figment::value::{Dict, Value};
 
@@ -14,20 +14,20 @@ use super::value::{RawValue, ValueParser, found};
 pub(crate) struct EffectiveValue {
     /// The key's path.
     pub(crate) key: KeyPath,
-    /// The value; `null` where it follows from something else.
+    /// The value; `null` where it is derived from something else.
     pub(crate) value: serde_json::Value,
-    /// What a `null` stands for.
+    /// What the value is where it is `null`.
     pub(crate) note: &'static str,
     /// Where the value came from.
     pub(crate) origin: ValueOrigin,
 }
 
-/// A table of the tree; one that is absent is empty.
+/// A table of the merged tree; one that is absent is empty.
 #[derive(Clone)]
 pub(crate) struct ConfigTable<'m> {
-    /// Where it stands.
+    /// Its path.
     pub(crate) path: KeyPath,
-    /// Something stands here that is no table; that has been said.
+    /// The value here is not a table; that has been reported.
     pub(crate) broken: bool,
     entries: Option<&'m Dict>,
 }
@@ -49,17 +49,17 @@ impl<'m> ConfigTable<'m> {
     }
 }
 
-/// What has been found so far.
+/// Reads keys and collects errors and values in effect.
 pub(crate) struct ConfigReader<'m> {
     merged: &'m MergedSources,
-    /// Everything wrong.
+    /// The errors found so far.
     pub(crate) problems: Vec<Problem>,
-    /// Everything in effect.
+    /// The values in effect so far.
     pub(crate) rows: Vec<EffectiveValue>,
 }
 
 impl<'m> ConfigReader<'m> {
-    /// Nothing is read yet; `problems` were found before.
+    /// Starts with the errors that parsing found.
     pub(crate) fn new(merged: &'m MergedSources, problems: Vec<Problem>) -> Self {
         Self { merged, problems, rows: Vec::new() }
     }
@@ -100,7 +100,7 @@ impl<'m> ConfigReader<'m> {
         ConfigTable { path, broken, entries }
     }
 
-    /// Refuses every key of the table that is none of these.
+    /// Reports every key of the table that is none of these.
     fn known_keys(&mut self, table: &ConfigTable<'m>, known: &[&str]) {
         for key in table.keys() {
             if known.contains(&key) {
@@ -113,7 +113,7 @@ impl<'m> ConfigReader<'m> {
             let origin = self.merged.key_origin(&path);
             let levels =
                 matches!(origin, ValueOrigin::Environment(_)) && key.contains('_') && hint.is_empty();
-            let hint = if levels { " (two underscores stand between levels)" } else { hint.as_str() };
+            let hint = if levels { " (levels are separated by two underscores)" } else { hint.as_str() };
             let text = format!("found an unknown key, expected one of {}{hint}", known.join(", "));
             self.problems.push(Problem { origin, key: Some(path), text });
         }
@@ -142,7 +142,7 @@ impl<'m> ConfigReader<'m> {
         Some(value)
     }
 
-    /// The value of a key that may be absent or null; the note says what then happens.
+    /// The value of a key that may be absent or null; the note is what it is then.
     pub(crate) fn optional<W: ValueParser>(
         &mut self,
         table: &ConfigTable<'m>,
@@ -194,7 +194,7 @@ impl<'m> ConfigReader<'m> {
         Some(values)
     }
 
-    /// The items of a list; noted as in effect if there are any.
+    /// The items of a list; recorded as in effect if there are any.
     fn items<W: ValueParser>(
         &mut self,
         table: &ConfigTable<'m>,
@@ -224,7 +224,7 @@ impl<'m> ConfigReader<'m> {
         Some(Some(values))
     }
 
-    /// Notes the value of a key under which nothing stands, or an empty list or table.
+    /// Records the value of a key that is absent or null, or an empty list or table.
     pub(crate) fn left_out(&mut self, table: &ConfigTable<'m>, key: &str, value: serde_json::Value) {
         let path = table.path.key(key);
         let origin = match table.get(key) {
@@ -234,7 +234,7 @@ impl<'m> ConfigReader<'m> {
         self.rows.push(EffectiveValue { key: path, value, note: "", origin });
     }
 
-    /// Notes that a key is absent and what its value then follows from.
+    /// Records that a key is absent and what its value is then.
     pub(crate) fn follows(&mut self, table: &ConfigTable<'m>, key: &str, note: &'static str) {
         let value = serde_json::Value::Null;
         self.rows.push(EffectiveValue {
@@ -245,14 +245,14 @@ impl<'m> ConfigReader<'m> {
         });
     }
 
-    /// Notes that the value of this key, which is there, cannot be used at all.
+    /// Reports that the value of this key is of no accepted form.
     pub(crate) fn misfit(&mut self, table: &ConfigTable<'m>, key: &str, expected: &str) {
         if let Some(value) = table.get(key) {
             self.mismatch(&table.path.key(key), value, expected);
         }
     }
 
-    /// Notes a value in effect.
+    /// Records a value in effect.
     pub(crate) fn in_effect(&mut self, path: KeyPath, value: serde_json::Value) {
         let origin = self.merged.origin(&path);
         self.rows.push(EffectiveValue { key: path, value, note: "", origin });
@@ -268,12 +268,12 @@ impl<'m> ConfigReader<'m> {
         self.merged.origin(path)
     }
 
-    /// Notes a problem with the value at this path.
+    /// Reports an error of the value at this path.
     pub(crate) fn problem(&mut self, path: &KeyPath, text: String) {
         self.problems.push(Problem { origin: self.merged.origin(path), key: Some(path.clone()), text });
     }
 
-    /// Notes a problem with the key at this path, not with what it holds.
+    /// Reports an error of the key at this path, not of its value.
     pub(crate) fn key_problem(&mut self, path: &KeyPath, text: String) {
         self.problems.push(Problem { origin: self.merged.key_origin(path), key: Some(path.clone()), text });
     }
@@ -295,7 +295,7 @@ impl<'m> ConfigReader<'m> {
     }
 }
 
-/// "an IPv4 network, like …" in a sentence about several.
+/// The plural of "an IPv4 network, like …".
 fn plural(expected: &str) -> String {
     let many = expected.trim_start_matches("an ").replacen("network,", "networks,", 1);
     many.replacen("network or address,", "networks or addresses,", 1)

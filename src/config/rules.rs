@@ -17,10 +17,10 @@ use super::network::{nested, within};
 use super::path::KeyPath;
 use super::reader::ConfigReader;
 
-/// As many segments as ids can tell apart.
+/// Maximum number of segments: ids have 16 bits.
 const MOST_SEGMENTS: usize = 65_535;
 
-/// Checks everything that takes two values to see.
+/// Checks all rules between keys.
 pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config, drop_in: bool) {
     let domains = KeyPath::root().key("domains");
     let segments = config.segments().count();
@@ -57,7 +57,7 @@ fn one_interface_once(reader: &mut ConfigReader<'_>, path: &KeyPath, domain: &Do
     let mut seen: HashMap<&str, &str> = HashMap::new();
     let mut segments: Vec<_> =
         domain.segments.iter().filter(|segment| !segment.plan.interface.is_empty()).collect();
-    // Of two that clash, the one that names its interface is told, not the one that is named like it.
+    // Of two that conflict, the one with `interface` is reported, not the one that is named like it.
     segments.sort_by_key(|segment| segment.plan.name != segment.plan.interface);
     for segment in segments {
         if let Some(first) = seen.insert(&segment.plan.interface, &segment.plan.name) {
@@ -97,7 +97,7 @@ fn segment_prefixes(
     }
 }
 
-/// fillarpd's users may sweep a part of their subnet and have their own address elsewhere in it.
+/// As a replacement of fillarpd (`drop_in`) the source may be outside: its users may sweep a part of their subnet.
 fn source(
     reader: &mut ConfigReader<'_>,
     path: &KeyPath,

@@ -103,8 +103,9 @@ impl Field<SegmentConfig> for KernelMode {
             }
             true => {
                 let answer = config.plan.answer.as_str();
-                let text =
-                    format!("expected nothing: it is about answer: kernel, and here answer is {answer}");
+                let text = format!(
+                    "expected no value: the key applies to answer: kernel, and here answer is {answer}"
+                );
                 reader.misfit(table, key, &text);
             }
             false if is_kernel => reader.left_out(table, key, self.parser.show(kernel)),
@@ -187,7 +188,7 @@ impl Field<SegmentConfig> for AddressTable {
             let Some(address) = name.parse().ok().filter(|address| network::unicast(*address)) else {
                 let hint = match table.get(name) {
                     // In TOML a bare key with dots is a path of nested tables.
-                    Some(Value::Dict(..)) => "; in TOML it stands in quotes",
+                    Some(Value::Dict(..)) => "; in TOML it must be quoted",
                     _ => "",
                 };
                 let found = text::quoted(name);

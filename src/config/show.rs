@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::reader::EffectiveValue;
 
-/// Three aligned columns; a value that follows from something else stands in brackets.
+/// Three aligned columns; a derived value is in parentheses.
 pub(crate) fn table(rows: &[EffectiveValue]) -> String {
     let cells: Vec<_> =
         rows.iter().map(|row| (row.key.to_string(), shown(row), row.origin.to_string())).collect();
@@ -23,7 +23,7 @@ pub(crate) fn table(rows: &[EffectiveValue]) -> String {
     out
 }
 
-/// A list of `{"key": …, "value": …, "origin": …}`; durations are texts, what follows from something else is null.
+/// A list of `{"key": …, "value": …, "origin": …}`; durations are texts, derived values are null.
 pub(crate) fn json(rows: &[EffectiveValue]) -> Value {
     let object = |row: &EffectiveValue| json!({ "key": row.key.to_string(), "value": row.value, "origin": row.origin.to_string() });
     rows.iter().map(object).collect()

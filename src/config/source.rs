@@ -12,11 +12,11 @@ use super::file::FileSource;
 use super::path::{KeyPath, PathStep, split_keys};
 use super::text;
 
-/// What every variable of ours starts with.
+/// Prefix of the names of all variables.
 const PREFIX: &str = "ARPHERD_";
-/// What stands between the levels of a key in a variable's name.
+/// Separator of the levels of a key in a variable's name.
 const SEPARATOR: &str = "__";
-/// Nesting of lists and tables that a flag or variable may have; figment's parser of them recurses.
+/// Maximum nesting of lists and tables in a flag or variable; figment's parser of them recurses.
 const NESTING: usize = 16;
 
 const ENVIRONMENT: &str = "environment";
@@ -32,7 +32,7 @@ pub(crate) struct KeySetting {
 }
 
 impl KeySetting {
-    /// `raw` is the text that was given: a word, a number, `[a, b]` or `{a = b}`.
+    /// `raw` is the given text: a name, a number, `[a, b]` or `{a = b}`.
     pub(crate) fn new<S: AsRef<str>>(keys: &[S], raw: &str, origin: ValueOrigin) -> Self {
         let keys = keys.iter().map(|key| key.as_ref().to_owned()).collect();
         Self { keys, value: untyped(raw), origin }
@@ -51,9 +51,9 @@ impl KeySetting {
         Ok(Self::new(&keys, raw, ValueOrigin::CommandLine("--set".to_owned())))
     }
 
-    /// Bends the names of an environment variable to those that are there: variables are upper case and
-    /// cannot hold a dash or a dot, names of domains and interfaces can.
-    fn settle(mut self, root: &Value) -> Self {
+    /// Matches the keys of an environment variable to existing names: variables are upper case and cannot
+    /// contain a dash or a dot, names of domains and interfaces can.
+    fn match_names(mut self, root: &Value) -> Self {
         let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
         let mut here = Some(root);
         for key in &mut self.keys {
@@ -68,11 +68,11 @@ impl KeySetting {
     }
 }
 
-/// A flag's or variable's text; only lists and tables are taken apart, the rest is read where it is used.
+/// A flag's or variable's text; only lists and tables are parsed here, the rest is parsed where it is used.
 fn untyped(raw: &str) -> Value {
     let trimmed = raw.trim();
     let nesting = trimmed.matches(['[', '{']).count();
-    // figment 0.10.19 panics on some escapes beside letters beyond ASCII; no value of ours needs an escape.
+    // figment 0.10.19 panics on some escapes beside letters beyond ASCII; no value needs an escape.
     if trimmed.starts_with(['[', '{']) && nesting <= NESTING && !trimmed.contains('\\') {
         return trimmed.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
     }
@@ -100,7 +100,7 @@ impl Provider for &KeySetting {
     }
 }
 
-/// The settings in the environment, in the order of their names, and what is wrong with their names.
+/// The settings in the environment, sorted by name, and the errors of their names.
 pub(crate) fn environment(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> (Vec<KeySetting>, Vec<Problem>) {
@@ -150,7 +150,7 @@ impl MergedSources {
         }
         figment = base.iter().fold(figment, Figment::merge);
         let root = tree(&figment);
-        let environment: Vec<_> = environment.into_iter().map(|setting| setting.settle(&root)).collect();
+        let environment: Vec<_> = environment.into_iter().map(|setting| setting.match_names(&root)).collect();
         figment = environment.iter().chain(flags).fold(figment, Figment::merge);
         let root = tree(&figment);
         Self { figment, root, file }
@@ -169,12 +169,12 @@ impl MergedSources {
         })
     }
 
-    /// Where the value at this path came from; for one that is missing, where its surroundings did.
+    /// Where the value at this path came from; for one that is missing, where the closest value around it did.
     pub(crate) fn origin(&self, path: &KeyPath) -> ValueOrigin {
         self.known_origin(path, |file, path| file.value_origin(path))
     }
 
-    /// The same, but in a file the place of the key.
+    /// The same, but in a file the position of the key.
     pub(crate) fn key_origin(&self, path: &KeyPath) -> ValueOrigin {
         self.known_origin(path, |file, path| file.key_origin(path))
     }
@@ -225,7 +225,7 @@ impl MergedSources {
     }
 }
 
-/// Providers of ours do not fail, so neither does the merge.
+/// The providers here do not fail, so neither does the merge.
 fn tree(figment: &Figment) -> Value {
     figment.find_value("").unwrap_or_else(|_| Value::from(Dict::new()))
 }

@@ -14,7 +14,7 @@ use super::{duration, text};
 pub(crate) struct RawValue<'v> {
     /// The value.
     pub(crate) value: &'v Value,
-    /// It came as bare text, so digits may be a number and a number may be a name.
+    /// It came as plain text (environment, command line): digits may be a number, and a number may be a name.
     pub(crate) untyped: bool,
 }
 
@@ -40,7 +40,7 @@ impl RawValue<'_> {
     }
 }
 
-/// How a value is named in a message.
+/// The value as an error message shows it.
 pub(crate) fn found(value: &Value) -> String {
     match value {
         Value::String(_, word) => text::quoted(word),

@@ -1,7 +1,7 @@
-//! YAML: the values by serde-saphyr, their places by the parser beneath it.
+//! YAML: the values by serde-saphyr, their positions by the parser that it uses.
 //!
-//! Strict: only `true` and `false` are booleans, merge keys and second documents are refused, and a key that
-//! stands twice is an error (serde-saphyr stops at the first, so duplicates are found here, all of them).
+//! Strict: only `true` and `false` are booleans, merge keys and second documents are refused, and a duplicate
+//! key is an error (serde-saphyr stops at the first, so all duplicates are found here).
 
 use std::collections::HashMap;
 
@@ -13,9 +13,9 @@ use super::locate::{Position, PositionMap};
 use super::parsed::{Defect, ParsedText};
 use super::path::KeyPath;
 
-/// Reads a YAML text; on a syntax error there is no value, only the defect.
+/// Parses a YAML text; after a syntax error there is no value, only the error.
 pub(crate) fn parse(text: &str) -> Result<ParsedText, Vec<Defect>> {
-    // A text without any node is an empty configuration; serde-saphyr would call it an early end.
+    // A text without any node is an empty configuration; serde-saphyr would report an unexpected end.
     let mut locator = Locator::new(text);
     let located = locator.document();
     let value = if locator.empty && located.is_ok() {
@@ -27,7 +27,7 @@ pub(crate) fn parse(text: &str) -> Result<ParsedText, Vec<Defect>> {
     located.map_err(|error| {
         vec![Defect { pos: marker(error.marker()), key: None, text: format!("not YAML: {}", error.info()) }]
     })?;
-    Ok(ParsedText { value, places: locator.places, defects: locator.duplicates })
+    Ok(ParsedText { value, positions: locator.positions, defects: locator.duplicates })
 }
 
 fn values(text: &str) -> Result<Value, Defect> {
@@ -58,7 +58,7 @@ fn values(text: &str) -> Result<Value, Defect> {
     })
 }
 
-/// The library's words without the place, which stands before them already.
+/// The library's message without the position, which precedes it already.
 fn message(error: &serde_saphyr::Error) -> String {
     let error = error.without_snippet();
     if matches!(error, serde_saphyr::Error::MultipleDocuments { .. }) {
@@ -74,10 +74,10 @@ fn marker(marker: &serde_saphyr::granit_parser::Marker) -> Position {
     Position { line: marker.line().max(1), column: marker.col() + 1 }
 }
 
-/// Walks the parser's events and notes where things stand. Its depth is bounded by the parser's limits.
+/// Records positions from the parser's events. Its depth is bounded by the parser's limits.
 struct Locator<'t> {
     events: Parser<'t, StrInput<'t>>,
-    places: PositionMap,
+    positions: PositionMap,
     duplicates: Vec<Defect>,
     empty: bool,
 }
@@ -86,7 +86,7 @@ impl<'t> Locator<'t> {
     fn new(text: &'t str) -> Self {
         Self {
             events: Parser::new_from_str_with_options(text, options! { emit_comments: false }),
-            places: PositionMap::default(),
+            positions: PositionMap::default(),
             duplicates: Vec::new(),
             empty: true,
         }
@@ -115,7 +115,7 @@ impl<'t> Locator<'t> {
         path: &KeyPath,
         key: Position,
     ) -> Result<(), ScanError> {
-        self.places.insert(path.clone(), key, marker(&span.start));
+        self.positions.insert(path.clone(), key, marker(&span.start));
         match event {
             Event::MappingStart(..) => self.mapping(path),
             Event::SequenceStart(..) => self.sequence(path),
@@ -143,7 +143,7 @@ impl<'t> Locator<'t> {
                 break;
             }
             let pos = marker(&span.start);
-            // A key that is no scalar has no name; the values' reader refuses it.
+            // A key that is not a scalar has no name; the reader of values rejects it.
             let name = event.scalar().map(|(text, _)| text.to_owned()).unwrap_or_default();
             let here = path.key(&name);
             if event.scalar().is_none() {

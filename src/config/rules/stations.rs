@@ -1,4 +1,4 @@
-//! Rules on static hosts and pinned addresses: where one may be, and that it is in one place only.
+//! Rules on static hosts and pinned addresses: which addresses are allowed, and each on one segment only.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -35,7 +35,7 @@ pub(super) fn check(reader: &mut ConfigReader<'_>, path: &KeyPath, domain: &Doma
             all.push(entry);
         }
     }
-    // Of two that clash, the one that stands further down is told.
+    // Of two that conflict, the later one in the file is reported.
     all.sort_by_cached_key(|entry| line(&reader.origin(&entry.path)));
     one_place(reader, &all);
 }
@@ -56,7 +56,7 @@ fn entries<'c>(path: &KeyPath, segment: &'c SegmentConfig) -> Vec<Assignment<'c>
     all
 }
 
-/// What is wrong with the address where it stands.
+/// The error of the address on this segment.
 fn misplaced(entry: &Assignment<'_>, segment: &SegmentConfig, domain: &DomainConfig) -> Option<String> {
     let address = entry.address;
     let prefixes = &segment.plan.prefixes;
@@ -79,7 +79,7 @@ fn misplaced(entry: &Assignment<'_>, segment: &SegmentConfig, domain: &DomainCon
     ))
 }
 
-/// What is wrong with the link-layer address on this kind of link.
+/// The error of the link-layer address on this kind of link.
 fn misfit(entry: &Assignment<'_>, segment: &SegmentConfig) -> Option<String> {
     let length = match segment.plan.kind? {
         LinkKind::Ipoib => IPOIB_LEN,

@@ -1,4 +1,4 @@
-//! Whatever is thrown at the loader, it takes or refuses it; it never panics.
+//! For any input the loader accepts or rejects it; it never panics.
 
 use proptest::prelude::*;
 

@@ -10,10 +10,10 @@ use ipnetwork::Ipv4Network;
 
 use super::{KeySetting, Loaded, from_file};
 
-/// The least that is a configuration.
+/// The smallest valid configuration.
 const SMALL: &str = "domains: { lan: { prefixes: [10.2.0.0/24], segments: { eth0: {}, eth1: } } }";
 
-/// Writes the text to a file of this ending and loads it.
+/// Writes the text to a file with this extension and loads it.
 fn load_text(
     ending: &str,
     text: &[u8],

@@ -1,4 +1,4 @@
-//! Which source wins, and how variables and flags name keys.
+//! Which source takes precedence, and how variables and flags name keys.
 
 use arpherd_core::plan::LinkKind;
 
