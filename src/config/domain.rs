@@ -1,7 +1,7 @@
 //! The keys `domains`, `domains.NAME.prefixes` and `domains.NAME.segments`, which have to be given.
 
 use super::addresses::NetworkPrefix;
-use super::field::{DefaultValue, Field, Key, describe};
+use super::field::{ConfigField, ConfigKey, DefaultValue, describe};
 use super::model::{Config, DomainConfig, SegmentConfig};
 use super::name::check_name;
 use super::reader::{ConfigReader, ConfigTable};
@@ -10,10 +10,10 @@ use super::value::{ValueKind, ValueParser};
 /// The domains, by the names that the operator gave them.
 pub(crate) struct Domains {
     /// The keys of a domain.
-    pub(crate) keys: &'static [Key<DomainConfig>],
+    pub(crate) keys: &'static [ConfigKey<DomainConfig>],
 }
 
-impl Field<Config> for Domains {
+impl ConfigField<Config> for Domains {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,
@@ -44,7 +44,7 @@ impl Field<Config> for Domains {
 /// The networks of a domain. They are empty after an error, and no rule reports more about them.
 pub(crate) struct DomainPrefixes;
 
-impl Field<DomainConfig> for DomainPrefixes {
+impl ConfigField<DomainConfig> for DomainPrefixes {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,
@@ -69,10 +69,10 @@ impl Field<DomainConfig> for DomainPrefixes {
 /// prefixes, which they have by default.
 pub(crate) struct Segments {
     /// The keys of a segment.
-    pub(crate) keys: &'static [Key<SegmentConfig>],
+    pub(crate) keys: &'static [ConfigKey<SegmentConfig>],
 }
 
-impl Field<DomainConfig> for Segments {
+impl ConfigField<DomainConfig> for Segments {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,

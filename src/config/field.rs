@@ -1,4 +1,4 @@
-//! The form of the table of keys: one [`Key`] for each configuration key, and the fields that keys fill.
+//! The form of the table of keys: one [`ConfigKey`] for each configuration key, and the fields that keys fill.
 //!
 //! A field reads its value into a struct that already holds the defaults, so that a default is written once:
 //! in the `Default` of the struct.
@@ -7,7 +7,7 @@ use super::reader::{ConfigReader, ConfigTable};
 use super::value::{ValueKind, ValueParser};
 
 /// One key of a table that fills a `C`.
-pub(crate) struct Key<C: 'static> {
+pub(crate) struct ConfigKey<C: 'static> {
     /// The key's name, without the path of its table.
     pub(crate) name: &'static str,
     /// What it means, in full sentences; the first is a summary.
@@ -15,7 +15,7 @@ pub(crate) struct Key<C: 'static> {
     /// A value in TOML for keys without a default, or where the form needs an example.
     pub(crate) example: Option<&'static str>,
     /// How it is read, and what it fills.
-    pub(crate) field: &'static dyn Field<C>,
+    pub(crate) field: &'static dyn ConfigField<C>,
 }
 
 /// What a key without a value has.
@@ -23,7 +23,7 @@ pub(crate) struct Key<C: 'static> {
 pub(crate) enum DefaultValue {
     /// This value.
     Value(serde_json::Value),
-    /// A value that is found out from something else.
+    /// A value that is derived from something else.
     Derived(&'static str),
     /// The defaults of the table's own keys.
     Table,
@@ -47,7 +47,7 @@ pub(crate) struct KeyInfo {
 }
 
 /// How a key is read, and what it fills.
-pub(crate) trait Field<C>: Sync {
+pub(crate) trait ConfigField<C>: Sync {
     /// Reads the key of this table into the struct, which holds the defaults. After an error, which is recorded
     /// in the reader, the struct's value does not matter.
     fn read<'m>(
@@ -63,8 +63,8 @@ pub(crate) trait Field<C>: Sync {
 }
 
 /// Describes all keys of a table.
-pub(crate) fn describe<C>(keys: &'static [Key<C>], defaults: &mut C) -> Vec<KeyInfo> {
-    let info = |key: &Key<C>| {
+pub(crate) fn describe<C>(keys: &'static [ConfigKey<C>], defaults: &mut C) -> Vec<KeyInfo> {
+    let info = |key: &ConfigKey<C>| {
         let (kind, default) = key.field.describe(defaults);
         KeyInfo { name: key.name, meaning: key.meaning, example: key.example, kind, default }
     };
@@ -72,14 +72,14 @@ pub(crate) fn describe<C>(keys: &'static [Key<C>], defaults: &mut C) -> Vec<KeyI
 }
 
 /// A value with a default.
-pub(crate) struct Plain<C: 'static, P: ValueParser> {
+pub(crate) struct ValueField<C: 'static, P: ValueParser> {
     /// How the value is read.
     pub(crate) parser: P,
     /// The field it fills.
     pub(crate) of: fn(&mut C) -> &mut P::Value,
 }
 
-impl<C, P: ValueParser<Value: Clone>> Field<C> for Plain<C, P> {
+impl<C, P: ValueParser<Value: Clone>> ConfigField<C> for ValueField<C, P> {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,
@@ -99,7 +99,7 @@ impl<C, P: ValueParser<Value: Clone>> Field<C> for Plain<C, P> {
 }
 
 /// A value that is derived from something else when it is not given.
-pub(crate) struct Derived<C: 'static, P: ValueParser> {
+pub(crate) struct DerivedField<C: 'static, P: ValueParser> {
     /// How the value is read.
     pub(crate) parser: P,
     /// The field it fills.
@@ -108,7 +108,7 @@ pub(crate) struct Derived<C: 'static, P: ValueParser> {
     pub(crate) note: fn(&C) -> &'static str,
 }
 
-impl<C, P: ValueParser> Field<C> for Derived<C, P> {
+impl<C, P: ValueParser> ConfigField<C> for DerivedField<C, P> {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,
@@ -128,14 +128,14 @@ impl<C, P: ValueParser> Field<C> for Derived<C, P> {
 }
 
 /// A list of any length, by default empty.
-pub(crate) struct List<C: 'static, P: ValueParser> {
+pub(crate) struct ListField<C: 'static, P: ValueParser> {
     /// How an item is read.
     pub(crate) parser: P,
     /// The field it fills.
     pub(crate) of: fn(&mut C) -> &mut Vec<P::Value>,
 }
 
-impl<C, P: ValueParser> Field<C> for List<C, P> {
+impl<C, P: ValueParser> ConfigField<C> for ListField<C, P> {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,
@@ -152,14 +152,14 @@ impl<C, P: ValueParser> Field<C> for List<C, P> {
 }
 
 /// A table of keys that fill a part of the struct.
-pub(crate) struct SubTable<C: 'static, D: 'static> {
+pub(crate) struct TableField<C: 'static, D: 'static> {
     /// The keys.
-    pub(crate) keys: &'static [Key<D>],
+    pub(crate) keys: &'static [ConfigKey<D>],
     /// The part they fill.
     pub(crate) of: fn(&mut C) -> &mut D,
 }
 
-impl<C, D> Field<C> for SubTable<C, D> {
+impl<C, D> ConfigField<C> for TableField<C, D> {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,

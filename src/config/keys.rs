@@ -10,27 +10,27 @@ mod segment;
 use arpherd_core::plan::{COVER_METRIC, RoutePlan};
 
 use super::domain::{DomainPrefixes, Domains, Segments};
-use super::field::{Key, Plain, SubTable};
+use super::field::{ConfigKey, TableField, ValueField};
 use super::model::{Config, DaemonConfig, DomainConfig, OnExit};
 use super::name::{RoutingTable, SocketPath};
 use super::value::{Choice, WholeNumber};
 use segment::SEGMENT;
 
 /// The keys of the whole configuration.
-pub(crate) static ROOT: &[Key<Config>] = &[
-    Key {
+pub(crate) static ROOT: &[ConfigKey<Config>] = &[
+    ConfigKey {
         name: "daemon",
         meaning: "The daemon process.",
         example: None,
-        field: &SubTable { keys: DAEMON, of: |config: &mut Config| &mut config.daemon },
+        field: &TableField { keys: DAEMON, of: |config: &mut Config| &mut config.daemon },
     },
-    Key {
+    ConfigKey {
         name: "routes",
         meaning: "The routes that the daemon adds.",
         example: None,
-        field: &SubTable { keys: ROUTES, of: |config: &mut Config| &mut config.routes },
+        field: &TableField { keys: ROUTES, of: |config: &mut Config| &mut config.routes },
     },
-    Key {
+    ConfigKey {
         name: "domains",
         meaning: "A domain is one IP subnet whose hosts are spread over several links. Any number of domains may \
                   be configured, each under a name of your choice; their prefixes must not overlap.",
@@ -39,18 +39,18 @@ pub(crate) static ROOT: &[Key<Config>] = &[
     },
 ];
 
-static DAEMON: &[Key<DaemonConfig>] = &[
-    Key {
+static DAEMON: &[ConfigKey<DaemonConfig>] = &[
+    ConfigKey {
         name: "control",
         meaning: "The Unix socket on which `arpherd status`, `hosts`, `routes` and `segments` query the daemon.",
         example: None,
-        field: &Plain { parser: SocketPath, of: |daemon: &mut DaemonConfig| &mut daemon.control },
+        field: &ValueField { parser: SocketPath, of: |daemon: &mut DaemonConfig| &mut daemon.control },
     },
-    Key {
+    ConfigKey {
         name: "on_exit",
         meaning: "What happens to routes, neighbour entries and kernel settings when the daemon exits cleanly.",
         example: None,
-        field: &Plain {
+        field: &ValueField {
             parser: Choice(&[
                 ("purge", OnExit::Purge, "remove the routes and entries and restore the kernel settings"),
                 (
@@ -64,13 +64,13 @@ static DAEMON: &[Key<DaemonConfig>] = &[
     },
 ];
 
-static ROUTES: &[Key<RoutePlan>] = &[
-    Key {
+static ROUTES: &[ConfigKey<RoutePlan>] = &[
+    ConfigKey {
         name: "protocol",
         meaning: "The routing protocol number that marks arpherd's routes. Only one daemon may use a number: at \
                   the next start every route with it is taken for one of the daemon's own.",
         example: None,
-        field: &Plain {
+        field: &ValueField {
             parser: WholeNumber {
                 from: 5,
                 to: u8::MAX,
@@ -79,17 +79,17 @@ static ROUTES: &[Key<RoutePlan>] = &[
             of: |routes: &mut RoutePlan| &mut routes.protocol,
         },
     },
-    Key {
+    ConfigKey {
         name: "table",
         meaning: "The routing table. For segments in a VRF it is the VRF's table.",
         example: None,
-        field: &Plain { parser: RoutingTable, of: |routes: &mut RoutePlan| &mut routes.table },
+        field: &ValueField { parser: RoutingTable, of: |routes: &mut RoutePlan| &mut routes.table },
     },
-    Key {
+    ConfigKey {
         name: "metric",
         meaning: "The metric of host routes; the lower metric is preferred.",
         example: None,
-        field: &Plain {
+        field: &ValueField {
             parser: WholeNumber {
                 from: 0,
                 to: COVER_METRIC - 1,
@@ -100,14 +100,14 @@ static ROUTES: &[Key<RoutePlan>] = &[
     },
 ];
 
-static DOMAIN: &[Key<DomainConfig>] = &[
-    Key {
+static DOMAIN: &[ConfigKey<DomainConfig>] = &[
+    ConfigKey {
         name: "prefixes",
         meaning: "The networks of the subnet, none inside another.",
         example: Some(r#"["10.2.0.0/24"]"#),
         field: &DomainPrefixes,
     },
-    Key {
+    ConfigKey {
         name: "segments",
         meaning: "A segment is one link with hosts of the subnet. An interface may appear once in a domain. Every \
                   key of a segment may be left out: `[domains.lan.segments.eth1]` alone is a segment.",

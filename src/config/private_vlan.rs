@@ -7,7 +7,7 @@ use figment::value::Value;
 use ipnetwork::Ipv4Network;
 
 use super::addresses::PrefixOrAddress;
-use super::field::{DefaultValue, Field, Key, describe};
+use super::field::{ConfigField, ConfigKey, DefaultValue, describe};
 use super::model::SegmentConfig;
 use super::name::check_name;
 use super::reader::{ConfigReader, ConfigTable};
@@ -40,10 +40,10 @@ impl ValueParser for OffOrOpen {
 /// Answering between hosts of one segment. After an error it is off, or lacks what had the error.
 pub(crate) struct PrivateVlanMode {
     /// The keys of the table of groups.
-    pub(crate) groups: &'static [Key<Groups>],
+    pub(crate) groups: &'static [ConfigKey<Groups>],
 }
 
-impl Field<SegmentConfig> for PrivateVlanMode {
+impl ConfigField<SegmentConfig> for PrivateVlanMode {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,
@@ -81,7 +81,7 @@ pub(crate) struct Communities {
     pub(crate) of: fn(&mut Groups) -> &mut BTreeMap<String, Vec<Ipv4Network>>,
 }
 
-impl Field<Groups> for Communities {
+impl ConfigField<Groups> for Communities {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,

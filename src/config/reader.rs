@@ -3,7 +3,7 @@
 use figment::value::{Dict, Value};
 
 use super::errors::{Problem, ValueOrigin};
-use super::field::Key;
+use super::field::ConfigKey;
 use super::path::KeyPath;
 use super::source::MergedSources;
 use super::text;
@@ -70,7 +70,7 @@ impl<'m> ConfigReader<'m> {
     }
 
     /// Reads all keys of a table into the struct that they fill, and refuses other keys.
-    pub(crate) fn keys<C>(&mut self, table: &ConfigTable<'m>, keys: &'static [Key<C>], config: &mut C) {
+    pub(crate) fn keys<C>(&mut self, table: &ConfigTable<'m>, keys: &'static [ConfigKey<C>], config: &mut C) {
         let names: Vec<_> = keys.iter().map(|key| key.name).collect();
         self.known_keys(table, &names);
         for key in keys {

@@ -71,7 +71,8 @@ fn tables(out: &mut String, keys: &[KeyInfo], path: &str) {
 }
 
 fn value(out: &mut String, info: &KeyInfo) {
-    let (name, example) = (info.name, info.example.unwrap_or("?"));
+    let name = info.name;
+    let example = || info.example.expect("a key without a default value has an example");
     comment(out, "", info.meaning);
     accepted(out, &info.kind);
     match &info.default {
@@ -82,10 +83,10 @@ fn value(out: &mut String, info: &KeyInfo) {
             out.push_str(&format!("{name} = {}\n", toml(value)));
         }
         DefaultValue::Derived(note) => {
-            out.push_str(&format!("# Default: {note}.\n# {name} = {example}\n"));
+            out.push_str(&format!("# Default: {note}.\n# {name} = {}\n", example()));
         }
         DefaultValue::Required | DefaultValue::Table => {
-            out.push_str(&format!("# Required.\n{name} = {example}\n"));
+            out.push_str(&format!("# Required.\n{name} = {}\n", example()));
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::addresses::{NetworkPrefix, StationAddress};
 use super::errors::ValueOrigin;
-use super::field::{DefaultValue, Field, Key, describe};
+use super::field::{ConfigField, ConfigKey, DefaultValue, describe};
 use super::model::SegmentConfig;
 use super::name::InterfaceName;
 use super::network;
@@ -22,7 +22,7 @@ use super::value::{Choice, ValueKind, ValueParser};
 /// accepted the field is empty, and nothing more is reported.
 pub(crate) struct Interface;
 
-impl Field<SegmentConfig> for Interface {
+impl ConfigField<SegmentConfig> for Interface {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,
@@ -55,7 +55,7 @@ impl Field<SegmentConfig> for Interface {
 /// The segment's prefixes. By default they are the domain's, which are in the field already.
 pub(crate) struct SegmentPrefixes;
 
-impl Field<SegmentConfig> for SegmentPrefixes {
+impl ConfigField<SegmentConfig> for SegmentPrefixes {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,
@@ -87,7 +87,7 @@ pub(crate) struct KernelMode {
 /// What `check` shows where the kernel does not answer.
 const ONLY_WITH_KERNEL: &str = "only with answer: kernel";
 
-impl Field<SegmentConfig> for KernelMode {
+impl ConfigField<SegmentConfig> for KernelMode {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,
@@ -119,12 +119,12 @@ impl Field<SegmentConfig> for KernelMode {
 }
 
 /// The sweeps: `off`, or a table of keys.
-pub(crate) struct Sweep {
+pub(crate) struct SweepMode {
     /// The table's keys.
-    pub(crate) keys: &'static [Key<SweepPlan>],
+    pub(crate) keys: &'static [ConfigKey<SweepPlan>],
 }
 
-impl Field<SegmentConfig> for Sweep {
+impl ConfigField<SegmentConfig> for SweepMode {
     fn read<'m>(
         &self,
         reader: &mut ConfigReader<'m>,
@@ -169,7 +169,7 @@ pub(crate) struct AddressTable {
     pub(crate) of: fn(&mut SegmentConfig) -> &mut BTreeMap<Ipv4Addr, LinkAddr>,
 }
 
-impl Field<SegmentConfig> for AddressTable {
+impl ConfigField<SegmentConfig> for AddressTable {
     /// Entries with an error are left out.
     fn read<'m>(
         &self,

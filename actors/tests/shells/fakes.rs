@@ -193,7 +193,7 @@ pub(crate) fn plan(sweep: Option<SweepPlan>) -> Plan {
     let prefixes = ["10.0.0.0/24".parse().expect("a prefix")];
     let segment = |name: &str| SegmentPlan {
         sweep,
-        limits: Limits { hosts: 1000, hosts_per_lladdr: 64, new_per_second: 1000 },
+        limits: Limits { hosts: 1000, new_per_second: 1000, ..Limits::default() },
         ..SegmentPlan::new(name, DomainId(0), &prefixes)
     };
     Plan {

@@ -11,7 +11,7 @@ use super::{SMALL, load_text, yaml};
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// Whatever stands in a file, it is taken or refused in printable lines, never a panic.
+    /// Any file is accepted or rejected with printable lines, never a panic.
     #[test]
     fn any_bytes_are_taken_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300), toml in any::<bool>()) {
         printable(load_text(if toml { "toml" } else { "yaml" }, &bytes, &[], &[]))?;
@@ -30,13 +30,13 @@ proptest! {
         let variable = format!("ARPHERD_{}", key.replace('.', "__").to_uppercase());
         printable(load_text("yaml", SMALL.as_bytes(), &[], &[&set]))?;
         printable(load_text("yaml", SMALL.as_bytes(), &[(&variable, &value)], &[]))?;
-        // Whatever follows --set is a setting or a usage error.
+        // Any argument of --set is a setting or a usage error.
         drop(KeySetting::from_flag(&value));
     }
 
-    /// A value of the wrong kind at any key is told with its line.
+    /// A value of the wrong kind at any key is reported with its line.
     #[test]
-    fn a_wrong_value_is_told_with_its_line(key in key(), before in 0_usize..5) {
+    fn a_wrong_value_is_reported_with_its_line(key in key(), before in 0_usize..5) {
         let mut text = "# a line\n".repeat(before);
         let keys: Vec<_> = key.split('.').collect();
         for (depth, key) in keys.iter().enumerate() {
