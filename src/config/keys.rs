@@ -3,7 +3,7 @@
 //!
 //! The reader, `arpherd check` and the reference file `configs/arpherd.toml` are made from it. To add a key, add
 //! the field to the struct that it fills, with its default there, and one entry here; then write the reference
-//! file again (see `reference.rs`).
+//! file again: `UPDATE_REFERENCE=1 cargo test -p arpherd --bin arpherd reference_file`.
 
 mod segment;
 
