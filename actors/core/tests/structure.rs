@@ -17,7 +17,8 @@ const FIELDS: usize = 14;
 const METHODS: usize = 60;
 /// Names that std's own types have as well.
 const COMMON: [&str; 12] = [
-    "new", "default", "from", "insert", "remove", "get", "clear", "is_empty", "contains", "next", "len", "find",
+    "new", "default", "from", "insert", "remove", "get", "clear", "is_empty", "contains", "next", "len",
+    "find",
 ];
 
 /// The core's sources by path, without comments, strings and unit tests.
@@ -110,9 +111,8 @@ fn no_struct_has_too_many_fields() {
     for (path, code) in &sources() {
         for body in code.split("struct ").skip(1).filter(|it| it.contains(" {\n")) {
             let Some(fields) = body.split("\n}").next() else { continue };
-            let is_field = |line: &&str| {
-                line.starts_with("    ") && !line.starts_with("     ") && line.contains(": ")
-            };
+            let is_field =
+                |line: &&str| line.starts_with("    ") && !line.starts_with("     ") && line.contains(": ");
             let count = fields.lines().skip(1).filter(is_field).count();
             most = most.max(count);
             let name = body.split_whitespace().next().unwrap_or_default();

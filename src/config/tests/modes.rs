@@ -1,4 +1,4 @@
-//! Who answers for whom: the keys of the answering modes, and domains in namespaces of their own.
+//! The keys that control answering, and domains in network namespaces of their own.
 
 use arpherd_core::plan::{AnswerMode, KernelProxy, PrivateVlan, SegmentPlan};
 
@@ -66,12 +66,12 @@ fn hosts_and_pins_are_tables_of_stations() {
     assert_eq!(lladdrs, [6, 20]);
     assert_eq!(plan.pins.get(&"10.2.0.9".parse().expect("an address")), plan.hosts.values().next());
     for (wrong, why) in [
-        ("00:00:00:00:00:00", "nobody's"),
-        ("ff:ff:ff:ff:ff:ff", "a group's"),
-        ("''", "of 6 octets"),
-        ("02:00:00:00:00", "of 6 octets"),
-        ("+2:00:00:00:00:09", "of 6 octets"),
-        ("2", "of 6 octets"),
+        ("00:00:00:00:00:00", "not the zero address"),
+        ("ff:ff:ff:ff:ff:ff", "not a group address"),
+        ("''", "of 6 bytes"),
+        ("02:00:00:00:00", "of 6 bytes"),
+        ("+2:00:00:00:00:09", "of 6 bytes"),
+        ("2", "of 6 bytes"),
         ("", "found nothing"),
     ] {
         let error = fault(&format!("pins: {{ 10.2.0.9: {wrong} }}"));
@@ -121,7 +121,7 @@ domains:
 #[test]
 fn each_namespace_has_a_plan_of_its_own() {
     let config: Config = yaml(SPACES).expect("loads").config;
-    let parts = config.parts();
+    let parts = config.netns_plans();
     let names: Vec<_> = parts.iter().map(|part| part.netns.as_deref()).collect();
     assert_eq!(names, [None, Some("blue"), Some("red")]);
     let red = &parts[2];

@@ -1,7 +1,7 @@
 //! A segment's interface came, changed or went; an address of this machine did.
 
 use super::effects::Effects;
-use super::entries::{delete_entries, put_entries};
+use super::entries::{delete_entries, follow_use, put_entries};
 use super::host::{Host, Origin, Sighting};
 use super::installed::RouteState;
 use super::world::World;
@@ -44,7 +44,11 @@ impl World {
 
     /// This machine's addresses are now these.
     pub(super) fn own_addresses_changed(&mut self, addresses: Vec<Address>, effects: &mut Effects) {
-        self.topology.set_own_addresses(addresses);
+        for address in self.topology.set_own_addresses(addresses) {
+            for segment in self.topology.segments().iter().filter(|segment| segment.publishes(address)) {
+                follow_use(segment, address, &self.reasons(), effects);
+            }
+        }
         let mut taken = self.hosts.keys_where(|_| true);
         taken.retain(|key| self.topology.is_own(key.address));
         for key in taken {

@@ -114,9 +114,10 @@ impl Topology {
         &self.own
     }
 
-    /// This machine's addresses are now these.
-    pub(super) fn set_own_addresses(&mut self, addresses: Vec<Address>) {
-        self.own = addresses.into_iter().collect();
+    /// This machine's addresses are now these. Returns those that came and those that went.
+    pub(super) fn set_own_addresses(&mut self, addresses: Vec<Address>) -> Vec<Address> {
+        let before = std::mem::replace(&mut self.own, addresses.into_iter().collect());
+        before.symmetric_difference(&self.own).copied().collect()
     }
 
     /// Whether the link-layer address is ours on any segment: a frame of ours that came back, perhaps over

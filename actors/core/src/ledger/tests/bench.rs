@@ -1,6 +1,5 @@
 //! A ledger on a bench: facts go in at virtual times, orders come out with theirs.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -9,10 +8,7 @@ use ipnetwork::Ipv4Network;
 use super::log::Log;
 use crate::arp::{Arp, Heard, Mark, Operation};
 use crate::fact::{Fact, KernelRoute, Link};
-use crate::plan::{
-    AnswerMode, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan,
-    RoutePlan, SegmentId, SegmentPlan, SweepPlan,
-};
+use crate::plan::{DomainId, DomainPlan, LinkKind, Plan, RoutePlan, SegmentId, SegmentPlan};
 use crate::{Ledger, LinkAddr, Time};
 
 pub(super) const A: SegmentId = SegmentId(0);
@@ -112,24 +108,7 @@ pub(super) fn plan(segments: u8) -> Plan {
 }
 
 pub(super) fn segment(name: char, prefixes: &[Ipv4Network]) -> SegmentPlan {
-    SegmentPlan {
-        name: name.to_string(),
-        domain: DomainId(0),
-        interface: name.to_string(),
-        kind: None,
-        source: None,
-        prefixes: prefixes.to_vec(),
-        answer: AnswerMode::Live,
-        kernel: KernelProxy::ProxyArp,
-        private_vlan: PrivateVlan::Off,
-        publish: Vec::new(),
-        never: Vec::new(),
-        hosts: BTreeMap::new(),
-        pins: BTreeMap::new(),
-        sweep: Some(SweepPlan { interval: 60 * SECOND, rate: 500, in_flight: 256 }),
-        expiry: ExpiryPlan { quiet: 30 * SECOND, interval: SECOND, unicast: None, broadcast: 2 },
-        limits: Limits { hosts: 65_536, hosts_per_lladdr: 64, new_per_second: 2000 },
-    }
+    SegmentPlan::new(&name.to_string(), DomainId(0), prefixes)
 }
 
 /// A segment's interface in good order. Only the first one has an address: the gateway's, shared by all.
