@@ -134,7 +134,7 @@ impl World {
     }
 
     /// Writes the routes and neighbour entries of all live hosts of the segment again: the kernel drops routes
-    /// without a word with an address, all of them with the last, and others may take them while a cable is out.
+    /// without a notification with an address, all of them with the last, and others may take them while a cable is out.
     fn rewrite_routes(&mut self, id: SegmentId) {
         if !self.topology.segment(id).keeps_kernel_state() {
             return;

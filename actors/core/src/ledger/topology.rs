@@ -1,4 +1,4 @@
-//! What there is: domains, segments and their links, this machine's own addresses. It answers questions about
+//! What there is: domains, segments and their links, this machine's own addresses. It answers queries about
 //! them; what follows from a change is decided elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -19,7 +19,7 @@ use crate::order::Order;
 use crate::plan::{Plan, SegmentId};
 use crate::time::Time;
 
-/// How long a host that is gone is remembered, so that those who knew its place can be told if it appears at
+/// How long a host that is gone is remembered, so that those who knew its place can be informed if it appears at
 /// another; longer than any neighbour cache in common use keeps an unused entry.
 pub(super) const REMEMBERED: Duration = Duration::from_secs(600);
 

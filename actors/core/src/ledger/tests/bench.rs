@@ -175,11 +175,11 @@ impl Bench {
     pub(super) fn with(plan: Plan) -> Self {
         let segments = 0..u16::try_from(plan.segments.len()).expect("few segments");
         let mut bench = Self::cold(plan);
-        bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
+        bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] });
         for segment in segments.map(SegmentId) {
             bench.up(segment);
         }
-        bench.tell(Fact::TableRead { routes: Vec::new() });
+        bench.give(Fact::TableRead { routes: Vec::new() });
         bench
     }
 
@@ -189,7 +189,7 @@ impl Bench {
     }
 
     /// A fact, and what comes of it before any time passes.
-    pub(super) fn tell(&mut self, fact: Fact) -> Log {
+    pub(super) fn give(&mut self, fact: Fact) -> Log {
         let mut log = Log::default();
         log.extend(self.now, |orders| self.ledger.step(self.now, fact, orders));
         self.ring(self.now, &mut log);
@@ -197,13 +197,13 @@ impl Bench {
     }
 
     pub(super) fn hears(&mut self, segment: SegmentId, arp: Arp) -> Log {
-        self.tell(Fact::Heard { segment, heard: Heard { arp, from: arp.sender_lladdr, mark: None } })
+        self.give(Fact::Heard { segment, heard: Heard { arp, from: arp.sender_lladdr, mark: None } })
     }
 
     /// A frame that bears an arpherd's mark.
     pub(super) fn hears_marked(&mut self, segment: SegmentId, arp: Arp, mark: Mark) -> Log {
         let heard = Heard { arp, from: arp.sender_lladdr, mark: Some(mark) };
-        self.tell(Fact::Heard { segment, heard })
+        self.give(Fact::Heard { segment, heard })
     }
 
     /// A host speaks on the segment, and is known from then on.
@@ -216,7 +216,7 @@ impl Bench {
     }
 
     pub(super) fn links(&mut self, segment: SegmentId, link: Option<Link>) -> Log {
-        self.tell(Fact::LinkChanged { segment, link })
+        self.give(Fact::LinkChanged { segment, link })
     }
 
     /// Time passes, and the ledger is woken exactly when it asked for it.

@@ -178,17 +178,17 @@ fn relayed(arp: Arp, from: LinkAddr) -> Fact {
 #[test]
 fn a_frame_sent_by_another_station_than_its_arp_sender_teaches_nothing() {
     let mut bench = Bench::new();
-    assert!(bench.tell(relayed(host(9).speaks(), mac(77))).is_empty());
+    assert!(bench.give(relayed(host(9).speaks(), mac(77))).is_empty());
     bench.knows(A, host(9));
     bench.passes(29 * SECOND);
-    assert!(bench.tell(relayed(host(9).speaks(), mac(77))).is_empty());
-    assert!(!bench.passes(4 * SECOND).questions().is_empty(), "it did not count as a sign of life");
+    assert!(bench.give(relayed(host(9).speaks(), mac(77))).is_empty());
+    assert!(!bench.passes(4 * SECOND).verifications().is_empty(), "it did not count as a sign of life");
 }
 
 #[test]
 fn a_link_whose_frames_carry_no_source_teaches_all_the_same() {
     let mut bench = Bench::new();
-    learned(&bench.tell(relayed(host(9).speaks(), LinkAddr::UNKNOWN)), A, 9);
+    learned(&bench.give(relayed(host(9).speaks(), LinkAddr::UNKNOWN)), A, 9);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn facts_about_a_segment_outside_the_plan_are_ignored() {
             reason: String::new(),
         },
     ] {
-        let orders = bench.tell(fact.clone()).orders();
+        let orders = bench.give(fact.clone()).orders();
         assert!(
             orders.iter().all(|order| matches!(order, Order::Write(Write::PutCover { .. }))),
             "{fact:?}: {orders:?}"

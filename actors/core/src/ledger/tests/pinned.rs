@@ -36,7 +36,7 @@ fn violated(claimant: u8, on: crate::SegmentId) -> Event {
 #[test]
 fn a_static_host_lives_as_soon_as_its_segment_does() {
     let mut bench = Bench::cold(with_static());
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
+    bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] });
     bench.up(B);
     let log = bench.up(A);
     assert_eq!(log.routes(), [put(A, 9)]);
@@ -61,7 +61,7 @@ fn who_hears_a_claim_of_a_pinned_address_is_told_better() {
 fn it_never_dies_of_silence_and_is_never_asked() {
     let mut bench = Bench::with(with_static());
     let log = bench.passes(3600 * SECOND);
-    assert!(log.routes().is_empty() && log.questions().is_empty());
+    assert!(log.routes().is_empty() && log.verifications().is_empty());
     bench.links(A, Some(Link { carrier: false, ..link(A) }));
     assert!(bench.passes(3600 * SECOND).routes().is_empty(), "not even without a carrier");
 }
@@ -83,7 +83,7 @@ fn nobody_else_gets_the_address_of_a_static_or_pinned_host() {
         for on in [A, B] {
             let log = bench.hears(on, host(9).with_mac(66).announces());
             assert_eq!(log.events(), [violated(66, on)]);
-            assert!(log.routes().is_empty() && log.questions().is_empty());
+            assert!(log.routes().is_empty() && log.verifications().is_empty());
         }
         let elsewhere = bench.hears(B, host(9).announces());
         assert!(elsewhere.events().is_empty() && elsewhere.routes().is_empty(), "told moments ago");
@@ -116,13 +116,13 @@ fn a_pinned_host_dies_of_silence_like_any_other() {
 #[test]
 fn routes_of_an_earlier_run_give_way_to_what_is_fixed() {
     let mut bench = Bench::cold(with_static());
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
-    let strays = bench.tell(Fact::TableRead { routes: vec![our_route(B, 9)] });
+    bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] });
+    let strays = bench.give(Fact::TableRead { routes: vec![our_route(B, 9)] });
     assert!(matches!(strays.routes()[..], [crate::Order::Write(Write::DeleteStray(_))]));
     bench.up(A);
     let mut bench = Bench::cold(with_static());
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
-    bench.tell(Fact::TableRead { routes: vec![our_route(A, 9)] });
+    bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] });
+    bench.give(Fact::TableRead { routes: vec![our_route(A, 9)] });
     bench.up(A);
     assert!(bench.passes(3600 * SECOND).routes().is_empty(), "taken over for good");
 }
@@ -130,8 +130,8 @@ fn routes_of_an_earlier_run_give_way_to_what_is_fixed() {
 #[test]
 fn an_address_this_machine_takes_is_no_hosts_any_longer() {
     let mut bench = Bench::with(with_static());
-    assert_eq!(bench.tell(Fact::AddressesChanged { addresses: vec![ip(1), ip(9)] }).routes(), [delete(A, 9)]);
-    assert_eq!(bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] }).routes(), [put(A, 9)]);
+    assert_eq!(bench.give(Fact::AddressesChanged { addresses: vec![ip(1), ip(9)] }).routes(), [delete(A, 9)]);
+    assert_eq!(bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] }).routes(), [put(A, 9)]);
 }
 
 #[test]

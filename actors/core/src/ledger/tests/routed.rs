@@ -22,9 +22,9 @@ fn pending(segment: SegmentId, target: Ipv4Addr) -> PendingRequest {
     PendingRequest { segment, requester: ip(20), lladdr: mac(20), target }
 }
 
-/// The kernel's answer to the look-up for host 20's question on A.
+/// The kernel's answer to the look-up for host 20's request on A.
 fn found(bench: &mut Bench, target: Ipv4Addr, interface: Option<u32>) -> Log {
-    bench.tell(Fact::RouteLookedUp { request: pending(A, target), interface })
+    bench.give(Fact::RouteLookedUp { request: pending(A, target), interface })
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_segment_that_does_not_follow_routes_asks_for_none() {
     let mut bench = Bench::with(routed());
     assert!(bench.hears(B, host(20).asks(ELSEWHERE)).lookups().is_empty());
     let stray = Fact::RouteLookedUp { request: pending(B, ELSEWHERE), interface: Some(99) };
-    assert!(bench.tell(stray).is_empty());
+    assert!(bench.give(stray).is_empty());
 }
 
 #[test]

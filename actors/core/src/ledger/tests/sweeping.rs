@@ -1,4 +1,4 @@
-//! What a sweep is told to leave out.
+//! What a sweep leaves out.
 
 use super::bench::{A, B, Bench, host, ip, net, own_mac, plan};
 
