@@ -46,13 +46,6 @@ pub(super) struct Pending {
     pub(super) relabelled: Vec<SegmentId>,
 }
 
-impl Pending {
-    /// Whether nothing is left to do.
-    pub(super) fn is_done(&self) -> bool {
-        self.arrived.is_empty() && self.moved.is_empty() && self.relabelled.is_empty()
-    }
-}
-
 impl World {
     pub(super) fn new(plan: &Plan) -> Self {
         let hosts = Hosts::new(&plan.segments);
@@ -199,6 +192,12 @@ impl World {
     /// What the kernel's proxy entries depend on.
     pub(super) fn reasons(&self) -> Reasons<'_> {
         Reasons { hosts: &self.hosts, topology: &self.topology, published: &self.published }
+    }
+
+    /// Whether nothing has changed since the ledger settled.
+    pub(super) fn is_settled(&self) -> bool {
+        let Pending { arrived, moved, relabelled } = &self.pending;
+        !self.hosts.is_touched() && arrived.is_empty() && moved.is_empty() && relabelled.is_empty()
     }
 
     /// Has the kernel's tables follow what changed. Returns the addresses that were touched.
