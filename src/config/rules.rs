@@ -80,7 +80,7 @@ fn segment_prefixes(
     if !segment.has_own_prefixes {
         return;
     }
-    let prefixes = &segment.plan.prefixes;
+    let prefixes = &segment.plan.addresses.prefixes;
     let path = path.key("prefixes");
     no_nesting(reader, &path, prefixes);
     if domain.prefixes.is_empty() {

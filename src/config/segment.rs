@@ -67,7 +67,7 @@ impl ConfigField<SegmentConfig> for SegmentPrefixes {
             Some(None) => reader.follows(table, key, "the domain's prefixes"),
             // A list with an error is empty: nothing more is reported about it.
             given => {
-                config.plan.prefixes = given.flatten().unwrap_or_default();
+                config.plan.addresses.prefixes = given.flatten().unwrap_or_default();
                 config.has_own_prefixes = true;
             }
         }

@@ -99,7 +99,9 @@ impl Segment {
 
     /// Whether arpherd or, as it was told, the kernel answers for others here.
     pub(crate) fn is_answered(&self) -> bool {
-        self.plan.answer != AnswerMode::Off || self.plan.private_vlan.is_on() || !self.plan.publish.is_empty()
+        self.plan.answer != AnswerMode::Off
+            || self.plan.private_vlan.is_on()
+            || !self.plan.addresses.publish.is_empty()
     }
 }
 
@@ -151,7 +153,7 @@ impl Case {
         let segment = |view: &SegmentView| {
             let mut plan = bare(&view.segment, &view.interface, &covers);
             plan.answer = answer_of(&view.answer);
-            plan.publish.clone_from(&view.publish);
+            plan.addresses.publish.clone_from(&view.publish);
             plan.private_vlan = if view.private_vlan == "off" { PrivateVlan::Off } else { PrivateVlan::Open };
             Segment { plan, domain: view.domain.to_string(), care: Care::Unknown }
         };
@@ -171,7 +173,7 @@ impl Case {
     /// All prefixes of the segments, each once.
     pub(crate) fn prefixes(&self) -> Vec<Ipv4Network> {
         let mut all: Vec<_> =
-            self.segments.iter().flat_map(|segment| &segment.plan.prefixes).copied().collect();
+            self.segments.iter().flat_map(|segment| &segment.plan.addresses.prefixes).copied().collect();
         all.sort_unstable();
         all.dedup();
         all
@@ -181,7 +183,7 @@ impl Case {
     pub(crate) fn concerns(&self, address: Ipv4Addr) -> bool {
         self.segments
             .iter()
-            .any(|segment| segment.plan.prefixes.iter().any(|prefix| prefix.contains(address)))
+            .any(|segment| segment.plan.addresses.prefixes.iter().any(|prefix| prefix.contains(address)))
     }
 }
 

@@ -99,8 +99,9 @@ pub struct SegmentPlan {
     /// Preferred source address of routes and sender address of probes; `None`: the interface's first address in
     /// the domain.
     pub source: Option<Ipv4Addr>,
-    /// Prefixes in which hosts are learned and routed here, each inside one of the domain's prefixes.
-    pub prefixes: Vec<Ipv4Network>,
+    /// Which addresses may live here, which may not, and which are fixed.
+    #[serde(flatten)]
+    pub addresses: AddressRules,
     /// Which ARP requests are answered here, and by whom.
     pub answer: AnswerMode,
     /// How the kernel is made to answer. It has an effect with [`AnswerMode::Kernel`] only.
@@ -109,18 +110,6 @@ pub struct SegmentPlan {
     /// Whether requests for hosts on this same segment are answered as well.
     #[serde(default)]
     pub private_vlan: PrivateVlan,
-    /// Prefixes answered for here whether or not the host is known.
-    #[serde(default)]
-    pub publish: Vec<Ipv4Network>,
-    /// Prefixes never learned, routed, probed or answered for here.
-    #[serde(default)]
-    pub never: Vec<Ipv4Network>,
-    /// Static hosts: present on this segment whether or not they are heard.
-    #[serde(default)]
-    pub hosts: BTreeMap<Ipv4Addr, LinkAddr>,
-    /// Pinned addresses: only this link-layer address may use them, and only on this segment.
-    #[serde(default)]
-    pub pins: BTreeMap<Ipv4Addr, LinkAddr>,
     /// Rate of the sweeps over the prefixes; `None`: no sweeps.
     pub sweep: Option<SweepPlan>,
     /// When a silent host is probed and removed.
@@ -136,7 +125,7 @@ impl SegmentPlan {
             name: name.to_owned(),
             domain,
             interface: name.to_owned(),
-            prefixes: prefixes.to_vec(),
+            addresses: AddressRules { prefixes: prefixes.to_vec(), ..AddressRules::default() },
             ..Self::default()
         }
     }
@@ -145,6 +134,25 @@ impl SegmentPlan {
     pub fn kernel_proxy(&self) -> Option<KernelProxy> {
         (self.answer == AnswerMode::Kernel).then_some(self.kernel)
     }
+}
+
+/// The addresses of a segment: where hosts are learned, what is answered for without one, and what is fixed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AddressRules {
+    /// Prefixes in which hosts are learned and routed here, each inside one of the domain's prefixes.
+    pub prefixes: Vec<Ipv4Network>,
+    /// Prefixes answered for here whether or not the host is known.
+    #[serde(default)]
+    pub publish: Vec<Ipv4Network>,
+    /// Prefixes never learned, routed, probed or answered for here.
+    #[serde(default)]
+    pub never: Vec<Ipv4Network>,
+    /// Static hosts: present on this segment whether or not they are heard.
+    #[serde(default)]
+    pub hosts: BTreeMap<Ipv4Addr, LinkAddr>,
+    /// Pinned addresses: only this link-layer address may use them, and only on this segment.
+    #[serde(default)]
+    pub pins: BTreeMap<Ipv4Addr, LinkAddr>,
 }
 
 /// The default of every setting. Name, interface and prefixes are empty: use [`SegmentPlan::new`].
@@ -156,14 +164,10 @@ impl Default for SegmentPlan {
             interface: String::new(),
             kind: None,
             source: None,
-            prefixes: Vec::new(),
+            addresses: AddressRules::default(),
             answer: AnswerMode::default(),
             kernel: KernelProxy::default(),
             private_vlan: PrivateVlan::default(),
-            publish: Vec::new(),
-            never: Vec::new(),
-            hosts: BTreeMap::new(),
-            pins: BTreeMap::new(),
             sweep: Some(SweepPlan::default()),
             expiry: ExpiryPlan::default(),
             limits: Limits::default(),

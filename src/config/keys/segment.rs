@@ -113,7 +113,7 @@ pub(super) static SEGMENT: &[ConfigKey<SegmentConfig>] = &[
         example: None,
         field: &ListField {
             parser: PrefixOrAddress,
-            of: |segment: &mut SegmentConfig| &mut segment.plan.publish,
+            of: |segment: &mut SegmentConfig| &mut segment.plan.addresses.publish,
         },
     },
     ConfigKey {
@@ -122,21 +122,21 @@ pub(super) static SEGMENT: &[ConfigKey<SegmentConfig>] = &[
         example: None,
         field: &ListField {
             parser: PrefixOrAddress,
-            of: |segment: &mut SegmentConfig| &mut segment.plan.never,
+            of: |segment: &mut SegmentConfig| &mut segment.plan.addresses.never,
         },
     },
     ConfigKey {
         name: "hosts",
         meaning: "Static hosts: present on this segment whether or not they are heard.",
         example: Some(r#"{ "10.2.0.9" = "02:00:00:00:00:09" }"#),
-        field: &AddressTable { of: |segment: &mut SegmentConfig| &mut segment.plan.hosts },
+        field: &AddressTable { of: |segment: &mut SegmentConfig| &mut segment.plan.addresses.hosts },
     },
     ConfigKey {
         name: "pins",
         meaning: "Pinned addresses: only this link-layer address may use them, and only on this segment. Pin the \
                   gateway's address first.",
         example: Some(r#"{ "10.2.0.254" = "02:00:00:00:00:fe" }"#),
-        field: &AddressTable { of: |segment: &mut SegmentConfig| &mut segment.plan.pins },
+        field: &AddressTable { of: |segment: &mut SegmentConfig| &mut segment.plan.addresses.pins },
     },
     ConfigKey {
         name: "sweep",

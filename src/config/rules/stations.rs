@@ -41,7 +41,7 @@ pub(super) fn check(reader: &mut ConfigReader<'_>, path: &KeyPath, domain: &Doma
 }
 
 fn entries<'c>(path: &KeyPath, segment: &'c SegmentConfig) -> Vec<Assignment<'c>> {
-    let tables = [("hosts", &segment.plan.hosts), ("pins", &segment.plan.pins)];
+    let tables = [("hosts", &segment.plan.addresses.hosts), ("pins", &segment.plan.addresses.pins)];
     let mut all = Vec::new();
     for (table, stations) in tables {
         let place = path.key(table);
@@ -59,7 +59,7 @@ fn entries<'c>(path: &KeyPath, segment: &'c SegmentConfig) -> Vec<Assignment<'c>
 /// The error of the address on this segment.
 fn misplaced(entry: &Assignment<'_>, segment: &SegmentConfig, domain: &DomainConfig) -> Option<String> {
     let address = entry.address;
-    let prefixes = &segment.plan.prefixes;
+    let prefixes = &segment.plan.addresses.prefixes;
     if prefixes.is_empty() {
         return None;
     }
@@ -69,7 +69,7 @@ fn misplaced(entry: &Assignment<'_>, segment: &SegmentConfig, domain: &DomainCon
             "found {address}, expected an address inside the segment's prefixes ({prefixes})"
         ));
     }
-    if let Some(network) = segment.plan.never.iter().find(|network| network.contains(address)) {
+    if let Some(network) = segment.plan.addresses.never.iter().find(|network| network.contains(address)) {
         return Some(format!("found {address}, expected an address outside never ({network})"));
     }
     let mut networks = prefixes.iter().chain(&domain.prefixes);

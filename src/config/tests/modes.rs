@@ -35,10 +35,10 @@ fn every_mode_reaches_the_plan() {
     let entries =
         segment("answer: kernel, kernel: entries, private_vlan: open, publish: [10.2.0.0/25, 10.3.0.9]");
     assert_eq!((entries.kernel, entries.private_vlan), (KernelProxy::Entries, PrivateVlan::Open));
-    assert_eq!(entries.publish, [net("10.2.0.0/25"), net("10.3.0.9/32")]);
+    assert_eq!(entries.addresses.publish, [net("10.2.0.0/25"), net("10.3.0.9/32")]);
     let both = segment("answer: routed, private_vlan: open, never: [169.254.0.0/16, 10.2.0.7]");
     assert_eq!((both.answer, both.private_vlan), (AnswerMode::Routed, PrivateVlan::Open));
-    assert_eq!(both.never, [net("169.254.0.0/16"), net("10.2.0.7/32")]);
+    assert_eq!(both.addresses.never, [net("169.254.0.0/16"), net("10.2.0.7/32")]);
 }
 
 #[test]
@@ -62,9 +62,12 @@ fn hosts_and_pins_are_tables_of_stations() {
     let plan = segment(&format!(
         "hosts: {{ 10.2.0.9: 02:00:00:00:00:09, 10.2.0.10: '{guid}' }}, pins: {{ 10.2.0.9: 02:00:00:00:00:09 }}"
     ));
-    let lladdrs: Vec<_> = plan.hosts.values().map(|lladdr| lladdr.len()).collect();
+    let lladdrs: Vec<_> = plan.addresses.hosts.values().map(|lladdr| lladdr.len()).collect();
     assert_eq!(lladdrs, [6, 20]);
-    assert_eq!(plan.pins.get(&"10.2.0.9".parse().expect("an address")), plan.hosts.values().next());
+    assert_eq!(
+        plan.addresses.pins.get(&"10.2.0.9".parse().expect("an address")),
+        plan.addresses.hosts.values().next()
+    );
     for (wrong, why) in [
         ("00:00:00:00:00:00", "not the zero address"),
         ("ff:ff:ff:ff:ff:ff", "not a group address"),
@@ -106,8 +109,11 @@ fn modes_come_from_variables_too() {
         (plan.segments[0].answer, plan.segments[0].kernel),
         (AnswerMode::Kernel, KernelProxy::Entries)
     );
-    assert_eq!(plan.segments[0].publish, [net("10.2.0.64/28"), net("10.2.0.9/32")]);
-    assert_eq!((&plan.segments[1].private_vlan, plan.segments[1].never.len()), (&PrivateVlan::Open, 0));
+    assert_eq!(plan.segments[0].addresses.publish, [net("10.2.0.64/28"), net("10.2.0.9/32")]);
+    assert_eq!(
+        (&plan.segments[1].private_vlan, plan.segments[1].addresses.never.len()),
+        (&PrivateVlan::Open, 0)
+    );
 }
 
 const SPACES: &str = "

@@ -31,7 +31,7 @@ fn fillarpd_flags_and_variables_make_one_segment() {
     assert_eq!(plan.segments.len(), 1);
     let segment = &plan.segments[0];
     assert_eq!(segment.interface, "ibs1");
-    assert_eq!(segment.prefixes, [net("10.2.0.0/24")]);
+    assert_eq!(segment.addresses.prefixes, [net("10.2.0.0/24")]);
     assert_eq!(segment.source, Some("10.2.0.1".parse().expect("an address")));
     assert_eq!(segment.answer, AnswerMode::Off);
     let sweep = segment.sweep.expect("sweeps");

@@ -22,7 +22,7 @@ fn a_small_file_gets_every_default() {
         plan.segments.iter().map(|s| (s.name.as_str(), s.interface.as_str(), s.domain)).collect();
     assert_eq!(names, [("eth0", "eth0", DomainId(0)), ("eth1", "eth1", DomainId(0))]);
     for segment in &plan.segments {
-        assert_eq!(segment.prefixes, [net("10.2.0.0/24")]);
+        assert_eq!(segment.addresses.prefixes, [net("10.2.0.0/24")]);
         assert_eq!((segment.kind, segment.source, segment.answer), (None, None, AnswerMode::Live));
         assert_eq!(
             (segment.sweep, segment.expiry, segment.limits),
@@ -66,7 +66,7 @@ domains:
     assert_eq!(plan.segments[1].domain, DomainId(1));
     assert_eq!((segment.kind, segment.answer), (Some(LinkKind::Wifi), AnswerMode::Off));
     assert_eq!(segment.source, Some("10.2.0.1".parse().expect("an address")));
-    assert_eq!(segment.prefixes, [net("10.2.0.64/28")]);
+    assert_eq!(segment.addresses.prefixes, [net("10.2.0.64/28")]);
     let sweep = segment.sweep.expect("sweeps");
     assert_eq!((sweep.interval, sweep.rate, sweep.in_flight), (Duration::from_secs(120), 9, 4));
     assert_eq!(

@@ -126,5 +126,5 @@ pub(super) fn follow_use(segment: &Segment, address: Address, reasons: &Reasons<
 }
 
 fn published_addresses(segment: &Segment) -> impl Iterator<Item = Address> + '_ {
-    segment.plan.publish.iter().flat_map(|prefix| prefix.iter())
+    segment.plan.addresses.publish.iter().flat_map(|prefix| prefix.iter())
 }

@@ -148,10 +148,11 @@ impl World {
     /// If the segment can be used, its static hosts live, whatever else was known of their addresses.
     fn settle_static_hosts(&mut self, id: SegmentId, effects: &mut Effects) {
         let segment = self.topology.segment(id);
-        if !segment.is_up() || segment.plan.hosts.is_empty() {
+        if !segment.is_up() || segment.plan.addresses.hosts.is_empty() {
             return;
         }
-        let statics: Vec<_> = segment.plan.hosts.iter().map(|(ip, lladdr)| (*ip, *lladdr)).collect();
+        let statics: Vec<_> =
+            segment.plan.addresses.hosts.iter().map(|(ip, lladdr)| (*ip, *lladdr)).collect();
         for (address, lladdr) in statics {
             if self.topology.is_own(address) {
                 continue;

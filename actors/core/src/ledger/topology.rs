@@ -42,7 +42,8 @@ impl Topology {
         }
         let edges_of = |(domain, members): (&DomainPlan, &Vec<SegmentId>)| {
             let segments = members.iter().map(|id| &plans[id.index()]);
-            let own = segments.flat_map(|segment| segment.prefixes.iter().chain(&segment.publish));
+            let own = segments
+                .flat_map(|segment| segment.addresses.prefixes.iter().chain(&segment.addresses.publish));
             edges(own.chain(&domain.prefixes))
         };
         let edges: Vec<_> = domains.iter().zip(&members).map(edges_of).collect();
@@ -200,7 +201,7 @@ impl Topology {
 fn pins_of(segments: &[SegmentPlan]) -> BTreeMap<Key, Vec<Pin>> {
     let mut pins: BTreeMap<Key, Vec<Pin>> = BTreeMap::new();
     for (id, segment) in (0..).map(SegmentId).zip(segments) {
-        for (&address, &lladdr) in segment.hosts.iter().chain(&segment.pins) {
+        for (&address, &lladdr) in segment.addresses.hosts.iter().chain(&segment.addresses.pins) {
             let key = Key { domain: segment.domain, address };
             pins.entry(key).or_default().push(Pin { segment: id, lladdr });
         }

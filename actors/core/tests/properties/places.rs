@@ -125,10 +125,13 @@ impl Places {
         let key = (self.domain(segment), address);
         let it = self.segment(segment);
         assert!(it.answer.is_ours(), "an answer on {segment:?}, where none is ours to give");
-        assert!(!holds(&it.never, address), "an answer on {segment:?} for {address}, which is never to be");
+        assert!(
+            !holds(&it.addresses.never, address),
+            "an answer on {segment:?} for {address}, which is never to be"
+        );
         assert_eq!(frame.to, Some(requester), "an answer goes to the requester alone");
         let is_defence = requester_ip.is_unspecified();
-        if !is_defence && (holds(&it.publish, address) || it.answer == AnswerMode::Routed) {
+        if !is_defence && (holds(&it.addresses.publish, address) || it.answer == AnswerMode::Routed) {
             return;
         }
         let is_right = |(at, lladdr): &Place| {
@@ -143,7 +146,7 @@ impl Places {
             self.hosts.get(&key)
         );
         let silence = self.heard.get(&key).map(|at| now.since(*at));
-        let is_static = self.plan.segments.iter().any(|it| it.hosts.contains_key(&address));
+        let is_static = self.plan.segments.iter().any(|it| it.addresses.hosts.contains_key(&address));
         assert!(
             is_static || silence.is_some_and(|silence| silence <= BUDGET),
             "an answer for the dead {key:?}"
@@ -187,7 +190,7 @@ impl Places {
             Order::Write(Write::PutProxy { interface, address }) => {
                 let may_stand = |segment: SegmentId| {
                     let it = self.segment(segment);
-                    it.answer == AnswerMode::Kernel && !holds(&it.never, address)
+                    it.answer == AnswerMode::Kernel && !holds(&it.addresses.never, address)
                 };
                 assert!(self.segments_at(interface).any(may_stand), "an entry for {address}");
                 self.entries.insert((interface, address));

@@ -72,7 +72,7 @@ fn a_preferred_source_of_an_earlier_run_is_replaced() {
 #[test]
 fn leftovers_that_lead_nowhere_we_serve_are_deleted() {
     let mut plan = plan(2);
-    plan.segments[0].prefixes = vec![net("10.0.0.64/28")];
+    plan.segments[0].addresses.prefixes = vec![net("10.0.0.64/28")];
     for stray in [
         KernelRoute { metric: METRIC + 1, ..our_route(B, 9) },
         KernelRoute { address: [10, 7, 0, 9].into(), ..our_route(B, 9) },

@@ -108,7 +108,7 @@ fn an_address_that_moves_to_another_station_makes_room_for_the_first() {
 fn wide(new_per_second: u32) -> Plan {
     let mut plan = plan(2);
     plan.segments[0].limits.new_per_second = new_per_second;
-    for prefixes in [&mut plan.domains[0].prefixes, &mut plan.segments[0].prefixes] {
+    for prefixes in [&mut plan.domains[0].prefixes, &mut plan.segments[0].addresses.prefixes] {
         *prefixes = vec![net("10.0.0.0/16")];
     }
     plan

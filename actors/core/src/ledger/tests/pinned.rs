@@ -12,14 +12,14 @@ use crate::{Event, Fact};
 /// `.9` is a static host on A.
 fn with_static() -> Plan {
     let mut plan = plan(2);
-    plan.segments[0].hosts = BTreeMap::from([(ip(9), mac(9))]);
+    plan.segments[0].addresses.hosts = BTreeMap::from([(ip(9), mac(9))]);
     plan
 }
 
 /// `.9` is pinned to its own station on A.
 fn with_pin() -> Plan {
     let mut plan = plan(2);
-    plan.segments[0].pins = BTreeMap::from([(ip(9), mac(9))]);
+    plan.segments[0].addresses.pins = BTreeMap::from([(ip(9), mac(9))]);
     plan
 }
 
@@ -138,7 +138,7 @@ fn an_address_this_machine_takes_is_no_hosts_any_longer() {
 fn the_limits_do_not_keep_static_hosts_out() {
     let mut plan = with_static();
     plan.segments[0].limits.hosts = 1;
-    plan.segments[0].hosts.insert(ip(10), mac(10));
+    plan.segments[0].addresses.hosts.insert(ip(10), mac(10));
     let mut bench = Bench::with(plan);
     assert_eq!(bench.hears(B, host(20).asks(ip(10))).answers().len(), 1);
 }

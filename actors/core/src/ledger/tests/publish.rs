@@ -7,8 +7,8 @@ use crate::{Event, Fact};
 /// `10.0.0.64/28` lives on B and is published on A, the rest lives on A.
 fn published() -> Plan {
     let mut plan = plan(2);
-    plan.segments[0].publish = vec![net("10.0.0.64/28")];
-    plan.segments[1].prefixes = vec![net("10.0.0.64/28")];
+    plan.segments[0].addresses.publish = vec![net("10.0.0.64/28")];
+    plan.segments[1].addresses.prefixes = vec![net("10.0.0.64/28")];
     plan
 }
 
@@ -83,7 +83,7 @@ fn the_host_at_home_keeps_its_address() {
 #[test]
 fn never_takes_out_of_what_is_published() {
     let mut plan = published();
-    plan.segments[0].never = vec![net("10.0.0.70/32")];
+    plan.segments[0].addresses.never = vec![net("10.0.0.70/32")];
     let mut bench = Bench::with(plan);
     bench.knows(A, host(20));
     assert!(bench.hears(A, host(20).asks(ip(70))).is_empty());
@@ -109,7 +109,7 @@ fn only_a_live_host_is_defended() {
 #[test]
 fn what_is_never_to_be_is_not_learned_searched_or_answered_there() {
     let mut plan = plan(3);
-    plan.segments[0].never = vec![net("10.0.0.32/27")];
+    plan.segments[0].addresses.never = vec![net("10.0.0.32/27")];
     let mut bench = Bench::with(plan);
     assert!(bench.hears(A, host(33).speaks()).is_empty());
     bench.knows(B, host(34));
@@ -124,7 +124,7 @@ fn by_entries() -> Plan {
     let mut plan = published();
     plan.segments[0].answer = AnswerMode::Kernel;
     plan.segments[0].kernel = KernelProxy::Entries;
-    plan.segments[0].publish = vec![net("10.0.0.64/29")];
+    plan.segments[0].addresses.publish = vec![net("10.0.0.64/29")];
     plan
 }
 
@@ -149,7 +149,7 @@ fn the_kernel_gets_an_entry_for_each_published_address() {
 #[test]
 fn one_for_each_host_alive_elsewhere_for_as_long_as_it_lives() {
     let mut plan = by_entries();
-    plan.segments[0].publish = Vec::new();
+    plan.segments[0].addresses.publish = Vec::new();
     let mut bench = Bench::with(plan);
     assert_eq!(bench.hears(B, host(68).speaks()).entries(), entries([68], true));
     assert!(bench.hears(A, host(20).speaks()).entries().iter().all(|(_, _, there)| !there));

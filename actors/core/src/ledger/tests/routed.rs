@@ -74,7 +74,7 @@ fn an_address_of_the_domain_without_a_route_is_searched_for() {
 #[test]
 fn nobody_special_is_looked_up() {
     let mut plan = routed();
-    plan.segments[0].never = vec![net("198.51.100.0/24")];
+    plan.segments[0].addresses.never = vec![net("198.51.100.0/24")];
     let mut bench = Bench::with(plan);
     for target in
         ["10.0.0.0", "10.0.0.255", "127.0.0.1", "224.0.0.1", "255.255.255.255", "198.51.100.7", "10.0.0.1"]

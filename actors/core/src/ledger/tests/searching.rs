@@ -118,7 +118,7 @@ fn an_requester_that_repeats_itself_is_held_once() {
 
 fn wide() -> Bench {
     let mut plan = plan(2);
-    for prefixes in [&mut plan.domains[0].prefixes, &mut plan.segments[0].prefixes] {
+    for prefixes in [&mut plan.domains[0].prefixes, &mut plan.segments[0].addresses.prefixes] {
         *prefixes = vec![net("10.0.0.0/16")];
     }
     Bench::with(plan)
@@ -179,7 +179,7 @@ fn beyond_4096_unknown_targets_more_are_shed_while_known_hosts_are_answered() {
 #[test]
 fn only_segments_that_are_up_and_may_hold_the_target_are_searched() {
     let mut plan = plan(3);
-    plan.segments[2].prefixes = vec![net("10.0.0.64/28")];
+    plan.segments[2].addresses.prefixes = vec![net("10.0.0.64/28")];
     let mut bench = Bench::with(plan);
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).searches(), [(A, ip(9))]);
     bench.links(A, Some(Link { carrier: false, ..link(A) }));

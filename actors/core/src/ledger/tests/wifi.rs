@@ -172,8 +172,8 @@ fn another_who_speaks_for_the_address_is_weighed_like_any() {
 #[test]
 fn joining_moves_nothing_the_operator_fixed_and_nothing_the_segment_may_not_hold() {
     let mut plan = plan(3);
-    plan.segments[0].pins.insert(ip(9), mac(9));
-    plan.segments[1].never = vec!["10.0.0.8/32".parse().expect("a prefix")];
+    plan.segments[0].addresses.pins.insert(ip(9), mac(9));
+    plan.segments[1].addresses.never = vec!["10.0.0.8/32".parse().expect("a prefix")];
     let mut bench = with(plan);
     for last in [8, 9] {
         bench.knows(A, host(last));
@@ -185,7 +185,7 @@ fn joining_moves_nothing_the_operator_fixed_and_nothing_the_segment_may_not_hold
 #[test]
 fn leaving_takes_no_static_host_away() {
     let mut plan = plan(3);
-    plan.segments[1].hosts.insert(ip(9), mac(9));
+    plan.segments[1].addresses.hosts.insert(ip(9), mac(9));
     let mut bench = with(plan);
     assert!(leaves(&mut bench, B, 9).is_empty());
 }
