@@ -242,7 +242,8 @@ impl Tenders {
                 Capture::new(id, told, outlet, Box::new(opener.clone()), counters.clone(), capture_log)
                     .start();
             let sweep = segment.sweep.map(|pace| {
-                let plan = SweepPlan::new(pace, segment.prefixes.clone(), segment.never.clone());
+                let plan =
+                    SweepPlan::new(pace, segment.addresses.prefixes.clone(), segment.addresses.never.clone());
                 let (roll, counters) = (owner.clone().recipient(), counters.clone());
                 let log = log.new(o!("actor" => "sweep"));
                 Sweep::start_in_arbiter(&back.handle(), move |_| {

@@ -63,7 +63,7 @@ pub enum Fact {
         /// The interface the route leaves by; `None` if there is no route, or none that forwards.
         interface: Option<u32>,
     },
-    /// A segment's interface turned out to be this among radios; `None`: no radio tells of it.
+    /// A segment's interface turned out to be this among radios; `None`: no radio reports it.
     WifiRoleChanged {
         /// Which segment.
         segment: SegmentId,

@@ -14,12 +14,12 @@ use crate::time::Time;
 /// only frees the place.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How far questions about known hosts may put the next probe off.
+/// How far probes of known hosts may put the next probe off.
 const LATEST: Duration = Duration::from_secs(1);
 
 /// The sweeps of one segment.
 ///
-/// A round goes over every address of the prefixes once, leaving out those it is told to skip and those
+/// A round goes over every address of the prefixes once, leaving out those to be skipped and those
 /// that no host can have. It never stores the addresses, so a prefix of any size costs the same.
 #[derive(Debug)]
 pub struct Sweep {

@@ -1,7 +1,7 @@
 //! Contradictions: an address heard at another place than where it is known.
 //!
 //! The incumbent is probed by unicast. If it is silent the address moves in one step; if it answers, it keeps
-//! the address and the operator is told of both.
+//! the address and both are reported.
 
 use std::time::Duration;
 

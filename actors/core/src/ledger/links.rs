@@ -1,7 +1,7 @@
 //! A segment's interface came, changed or went; an address of this machine did.
 
 use super::effects::Effects;
-use super::entries::{delete_entries, put_entries};
+use super::entries::{delete_entries, follow_use, put_entries};
 use super::host::{Host, Origin, Sighting};
 use super::installed::RouteState;
 use super::world::World;
@@ -44,7 +44,11 @@ impl World {
 
     /// This machine's addresses are now these.
     pub(super) fn own_addresses_changed(&mut self, addresses: Vec<Address>, effects: &mut Effects) {
-        self.topology.set_own_addresses(addresses);
+        for address in self.topology.set_own_addresses(addresses) {
+            for segment in self.topology.segments().iter().filter(|segment| segment.publishes(address)) {
+                follow_use(segment, address, &self.reasons(), effects);
+            }
+        }
         let mut taken = self.hosts.keys_where(|_| true);
         taken.retain(|key| self.topology.is_own(key.address));
         for key in taken {
@@ -130,7 +134,7 @@ impl World {
     }
 
     /// Writes the routes and neighbour entries of all live hosts of the segment again: the kernel drops routes
-    /// without a word with an address, all of them with the last, and others may take them while a cable is out.
+    /// without a notification with an address, all of them with the last, and others may take them while a cable is out.
     fn rewrite_routes(&mut self, id: SegmentId) {
         if !self.topology.segment(id).keeps_kernel_state() {
             return;
@@ -144,10 +148,11 @@ impl World {
     /// If the segment can be used, its static hosts live, whatever else was known of their addresses.
     fn settle_static_hosts(&mut self, id: SegmentId, effects: &mut Effects) {
         let segment = self.topology.segment(id);
-        if !segment.is_up() || segment.plan.hosts.is_empty() {
+        if !segment.is_up() || segment.plan.addresses.hosts.is_empty() {
             return;
         }
-        let statics: Vec<_> = segment.plan.hosts.iter().map(|(ip, lladdr)| (*ip, *lladdr)).collect();
+        let statics: Vec<_> =
+            segment.plan.addresses.hosts.iter().map(|(ip, lladdr)| (*ip, *lladdr)).collect();
         for (address, lladdr) in statics {
             if self.topology.is_own(address) {
                 continue;

@@ -174,15 +174,11 @@ impl Ledger {
     /// What follows from everything that changed: the kernel's tables first, then answers that rest on them, then
     /// claims and announcements.
     fn settle(&mut self) {
-        loop {
-            let touched = self.world.reconcile_touched(&mut self.effects);
-            for key in &touched {
-                self.release_requesters(key);
+        while !self.world.is_settled() {
+            for key in self.world.reconcile_touched(&mut self.effects) {
+                self.release_requesters(&key);
             }
             let pending = self.world.take_pending();
-            if touched.is_empty() && pending.is_done() {
-                return;
-            }
             for key in pending.arrived {
                 self.incumbent_spoke(&key);
             }

@@ -83,7 +83,12 @@ impl World {
             }
         }
         if let Some(installed) = self.hosts.installed_mut(&key).filter(|it| !it.is_standing()) {
+            let is_refused = installed.route() == RouteState::Refused;
             self.kernel.adopt_route(installed, route.interface);
+            // The table may have been read before the refusal: only a write shows whether ours stands.
+            if is_refused {
+                installed.doubt();
+            }
             self.hosts.touch(key);
         }
         self.refresh_source(&key, route);

@@ -64,7 +64,7 @@ impl Ledger {
                 lladdr: segment.lladdr(),
                 answer: segment.plan.answer.as_str().into(),
                 private_vlan: segment.plan.private_vlan.as_str().into(),
-                publish: segment.plan.publish.clone(),
+                publish: segment.plan.addresses.publish.clone(),
                 hosts: u64::from(self.world.hosts.live_on(segment.id)),
                 counters: CountersView {
                     dropped: pace.shed,

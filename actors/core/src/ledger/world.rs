@@ -19,7 +19,7 @@ use crate::order::Order;
 use crate::plan::{Plan, SegmentId};
 use crate::time::Time;
 
-/// How long a host that is gone is remembered, so that those who knew its place can be told if it appears at
+/// How long a host that is gone is remembered, so that those who knew its place can be informed if it appears at
 /// another; longer than any neighbour cache in common use keeps an unused entry.
 pub(super) const REMEMBERED: Duration = Duration::from_secs(600);
 
@@ -44,13 +44,6 @@ pub(super) struct Pending {
     /// Segments on which everything has to be announced: their own link-layer address is another one, or their
     /// interface found an access point.
     pub(super) relabelled: Vec<SegmentId>,
-}
-
-impl Pending {
-    /// Whether nothing is left to do.
-    pub(super) fn is_done(&self) -> bool {
-        self.arrived.is_empty() && self.moved.is_empty() && self.relabelled.is_empty()
-    }
 }
 
 impl World {
@@ -199,6 +192,12 @@ impl World {
     /// What the kernel's proxy entries depend on.
     pub(super) fn reasons(&self) -> Reasons<'_> {
         Reasons { hosts: &self.hosts, topology: &self.topology, published: &self.published }
+    }
+
+    /// Whether nothing has changed since the ledger settled.
+    pub(super) fn is_settled(&self) -> bool {
+        let Pending { arrived, moved, relabelled } = &self.pending;
+        !self.hosts.is_touched() && arrived.is_empty() && moved.is_empty() && relabelled.is_empty()
     }
 
     /// Has the kernel's tables follow what changed. Returns the addresses that were touched.
