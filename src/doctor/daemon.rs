@@ -9,8 +9,8 @@ pub(super) fn check(daemon: &Daemon) -> Vec<Finding> {
     match daemon {
         Daemon::Running(running) => noticed(running),
         Daemon::Absent(reason) => vec![Finding::info("daemon", reason).why(
-            "hosts and routes were not compared with what a daemon knows; its settings are told as it will \
-                make them",
+            "hosts and routes were not compared with what a daemon knows; its settings are judged as it \
+                will make them",
         )],
         Daemon::Silent(reason) => vec![
             Finding::warning("daemon", format!("it could not be asked what it knows: {reason}"))
@@ -73,16 +73,16 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_is_told_and_what_did_not_is_not() {
+    fn what_happened_is_reported_and_what_did_not_is_not() {
         assert_eq!(check(&with_events(&[])), []);
         assert_eq!(check(&with_events(&[("proxy_found", 0), ("host_found", 9)])), []);
         let findings = check(&with_events(&[("proxy_found", 2), ("segments_bridged", 1), ("host_found", 9)]));
-        let told: Vec<_> = findings.iter().map(|it| (it.severity, it.found.as_str())).collect();
+        let reported: Vec<_> = findings.iter().map(|it| (it.severity, it.found.as_str())).collect();
         let expected = [
             (Severity::Warning, "proxy_found 2 times since the daemon's start"),
             (Severity::Error, "segments_bridged once since the daemon's start"),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(reported, expected);
     }
 
     #[test]
@@ -96,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn whether_it_could_be_asked_is_told() {
+    fn whether_it_could_be_asked_is_reported() {
         assert_eq!(check(&case(Care::Daemon).daemon)[0].severity, Severity::Info);
         assert_eq!(check(&Daemon::Silent("not allowed".into()))[0].severity, Severity::Warning);
     }
 
     #[test]
-    fn a_segment_that_is_not_served_is_told() {
+    fn a_segment_that_is_not_served_is_reported() {
         let mut daemon = with_events(&[]);
         let Daemon::Running(running) = &mut daemon else { panic!("it runs") };
         running.segments = vec![segment_view("eth0", "up"), segment_view("eth1", "no_carrier")];

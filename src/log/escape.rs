@@ -1,4 +1,4 @@
-//! Foreign text made harmless: names of interfaces and networks, words of the kernel, paths.
+//! Foreign text made harmless: names of interfaces and networks, messages of the kernel, paths.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};

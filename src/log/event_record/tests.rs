@@ -12,11 +12,11 @@ type Logged = (Level, String, BTreeMap<String, String>);
 
 /// Keeps records as they come.
 #[derive(Clone, Default)]
-struct Records(Arc<Mutex<Vec<Logged>>>);
+struct RecordStore(Arc<Mutex<Vec<Logged>>>);
 
-struct Fields(BTreeMap<String, String>);
+struct RecordFields(BTreeMap<String, String>);
 
-impl Serializer for Fields {
+impl Serializer for RecordFields {
     fn emit_arguments(&mut self, key: Key, value: &std::fmt::Arguments<'_>) -> slog::Result {
         let before = self.0.insert(key.to_string(), value.to_string());
         assert!(before.is_none(), "the key {key} stands twice");
@@ -24,12 +24,12 @@ impl Serializer for Fields {
     }
 }
 
-impl Drain for Records {
+impl Drain for RecordStore {
     type Ok = ();
     type Err = Never;
 
     fn log(&self, record: &Record<'_>, _values: &OwnedKVList) -> Result<(), Never> {
-        let mut fields = Fields(BTreeMap::new());
+        let mut fields = RecordFields(BTreeMap::new());
         record.kv().serialize(record, &mut fields).expect("plain fields");
         let logged = (record.level(), record.msg().to_string(), fields.0);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(logged);
@@ -47,7 +47,7 @@ fn names() -> SegmentNames {
 }
 
 fn record_of(event: &Event) -> Logged {
-    let records = Records::default();
+    let records = RecordStore::default();
     log_event(&Logger::root(records.clone(), o!()), event, &names());
     let mut logged = records.0.lock().unwrap_or_else(PoisonError::into_inner);
     assert_eq!(logged.len(), 1);
@@ -143,6 +143,14 @@ fn keys_of_every_event_and_their_order_are_these() {
     assert_eq!(kinds, EventKind::ALL.iter().copied().collect(), "an event is missing here");
 }
 
+#[test]
+fn the_glossary_lists_every_event() {
+    let glossary = include_str!("../../../docs/glossary.md");
+    for kind in EventKind::ALL {
+        assert!(glossary.contains(&format!("`{}`", kind.name())), "{} is missing", kind.name());
+    }
+}
+
 /// Lets nothing below warnings through, and fails if it gets such a record all the same.
 struct WarningsOnly;
 
@@ -170,8 +178,8 @@ fn no_record_is_made_of_an_event_below_the_log_level() {
 
 #[test]
 fn numbers_stay_numbers_and_what_is_missing_is_null() {
-    struct Json(serde_json::Map<String, serde_json::Value>);
-    impl Serializer for Json {
+    struct JsonFields(serde_json::Map<String, serde_json::Value>);
+    impl Serializer for JsonFields {
         fn emit_arguments(&mut self, key: Key, value: &std::fmt::Arguments<'_>) -> slog::Result {
             self.0.insert(key.into(), value.to_string().into());
             Ok(())
@@ -186,7 +194,7 @@ fn numbers_stay_numbers_and_what_is_missing_is_null() {
         }
     }
     let json_of = |event: &Event| {
-        let (names, mut json) = (names(), Json(serde_json::Map::new()));
+        let (names, mut json) = (names(), JsonFields(serde_json::Map::new()));
         let arguments = format_args!("");
         let record = slog::record!(Level::Info, "", &arguments, slog::b!());
         EventRecord::new(event, &names).serialize(&record, &mut json).expect("plain fields");
