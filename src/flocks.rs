@@ -88,8 +88,8 @@ impl Flocks {
             };
             let netns = part.netns.as_deref().map(Label::from);
             let charge = charge(part, ground, config.daemon.on_exit, &files);
-            let (names, teller_log) = (log::Names::new(&charge.plan), log.clone());
-            let teller = Box::new(move |event: &_| log::tell(&teller_log, event, &names));
+            let (names, teller_log) = (log::SegmentNames::new(&charge.plan), log.clone());
+            let teller = Box::new(move |event: &_| log::log_event(&teller_log, event, &names));
             match Flock::start(charge, teller, log.clone()).await {
                 Ok(flock) => flocks.0.push((netns, flock)),
                 Err(error) => {

@@ -87,7 +87,7 @@ impl Air {
     fn vanished(&mut self) {
         if self.found.replace(false) != Some(false) {
             info!(self.log, "wifi_unavailable";
-                "meaning" => "no nl80211 in the kernel; hosts on Wi-Fi are known by ARP alone");
+                "detail" => "no nl80211 in the kernel; hosts on Wi-Fi are known by ARP alone");
         }
         let mut facts = Vec::new();
         for (&segment, post) in &mut self.posts {
@@ -126,7 +126,7 @@ impl Air {
         });
         if seen.is_none() && post.is_wifi && !std::mem::replace(&mut post.untold, true) {
             info!(self.log, "wifi_untold"; "interface" => post.interface,
-                "meaning" => "its radio is in another network namespace; its hosts are known by ARP alone");
+                "detail" => "its radio is in another network namespace; its hosts are known by ARP alone");
         }
         let role = seen.and_then(|seen| seen.role());
         let is_news = post.role != role;
@@ -181,7 +181,7 @@ impl Air {
             Ok(true) => ctx.notify(ReadOn),
             Ok(false) => {}
             Err(MonitorError::Overrun) => {
-                info!(self.log, "kernel_overrun"; "meaning" => "news of radios were lost; everything is read again");
+                info!(self.log, "kernel_overrun"; "detail" => "news of radios were lost; everything is read again");
                 // The family itself may have come or gone meanwhile.
                 self.find(ctx);
                 ctx.notify(ReadOn);

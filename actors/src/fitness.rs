@@ -76,7 +76,7 @@ impl Vrfs {
         if self.told.insert(interface.to_owned(), table) != Some(table) {
             warn!(log, "vrf_has_another_table"; "interface" => interface, "vrf_table" => table,
                 "our_table" => self.table,
-                "advice" => format!("packets from this interface are routed by its VRF: set routes.table to {table}"));
+                "hint" => format!("packets from this interface are routed by its VRF: set routes.table to {table}"));
         }
     }
 }

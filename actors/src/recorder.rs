@@ -51,7 +51,7 @@ impl Recorder {
             .try_for_each(|(at, fact)| write_line(file, &Line { at: *at, fact }))
             .and_then(|()| file.flush());
         if let Err(cause) = written {
-            error!(self.log, "recording_failed"; "error" => %cause, "advice" => "the recording ends here");
+            error!(self.log, "recording_failed"; "error" => %cause, "hint" => "the recording ends here");
             self.file = None;
         }
     }

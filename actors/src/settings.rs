@@ -46,14 +46,14 @@ impl Settings {
         };
         for change in memory.changes() {
             info!(log, "setting_adopted"; "setting" => %change.setting, "value" => change.now,
-                "before" => change.before, "meaning" => "an earlier run set it and did not put it back");
+                "before" => change.before, "detail" => "an earlier run set it and did not put it back");
         }
         Self {
             sysctls: Sysctls::with_saved(memory),
             ear: SysctlWatcher::open()
                 .inspect_err(|error| {
                     warn!(log, "settings_unheard"; "error" => %error,
-                        "meaning" => "what others change is noticed up to a minute later");
+                        "detail" => "what others change is noticed up to a minute later");
                 })
                 .ok(),
             managed: BTreeMap::new(),
@@ -140,7 +140,7 @@ impl Settings {
             debug!(self.log, "setting_missing"; "error" => %error);
         } else if self.refused.insert(setting.clone()) {
             warn!(self.log, "setting_refused"; "error" => %error,
-                "advice" => "set it by hand, or allow writing to /proc/sys/net");
+                "hint" => "set it by hand, or allow writing to /proc/sys/net");
         }
     }
 
@@ -159,7 +159,7 @@ impl Settings {
                 self.refused.remove(setting);
                 if healed {
                     info!(self.log, "setting_healed"; "setting" => %setting, "found" => found, "value" => wanted,
-                        "meaning" => "somebody changed it, and it was put back");
+                        "detail" => "somebody changed it, and it was put back");
                 } else {
                     info!(self.log, "setting_changed"; "setting" => %setting, "found" => found, "value" => wanted);
                 }
@@ -168,7 +168,7 @@ impl Settings {
         }
         if let Some(error) = self.sysctls.saved().take_error() {
             warn!(self.log, "settings_not_remembered"; "error" => %error,
-                "meaning" => "after a crash the original values will not be known");
+                "detail" => "after a crash the original values will not be known");
         }
     }
 
@@ -177,8 +177,8 @@ impl Settings {
         let verdict = self.contests.entry(setting.clone()).or_default().ask(now);
         if verdict == Verdict::Contested {
             warn!(self.log, "setting_contested"; "setting" => %setting,
-                "meaning" => "somebody keeps changing it; from now on it is put back once a minute",
-                "advice" => "find out who, or say `sysctl: leave` of the segment");
+                "detail" => "somebody keeps changing it; from now on it is put back once a minute",
+                "hint" => "find out who, or say `sysctl: leave` of the segment");
         }
         verdict != Verdict::Wait
     }
@@ -206,7 +206,7 @@ impl Settings {
                     info!(self.log, "setting_restored"; "setting" => %setting, "value" => change.before);
                 }
                 Restored::Left(value) => info!(self.log, "setting_left"; "setting" => %setting,
-                    "found" => value, "meaning" => "somebody has set it since arpherd did"),
+                    "found" => value, "detail" => "somebody has set it since arpherd did"),
                 Restored::Gone => {}
                 Restored::Failed(error) => warn!(self.log, "setting_not_restored"; "error" => %error),
             }

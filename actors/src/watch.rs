@@ -104,7 +104,7 @@ impl Watch {
         log: Logger,
     ) -> Result<Self, NetlinkError> {
         if ground.interfaces().is_none() {
-            warn!(log, "wifi_unseen"; "advice" => "say `kind: wifi` where it is; here it looks like Ethernet");
+            warn!(log, "wifi_unseen"; "hint" => "say `kind: wifi` where it is; here it looks like Ethernet");
         }
         let interfaces = eyes.iter().map(|eyes| (eyes.interface.as_str(), eyes.manage));
         Ok(Self {
@@ -205,7 +205,7 @@ impl Watch {
             Ok(false) if std::mem::take(&mut self.touched) => self.settings.heal(),
             Ok(false) => {}
             Err(MonitorError::Overrun) => {
-                info!(self.log, "kernel_overrun"; "meaning" => "changes were lost; everything is read again");
+                info!(self.log, "kernel_overrun"; "detail" => "changes were lost; everything is read again");
                 self.read_everything(ctx);
                 ctx.notify(ReadOn);
             }

@@ -42,7 +42,7 @@ impl Ledger {
                 .sum(),
             routes: u64::from(self.world.kernel.written()),
             ready: false,
-            events: self.effects.event_counts().map(|(name, count)| (name.into(), count)).collect(),
+            events: self.effects.event_counts().map(|(kind, count)| (kind.name().into(), count)).collect(),
         }
     }
 
