@@ -1,11 +1,13 @@
 //! The keys `domains`, `domains.NAME.prefixes` and `domains.NAME.segments`, which have to be given.
 
 use super::addresses::NetworkPrefix;
-use super::field::{ConfigField, ConfigKey, DefaultValue, describe};
+use super::field::{ConfigField, ConfigKey, describe, read_keys};
+use super::kind::DefaultValue;
+use super::kind::ValueKind;
 use super::model::{Config, DomainConfig, SegmentConfig};
 use super::name::check_name;
 use super::reader::{ConfigReader, ConfigTable};
-use super::value::{ValueKind, ValueParser};
+use super::value::ValueParser;
 
 /// The domains, by the names that the operator gave them.
 pub(crate) struct Domains {
@@ -30,7 +32,7 @@ impl ConfigField<Config> for Domains {
         for (name, table) in named {
             check_name(reader, name, &table.path);
             let mut domain = DomainConfig { name: name.to_owned(), ..DomainConfig::default() };
-            reader.keys(&table, self.keys, &mut domain);
+            read_keys(reader, &table, self.keys, &mut domain);
             config.domains.push(domain);
         }
     }
@@ -91,7 +93,7 @@ impl ConfigField<DomainConfig> for Segments {
             if !check_name(reader, name, &table.path) {
                 segment.plan.interface.clear();
             }
-            reader.keys(&table, self.keys, &mut segment);
+            read_keys(reader, &table, self.keys, &mut segment);
             domain.segments.push(segment);
         }
     }

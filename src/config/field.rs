@@ -3,8 +3,9 @@
 //! A field reads its value into a struct that already holds the defaults, so that a default is written once:
 //! in the `Default` of the struct.
 
+use super::kind::{DefaultValue, KeyInfo, ValueKind};
 use super::reader::{ConfigReader, ConfigTable};
-use super::value::{ValueKind, ValueParser};
+use super::value::ValueParser;
 
 /// One key of a table that fills a `C`.
 pub(crate) struct ConfigKey<C: 'static> {
@@ -16,34 +17,6 @@ pub(crate) struct ConfigKey<C: 'static> {
     pub(crate) example: Option<&'static str>,
     /// How it is read, and what it fills.
     pub(crate) field: &'static dyn ConfigField<C>,
-}
-
-/// What a key without a value has.
-#[cfg_attr(not(test), expect(dead_code, reason = "read by the generators, which run as tests"))]
-pub(crate) enum DefaultValue {
-    /// This value.
-    Value(serde_json::Value),
-    /// A value that is derived from something else.
-    Derived(&'static str),
-    /// The defaults of the table's own keys.
-    Table,
-    /// Nothing: the key has to be given.
-    Required,
-}
-
-/// A key described as data, whatever it fills.
-#[cfg_attr(not(test), expect(dead_code, reason = "read by the generators, which run as tests"))]
-pub(crate) struct KeyInfo {
-    /// The key's name.
-    pub(crate) name: &'static str,
-    /// What it means.
-    pub(crate) meaning: &'static str,
-    /// An example in TOML.
-    pub(crate) example: Option<&'static str>,
-    /// The values it takes.
-    pub(crate) kind: ValueKind,
-    /// What it is when not given.
-    pub(crate) default: DefaultValue,
 }
 
 /// How a key is read, and what it fills.
@@ -60,6 +33,20 @@ pub(crate) trait ConfigField<C>: Sync {
     /// The accepted values and the default as data; the struct holds the defaults.
     #[cfg_attr(not(test), allow(dead_code, reason = "called by the generators, which run as tests"))]
     fn describe(&self, defaults: &mut C) -> (ValueKind, DefaultValue);
+}
+
+/// Reads all keys of a table into the struct that they fill, and refuses other keys.
+pub(crate) fn read_keys<'m, C>(
+    reader: &mut ConfigReader<'m>,
+    table: &ConfigTable<'m>,
+    keys: &'static [ConfigKey<C>],
+    config: &mut C,
+) {
+    let names: Vec<_> = keys.iter().map(|key| key.name).collect();
+    reader.known_keys(table, &names);
+    for key in keys {
+        key.field.read(reader, table, key.name, config);
+    }
 }
 
 /// Describes all keys of a table.
@@ -168,7 +155,7 @@ impl<C, D> ConfigField<C> for TableField<C, D> {
         config: &mut C,
     ) {
         let table = reader.open(table, key);
-        reader.keys(&table, self.keys, (self.of)(config));
+        read_keys(reader, &table, self.keys, (self.of)(config));
     }
 
     fn describe(&self, defaults: &mut C) -> (ValueKind, DefaultValue) {

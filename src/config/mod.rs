@@ -18,6 +18,7 @@ mod file;
 mod fillarpd;
 mod join;
 mod keys;
+mod kind;
 mod locate;
 mod model;
 mod name;
@@ -126,7 +127,7 @@ fn load(
     let mut reader = ConfigReader::new(&merged, problems);
     let mut config = Config::default();
     let root = reader.root();
-    reader.keys(&root, keys::ROOT, &mut config);
+    field::read_keys(&mut reader, &root, keys::ROOT, &mut config);
     rules::check(&mut reader, &config, drop_in);
     if reader.problems.is_empty() {
         return Ok(Loaded { config, rows: reader.rows });

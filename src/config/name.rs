@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use arpherd_core::plan::MAIN_TABLE;
 use serde_json::json;
 
+use super::kind::ValueKind;
 use super::path::KeyPath;
 use super::reader::ConfigReader;
 use super::text;
-use super::value::{RawValue, ValueKind, ValueParser};
+use super::value::{RawValue, ValueParser};
 
 /// Maximum length of a name in characters.
 pub(crate) const LONGEST_NAME: usize = 64;

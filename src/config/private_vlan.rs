@@ -7,11 +7,13 @@ use figment::value::Value;
 use ipnetwork::Ipv4Network;
 
 use super::addresses::PrefixOrAddress;
-use super::field::{ConfigField, ConfigKey, DefaultValue, describe};
+use super::field::{ConfigField, ConfigKey, describe, read_keys};
+use super::kind::DefaultValue;
+use super::kind::ValueKind;
 use super::model::SegmentConfig;
 use super::name::check_name;
 use super::reader::{ConfigReader, ConfigTable};
-use super::value::{Choice, RawValue, ValueKind, ValueParser};
+use super::value::{Choice, RawValue, ValueParser};
 
 /// Parses everything but a table: whether the private VLAN is open.
 struct OffOrOpen;
@@ -60,7 +62,7 @@ impl ConfigField<SegmentConfig> for PrivateVlanMode {
         let before = reader.problems.len();
         let table = reader.open(table, key);
         let mut groups = Groups::default();
-        reader.keys(&table, self.groups, &mut groups);
+        read_keys(reader, &table, self.groups, &mut groups);
         if groups == Groups::default() && reader.problems.len() == before {
             let text = "found neither communities nor isolated, expected one of them; or off, or open";
             reader.problem(&table.path, text.to_owned());

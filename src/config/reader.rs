@@ -3,7 +3,6 @@
 use figment::value::{Dict, Value};
 
 use super::errors::{Problem, ValueOrigin};
-use super::field::ConfigKey;
 use super::path::KeyPath;
 use super::source::MergedSources;
 use super::text;
@@ -69,15 +68,6 @@ impl<'m> ConfigReader<'m> {
         ConfigTable { path: KeyPath::root(), broken: false, entries: self.merged.root().as_dict() }
     }
 
-    /// Reads all keys of a table into the struct that they fill, and refuses other keys.
-    pub(crate) fn keys<C>(&mut self, table: &ConfigTable<'m>, keys: &'static [ConfigKey<C>], config: &mut C) {
-        let names: Vec<_> = keys.iter().map(|key| key.name).collect();
-        self.known_keys(table, &names);
-        for key in keys {
-            key.field.read(self, table, key.name, config);
-        }
-    }
-
     /// The tables under this key, by the names that the operator gave them.
     pub(crate) fn named(&mut self, parent: &ConfigTable<'m>, key: &str) -> Vec<(&'m str, ConfigTable<'m>)> {
         let table = self.open(parent, key);
@@ -101,7 +91,7 @@ impl<'m> ConfigReader<'m> {
     }
 
     /// Reports every key of the table that is none of these.
-    fn known_keys(&mut self, table: &ConfigTable<'m>, known: &[&str]) {
+    pub(crate) fn known_keys(&mut self, table: &ConfigTable<'m>, known: &[&str]) {
         for key in table.keys() {
             if known.contains(&key) {
                 continue;

@@ -5,9 +5,10 @@
 
 use serde_json::Value;
 
-use super::field::{DefaultValue, KeyInfo, describe};
+use super::field::describe;
+use super::kind::ValueKind;
+use super::kind::{DefaultValue, KeyInfo};
 use super::model::Config;
-use super::value::ValueKind;
 use super::{duration, keys};
 
 /// Characters of a line at the most.

@@ -10,13 +10,15 @@ use serde_json::json;
 
 use super::addresses::{NetworkPrefix, StationAddress};
 use super::errors::ValueOrigin;
-use super::field::{ConfigField, ConfigKey, DefaultValue, describe};
+use super::field::{ConfigField, ConfigKey, describe, read_keys};
+use super::kind::DefaultValue;
+use super::kind::ValueKind;
 use super::model::SegmentConfig;
 use super::name::InterfaceName;
 use super::network;
 use super::reader::{ConfigReader, ConfigTable, EffectiveValue};
 use super::text;
-use super::value::{Choice, ValueKind, ValueParser};
+use super::value::{Choice, ValueParser};
 
 /// The interface. By default it has the segment's name, which is in the field already; if that name was not
 /// accepted the field is empty, and nothing more is reported.
@@ -139,7 +141,7 @@ impl ConfigField<SegmentConfig> for SweepMode {
             _ => {
                 let sweep = config.plan.sweep.get_or_insert_default();
                 let table = reader.open(table, key);
-                return reader.keys(&table, self.keys, sweep);
+                return read_keys(reader, &table, self.keys, sweep);
             }
         };
         config.plan.sweep = None;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use figment::value::Value;
 use serde_json::json;
 
-use super::field::KeyInfo;
+use super::kind::ValueKind;
 use super::{duration, text};
 
 /// A value as it was found.
@@ -56,41 +56,6 @@ pub(crate) fn found(value: &Value) -> String {
         Value::Dict(..) => "a table".to_owned(),
         Value::Array(..) => "a list".to_owned(),
     }
-}
-
-/// Which values a key takes, as data: for the reference file and the JSON schema.
-#[cfg_attr(not(test), expect(dead_code, reason = "read by the generators, which run as tests"))]
-pub(crate) enum ValueKind {
-    /// A whole number from a range, both ends included.
-    Integer {
-        /// The least.
-        from: u64,
-        /// The greatest.
-        to: u64,
-        /// What it counts.
-        unit: &'static str,
-    },
-    /// A duration from a range, both ends included.
-    Duration {
-        /// The shortest.
-        from: Duration,
-        /// The longest.
-        to: Duration,
-    },
-    /// One of these names, each with its meaning.
-    Choice(Vec<(&'static str, &'static str)>),
-    /// A text of the described form.
-    Text(String),
-    /// A list of such items.
-    List(Box<ValueKind>),
-    /// A table from names or addresses to such values: what its keys are, and the values.
-    Map(&'static str, Box<ValueKind>),
-    /// A table with these keys.
-    Table(Vec<KeyInfo>),
-    /// Any number of tables with these keys, each under a name that the operator chooses (here an example).
-    Named(&'static str, Vec<KeyInfo>),
-    /// Any of these.
-    Either(Vec<ValueKind>),
 }
 
 /// Reads and shows the values of a key.

@@ -7,14 +7,13 @@
 mod private_vlan;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
 
 pub use private_vlan::{Groups, PrivateVlan};
 
+use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;
 
 /// Index of a domain in [`Plan::domains`].
@@ -57,7 +56,7 @@ pub struct DomainPlan {
     /// Name given by the operator: 1 to 64 printable characters without spaces.
     pub name: String,
     /// The prefixes that make up the subnet, each of length 8 to 32, none inside another.
-    pub prefixes: Vec<Ipv4Network>,
+    pub prefixes: Vec<Prefix>,
 }
 
 /// Routing table `main`, `RT_TABLE_MAIN` of linux/rtnetlink.h.
@@ -98,7 +97,7 @@ pub struct SegmentPlan {
     pub kind: Option<LinkKind>,
     /// Preferred source address of routes and sender address of probes; `None`: the interface's first address in
     /// the domain.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<Address>,
     /// Which addresses may live here, which may not, and which are fixed.
     #[serde(flatten)]
     pub addresses: AddressRules,
@@ -120,7 +119,7 @@ pub struct SegmentPlan {
 
 impl SegmentPlan {
     /// A segment with every setting at its default and an interface of the same name.
-    pub fn new(name: &str, domain: DomainId, prefixes: &[Ipv4Network]) -> Self {
+    pub fn new(name: &str, domain: DomainId, prefixes: &[Prefix]) -> Self {
         Self {
             name: name.to_owned(),
             domain,
@@ -140,19 +139,19 @@ impl SegmentPlan {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AddressRules {
     /// Prefixes in which hosts are learned and routed here, each inside one of the domain's prefixes.
-    pub prefixes: Vec<Ipv4Network>,
+    pub prefixes: Vec<Prefix>,
     /// Prefixes answered for here whether or not the host is known.
     #[serde(default)]
-    pub publish: Vec<Ipv4Network>,
+    pub publish: Vec<Prefix>,
     /// Prefixes never learned, routed, probed or answered for here.
     #[serde(default)]
-    pub never: Vec<Ipv4Network>,
+    pub never: Vec<Prefix>,
     /// Static hosts: present on this segment whether or not they are heard.
     #[serde(default)]
-    pub hosts: BTreeMap<Ipv4Addr, LinkAddr>,
+    pub hosts: BTreeMap<Address, LinkAddr>,
     /// Pinned addresses: only this link-layer address may use them, and only on this segment.
     #[serde(default)]
-    pub pins: BTreeMap<Ipv4Addr, LinkAddr>,
+    pub pins: BTreeMap<Address, LinkAddr>,
 }
 
 /// The default of every setting. Name, interface and prefixes are empty: use [`SegmentPlan::new`].

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::field::KeyInfo;
+use super::super::kind::KeyInfo;
+use super::super::kind::ValueKind;
 use super::super::reference::table_of_keys;
-use super::super::value::ValueKind;
 use super::super::{KeySetting, Loaded};
 use super::{SMALL, load_text, yaml};
 

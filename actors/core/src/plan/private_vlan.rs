@@ -1,10 +1,10 @@
 //! Private VLANs: which hosts of one segment are answered for each other.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
-use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
+
+use crate::address::{Address, Prefix};
 
 /// Whether requests between hosts of the same segment are answered, where the switch or access point isolates
 /// them from each other (RFC 3069; the kernel's `proxy_arp_pvlan`).
@@ -36,7 +36,7 @@ impl PrivateVlan {
     }
 
     /// Whether a request of `requester` for `target` on their common segment is answered.
-    pub fn joins(&self, requester: Ipv4Addr, target: Ipv4Addr) -> bool {
+    pub fn joins(&self, requester: Address, target: Address) -> bool {
         match self {
             Self::Off => false,
             Self::Open => true,
@@ -53,9 +53,9 @@ impl PrivateVlan {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Groups {
     /// Prefixes of each named community; communities do not overlap.
-    pub communities: BTreeMap<String, Vec<Ipv4Network>>,
+    pub communities: BTreeMap<String, Vec<Prefix>>,
     /// Prefixes of hosts that reach no other host of the segment.
-    pub isolated: Vec<Ipv4Network>,
+    pub isolated: Vec<Prefix>,
 }
 
 /// The group that an address belongs to.
@@ -67,8 +67,8 @@ enum Membership<'a> {
 }
 
 impl Groups {
-    fn membership(&self, address: Ipv4Addr) -> Membership<'_> {
-        let holds = |prefixes: &[Ipv4Network]| prefixes.iter().any(|prefix| prefix.contains(address));
+    fn membership(&self, address: Address) -> Membership<'_> {
+        let holds = |prefixes: &[Prefix]| prefixes.iter().any(|prefix| prefix.contains(address));
         if holds(&self.isolated) {
             return Membership::Isolated;
         }
