@@ -8,7 +8,7 @@ use crate::lladdr::LinkAddr;
 use crate::plan::SegmentId;
 
 events! {
-    /// A host was heard for the first time.
+    /// A host was heard for the first time, or again after it was gone.
     HostFound = "host_found" {
         /// Its address.
         address: Address,
