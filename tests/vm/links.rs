@@ -218,7 +218,7 @@ fn a_vrf_of_another_table_is_warned_about() -> Result<()> {
     let daemon = pair.start(&["trunk"])?;
     let event = wait_event(&daemon, "vrf_has_another_table", |it| it["interface"] == "trunk");
     assert_eq!((&event["vrf_table"], &event["our_table"]), (&10.into(), &254.into()), "{event}");
-    assert!(event["advice"].as_str().is_some_and(|it| it.contains("set routes.table to 10")), "{event}");
+    assert!(event["hint"].as_str().is_some_and(|it| it.contains("set routes.table to 10")), "{event}");
     // Said once, however often the link changes, and again when there is a new reason.
     pair.r.set_mtu("trunk", 1400)?;
     pair.r.set_mtu("trunk", 1500)?;
