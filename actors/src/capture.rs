@@ -21,7 +21,7 @@ use crate::port::PortOpener;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Receives on one segment's link.
-pub struct Capture {
+pub struct CaptureActor {
     segment: SegmentId,
     owner: Recipient<Observed>,
     send_ports: Recipient<SendPort>,
@@ -51,7 +51,7 @@ struct FramesReady;
 #[rtype(result = "()")]
 struct ReadMoreFrames;
 
-impl Capture {
+impl CaptureActor {
     /// A capture actor that waits for its link.
     pub fn new(
         segment: SegmentId,
@@ -149,7 +149,7 @@ impl Capture {
     }
 }
 
-impl Actor for Capture {
+impl Actor for CaptureActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -157,7 +157,7 @@ impl Actor for Capture {
     }
 }
 
-impl StreamHandler<FramesReady> for Capture {
+impl StreamHandler<FramesReady> for CaptureActor {
     fn handle(&mut self, _: FramesReady, ctx: &mut Self::Context) {
         self.read(ctx);
     }
@@ -166,7 +166,7 @@ impl StreamHandler<FramesReady> for Capture {
     fn finished(&mut self, _: &mut Self::Context) {}
 }
 
-impl Handler<ReadMoreFrames> for Capture {
+impl Handler<ReadMoreFrames> for CaptureActor {
     type Result = ();
 
     fn handle(&mut self, _: ReadMoreFrames, ctx: &mut Self::Context) {
@@ -174,7 +174,7 @@ impl Handler<ReadMoreFrames> for Capture {
     }
 }
 
-impl Handler<LinkUpdate> for Capture {
+impl Handler<LinkUpdate> for CaptureActor {
     type Result = ();
 
     fn handle(&mut self, update: LinkUpdate, ctx: &mut Self::Context) {
@@ -183,7 +183,7 @@ impl Handler<LinkUpdate> for Capture {
     }
 }
 
-impl Handler<Barrier> for Capture {
+impl Handler<Barrier> for CaptureActor {
     type Result = ();
 
     /// Adds the kernel's drop count, because the counters are read after this message.
@@ -196,7 +196,7 @@ impl Handler<Barrier> for Capture {
     }
 }
 
-impl Handler<Finish> for Capture {
+impl Handler<Finish> for CaptureActor {
     type Result = ();
 
     fn handle(&mut self, _: Finish, ctx: &mut Self::Context) {

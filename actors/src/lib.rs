@@ -3,33 +3,33 @@
 //! ```text
 //!   front thread: the packet path        │   back thread
 //!                                        │
-//!   received frames                      │   rtnetlink, inotify
+//!   received frames                      │    rtnetlink, sysctl writes
 //!         │                              │         │
 //!         ▼                              │         ▼
-//!   ┌───────────┐         LinkUpdate     │   ┌───────────┐
-//!   │  Capture  │◄───────────────────────────│   Watch   │── LinkUpdate ─► SweepActor
-//!   └───────────┘                        │   └───────────┘── WifiLink ───► WifiMonitor
+//!   ┌──────────────┐      LinkUpdate     │   ┌─────────────┐── LinkUpdate ─► SweepActor
+//!   │ CaptureActor │◄────────────────────────│    Watch    │── WifiLink ───► WifiMonitor
+//!   └──────────────┘                     │   └─────────────┘
 //!         │ Observed, SendPort           │      │     ▲
-//!         ▼                Observed      │      │     │
-//!   ┌────────────┐◄─────────────────────────────┘     │
-//!   │            │─────────────── ReadTable ──────────┘
-//!   │            │         Observed      │   ┌─────────────┐
-//!   │            │◄──────────────────────────│ WifiMonitor │◄── nl80211
-//!   │ RouteOwner │────── ReadStations ──────►└─────────────┘
-//!   │            │   GetSweepContext     │   ┌────────────┐
-//!   │            │◄──────────────────────────│ SweepActor │──► sent frames (probes)
-//!   │            │── SetSweep, HostsSeen ───►└────────────┘
-//!   │            │                       │   ┌──────────┐
-//!   │            │────── RecordFacts ───────►│ Recorder │──► file
-//!   └────────────┘                       │   └──────────┘
-//!      │  │  └──► events (EventSink)
-//!      │  └─────► sent frames
+//!         ▼               Observed       │      │     │
+//!   ┌──────────────┐◄───────────────────────────┘     │
+//!   │              │──────────── ReadTable ───────────┘
+//!   │              │      Observed       │   ┌─────────────┐
+//!   │              │◄────────────────────────│ WifiMonitor │◄── nl80211
+//!   │  RouteOwner  │──── ReadStations ──────►└─────────────┘
+//!   │              │   GetSweepContext   │   ┌─────────────┐
+//!   │              │◄────────────────────────│ SweepActor  │──► sent frames (probes)
+//!   │              │── SetSweep, HostsSeen ─►└─────────────┘
+//!   │              │                     │   ┌─────────────┐
+//!   │              │──── RecordFacts ───────►│  Recorder   │──► file
+//!   └──────────────┘                     │   └─────────────┘
+//!      │  │  └──► events (EventSink)      │
+//!      │  └─────► sent frames             │
 //!      └────────► routes, neighbour entries
 //! ```
 //!
 //! | actor | count | owns |
 //! |---|---|---|
-//! | [`capture::Capture`] | one for each segment | the link's packet socket and its filter |
+//! | [`capture::CaptureActor`] | one for each segment | the link's packet socket and its filter |
 //! | [`owner::RouteOwner`] | one | the ledger, every write of a route or neighbour entry, the ports that send |
 //! | [`sweep::SweepActor`] | one for each swept segment | the plan and pace of its sweeps, a socket that only sends |
 //! | [`watch::Watch`] | one | the rtnetlink monitor, the managed kernel settings |

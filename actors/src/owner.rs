@@ -236,9 +236,9 @@ impl Handler<GetSweepContext> for RouteOwner {
 impl Handler<RunQuery> for RouteOwner {
     type Result = MessageResult<RunQuery>;
 
-    fn handle(&mut self, RunQuery(question): RunQuery, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, RunQuery(query): RunQuery, _: &mut Self::Context) -> Self::Result {
         let now = self.clock.now();
-        MessageResult(match question {
+        MessageResult(match query {
             Question::Status => {
                 let uptime_seconds = now.since(self.started).as_secs();
                 Answer::Status(StatusView {

@@ -13,7 +13,7 @@ use slog::{Logger, info, o, warn};
 pub use config::{InstanceConfig, StartError};
 use segment_actors::{SegmentActors, Surroundings};
 
-use crate::capture::Capture;
+use crate::capture::CaptureActor;
 use crate::clock::Clock;
 use crate::io::lock::Lock;
 use crate::io::netlink::Radios;
@@ -31,7 +31,7 @@ pub struct Instance {
     owner: Addr<RouteOwner>,
     watch: Addr<Watch>,
     wifi: Option<Addr<WifiMonitor>>,
-    captures: Vec<Addr<Capture>>,
+    captures: Vec<Addr<CaptureActor>>,
     sweeps: Vec<Addr<SweepActor>>,
     recorder: Option<Addr<Recorder>>,
     back: Arbiter,

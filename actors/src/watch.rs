@@ -16,7 +16,6 @@ use arpherd_core::{Fact, SegmentId};
 use ipnetwork::Ipv4Network;
 use slog::{Logger, info, warn};
 
-use crate::eligibility::link_update;
 use crate::io::Wake;
 use crate::io::netlink::{Changed, LinkInfo, Monitor, MonitorError, NetlinkError, Reader};
 use crate::io::netns::Netns;
@@ -26,6 +25,7 @@ use crate::required_sysctls::SysctlMode;
 use crate::sysctl_manager::SysctlManager;
 use crate::vrf::VrfCheck;
 
+mod links;
 mod tables;
 
 /// Pause before the kernel's tables are read again when that failed.
@@ -155,45 +155,6 @@ impl Watch {
     fn report(&self, fact: Fact) {
         // `do_send` ignores the mailbox's capacity: a notification must not be lost.
         self.owner.do_send(Observed { facts: vec![fact], more: false });
-    }
-
-    fn report_addresses(&mut self) {
-        let mut own: Vec<Ipv4Addr> = self.addresses.iter().map(|(_, network)| network.ip()).collect();
-        own.sort_unstable();
-        own.dedup();
-        if own != self.own {
-            self.own.clone_from(&own);
-            self.report(Fact::AddressesChanged { addresses: own });
-        }
-    }
-
-    /// Reports the links that changed.
-    fn report_links(&mut self) {
-        for index in 0..self.segments.len() {
-            self.vrfs.check(&self.segments[index].interface, &self.links, &self.log);
-            let update = self.present_link(index);
-            if self.sent[index] == update {
-                continue;
-            }
-            let segment = &self.segments[index];
-            let interface = update.medium().map(|medium| medium.interface);
-            self.sysctls.link_changed(&segment.interface, interface, segment.sysctl_mode);
-            if let Some(sweep) = &segment.sweep {
-                sweep.do_send(update.clone());
-            }
-            if let Some(wifi) = &segment.wifi {
-                let link = update.0.as_ref().map(|(medium, _)| (medium.interface, medium.kind));
-                wifi.do_send(WifiLink { segment: segment.segment, link });
-            }
-            segment.capture.do_send(update.clone());
-            self.sent[index] = update;
-        }
-    }
-
-    fn present_link(&self, index: usize) -> LinkUpdate {
-        let name = &self.segments[index].interface;
-        let Some(info) = self.links.values().find(|link| link.name == *name) else { return LinkUpdate(None) };
-        link_update(info, &self.netns, &self.addresses)
     }
 
     fn read(&mut self, ctx: &mut Context<Self>) {

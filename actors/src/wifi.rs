@@ -18,7 +18,7 @@ use crate::io::netlink::{MonitorError, RadioNews};
 use crate::messages::{Barrier, Observed, ReadStations, WifiLink};
 use crate::port::RadioOpener;
 
-/// Pause before the kernel is asked again when that failed.
+/// Pause before a failed request to nl80211 is repeated.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Follows the Wi-Fi interfaces of one network namespace.

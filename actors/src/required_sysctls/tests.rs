@@ -11,9 +11,9 @@ const ENTRIES: SysctlMode = SysctlMode { entries: true, ..OURS };
 const PVLAN: SysctlMode = SysctlMode { answers_on_link: true, hairpins: true, ..OURS };
 
 /// A kernel's sysctls for `eth0` and `all`: the built-in defaults, and changes.
-struct Kernel(BTreeMap<String, i32>);
+struct KernelModel(BTreeMap<String, i32>);
 
-impl Kernel {
+impl KernelModel {
     fn with(changes: &[(&str, i32)]) -> Self {
         let mut values = BTreeMap::new();
         for key in ["accept_redirects", "send_redirects"] {
@@ -81,7 +81,7 @@ fn each_mode_sets_what_a_default_kernel_lacks_in_order() {
         ),
     ];
     for (mode, expected) in cases {
-        let mut kernel = Kernel::with(&[]);
+        let mut kernel = KernelModel::with(&[]);
         assert_eq!(kernel.manage(mode), expected, "{mode:?}");
         assert_eq!(kernel.manage(mode), [""; 0], "{mode:?}: once is enough");
     }
@@ -89,7 +89,7 @@ fn each_mode_sets_what_a_default_kernel_lacks_in_order() {
 
 #[test]
 fn values_of_all_that_interfere_are_overridden() {
-    let mut kernel = Kernel::with(&[
+    let mut kernel = KernelModel::with(&[
         ("conf.all.proxy_arp", 1),
         ("conf.eth0.proxy_arp_pvlan", 1),
         ("conf.all.rp_filter", 1),
@@ -104,7 +104,7 @@ fn values_of_all_that_interfere_are_overridden() {
 #[test]
 fn loose_and_absent_filters_stay_as_they_are() {
     for (all, own, expected) in [(0, 0, 0), (2, 0, 2), (0, 2, 2), (2, 1, 2)] {
-        let mut kernel = Kernel::with(&[("conf.all.rp_filter", all), ("conf.eth0.rp_filter", own)]);
+        let mut kernel = KernelModel::with(&[("conf.all.rp_filter", all), ("conf.eth0.rp_filter", own)]);
         assert!(!kernel.manage(OURS).iter().any(|write| write.contains("rp_filter")), "{all} {own}");
         assert_eq!(kernel.effective("rp_filter"), expected);
     }
@@ -115,7 +115,7 @@ fn redirects_count_by_both_values_on_a_router_and_by_either_elsewhere() {
     for (forwarding, all, own, expected) in
         [(0, 1, 0, 1), (0, 0, 1, 1), (0, 0, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0), (1, 1, 1, 1)]
     {
-        let kernel = Kernel::with(&[
+        let kernel = KernelModel::with(&[
             ("conf.eth0.forwarding", forwarding),
             ("conf.all.accept_redirects", all),
             ("conf.eth0.accept_redirects", own),
@@ -126,14 +126,14 @@ fn redirects_count_by_both_values_on_a_router_and_by_either_elsewhere() {
 
 #[test]
 fn an_interface_that_proxies_has_its_own_value_set() {
-    let mut kernel = Kernel::with(&[("conf.all.proxy_arp", 1)]);
+    let mut kernel = KernelModel::with(&[("conf.all.proxy_arp", 1)]);
     assert!(kernel.manage(PROXY_ARP).contains(&"conf.eth0.proxy_arp=1".to_owned()));
 }
 
 #[test]
 fn a_queue_that_is_long_enough_is_left_alone() {
     for (length, expected) in [(3, Some(LEAST_PROXY_QLEN)), (64, None), (500, None)] {
-        let mut kernel = Kernel::with(&[("neigh.eth0.proxy_qlen", length)]);
+        let mut kernel = KernelModel::with(&[("neigh.eth0.proxy_qlen", length)]);
         let wanted = expected.map(|length| format!("neigh.eth0.proxy_qlen={length}"));
         let written = kernel.manage(ENTRIES);
         assert_eq!(written.into_iter().find(|write| write.contains("qlen")), wanted);
@@ -142,7 +142,7 @@ fn a_queue_that_is_long_enough_is_left_alone() {
 
 #[test]
 fn recommendations_come_with_their_command() {
-    let kernel = Kernel::with(&[("conf.all.arp_ignore", 2), ("conf.eth0.arp_filter", 1)]);
+    let kernel = KernelModel::with(&[("conf.all.arp_ignore", 2), ("conf.eth0.arp_filter", 1)]);
     let table = required_sysctls(PROXY_ARP);
     let recommended = table.iter().filter(|sysctl| sysctl.enforcement == Enforcement::Recommend);
     let commands: Vec<_> = recommended

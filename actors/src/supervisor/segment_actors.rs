@@ -9,7 +9,7 @@ use arpherd_core::{Plan, SegmentId};
 use slog::{Logger, o};
 
 use super::InstanceConfig;
-use crate::capture::Capture;
+use crate::capture::CaptureActor;
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::dispatch::SegmentSinks;
@@ -24,7 +24,7 @@ use crate::wifi::WifiMonitor;
 /// The capture and sweep actors of all segments.
 #[derive(Default)]
 pub(super) struct SegmentActors {
-    pub(super) captures: Vec<Addr<Capture>>,
+    pub(super) captures: Vec<Addr<CaptureActor>>,
     pub(super) sweeps: Vec<Addr<SweepActor>>,
     /// For the route owner, by segment.
     pub(super) sinks: Vec<SegmentSinks>,
@@ -70,7 +70,7 @@ impl SegmentActors {
         let counters = Arc::new(Counters::default());
         let log = segment_log(log, &config.plan, segment);
         let opener = PacketOpener { netns: config.netns.clone(), mark };
-        let capture = Capture::new(
+        let capture = CaptureActor::new(
             id,
             owner.clone().recipient(),
             owner.clone().recipient(),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
-use arpherd_actors::capture::Capture;
+use arpherd_actors::capture::CaptureActor;
 use arpherd_actors::counters::Counters;
 use arpherd_actors::io::packet::BATCH;
 use arpherd_actors::messages::{LinkUpdate, Observed, SendPort};
@@ -13,17 +13,17 @@ use arpherd_core::{Fact, SegmentId};
 use crate::fakes::{FakeLink, in_virtual_time, link, quiet_log, request, settle};
 
 /// The facts of one message, and whether more were promised.
-type Batch = (Vec<Fact>, bool);
+type ObservedBatch = (Vec<Fact>, bool);
 
 /// In the route owner's place: keeps what it receives.
 #[derive(Clone, Default)]
 struct CaptureOwner {
-    observed: Arc<Mutex<Vec<Batch>>>,
+    observed: Arc<Mutex<Vec<ObservedBatch>>>,
     send_ports: Arc<Mutex<Vec<bool>>>,
 }
 
 impl CaptureOwner {
-    fn observed(&self) -> Vec<Batch> {
+    fn observed(&self) -> Vec<ObservedBatch> {
         std::mem::take(&mut *self.observed.lock().expect("no panic with the lock"))
     }
 
@@ -56,7 +56,7 @@ impl Handler<SendPort> for CaptureOwner {
 struct CaptureBench {
     wire: FakeLink,
     owner: CaptureOwner,
-    capture: actix::Addr<Capture>,
+    capture: actix::Addr<CaptureActor>,
     counters: Arc<Counters>,
 }
 
@@ -65,11 +65,12 @@ fn bench() -> CaptureBench {
         (FakeLink::default(), CaptureOwner::default(), Arc::new(Counters::default()));
     let address = owner.clone().start();
     let (facts, ports, opener) = (address.clone().recipient(), address.recipient(), Box::new(wire.clone()));
-    let capture = Capture::new(SegmentId(0), facts, ports, opener, counters.clone(), quiet_log()).start();
+    let capture =
+        CaptureActor::new(SegmentId(0), facts, ports, opener, counters.clone(), quiet_log()).start();
     CaptureBench { wire, owner, capture, counters }
 }
 
-fn heard_in(observed: &[Batch]) -> usize {
+fn heard_in(observed: &[ObservedBatch]) -> usize {
     observed.iter().flat_map(|(facts, _)| facts).filter(|fact| matches!(fact, Fact::Heard { .. })).count()
 }
 

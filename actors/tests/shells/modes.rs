@@ -12,7 +12,7 @@ use arpherd_core::plan::{AnswerMode, KernelProxy};
 use arpherd_core::{Fact, Heard, Operation, Plan, SegmentId};
 
 use crate::fakes::{address, in_virtual_time, lladdr, plan, request, settle};
-use crate::owner::Bench;
+use crate::owner::OwnerBench;
 
 /// Outside the domain.
 const FAR_AWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -52,7 +52,7 @@ fn a_route_is_looked_up_and_the_requester_answered_while_one_message_is_handled(
     in_virtual_time(async {
         let recorded = FakeRecorder::default();
         let recorder = recorded.clone().start().recipient();
-        let bench = Bench::with(first(AnswerMode::Routed, KernelProxy::ProxyArp), Some(recorder)).await;
+        let bench = OwnerBench::with(first(AnswerMode::Routed, KernelProxy::ProxyArp), Some(recorder)).await;
         let answers = || {
             let replies = bench.frames(0).into_iter().filter(|frame| frame.arp.operation == Operation::Reply);
             replies.map(|frame| (frame.arp.sender, frame.to)).collect::<Vec<_>>()
@@ -78,7 +78,7 @@ fn a_route_is_looked_up_and_the_requester_answered_while_one_message_is_handled(
 #[test]
 fn a_known_host_needs_no_route_lookup() {
     in_virtual_time(async {
-        let bench = Bench::with(first(AnswerMode::Routed, KernelProxy::ProxyArp), None).await;
+        let bench = OwnerBench::with(first(AnswerMode::Routed, KernelProxy::ProxyArp), None).await;
         bench.report(vec![bench.heard(1, 22, 99), bench.heard(0, 11, 22)]);
         settle().await;
         assert_eq!(bench.table.lookups(), []);
@@ -89,7 +89,7 @@ fn a_known_host_needs_no_route_lookup() {
 #[test]
 fn entries_stand_for_hosts_elsewhere_and_go_with_the_end() {
     in_virtual_time(async {
-        let bench = Bench::with(first(AnswerMode::Kernel, KernelProxy::Entries), None).await;
+        let bench = OwnerBench::with(first(AnswerMode::Kernel, KernelProxy::Entries), None).await;
         bench.report(vec![bench.heard(1, 22, 99), bench.heard(0, 11, 22)]);
         settle().await;
         let puts = |writes: Vec<Write>| {

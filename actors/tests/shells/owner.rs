@@ -37,7 +37,7 @@ impl Handler<ReadTable> for FakeWatch {
 }
 
 /// A route owner between two links.
-pub(crate) struct Bench {
+pub(crate) struct OwnerBench {
     pub(crate) table: FakeTable,
     wires: Vec<FakeLink>,
     pub(crate) counters: Vec<Arc<Counters>>,
@@ -46,7 +46,7 @@ pub(crate) struct Bench {
     pub(crate) owner: Addr<RouteOwner>,
 }
 
-impl Bench {
+impl OwnerBench {
     /// Two links up, nobody known.
     async fn new() -> Self {
         Self::with(plan(None), None).await
@@ -100,7 +100,7 @@ impl Bench {
     async fn hosts(&self) -> Vec<Ipv4Addr> {
         match self.owner.send(RunQuery(Question::Hosts)).await.expect("the owner lives") {
             Answer::Hosts(hosts) => hosts.iter().map(|host| host.address).collect(),
-            other => panic!("asked for hosts, got {other:?}"),
+            other => panic!("expected hosts, got {other:?}"),
         }
     }
 }
@@ -108,7 +108,7 @@ impl Bench {
 #[test]
 fn routes_are_written_before_anybody_is_answered_and_neighbours_after_the_burst() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
+        let bench = OwnerBench::new().await;
         bench.report(vec![bench.heard(0, 11, 99)]);
         let facts = vec![bench.heard(1, 22, 11)];
         bench.owner.do_send(Observed { facts, more: true });
@@ -127,7 +127,7 @@ fn routes_are_written_before_anybody_is_answered_and_neighbours_after_the_burst(
         let late = bench.table.batches().concat();
         assert!(matches!(late[..], [Write::PutNeighbour { interface: 8, .. }]), "{late:?}");
         let answers = bench.frames(1);
-        let reply = answers.iter().find(|frame| frame.arp.operation == Operation::Reply).expect("an answer");
+        let reply = answers.iter().find(|frame| frame.arp.operation == Operation::Reply).expect("a reply");
         assert_eq!((reply.arp.sender, reply.arp.sender_lladdr), (address(11), lladdr(8)));
         assert_eq!(reply.to, Some(lladdr(22)));
     });
@@ -136,7 +136,7 @@ fn routes_are_written_before_anybody_is_answered_and_neighbours_after_the_burst(
 #[test]
 fn a_silent_host_is_verified_and_dropped_by_the_one_timer() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
+        let bench = OwnerBench::new().await;
         bench.report(vec![bench.heard(0, 11, 12)]);
         settle().await;
         bench.table.batches();
@@ -157,7 +157,7 @@ fn a_silent_host_is_verified_and_dropped_by_the_one_timer() {
 #[test]
 fn a_refused_route_is_reported_and_retried_and_answered_for_only_when_it_stands() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
+        let bench = OwnerBench::new().await;
         bench.table.refuse(Some((address(11), 22)));
         bench.report(vec![bench.heard(0, 11, 99)]);
         settle().await;
@@ -178,7 +178,7 @@ fn a_refused_route_is_reported_and_retried_and_answered_for_only_when_it_stands(
 #[test]
 fn an_answer_does_not_go_out_when_its_route_was_refused_in_the_same_batch() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
+        let bench = OwnerBench::new().await;
         bench.report(vec![bench.heard(1, 22, 11)]);
         settle().await;
         bench.frames(1);
@@ -193,7 +193,7 @@ fn an_answer_does_not_go_out_when_its_route_was_refused_in_the_same_batch() {
 #[test]
 fn a_route_that_already_stands_has_the_table_read() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
+        let bench = OwnerBench::new().await;
         bench.table.refuse(Some((address(11), 17)));
         bench.report(vec![bench.heard(0, 11, 99)]);
         settle().await;
@@ -204,7 +204,7 @@ fn a_route_that_already_stands_has_the_table_read() {
 #[test]
 fn a_sweep_gets_the_known_hosts_and_our_own_addresses() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
+        let bench = OwnerBench::new().await;
         bench.report(vec![bench.heard(1, 22, 99)]);
         let context = bench
             .owner
@@ -225,7 +225,7 @@ fn a_sweep_gets_the_known_hosts_and_our_own_addresses() {
 #[test]
 fn what_is_sent_is_counted_and_so_is_what_has_no_link_to_go_to() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
+        let bench = OwnerBench::new().await;
         bench.report(vec![bench.heard(1, 22, 99), bench.heard(0, 11, 22)]);
         settle().await;
         let view = bench.counters[0].view();
@@ -241,7 +241,7 @@ fn what_is_sent_is_counted_and_so_is_what_has_no_link_to_go_to() {
 fn the_end_takes_everything_away_only_if_asked_to() {
     for purge in [true, false] {
         in_virtual_time(async move {
-            let bench = Bench::new().await;
+            let bench = OwnerBench::new().await;
             bench.report(vec![bench.heard(0, 11, 99), bench.heard(1, 22, 99)]);
             settle().await;
             bench.table.batches();
