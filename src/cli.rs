@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use ipnetwork::Ipv4Network;
 
-use crate::config::{CONTROL, CONTROL_VARIABLE, Environment, FillarpdArgs, Origin, Setting};
+use crate::config::{CONTROL, CONTROL_VARIABLE, Environment, FillarpdArgs, KeySetting, ValueOrigin};
 use crate::exit::Exit;
 
 /// Joins the pieces of one IP subnet that cannot be bridged.
@@ -156,8 +156,8 @@ pub(crate) struct DoctorArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Set one key of the file, like routes.metric=100; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Setting::from_flag, requires = "config")]
-    pub(crate) sets: Vec<Setting>,
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = KeySetting::from_flag, requires = "config")]
+    pub(crate) sets: Vec<KeySetting>,
     /// The daemon's socket [default: the file's, or ARPHERD_DAEMON__CONTROL, or /run/arpherd/control.sock]
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<PathBuf>,
@@ -197,8 +197,8 @@ pub(crate) struct ReplayArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SettingArgs {
     /// Set one key, like routes.metric=100; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = Setting::from_flag)]
-    pub(crate) sets: Vec<Setting>,
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = KeySetting::from_flag)]
+    pub(crate) sets: Vec<KeySetting>,
     /// The daemon's socket, in place of daemon.control
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<String>,
@@ -206,9 +206,9 @@ pub(crate) struct SettingArgs {
 
 impl SettingArgs {
     /// All of them, the last one wins.
-    pub(crate) fn settings(&self) -> Vec<Setting> {
-        let origin = || Origin::CommandLine("--control".to_owned());
-        let control = self.control.iter().map(|path| Setting::new(&["daemon", "control"], path, origin()));
+    pub(crate) fn settings(&self) -> Vec<KeySetting> {
+        let origin = || ValueOrigin::CommandLine("--control".to_owned());
+        let control = self.control.iter().map(|path| KeySetting::new(&["daemon", "control"], path, origin()));
         self.sets.iter().cloned().chain(control).collect()
     }
 }

@@ -12,7 +12,7 @@ use arpherd_actors::supervisor::{Instance, InstanceConfig, StartError};
 use arpherd_core::view::Label;
 use slog::{Logger, error, o};
 
-use crate::config::{Config, OnExit, Part};
+use crate::config::{Config, NetnsPlan, OnExit};
 use crate::control::{Answer, BoxFuture, Oracle, Question, Unavailable};
 use crate::exit::Exit;
 use crate::log;
@@ -73,7 +73,7 @@ impl Flocks {
     /// Starts a flock for each network namespace of the configuration. If one does not start, those before it
     /// are stopped as at any end; why is in the log, and the exit code is returned.
     pub(crate) async fn start(config: &Config, files: Files, log: &Logger) -> Result<Self, Exit> {
-        let parts = config.parts();
+        let parts = config.netns_plans();
         let refuse = |log: &Logger, error: &FlocksError| {
             error!(log, "not_started"; "error" => %error);
             error.exit_code()
@@ -88,8 +88,8 @@ impl Flocks {
             };
             let netns = part.netns.as_deref().map(Label::from);
             let charge = charge(part, ground, config.daemon.on_exit, &files);
-            let (names, teller_log) = (log::Names::new(&charge.plan), log.clone());
-            let teller = Box::new(move |event: &_| log::tell(&teller_log, event, &names));
+            let (names, teller_log) = (log::SegmentNames::new(&charge.plan), log.clone());
+            let teller = Box::new(move |event: &_| log::log_event(&teller_log, event, &names));
             match Instance::start(charge, teller, log.clone()).await {
                 Ok(flock) => flocks.0.push((netns, flock)),
                 Err(error) => {
@@ -121,7 +121,7 @@ impl Flocks {
 }
 
 /// The namespaces of the parts, each a different one.
-fn grounds(parts: &[Part]) -> Result<Vec<Netns>, FlocksError> {
+fn grounds(parts: &[NetnsPlan]) -> Result<Vec<Netns>, FlocksError> {
     let mut seen = BTreeMap::new();
     let mut grounds = Vec::new();
     for part in parts {
@@ -136,7 +136,7 @@ fn grounds(parts: &[Part]) -> Result<Vec<Netns>, FlocksError> {
     Ok(grounds)
 }
 
-fn charge(part: Part, ground: Netns, on_exit: OnExit, files: &Files) -> InstanceConfig {
+fn charge(part: NetnsPlan, ground: Netns, on_exit: OnExit, files: &Files) -> InstanceConfig {
     InstanceConfig {
         saved_sysctls: Some(files.memory.clone()),
         record: files.record.as_ref().map(|path| recording(path, ground.name())),

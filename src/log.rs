@@ -5,10 +5,10 @@
 //! ```
 //!
 //! A record never blocks the actor that writes it: when the thread does not keep up, records are dropped
-//! and their number is told. A standard error that is closed or full is no reason to end.
+//! and their number is logged. A standard error that is closed or full is no reason to end.
 
 mod escape;
-mod told;
+mod event_record;
 
 use std::io::{self, IsTerminal, LineWriter, Write};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use slog_async::{AsyncGuard, OverflowStrategy};
 use slog_term::{Decorator, FullFormat, PlainDecorator, TermDecorator};
 
 pub(crate) use escape::Escaped;
-pub(crate) use told::{Names, tell};
+pub(crate) use event_record::{SegmentNames, log_event};
 
 /// Records that may wait for the log's thread.
 const CHANNEL: usize = 4096;
@@ -138,15 +138,15 @@ mod tests {
 
     /// What was written, readable after the log has ended.
     #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
+    struct Written(Arc<Mutex<Vec<u8>>>);
 
-    impl Paper {
+    impl Written {
         fn text(&self) -> String {
             String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
         }
     }
 
-    impl Write for Paper {
+    impl Write for Written {
         fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).write(octets)
         }
@@ -158,12 +158,12 @@ mod tests {
 
     #[test]
     fn text_records_are_one_harmless_line_each_with_keys_in_their_order() {
-        let paper = Paper::default();
-        let log = start_with(text(PlainDecorator::new(paper.clone())), Level::Info);
+        let written = Written::default();
+        let log = start_with(text(PlainDecorator::new(written.clone())), Level::Info);
         let logger = log.logger.new(o!("interface" => "wlan0"));
         info!(logger, "heard {}", "of\nERRO"; "ssid" => "\x1b]0;owned\x07", "lladdr" => "02:00:00:00:00:09");
         drop((logger, log));
-        let text = paper.text();
+        let text = written.text();
         assert_eq!(text.lines().count(), 1, "{text}");
         let (time, rest) = text.split_once(" INFO ").expect("a level");
         assert!(time.rsplit_once('.').is_some_and(|(_, millis)| millis.len() == 3), "{time}");
@@ -175,12 +175,12 @@ mod tests {
 
     #[test]
     fn json_records_are_an_object_a_line() {
-        let paper = Paper::default();
-        let log = start_with(json(paper.clone()), Level::Info);
+        let written = Written::default();
+        let log = start_with(json(written.clone()), Level::Info);
         info!(log.logger, "ready"; "segments" => 2, "reason" => "a\nb");
         info!(log.logger, "bye");
         drop(log);
-        let text = paper.text();
+        let text = written.text();
         let records: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
         assert_eq!(records.len(), 2);
@@ -193,8 +193,8 @@ mod tests {
 
     #[test]
     fn level_turns_while_running() {
-        let paper = Paper::default();
-        let log = start_with(text(PlainDecorator::new(paper.clone())), Level::Info);
+        let written = Written::default();
+        let log = start_with(text(PlainDecorator::new(written.clone())), Level::Info);
         debug!(log.logger, "first");
         assert!(!log.logger.is_debug_enabled());
         log.level.set(Level::Debug);
@@ -202,7 +202,7 @@ mod tests {
         log.level.set(Level::Warning);
         info!(log.logger, "third");
         drop(log);
-        let text = paper.text();
+        let text = written.text();
         assert!(text.contains("second") && !text.contains("first") && !text.contains("third"), "{text}");
     }
 

@@ -57,7 +57,7 @@ fn run(args: &RunArgs, environment: &Environment) -> ExitCode {
     let is_named =
         args.over.control.is_some() || environment.iter().any(|(name, _)| name == CONTROL_VARIABLE);
     let spare = |loaded: &Loaded| {
-        let interface = loaded.config.segments().next()?.interface.clone();
+        let interface = loaded.config.segments().next()?.plan.interface.clone();
         let is_drop_in = args.config.is_none() && !is_named;
         is_drop_in.then(|| loaded.config.daemon.control.with_file_name(format!("{interface}.sock")))
     };

@@ -103,7 +103,7 @@ pub(crate) fn replay(reader: impl BufRead, out: &mut impl Write, json: bool) -> 
     let head: Head = lines.next()?.ok_or(ReplayError::Empty)?;
     check(&head.plan)?;
     let names = Names::of(&head.plan);
-    let mut player = Player { ledger: Ledger::new(head.plan), names, json, out, orders: Vec::new() };
+    let mut player = Player { ledger: Ledger::new(&head.plan), names, json, out, orders: Vec::new() };
     let mut summary = Summary { why: head.why, facts: 0, orders: 0, end: Time::ZERO };
     while let Some(Told { at, fact }) = lines.next()? {
         if at < summary.end || at > LATEST {

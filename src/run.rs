@@ -42,7 +42,7 @@ fn bind(path: &Path, spare: Option<&Path>, log: &Logger) -> Result<Server, Contr
     match (Server::bind(path), spare) {
         (Err(ControlError::Live(_) | ControlError::Held(_)), Some(spare)) => {
             info!(log, "control_elsewhere"; "control" => %spare.display(),
-                "meaning" => "another arpherd has the usual place");
+                "detail" => "another arpherd has the usual place");
             Server::bind(spare)
         }
         (outcome, _) => outcome,
@@ -120,7 +120,7 @@ impl Signals {
                 _ = self.terminate.recv() => break info!(log, "stopping"; "signal" => "SIGTERM"),
                 _ = self.interrupt.recv() => break info!(log, "stopping"; "signal" => "SIGINT"),
                 _ = self.hangup.recv() => warn!(log, "reload_unsupported";
-                    "advice" => "restart with `on_exit: keep` to change the configuration without losing a packet"),
+                    "hint" => "restart with `on_exit: keep` to change the configuration without losing a packet"),
                 _ = self.louder.recv() => {
                     let level = volume.level.toggle_debug(volume.usual);
                     info!(log, "log_level"; "level" => level.as_str());

@@ -57,7 +57,7 @@ impl Instance {
         let own_port = table.port();
         let back = Arbiter::new();
         let recorder = start_recorder(&config, &back, &log)?;
-        let ledger = Ledger::new(config.plan.clone());
+        let ledger = Ledger::new(&config.plan);
         let owner_log = log.new(o!("actor" => "route_owner"));
         let owner = RouteOwner::new(ledger, Box::new(table), clock, event_sink, owner_log).start();
         let wifi = start_wifi(&config, &owner, &back, &log)?;

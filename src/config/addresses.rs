@@ -1,31 +1,69 @@
-//! Addresses that the operator lists: prefixes, and tables of who is to have which.
+//! Parsers of addresses: of hosts, of networks, and of link-layer addresses.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use arpherd_core::LinkAddr;
-use figment::value::Value;
 use ipnetwork::Ipv4Network;
 use serde_json::json;
 
-use super::network;
-use super::reader::{Reader, Table};
-use super::text;
-use super::want::{Address, Network, Raw, Want};
+use super::network::{self, NotNetwork};
+use super::value::{RawValue, ValueParser};
 
-/// A network, or a single address as the network of itself.
-pub(crate) struct Prefix;
+/// Parses an address that a host or the gateway can have.
+pub(crate) struct HostAddress;
 
-impl Want for Prefix {
+impl ValueParser for HostAddress {
+    type Value = Ipv4Addr;
+    fn expected(&self) -> String {
+        "an IPv4 address of a host, like 10.2.0.1".to_owned()
+    }
+    fn read(&self, raw: RawValue<'_>) -> Result<Ipv4Addr, Option<String>> {
+        let address = raw.text().and_then(|text| text.trim().parse().ok());
+        address.filter(|address| network::unicast(*address)).ok_or(None)
+    }
+    fn show(&self, value: &Ipv4Addr) -> serde_json::Value {
+        json!(value.to_string())
+    }
+}
+
+/// Parses a network whose host bits are zero.
+pub(crate) struct NetworkPrefix;
+
+impl ValueParser for NetworkPrefix {
+    type Value = Ipv4Network;
+    fn expected(&self) -> String {
+        "an IPv4 network, like 10.2.0.0/24, with a prefix length from 8 to 32".to_owned()
+    }
+    fn read(&self, raw: RawValue<'_>) -> Result<Ipv4Network, Option<String>> {
+        let text = raw.text().ok_or(None)?;
+        network::parse(text.trim()).map_err(|why| match why {
+            NotNetwork::Form | NotNetwork::Length => None,
+            NotNetwork::HostBits(meant) => {
+                Some(format!("expected a network: bits of the host part are set, did you mean {meant}?"))
+            }
+            NotNetwork::NotUnicast => {
+                Some("expected a network of hosts, not 0/8, 127/8 or multicast".to_owned())
+            }
+        })
+    }
+    fn show(&self, value: &Ipv4Network) -> serde_json::Value {
+        json!(value.to_string())
+    }
+}
+
+/// Parses a network, or a single address as a /32.
+pub(crate) struct PrefixOrAddress;
+
+impl ValueParser for PrefixOrAddress {
     type Value = Ipv4Network;
     fn expected(&self) -> String {
         "an IPv4 network or address, like 10.2.0.64/28 or 10.2.0.9, with a prefix length from 8 to 32"
             .to_owned()
     }
-    fn read(&self, raw: Raw<'_>) -> Result<Ipv4Network, Option<String>> {
-        match Address.read(raw) {
+    fn read(&self, raw: RawValue<'_>) -> Result<Ipv4Network, Option<String>> {
+        match HostAddress.read(raw) {
             Ok(address) => Ok(Ipv4Network::from(address)),
-            Err(_) => Network.read(raw),
+            Err(_) => NetworkPrefix.read(raw),
         }
     }
     fn show(&self, value: &Ipv4Network) -> serde_json::Value {
@@ -33,15 +71,15 @@ impl Want for Prefix {
     }
 }
 
-/// The link-layer address of one station.
-pub(crate) struct Station;
+/// Parses the link-layer address of one station: not zero, not a group address.
+pub(crate) struct StationAddress;
 
-impl Want for Station {
+impl ValueParser for StationAddress {
     type Value = LinkAddr;
     fn expected(&self) -> String {
-        "a link-layer address of 6 octets, like 02:00:00:00:00:09, or of 20 on IPoIB".to_owned()
+        "a link-layer address of 6 bytes, like 02:00:00:00:00:09, or of 20 on IPoIB".to_owned()
     }
-    fn read(&self, raw: Raw<'_>) -> Result<LinkAddr, Option<String>> {
+    fn read(&self, raw: RawValue<'_>) -> Result<LinkAddr, Option<String>> {
         let text = raw.text().ok_or(None)?;
         let text = text.trim();
         let plain = !text.is_empty() && text.bytes().all(|octet| octet == b':' || octet.is_ascii_hexdigit());
@@ -49,43 +87,14 @@ impl Want for Station {
         if address.is_station() {
             return Ok(address);
         }
-        let why = if address.octets().iter().all(|octet| *octet == 0) { "nobody" } else { "a group" };
-        Err(Some(format!("expected the link-layer address of one station, and this is {why}'s")))
+        let why = if address.octets().iter().all(|octet| *octet == 0) {
+            "the zero address"
+        } else {
+            "a group address"
+        };
+        Err(Some(format!("expected the link-layer address of one station, not {why}")))
     }
     fn show(&self, value: &LinkAddr) -> serde_json::Value {
         json!(value.to_string())
     }
-}
-
-/// Reads a table of addresses and who is to have them. What had a problem is left out.
-pub(crate) fn stations<'m>(
-    reader: &mut Reader<'m>,
-    parent: &Table<'m>,
-    key: &str,
-) -> BTreeMap<Ipv4Addr, LinkAddr> {
-    let table = reader.open(parent, key);
-    let names: Vec<&str> = table.keys().collect();
-    if names.is_empty() && !table.broken {
-        reader.left_out(parent, key, json!({}));
-    }
-    let mut stations = BTreeMap::new();
-    for name in names {
-        let Some(address) = name.parse().ok().filter(|address| network::unicast(*address)) else {
-            let hint = match table.get(name) {
-                // A dot between bare keys makes a table of each.
-                Some(Value::Dict(..)) => "; in TOML it stands in quotes",
-                _ => "",
-            };
-            let text = format!(
-                "found the key {}, expected an IPv4 address, like 10.2.0.9{hint}",
-                text::quoted(name)
-            );
-            reader.key_problem(&table.path.key(name), text);
-            continue;
-        };
-        if let Some(lladdr) = reader.value(&table, name, &Station, LinkAddr::UNKNOWN) {
-            stations.insert(address, lladdr);
-        }
-    }
-    stations
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Reads a whole number with one unit; a bare number says nothing about its unit and is refused.
+/// Reads a whole number with one unit; a bare number has no unit and is refused.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).filter(|at| *at > 0)?;
     let (number, unit) = text.split_at_checked(digits)?;
@@ -29,7 +29,7 @@ pub(crate) fn show(duration: Duration) -> String {
     format!("{millis}ms")
 }
 
-/// Reads what fillarpd's users write: bare seconds (`60`), or Go's form (`1m30s`, `1.5h`, `500ms`).
+/// Reads durations in fillarpd's forms: bare seconds (`60`), or Go's form (`1m30s`, `1.5h`, `500ms`).
 pub(crate) fn parse_go(text: &str) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return text.parse().ok().map(Duration::from_secs);

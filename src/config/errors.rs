@@ -1,19 +1,20 @@
-//! What is wrong with a configuration, one line each, and where each value came from.
+//! Configuration errors, one line each, and the origin of each value.
 
 use std::fmt;
 
 use super::path::KeyPath;
 use super::text;
+
 use crate::exit::Exit;
 
-/// Where a value came from.
+/// The source that a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// Nobody said anything.
+pub(crate) enum ValueOrigin {
+    /// No source: the value is a default.
     Default,
     /// The configuration file; line and column are counted from 1, the column in characters.
     File {
-        /// The file as it was named, escaped.
+        /// The file name as given, escaped.
         name: String,
         /// The line.
         line: usize,
@@ -24,12 +25,12 @@ pub(crate) enum Origin {
     Environment(String),
     /// This flag of the command line.
     CommandLine(String),
-    /// Addresses that these interfaces have.
+    /// The addresses of these interfaces.
     Interfaces(String),
 }
 
-impl Origin {
-    /// What sorts problems: a file's by place, then the environment's, then the command line's.
+impl ValueOrigin {
+    /// Sort key of errors: those of a file by position, then the environment's, then the command line's.
     fn rank(&self) -> (u8, usize, usize) {
         match self {
             Self::Default => (0, 0, 0),
@@ -42,7 +43,7 @@ impl Origin {
 }
 
 /// As `check` shows it.
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -54,12 +55,12 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that is wrong.
+/// One error of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// Where the wrong value came from.
-    pub(crate) origin: Origin,
-    /// The key, when the problem has one.
+    /// Where the value came from.
+    pub(crate) origin: ValueOrigin,
+    /// The key, if the error concerns one.
     pub(crate) key: Option<KeyPath>,
     /// What was found and what was expected; free of control characters.
     pub(crate) text: String,
@@ -69,12 +70,12 @@ pub(crate) struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
-            Origin::Default => f.write_str("configuration: ")?,
-            Origin::File { name, line: 0, .. } => write!(f, "{name}: ")?,
-            Origin::File { name, line, column } => write!(f, "{name}:{line}:{column}: ")?,
-            Origin::Environment(name) => write!(f, "environment variable {}: ", text::plain(name))?,
-            Origin::CommandLine(flag) => write!(f, "{}: ", text::plain(flag))?,
-            Origin::Interfaces(names) => write!(f, "addresses of {}: ", text::plain(names))?,
+            ValueOrigin::Default => f.write_str("configuration: ")?,
+            ValueOrigin::File { name, line: 0, .. } => write!(f, "{name}: ")?,
+            ValueOrigin::File { name, line, column } => write!(f, "{name}:{line}:{column}: ")?,
+            ValueOrigin::Environment(name) => write!(f, "environment variable {}: ", text::plain(name))?,
+            ValueOrigin::CommandLine(flag) => write!(f, "{}: ", text::plain(flag))?,
+            ValueOrigin::Interfaces(names) => write!(f, "addresses of {}: ", text::plain(names))?,
         }
         if let Some(key) = &self.key {
             write!(f, "{key}: ")?;
@@ -83,26 +84,26 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why there is no configuration to run with.
+/// Why a configuration was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// The command line does not say enough.
+    /// The command line is incomplete.
     #[error("{0}")]
     Usage(String),
-    /// Everything that is wrong, one line each.
+    /// Every error of the configuration, one line each.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Wrong(Vec<Problem>),
 }
 
 impl ConfigError {
-    /// All these problems, in the order in which a reader meets them.
+    /// All these errors, in the order of their positions.
     pub(crate) fn wrong(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.origin.rank());
         problems.dedup();
         Self::Wrong(problems)
     }
 
-    /// The exit code that fits: [`Exit::Usage`] or, for the configuration itself, [`Exit::Config`].
+    /// The exit code: 64 for usage, 78 for the configuration itself.
     pub(crate) fn exit_code(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,

@@ -1,4 +1,4 @@
-//! The configuration file: read once, parsed by its name's ending.
+//! The configuration file: read once, parsed as its name's extension says.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,29 +7,30 @@ use std::path::Path;
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 
-use super::errors::{ConfigError, Origin, Problem};
-use super::locate::{Places, Pos};
+use super::errors::{ConfigError, Problem, ValueOrigin};
+use super::locate::{Position, PositionMap};
 use super::parsed::Defect;
 use super::path::KeyPath;
 use super::{text, toml, yaml};
 
-/// A file larger than this is no configuration; the largest sensible one has about a quarter of it.
+/// Maximum size of a file in bytes; the largest realistic configuration has about a quarter of it.
 const LARGEST: u64 = 16 << 20;
 
-/// A file's values and where they stand.
+/// A file's values and their positions.
 pub(crate) struct FileSource {
     name: String,
     tree: Dict,
-    places: Places,
+    positions: PositionMap,
 }
 
 impl FileSource {
-    /// Reads and parses the file. What it gives besides are problems that leave the rest readable (keys that
-    /// stand twice), so that the reader can go on and find the others.
+    /// Reads and parses the file. The errors it returns beside the values (duplicate keys) leave the rest
+    /// readable, so that the reader can continue and find the others.
     pub(crate) fn read(path: &Path) -> Result<(Self, Vec<Problem>), ConfigError> {
         let name = text::file_name(path);
-        let alone =
-            |text: String| ConfigError::wrong(vec![problem(&name, Pos { line: 0, column: 0 }, None, text)]);
+        let alone = |text: String| {
+            ConfigError::wrong(vec![problem(&name, Position { line: 0, column: 0 }, None, text)])
+        };
         let parse = match extension(path).as_deref() {
             Some("toml") => toml::parse,
             Some("yaml" | "yml") => yaml::parse,
@@ -49,50 +50,50 @@ impl FileSource {
             )])
         })?;
         match parse(text) {
-            Ok(parsed) => Self::assemble(name, parsed.value, parsed.places, &parsed.defects),
-            Err(defects) => Err(ConfigError::wrong(told(&name, &defects))),
+            Ok(parsed) => Self::assemble(name, parsed.value, parsed.positions, &parsed.defects),
+            Err(defects) => Err(ConfigError::wrong(problems_of(&name, &defects))),
         }
     }
 
     fn assemble(
         name: String,
         value: Value,
-        places: Places,
+        positions: PositionMap,
         defects: &[Defect],
     ) -> Result<(Self, Vec<Problem>), ConfigError> {
-        let problems = told(&name, defects);
+        let problems = problems_of(&name, defects);
         let tree = match value {
             Value::Dict(_, tree) => tree,
             Value::Empty(..) => Dict::new(),
             other => {
-                let pos = places.value(&KeyPath::root());
+                let pos = positions.value(&KeyPath::root());
                 let text = format!(
                     "found {}, expected a table with daemon, routes and domains",
-                    super::want::found(&other)
+                    super::value::found(&other)
                 );
                 return Err(ConfigError::wrong(vec![problem(&name, pos, None, text)]));
             }
         };
-        Ok((Self { name, tree, places }, problems))
+        Ok((Self { name, tree, positions }, problems))
     }
 
     /// Whether the file has this key or list item itself.
     pub(crate) fn has(&self, path: &KeyPath) -> bool {
-        self.places.key(path).is_some()
+        self.positions.key(path).is_some()
     }
 
-    /// The place of a value, or of what is closest around it.
-    pub(crate) fn value_origin(&self, path: &KeyPath) -> Origin {
-        self.at(self.places.value(path))
+    /// The position of a value, or of the closest value around it.
+    pub(crate) fn value_origin(&self, path: &KeyPath) -> ValueOrigin {
+        self.at(self.positions.value(path))
     }
 
-    /// The place of a key, or of what is closest around it.
-    pub(crate) fn key_origin(&self, path: &KeyPath) -> Origin {
-        self.at(self.places.key(path).unwrap_or_else(|| self.places.value(path)))
+    /// The position of a key, or of the closest value around it.
+    pub(crate) fn key_origin(&self, path: &KeyPath) -> ValueOrigin {
+        self.at(self.positions.key(path).unwrap_or_else(|| self.positions.value(path)))
     }
 
-    fn at(&self, pos: Pos) -> Origin {
-        Origin::File { name: self.name.clone(), line: pos.line, column: pos.column }
+    fn at(&self, pos: Position) -> ValueOrigin {
+        ValueOrigin::File { name: self.name.clone(), line: pos.line, column: pos.column }
     }
 }
 
@@ -108,32 +109,36 @@ impl Provider for &FileSource {
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // One byte more than allowed tells a file that is too large, and ends the reading of an endless one.
+    // One byte more than allowed shows that a file is too large, and bounds the reading of an endless one.
     File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The text without its byte order mark, or where it stops being text.
-fn utf8(bytes: &[u8]) -> Result<&str, Pos> {
+/// The text without its byte order mark, or the position of the first byte that is not UTF-8.
+fn utf8(bytes: &[u8]) -> Result<&str, Position> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let good = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default()).into_owned();
-        super::locate::Lines::new(&good).pos(good.len())
+        super::locate::LineIndex::new(&good).pos(good.len())
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-fn told(name: &str, defects: &[Defect]) -> Vec<Problem> {
+fn problems_of(name: &str, defects: &[Defect]) -> Vec<Problem> {
     defects
         .iter()
         .map(|defect| problem(name, defect.pos, defect.key.clone(), text::plain(&defect.text)))
         .collect()
 }
 
-fn problem(name: &str, pos: Pos, key: Option<KeyPath>, text: String) -> Problem {
-    Problem { origin: Origin::File { name: name.to_owned(), line: pos.line, column: pos.column }, key, text }
+fn problem(name: &str, pos: Position, key: Option<KeyPath>, text: String) -> Problem {
+    Problem {
+        origin: ValueOrigin::File { name: name.to_owned(), line: pos.line, column: pos.column },
+        key,
+        text,
+    }
 }
 
-/// Whether this file name says TOML or YAML.
+/// The file name's extension in lower case.
 fn extension(path: &Path) -> Option<String> {
     path.extension().and_then(|ext| ext.to_str()).map(str::to_lowercase)
 }

@@ -6,15 +6,15 @@ use std::ffi::OsString;
 
 use ipnetwork::Ipv4Network;
 
-use super::errors::{ConfigError, Origin};
-use super::source::Setting;
-use super::want::InterfaceName;
+use super::errors::{ConfigError, ValueOrigin};
+use super::name::InterfaceName;
+use super::source::KeySetting;
 use super::{duration, network};
 
 /// The name of the domain.
 pub(crate) const DOMAIN: &str = "fillarpd";
 
-/// What the flags say; what they do not say may be in the environment.
+/// The flags; values that are not given may be in the environment.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "In place of fillarpd (without --config; flags win over the variables)")]
 pub(crate) struct FillarpdArgs {
@@ -36,18 +36,20 @@ pub(crate) struct FillarpdArgs {
 }
 
 /// A value with the flag or variable it came from.
-struct Given {
+struct FillarpdValue {
     text: String,
-    origin: Origin,
+    origin: ValueOrigin,
 }
 
-/// The settings that stand for a configuration file.
+/// The settings in place of a configuration file.
 pub(crate) fn settings(
     args: &FillarpdArgs,
     environment: &[(OsString, OsString)],
-) -> Result<Vec<Setting>, ConfigError> {
+) -> Result<Vec<KeySetting>, ConfigError> {
     let given = |flag: &Option<String>, name: &str, variable: &str| {
-        let from_flag = flag.clone().map(|text| Given { text, origin: Origin::CommandLine(name.to_owned()) });
+        let from_flag = flag
+            .clone()
+            .map(|text| FillarpdValue { text, origin: ValueOrigin::CommandLine(name.to_owned()) });
         from_flag.or_else(|| from_variable(environment, variable))
     };
     let interface = given(&args.interface, "--interface", "INTERFACE");
@@ -58,14 +60,14 @@ pub(crate) fn settings(
     let (Some(interface), Some(source), Some(network)) = (&interface, &source, &network) else {
         return Err(missing([&interface, &source, &network]));
     };
-    // The segment is named like its interface, unless that is no name: then `interface` is what is wrong.
+    // The segment has the name of its interface, unless that is not valid: then the error is that of `interface`.
     let name = if InterfaceName::fits(&interface.text) { interface.text.as_str() } else { "interface" };
-    let segment = |keys: &[&str], given: &Given, text: &str| {
+    let segment = |keys: &[&str], given: &FillarpdValue, text: &str| {
         let path = [&["domains", DOMAIN, "segments", name], keys].concat();
-        Setting::new(&path, text, given.origin.clone())
+        KeySetting::new(&path, text, given.origin.clone())
     };
     let mut settings = vec![
-        Setting::list(&["domains", DOMAIN, "prefixes"], &[masked(&network.text)], network.origin.clone()),
+        KeySetting::list(&["domains", DOMAIN, "prefixes"], &[masked(&network.text)], network.origin.clone()),
         segment(&["interface"], interface, &interface.text),
         segment(&["answer"], interface, "off"),
         segment(&["sysctl"], interface, "leave"),
@@ -77,16 +79,16 @@ pub(crate) fn settings(
     Ok(settings)
 }
 
-/// An empty variable is one that is not set, as in an environment file with its lines left blank.
-fn from_variable(environment: &[(OsString, OsString)], variable: &str) -> Option<Given> {
+/// An empty variable counts as not set, as in an environment file with its values left blank.
+fn from_variable(environment: &[(OsString, OsString)], variable: &str) -> Option<FillarpdValue> {
     let (_, value) = environment.iter().find(|(name, value)| name == variable && !value.is_empty())?;
-    Some(Given {
+    Some(FillarpdValue {
         text: value.to_string_lossy().into_owned(),
-        origin: Origin::Environment(variable.to_owned()),
+        origin: ValueOrigin::Environment(variable.to_owned()),
     })
 }
 
-fn missing(given: [&Option<Given>; 3]) -> ConfigError {
+fn missing(given: [&Option<FillarpdValue>; 3]) -> ConfigError {
     let names = ["--interface (or INTERFACE)", "--sourceip (or SOURCE_IP)", "--network (or NETWORK)"];
     if given.iter().all(|value| value.is_none()) {
         let text = "run: expected --config FILE; or in place of fillarpd --interface, --sourceip and --network \
@@ -97,7 +99,7 @@ fn missing(given: [&Option<Given>; 3]) -> ConfigError {
     ConfigError::Usage(format!("run: missing {}", missing.collect::<Vec<_>>().join(", ")))
 }
 
-/// fillarpd takes any address of the network; a text that is no network stays, and is refused later.
+/// fillarpd accepts any address of the network; a text that is not a network is kept, and reported later.
 fn masked(text: &str) -> String {
     let network: Option<Ipv4Network> = network::parse_loosely(text.trim()).ok();
     network.map_or_else(|| text.to_owned(), |network| network::masked(network).to_string())

@@ -2,20 +2,20 @@
 
 use ipnetwork::Ipv4Network;
 
-use super::errors::{ConfigError, Origin};
+use super::errors::{ConfigError, ValueOrigin};
 use super::network::{masked, nested};
-use super::source::Setting;
+use super::source::KeySetting;
 
 /// The name of the domain.
 pub(crate) const DOMAIN: &str = "join";
 
-/// The settings that stand for a configuration file. `addresses` gives an interface's IPv4 addresses with
-/// their prefix lengths; it is asked only when no prefix is given.
+/// The settings in place of a configuration file. `addresses` gives an interface's IPv4 addresses with
+/// their prefix lengths; it is called only when no prefix is given.
 pub(crate) fn settings(
     interfaces: &[String],
     prefixes: &[String],
     addresses: impl Fn(&str) -> Vec<Ipv4Network>,
-) -> Result<Vec<Setting>, ConfigError> {
+) -> Result<Vec<KeySetting>, ConfigError> {
     if interfaces.len() < 2 {
         return Err(ConfigError::Usage("join: expected at least two interfaces".to_owned()));
     }
@@ -25,24 +25,24 @@ pub(crate) fn settings(
         }
     }
     let (networks, origin) = if prefixes.is_empty() {
-        (from_addresses(interfaces, addresses)?, Origin::Interfaces(interfaces.join(", ")))
+        (from_addresses(interfaces, addresses)?, ValueOrigin::Interfaces(interfaces.join(", ")))
     } else {
-        (prefixes.to_vec(), Origin::CommandLine("--prefix".to_owned()))
+        (prefixes.to_vec(), ValueOrigin::CommandLine("--prefix".to_owned()))
     };
-    let mut settings = vec![Setting::list(&["domains", DOMAIN, "prefixes"], &networks, origin)];
+    let mut settings = vec![KeySetting::list(&["domains", DOMAIN, "prefixes"], &networks, origin)];
     settings.extend(interfaces.iter().map(|name| {
         let keys = ["domains", DOMAIN, "segments", name, "interface"];
-        Setting::new(&keys, name, Origin::CommandLine("join".to_owned()))
+        KeySetting::new(&keys, name, ValueOrigin::CommandLine("join".to_owned()))
     }));
     Ok(settings)
 }
 
-/// The widest networks that the interfaces' addresses lie in.
+/// The widest networks that contain the interfaces' addresses.
 fn from_addresses(
     interfaces: &[String],
     addresses: impl Fn(&str) -> Vec<Ipv4Network>,
 ) -> Result<Vec<String>, ConfigError> {
-    let advice = "give it one, or name the subnet: --prefix 10.2.0.0/24";
+    let hint = "give it one, or name the subnet: --prefix 10.2.0.0/24";
     let mut all: Vec<Ipv4Network> = Vec::new();
     for name in interfaces {
         let own = addresses(name).into_iter().filter(|a| !a.ip().is_loopback() && !a.ip().is_link_local());
@@ -50,7 +50,7 @@ fn from_addresses(
         all.extend(own.map(masked));
         if all.len() == before {
             let name = super::text::plain(name);
-            return Err(ConfigError::Usage(format!("join: {name} has no IPv4 address; {advice}")));
+            return Err(ConfigError::Usage(format!("join: {name} has no IPv4 address; {hint}")));
         }
     }
     // An address may lie in a network of another interface: a /28 taken out of a /24, a shared /32.

@@ -1,20 +1,24 @@
-//! The configuration: where it comes from, what it may say, and every error it has.
+//! The configuration: its sources, its keys, and its errors.
 //!
 //! ```text
 //! file (TOML, YAML) ─┐
 //! join / fillarpd  ──┤ base
-//! ARPHERD_* ─────────┼─► figment ─► Merged ─► Reader + schema ─► rules ─► Config ─► Plan
+//! ARPHERD_* ─────────┼─► figment ─► MergedSources ─► ConfigReader + keys ─► rules ─► Config ─► Plan
 //! --set, --control ──┘ later wins     │           └► Problems: all of them, a line each
 //!                                     └ each value's origin: file:line:column, variable, flag
 //! ```
-//! Defaults live in `model` and are filled in by the reader, so that a value without an origin is a default.
+//! `keys` is the table of all keys. Defaults are those of the structs that keys fill (the core's plan, `model`).
 
 mod addresses;
+mod domain;
 mod duration;
 mod errors;
+mod field;
 mod file;
 mod fillarpd;
 mod join;
+mod keys;
+mod kind;
 mod locate;
 mod model;
 mod name;
@@ -23,8 +27,9 @@ mod parsed;
 mod path;
 mod private_vlan;
 mod reader;
+#[cfg(test)]
+mod reference;
 mod rules;
-mod schema;
 mod segment;
 mod show;
 mod source;
@@ -32,7 +37,7 @@ mod source;
 mod tests;
 mod text;
 mod toml;
-mod want;
+mod value;
 mod yaml;
 
 use std::ffi::OsString;
@@ -40,27 +45,27 @@ use std::path::Path;
 
 use ipnetwork::Ipv4Network;
 
-pub(crate) use errors::{ConfigError, Origin};
+pub(crate) use errors::{ConfigError, ValueOrigin};
 pub(crate) use fillarpd::FillarpdArgs;
-pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, EXPIRY, LIMITS, OnExit, Part, ROUTES};
-pub(crate) use reader::Row;
-pub(crate) use source::Setting;
+pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, NetnsPlan, OnExit};
+pub(crate) use reader::EffectiveValue;
+pub(crate) use source::KeySetting;
 
 use errors::Problem;
 use file::FileSource;
-use reader::Reader;
-use source::Merged;
+use reader::ConfigReader;
+use source::MergedSources;
 
 /// The environment as the process sees it: [`std::env::vars_os`], collected.
 pub(crate) type Environment = [(OsString, OsString)];
 
-/// A configuration that may be used, and where all of it came from.
+/// A valid configuration, and the origin of each value.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// What to run with.
+    /// The configuration.
     pub(crate) config: Config,
     /// Every key in effect.
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<EffectiveValue>,
 }
 
 impl Loaded {
@@ -79,30 +84,30 @@ impl Loaded {
 pub(crate) fn from_file(
     path: &Path,
     environment: &Environment,
-    flags: &[Setting],
+    flags: &[KeySetting],
 ) -> Result<Loaded, ConfigError> {
     let (file, problems) = FileSource::read(path)?;
     load(Some(file), problems, &[], environment, flags, false)
 }
 
-/// Takes fillarpd's flags and variables for a configuration of one domain with one segment.
+/// Reads fillarpd's flags and variables as a configuration of one domain with one segment.
 pub(crate) fn from_fillarpd(
     args: &FillarpdArgs,
     environment: &Environment,
-    flags: &[Setting],
+    flags: &[KeySetting],
 ) -> Result<Loaded, ConfigError> {
     let base = fillarpd::settings(args, environment)?;
     load(None, Vec::new(), &base, environment, flags, true)
 }
 
 /// Makes one domain of these interfaces. `addresses` reads an interface's IPv4 addresses with their prefix
-/// lengths; it is asked only when no prefix is given.
+/// lengths; it is called only when no prefix is given.
 pub(crate) fn from_join(
     interfaces: &[String],
     prefixes: &[String],
     addresses: impl Fn(&str) -> Vec<Ipv4Network>,
     environment: &Environment,
-    flags: &[Setting],
+    flags: &[KeySetting],
 ) -> Result<Loaded, ConfigError> {
     let base = join::settings(interfaces, prefixes, addresses)?;
     load(None, Vec::new(), &base, environment, flags, false)
@@ -111,16 +116,18 @@ pub(crate) fn from_join(
 fn load(
     file: Option<FileSource>,
     mut problems: Vec<Problem>,
-    base: &[Setting],
+    base: &[KeySetting],
     environment: &Environment,
-    flags: &[Setting],
+    flags: &[KeySetting],
     drop_in: bool,
 ) -> Result<Loaded, ConfigError> {
     let (environment, wrong) = source::environment(environment.iter().cloned());
     problems.extend(wrong);
-    let merged = Merged::new(file, base, environment, flags);
-    let mut reader = Reader::new(&merged, problems);
-    let config = schema::config(&mut reader);
+    let merged = MergedSources::new(file, base, environment, flags);
+    let mut reader = ConfigReader::new(&merged, problems);
+    let mut config = Config::default();
+    let root = reader.root();
+    field::read_keys(&mut reader, &root, keys::ROOT, &mut config);
     rules::check(&mut reader, &config, drop_in);
     if reader.problems.is_empty() {
         return Ok(Loaded { config, rows: reader.rows });

@@ -1,164 +1,126 @@
 //! The configuration as the rest of the program uses it: typed, complete, checked.
 //!
-//! Only [`super::load`] makes one, so whoever holds a [`Config`] need not check it again.
+//! Only [`super::load`] makes one, so no user of a [`Config`] needs to check it again.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use arpherd_core::LinkAddr;
-use arpherd_core::plan::{
-    AnswerMode, COVER_METRIC, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan,
-    PrivateVlan, RoutePlan, SegmentPlan, SweepPlan,
-};
+use arpherd_core::plan::{DomainId, DomainPlan, Plan, RoutePlan, SegmentPlan};
 use ipnetwork::Ipv4Network;
 
-/// Where the control socket is when nobody says otherwise.
+/// Default path of the control socket.
 pub(crate) const CONTROL: &str = "/run/arpherd/control.sock";
 /// The environment variable of `daemon.control`; client commands read it too.
 pub(crate) const CONTROL_VARIABLE: &str = "ARPHERD_DAEMON__CONTROL";
-/// Routing table `main`.
-pub(crate) const MAIN_TABLE: u32 = 254;
-/// The highest metric a host route may have; the covering route's lies above.
-pub(crate) const HIGHEST_METRIC: u32 = COVER_METRIC - 1;
-
-/// How routes are marked unless the operator says otherwise.
-pub(crate) const ROUTES: RoutePlan = RoutePlan { protocol: 169, table: MAIN_TABLE, metric: 50 };
-/// The pace of sweeps unless the operator says otherwise.
-pub(crate) const SWEEP: SweepPlan =
-    SweepPlan { interval: Duration::from_secs(60), rate: 500, in_flight: 256 };
-/// When quiet hosts are asked unless the operator says otherwise.
-pub(crate) const EXPIRY: ExpiryPlan = ExpiryPlan {
-    quiet: Duration::from_secs(30),
-    interval: Duration::from_secs(1),
-    unicast: None,
-    broadcast: 2,
-};
-/// How much may be learned on a segment unless the operator says otherwise.
-pub(crate) const LIMITS: Limits = Limits { hosts: 65_536, hosts_per_lladdr: 64, new_per_second: 2_000 };
 
 /// The whole configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Config {
-    /// The process itself.
-    pub(crate) daemon: Daemon,
-    /// How routes are marked.
+    /// The daemon process.
+    pub(crate) daemon: DaemonConfig,
+    /// Protocol, table and metric of the routes.
     pub(crate) routes: RoutePlan,
     /// The domains, sorted by name.
-    pub(crate) domains: Vec<Domain>,
+    pub(crate) domains: Vec<DomainConfig>,
 }
 
-/// The process itself.
+/// Settings of the daemon process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Daemon {
-    /// The control socket's path.
+pub(crate) struct DaemonConfig {
+    /// The control socket's path, 1 to 107 bytes.
     pub(crate) control: PathBuf,
-    /// What a clean exit does with our routes.
+    /// What a clean exit does with routes, entries and kernel settings.
     pub(crate) on_exit: OnExit,
 }
 
-/// What a clean exit does with our routes and neighbour entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Default for DaemonConfig {
+    fn default() -> Self {
+        Self { control: PathBuf::from(CONTROL), on_exit: OnExit::default() }
+    }
+}
+
+/// What a clean exit does with the daemon's routes, neighbour entries and kernel settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum OnExit {
-    /// They are removed.
+    /// They are removed and restored.
+    #[default]
     Purge,
     /// They stay for the next start.
     Keep,
 }
 
-/// Who looks after the kernel settings that a segment's interface needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sysctl {
-    /// We set and restore them.
+/// Who sets the kernel settings that a segment's interface needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum SysctlPolicy {
+    /// The daemon sets and restores them.
+    #[default]
     Manage,
     /// The administrator does.
     Leave,
 }
 
-/// One IP subnet spread over segments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Domain {
-    /// The operator's name for it.
+/// One IP subnet whose hosts are spread over several segments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct DomainConfig {
+    /// Name given by the operator.
     pub(crate) name: String,
     /// The prefixes that make it up, in the operator's order, none inside another.
     pub(crate) prefixes: Vec<Ipv4Network>,
     /// Its links, sorted by name.
-    pub(crate) segments: Vec<Segment>,
+    pub(crate) segments: Vec<SegmentConfig>,
 }
 
-/// One link of a domain.
+/// One link of a domain: the core's plan for it, and what the core need not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Segment {
-    /// The operator's name for it.
-    pub(crate) name: String,
-    /// The interface it is reached through.
-    pub(crate) interface: String,
-    /// What the link is; `None`: what the interface is.
-    pub(crate) kind: Option<LinkKind>,
-    /// Preferred source of routes and sender of probes; `None`: the interface's first address in the domain.
-    pub(crate) source: Option<Ipv4Addr>,
-    /// What may be learned and routed here; `None`: the domain's prefixes.
-    pub(crate) prefixes: Option<Vec<Ipv4Network>>,
-    /// Who answers for whom here.
-    pub(crate) answer: AnswerMode,
-    /// What makes the kernel answer, if it does.
-    pub(crate) kernel: KernelProxy,
-    /// Whether hosts of this very segment are answered for, too.
-    pub(crate) private_vlan: PrivateVlan,
-    /// Prefixes answered for whether or not a host is known.
-    pub(crate) publish: Vec<Ipv4Network>,
-    /// Prefixes never learned, routed or answered.
-    pub(crate) never: Vec<Ipv4Network>,
-    /// Hosts that live here whether or not they are heard.
-    pub(crate) hosts: BTreeMap<Ipv4Addr, LinkAddr>,
-    /// Addresses that only this link-layer address may hold, and only here.
-    pub(crate) pins: BTreeMap<Ipv4Addr, LinkAddr>,
-    /// The pace of sweeps; `None`: no sweeps.
-    pub(crate) sweep: Option<SweepPlan>,
-    /// When a quiet host is asked and given up.
-    pub(crate) expiry: ExpiryPlan,
-    /// How much may be learned here.
-    pub(crate) limits: Limits,
-    /// Who looks after the kernel settings.
-    pub(crate) sysctl: Sysctl,
-    /// The name of the network namespace it lies in; `None`: the daemon's own.
+pub(crate) struct SegmentConfig {
+    /// The core's plan. Its `domain` is set by [`Config::netns_plans`].
+    pub(crate) plan: SegmentPlan,
+    /// The operator gave the segment prefixes of its own; otherwise they are the domain's.
+    pub(crate) has_own_prefixes: bool,
+    /// Who sets the kernel settings.
+    pub(crate) sysctl: SysctlPolicy,
+    /// Name of the network namespace it is in; `None`: the daemon's own.
     pub(crate) netns: Option<String>,
 }
 
-/// What lies in one network namespace.
+/// The plan for one network namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct NetnsPlan {
     /// The namespace's name; `None`: the daemon's own.
     pub(crate) netns: Option<String>,
     /// Its domains and segments.
     pub(crate) plan: Plan,
-    /// Whether each segment's kernel settings are ours to manage; by segment.
+    /// Whether the daemon manages the kernel settings of each segment; by segment.
     pub(crate) manage: Vec<bool>,
 }
 
 impl Config {
-    /// What the core is to look after, a plan for each network namespace: the daemon's own first, then by
-    /// name. Ids are positions: domains in order, segments counted over all of them.
-    pub(crate) fn parts(&self) -> Vec<Part> {
-        let mut spaces: BTreeMap<Option<&str>, Vec<&Domain>> = BTreeMap::new();
-        for domain in &self.domains {
-            spaces.entry(domain.netns()).or_default().push(domain);
-        }
-        let part = |(netns, domains): (Option<&str>, Vec<&Domain>)| Part {
+    /// A plan for each network namespace: the daemon's own first, then by name. Ids are indexes: domains in
+    /// order, segments counted over all domains of the namespace.
+    pub(crate) fn netns_plans(&self) -> Vec<NetnsPlan> {
+        let plan = |(netns, domains): (Option<&str>, Vec<&DomainConfig>)| NetnsPlan {
             netns: netns.map(str::to_owned),
             plan: self.plan_of(&domains),
-            manage: segments_of(&domains).map(|segment| segment.sysctl == Sysctl::Manage).collect(),
+            manage: segments_of(&domains).map(|segment| segment.sysctl == SysctlPolicy::Manage).collect(),
         };
-        spaces.into_iter().map(part).collect()
+        self.domains_by_netns().into_iter().map(plan).collect()
     }
 
-    fn plan_of(&self, domains: &[&Domain]) -> Plan {
+    /// The domains of each network namespace; `None`: the daemon's own.
+    pub(crate) fn domains_by_netns(&self) -> BTreeMap<Option<&str>, Vec<&DomainConfig>> {
+        let mut by_netns: BTreeMap<Option<&str>, Vec<&DomainConfig>> = BTreeMap::new();
+        for domain in &self.domains {
+            by_netns.entry(domain.netns()).or_default().push(domain);
+        }
+        by_netns
+    }
+
+    fn plan_of(&self, domains: &[&DomainConfig]) -> Plan {
         let numbered = (0_u16..).map(DomainId).zip(domains);
         Plan {
             domains: domains.iter().map(|domain| domain.plan()).collect(),
             segments: numbered
-                .flat_map(|(id, domain)| domain.segments.iter().map(move |segment| segment.plan(id, domain)))
+                .flat_map(|(id, domain)| domain.segments.iter().map(move |segment| segment.plan_in(id)))
                 .collect(),
             routes: self.routes,
         }
@@ -171,17 +133,17 @@ impl Config {
     }
 
     /// All segments, domain by domain.
-    pub(crate) fn segments(&self) -> impl Iterator<Item = &Segment> {
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &SegmentConfig> {
         self.domains.iter().flat_map(|domain| &domain.segments)
     }
 }
 
-fn segments_of<'d>(domains: &[&'d Domain]) -> impl Iterator<Item = &'d Segment> {
+fn segments_of<'d>(domains: &[&'d DomainConfig]) -> impl Iterator<Item = &'d SegmentConfig> {
     domains.iter().flat_map(|domain| &domain.segments)
 }
 
-impl Domain {
-    /// The network namespace that all its segments lie in.
+impl DomainConfig {
+    /// The network namespace that all its segments are in.
     pub(crate) fn netns(&self) -> Option<&str> {
         self.segments.first().and_then(|segment| segment.netns.as_deref())
     }
@@ -191,30 +153,18 @@ impl Domain {
     }
 }
 
-impl Segment {
-    /// What may be learned and routed here.
-    pub(crate) fn prefixes_in<'d>(&'d self, domain: &'d Domain) -> &'d [Ipv4Network] {
-        self.prefixes.as_deref().unwrap_or(&domain.prefixes)
+impl SegmentConfig {
+    /// A segment with every key at its default, in a domain of these prefixes.
+    pub(crate) fn new(name: &str, prefixes: &[Ipv4Network]) -> Self {
+        Self {
+            plan: SegmentPlan::new(name, DomainId(0), prefixes),
+            has_own_prefixes: false,
+            sysctl: SysctlPolicy::default(),
+            netns: None,
+        }
     }
 
-    fn plan(&self, id: DomainId, domain: &Domain) -> SegmentPlan {
-        SegmentPlan {
-            name: self.name.clone(),
-            domain: id,
-            interface: self.interface.clone(),
-            kind: self.kind,
-            source: self.source,
-            prefixes: self.prefixes_in(domain).to_vec(),
-            answer: self.answer,
-            kernel: self.kernel,
-            private_vlan: self.private_vlan.clone(),
-            publish: self.publish.clone(),
-            never: self.never.clone(),
-            hosts: self.hosts.clone(),
-            pins: self.pins.clone(),
-            sweep: self.sweep,
-            expiry: self.expiry,
-            limits: self.limits,
-        }
+    fn plan_in(&self, domain: DomainId) -> SegmentPlan {
+        SegmentPlan { domain, ..self.plan.clone() }
     }
 }

@@ -1,13 +1,13 @@
-//! IPv4 networks as the configuration writes them, and how they lie to each other.
+//! IPv4 networks as the configuration writes them, and whether they overlap.
 
 use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
 
-/// The widest network that may be named: `/8`.
+/// The shortest prefix length that is accepted.
 pub(crate) const WIDEST: u8 = 8;
 
-/// Why a text is no network for us.
+/// Why a text is not accepted as a network.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NotNetwork {
     /// Not an address, a slash and a prefix length.
@@ -27,7 +27,7 @@ pub(crate) fn parse(text: &str) -> Result<Ipv4Network, NotNetwork> {
     if masked.ip() == network.ip() { Ok(network) } else { Err(NotNetwork::HostBits(masked)) }
 }
 
-/// Reads `10.2.0.1/24` too, where the host part does not matter.
+/// Reads `10.2.0.1/24` too: host bits may be set.
 pub(crate) fn parse_loosely(text: &str) -> Result<Ipv4Network, NotNetwork> {
     let (address, length) = text.split_once('/').ok_or(NotNetwork::Form)?;
     let address: Ipv4Addr = address.parse().map_err(|_| NotNetwork::Form)?;
@@ -47,13 +47,13 @@ pub(crate) fn unicast(address: Ipv4Addr) -> bool {
     !matches!(address.octets()[0], 0 | 127 | 224..)
 }
 
-/// The network an address with its prefix length lies in.
+/// The network that contains an address with its prefix length.
 pub(crate) fn masked(network: Ipv4Network) -> Ipv4Network {
     // The prefix length was checked when the network was made.
     Ipv4Network::new(network.network(), network.prefix()).unwrap_or(network)
 }
 
-/// Whether `inner` lies in `outer`, or is the same.
+/// Whether `inner` is inside `outer`, or equal.
 pub(crate) fn within(inner: Ipv4Network, outer: Ipv4Network) -> bool {
     inner.prefix() >= outer.prefix() && outer.contains(inner.network())
 }
@@ -63,9 +63,9 @@ pub(crate) fn overlap(one: Ipv4Network, other: Ipv4Network) -> bool {
     within(one, other) || within(other, one)
 }
 
-/// Finds networks that lie in another of the list: pairs of places, the inner one first.
+/// Finds networks inside another of the list: pairs of indexes, the inner one first.
 ///
-/// Networks are either apart or one holds the other, so once they are sorted one look back is enough.
+/// Two networks either do not overlap or one contains the other, so in sorted order one comparison is enough.
 pub(crate) fn nested(networks: &[Ipv4Network]) -> Vec<(usize, usize)> {
     let mut order: Vec<usize> = (0..networks.len()).collect();
     order.sort_by_key(|place| networks.get(*place).map(|net| (net.network(), net.prefix())));

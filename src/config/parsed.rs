@@ -1,27 +1,27 @@
-//! A configuration file's text, read: its values, their places, and what is wrong with the text itself.
+//! The result of parsing a configuration file: its values, their positions, and syntax errors.
 
 use figment::value::Value;
 
-use super::locate::{Places, Pos};
+use super::locate::{Position, PositionMap};
 use super::path::KeyPath;
 
-/// What a text says.
-pub(crate) struct Parsed {
+/// A parsed text.
+pub(crate) struct ParsedText {
     /// The values, one tree.
     pub(crate) value: Value,
-    /// Where they stand.
-    pub(crate) places: Places,
-    /// Keys that stand twice: the values can be looked at, but not used.
+    /// Their positions.
+    pub(crate) positions: PositionMap,
+    /// Duplicate keys: the values are checked all the same, but not used.
     pub(crate) defects: Vec<Defect>,
 }
 
-/// Something wrong with the text itself: syntax, or a key that stands twice.
+/// An error of the text itself: its syntax, or a duplicate key.
 #[derive(Debug, Clone)]
 pub(crate) struct Defect {
-    /// Where.
-    pub(crate) pos: Pos,
-    /// The key, when it is known.
+    /// Its position.
+    pub(crate) pos: Position,
+    /// The key, if it is known.
     pub(crate) key: Option<KeyPath>,
-    /// What; not yet escaped.
+    /// The message; not yet escaped.
     pub(crate) text: String,
 }

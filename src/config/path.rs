@@ -1,16 +1,16 @@
-//! Where a value stands in the configuration: `domains.lan.segments.eth0.prefixes[1]`.
+//! The path of a value in the configuration: `domains.lan.segments.eth0.prefixes[1]`.
 
 use std::fmt;
 
 use super::text;
 
-/// The way from the root of the configuration to one value.
+/// The path from the root of the configuration to one value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct KeyPath(Vec<Step>);
+pub(crate) struct KeyPath(Vec<PathStep>);
 
-/// One step on the way.
+/// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Step {
+pub(crate) enum PathStep {
     /// Into a table, by key.
     Key(String),
     /// Into a list, by position, counted from 0.
@@ -25,17 +25,17 @@ impl KeyPath {
 
     /// The path of these keys.
     pub(crate) fn of<S: AsRef<str>>(keys: &[S]) -> Self {
-        Self(keys.iter().map(|key| Step::Key(key.as_ref().to_owned())).collect())
+        Self(keys.iter().map(|key| PathStep::Key(key.as_ref().to_owned())).collect())
     }
 
     /// The entry `key` of the table here.
     pub(crate) fn key(&self, key: &str) -> Self {
-        self.with(Step::Key(key.to_owned()))
+        self.with(PathStep::Key(key.to_owned()))
     }
 
     /// The item at this position of the list here.
     pub(crate) fn item(&self, index: usize) -> Self {
-        self.with(Step::Item(index))
+        self.with(PathStep::Item(index))
     }
 
     /// What holds the value here; `None` for the root.
@@ -47,17 +47,17 @@ impl KeyPath {
     /// The last key, when the last step is one.
     pub(crate) fn last_key(&self) -> Option<&str> {
         match self.0.last() {
-            Some(Step::Key(key)) => Some(key),
+            Some(PathStep::Key(key)) => Some(key),
             _ => None,
         }
     }
 
     /// The steps from the root.
-    pub(crate) fn steps(&self) -> &[Step] {
+    pub(crate) fn steps(&self) -> &[PathStep] {
         &self.0
     }
 
-    fn with(&self, step: Step) -> Self {
+    fn with(&self, step: PathStep) -> Self {
         let mut steps = self.0.clone();
         steps.push(step);
         Self(steps)
@@ -89,8 +89,8 @@ impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, step) in self.0.iter().enumerate() {
             match step {
-                Step::Item(index) => write!(f, "[{index}]")?,
-                Step::Key(key) => {
+                PathStep::Item(index) => write!(f, "[{index}]")?,
+                PathStep::Key(key) => {
                     if place > 0 {
                         f.write_str(".")?;
                     }

@@ -1,65 +1,115 @@
-//! The key `private_vlan`: a word, or who belongs together.
+//! The key `private_vlan`: `off`, `open`, or a table of groups.
 
 use std::collections::BTreeMap;
 
 use arpherd_core::plan::{Groups, PrivateVlan};
 use figment::value::Value;
+use ipnetwork::Ipv4Network;
 
-use super::addresses::Prefix;
+use super::addresses::PrefixOrAddress;
+use super::field::{ConfigField, ConfigKey, describe, read_keys};
+use super::kind::DefaultValue;
+use super::kind::ValueKind;
+use super::model::SegmentConfig;
 use super::name::check_name;
-use super::reader::{Reader, Table};
-use super::want::{Raw, Want, Word};
+use super::reader::{ConfigReader, ConfigTable};
+use super::value::{Choice, RawValue, ValueParser};
 
-const KEY: &str = "private_vlan";
+/// Parses everything but a table: whether the private VLAN is open.
+struct OffOrOpen;
 
-/// Everything but a table.
-struct Mode;
+const NAMES: Choice<bool> = Choice(&[
+    ("off", false, "not answered: the hosts reach each other directly"),
+    ("open", true, "answered between any two hosts"),
+]);
 
-const WORDS: Word<bool> = Word { words: &[("off", false), ("open", true)] };
-
-impl Want for Mode {
+impl ValueParser for OffOrOpen {
     type Value = bool;
     fn expected(&self) -> String {
         "off, open, or a table with communities and isolated".to_owned()
     }
-    fn read(&self, raw: Raw<'_>) -> Result<bool, Option<String>> {
-        WORDS.read(raw)
+    fn read(&self, raw: RawValue<'_>) -> Result<bool, Option<String>> {
+        NAMES.read(raw)
     }
     fn show(&self, value: &bool) -> serde_json::Value {
-        WORDS.show(value)
+        NAMES.show(value)
+    }
+    fn kind(&self) -> ValueKind {
+        NAMES.kind()
     }
 }
 
-/// Reads it. What had a problem is off, or left out.
-pub(crate) fn private_vlan<'m>(reader: &mut Reader<'m>, parent: &Table<'m>) -> PrivateVlan {
-    if let Some(Value::Dict(..)) = parent.get(KEY) {
-        return groups(reader, parent);
-    }
-    if reader.value(parent, KEY, &Mode, false) == Some(true) { PrivateVlan::Open } else { PrivateVlan::Off }
+/// Answering between hosts of one segment. After an error it is off, or lacks what had the error.
+pub(crate) struct PrivateVlanMode {
+    /// The keys of the table of groups.
+    pub(crate) groups: &'static [ConfigKey<Groups>],
 }
 
-fn groups<'m>(reader: &mut Reader<'m>, parent: &Table<'m>) -> PrivateVlan {
-    let before = reader.problems.len();
-    let table = reader.table(parent, KEY, &["communities", "isolated"]);
-    let named = reader.open(&table, "communities");
-    let mut communities = BTreeMap::new();
-    for name in named.keys() {
-        let list = reader.list(&named, name, &Prefix);
-        let path = named.path.key(name);
-        check_name(reader, name, &path);
-        match list {
-            Some(Some(prefixes)) => drop(communities.insert(name.to_owned(), prefixes)),
-            Some(None) => {
-                reader
-                    .problem(&path, "found nothing, expected a list of the community's addresses".to_owned());
+impl ConfigField<SegmentConfig> for PrivateVlanMode {
+    fn read<'m>(
+        &self,
+        reader: &mut ConfigReader<'m>,
+        table: &ConfigTable<'m>,
+        key: &'static str,
+        config: &mut SegmentConfig,
+    ) {
+        if !matches!(table.get(key), Some(Value::Dict(..))) {
+            if reader.value(table, key, &OffOrOpen, config.plan.private_vlan.is_on()) == Some(true) {
+                config.plan.private_vlan = PrivateVlan::Open;
             }
-            None => {}
+            return;
+        }
+        let before = reader.problems.len();
+        let table = reader.open(table, key);
+        let mut groups = Groups::default();
+        read_keys(reader, &table, self.groups, &mut groups);
+        if groups == Groups::default() && reader.problems.len() == before {
+            let text = "found neither communities nor isolated, expected one of them; or off, or open";
+            reader.problem(&table.path, text.to_owned());
+        }
+        config.plan.private_vlan = PrivateVlan::Groups(groups);
+    }
+
+    fn describe(&self, defaults: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
+        let groups = ValueKind::Table(describe(self.groups, &mut Groups::default()));
+        let default = OffOrOpen.show(&defaults.plan.private_vlan.is_on());
+        (ValueKind::Either(vec![OffOrOpen.kind(), groups]), DefaultValue::Value(default))
+    }
+}
+
+/// The communities: a table from names to lists of addresses, each list with at least one.
+pub(crate) struct Communities {
+    /// The field it fills.
+    pub(crate) of: fn(&mut Groups) -> &mut BTreeMap<String, Vec<Ipv4Network>>,
+}
+
+impl ConfigField<Groups> for Communities {
+    fn read<'m>(
+        &self,
+        reader: &mut ConfigReader<'m>,
+        table: &ConfigTable<'m>,
+        key: &'static str,
+        groups: &mut Groups,
+    ) {
+        let named = reader.open(table, key);
+        for name in named.keys() {
+            let list = reader.list(&named, name, &PrefixOrAddress);
+            let path = named.path.key(name);
+            check_name(reader, name, &path);
+            match list {
+                Some(Some(prefixes)) => drop((self.of)(groups).insert(name.to_owned(), prefixes)),
+                Some(None) => {
+                    let text = "found nothing, expected a list of the community's addresses";
+                    reader.problem(&path, text.to_owned());
+                }
+                None => {}
+            }
         }
     }
-    let isolated = reader.any_list(&table, "isolated", &Prefix).unwrap_or_default();
-    if communities.is_empty() && isolated.is_empty() && reader.problems.len() == before {
-        let text = "found neither communities nor isolated, expected one of them; or off, or open".to_owned();
-        reader.problem(&table.path, text);
+
+    fn describe(&self, _: &mut Groups) -> (ValueKind, DefaultValue) {
+        let list = ValueKind::List(Box::new(PrefixOrAddress.kind()));
+        let kind = ValueKind::Map("a name of the operator's choice", Box::new(list));
+        (kind, DefaultValue::Value(serde_json::json!({})))
     }
-    PrivateVlan::Groups(Groups { communities, isolated })
 }

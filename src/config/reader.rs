@@ -1,40 +1,45 @@
-//! Walks the merged tree, collects every problem, and notes every value in effect with its origin.
+//! Reads the merged tree, collects every error, and records every value in effect with its origin.
 
 use figment::value::{Dict, Value};
 
-use super::errors::{Origin, Problem};
+use super::errors::{Problem, ValueOrigin};
 use super::path::KeyPath;
-use super::source::Merged;
+use super::source::MergedSources;
 use super::text;
-use super::want::{Raw, Want, found};
+use super::value::{RawValue, ValueParser, found};
 
 /// One key in effect, for `arpherd check`.
 #[derive(Debug, Clone)]
-pub(crate) struct Row {
+pub(crate) struct EffectiveValue {
     /// The key's path.
     pub(crate) key: KeyPath,
-    /// The value; `null` where it follows from something else.
+    /// The value; `null` where it is derived from something else.
     pub(crate) value: serde_json::Value,
-    /// What a `null` stands for.
+    /// What the value is where it is `null`.
     pub(crate) note: &'static str,
     /// Where the value came from.
-    pub(crate) origin: Origin,
+    pub(crate) origin: ValueOrigin,
 }
 
-/// A table of the tree; one that is absent is empty.
+/// A table of the merged tree; one that is absent is empty.
 #[derive(Clone)]
-pub(crate) struct Table<'m> {
-    /// Where it stands.
+pub(crate) struct ConfigTable<'m> {
+    /// Its path.
     pub(crate) path: KeyPath,
-    /// Something stands here that is no table; that has been said.
+    /// The value here is not a table; that has been reported.
     pub(crate) broken: bool,
     entries: Option<&'m Dict>,
 }
 
-impl<'m> Table<'m> {
+impl<'m> ConfigTable<'m> {
     /// Its keys.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &'m str> + use<'m> {
         self.entries.into_iter().flatten().map(|(key, _)| key.as_str())
+    }
+
+    /// Whether the key has a value other than null.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        !matches!(self.get(key), None | Some(Value::Empty(..)))
     }
 
     /// The value of this key.
@@ -43,43 +48,34 @@ impl<'m> Table<'m> {
     }
 }
 
-/// What has been found so far.
-pub(crate) struct Reader<'m> {
-    merged: &'m Merged,
-    /// Everything wrong.
+/// Reads keys and collects errors and values in effect.
+pub(crate) struct ConfigReader<'m> {
+    merged: &'m MergedSources,
+    /// The errors found so far.
     pub(crate) problems: Vec<Problem>,
-    /// Everything in effect.
-    pub(crate) rows: Vec<Row>,
+    /// The values in effect so far.
+    pub(crate) rows: Vec<EffectiveValue>,
 }
 
-impl<'m> Reader<'m> {
-    /// Nothing is read yet; `problems` were found before.
-    pub(crate) fn new(merged: &'m Merged, problems: Vec<Problem>) -> Self {
+impl<'m> ConfigReader<'m> {
+    /// Starts with the errors that parsing found.
+    pub(crate) fn new(merged: &'m MergedSources, problems: Vec<Problem>) -> Self {
         Self { merged, problems, rows: Vec::new() }
     }
 
-    /// The root table, whose only keys may be these.
-    pub(crate) fn root(&mut self, known: &[&str]) -> Table<'m> {
-        let table = Table { path: KeyPath::root(), broken: false, entries: self.merged.root().as_dict() };
-        self.known_keys(&table, known);
-        table
-    }
-
-    /// The table under this key, whose only keys may be these. Nothing at all is an empty table.
-    pub(crate) fn table(&mut self, parent: &Table<'m>, key: &str, known: &[&str]) -> Table<'m> {
-        let table = self.open(parent, key);
-        self.known_keys(&table, known);
-        table
+    /// The root table.
+    pub(crate) fn root(&self) -> ConfigTable<'m> {
+        ConfigTable { path: KeyPath::root(), broken: false, entries: self.merged.root().as_dict() }
     }
 
     /// The tables under this key, by the names that the operator gave them.
-    pub(crate) fn named(&mut self, parent: &Table<'m>, key: &str) -> Vec<(&'m str, Table<'m>)> {
+    pub(crate) fn named(&mut self, parent: &ConfigTable<'m>, key: &str) -> Vec<(&'m str, ConfigTable<'m>)> {
         let table = self.open(parent, key);
         table.keys().map(|name| (name, self.open(&table, name))).collect()
     }
 
     /// The table under this key, whatever its keys are.
-    pub(crate) fn open(&mut self, parent: &Table<'m>, key: &str) -> Table<'m> {
+    pub(crate) fn open(&mut self, parent: &ConfigTable<'m>, key: &str) -> ConfigTable<'m> {
         let path = parent.path.key(key);
         let mut broken = false;
         let entries = match parent.get(key) {
@@ -91,11 +87,11 @@ impl<'m> Reader<'m> {
                 None
             }
         };
-        Table { path, broken, entries }
+        ConfigTable { path, broken, entries }
     }
 
-    /// Refuses every key of the table that is none of these.
-    pub(crate) fn known_keys(&mut self, table: &Table<'m>, known: &[&str]) {
+    /// Reports every key of the table that is none of these.
+    pub(crate) fn known_keys(&mut self, table: &ConfigTable<'m>, known: &[&str]) {
         for key in table.keys() {
             if known.contains(&key) {
                 continue;
@@ -105,24 +101,30 @@ impl<'m> Reader<'m> {
                 .unwrap_or_default();
             let path = table.path.key(key);
             let origin = self.merged.key_origin(&path);
-            let levels = matches!(origin, Origin::Environment(_)) && key.contains('_') && hint.is_empty();
-            let hint = if levels { " (two underscores stand between levels)" } else { hint.as_str() };
+            let levels =
+                matches!(origin, ValueOrigin::Environment(_)) && key.contains('_') && hint.is_empty();
+            let hint = if levels { " (levels are separated by two underscores)" } else { hint.as_str() };
             let text = format!("found an unknown key, expected one of {}{hint}", known.join(", "));
             self.problems.push(Problem { origin, key: Some(path), text });
         }
     }
 
     /// The value of a key, or its default; `None` after a problem.
-    pub(crate) fn value<W: Want>(
+    pub(crate) fn value<W: ValueParser>(
         &mut self,
-        table: &Table<'m>,
+        table: &ConfigTable<'m>,
         key: &str,
         want: &W,
         default: W::Value,
     ) -> Option<W::Value> {
         let path = table.path.key(key);
         let Some(value) = table.get(key) else {
-            self.rows.push(Row { key: path, value: want.show(&default), note: "", origin: Origin::Default });
+            self.rows.push(EffectiveValue {
+                key: path,
+                value: want.show(&default),
+                note: "",
+                origin: ValueOrigin::Default,
+            });
             return Some(default);
         };
         let value = self.read(&path, value, want)?;
@@ -130,10 +132,10 @@ impl<'m> Reader<'m> {
         Some(value)
     }
 
-    /// The value of a key that may be absent or null; the note says what then happens.
-    pub(crate) fn optional<W: Want>(
+    /// The value of a key that may be absent or null; the note is what it is then.
+    pub(crate) fn optional<W: ValueParser>(
         &mut self,
-        table: &Table<'m>,
+        table: &ConfigTable<'m>,
         key: &str,
         want: &W,
         note: &'static str,
@@ -153,9 +155,9 @@ impl<'m> Reader<'m> {
     }
 
     /// The list under a key with at least one item; `Some(None)` when it is absent, `None` after a problem.
-    pub(crate) fn list<W: Want>(
+    pub(crate) fn list<W: ValueParser>(
         &mut self,
-        table: &Table<'m>,
+        table: &ConfigTable<'m>,
         key: &str,
         want: &W,
     ) -> Option<Option<Vec<W::Value>>> {
@@ -169,9 +171,9 @@ impl<'m> Reader<'m> {
     }
 
     /// The list under a key, of any length; without the key it is empty. `None` after a problem.
-    pub(crate) fn any_list<W: Want>(
+    pub(crate) fn any_list<W: ValueParser>(
         &mut self,
-        table: &Table<'m>,
+        table: &ConfigTable<'m>,
         key: &str,
         want: &W,
     ) -> Option<Vec<W::Value>> {
@@ -182,8 +184,13 @@ impl<'m> Reader<'m> {
         Some(values)
     }
 
-    /// The items of a list; noted as in effect if there are any.
-    fn items<W: Want>(&mut self, table: &Table<'m>, key: &str, want: &W) -> Option<Option<Vec<W::Value>>> {
+    /// The items of a list; recorded as in effect if there are any.
+    fn items<W: ValueParser>(
+        &mut self,
+        table: &ConfigTable<'m>,
+        key: &str,
+        want: &W,
+    ) -> Option<Option<Vec<W::Value>>> {
         let path = table.path.key(key);
         let split;
         let items: &[Value] = match table.get(key) {
@@ -207,46 +214,56 @@ impl<'m> Reader<'m> {
         Some(Some(values))
     }
 
-    /// Notes the value of a key under which nothing stands, or an empty list or table.
-    pub(crate) fn left_out(&mut self, table: &Table<'m>, key: &str, value: serde_json::Value) {
+    /// Records the value of a key that is absent or null, or an empty list or table.
+    pub(crate) fn left_out(&mut self, table: &ConfigTable<'m>, key: &str, value: serde_json::Value) {
         let path = table.path.key(key);
         let origin = match table.get(key) {
-            None | Some(Value::Empty(..)) => Origin::Default,
+            None | Some(Value::Empty(..)) => ValueOrigin::Default,
             Some(_) => self.merged.origin(&path),
         };
-        self.rows.push(Row { key: path, value, note: "", origin });
+        self.rows.push(EffectiveValue { key: path, value, note: "", origin });
     }
 
-    /// Notes that a key is absent and what its value then follows from.
-    pub(crate) fn follows(&mut self, table: &Table<'m>, key: &str, note: &'static str) {
+    /// Records that a key is absent and what its value is then.
+    pub(crate) fn follows(&mut self, table: &ConfigTable<'m>, key: &str, note: &'static str) {
         let value = serde_json::Value::Null;
-        self.rows.push(Row { key: table.path.key(key), value, note, origin: Origin::Default });
+        self.rows.push(EffectiveValue {
+            key: table.path.key(key),
+            value,
+            note,
+            origin: ValueOrigin::Default,
+        });
     }
 
-    /// Notes that the value of this key, which is there, cannot be used at all.
-    pub(crate) fn misfit(&mut self, table: &Table<'m>, key: &str, expected: &str) {
+    /// Reports that the value of this key is of no accepted form.
+    pub(crate) fn misfit(&mut self, table: &ConfigTable<'m>, key: &str, expected: &str) {
         if let Some(value) = table.get(key) {
             self.mismatch(&table.path.key(key), value, expected);
         }
     }
 
-    /// Notes a value in effect.
+    /// Records a value in effect.
     pub(crate) fn in_effect(&mut self, path: KeyPath, value: serde_json::Value) {
         let origin = self.merged.origin(&path);
-        self.rows.push(Row { key: path, value, note: "", origin });
+        self.rows.push(EffectiveValue { key: path, value, note: "", origin });
+    }
+
+    /// Whether an error with the value at this path has been recorded.
+    pub(crate) fn has_problem(&self, path: &KeyPath) -> bool {
+        self.problems.iter().any(|problem| problem.key.as_ref() == Some(path))
     }
 
     /// Where the value at this path came from.
-    pub(crate) fn origin(&self, path: &KeyPath) -> Origin {
+    pub(crate) fn origin(&self, path: &KeyPath) -> ValueOrigin {
         self.merged.origin(path)
     }
 
-    /// Notes a problem with the value at this path.
+    /// Reports an error of the value at this path.
     pub(crate) fn problem(&mut self, path: &KeyPath, text: String) {
         self.problems.push(Problem { origin: self.merged.origin(path), key: Some(path.clone()), text });
     }
 
-    /// Notes a problem with the key at this path, not with what it holds.
+    /// Reports an error of the key at this path, not of its value.
     pub(crate) fn key_problem(&mut self, path: &KeyPath, text: String) {
         self.problems.push(Problem { origin: self.merged.key_origin(path), key: Some(path.clone()), text });
     }
@@ -255,8 +272,8 @@ impl<'m> Reader<'m> {
         self.problem(path, format!("found {}, {expected}", found(value)));
     }
 
-    fn read<W: Want>(&mut self, path: &KeyPath, value: &Value, want: &W) -> Option<W::Value> {
-        let raw = Raw { value, untyped: self.merged.is_untyped(path) };
+    fn read<W: ValueParser>(&mut self, path: &KeyPath, value: &Value, want: &W) -> Option<W::Value> {
+        let raw = RawValue { value, untyped: self.merged.is_untyped(path) };
         match want.read(raw) {
             Ok(value) => Some(value),
             Err(more) => {
@@ -268,7 +285,7 @@ impl<'m> Reader<'m> {
     }
 }
 
-/// "an IPv4 network, like …" in a sentence about several.
+/// The plural of "an IPv4 network, like …".
 fn plural(expected: &str) -> String {
     let many = expected.trim_start_matches("an ").replacen("network,", "networks,", 1);
     many.replacen("network or address,", "networks or addresses,", 1)

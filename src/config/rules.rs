@@ -1,9 +1,9 @@
-//! Rules between keys: what each value alone cannot tell.
+//! Rules between keys: errors that no value has by itself.
 //!
-//! A list or name that already had a problem is empty here, and nothing more is said about it.
+//! A list or name that already had an error is empty here, and nothing more is reported about it.
 
 mod answering;
-mod spaces;
+mod netns;
 mod stations;
 
 use std::collections::HashMap;
@@ -11,40 +11,40 @@ use std::net::Ipv4Addr;
 
 use ipnetwork::Ipv4Network;
 
-use super::errors::Origin;
-use super::model::{Config, Domain, Segment};
+use super::errors::ValueOrigin;
+use super::model::{Config, DomainConfig, SegmentConfig};
 use super::network::{nested, within};
 use super::path::KeyPath;
-use super::reader::Reader;
+use super::reader::ConfigReader;
 
-/// As many segments as ids can tell apart.
+/// Maximum number of segments: ids have 16 bits.
 const MOST_SEGMENTS: usize = 65_535;
 
-/// Checks everything that takes two values to see.
-pub(crate) fn check(reader: &mut Reader<'_>, config: &Config, drop_in: bool) {
+/// Checks all rules between keys.
+pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config, drop_in: bool) {
     let domains = KeyPath::root().key("domains");
     let segments = config.segments().count();
     if segments > MOST_SEGMENTS {
         reader.problem(&domains, format!("found {segments} segments, expected at most {MOST_SEGMENTS}"));
     }
-    let misnamed = spaces::misnamed(reader);
+    let misnamed = netns::misnamed(reader);
     for domain in &config.domains {
         let path = domains.key(&domain.name);
         no_nesting(reader, &path.key("prefixes"), &domain.prefixes);
         one_interface_once(reader, &path, domain);
         for segment in &domain.segments {
-            let path = path.key("segments").key(&segment.name);
+            let path = path.key("segments").key(&segment.plan.name);
             segment_prefixes(reader, &path, segment, domain);
             source(reader, &path, segment, domain, drop_in);
             answering::check(reader, &path, segment, domain);
         }
         stations::check(reader, &path, domain);
-        spaces::one_netns(reader, &path, domain, &misnamed);
+        netns::one_netns(reader, &path, domain, &misnamed);
     }
-    spaces::apart(reader, &domains, config);
+    netns::apart(reader, &domains, config);
 }
 
-fn no_nesting(reader: &mut Reader<'_>, path: &KeyPath, prefixes: &[Ipv4Network]) {
+fn no_nesting(reader: &mut ConfigReader<'_>, path: &KeyPath, prefixes: &[Ipv4Network]) {
     for (inner, outer) in nested(prefixes) {
         if let (Some(network), Some(holder)) = (prefixes.get(inner), prefixes.get(outer)) {
             let text = format!("found {network}, expected a network apart from {holder} of the same list");
@@ -53,26 +53,34 @@ fn no_nesting(reader: &mut Reader<'_>, path: &KeyPath, prefixes: &[Ipv4Network])
     }
 }
 
-fn one_interface_once(reader: &mut Reader<'_>, path: &KeyPath, domain: &Domain) {
+fn one_interface_once(reader: &mut ConfigReader<'_>, path: &KeyPath, domain: &DomainConfig) {
     let mut seen: HashMap<&str, &str> = HashMap::new();
     let mut segments: Vec<_> =
-        domain.segments.iter().filter(|segment| !segment.interface.is_empty()).collect();
-    // Of two that clash, the one that names its interface is told, not the one that is named like it.
-    segments.sort_by_key(|segment| segment.name != segment.interface);
+        domain.segments.iter().filter(|segment| !segment.plan.interface.is_empty()).collect();
+    // Of two that conflict, the one with `interface` is reported, not the one that is named like it.
+    segments.sort_by_key(|segment| segment.plan.name != segment.plan.interface);
     for segment in segments {
-        if let Some(first) = seen.insert(&segment.interface, &segment.name) {
-            let place = path.key("segments").key(&segment.name).key("interface");
+        if let Some(first) = seen.insert(&segment.plan.interface, &segment.plan.name) {
+            let place = path.key("segments").key(&segment.plan.name).key("interface");
             let text = format!(
                 "found {}, expected an interface that no other segment of the domain has; {first} has it",
-                segment.interface
+                segment.plan.interface
             );
             reader.problem(&place, text);
         }
     }
 }
 
-fn segment_prefixes(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment, domain: &Domain) {
-    let Some(prefixes) = &segment.prefixes else { return };
+fn segment_prefixes(
+    reader: &mut ConfigReader<'_>,
+    path: &KeyPath,
+    segment: &SegmentConfig,
+    domain: &DomainConfig,
+) {
+    if !segment.has_own_prefixes {
+        return;
+    }
+    let prefixes = &segment.plan.addresses.prefixes;
     let path = path.key("prefixes");
     no_nesting(reader, &path, prefixes);
     if domain.prefixes.is_empty() {
@@ -89,9 +97,15 @@ fn segment_prefixes(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment, 
     }
 }
 
-/// fillarpd's users may sweep a part of their subnet and have their own address elsewhere in it.
-fn source(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment, domain: &Domain, drop_in: bool) {
-    let Some(address) = segment.source else { return };
+/// As a replacement of fillarpd (`drop_in`) the source may be outside: its users may sweep a part of their subnet.
+fn source(
+    reader: &mut ConfigReader<'_>,
+    path: &KeyPath,
+    segment: &SegmentConfig,
+    domain: &DomainConfig,
+    drop_in: bool,
+) {
+    let Some(address) = segment.plan.source else { return };
     let path = path.key("source");
     match domain.prefixes.iter().find(|network| network.contains(address)) {
         Some(network) if is_reserved(address, *network) => {
@@ -116,9 +130,9 @@ fn is_reserved(address: Ipv4Addr, network: Ipv4Network) -> bool {
     network.prefix() <= 30 && (address == network.network() || address == network.broadcast())
 }
 
-fn line(origin: &Origin) -> usize {
+fn line(origin: &ValueOrigin) -> usize {
     match origin {
-        Origin::File { line, .. } => *line,
+        ValueOrigin::File { line, .. } => *line,
         _ => usize::MAX,
     }
 }

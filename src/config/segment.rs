@@ -1,200 +1,211 @@
-//! The keys of a segment, with their ranges and defaults.
+//! Keys of a segment with rules of their own.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
-use arpherd_core::plan::{AnswerMode, ExpiryPlan, KernelProxy, Limits, LinkKind, SweepPlan};
+use arpherd_core::LinkAddr;
+use arpherd_core::plan::{AnswerMode, KernelProxy, SweepPlan};
 use figment::value::Value;
 use serde_json::json;
 
-use super::addresses::{Prefix, stations};
-use super::model::{EXPIRY, LIMITS, SWEEP, Segment, Sysctl};
-use super::name::check_name;
-use super::private_vlan::private_vlan;
-use super::reader::{Reader, Row, Table};
+use super::addresses::{NetworkPrefix, StationAddress};
+use super::errors::ValueOrigin;
+use super::field::{ConfigField, ConfigKey, describe, read_keys};
+use super::kind::DefaultValue;
+use super::kind::ValueKind;
+use super::model::SegmentConfig;
+use super::name::InterfaceName;
+use super::network;
+use super::reader::{ConfigReader, ConfigTable, EffectiveValue};
 use super::text;
-use super::want::{Address, InterfaceName, Length, NetnsName, Network, Want, Whole, Word};
+use super::value::{Choice, ValueParser};
 
-/// Every key of a segment.
-pub(crate) const KEYS: &[&str] = &[
-    "interface",
-    "kind",
-    "source",
-    "prefixes",
-    "answer",
-    "kernel",
-    "private_vlan",
-    "publish",
-    "never",
-    "hosts",
-    "pins",
-    "sweep",
-    "expiry",
-    "limits",
-    "sysctl",
-    "netns",
-];
+/// The interface. By default it has the segment's name, which is in the field already; if that name was not
+/// accepted the field is empty, and nothing more is reported.
+pub(crate) struct Interface;
 
-const KIND: Word<Option<LinkKind>> = Word {
-    words: &[
-        ("auto", None),
-        ("ethernet", Some(LinkKind::Ethernet)),
-        ("wifi", Some(LinkKind::Wifi)),
-        ("ipoib", Some(LinkKind::Ipoib)),
-    ],
-};
-const ANSWER: Word<AnswerMode> = Word {
-    words: &[
-        ("live", AnswerMode::Live),
-        ("routed", AnswerMode::Routed),
-        ("kernel", AnswerMode::Kernel),
-        ("off", AnswerMode::Off),
-    ],
-};
-const KERNEL: Word<KernelProxy> =
-    Word { words: &[("proxy_arp", KernelProxy::ProxyArp), ("entries", KernelProxy::Entries)] };
-const SYSCTL: Word<Sysctl> = Word { words: &[("manage", Sysctl::Manage), ("leave", Sysctl::Leave)] };
-
-const SWEEP_INTERVAL: Length = Length { from: Duration::from_millis(100), to: Duration::from_hours(168) };
-const RATE: Whole = Whole { from: 1, to: 10_000_000, unit: "frames per second" };
-const IN_FLIGHT: Whole = Whole { from: 1, to: 1_000_000, unit: "probes" };
-const QUIET: Length = Length { from: Duration::from_millis(10), to: Duration::from_hours(24) };
-const ASK_INTERVAL: Length = Length { from: Duration::from_millis(10), to: Duration::from_hours(1) };
-const UNICAST: Whole = Whole { from: 1, to: 100, unit: "probes" };
-const BROADCAST: Whole = Whole { from: 0, to: 100, unit: "probes" };
-const HOSTS: Whole = Whole { from: 1, to: 16_777_216, unit: "hosts" };
-const NEW_PER_SECOND: Whole = Whole { from: 1, to: 10_000_000, unit: "hosts per second" };
-
-/// Reads one segment. What had a problem is empty or the default.
-pub(crate) fn segment<'m>(reader: &mut Reader<'m>, name: &str, table: &Table<'m>) -> Segment {
-    let named = check_name(reader, name, &table.path);
-    reader.known_keys(table, KEYS);
-    let interface = interface(reader, named.then_some(name), table);
-    let kind = reader.value(table, "kind", &KIND, None).flatten();
-    let source = reader.optional(table, "source", &Address, "its first address in the domain").flatten();
-    let prefixes = reader.list(table, "prefixes", &Network);
-    if matches!(prefixes, Some(None)) {
-        reader.follows(table, "prefixes", "the domain's prefixes");
+impl ConfigField<SegmentConfig> for Interface {
+    fn read<'m>(
+        &self,
+        reader: &mut ConfigReader<'m>,
+        table: &ConfigTable<'m>,
+        key: &'static str,
+        config: &mut SegmentConfig,
+    ) {
+        let name = std::mem::take(&mut config.plan.interface);
+        if table.has(key) {
+            config.plan.interface =
+                reader.value(table, key, &InterfaceName, String::new()).unwrap_or_default();
+        } else if InterfaceName::fits(&name) {
+            let value = json!(name);
+            let origin = ValueOrigin::Default;
+            reader.rows.push(EffectiveValue { key: table.path.key(key), value, note: "", origin });
+            config.plan.interface = name;
+        } else if !name.is_empty() {
+            let expected = InterfaceName.expected();
+            let text =
+                format!("found the name {}, expected {expected}; or set interface", text::quoted(&name));
+            reader.key_problem(&table.path, text);
+        }
     }
-    let answer = reader.value(table, "answer", &ANSWER, AnswerMode::Live);
-    Segment {
-        name: name.to_owned(),
-        interface,
-        kind,
-        source,
-        // A list with a problem is empty: nothing more is said about it.
-        prefixes: prefixes.unwrap_or(Some(Vec::new())),
-        answer: answer.unwrap_or(AnswerMode::Live),
-        kernel: kernel(reader, table, answer),
-        private_vlan: private_vlan(reader, table),
-        publish: reader.any_list(table, "publish", &Prefix).unwrap_or_default(),
-        never: reader.any_list(table, "never", &Prefix).unwrap_or_default(),
-        hosts: stations(reader, table, "hosts"),
-        pins: stations(reader, table, "pins"),
-        sweep: sweep(reader, table),
-        expiry: expiry(reader, table, kind),
-        limits: limits(reader, table),
-        sysctl: reader.value(table, "sysctl", &SYSCTL, Sysctl::Manage).unwrap_or(Sysctl::Manage),
-        netns: reader.optional(table, "netns", &NetnsName, "the daemon's own").flatten(),
+
+    fn describe(&self, defaults: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
+        (InterfaceName.kind(), DefaultValue::Value(json!(defaults.plan.interface)))
     }
 }
 
-/// The interface; by default the segment's own name, unless that had a problem. Empty after a problem.
-fn interface<'m>(reader: &mut Reader<'m>, name: Option<&str>, table: &Table<'m>) -> String {
-    if !matches!(table.get("interface"), None | Some(Value::Empty(..))) {
-        return reader.value(table, "interface", &InterfaceName, String::new()).unwrap_or_default();
+/// The segment's prefixes. By default they are the domain's, which are in the field already.
+pub(crate) struct SegmentPrefixes;
+
+impl ConfigField<SegmentConfig> for SegmentPrefixes {
+    fn read<'m>(
+        &self,
+        reader: &mut ConfigReader<'m>,
+        table: &ConfigTable<'m>,
+        key: &'static str,
+        config: &mut SegmentConfig,
+    ) {
+        match reader.list(table, key, &NetworkPrefix) {
+            Some(None) => reader.follows(table, key, "the domain's prefixes"),
+            // A list with an error is empty: nothing more is reported about it.
+            given => {
+                config.plan.addresses.prefixes = given.flatten().unwrap_or_default();
+                config.has_own_prefixes = true;
+            }
+        }
     }
-    let Some(name) = name else { return String::new() };
-    if InterfaceName::fits(name) {
-        let value = json!(name);
-        reader.rows.push(Row {
-            key: table.path.key("interface"),
-            value,
-            note: "",
-            origin: super::Origin::Default,
-        });
-        return name.to_owned();
+
+    fn describe(&self, _: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
+        (ValueKind::List(Box::new(NetworkPrefix.kind())), DefaultValue::Derived("the domain's prefixes"))
     }
-    let expected = InterfaceName.expected();
-    let text = format!("found the name {}, expected {expected}; or set interface", text::quoted(name));
-    reader.key_problem(&table.path, text);
-    String::new()
 }
 
-/// How the kernel answers; only where it does is there anything to say. `answer` is `None` after a problem.
-fn kernel<'m>(reader: &mut Reader<'m>, table: &Table<'m>, answer: Option<AnswerMode>) -> KernelProxy {
-    let given = !matches!(table.get("kernel"), None | Some(Value::Empty(..)));
-    match answer {
-        Some(AnswerMode::Kernel) | None if given => {
-            reader.value(table, "kernel", &KERNEL, KernelProxy::ProxyArp).unwrap_or_default()
+/// How the kernel answers. The key is accepted only where the kernel does, and is read after `answer`.
+pub(crate) struct KernelMode {
+    /// The two ways.
+    pub(crate) parser: Choice<KernelProxy>,
+}
+
+/// What `check` shows where the kernel does not answer.
+const ONLY_WITH_KERNEL: &str = "only with answer: kernel";
+
+impl ConfigField<SegmentConfig> for KernelMode {
+    fn read<'m>(
+        &self,
+        reader: &mut ConfigReader<'m>,
+        table: &ConfigTable<'m>,
+        key: &'static str,
+        config: &mut SegmentConfig,
+    ) {
+        let kernel = &mut config.plan.kernel;
+        let is_kernel = config.plan.answer == AnswerMode::Kernel;
+        match table.has(key) {
+            true if is_kernel || reader.has_problem(&table.path.key("answer")) => {
+                *kernel = reader.value(table, key, &self.parser, *kernel).unwrap_or_default();
+            }
+            true => {
+                let answer = config.plan.answer.as_str();
+                let text = format!(
+                    "expected no value: the key applies to answer: kernel, and here answer is {answer}"
+                );
+                reader.misfit(table, key, &text);
+            }
+            false if is_kernel => reader.left_out(table, key, self.parser.show(kernel)),
+            false => reader.follows(table, key, ONLY_WITH_KERNEL),
         }
-        Some(AnswerMode::Kernel) => {
-            reader.left_out(table, "kernel", json!("proxy_arp"));
-            KernelProxy::ProxyArp
-        }
-        Some(answer) if given => {
-            let text = format!(
-                "expected nothing: it is about answer: kernel, and here answer is {}",
-                answer.as_str()
+    }
+
+    fn describe(&self, _: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
+        (self.parser.kind(), DefaultValue::Derived("proxy_arp, where the kernel answers"))
+    }
+}
+
+/// The sweeps: `off`, or a table of keys.
+pub(crate) struct SweepMode {
+    /// The table's keys.
+    pub(crate) keys: &'static [ConfigKey<SweepPlan>],
+}
+
+impl ConfigField<SegmentConfig> for SweepMode {
+    fn read<'m>(
+        &self,
+        reader: &mut ConfigReader<'m>,
+        table: &ConfigTable<'m>,
+        key: &'static str,
+        config: &mut SegmentConfig,
+    ) {
+        let is_off = match table.get(key) {
+            Some(Value::Bool(_, flag)) => !flag,
+            Some(Value::String(_, word)) => word.trim() == "off",
+            Some(Value::Num(..)) => false,
+            _ => {
+                let sweep = config.plan.sweep.get_or_insert_default();
+                let table = reader.open(table, key);
+                return read_keys(reader, &table, self.keys, sweep);
+            }
+        };
+        config.plan.sweep = None;
+        if is_off {
+            reader.in_effect(table.path.key(key), json!("off"));
+        } else {
+            let names: Vec<_> = self.keys.iter().map(|key| key.name).collect();
+            let (last, others) = names.split_last().unwrap_or((&"", &[]));
+            reader.misfit(
+                table,
+                key,
+                &format!("expected off, or a table with {} and {last}", others.join(", ")),
             );
-            reader.misfit(table, "kernel", &text);
-            KernelProxy::ProxyArp
         }
-        _ => {
-            reader.follows(table, "kernel", "only with answer: kernel");
-            KernelProxy::ProxyArp
-        }
+    }
+
+    fn describe(&self, defaults: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
+        let table = ValueKind::Table(describe(self.keys, defaults.plan.sweep.get_or_insert_default()));
+        let off = ValueKind::Choice(vec![("off", "no sweeps")]);
+        (ValueKind::Either(vec![off, table]), DefaultValue::Table)
     }
 }
 
-fn sweep<'m>(reader: &mut Reader<'m>, parent: &Table<'m>) -> Option<SweepPlan> {
-    match parent.get("sweep") {
-        Some(Value::Bool(_, false)) => return off(reader, parent),
-        Some(Value::String(_, word)) if word.trim() == "off" => return off(reader, parent),
-        Some(Value::String(..) | Value::Bool(..) | Value::Num(..)) => {
-            reader.misfit(parent, "sweep", "expected off, or a table with interval, rate and in_flight");
-            return None;
+/// A table from addresses to the link-layer address that has them.
+pub(crate) struct AddressTable {
+    /// The field it fills.
+    pub(crate) of: fn(&mut SegmentConfig) -> &mut BTreeMap<Ipv4Addr, LinkAddr>,
+}
+
+impl ConfigField<SegmentConfig> for AddressTable {
+    /// Entries with an error are left out.
+    fn read<'m>(
+        &self,
+        reader: &mut ConfigReader<'m>,
+        parent: &ConfigTable<'m>,
+        key: &'static str,
+        config: &mut SegmentConfig,
+    ) {
+        let table = reader.open(parent, key);
+        let names: Vec<&str> = table.keys().collect();
+        if names.is_empty() && !table.broken {
+            reader.left_out(parent, key, json!({}));
         }
-        _ => {}
+        let entries = (self.of)(config);
+        for name in names {
+            let Some(address) = name.parse().ok().filter(|address| network::unicast(*address)) else {
+                let hint = match table.get(name) {
+                    // In TOML a bare key with dots is a path of nested tables.
+                    Some(Value::Dict(..)) => "; in TOML it must be quoted",
+                    _ => "",
+                };
+                let found = text::quoted(name);
+                let text = format!("found the key {found}, expected an IPv4 address, like 10.2.0.9{hint}");
+                reader.key_problem(&table.path.key(name), text);
+                continue;
+            };
+            if let Some(lladdr) = reader.value(&table, name, &StationAddress, LinkAddr::UNKNOWN) {
+                entries.insert(address, lladdr);
+            }
+        }
     }
-    let table = reader.table(parent, "sweep", &["interval", "rate", "in_flight"]);
-    let interval = reader.value(&table, "interval", &SWEEP_INTERVAL, SWEEP.interval);
-    let rate = reader.value(&table, "rate", &RATE, SWEEP.rate);
-    let in_flight = reader.value(&table, "in_flight", &IN_FLIGHT, SWEEP.in_flight);
-    Some(SweepPlan { interval: interval?, rate: rate?, in_flight: in_flight? })
-}
 
-fn off<'m>(reader: &mut Reader<'m>, parent: &Table<'m>) -> Option<SweepPlan> {
-    reader.in_effect(parent.path.key("sweep"), json!("off"));
-    None
-}
-
-fn expiry<'m>(reader: &mut Reader<'m>, parent: &Table<'m>, kind: Option<LinkKind>) -> ExpiryPlan {
-    let table = reader.table(parent, "expiry", &["quiet", "interval", "unicast", "broadcast"]);
-    let note = match kind {
-        Some(LinkKind::Wifi) => "5, this is Wi-Fi",
-        Some(_) => "3",
-        None => "5 on Wi-Fi, 3 elsewhere",
-    };
-    ExpiryPlan {
-        quiet: reader.value(&table, "quiet", &QUIET, EXPIRY.quiet).unwrap_or(EXPIRY.quiet),
-        interval: reader.value(&table, "interval", &ASK_INTERVAL, EXPIRY.interval).unwrap_or(EXPIRY.interval),
-        unicast: reader
-            .optional(&table, "unicast", &UNICAST, note)
-            .flatten()
-            .and_then(|n| u8::try_from(n).ok()),
-        broadcast: reader
-            .value(&table, "broadcast", &BROADCAST, u32::from(EXPIRY.broadcast))
-            .and_then(|n| u8::try_from(n).ok())
-            .unwrap_or(EXPIRY.broadcast),
-    }
-}
-
-fn limits<'m>(reader: &mut Reader<'m>, parent: &Table<'m>) -> Limits {
-    let table = reader.table(parent, "limits", &["hosts", "hosts_per_lladdr", "new_per_second"]);
-    let mut limit = |key, want: &Whole, default| reader.value(&table, key, want, default).unwrap_or(default);
-    Limits {
-        hosts: limit("hosts", &HOSTS, LIMITS.hosts),
-        hosts_per_lladdr: limit("hosts_per_lladdr", &HOSTS, LIMITS.hosts_per_lladdr),
-        new_per_second: limit("new_per_second", &NEW_PER_SECOND, LIMITS.new_per_second),
+    fn describe(&self, _: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
+        let kind = ValueKind::Map("an IPv4 address of a host", Box::new(StationAddress.kind()));
+        (kind, DefaultValue::Value(json!({})))
     }
 }

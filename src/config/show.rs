@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::reader::Row;
+use super::reader::EffectiveValue;
 
-/// Three aligned columns; a value that follows from something else stands in brackets.
-pub(crate) fn table(rows: &[Row]) -> String {
+/// Three aligned columns; a derived value is in parentheses.
+pub(crate) fn table(rows: &[EffectiveValue]) -> String {
     let cells: Vec<_> =
         rows.iter().map(|row| (row.key.to_string(), shown(row), row.origin.to_string())).collect();
     let width = |cell: fn(&(String, String, String)) -> &String, head: &str| {
@@ -23,13 +23,13 @@ pub(crate) fn table(rows: &[Row]) -> String {
     out
 }
 
-/// A list of `{"key": …, "value": …, "origin": …}`; durations are texts, what follows from something else is null.
-pub(crate) fn json(rows: &[Row]) -> Value {
-    let object = |row: &Row| json!({ "key": row.key.to_string(), "value": row.value, "origin": row.origin.to_string() });
+/// A list of `{"key": …, "value": …, "origin": …}`; durations are texts, derived values are null.
+pub(crate) fn json(rows: &[EffectiveValue]) -> Value {
+    let object = |row: &EffectiveValue| json!({ "key": row.key.to_string(), "value": row.value, "origin": row.origin.to_string() });
     rows.iter().map(object).collect()
 }
 
-fn shown(row: &Row) -> String {
+fn shown(row: &EffectiveValue) -> String {
     match &row.value {
         Value::Null => format!("({})", row.note),
         Value::String(text) => text.clone(),

@@ -1,22 +1,22 @@
 //! The sources that figment merges: a file, and settings made one by one (environment, flags).
 //!
-//! A source's name and origin travel in figment's metadata; [`Merged::origin`] reads them back for each value.
+//! A source's name and origin travel in figment's metadata; [`MergedSources::origin`] reads them back for each value.
 
 use std::ffi::OsString;
 
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
-use super::errors::{Origin, Problem};
+use super::errors::{Problem, ValueOrigin};
 use super::file::FileSource;
-use super::path::{KeyPath, Step, split_keys};
+use super::path::{KeyPath, PathStep, split_keys};
 use super::text;
 
-/// What every variable of ours starts with.
+/// Prefix of the names of all variables.
 const PREFIX: &str = "ARPHERD_";
-/// What stands between the levels of a key in a variable's name.
+/// Separator of the levels of a key in a variable's name.
 const SEPARATOR: &str = "__";
-/// Nesting of lists and tables that a flag or variable may have; figment's parser of them recurses.
+/// Maximum nesting of lists and tables in a flag or variable; figment's parser of them recurses.
 const NESTING: usize = 16;
 
 const ENVIRONMENT: &str = "environment";
@@ -25,21 +25,21 @@ const INTERFACES: &str = "interfaces";
 
 /// One key set from outside a file.
 #[derive(Debug, Clone)]
-pub(crate) struct Setting {
+pub(crate) struct KeySetting {
     keys: Vec<String>,
     value: Value,
-    origin: Origin,
+    origin: ValueOrigin,
 }
 
-impl Setting {
-    /// `raw` is the text that was given: a word, a number, `[a, b]` or `{a = b}`.
-    pub(crate) fn new<S: AsRef<str>>(keys: &[S], raw: &str, origin: Origin) -> Self {
+impl KeySetting {
+    /// `raw` is the given text: a name, a number, `[a, b]` or `{a = b}`.
+    pub(crate) fn new<S: AsRef<str>>(keys: &[S], raw: &str, origin: ValueOrigin) -> Self {
         let keys = keys.iter().map(|key| key.as_ref().to_owned()).collect();
         Self { keys, value: untyped(raw), origin }
     }
 
     /// A list of texts.
-    pub(crate) fn list<S: AsRef<str>>(keys: &[S], items: &[String], origin: Origin) -> Self {
+    pub(crate) fn list<S: AsRef<str>>(keys: &[S], items: &[String], origin: ValueOrigin) -> Self {
         let keys = keys.iter().map(|key| key.as_ref().to_owned()).collect();
         Self { keys, value: Value::from(items.to_vec()), origin }
     }
@@ -48,12 +48,12 @@ impl Setting {
     pub(crate) fn from_flag(argument: &str) -> Result<Self, String> {
         let (keys, raw) = argument.split_once('=').ok_or("expected KEY=VALUE, like routes.metric=100")?;
         let keys = split_keys(keys.trim())?;
-        Ok(Self::new(&keys, raw, Origin::CommandLine("--set".to_owned())))
+        Ok(Self::new(&keys, raw, ValueOrigin::CommandLine("--set".to_owned())))
     }
 
-    /// Bends the names of an environment variable to those that are there: variables are upper case and
-    /// cannot hold a dash or a dot, names of domains and interfaces can.
-    fn settle(mut self, root: &Value) -> Self {
+    /// Matches the keys of an environment variable to existing names: variables are upper case and cannot
+    /// contain a dash or a dot, names of domains and interfaces can.
+    fn match_names(mut self, root: &Value) -> Self {
         let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
         let mut here = Some(root);
         for key in &mut self.keys {
@@ -68,24 +68,24 @@ impl Setting {
     }
 }
 
-/// A flag's or variable's text; only lists and tables are taken apart, the rest is read where it is used.
+/// A flag's or variable's text; only lists and tables are parsed here, the rest is parsed where it is used.
 fn untyped(raw: &str) -> Value {
     let trimmed = raw.trim();
     let nesting = trimmed.matches(['[', '{']).count();
-    // figment 0.10.19 panics on some escapes beside letters beyond ASCII; no value of ours needs an escape.
+    // figment 0.10.19 panics on some escapes beside letters beyond ASCII; no value needs an escape.
     if trimmed.starts_with(['[', '{']) && nesting <= NESTING && !trimmed.contains('\\') {
         return trimmed.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
     }
     Value::from(raw)
 }
 
-impl Provider for &Setting {
+impl Provider for &KeySetting {
     fn metadata(&self) -> Metadata {
         let (kind, name) = match &self.origin {
-            Origin::Environment(name) => (ENVIRONMENT, name.as_str()),
-            Origin::CommandLine(flag) => (COMMAND_LINE, flag.as_str()),
-            Origin::Interfaces(names) => (INTERFACES, names.as_str()),
-            Origin::Default | Origin::File { .. } => ("", ""),
+            ValueOrigin::Environment(name) => (ENVIRONMENT, name.as_str()),
+            ValueOrigin::CommandLine(flag) => (COMMAND_LINE, flag.as_str()),
+            ValueOrigin::Interfaces(names) => (INTERFACES, names.as_str()),
+            ValueOrigin::Default | ValueOrigin::File { .. } => ("", ""),
         };
         Metadata::named(kind).source(name.to_owned())
     }
@@ -100,10 +100,10 @@ impl Provider for &Setting {
     }
 }
 
-/// The settings in the environment, in the order of their names, and what is wrong with their names.
+/// The settings in the environment, sorted by name, and the errors of their names.
 pub(crate) fn environment(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> (Vec<Setting>, Vec<Problem>) {
+) -> (Vec<KeySetting>, Vec<Problem>) {
     let mut settings = Vec::new();
     let mut problems = Vec::new();
     let mut variables: Vec<_> = variables.into_iter().collect();
@@ -112,14 +112,14 @@ pub(crate) fn environment(
         let Some(name) = name.to_str().map(str::to_owned) else { continue };
         let Some(keys) = name.strip_prefix(PREFIX) else { continue };
         let keys: Vec<String> = keys.split(SEPARATOR).map(str::to_lowercase).collect();
-        let origin = Origin::Environment(name.clone());
+        let origin = ValueOrigin::Environment(name.clone());
         match value.to_str() {
             _ if keys.iter().any(String::is_empty) => {
                 let text =
                     format!("expected key names with {SEPARATOR} between them, like ARPHERD_ROUTES__METRIC");
                 problems.push(Problem { origin, key: None, text });
             }
-            Some(value) => settings.push(Setting::new(&keys, value, origin)),
+            Some(value) => settings.push(KeySetting::new(&keys, value, origin)),
             None => {
                 let text = format!("found {}, expected UTF-8", text::quoted(&value.to_string_lossy()));
                 problems.push(Problem { origin, key: Some(KeyPath::of(&keys)), text });
@@ -130,19 +130,19 @@ pub(crate) fn environment(
 }
 
 /// All sources in one tree.
-pub(crate) struct Merged {
+pub(crate) struct MergedSources {
     figment: Figment,
     root: Value,
     file: Option<FileSource>,
 }
 
-impl Merged {
+impl MergedSources {
     /// Later sources win: the file (or the settings that stand for one), the environment, the command line.
     pub(crate) fn new(
         file: Option<FileSource>,
-        base: &[Setting],
-        environment: Vec<Setting>,
-        flags: &[Setting],
+        base: &[KeySetting],
+        environment: Vec<KeySetting>,
+        flags: &[KeySetting],
     ) -> Self {
         let mut figment = Figment::new();
         if let Some(file) = &file {
@@ -150,7 +150,7 @@ impl Merged {
         }
         figment = base.iter().fold(figment, Figment::merge);
         let root = tree(&figment);
-        let environment: Vec<_> = environment.into_iter().map(|setting| setting.settle(&root)).collect();
+        let environment: Vec<_> = environment.into_iter().map(|setting| setting.match_names(&root)).collect();
         figment = environment.iter().chain(flags).fold(figment, Figment::merge);
         let root = tree(&figment);
         Self { figment, root, file }
@@ -164,27 +164,31 @@ impl Merged {
     /// The value at this path.
     pub(crate) fn find(&self, path: &KeyPath) -> Option<&Value> {
         path.steps().iter().try_fold(&self.root, |value, step| match step {
-            Step::Key(key) => value.as_dict()?.get(key),
-            Step::Item(index) => value.as_array()?.get(*index),
+            PathStep::Key(key) => value.as_dict()?.get(key),
+            PathStep::Item(index) => value.as_array()?.get(*index),
         })
     }
 
-    /// Where the value at this path came from; for one that is missing, where its surroundings did.
-    pub(crate) fn origin(&self, path: &KeyPath) -> Origin {
+    /// Where the value at this path came from; for one that is missing, where the closest value around it did.
+    pub(crate) fn origin(&self, path: &KeyPath) -> ValueOrigin {
         self.known_origin(path, |file, path| file.value_origin(path))
     }
 
-    /// The same, but in a file the place of the key.
-    pub(crate) fn key_origin(&self, path: &KeyPath) -> Origin {
+    /// The same, but in a file the position of the key.
+    pub(crate) fn key_origin(&self, path: &KeyPath) -> ValueOrigin {
         self.known_origin(path, |file, path| file.key_origin(path))
     }
 
     /// Whether this value came as bare text (environment, command line), so that "169" may be a number.
     pub(crate) fn is_untyped(&self, path: &KeyPath) -> bool {
-        matches!(self.origin(path), Origin::Environment(_) | Origin::CommandLine(_))
+        matches!(self.origin(path), ValueOrigin::Environment(_) | ValueOrigin::CommandLine(_))
     }
 
-    fn known_origin(&self, path: &KeyPath, in_file: impl Fn(&FileSource, &KeyPath) -> Origin) -> Origin {
+    fn known_origin(
+        &self,
+        path: &KeyPath,
+        in_file: impl Fn(&FileSource, &KeyPath) -> ValueOrigin,
+    ) -> ValueOrigin {
         let mut path = path.clone();
         let mut exact = true;
         loop {
@@ -199,7 +203,7 @@ impl Merged {
             exact = false;
             match path.parent() {
                 Some(parent) => path = parent,
-                None => return self.file.as_ref().map_or(Origin::Default, |file| in_file(file, &path)),
+                None => return self.file.as_ref().map_or(ValueOrigin::Default, |file| in_file(file, &path)),
             }
         }
     }
@@ -208,20 +212,20 @@ impl Merged {
         &self,
         value: &Value,
         path: &KeyPath,
-        in_file: &impl Fn(&FileSource, &KeyPath) -> Origin,
-    ) -> Option<Origin> {
+        in_file: &impl Fn(&FileSource, &KeyPath) -> ValueOrigin,
+    ) -> Option<ValueOrigin> {
         let metadata = self.figment.get_metadata(value.tag())?;
         let name = metadata.source.as_ref().and_then(|source| source.custom()).unwrap_or_default().to_owned();
         match metadata.name.as_ref() {
-            ENVIRONMENT => Some(Origin::Environment(name)),
-            COMMAND_LINE => Some(Origin::CommandLine(name)),
-            INTERFACES => Some(Origin::Interfaces(name)),
+            ENVIRONMENT => Some(ValueOrigin::Environment(name)),
+            COMMAND_LINE => Some(ValueOrigin::CommandLine(name)),
+            INTERFACES => Some(ValueOrigin::Interfaces(name)),
             _ => self.file.as_ref().map(|file| in_file(file, path)),
         }
     }
 }
 
-/// Providers of ours do not fail, so neither does the merge.
+/// The providers here do not fail, so neither does the merge.
 fn tree(figment: &Figment) -> Value {
     figment.find_value("").unwrap_or_else(|_| Value::from(Dict::new()))
 }

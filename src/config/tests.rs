@@ -8,12 +8,12 @@ mod values;
 
 use ipnetwork::Ipv4Network;
 
-use super::{Loaded, Setting, from_file};
+use super::{KeySetting, Loaded, from_file};
 
-/// The least that is a configuration.
+/// The smallest valid configuration.
 const SMALL: &str = "domains: { lan: { prefixes: [10.2.0.0/24], segments: { eth0: {}, eth1: } } }";
 
-/// Writes the text to a file of this ending and loads it.
+/// Writes the text to a file with this extension and loads it.
 fn load_text(
     ending: &str,
     text: &[u8],
@@ -24,7 +24,7 @@ fn load_text(
     let path = dir.path().join(format!("c.{ending}"));
     std::fs::write(&path, text).expect("written");
     let environment: Vec<_> = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    let sets: Vec<_> = sets.iter().map(|set| Setting::from_flag(set).expect("KEY=VALUE")).collect();
+    let sets: Vec<_> = sets.iter().map(|set| KeySetting::from_flag(set).expect("KEY=VALUE")).collect();
     let place = format!("{}/", dir.path().display());
     from_file(&path, &environment, &sets).map_err(|error| error.to_string().replace(&place, ""))
 }

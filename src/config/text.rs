@@ -1,12 +1,12 @@
-//! Foreign text in messages: no control character reaches a terminal or a log, and no value fills a page.
+//! Untrusted text in messages: control characters are escaped and long values are shortened.
 
 use std::path::Path;
 
-/// Characters of a value that are shown at the most.
+/// Maximum number of characters shown of a value.
 const SHOWN: usize = 80;
-/// Characters of a library's message that are shown at the most.
+/// Maximum number of characters shown of a library's message.
 const MESSAGE: usize = 200;
-/// Characters of a file's name that are shown at the most: all that Linux allows.
+/// Maximum number of characters shown of a file name: all that Linux allows.
 const FILE_NAME: usize = 4096;
 
 /// `"text"`, escaped and shortened.
@@ -41,7 +41,7 @@ fn escape(text: &str, quotes: bool, most: usize) -> String {
     out
 }
 
-/// Of the words that are known, the one that was probably meant.
+/// The known word that was probably meant.
 pub(crate) fn did_you_mean<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
     let word: String = word.chars().take(SHOWN).collect::<String>().to_lowercase();
     let allowed = if word.chars().count() < 4 { 1 } else { 2 };

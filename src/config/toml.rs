@@ -1,32 +1,32 @@
-//! TOML: values, places and all syntax errors of a text, by the recovering parser of the `toml` crate.
+//! TOML: values, positions and all syntax errors of a text, by the recovering parser of the `toml` crate.
 
 use figment::value::{Dict, Value};
 use toml::de::{DeInteger, DeTable, DeValue, Error};
 
-use super::locate::{Lines, Places, Pos};
-use super::parsed::{Defect, Parsed};
+use super::locate::{LineIndex, Position, PositionMap};
+use super::parsed::{Defect, ParsedText};
 use super::path::KeyPath;
 
-/// What the parser says of a key that stands twice.
+/// The parser's message for a duplicate key.
 const DUPLICATE: &str = "duplicate key";
 
-/// Reads a TOML text. Keys that stand twice leave the rest readable; any other syntax error does not.
-pub(crate) fn parse(text: &str) -> Result<Parsed, Vec<Defect>> {
-    let lines = Lines::new(text);
+/// Parses a TOML text. Duplicate keys leave the rest readable; any other syntax error does not.
+pub(crate) fn parse(text: &str) -> Result<ParsedText, Vec<Defect>> {
+    let lines = LineIndex::new(text);
     let (root, errors) = DeTable::parse_recoverable(text);
-    let mut places = Places::default();
-    let value = Value::from(table(root.get_ref(), &KeyPath::root(), &lines, &mut places));
+    let mut positions = PositionMap::default();
+    let value = Value::from(table(root.get_ref(), &KeyPath::root(), &lines, &mut positions));
     let syntax = errors.iter().any(|error| error.message() != DUPLICATE);
-    let mut defects: Vec<_> = errors.iter().map(|error| defect(error, text, &lines, &places)).collect();
+    let mut defects: Vec<_> = errors.iter().map(|error| defect(error, text, &lines, &positions)).collect();
     defects.sort_by_key(|defect| (defect.pos.line, defect.pos.column));
     if syntax {
-        // What follows on the same line is mostly the first one's doing.
+        // Further errors on the same line mostly follow from the first.
         defects.dedup_by_key(|defect| defect.pos.line);
     }
-    if syntax { Err(defects) } else { Ok(Parsed { value, places, defects }) }
+    if syntax { Err(defects) } else { Ok(ParsedText { value, positions, defects }) }
 }
 
-fn defect(error: &Error, text: &str, lines: &Lines<'_>, places: &Places) -> Defect {
+fn defect(error: &Error, text: &str, lines: &LineIndex<'_>, positions: &PositionMap) -> Defect {
     let span = error.span().unwrap_or_default();
     let pos = lines.pos(span.start);
     if error.message() != DUPLICATE {
@@ -35,14 +35,14 @@ fn defect(error: &Error, text: &str, lines: &Lines<'_>, places: &Places) -> Defe
         return Defect { pos, key: None, text: format!("not TOML: {}{found}", error.message()) };
     }
     let name = text.get(span).unwrap_or_default().trim_matches(['"', '\'']);
-    let mut paths = places.ending_in(name);
+    let mut paths = positions.ending_in(name);
     let (path, others) = (paths.next(), paths.next());
     let text = "found this key a second time, expected it once";
     match path {
-        // Only a key that is alone of its name can be told for sure.
+        // The path is certain only where a single key has this name.
         Some(path) if others.is_none() => {
-            // A table's key stands where the parser saw it last.
-            let first = places.key(path).filter(|first| first.line < pos.line);
+            // For a table the parser gives the last position of its key.
+            let first = positions.key(path).filter(|first| first.line < pos.line);
             let first =
                 first.map(|first| format!("; the first is on line {}", first.line)).unwrap_or_default();
             Defect { pos, key: Some(path.clone()), text: format!("{text}{first}") }
@@ -51,17 +51,17 @@ fn defect(error: &Error, text: &str, lines: &Lines<'_>, places: &Places) -> Defe
     }
 }
 
-fn table(entries: &DeTable<'_>, path: &KeyPath, lines: &Lines<'_>, places: &mut Places) -> Dict {
+fn table(entries: &DeTable<'_>, path: &KeyPath, lines: &LineIndex<'_>, positions: &mut PositionMap) -> Dict {
     let mut dict = Dict::new();
     for (key, value) in entries {
         let here = path.key(key.get_ref());
-        places.insert(here.clone(), lines.pos(key.span().start), lines.pos(value.span().start));
-        dict.insert(key.get_ref().to_string(), self::value(value.get_ref(), &here, lines, places));
+        positions.insert(here.clone(), lines.pos(key.span().start), lines.pos(value.span().start));
+        dict.insert(key.get_ref().to_string(), self::value(value.get_ref(), &here, lines, positions));
     }
     dict
 }
 
-fn value(value: &DeValue<'_>, path: &KeyPath, lines: &Lines<'_>, places: &mut Places) -> Value {
+fn value(value: &DeValue<'_>, path: &KeyPath, lines: &LineIndex<'_>, positions: &mut PositionMap) -> Value {
     match value {
         DeValue::String(text) => Value::from(text.to_string()),
         DeValue::Integer(number) => integer(number),
@@ -70,14 +70,14 @@ fn value(value: &DeValue<'_>, path: &KeyPath, lines: &Lines<'_>, places: &mut Pl
         }
         DeValue::Boolean(flag) => Value::from(*flag),
         DeValue::Datetime(time) => Value::from(time.to_string()),
-        DeValue::Table(entries) => Value::from(table(entries, path, lines, places)),
+        DeValue::Table(entries) => Value::from(table(entries, path, lines, positions)),
         DeValue::Array(items) => {
             let mut list = Vec::new();
             for (index, item) in items.iter().enumerate() {
                 let here = path.item(index);
-                let pos: Pos = lines.pos(item.span().start);
-                places.insert(here.clone(), pos, pos);
-                list.push(self::value(item.get_ref(), &here, lines, places));
+                let pos: Position = lines.pos(item.span().start);
+                positions.insert(here.clone(), pos, pos);
+                list.push(self::value(item.get_ref(), &here, lines, positions));
             }
             Value::from(list)
         }

@@ -1,7 +1,7 @@
-//! YAML: the values by serde-saphyr, their places by the parser beneath it.
+//! YAML: the values by serde-saphyr, their positions by the parser that it uses.
 //!
-//! Strict: only `true` and `false` are booleans, merge keys and second documents are refused, and a key that
-//! stands twice is an error (serde-saphyr stops at the first, so duplicates are found here, all of them).
+//! Strict: only `true` and `false` are booleans, merge keys and second documents are refused, and a duplicate
+//! key is an error (serde-saphyr stops at the first, so all duplicates are found here).
 
 use std::collections::HashMap;
 
@@ -9,13 +9,13 @@ use figment::value::Value;
 use serde_saphyr::granit_parser::{Event, Parser, ScanError, Span, StrInput, options};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
-use super::locate::{Places, Pos};
-use super::parsed::{Defect, Parsed};
+use super::locate::{Position, PositionMap};
+use super::parsed::{Defect, ParsedText};
 use super::path::KeyPath;
 
-/// Reads a YAML text; on a syntax error there is no value, only the defect.
-pub(crate) fn parse(text: &str) -> Result<Parsed, Vec<Defect>> {
-    // A text without any node is an empty configuration; serde-saphyr would call it an early end.
+/// Parses a YAML text; after a syntax error there is no value, only the error.
+pub(crate) fn parse(text: &str) -> Result<ParsedText, Vec<Defect>> {
+    // A text without any node is an empty configuration; serde-saphyr would report an unexpected end.
     let mut locator = Locator::new(text);
     let located = locator.document();
     let value = if locator.empty && located.is_ok() {
@@ -27,7 +27,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Vec<Defect>> {
     located.map_err(|error| {
         vec![Defect { pos: marker(error.marker()), key: None, text: format!("not YAML: {}", error.info()) }]
     })?;
-    Ok(Parsed { value, places: locator.places, defects: locator.duplicates })
+    Ok(ParsedText { value, positions: locator.positions, defects: locator.duplicates })
 }
 
 fn values(text: &str) -> Result<Value, Defect> {
@@ -45,20 +45,20 @@ fn values(text: &str) -> Result<Value, Defect> {
         with_snippet: false,
     };
     let json: serde_json::Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let pos = error.location().map_or(Pos { line: 1, column: 1 }, |location| Pos {
+        let pos = error.location().map_or(Position { line: 1, column: 1 }, |location| Position {
             line: usize::try_from(location.line()).unwrap_or(1).max(1),
             column: usize::try_from(location.column()).unwrap_or(1).max(1),
         });
         Defect { pos, key: None, text: message(&error) }
     })?;
     Value::serialize(json).map_err(|error| Defect {
-        pos: Pos { line: 1, column: 1 },
+        pos: Position { line: 1, column: 1 },
         key: None,
         text: error.to_string(),
     })
 }
 
-/// The library's words without the place, which stands before them already.
+/// The library's message without the position, which precedes it already.
 fn message(error: &serde_saphyr::Error) -> String {
     let error = error.without_snippet();
     if matches!(error, serde_saphyr::Error::MultipleDocuments { .. }) {
@@ -69,15 +69,15 @@ fn message(error: &serde_saphyr::Error) -> String {
     format!("not YAML: {text}")
 }
 
-fn marker(marker: &serde_saphyr::granit_parser::Marker) -> Pos {
+fn marker(marker: &serde_saphyr::granit_parser::Marker) -> Position {
     // The parser counts columns from 0.
-    Pos { line: marker.line().max(1), column: marker.col() + 1 }
+    Position { line: marker.line().max(1), column: marker.col() + 1 }
 }
 
-/// Walks the parser's events and notes where things stand. Its depth is bounded by the parser's limits.
+/// Records positions from the parser's events. Its depth is bounded by the parser's limits.
 struct Locator<'t> {
     events: Parser<'t, StrInput<'t>>,
-    places: Places,
+    positions: PositionMap,
     duplicates: Vec<Defect>,
     empty: bool,
 }
@@ -86,7 +86,7 @@ impl<'t> Locator<'t> {
     fn new(text: &'t str) -> Self {
         Self {
             events: Parser::new_from_str_with_options(text, options! { emit_comments: false }),
-            places: Places::default(),
+            positions: PositionMap::default(),
             duplicates: Vec::new(),
             empty: true,
         }
@@ -108,8 +108,14 @@ impl<'t> Locator<'t> {
         self.events.next().transpose()
     }
 
-    fn node(&mut self, event: &Event<'t>, span: &Span, path: &KeyPath, key: Pos) -> Result<(), ScanError> {
-        self.places.insert(path.clone(), key, marker(&span.start));
+    fn node(
+        &mut self,
+        event: &Event<'t>,
+        span: &Span,
+        path: &KeyPath,
+        key: Position,
+    ) -> Result<(), ScanError> {
+        self.positions.insert(path.clone(), key, marker(&span.start));
         match event {
             Event::MappingStart(..) => self.mapping(path),
             Event::SequenceStart(..) => self.sequence(path),
@@ -131,13 +137,13 @@ impl<'t> Locator<'t> {
     }
 
     fn mapping(&mut self, path: &KeyPath) -> Result<(), ScanError> {
-        let mut seen: HashMap<String, Pos> = HashMap::new();
+        let mut seen: HashMap<String, Position> = HashMap::new();
         while let Some((event, span)) = self.next()? {
             if matches!(event, Event::MappingEnd) {
                 break;
             }
             let pos = marker(&span.start);
-            // A key that is no scalar has no name; the values' reader refuses it.
+            // A key that is not a scalar has no name; the reader of values rejects it.
             let name = event.scalar().map(|(text, _)| text.to_owned()).unwrap_or_default();
             let here = path.key(&name);
             if event.scalar().is_none() {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use arpherd_actors::io::process::Rights;
-use arpherd_core::plan::{AnswerMode, DomainId, KernelProxy, LinkKind, PrivateVlan, RoutePlan, SegmentPlan};
+use arpherd_core::plan::{AnswerMode, DomainId, PrivateVlan, RoutePlan, SegmentPlan};
 use arpherd_core::view::{Destination, HostView, RouteView, SegmentView};
 use ipnetwork::Ipv4Network;
 
-use crate::config::{EXPIRY, LIMITS, Part, ROUTES};
+use crate::config::NetnsPlan;
 
 /// The segments of one network namespace, and what is wanted of it.
 #[derive(Debug, Clone)]
@@ -99,13 +99,15 @@ impl Segment {
 
     /// Whether arpherd or, as it was told, the kernel answers for others here.
     pub(crate) fn is_answered(&self) -> bool {
-        self.plan.answer != AnswerMode::Off || self.plan.private_vlan.is_on() || !self.plan.publish.is_empty()
+        self.plan.answer != AnswerMode::Off
+            || self.plan.private_vlan.is_on()
+            || !self.plan.addresses.publish.is_empty()
     }
 }
 
 impl Case {
     /// What a configuration wants in one network namespace.
-    pub(crate) fn of_part(part: &Part, daemon: &Daemon) -> Self {
+    pub(crate) fn of_part(part: &NetnsPlan, daemon: &Daemon) -> Self {
         let name = |id: DomainId| part.plan.domains.get(usize::from(id.0)).map(|domain| domain.name.clone());
         let segment = |(plan, manage): (&SegmentPlan, &bool)| Segment {
             domain: name(plan.domain).unwrap_or_default(),
@@ -125,7 +127,12 @@ impl Case {
             care: Care::Unknown,
         };
         let daemon = daemon.within(None);
-        Self { netns: None, segments: names.iter().map(segment).collect(), routes: ROUTES, daemon }
+        Self {
+            netns: None,
+            segments: names.iter().map(segment).collect(),
+            routes: RoutePlan::default(),
+            daemon,
+        }
     }
 
     /// What a running daemon does, as far as it tells, a case for each network namespace.
@@ -138,15 +145,15 @@ impl Case {
     fn of_running(running: Running, netns: Option<&str>) -> Self {
         let covers: Vec<Ipv4Network> = running.routes.iter().filter_map(prefix_of).collect();
         let host = running.routes.iter().find(|route| prefix_of(route).is_none());
-        let routes = running.routes.first().map_or(ROUTES, |any| RoutePlan {
+        let routes = running.routes.first().map_or_else(RoutePlan::default, |any| RoutePlan {
             protocol: any.protocol,
             table: any.table,
-            metric: host.map_or(ROUTES.metric, |route| route.metric),
+            metric: host.map_or(RoutePlan::default().metric, |route| route.metric),
         });
         let segment = |view: &SegmentView| {
             let mut plan = bare(&view.segment, &view.interface, &covers);
             plan.answer = answer_of(&view.answer);
-            plan.publish.clone_from(&view.publish);
+            plan.addresses.publish.clone_from(&view.publish);
             plan.private_vlan = if view.private_vlan == "off" { PrivateVlan::Off } else { PrivateVlan::Open };
             Segment { plan, domain: view.domain.to_string(), care: Care::Unknown }
         };
@@ -166,7 +173,7 @@ impl Case {
     /// All prefixes of the segments, each once.
     pub(crate) fn prefixes(&self) -> Vec<Ipv4Network> {
         let mut all: Vec<_> =
-            self.segments.iter().flat_map(|segment| &segment.plan.prefixes).copied().collect();
+            self.segments.iter().flat_map(|segment| &segment.plan.addresses.prefixes).copied().collect();
         all.sort_unstable();
         all.dedup();
         all
@@ -176,7 +183,7 @@ impl Case {
     pub(crate) fn concerns(&self, address: Ipv4Addr) -> bool {
         self.segments
             .iter()
-            .any(|segment| segment.plan.prefixes.iter().any(|prefix| prefix.contains(address)))
+            .any(|segment| segment.plan.addresses.prefixes.iter().any(|prefix| prefix.contains(address)))
     }
 }
 
@@ -194,22 +201,6 @@ fn answer_of(word: &str) -> AnswerMode {
 
 /// A segment of which nothing but its place is known: everything else is as by default.
 fn bare(name: &str, interface: &str, prefixes: &[Ipv4Network]) -> SegmentPlan {
-    SegmentPlan {
-        name: name.to_owned(),
-        domain: DomainId(0),
-        interface: interface.to_owned(),
-        kind: None::<LinkKind>,
-        source: None,
-        prefixes: prefixes.to_vec(),
-        answer: AnswerMode::Live,
-        kernel: KernelProxy::default(),
-        private_vlan: PrivateVlan::Off,
-        publish: Vec::new(),
-        never: Vec::new(),
-        hosts: BTreeMap::new(),
-        pins: BTreeMap::new(),
-        sweep: None,
-        expiry: EXPIRY,
-        limits: LIMITS,
-    }
+    let plan = SegmentPlan::new(name, DomainId(0), prefixes);
+    SegmentPlan { interface: interface.to_owned(), sweep: None, ..plan }
 }

@@ -65,7 +65,7 @@ fn uncovered(case: &Case, machine: &Machine, segment: &Segment) -> Vec<Finding> 
         };
         machine.routes.iter().any(|route| covers(&route))
     };
-    let bare = segment.plan.prefixes.iter().filter(|prefix| !covered(prefix));
+    let bare = segment.plan.addresses.prefixes.iter().filter(|prefix| !covered(prefix));
     let severity = if matches!(case.daemon, Daemon::Absent(_)) && segment.care == Care::Daemon {
         Severity::Info
     } else {

@@ -1,91 +1,9 @@
 //! The daemon: whether it runs, and what it has noticed itself.
 
+use arpherd_core::event::{EventKind, EventLevel, EventRow};
+
 use super::case::{Daemon, Running};
 use super::finding::{Finding, Severity};
-
-/// What an event that happened means and what to do about it; the log has the addresses.
-struct Meaning {
-    name: &'static str,
-    severity: Severity,
-    why: &'static str,
-    mend: &'static str,
-}
-
-const MEANINGS: &[Meaning] = &[
-    Meaning {
-        name: "proxy_found",
-        severity: Severity::Warning,
-        why: "another proxy answers on a segment: its answers teach nothing, but askers may believe it \
-            instead",
-        mend: "the log names it (proxy_found, lladdr); turn its proxying off, on a Linux router: sysctl \
-            net.ipv4.conf.all.proxy_arp=0",
-    },
-    Meaning {
-        name: "segments_bridged",
-        severity: Severity::Error,
-        why: "two segments turned out to be one link, so nothing is proxied between them",
-        mend: "take the cable or bridge between them away, or make them one segment; the log names both \
-            (segments_bridged)",
-    },
-    Meaning {
-        name: "duplicate_address",
-        severity: Severity::Warning,
-        why: "two hosts have one address; who was there first keeps it, the other is not reached",
-        mend: "give one of them another address; the log has both link-layer addresses (duplicate_address)",
-    },
-    Meaning {
-        name: "own_address_claimed",
-        severity: Severity::Warning,
-        why: "a host uses an address of this machine; what is meant for one may reach the other",
-        mend: "give it another address; the log names it (own_address_claimed)",
-    },
-    Meaning {
-        name: "host_flapping",
-        severity: Severity::Warning,
-        why: "an address moves to and fro: two hosts, a loop, or another proxy",
-        mend: "the log names both places (host_flapping); pins: { ADDRESS: LLADDR } holds it to one",
-    },
-    Meaning {
-        name: "limit_reached",
-        severity: Severity::Warning,
-        why: "hosts were not learned because a limit was reached: a flood, a sweep, or more hosts than \
-            expected",
-        mend: "the log names the limit and the sender (limit_reached); if they are rightful: limits: { … } \
-            of the segment",
-    },
-    Meaning {
-        name: "pin_violated",
-        severity: Severity::Warning,
-        why: "somebody claimed an address that is pinned to another; in vain, but not by chance",
-        mend: "the log has the claimant's link-layer address (pin_violated)",
-    },
-    Meaning {
-        name: "published_address_used",
-        severity: Severity::Warning,
-        why: "a host uses an address out of a published prefix; it gets no route",
-        mend: "give it another address, or take it out of publish: (the log names it)",
-    },
-    Meaning {
-        name: "route_conflict",
-        severity: Severity::Warning,
-        why: "somebody else has a route to a host's address, and ours is not written while it stands",
-        mend: "the log names its protocol and metric (route_conflict); delete it, or set routes.metric to \
-            another number",
-    },
-    Meaning {
-        name: "route_refused",
-        severity: Severity::Warning,
-        why: "the kernel refused a route; it is tried again",
-        mend: "the log has the kernel's words (route_refused)",
-    },
-    Meaning {
-        name: "route_healed",
-        severity: Severity::Info,
-        why: "somebody deletes our routes and they are put back; each time packets may be lost",
-        mend: "find out who: ip monitor route; systemd-networkd: ManageForeignRoutes=no; NetworkManager: \
-            leave the interface unmanaged",
-    },
-];
 
 pub(super) fn check(daemon: &Daemon) -> Vec<Finding> {
     match daemon {
@@ -105,22 +23,26 @@ pub(super) fn check(daemon: &Daemon) -> Vec<Finding> {
     }
 }
 
+/// What the events mean that happened since the daemon's start; the log has the addresses.
 fn noticed(running: &Running) -> Vec<Finding> {
-    let count = |name: &str| running.events.get(name).copied().filter(|count| *count > 0);
-    let finding = |meaning: &Meaning| {
-        let count = count(meaning.name)?;
-        let times = if count == 1 { "once" } else { "times" };
-        let found = if count == 1 {
-            format!("{} {times}", meaning.name)
-        } else {
-            format!("{} {count} {times}", meaning.name)
-        };
-        let finding = Finding::info("daemon", format!("{found} since the daemon's start"));
-        Some(finding.weighing(meaning.severity).why(meaning.why).mend(meaning.mend))
+    let finding = |row: &EventRow| {
+        let diagnosis = row.diagnosis?;
+        let count = running.events.get(row.name).copied().filter(|count| *count > 0)?;
+        let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        let finding = Finding::info("daemon", format!("{} {times} since the daemon's start", row.name));
+        Some(finding.weighing(severity_of(diagnosis.severity)).why(diagnosis.why).mend(diagnosis.fix))
     };
-    let mut findings: Vec<_> = MEANINGS.iter().filter_map(finding).collect();
+    let mut findings: Vec<_> = EventKind::ALL.iter().filter_map(|kind| finding(kind.row())).collect();
     findings.extend(segments(running));
     findings
+}
+
+fn severity_of(level: EventLevel) -> Severity {
+    match level {
+        EventLevel::Debug | EventLevel::Info => Severity::Info,
+        EventLevel::Warning => Severity::Warning,
+        EventLevel::Error => Severity::Error,
+    }
 }
 
 /// Segments that the daemon cannot use.
@@ -161,6 +83,16 @@ mod tests {
             (Severity::Error, "segments_bridged once since the daemon's start"),
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_an_event_means_is_what_the_table_of_events_says() {
+        for row in EventKind::ALL.iter().map(|kind| kind.row()) {
+            let findings = check(&with_events(&[(row.name, 1)]));
+            let texts: Vec<_> = findings.iter().map(|it| (it.why.as_str(), it.mend.as_str())).collect();
+            let expected: Vec<_> = row.diagnosis.iter().map(|it| (it.why, it.fix)).collect();
+            assert_eq!(texts, expected, "{}", row.name);
+        }
     }
 
     #[test]

@@ -131,7 +131,7 @@ fn source(case: &Case, machine: &Machine, segment: &Segment, link: &Link) -> Opt
 }
 
 fn no_prefix(segment: &Segment) -> Option<Finding> {
-    if !segment.plan.prefixes.is_empty() {
+    if !segment.plan.addresses.prefixes.is_empty() {
         return None;
     }
     let finding = Finding::info(segment.interface(), "no prefix is known")

@@ -147,7 +147,9 @@ fn unentered(case: &Case, error: &NetnsError) -> Finding {
 /// What is wanted, a case for each network namespace.
 fn cases(patient: &Patient<'_>, daemon: &Daemon) -> Result<Vec<Case>, DoctorError> {
     Ok(match patient {
-        Patient::Config(config) => config.parts().iter().map(|part| Case::of_part(part, daemon)).collect(),
+        Patient::Config(config) => {
+            config.netns_plans().iter().map(|part| Case::of_part(part, daemon)).collect()
+        }
         Patient::Interfaces(names, []) => vec![Case::of_interfaces(names, &prefixes_of(names)?, daemon)],
         Patient::Interfaces(names, prefixes) => vec![Case::of_interfaces(names, prefixes, daemon)],
         Patient::Daemon => match daemon {

@@ -101,7 +101,7 @@ mod tests {
     fn more_hosts_than_room_matter_if_the_kernel_asks_for_them() {
         let mut case = case(Care::Daemon);
         for segment in &mut case.segments {
-            segment.plan.prefixes = vec!["10.9.0.0/22".parse().expect("a network")];
+            segment.plan.addresses.prefixes = vec!["10.9.0.0/22".parse().expect("a network")];
         }
         assert_eq!(told(&case, &roomy()), [Severity::Info]);
         case.segments[0].plan.answer = AnswerMode::Kernel;

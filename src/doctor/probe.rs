@@ -117,7 +117,8 @@ impl Ear {
 
 /// An address of the machine that the segment's stations know, as far as there is one.
 fn sender_of(machine: &Machine, segment: &Segment) -> Ipv4Addr {
-    let inside = |address: Ipv4Addr| segment.plan.prefixes.iter().any(|prefix| prefix.contains(address));
+    let inside =
+        |address: Ipv4Addr| segment.plan.addresses.prefixes.iter().any(|prefix| prefix.contains(address));
     let own = machine.link(segment.interface()).map(|link| link.seen.index);
     let mut addresses: Vec<_> =
         machine.addresses.iter().filter(|seen| !seen.network.ip().is_loopback()).collect();
@@ -136,8 +137,13 @@ fn targets(segment: &Segment) -> Vec<Ipv4Addr> {
     let last = u8::try_from(sum % 254).unwrap_or_default() + 1;
     let nobodys = NOBODYS.iter().map(|[a, b, c]| Ipv4Addr::new(*a, *b, *c, last));
     // RFC 3021: a /31 and a /32 have no network address.
-    let networks =
-        segment.plan.prefixes.iter().filter(|prefix| prefix.prefix() < 31).map(|prefix| prefix.network());
+    let networks = segment
+        .plan
+        .addresses
+        .prefixes
+        .iter()
+        .filter(|prefix| prefix.prefix() < 31)
+        .map(|prefix| prefix.network());
     nobodys.chain(networks.take(4)).collect()
 }
 

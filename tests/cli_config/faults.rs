@@ -1,6 +1,6 @@
-//! Faulty configurations, and what must be said of each line.
+//! Faulty configurations, and the error that each line must give.
 
-/// A file with one fault a line, and for each line what must be said of it.
+/// A file with one fault in each line, and the error for each line.
 pub(crate) const FAULTS_YAML: &[(&str, &str)] = &[
     ("daemon:", ""),
     ("  control: ''", ":2:12: daemon.control: found \"\", expected the path of a socket"),
@@ -58,7 +58,7 @@ pub(crate) const FAULTS_YAML: &[(&str, &str)] = &[
     ),
     (
         "      eth8: { hosts: { 10.2.0.9: '01:00:5e:00:00:01' } }",
-        ":22:34: domains.lan.segments.eth8.hosts.\"10.2.0.9\": found \"01:00:5e:00:00:01\", expected the link-layer address of one station, and this is a group's",
+        ":22:34: domains.lan.segments.eth8.hosts.\"10.2.0.9\": found \"01:00:5e:00:00:01\", expected the link-layer address of one station, not a group address",
     ),
     (
         "      eth9: { pins: { gateway: '02:00:00:00:00:01' } }",
@@ -70,7 +70,7 @@ pub(crate) const FAULTS_YAML: &[(&str, &str)] = &[
     ),
     (
         "      eth11: { kernel: entries }",
-        ":25:24: domains.lan.segments.eth11.kernel: found \"entries\", expected nothing: it is about answer: kernel, and here answer is live",
+        ":25:24: domains.lan.segments.eth11.kernel: found \"entries\", expected no value: the key applies to answer: kernel, and here answer is live",
     ),
     (
         "      eth12: { private_vlan: { comunities: {} } }",
@@ -78,7 +78,7 @@ pub(crate) const FAULTS_YAML: &[(&str, &str)] = &[
     ),
 ];
 
-/// Faults that take two values to see.
+/// Faults between two values.
 pub(crate) const FAULTS_TOML: &[(&str, &str)] = &[
     ("[domains.lan]", ""),
     (
@@ -114,7 +114,7 @@ pub(crate) const FAULTS_TOML: &[(&str, &str)] = &[
     ),
 ];
 
-/// Faults in who answers for whom, and where.
+/// Faults in how requests are answered, and where.
 pub(crate) const FAULTS_MODES: &[(&str, &str)] = &[
     ("domains:", ""),
     ("  lan:", ""),
@@ -173,10 +173,10 @@ pub(crate) const FAULTS_MODES: &[(&str, &str)] = &[
     ),
     (
         "      h: { netns: blue }",
-        ":23:19: domains.lan.segments.h.netns: found blue, expected the daemon's own as for a: a domain's segments lie in one network namespace, because it is that one's kernel that forwards between them",
+        ":23:19: domains.lan.segments.h.netns: found blue, expected the daemon's own as for a: all segments of a domain must be in one network namespace, whose kernel forwards between them",
     ),
     (
         "      i: { kind: ipoib, hosts: { 10.2.0.3: '02:00:00:00:00:03' } }",
-        ":24:44: domains.lan.segments.i.hosts.\"10.2.0.3\": found 02:00:00:00:00:03, expected 20 octets on this kind of link",
+        ":24:44: domains.lan.segments.i.hosts.\"10.2.0.3\": found 02:00:00:00:00:03, expected 20 bytes on this kind of link",
     ),
 ];

@@ -1,4 +1,4 @@
-//! Configurations through the built binary: what is said, where it is said, and how it ends.
+//! Configurations through the built binary: its messages, their positions, and exit codes.
 
 mod faults;
 
@@ -29,48 +29,48 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
-fn every_fault_is_told(name: &str, faults: &[(&str, &str)]) {
+fn every_fault_is_reported(name: &str, faults: &[(&str, &str)]) {
     let text: Vec<_> = faults.iter().map(|(line, _)| *line).collect();
     let dir = dir_with(name, text.join("\n").as_bytes());
     let output = arpherd(dir.path(), &["check", name], &[]);
-    let told = stderr(&output);
-    let expected: Vec<_> = faults.iter().filter(|(_, said)| !said.is_empty()).collect();
-    for (_, said) in &expected {
+    let stderr_text = stderr(&output);
+    let expected: Vec<_> = faults.iter().filter(|(_, error)| !error.is_empty()).collect();
+    for (_, error) in &expected {
         assert!(
-            told.lines().any(|line| line.starts_with(&format!("{name}{said}"))),
-            "missing {said} in\n{told}"
+            stderr_text.lines().any(|line| line.starts_with(&format!("{name}{error}"))),
+            "missing {error} in\n{stderr_text}"
         );
     }
-    assert_eq!(told.lines().count(), expected.len(), "one line each:\n{told}");
+    assert_eq!(stderr_text.lines().count(), expected.len(), "one line each:\n{stderr_text}");
     assert_eq!(output.status.code(), Some(78));
     assert!(output.stdout.is_empty());
 }
 
 #[test]
-fn every_fault_of_a_yaml_file_is_told_in_one_run() {
-    every_fault_is_told("faults.yaml", FAULTS_YAML);
+fn every_fault_of_a_yaml_file_is_reported_in_one_run() {
+    every_fault_is_reported("faults.yaml", FAULTS_YAML);
 }
 
 #[test]
-fn every_fault_of_a_toml_file_is_told_in_one_run() {
-    every_fault_is_told("faults.toml", FAULTS_TOML);
+fn every_fault_of_a_toml_file_is_reported_in_one_run() {
+    every_fault_is_reported("faults.toml", FAULTS_TOML);
 }
 
 #[test]
-fn every_fault_in_who_answers_is_told_in_one_run() {
-    every_fault_is_told("modes.yaml", FAULTS_MODES);
+fn every_fault_in_answering_is_reported_in_one_run() {
+    every_fault_is_reported("modes.yaml", FAULTS_MODES);
 }
 
 #[test]
-fn a_host_whose_address_is_not_quoted_in_toml_is_told_so() {
+fn a_host_whose_address_is_not_quoted_in_toml_is_reported() {
     let text = "[domains.lan]\nprefixes = ['10.2.0.0/24']\n[domains.lan.segments.eth0.hosts]\n10.2.0.9 = '02:00:00:00:00:09'\n";
     let dir = dir_with("dots.toml", text.as_bytes());
-    let told = stderr(&arpherd(dir.path(), &["check", "dots.toml"], &[]));
+    let stderr_text = stderr(&arpherd(dir.path(), &["check", "dots.toml"], &[]));
     assert!(
-        told.contains(
-            "found the key \"10\", expected an IPv4 address, like 10.2.0.9; in TOML it stands in quotes"
+        stderr_text.contains(
+            "found the key \"10\", expected an IPv4 address, like 10.2.0.9; in TOML it must be quoted"
         ),
-        "{told}"
+        "{stderr_text}"
     );
 }
 
@@ -88,9 +88,9 @@ fn syntax_errors_name_their_line() {
     for (name, text, expected) in cases {
         let dir = dir_with(name, text.as_bytes());
         let output = arpherd(dir.path(), &["check", name], &[]);
-        let told = stderr(&output);
-        assert!(told.starts_with(expected), "{expected} in {told}");
-        assert!(!told.trim_end().contains(|c: char| c.is_control() && c != '\n'), "{told:?}");
+        let stderr_text = stderr(&output);
+        assert!(stderr_text.starts_with(expected), "{expected} in {stderr_text}");
+        assert!(!stderr_text.trim_end().contains(|c: char| c.is_control() && c != '\n'), "{stderr_text:?}");
         assert_eq!(output.status.code(), Some(78));
     }
 }
@@ -117,9 +117,9 @@ fn files_that_cannot_be_read_are_a_configuration_error() {
 fn empty_files_say_what_is_missing() {
     for name in ["empty.yaml", "empty.toml"] {
         let dir = dir_with(name, b"# nothing\n");
-        let told = stderr(&arpherd(dir.path(), &["check", name], &[]));
+        let stderr_text = stderr(&arpherd(dir.path(), &["check", name], &[]));
         assert_eq!(
-            told,
+            stderr_text,
             format!(
                 "{name}:1:1: domains: found none, expected at least one domain with prefixes and segments\n"
             )
@@ -140,17 +140,17 @@ fn variables_and_flags_are_named_in_errors() {
         &["check", "good.yaml", "--set", "daemon.on_exit=stay", "--control", ""],
         &variables,
     );
-    let told = stderr(&output);
+    let stderr_text = stderr(&output);
     for expected in [
         "environment variable ARPHERD_ROUTES__METRIC: routes.metric: found \"high\", expected a whole number",
         "environment variable ARPHERD_ROUTE__METRIC: route: found an unknown key, expected one of daemon, routes, domains, did you mean routes?",
-        "environment variable ARPHERD_DAEMON_CONTROL: daemon_control: found an unknown key, expected one of daemon, routes, domains (two underscores stand between levels)",
+        "environment variable ARPHERD_DAEMON_CONTROL: daemon_control: found an unknown key, expected one of daemon, routes, domains (levels are separated by two underscores)",
         "--set: daemon.on_exit: found \"stay\", expected purge or keep",
         "--control: daemon.control: found \"\", expected the path of a socket",
     ] {
-        assert!(told.lines().any(|line| line.starts_with(expected)), "{expected} in\n{told}");
+        assert!(stderr_text.lines().any(|line| line.starts_with(expected)), "{expected} in\n{stderr_text}");
     }
-    assert_eq!((told.lines().count(), output.status.code()), (5, Some(78)));
+    assert_eq!((stderr_text.lines().count(), output.status.code()), (5, Some(78)));
 }
 
 #[test]

@@ -106,13 +106,13 @@ fn a_team_is_a_segment() -> Result<()> {
     Ok(())
 }
 
-/// Waits for the segment's state and gives the advice of the log's record.
+/// Waits for the segment's state and gives the hint of the log's record.
 fn refused(daemon: &Daemon, link: &str, state: &str) -> String {
     wait_state(daemon, link, state);
     let of = |it: &Value| it["interface"] == link && it["reason"] == state;
     let event = wait_event(daemon, "segment_down", of);
     assert_eq!(events(daemon, "segment_down").iter().filter(|it| of(it)).count(), 1, "told once");
-    event["advice"].as_str().expect("a sentence").to_owned()
+    event["hint"].as_str().expect("a sentence").to_owned()
 }
 
 #[harness::test]
@@ -125,8 +125,8 @@ fn a_bridge_is_a_segment_and_its_ports_are_not() -> Result<()> {
     pair.r.wait_ready("br0")?;
     pair.share("br0")?;
     let daemon = pair.start(&["br0", "trunk"])?;
-    let advice = refused(&daemon, "trunk", "port");
-    assert!(advice.contains("configure that interface instead"), "{advice}");
+    let hint = refused(&daemon, "trunk", "port");
+    assert!(hint.contains("configure that interface instead"), "{hint}");
     pair.joins(&daemon, "br0", &far)?;
     // The kernel shows the port's packet sockets what it gives to the bridge; the settings are not its own.
     assert_eq!(routed_by(&pair.r, far.ip()).as_deref(), Some("br0"));
@@ -160,8 +160,8 @@ fn a_dummy_is_no_segment_until_it_speaks_arp() -> Result<()> {
     tools::ip(&pair.r, "link add d0 up type dummy");
     let daemon = pair.start(&["d0", "lo"])?;
     for link in ["d0", "lo"] {
-        let advice = refused(&daemon, link, "no_arp");
-        assert!(advice.contains("ARP is off"), "{advice}");
+        let hint = refused(&daemon, link, "no_arp");
+        assert!(hint.contains("ARP is off"), "{hint}");
     }
     tools::ip(&pair.r, "link set d0 arp on");
     wait_state(&daemon, "d0", "up");

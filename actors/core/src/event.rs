@@ -1,319 +1,158 @@
-//! What operators are told. Names and fields are stable.
+//! Events: what is reported to operators, and the one table of all that is known of each kind.
+//!
+//! ```text
+//! table.rs: an entry for each event ──► Event, EventKind, EventRow
+//!     name           the message of its log record, its counter in `status`
+//!     fields         the keys of its log record, in this order
+//!     level, hint    its log record
+//!     diagnosis      what `doctor` says when it happened
+//!     doc            the documentation
+//! ```
+//!
+//! A new event is one entry of that table. Names and fields are stable: operators alarm on them.
 
-use std::net::Ipv4Addr;
+#[macro_use]
+mod define;
+mod detail;
+mod table;
 
-use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 
-use crate::fact::Ineligible;
+pub use detail::{DownReason, Limit, ProxySign};
+pub use table::{Event, EventKind};
+
+use crate::address::Address;
 use crate::lladdr::LinkAddr;
 use crate::plan::SegmentId;
 
-/// Something an operator may want to know, alarm on or count.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "event")]
-pub enum Event {
-    /// A host was heard for the first time.
-    HostFound {
-        /// Its address.
-        address: Ipv4Addr,
-        /// Its link-layer address.
-        lladdr: LinkAddr,
-        /// Where it lives.
-        segment: SegmentId,
-    },
-    /// A host stopped answering, or its link went away; its route is withdrawn.
-    HostGone {
-        /// Its address.
-        address: Ipv4Addr,
-        /// Its link-layer address.
-        lladdr: LinkAddr,
-        /// Where it lived.
-        segment: SegmentId,
-    },
-    /// An address is now on another segment or at another link-layer address.
-    HostMoved {
-        /// The address.
-        address: Ipv4Addr,
-        /// Its link-layer address before.
-        old_lladdr: LinkAddr,
-        /// Its link-layer address now.
-        lladdr: LinkAddr,
-        /// Where it lived.
-        old_segment: SegmentId,
-        /// Where it lives.
-        segment: SegmentId,
-    },
-    /// Two hosts claim one address and the incumbent answers; it keeps the address.
-    DuplicateAddress {
-        /// The address.
-        address: Ipv4Addr,
-        /// The incumbent's link-layer address.
-        lladdr: LinkAddr,
-        /// Where the incumbent lives.
-        segment: SegmentId,
-        /// The claimant's link-layer address.
-        claimant_lladdr: LinkAddr,
-        /// Where the claimant was heard.
-        claimant_segment: SegmentId,
-    },
-    /// A host claims an address of this machine.
-    OwnAddressClaimed {
-        /// The address.
-        address: Ipv4Addr,
-        /// The claimant's link-layer address.
-        lladdr: LinkAddr,
-        /// Where it was heard.
-        segment: SegmentId,
-    },
-    /// Hosts on two segments probe for the same address at the same time; neither is told of the other.
-    DuplicateProbe {
-        /// The address.
-        address: Ipv4Addr,
-        /// The first one's link-layer address.
-        lladdr: LinkAddr,
-        /// Where the first was heard.
-        segment: SegmentId,
-        /// The second one's link-layer address.
-        claimant_lladdr: LinkAddr,
-        /// Where the second was heard.
-        claimant_segment: SegmentId,
-    },
-    /// An address moved too often; it is held where it is for a while.
-    HostFlapping {
-        /// The address.
-        address: Ipv4Addr,
-        /// Its link-layer address now.
-        lladdr: LinkAddr,
-        /// Where it is held.
-        segment: SegmentId,
-        /// The link-layer address that wanted it.
-        claimant_lladdr: LinkAddr,
-        /// Where that was heard.
-        claimant_segment: SegmentId,
-    },
-    /// Somebody else has a route to a host's address; ours is not written while it stands.
-    RouteConflict {
-        /// The address.
-        address: Ipv4Addr,
-        /// Where the host lives.
-        segment: SegmentId,
-        /// The other route's protocol.
-        protocol: u8,
-        /// The other route's metric.
-        metric: u32,
-        /// The number of the interface the other route leaves by.
-        interface: u32,
-    },
-    /// A route of ours was deleted by somebody else and put back.
-    RouteHealed {
-        /// The address.
-        address: Ipv4Addr,
-        /// Where the host lives.
-        segment: SegmentId,
-    },
-    /// The kernel refused a route; it is tried again.
-    RouteRefused {
-        /// The address.
-        address: Ipv4Addr,
-        /// Where the host lives.
-        segment: SegmentId,
-        /// The kernel's error number.
-        errno: i32,
-        /// Its words.
-        reason: String,
-    },
-    /// A route left by an earlier run was taken over; its host is being asked.
-    RouteAdopted {
-        /// The address.
-        address: Ipv4Addr,
-        /// Where the route leads.
-        segment: SegmentId,
-    },
-    /// A segment can be used.
-    SegmentUp {
-        /// Which.
-        segment: SegmentId,
-        /// The interface's own link-layer address.
-        lladdr: LinkAddr,
-        /// Sender of probes and preferred source of routes.
-        source: Option<Ipv4Addr>,
-    },
-    /// A segment cannot be used.
-    SegmentDown {
-        /// Which.
-        segment: SegmentId,
-        /// Why.
-        reason: DownReason,
-    },
-    /// A host uses an address of a prefix that is published where it was heard; it gets no route.
-    PublishedAddressUsed {
-        /// The address.
-        address: Ipv4Addr,
-        /// Who uses it.
-        lladdr: LinkAddr,
-        /// Where it was heard.
-        segment: SegmentId,
-    },
-    /// A pinned or static address was claimed by somebody else, in vain.
-    PinViolated {
-        /// The address.
-        address: Ipv4Addr,
-        /// Whose it is.
-        lladdr: LinkAddr,
-        /// Where it lives.
-        segment: SegmentId,
-        /// The claimant's link-layer address.
-        claimant_lladdr: LinkAddr,
-        /// Where the claimant was heard.
-        claimant_segment: SegmentId,
-    },
-    /// A station answers for others; its replies teach nothing.
-    ProxyFound {
-        /// Where it was heard.
-        segment: SegmentId,
-        /// Its link-layer address.
-        lladdr: LinkAddr,
-        /// By what it was recognised.
-        sign: ProxySign,
-    },
-    /// Two segments of a domain turned out to be one link: frames of ours sent on one were heard on the other.
-    /// Nothing is proxied between them until that stops.
-    SegmentsBridged {
-        /// The one frames were sent on.
-        segment: SegmentId,
-        /// The one they were heard on.
-        other: SegmentId,
-    },
-    /// They are two links again.
-    SegmentsSeparated {
-        /// The one.
-        segment: SegmentId,
-        /// The other.
-        other: SegmentId,
-    },
-    /// Something was not learned because a limit is reached.
-    LimitReached {
-        /// Where.
-        segment: SegmentId,
-        /// Which limit.
-        limit: Limit,
-        /// The address that was not learned.
-        address: Ipv4Addr,
-        /// Its sender.
-        lladdr: LinkAddr,
-    },
+/// How much an event matters, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventLevel {
+    /// Routine.
+    Debug,
+    /// Good to know; nothing is wrong, or it is over.
+    Info,
+    /// Something does not work for all, not always, or not as meant.
+    Warning,
+    /// Something does not work.
+    Error,
+}
+
+/// What is known of a kind of event.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// The stable name: the message of the log record and the counter's name.
+    pub name: &'static str,
+    /// What happened, for the documentation.
+    pub doc: &'static str,
+    /// The level of the log record.
+    pub level: EventLevel,
+    /// What the operator can do about it, if that is the same for every event of the kind.
+    pub hint: Option<&'static str>,
+    /// The field that the hint depends on; [`Event::hint`] has the text.
+    pub hint_by: Option<&'static str>,
+    /// What doctor says when it happened since the daemon's start; `None`: nothing.
+    pub diagnosis: Option<EventDiagnosis>,
+    /// Its fields in the order of the log record.
+    pub fields: &'static [EventField],
+}
+
+/// What an event that happened means. Addresses are not in it: the log has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventDiagnosis {
+    /// How bad it is that it happened at all.
+    pub severity: EventLevel,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
+}
+
+/// A field of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventField {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says, for the documentation.
+    pub doc: &'static str,
+}
+
+/// The value of an event's field, not formatted yet.
+#[derive(Clone, Copy)]
+pub enum FieldValue<'a> {
+    /// A segment, which has a name only in the plan.
+    Segment(SegmentId),
+    /// A number.
+    Number(i64),
+    /// Anything else that has a value.
+    Text(&'a dyn Display),
+    /// No value.
+    Absent,
 }
 
 impl Event {
-    /// The event's stable name: the message of its log record and its counter's name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::HostFound { .. } => "host_found",
-            Self::HostGone { .. } => "host_gone",
-            Self::HostMoved { .. } => "host_moved",
-            Self::DuplicateAddress { .. } => "duplicate_address",
-            Self::OwnAddressClaimed { .. } => "own_address_claimed",
-            Self::DuplicateProbe { .. } => "duplicate_probe",
-            Self::HostFlapping { .. } => "host_flapping",
-            Self::RouteConflict { .. } => "route_conflict",
-            Self::RouteHealed { .. } => "route_healed",
-            Self::RouteRefused { .. } => "route_refused",
-            Self::RouteAdopted { .. } => "route_adopted",
-            Self::SegmentUp { .. } => "segment_up",
-            Self::SegmentDown { .. } => "segment_down",
-            Self::PublishedAddressUsed { .. } => "published_address_used",
-            Self::PinViolated { .. } => "pin_violated",
-            Self::ProxyFound { .. } => "proxy_found",
-            Self::SegmentsBridged { .. } => "segments_bridged",
-            Self::SegmentsSeparated { .. } => "segments_separated",
-            Self::LimitReached { .. } => "limit_reached",
-        }
+    /// The event's stable name.
+    pub const fn name(&self) -> &'static str {
+        self.kind().name()
     }
 }
 
-/// Why a segment is down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DownReason {
-    /// There is no such interface.
-    Absent,
-    /// It was set down.
-    AdminDown,
-    /// It has no carrier.
-    NoCarrier,
-    /// The configured source is not an address of this machine.
-    SourceMissing,
-    /// It is a port of a bridge, bond or team, which its packets belong to.
-    Port,
-    /// ARP as we know it is not spoken on it.
-    NoArp,
-}
+impl EventKind {
+    /// The stable name: the message of the log record and the counter's name.
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
 
-impl From<Ineligible> for DownReason {
-    fn from(reason: Ineligible) -> Self {
-        match reason {
-            Ineligible::Port => Self::Port,
-            Ineligible::NoArp => Self::NoArp,
-        }
+    /// The level of the log record.
+    pub const fn level(self) -> EventLevel {
+        self.row().level
     }
 }
 
-impl DownReason {
-    /// The word used in tables and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Absent => "absent",
-            Self::AdminDown => "admin_down",
-            Self::NoCarrier => "no_carrier",
-            Self::SourceMissing => "source_missing",
-            Self::Port => "port",
-            Self::NoArp => "no_arp",
-        }
+impl From<&SegmentId> for FieldValue<'_> {
+    fn from(segment: &SegmentId) -> Self {
+        Self::Segment(*segment)
     }
 }
 
-/// By what another proxy gave itself away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProxySign {
-    /// Its questions bear the mark of another arpherd.
-    Mark,
-    /// It answered for more addresses than `limits.hosts_per_lladdr` allows.
-    ManyAddresses,
-    /// It claimed several addresses whose holders live elsewhere.
-    Disputes,
-}
-
-impl ProxySign {
-    /// The word used in tables and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mark => "mark",
-            Self::ManyAddresses => "many_addresses",
-            Self::Disputes => "disputes",
-        }
+impl<'a> From<&'a Option<Address>> for FieldValue<'a> {
+    fn from(address: &'a Option<Address>) -> Self {
+        address.as_ref().map_or(Self::Absent, Self::from)
     }
 }
 
-/// A limit on learning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Limit {
-    /// `limits.hosts`
-    Hosts,
-    /// `limits.hosts_per_lladdr`
-    HostsPerLladdr,
-    /// `limits.new_per_second`
-    NewPerSecond,
+/// Types of fields that are one kind of value.
+macro_rules! field_types {
+    ($($type:ty => $value:ident),+ $(,)?) => {
+        $(field_types!(@ $value $type);)+
+    };
+    (@ Text $type:ty) => {
+        impl<'a> From<&'a $type> for FieldValue<'a> {
+            fn from(value: &'a $type) -> Self {
+                Self::Text(value)
+            }
+        }
+    };
+    (@ Number $type:ty) => {
+        impl From<&$type> for FieldValue<'_> {
+            fn from(value: &$type) -> Self {
+                Self::Number(i64::from(*value))
+            }
+        }
+    };
 }
 
-impl Limit {
-    /// The configuration key.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hosts => "hosts",
-            Self::HostsPerLladdr => "hosts_per_lladdr",
-            Self::NewPerSecond => "new_per_second",
-        }
-    }
+field_types! {
+    Address => Text,
+    LinkAddr => Text,
+    String => Text,
+    DownReason => Text,
+    ProxySign => Text,
+    Limit => Text,
+    u8 => Number,
+    u32 => Number,
+    i32 => Number,
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use crate::address::{Address, Prefix};
 use crate::arp::Heard;
 use crate::lladdr::LinkAddr;
 use crate::plan::{LinkKind, SegmentId};
+pub use crate::route::KernelRoute;
 use crate::write::Write;
 
 /// One thing that happened. A recording is a list of these with their times.
@@ -63,7 +64,7 @@ pub enum Fact {
         /// The interface the route leaves by; `None` if there is no route, or none that forwards.
         interface: Option<u32>,
     },
-    /// A segment's interface turned out to be this among radios; `None`: no radio tells of it.
+    /// A segment's interface turned out to be this among radios; `None`: no radio reports it.
     WifiRoleChanged {
         /// Which segment.
         segment: SegmentId,
@@ -180,23 +181,4 @@ impl WifiRole {
             Self::FourAddressStation => "4addr",
         }
     }
-}
-
-/// A host route (`/32`) somebody has in the table we write to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KernelRoute {
-    /// Its destination.
-    pub address: Address,
-    /// `rtm_protocol`; ours says that an arpherd put it there.
-    pub protocol: u8,
-    /// `RTA_PRIORITY`, 0 if it has none.
-    pub metric: u32,
-    /// `RTA_OIF`, 0 if it has none.
-    pub interface: u32,
-    /// The segment whose interface it leaves by, if it is one of ours.
-    pub segment: Option<SegmentId>,
-    /// `RTA_PREFSRC`
-    pub source: Option<Address>,
-    /// What the kernel's neighbour table holds for the address on that interface, if read along.
-    pub lladdr: LinkAddr,
 }

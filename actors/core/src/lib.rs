@@ -17,6 +17,7 @@ pub mod lladdr;
 pub mod order;
 pub mod pace;
 pub mod plan;
+pub mod route;
 pub mod sweep;
 pub mod time;
 pub mod view;

@@ -10,7 +10,7 @@ use crate::plan::SegmentId;
 use crate::write::Write;
 
 /// One thing to be done. Orders of one step are carried out in their order within each kind, writes before
-/// frames, so that a host is reachable before anybody is told where it is.
+/// frames, so that a host is reachable before anybody learns where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {

@@ -1,23 +1,27 @@
-//! What the operator wants: the domains, their segments and the rules on each.
+//! The operator's configuration as the core uses it: the domains, their segments and the rules on each.
 //!
-//! A plan is checked before it gets here (the binary's configuration does that, with file and line); the
-//! core takes it as given.
+//! A plan is validated before it reaches the core (the binary's configuration does that, and reports errors
+//! with file and line); the core does not check it again. The `Default` implementations here are the only
+//! place that holds default values; the configuration reads them from here.
+
+mod private_vlan;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Serialize};
 
+pub use private_vlan::{Groups, PrivateVlan};
+
+use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;
 
-/// A domain's place in the plan.
+/// Index of a domain in [`Plan::domains`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DomainId(pub u16);
 
-/// A segment's place in the plan, counted over all domains.
+/// Index of a segment in [`Plan::segments`], counted over all domains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SegmentId(pub u16);
@@ -35,105 +39,155 @@ impl SegmentId {
     }
 }
 
-/// Everything the core is to look after.
+/// Everything that one instance of the core manages: the domains of one network namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The domains; a [`DomainId`] is an index here.
     pub domains: Vec<DomainPlan>,
     /// The segments of all domains; a [`SegmentId`] is an index here.
     pub segments: Vec<SegmentPlan>,
-    /// How routes are marked.
+    /// Protocol, table and metric of the routes.
     pub routes: RoutePlan,
 }
 
-/// One IP subnet spread over segments.
+/// One IP subnet whose hosts are spread over several segments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainPlan {
-    /// The operator's name for it.
+    /// Name given by the operator: 1 to 64 printable characters without spaces.
     pub name: String,
-    /// The prefixes that make up the subnet, none inside another.
-    pub prefixes: Vec<Ipv4Network>,
+    /// The prefixes that make up the subnet, each of length 8 to 32, none inside another.
+    pub prefixes: Vec<Prefix>,
 }
 
-/// How every route of ours is marked in the kernel.
+/// Routing table `main`, `RT_TABLE_MAIN` of linux/rtnetlink.h.
+pub const MAIN_TABLE: u32 = 254;
+
+/// Protocol, table and metric of every route that arpherd adds to the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoutePlan {
-    /// `rtm_protocol`, by which our own routes are known again after a restart.
+    /// `rtm_protocol`, by which a restarted daemon recognises its own routes: 5 to 255. 0 to 4 are the kernel's
+    /// (unspec, redirect, kernel, boot) and the administrator's (static).
     pub protocol: u8,
-    /// Routing table, `RTA_TABLE`.
+    /// Routing table, `RTA_TABLE`: any but 0 (unspec), 253 (default) and 255 (local).
     pub table: u32,
-    /// Metric of host routes, `RTA_PRIORITY`.
+    /// Metric of host routes, `RTA_PRIORITY`: 0 to [`COVER_METRIC`] - 1; the lower metric is preferred.
     pub metric: u32,
 }
 
-/// Metric of covering `unreachable` routes: behind any route a person would write, yet not the last number
-/// there is (`0xffff_ffff` is what some tools use for "none").
+impl Default for RoutePlan {
+    fn default() -> Self {
+        Self { protocol: 169, table: MAIN_TABLE, metric: 50 }
+    }
+}
+
+/// Metric of covering `unreachable` routes: higher than that of any route an administrator would add, but below
+/// the maximum, because some tools use `0xffff_ffff` for "no metric".
 pub const COVER_METRIC: u32 = 0xffff_ff00;
 
 /// One link of a domain and the rules on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentPlan {
-    /// The operator's name for it.
+    /// Name given by the operator: 1 to 64 printable characters without spaces.
     pub name: String,
     /// The domain it belongs to.
     pub domain: DomainId,
-    /// The interface it is reached through.
+    /// Name of the network interface, 1 to 15 bytes. The interface need not exist yet.
     pub interface: String,
-    /// The kind the operator gave, or `None` to take what the interface is.
+    /// Link kind given by the operator; `None`: detected from the interface.
     pub kind: Option<LinkKind>,
-    /// Preferred source of routes and sender of probes; `None`: the interface's first address in the domain.
-    pub source: Option<Ipv4Addr>,
-    /// What may be learned and routed here.
-    pub prefixes: Vec<Ipv4Network>,
-    /// Who answers for whom here.
+    /// Preferred source address of routes and sender address of probes; `None`: the interface's first address in
+    /// the domain.
+    pub source: Option<Address>,
+    /// Which addresses may live here, which may not, and which are fixed.
+    #[serde(flatten)]
+    pub addresses: AddressRules,
+    /// Which ARP requests are answered here, and by whom.
     pub answer: AnswerMode,
-    /// What makes the kernel answer, if it is the one who does.
+    /// How the kernel is made to answer. It has an effect with [`AnswerMode::Kernel`] only.
     #[serde(default)]
     pub kernel: KernelProxy,
-    /// Whether hosts of this very segment are answered for, too.
+    /// Whether requests for hosts on this same segment are answered as well.
     #[serde(default)]
     pub private_vlan: PrivateVlan,
-    /// Prefixes answered for here whether or not a host is known.
-    #[serde(default)]
-    pub publish: Vec<Ipv4Network>,
-    /// Prefixes never learned, routed, asked for or answered here.
-    #[serde(default)]
-    pub never: Vec<Ipv4Network>,
-    /// Hosts that live here whether or not they are heard.
-    #[serde(default)]
-    pub hosts: BTreeMap<Ipv4Addr, LinkAddr>,
-    /// Addresses that only this link-layer address may hold, and only here.
-    #[serde(default)]
-    pub pins: BTreeMap<Ipv4Addr, LinkAddr>,
-    /// Paced probes over the prefixes; `None`: no sweeps.
+    /// Rate of the sweeps over the prefixes; `None`: no sweeps.
     pub sweep: Option<SweepPlan>,
-    /// When a quiet host is asked and given up.
+    /// When a silent host is probed and removed.
     pub expiry: ExpiryPlan,
-    /// How much may be learned here.
+    /// How many hosts may be learned here.
     pub limits: Limits,
 }
 
 impl SegmentPlan {
-    /// What makes the kernel answer here; `None` where it is not the one who does.
+    /// A segment with every setting at its default and an interface of the same name.
+    pub fn new(name: &str, domain: DomainId, prefixes: &[Prefix]) -> Self {
+        Self {
+            name: name.to_owned(),
+            domain,
+            interface: name.to_owned(),
+            addresses: AddressRules { prefixes: prefixes.to_vec(), ..AddressRules::default() },
+            ..Self::default()
+        }
+    }
+
+    /// How the kernel is made to answer here; `None` where the kernel does not answer.
     pub fn kernel_proxy(&self) -> Option<KernelProxy> {
         (self.answer == AnswerMode::Kernel).then_some(self.kernel)
     }
 }
 
-/// What a link is, as far as it makes a difference.
+/// The addresses of a segment: where hosts are learned, what is answered for without one, and what is fixed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AddressRules {
+    /// Prefixes in which hosts are learned and routed here, each inside one of the domain's prefixes.
+    pub prefixes: Vec<Prefix>,
+    /// Prefixes answered for here whether or not the host is known.
+    #[serde(default)]
+    pub publish: Vec<Prefix>,
+    /// Prefixes never learned, routed, probed or answered for here.
+    #[serde(default)]
+    pub never: Vec<Prefix>,
+    /// Static hosts: present on this segment whether or not they are heard.
+    #[serde(default)]
+    pub hosts: BTreeMap<Address, LinkAddr>,
+    /// Pinned addresses: only this link-layer address may use them, and only on this segment.
+    #[serde(default)]
+    pub pins: BTreeMap<Address, LinkAddr>,
+}
+
+/// The default of every setting. Name, interface and prefixes are empty: use [`SegmentPlan::new`].
+impl Default for SegmentPlan {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            domain: DomainId(0),
+            interface: String::new(),
+            kind: None,
+            source: None,
+            addresses: AddressRules::default(),
+            answer: AnswerMode::default(),
+            kernel: KernelProxy::default(),
+            private_vlan: PrivateVlan::default(),
+            sweep: Some(SweepPlan::default()),
+            expiry: ExpiryPlan::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Kind of a link, as far as arpherd treats links differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkKind {
-    /// Ethernet and all that looks like it.
+    /// Ethernet, and every other link with 6-byte addresses that is not Wi-Fi.
     Ethernet,
     /// IEEE 802.11: clients sleep and miss broadcasts.
     Wifi,
-    /// IP over InfiniBand: 20-octet addresses.
+    /// IP over InfiniBand (RFC 4391): 20-byte addresses.
     Ipoib,
 }
 
 impl LinkKind {
-    /// The word used in configuration and tables.
+    /// The name used in configuration and tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ethernet => "ethernet",
@@ -143,23 +197,24 @@ impl LinkKind {
     }
 }
 
-/// Who answers for whom on a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Which ARP requests are answered on a segment, and by whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AnswerMode {
-    /// We answer for hosts alive on another segment of the domain.
+    /// arpherd answers for hosts that are alive on another segment of the domain.
+    #[default]
     Live,
-    /// We answer for those, and for any target whose route leaves by another interface, as the kernel's
-    /// `proxy_arp` does (`arp_fwd_proxy` in net/ipv4/arp.c).
+    /// As [`AnswerMode::Live`], and arpherd also answers for every target whose route leaves by another
+    /// interface, as the kernel's `proxy_arp` does (`arp_fwd_proxy` in net/ipv4/arp.c).
     Routed,
-    /// The kernel answers; we keep its settings right.
+    /// The kernel answers; arpherd maintains its settings or proxy entries.
     Kernel,
-    /// Nobody is answered.
+    /// No request is answered.
     Off,
 }
 
 impl AnswerMode {
-    /// The word used in configuration and tables.
+    /// The name used in configuration and tables.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -169,132 +224,79 @@ impl AnswerMode {
         }
     }
 
-    /// Whether answers are ours to give.
+    /// Whether arpherd itself sends the replies.
     pub fn is_ours(self) -> bool {
         matches!(self, Self::Live | Self::Routed)
     }
 }
 
-/// What makes the kernel answer on a segment with [`AnswerMode::Kernel`].
+/// How the kernel is made to answer on a segment with [`AnswerMode::Kernel`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KernelProxy {
-    /// The setting `proxy_arp`: everything routed elsewhere.
+    /// The sysctl `proxy_arp`: the kernel answers for every target routed through another interface.
     #[default]
     ProxyArp,
-    /// One entry (`ip neigh add proxy`) for each host alive on another segment, and for each published address.
+    /// One proxy entry (`ip neigh add proxy`) for each host alive on another segment and for each published address.
     Entries,
 }
 
-/// Whether hosts of one segment, kept apart by their switch or access point, are answered for each other
-/// (RFC 3069; the kernel's `proxy_arp_pvlan`).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PrivateVlan {
-    /// No: they reach each other by themselves.
-    #[default]
-    Off,
-    /// Each for each other.
-    Open,
-    /// Only within a group.
-    Groups(Groups),
-}
-
-impl PrivateVlan {
-    /// Whether there is any answering on the segment itself.
-    pub fn is_on(&self) -> bool {
-        *self != Self::Off
-    }
-
-    /// The word used in tables.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Open => "open",
-            Self::Groups(_) => "groups",
-        }
-    }
-
-    /// Whether `asker` may be given an answer for `target` on their common segment.
-    pub fn joins(&self, asker: Ipv4Addr, target: Ipv4Addr) -> bool {
-        match self {
-            Self::Off => false,
-            Self::Open => true,
-            Self::Groups(groups) => match (groups.group_of(asker), groups.group_of(target)) {
-                (Group::Isolated, _) | (_, Group::Isolated) => false,
-                (one, other) => one == other,
-            },
-        }
-    }
-}
-
-/// Who reaches whom on a private VLAN, in the terms of RFC 5517. Addresses in no list are a community of
-/// their own; one that is both in a community and isolated is isolated.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Groups {
-    /// Prefixes of each named community; communities do not overlap.
-    pub communities: BTreeMap<String, Vec<Ipv4Network>>,
-    /// Prefixes of hosts that reach nobody on the segment.
-    pub isolated: Vec<Ipv4Network>,
-}
-
-/// One address's place among the groups.
-#[derive(PartialEq, Eq)]
-enum Group<'a> {
-    Isolated,
-    Community(&'a str),
-    Rest,
-}
-
-impl Groups {
-    fn group_of(&self, address: Ipv4Addr) -> Group<'_> {
-        let holds = |prefixes: &[Ipv4Network]| prefixes.iter().any(|prefix| prefix.contains(address));
-        if holds(&self.isolated) {
-            return Group::Isolated;
-        }
-        let community = self.communities.iter().find(|(_, prefixes)| holds(prefixes));
-        community.map_or(Group::Rest, |(name, _)| Group::Community(name))
-    }
-}
-
-/// The pace of sweeps.
+/// Interval and rate of the sweeps: probes of every address in the segment's prefixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepPlan {
-    /// From the start of one sweep to the start of the next; the first is at once.
+    /// Time from the start of one sweep to the start of the next, 100 ms to 168 h; the first starts at once.
     pub interval: Duration,
-    /// Probes per second at the most.
+    /// Maximum probes per second, 1 to 10 000 000.
     pub rate: u32,
-    /// Probes that may wait for an answer at the same time.
+    /// Maximum probes that wait for a reply at the same time, 1 to 1 000 000.
     pub in_flight: u32,
 }
 
-/// When a quiet host is asked, how often, and so when it is given up.
+impl Default for SweepPlan {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(60), rate: 500, in_flight: 256 }
+    }
+}
+
+/// When a silent host is probed, how often, and thereby when it is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpiryPlan {
-    /// Silence after which a host is asked.
+    /// Silence after which a host is probed, 10 ms to 24 h.
     pub quiet: Duration,
-    /// Between two questions.
+    /// Time between two probes, 10 ms to 1 h.
     pub interval: Duration,
-    /// Unicast questions; `None`: 5 on Wi-Fi, 3 elsewhere.
+    /// Number of unicast probes, 1 to 100; `None`: 5 on Wi-Fi, 3 elsewhere.
     pub unicast: Option<u8>,
-    /// Broadcast questions after the unicast ones went unanswered.
+    /// Number of broadcast probes after the unicast probes got no reply, 0 to 100.
     pub broadcast: u8,
 }
 
+impl Default for ExpiryPlan {
+    fn default() -> Self {
+        Self { quiet: Duration::from_secs(30), interval: Duration::from_secs(1), unicast: None, broadcast: 2 }
+    }
+}
+
 impl ExpiryPlan {
-    /// Unicast questions on a link of this kind. Sleeping Wi-Fi clients answer late, so they get more.
+    /// Number of unicast probes on a link of this kind. Sleeping Wi-Fi clients reply late, so they get more.
     pub fn unicast_on(&self, kind: LinkKind) -> u8 {
         self.unicast.unwrap_or(if kind == LinkKind::Wifi { 5 } else { 3 })
     }
 }
 
-/// How much may be learned on a segment.
+/// How many hosts may be learned on a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Hosts known at the same time.
+    /// Maximum number of hosts known at the same time, 1 to 16 777 216.
     pub hosts: u32,
-    /// Addresses one link-layer address may hold.
+    /// Maximum number of addresses that one link-layer address may hold, 1 to 16 777 216.
     pub hosts_per_lladdr: u32,
-    /// New hosts a second; a burst of as many is let through.
+    /// Maximum number of new hosts per second, 1 to 10 000 000; also the size of the largest burst.
     pub new_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { hosts: 65_536, hosts_per_lladdr: 64, new_per_second: 2_000 }
+    }
 }

@@ -1,11 +1,9 @@
 //! The plan and pace of sweeps: which address is probed when.
 
 use std::collections::{HashSet, VecDeque};
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ipnetwork::Ipv4Network;
-
+use crate::address::{Address, Prefix};
 use crate::pace::Pace;
 use crate::plan::SweepPlan;
 use crate::time::Time;
@@ -14,30 +12,30 @@ use crate::time::Time;
 /// only frees the place.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How far questions about known hosts may put the next probe off.
+/// How far probes of known hosts may put the next probe off.
 const LATEST: Duration = Duration::from_secs(1);
 
 /// The sweeps of one segment.
 ///
-/// A round goes over every address of the prefixes once, leaving out those it is told to skip and those
+/// A round goes over every address of the prefixes once, leaving out those to be skipped and those
 /// that no host can have. It never stores the addresses, so a prefix of any size costs the same.
 #[derive(Debug)]
 pub struct Sweep {
     plan: SweepPlan,
-    prefixes: Vec<Ipv4Network>,
-    never: Vec<Ipv4Network>,
+    prefixes: Vec<Prefix>,
+    never: Vec<Prefix>,
     pace: Pace,
     round: Option<Round>,
     /// When the next round starts.
     next_round: Option<Time>,
-    waiting: HashSet<Ipv4Addr>,
+    waiting: HashSet<Address>,
     /// Probes in flight in the order they were sent; answered ones are only taken out of `waiting`.
-    sent: VecDeque<(Time, Ipv4Addr)>,
+    sent: VecDeque<(Time, Address)>,
 }
 
 #[derive(Debug)]
 struct Round {
-    skip: HashSet<Ipv4Addr>,
+    skip: HashSet<Address>,
     prefix: usize,
     offset: u64,
 }
@@ -45,7 +43,7 @@ struct Round {
 impl Sweep {
     /// No round until [`Sweep::start`]. Prefixes, and those of them that are never asked for, are as in the
     /// segment's plan.
-    pub fn new(plan: SweepPlan, prefixes: Vec<Ipv4Network>, never: Vec<Ipv4Network>) -> Self {
+    pub fn new(plan: SweepPlan, prefixes: Vec<Prefix>, never: Vec<Prefix>) -> Self {
         Self {
             pace: Pace::smooth(plan.rate),
             plan,
@@ -78,7 +76,7 @@ impl Sweep {
     }
 
     /// Begins a round. `skip`: addresses that need no probe, because their hosts are known or are ourselves.
-    pub fn begin(&mut self, now: Time, skip: impl IntoIterator<Item = Ipv4Addr>) {
+    pub fn begin(&mut self, now: Time, skip: impl IntoIterator<Item = Address>) {
         self.round = Some(Round { skip: skip.into_iter().collect(), prefix: 0, offset: 0 });
         self.next_round = Some(now + self.plan.interval);
     }
@@ -94,7 +92,7 @@ impl Sweep {
     }
 
     /// The host answered, or was heard in another way.
-    pub fn found(&mut self, address: Ipv4Addr) {
+    pub fn found(&mut self, address: Address) {
         if let Some(round) = &mut self.round {
             round.skip.insert(address);
         }
@@ -102,7 +100,7 @@ impl Sweep {
     }
 
     /// Appends the addresses to probe now, `most` at the most.
-    pub fn next(&mut self, now: Time, most: usize, targets: &mut Vec<Ipv4Addr>) {
+    pub fn next(&mut self, now: Time, most: usize, targets: &mut Vec<Address>) {
         self.give_up(now);
         for _ in 0..most {
             if self.waiting.len() >= self.plan.in_flight as usize || self.pace.earliest(now) > now {
@@ -156,7 +154,7 @@ impl Sweep {
     }
 
     /// The next address of the round that wants a probe.
-    fn advance(&mut self) -> Option<Ipv4Addr> {
+    fn advance(&mut self) -> Option<Address> {
         let round = self.round.as_mut()?;
         while let Some(prefix) = self.prefixes.get(round.prefix) {
             let last = u64::from(u32::from(prefix.broadcast()) - u32::from(prefix.network()));
@@ -165,7 +163,7 @@ impl Sweep {
                 round.offset += 1;
                 let is_edge = prefix.prefix() < 31 && (offset == 0 || offset == last);
                 let Ok(offset) = u32::try_from(offset) else { break };
-                let address = Ipv4Addr::from(u32::from(prefix.network()) + offset);
+                let address = Address::from(u32::from(prefix.network()) + offset);
                 if let Some(never) = self.never.iter().find(|never| never.contains(address)) {
                     round.offset = u64::from(u32::from(never.broadcast()) - u32::from(prefix.network())) + 1;
                     continue;
@@ -204,7 +202,7 @@ mod tests {
         Sweep::new(plan, vec![prefix.parse().expect("a prefix")], Vec::new())
     }
 
-    fn drain(sweep: &mut Sweep, now: Time) -> Vec<Ipv4Addr> {
+    fn drain(sweep: &mut Sweep, now: Time) -> Vec<Address> {
         let mut targets = Vec::new();
         sweep.next(now, usize::MAX, &mut targets);
         targets
@@ -215,7 +213,7 @@ mod tests {
         let mut sweep = sweep("10.0.0.0/29", 1_000_000, 100);
         sweep.start(Time::ZERO);
         assert!(sweep.is_due(Time::ZERO));
-        sweep.begin(Time::ZERO, [Ipv4Addr::new(10, 0, 0, 3)]);
+        sweep.begin(Time::ZERO, [Address::new(10, 0, 0, 3)]);
         let hosts: Vec<u8> = drain(&mut sweep, Time::ZERO).iter().map(|it| it.octets()[3]).collect();
         assert_eq!(hosts, [1, 2, 4, 5, 6]);
         assert!(drain(&mut sweep, Time::ZERO).is_empty());
@@ -228,7 +226,7 @@ mod tests {
         sweep.start(Time::ZERO);
         sweep.begin(Time::ZERO, []);
         let mut hosts = drain(&mut sweep, Time::ZERO);
-        sweep.found(Ipv4Addr::new(10, 0, 0, 4));
+        sweep.found(Address::new(10, 0, 0, 4));
         for at in hosts.clone() {
             sweep.found(at);
         }
@@ -320,7 +318,7 @@ mod tests {
         if let Some(round) = &mut sweep.round {
             round.offset = u64::from(u32::MAX - 1);
         }
-        assert_eq!(sweep.advance(), Some(Ipv4Addr::new(255, 255, 255, 254)));
+        assert_eq!(sweep.advance(), Some(Address::new(255, 255, 255, 254)));
         assert_eq!(sweep.advance(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The only notion of time the core has: a number it is told.
+//! The only notion of time the core has: a number it is given.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Prefix};
-use crate::fact::KernelRoute;
 use crate::lladdr::LinkAddr;
+use crate::route::KernelRoute;
 
 /// `ESRCH`, `ENOENT` and `ENODEV` of Linux: there is no such route, no such entry, no such interface.
 const ESRCH: i32 = 3;

@@ -11,10 +11,7 @@ use arpherd_actors::io::{FramePort, PortError, Refusal, RouteTable, Tally};
 use arpherd_actors::port::{PortOpener, Readiness};
 use arpherd_core::Write;
 use arpherd_core::fact::Link;
-use arpherd_core::plan::{
-    AnswerMode, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, PrivateVlan, RoutePlan, SegmentPlan,
-    SweepPlan,
-};
+use arpherd_core::plan::{DomainPlan, Limits, LinkKind, RoutePlan, SegmentPlan, SweepPlan};
 use arpherd_core::{Arp, DomainId, Frame, Heard, LinkAddr, Operation, Plan};
 use futures_util::stream::unfold;
 use slog::{Discard, Logger, o};
@@ -194,36 +191,16 @@ impl RouteTable for FakeTable {
 
 /// A domain 10.0.0.0/24 of two segments, `a` and `b`, with the quick expiry of tests and no sweeps.
 pub(crate) fn plan(sweep: Option<SweepPlan>) -> Plan {
+    let prefixes = ["10.0.0.0/24".parse().expect("a prefix")];
     let segment = |name: &str| SegmentPlan {
-        name: name.into(),
-        domain: DomainId(0),
-        interface: name.into(),
-        kind: None,
-        source: None,
-        prefixes: vec!["10.0.0.0/24".parse().expect("a prefix")],
-        answer: AnswerMode::Live,
-        kernel: KernelProxy::ProxyArp,
-        private_vlan: PrivateVlan::Off,
-        publish: Vec::new(),
-        never: Vec::new(),
-        hosts: BTreeMap::new(),
-        pins: BTreeMap::new(),
         sweep,
-        expiry: ExpiryPlan {
-            quiet: Duration::from_secs(30),
-            interval: Duration::from_secs(1),
-            unicast: None,
-            broadcast: 2,
-        },
-        limits: Limits { hosts: 1000, hosts_per_lladdr: 64, new_per_second: 1000 },
+        limits: Limits { hosts: 1000, new_per_second: 1000, ..Limits::default() },
+        ..SegmentPlan::new(name, DomainId(0), &prefixes)
     };
     Plan {
-        domains: vec![DomainPlan {
-            name: "d".into(),
-            prefixes: vec!["10.0.0.0/24".parse().expect("a prefix")],
-        }],
+        domains: vec![DomainPlan { name: "d".into(), prefixes: prefixes.to_vec() }],
         segments: vec![segment("a"), segment("b")],
-        routes: RoutePlan { protocol: 169, table: 254, metric: 50 },
+        routes: RoutePlan::default(),
     }
 }
 

@@ -59,7 +59,7 @@ impl OwnerBench {
         let event_sink = Box::new(move |event: &Event| {
             emitted.lock().expect("no panic with the lock").push(event.clone());
         });
-        let ledger = Ledger::new(plan);
+        let ledger = Ledger::new(&plan);
         let owner =
             RouteOwner::new(ledger, Box::new(table.clone()), Clock::start(), event_sink, quiet_log()).start();
         let wires = vec![FakeLink::default(), FakeLink::default()];

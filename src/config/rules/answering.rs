@@ -1,4 +1,4 @@
-//! Rules between `answer` and what else is said about answering.
+//! Rules between `answer` and the other keys that control answering.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -6,45 +6,50 @@ use arpherd_core::plan::{AnswerMode, Groups, KernelProxy, PrivateVlan};
 use ipnetwork::Ipv4Network;
 
 use super::join;
-use crate::config::model::{Domain, Segment};
+use crate::config::model::{DomainConfig, SegmentConfig};
 use crate::config::network::{nested, overlap};
 use crate::config::path::KeyPath;
-use crate::config::reader::Reader;
+use crate::config::reader::ConfigReader;
 
-/// Proxy entries that published prefixes may become on one segment: the kernel keeps them in lists of 16
-/// heads (`PNEIGH_HASHMASK` in net/core/neighbour.c) and walks one for every question.
+/// Maximum number of proxy entries for published prefixes on a segment: the kernel keeps them in lists of 16
+/// heads (`PNEIGH_HASHMASK` in net/core/neighbour.c) and searches one for every request.
 const MOST_ENTRIES: u64 = 4_096;
 
-/// Checks what one segment says about answering.
-pub(super) fn check(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment, domain: &Domain) {
+/// Checks how requests are answered on one segment.
+pub(super) fn check(
+    reader: &mut ConfigReader<'_>,
+    path: &KeyPath,
+    segment: &SegmentConfig,
+    domain: &DomainConfig,
+) {
     published(reader, &path.key("publish"), segment);
     let path = path.key("private_vlan");
-    match (&segment.private_vlan, segment.answer) {
+    match (&segment.plan.private_vlan, segment.plan.answer) {
         (PrivateVlan::Off, _) => {}
         (_, AnswerMode::Off) => {
-            let found = segment.private_vlan.as_str();
-            let text = format!("found {found}, expected off: with answer: off nobody is answered");
+            let found = segment.plan.private_vlan.as_str();
+            let text = format!("found {found}, expected off: with answer: off no request is answered");
             reader.problem(&path, text);
         }
         (PrivateVlan::Groups(_), AnswerMode::Kernel) => {
             let text =
-                "found groups, expected off or open: with answer: kernel there is no telling hosts apart";
+                "found groups, expected off or open: with answer: kernel hosts cannot be distinguished";
             reader.problem(&path, text.to_owned());
         }
         _ => {}
     }
-    if let PrivateVlan::Groups(groups) = &segment.private_vlan {
+    if let PrivateVlan::Groups(groups) = &segment.plan.private_vlan {
         members(reader, &path, groups, domain);
     }
 }
 
-fn published(reader: &mut Reader<'_>, path: &KeyPath, segment: &Segment) {
-    let addresses = count(&segment.publish);
-    let expected = match (segment.answer, segment.kernel) {
+fn published(reader: &mut ConfigReader<'_>, path: &KeyPath, segment: &SegmentConfig) {
+    let addresses = count(&segment.plan.addresses.publish);
+    let expected = match (segment.plan.answer, segment.plan.kernel) {
         _ if addresses == 0 => return,
-        (AnswerMode::Off, _) => "no address: with answer: off nobody is answered".to_owned(),
+        (AnswerMode::Off, _) => "no address: with answer: off no request is answered".to_owned(),
         (AnswerMode::Kernel, KernelProxy::ProxyArp) => {
-            "kernel: entries beside them: with proxy_arp the kernel goes by its routes alone".to_owned()
+            "kernel: entries beside them: with proxy_arp the kernel follows its routes only".to_owned()
         }
         (AnswerMode::Kernel, KernelProxy::Entries) if addresses > MOST_ENTRIES => {
             format!("at most {MOST_ENTRIES}: the kernel has an entry for each")
@@ -62,8 +67,8 @@ fn count(networks: &[Ipv4Network]) -> u64 {
     outer.map(|(_, network)| u64::from(network.size())).sum()
 }
 
-/// An address has one community at the most, and whoever is listed can be there at all.
-fn members(reader: &mut Reader<'_>, path: &KeyPath, groups: &Groups, domain: &Domain) {
+/// An address is in one community at most, and every listed address is in the domain.
+fn members(reader: &mut ConfigReader<'_>, path: &KeyPath, groups: &Groups, domain: &DomainConfig) {
     let communities = path.key("communities");
     let named = listed(&groups.communities, &communities);
     let networks: Vec<_> = named.iter().map(|(_, _, network)| *network).collect();

@@ -1,4 +1,4 @@
-//! Rules on static hosts and pinned addresses: where one may be, and that it is in one place only.
+//! Rules on static hosts and pinned addresses: which addresses are allowed, and each on one segment only.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -8,12 +8,12 @@ use arpherd_core::lladdr::{ETHERNET_LEN, IPOIB_LEN};
 use arpherd_core::plan::LinkKind;
 
 use super::{is_reserved, join, line};
-use crate::config::model::{Domain, Segment};
+use crate::config::model::{DomainConfig, SegmentConfig};
 use crate::config::path::KeyPath;
-use crate::config::reader::Reader;
+use crate::config::reader::ConfigReader;
 
 /// One line of `hosts` or `pins`.
-struct Entry<'c> {
+struct Assignment<'c> {
     segment: &'c str,
     table: &'static str,
     path: KeyPath,
@@ -22,10 +22,10 @@ struct Entry<'c> {
 }
 
 /// Checks the static hosts and pins of a domain.
-pub(super) fn check(reader: &mut Reader<'_>, path: &KeyPath, domain: &Domain) {
+pub(super) fn check(reader: &mut ConfigReader<'_>, path: &KeyPath, domain: &DomainConfig) {
     let mut all = Vec::new();
     for segment in &domain.segments {
-        for entry in entries(&path.key("segments").key(&segment.name), segment) {
+        for entry in entries(&path.key("segments").key(&segment.plan.name), segment) {
             if let Some(text) = misplaced(&entry, segment, domain) {
                 reader.key_problem(&entry.path, text);
             }
@@ -35,18 +35,18 @@ pub(super) fn check(reader: &mut Reader<'_>, path: &KeyPath, domain: &Domain) {
             all.push(entry);
         }
     }
-    // Of two that clash, the one that stands further down is told.
+    // Of two that conflict, the later one in the file is reported.
     all.sort_by_cached_key(|entry| line(&reader.origin(&entry.path)));
     one_place(reader, &all);
 }
 
-fn entries<'c>(path: &KeyPath, segment: &'c Segment) -> Vec<Entry<'c>> {
-    let tables = [("hosts", &segment.hosts), ("pins", &segment.pins)];
+fn entries<'c>(path: &KeyPath, segment: &'c SegmentConfig) -> Vec<Assignment<'c>> {
+    let tables = [("hosts", &segment.plan.addresses.hosts), ("pins", &segment.plan.addresses.pins)];
     let mut all = Vec::new();
     for (table, stations) in tables {
         let place = path.key(table);
-        all.extend(stations.iter().map(|(address, lladdr)| Entry {
-            segment: &segment.name,
+        all.extend(stations.iter().map(|(address, lladdr)| Assignment {
+            segment: &segment.plan.name,
             table,
             path: place.key(&address.to_string()),
             address: *address,
@@ -56,10 +56,10 @@ fn entries<'c>(path: &KeyPath, segment: &'c Segment) -> Vec<Entry<'c>> {
     all
 }
 
-/// What is wrong with the address where it stands.
-fn misplaced(entry: &Entry<'_>, segment: &Segment, domain: &Domain) -> Option<String> {
+/// The error of the address on this segment.
+fn misplaced(entry: &Assignment<'_>, segment: &SegmentConfig, domain: &DomainConfig) -> Option<String> {
     let address = entry.address;
-    let prefixes = segment.prefixes_in(domain);
+    let prefixes = &segment.plan.addresses.prefixes;
     if prefixes.is_empty() {
         return None;
     }
@@ -69,7 +69,7 @@ fn misplaced(entry: &Entry<'_>, segment: &Segment, domain: &Domain) -> Option<St
             "found {address}, expected an address inside the segment's prefixes ({prefixes})"
         ));
     }
-    if let Some(network) = segment.never.iter().find(|network| network.contains(address)) {
+    if let Some(network) = segment.plan.addresses.never.iter().find(|network| network.contains(address)) {
         return Some(format!("found {address}, expected an address outside never ({network})"));
     }
     let mut networks = prefixes.iter().chain(&domain.prefixes);
@@ -79,19 +79,19 @@ fn misplaced(entry: &Entry<'_>, segment: &Segment, domain: &Domain) -> Option<St
     ))
 }
 
-/// What is wrong with the link-layer address on this kind of link.
-fn misfit(entry: &Entry<'_>, segment: &Segment) -> Option<String> {
-    let length = match segment.kind? {
+/// The error of the link-layer address on this kind of link.
+fn misfit(entry: &Assignment<'_>, segment: &SegmentConfig) -> Option<String> {
+    let length = match segment.plan.kind? {
         LinkKind::Ipoib => IPOIB_LEN,
         LinkKind::Ethernet | LinkKind::Wifi => ETHERNET_LEN,
     };
     (entry.lladdr.len() != length)
-        .then(|| format!("found {}, expected {length} octets on this kind of link", entry.lladdr))
+        .then(|| format!("found {}, expected {length} bytes on this kind of link", entry.lladdr))
 }
 
 /// An address is on one segment, and has one link-layer address there.
-fn one_place(reader: &mut Reader<'_>, all: &[Entry<'_>]) {
-    let mut seen: HashMap<Ipv4Addr, &Entry<'_>> = HashMap::new();
+fn one_place(reader: &mut ConfigReader<'_>, all: &[Assignment<'_>]) {
+    let mut seen: HashMap<Ipv4Addr, &Assignment<'_>> = HashMap::new();
     for entry in all {
         let first = *seen.entry(entry.address).or_insert(entry);
         if first.segment != entry.segment {

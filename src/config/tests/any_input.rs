@@ -1,14 +1,17 @@
-//! Whatever is thrown at the loader, it takes or refuses it; it never panics.
+//! For any input the loader accepts or rejects it; it never panics.
 
 use proptest::prelude::*;
 
-use super::super::{Loaded, Setting, segment};
+use super::super::kind::KeyInfo;
+use super::super::kind::ValueKind;
+use super::super::reference::table_of_keys;
+use super::super::{KeySetting, Loaded};
 use super::{SMALL, load_text, yaml};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// Whatever stands in a file, it is taken or refused in printable lines, never a panic.
+    /// Any file is accepted or rejected with printable lines, never a panic.
     #[test]
     fn any_bytes_are_taken_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300), toml in any::<bool>()) {
         printable(load_text(if toml { "toml" } else { "yaml" }, &bytes, &[], &[]))?;
@@ -27,13 +30,13 @@ proptest! {
         let variable = format!("ARPHERD_{}", key.replace('.', "__").to_uppercase());
         printable(load_text("yaml", SMALL.as_bytes(), &[], &[&set]))?;
         printable(load_text("yaml", SMALL.as_bytes(), &[(&variable, &value)], &[]))?;
-        // Whatever follows --set is a setting or a usage error.
-        drop(Setting::from_flag(&value));
+        // Any argument of --set is a setting or a usage error.
+        drop(KeySetting::from_flag(&value));
     }
 
-    /// A value of the wrong kind at any key is told with its line.
+    /// A value of the wrong kind at any key is reported with its line.
     #[test]
-    fn a_wrong_value_is_told_with_its_line(key in key(), before in 0_usize..5) {
+    fn a_wrong_value_is_reported_with_its_line(key in key(), before in 0_usize..5) {
         let mut text = "# a line\n".repeat(before);
         let keys: Vec<_> = key.split('.').collect();
         for (depth, key) in keys.iter().enumerate() {
@@ -131,37 +134,29 @@ fn word() -> impl Strategy<Value = String> {
     prop::sample::select(words.to_vec()).prop_map(str::to_owned)
 }
 
+/// Every key of the table of keys, and a table of the operator's own inside one.
 fn key() -> impl Strategy<Value = String> {
-    let fixed = [
-        "daemon",
-        "daemon.control",
-        "daemon.on_exit",
-        "routes",
-        "routes.protocol",
-        "routes.table",
-        "routes.metric",
-        "domains",
-        "domains.lan",
-        "domains.lan.prefixes",
-        "domains.lan.segments",
-        "domains.lan.segments.eth0",
-    ]
-    .map(str::to_owned);
-    let below = [
-        "sweep.interval",
-        "sweep.rate",
-        "sweep.in_flight",
-        "expiry.quiet",
-        "expiry.interval",
-        "expiry.unicast",
-        "expiry.broadcast",
-        "limits.hosts",
-        "limits.hosts_per_lladdr",
-        "limits.new_per_second",
-        "private_vlan.communities",
-        "private_vlan.communities.red",
-        "private_vlan.isolated",
-    ];
-    let segment = segment::KEYS.iter().chain(&below).map(|key| format!("domains.lan.segments.eth0.{key}"));
-    prop::sample::select(fixed.into_iter().chain(segment).collect::<Vec<_>>())
+    let mut paths = vec!["domains.lan.segments.eth0.private_vlan.communities.red".to_owned()];
+    add_paths(&table_of_keys(), "", &mut paths);
+    prop::sample::select(paths)
+}
+
+fn add_paths(keys: &[KeyInfo], parent: &str, paths: &mut Vec<String>) {
+    for info in keys {
+        let path = format!("{parent}{}", info.name);
+        paths.push(path.clone());
+        add_paths_of(&info.kind, &path, paths);
+    }
+}
+
+fn add_paths_of(kind: &ValueKind, path: &str, paths: &mut Vec<String>) {
+    match kind {
+        ValueKind::Table(keys) => add_paths(keys, &format!("{path}."), paths),
+        ValueKind::Named(example, keys) => {
+            paths.push(format!("{path}.{example}"));
+            add_paths(keys, &format!("{path}.{example}."), paths);
+        }
+        ValueKind::Either(kinds) => kinds.iter().for_each(|kind| add_paths_of(kind, path, paths)),
+        _ => {}
+    }
 }

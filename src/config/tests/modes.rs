@@ -1,4 +1,4 @@
-//! Who answers for whom: the keys of the answering modes, and domains in namespaces of their own.
+//! The keys that control answering, and domains in network namespaces of their own.
 
 use arpherd_core::plan::{AnswerMode, KernelProxy, PrivateVlan, SegmentPlan};
 
@@ -35,10 +35,10 @@ fn every_mode_reaches_the_plan() {
     let entries =
         segment("answer: kernel, kernel: entries, private_vlan: open, publish: [10.2.0.0/25, 10.3.0.9]");
     assert_eq!((entries.kernel, entries.private_vlan), (KernelProxy::Entries, PrivateVlan::Open));
-    assert_eq!(entries.publish, [net("10.2.0.0/25"), net("10.3.0.9/32")]);
+    assert_eq!(entries.addresses.publish, [net("10.2.0.0/25"), net("10.3.0.9/32")]);
     let both = segment("answer: routed, private_vlan: open, never: [169.254.0.0/16, 10.2.0.7]");
     assert_eq!((both.answer, both.private_vlan), (AnswerMode::Routed, PrivateVlan::Open));
-    assert_eq!(both.never, [net("169.254.0.0/16"), net("10.2.0.7/32")]);
+    assert_eq!(both.addresses.never, [net("169.254.0.0/16"), net("10.2.0.7/32")]);
 }
 
 #[test]
@@ -62,16 +62,19 @@ fn hosts_and_pins_are_tables_of_stations() {
     let plan = segment(&format!(
         "hosts: {{ 10.2.0.9: 02:00:00:00:00:09, 10.2.0.10: '{guid}' }}, pins: {{ 10.2.0.9: 02:00:00:00:00:09 }}"
     ));
-    let lladdrs: Vec<_> = plan.hosts.values().map(|lladdr| lladdr.len()).collect();
+    let lladdrs: Vec<_> = plan.addresses.hosts.values().map(|lladdr| lladdr.len()).collect();
     assert_eq!(lladdrs, [6, 20]);
-    assert_eq!(plan.pins.get(&"10.2.0.9".parse().expect("an address")), plan.hosts.values().next());
+    assert_eq!(
+        plan.addresses.pins.get(&"10.2.0.9".parse().expect("an address")),
+        plan.addresses.hosts.values().next()
+    );
     for (wrong, why) in [
-        ("00:00:00:00:00:00", "nobody's"),
-        ("ff:ff:ff:ff:ff:ff", "a group's"),
-        ("''", "of 6 octets"),
-        ("02:00:00:00:00", "of 6 octets"),
-        ("+2:00:00:00:00:09", "of 6 octets"),
-        ("2", "of 6 octets"),
+        ("00:00:00:00:00:00", "not the zero address"),
+        ("ff:ff:ff:ff:ff:ff", "not a group address"),
+        ("''", "of 6 bytes"),
+        ("02:00:00:00:00", "of 6 bytes"),
+        ("+2:00:00:00:00:09", "of 6 bytes"),
+        ("2", "of 6 bytes"),
         ("", "found nothing"),
     ] {
         let error = fault(&format!("pins: {{ 10.2.0.9: {wrong} }}"));
@@ -106,8 +109,11 @@ fn modes_come_from_variables_too() {
         (plan.segments[0].answer, plan.segments[0].kernel),
         (AnswerMode::Kernel, KernelProxy::Entries)
     );
-    assert_eq!(plan.segments[0].publish, [net("10.2.0.64/28"), net("10.2.0.9/32")]);
-    assert_eq!((&plan.segments[1].private_vlan, plan.segments[1].never.len()), (&PrivateVlan::Open, 0));
+    assert_eq!(plan.segments[0].addresses.publish, [net("10.2.0.64/28"), net("10.2.0.9/32")]);
+    assert_eq!(
+        (&plan.segments[1].private_vlan, plan.segments[1].addresses.never.len()),
+        (&PrivateVlan::Open, 0)
+    );
 }
 
 const SPACES: &str = "
@@ -121,7 +127,7 @@ domains:
 #[test]
 fn each_namespace_has_a_plan_of_its_own() {
     let config: Config = yaml(SPACES).expect("loads").config;
-    let parts = config.parts();
+    let parts = config.netns_plans();
     let names: Vec<_> = parts.iter().map(|part| part.netns.as_deref()).collect();
     assert_eq!(names, [None, Some("blue"), Some("red")]);
     let red = &parts[2];

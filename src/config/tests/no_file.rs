@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arpherd_core::plan::AnswerMode;
 
-use super::super::model::Sysctl;
+use super::super::model::SysctlPolicy;
 use super::super::{Loaded, from_fillarpd, from_join};
 use super::{net, row};
 
@@ -31,12 +31,12 @@ fn fillarpd_flags_and_variables_make_one_segment() {
     assert_eq!(plan.segments.len(), 1);
     let segment = &plan.segments[0];
     assert_eq!(segment.interface, "ibs1");
-    assert_eq!(segment.prefixes, [net("10.2.0.0/24")]);
+    assert_eq!(segment.addresses.prefixes, [net("10.2.0.0/24")]);
     assert_eq!(segment.source, Some("10.2.0.1".parse().expect("an address")));
     assert_eq!(segment.answer, AnswerMode::Off);
     let sweep = segment.sweep.expect("sweeps");
     assert_eq!((sweep.interval, sweep.in_flight, sweep.rate), (Duration::from_secs(90), 24, 500));
-    assert!(loaded.config.segments().all(|segment| segment.sysctl == Sysctl::Leave));
+    assert!(loaded.config.segments().all(|segment| segment.sysctl == SysctlPolicy::Leave));
     assert_eq!(
         row(&loaded, "domains.fillarpd.segments.ibs1.sweep.in_flight").1,
         "environment variable THREADS"

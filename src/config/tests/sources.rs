@@ -1,4 +1,4 @@
-//! Which source wins, and how variables and flags name keys.
+//! Which source takes precedence, and how variables and flags name keys.
 
 use arpherd_core::plan::LinkKind;
 
@@ -33,8 +33,8 @@ fn variables_reach_names_with_dashes_and_dots() {
         ("ARPHERD_DOMAINS__LAN__SEGMENTS__ETH1_7__KIND", "wifi"),
     ];
     let config = load_text("yaml", text.as_bytes(), &environment, &[]).expect("loads").config;
-    assert!(config.domains[0].segments[0].sweep.is_none());
-    assert_eq!(config.domains[0].segments[1].kind, Some(LinkKind::Wifi));
+    assert!(config.domains[0].segments[0].plan.sweep.is_none());
+    assert_eq!(config.domains[0].segments[1].plan.kind, Some(LinkKind::Wifi));
 }
 
 #[test]

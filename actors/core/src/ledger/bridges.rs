@@ -1,7 +1,7 @@
 //! Segments that are one link after all: somebody bridged them, or plugged both into one switch.
 //!
 //! A frame of ours that was sent on one and is heard on the other gives it away. While they are one, hosts reach
-//! each other by themselves, so nothing is proxied between the two; a request now and then tells when they are
+//! each other by themselves, so nothing is proxied between the two; a request now and then shows when they are
 //! two again.
 
 use std::collections::BTreeMap;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::Ledger;
+use super::effects::Effects;
 use super::key::Pair;
 use super::timers::{Timer, Token};
+use super::world::World;
 use crate::event::Event;
 use crate::order::Purpose;
 use crate::plan::SegmentId;
@@ -12,37 +13,37 @@ use crate::plan::SegmentId;
 /// Between two requests that show whether bridged segments still are.
 const BRIDGE_TEST: Duration = Duration::from_secs(5);
 
-impl Ledger {
+impl World {
     /// A frame of ours came back. Only a marked one says anything of segments: the mark is a secret of the
     /// segment it was sent on, while anybody can write our link-layer address.
-    pub(super) fn own_frame_returned(&mut self, from: SegmentId, on: SegmentId) {
-        let topology = &mut self.world.topology;
+    pub(super) fn own_frame_returned(&mut self, from: SegmentId, on: SegmentId, effects: &mut Effects) {
+        let topology = &mut self.topology;
         let domain = topology.segment(on).plan.domain;
         let is_bridge = from != on && topology.planned(from).is_some_and(|it| it.plan.domain == domain);
-        let (pair, now) = (Pair::of(from, on), self.effects.now());
+        let (pair, now) = (Pair::of(from, on), effects.now());
         if is_bridge && !topology.bridges.heard_again(pair, now) {
-            topology.bridges.found(pair, now, self.effects.after(BRIDGE_TEST, Timer::Bridge(pair)));
-            self.effects.emit(Event::SegmentsBridged { segment: from, other: on });
+            topology.bridges.found(pair, now, effects.after(BRIDGE_TEST, Timer::Bridge(pair)));
+            effects.emit(Event::SegmentsBridged { segment: from, other: on });
         }
     }
 
     /// It is time to test whether two bridged segments still are one link.
-    pub(super) fn bridge_due(&mut self, pair: Pair, token: Token) {
-        let topology = &mut self.world.topology;
+    pub(super) fn bridge_due(&mut self, pair: Pair, token: Token, effects: &mut Effects) {
+        let topology = &mut self.topology;
         if !topology.bridges.is_due(&pair, token) {
             return;
         }
         let Pair(segment, other) = pair;
-        if topology.bridges.separate(&pair, self.effects.now()) {
-            self.effects.emit(Event::SegmentsSeparated { segment, other });
+        if topology.bridges.separate(&pair, effects.now()) {
+            effects.emit(Event::SegmentsSeparated { segment, other });
             return;
         }
-        topology.bridges.test_again(&pair, self.effects.after(BRIDGE_TEST, Timer::Bridge(pair)));
+        topology.bridges.test_again(&pair, effects.after(BRIDGE_TEST, Timer::Bridge(pair)));
         // Nobody holds a network address, so nobody answers; that it comes back is all there is to know.
         let domain = topology.domain(topology.segment(segment).plan.domain);
         let Some(network) = domain.prefixes.first().map(|prefix| prefix.network()) else { return };
         for id in [segment, other] {
-            self.effects.request(topology.segment(id), network, None, Purpose::Verify);
+            effects.request(topology.segment(id), network, None, Purpose::Verify);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Contradictions: an address heard at another place than where it is known.
 //!
 //! The incumbent is probed by unicast. If it is silent the address moves in one step; if it answers, it keeps
-//! the address and the operator is told of both.
+//! the address and both are reported.
 
 use std::time::Duration;
 
@@ -18,7 +18,6 @@ use super::timers::{Timer, Token};
 use crate::address::Address;
 use crate::event::{Event, Limit, ProxySign};
 use crate::lladdr::LinkAddr;
-use crate::order::Purpose;
 use crate::plan::{LinkKind, SegmentId};
 
 /// How long an incumbent may take to answer one probe. Two of them keep a move well under a second.
@@ -33,15 +32,7 @@ impl Ledger {
     pub(super) fn contest(&mut self, claimant: Sighting, stake: Stake) {
         let timer = self.effects.after(PROBE_WAIT, Timer::Claim(claimant.key));
         self.claims.open_claim(claimant, stake, timer);
-        self.probe_incumbent(&claimant.key);
-    }
-
-    fn probe_incumbent(&mut self, key: &Key) {
-        if let Some(host) = self.world.hosts.host(key) {
-            let to = Some(host.lladdr).filter(|lladdr| !lladdr.is_empty());
-            let segment = self.world.topology.segment(host.segment);
-            self.effects.request(segment, key.address, to, Purpose::Verify);
-        }
+        self.world.probe_incumbent(&claimant.key, &mut self.effects);
     }
 
     /// The host at the known place spoke; whoever else claims its address does so wrongly.
@@ -60,7 +51,7 @@ impl Ledger {
             }
             // It is reached where it was, so nobody is wronged.
             Stake::Joining => {}
-            Stake::Address | Stake::Unproven => self.refuse(&claimant),
+            Stake::Address | Stake::Unproven => self.refuse_claim(&claimant),
         }
     }
 
@@ -72,7 +63,7 @@ impl Ledger {
     }
 
     /// A claim failed because its incumbent answered.
-    fn refuse(&mut self, claimant: &Sighting) {
+    fn refuse_claim(&mut self, claimant: &Sighting) {
         let now = self.effects.now();
         self.claims.note_refusal(now, claimant);
         if self.report_duplicate(&claimant.key, claimant.segment, claimant.lladdr) {
@@ -125,7 +116,7 @@ impl Ledger {
         if claim.probes < probes {
             claim.probes += 1;
             claim.timer = self.effects.after(PROBE_WAIT, Timer::Claim(*key));
-            self.probe_incumbent(key);
+            self.world.probe_incumbent(key, &mut self.effects);
         } else {
             self.decide(key);
         }
@@ -186,16 +177,9 @@ impl Ledger {
     /// A host that was not known, or only remembered, unless a limit keeps it out.
     fn appear(&mut self, sighting: &Sighting) {
         match self.evidence().admission(sighting) {
-            Ok(()) => self.arrive(sighting),
+            Ok(()) => self.world.admit(sighting, &mut self.effects),
             Err(limit) => self.keep_out(limit, sighting),
         }
-    }
-
-    /// A new host lives here from now on.
-    pub(super) fn arrive(&mut self, sighting: &Sighting) {
-        self.pacing.pace_mut(sighting.segment).newcomers.take(self.effects.now());
-        self.world.arrive(sighting, &mut self.effects);
-        self.incumbent_spoke(&sighting.key);
     }
 
     /// A new host is not learned because of a limit.
@@ -215,12 +199,6 @@ impl Ledger {
 
     /// What a judgement of a sighting looks at.
     pub(super) fn evidence(&self) -> Evidence<'_> {
-        Evidence {
-            now: self.effects.now(),
-            world: &self.world,
-            claims: &self.claims,
-            proxies: &self.proxies,
-            pacing: &self.pacing,
-        }
+        Evidence { now: self.effects.now(), world: &self.world, claims: &self.claims, proxies: &self.proxies }
     }
 }

@@ -7,7 +7,7 @@ use super::segment::Segment;
 use super::timers::{Due, Timer, Timers, Token};
 use crate::address::Address;
 use crate::arp::{Arp, Frame, Operation};
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::lladdr::LinkAddr;
 use crate::order::{Order, Purpose};
 use crate::plan::{AnswerMode, SegmentId};
@@ -52,21 +52,21 @@ impl Effects {
 
     /// Reports an event, whatever was reported before.
     pub(super) fn emit(&mut self, event: Event) {
-        self.reports.count(&event);
+        self.reports.count(event.kind());
         self.orders.push(Order::Emit(event));
     }
 
     /// Reports an event unless its like was reported lately, which is returned; it is counted in any case.
     pub(super) fn report(&mut self, segment: SegmentId, subject: Subject, event: Event) -> bool {
-        let is_admitted = self.reports.admit(self.now, segment, subject, &event);
+        let is_admitted = self.reports.admit(self.now, segment, subject, event.kind());
         if is_admitted {
             self.orders.push(Order::Emit(event));
         }
         is_admitted
     }
 
-    /// How often each event happened, by its name.
-    pub(super) fn event_counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+    /// How often each kind of event happened; those that did not are left out.
+    pub(super) fn event_counts(&self) -> impl Iterator<Item = (EventKind, u64)> + '_ {
         self.reports.counts()
     }
 

@@ -118,7 +118,7 @@ pub(super) fn delete_entries(segment: &Segment, reasons: &Reasons<'_>, effects: 
     }
 }
 
-/// A published address came into use, or is free again.
+/// A published address came into use, or is free again; or it is this machine's from now on, or no longer.
 pub(super) fn follow_use(segment: &Segment, address: Address, reasons: &Reasons<'_>, effects: &mut Effects) {
     if segment.has_entries() {
         reasons.write_entry(segment, address, effects);
@@ -126,5 +126,5 @@ pub(super) fn follow_use(segment: &Segment, address: Address, reasons: &Reasons<
 }
 
 fn published_addresses(segment: &Segment) -> impl Iterator<Item = Address> + '_ {
-    segment.plan.publish.iter().flat_map(|prefix| prefix.iter())
+    segment.plan.addresses.publish.iter().flat_map(|prefix| prefix.iter())
 }

@@ -28,7 +28,7 @@ impl ForeignRoutes {
     }
 
     /// Replaces all of them. Returns the addresses that had one or have one now.
-    pub(super) fn replace(&mut self, routes: impl Iterator<Item = KernelRoute>) -> BTreeSet<Address> {
+    pub(super) fn replace_all(&mut self, routes: impl Iterator<Item = KernelRoute>) -> BTreeSet<Address> {
         let before = std::mem::take(&mut self.0);
         routes.for_each(|route| self.note(route));
         before.keys().chain(self.0.keys()).map(|(address, _)| *address).collect()

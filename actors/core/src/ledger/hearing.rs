@@ -3,12 +3,10 @@
 
 use super::Ledger;
 use super::announcements::{reassert, was_missed};
-use super::entries::follow_use;
 use super::host::Sighting;
 use super::learning::{Ignored, Verdict, sighting_of};
 use super::proxies::Party;
 use super::reports::Subject;
-use super::timers::Timer;
 use super::topology::Pin;
 use crate::arp::{Heard, Mark, Operation};
 use crate::event::{Event, ProxySign};
@@ -23,7 +21,7 @@ impl Ledger {
             return;
         }
         if let Some(Mark::Ours(from)) = heard.mark {
-            self.own_frame_returned(from, id);
+            self.world.own_frame_returned(from, id, &mut self.effects);
             return;
         }
         if self.world.topology.is_own_lladdr(&arp.sender_lladdr) {
@@ -67,7 +65,7 @@ impl Ledger {
                 }
             }
             Verdict::Sustain => self.world.hosts.credit(&key, self.effects.now()),
-            Verdict::New => self.arrive(&sighting),
+            Verdict::New => self.world.admit(&sighting, &mut self.effects),
             Verdict::Move | Verdict::Contest(_) => {
                 self.claims.note_sighting(&sighting);
                 match verdict {
@@ -84,16 +82,16 @@ impl Ledger {
     fn pass_over(&mut self, reason: Ignored, sighting: &Sighting) {
         let Sighting { key, segment, lladdr, .. } = *sighting;
         match reason {
-            Ignored::Published => self.published_address_used(sighting),
+            Ignored::Published => self.world.published_address_used(sighting, &mut self.effects),
             Ignored::Mismatch => {
-                self.pacing.pace_mut(segment).mismatched += 1;
+                self.world.pacing.pace_mut(segment).mismatched += 1;
                 self.world.correct_neighbour(&key, segment, &lladdr);
             }
             Ignored::Pinned(pin) => {
                 self.report_pin(&pin, sighting);
                 self.world.correct_neighbour(&key, segment, &lladdr);
             }
-            Ignored::Pending | Ignored::Damped(_) | Ignored::Unproven => {
+            Ignored::Pending | Ignored::Held | Ignored::RefusedLately | Ignored::Unproven => {
                 self.claims.note_sighting(sighting);
                 self.world.correct_neighbour(&key, segment, &lladdr);
             }
@@ -116,22 +114,6 @@ impl Ledger {
         }
     }
 
-    /// A host uses an address that is published where it was heard.
-    fn published_address_used(&mut self, sighting: &Sighting) {
-        let Sighting { key, segment: id, lladdr, .. } = *sighting;
-        let address = key.address;
-        if self.world.published.has_room_for(id, address) {
-            let quiet = self.world.topology.segment(id).plan.expiry.quiet;
-            let timer = self.effects.after(quiet, Timer::Published(id, address));
-            if self.world.published.note_use(id, address, lladdr, timer) {
-                let segment = self.world.topology.segment(id);
-                follow_use(segment, address, &self.world.reasons(), &mut self.effects);
-            }
-        }
-        let event = Event::PublishedAddressUsed { address, lladdr, segment: id };
-        self.effects.report(id, Subject::Address(address), event);
-    }
-
     /// Another arpherd sent a request or an announcement. Its requests are about hosts of the segment they are
     /// sent on, so they are neither answered nor passed on: that is what keeps two of us from asking each other
     /// for ever.
@@ -149,7 +131,7 @@ impl Ledger {
     fn heard_first_time(&mut self, id: SegmentId) {
         self.world.topology.segment_mut(id).is_unheard = false;
         if was_missed(&self.world, id, &self.effects) {
-            self.announcements.announce_all(id, &self.world, &mut self.effects);
+            self.world.announce_all_on(id);
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) enum HostState {
     /// Quiet, and probed so many times since it was last heard. It keeps its route and its answers.
     Suspect { probes: u8 },
     /// Gone, or its segment is down: no route, no answers. Only remembered, so that those who knew its old place
-    /// are told when it appears at another.
+    /// are informed when it appears at another.
     Dormant,
     /// Dormant, and probed so many times because its segment or its station returned.
     Returning { probes: u8 },

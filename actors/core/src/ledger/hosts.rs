@@ -256,6 +256,11 @@ impl Hosts {
         self.touched.push(key);
     }
 
+    /// Whether any address was touched since [`Hosts::take_touched`].
+    pub(super) fn is_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
     /// The addresses touched since the last call, in order, each once.
     pub(super) fn take_touched(&mut self) -> Vec<Key> {
         let mut touched = std::mem::take(&mut self.touched);

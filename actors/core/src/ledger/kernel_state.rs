@@ -185,7 +185,7 @@ impl KernelState {
         is_due
     }
 
-    /// Somebody else's route goes without a word when its interface does, so while one keeps ours away the table
+    /// Somebody else's route goes without a notification when its interface does, so while one keeps ours away the table
     /// is read now and then.
     pub(super) fn watch_conflicts(&mut self, effects: &mut Effects) {
         if self.conflicts > 0 && self.conflict_check.is_none() {

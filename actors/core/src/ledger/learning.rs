@@ -2,7 +2,6 @@
 
 use super::claims::{Claims, Damped, Stake};
 use super::host::{Host, HostState, Origin, Sighting};
-use super::pacing::Pacing;
 use super::proxies::Proxies;
 use super::segment::Segment;
 use super::topology::Pin;
@@ -49,8 +48,10 @@ pub(super) enum Ignored {
     FromProxy,
     /// The address is being decided upon.
     Pending,
-    /// The address moved too often, or the claimant was just refused.
-    Damped(Damped),
+    /// The address moved too often, and is held where it is.
+    Held,
+    /// The claimant was refused a moment ago.
+    RefusedLately,
     /// An unsolicited reply: anybody can send one.
     Unproven,
     /// A limit is reached.
@@ -63,7 +64,6 @@ pub(super) struct Evidence<'a> {
     pub(super) world: &'a World,
     pub(super) claims: &'a Claims,
     pub(super) proxies: &'a Proxies,
-    pub(super) pacing: &'a Pacing,
 }
 
 /// The sighting that a packet with a sender address is.
@@ -131,7 +131,10 @@ impl Evidence<'_> {
             return Verdict::Ignore(Ignored::Pending);
         }
         if let Some(damped) = self.claims.damping(self.now, sighting) {
-            return Verdict::Ignore(Ignored::Damped(damped));
+            return Verdict::Ignore(match damped {
+                Damped::Held => Ignored::Held,
+                Damped::Refused => Ignored::RefusedLately,
+            });
         }
         let is_here = host.segment == sighting.segment;
         let is_asked_here = is_here && matches!(host.state, HostState::Suspect { probes: 1.. });
@@ -153,7 +156,7 @@ impl Evidence<'_> {
         if let Some(limit) = self.world.limit_for(sighting, true) {
             return Err(limit);
         }
-        let newcomers = &self.pacing.pace(sighting.segment).newcomers;
+        let newcomers = &self.world.pacing.pace(sighting.segment).newcomers;
         if newcomers.earliest(self.now) > self.now { Err(Limit::NewPerSecond) } else { Ok(()) }
     }
 }

@@ -39,6 +39,7 @@ mod links;
 mod liveness;
 mod pacing;
 mod policy;
+mod probing;
 mod proxies;
 mod published;
 mod radio;
@@ -59,13 +60,13 @@ use announcements::Announcements;
 use claims::Claims;
 use effects::Effects;
 use host::Host;
-use pacing::Pacing;
 use proxies::Proxies;
 use searches::Searches;
 use timers::{Due, Timer};
 use wifi::Wifi;
 use world::World;
 
+use crate::address::Address;
 use crate::fact::Fact;
 use crate::order::Order;
 use crate::plan::Plan;
@@ -81,21 +82,19 @@ pub struct Ledger {
     /// Other proxies.
     proxies: Proxies,
     wifi: Wifi,
-    pacing: Pacing,
     effects: Effects,
     is_stopped: bool,
 }
 
 impl Ledger {
     /// A ledger that knows nobody yet.
-    pub fn new(plan: Plan) -> Self {
+    pub fn new(plan: &Plan) -> Self {
         Self {
             claims: Claims::default(),
             searches: Searches::default(),
             announcements: Announcements::default(),
             proxies: Proxies::default(),
             wifi: Wifi::new(plan.segments.len()),
-            pacing: Pacing::new(&plan.segments),
             effects: Effects::default(),
             is_stopped: false,
             world: World::new(plan),
@@ -129,7 +128,7 @@ impl Ledger {
         let (world, effects) = (&mut self.world, &mut self.effects);
         match fact {
             Fact::Heard { segment, heard } => self.heard(segment, &heard),
-            Fact::LinkChanged { segment, link } => self.link_changed(segment, link),
+            Fact::LinkChanged { segment, link } => world.link_changed(segment, link, effects),
             Fact::AddressesChanged { addresses } => self.addresses_changed(addresses),
             Fact::TableRead { routes } => world.table_read(&routes, effects),
             Fact::RouteAppeared(route) => world.route_appeared(&route, effects),
@@ -159,28 +158,45 @@ impl Ledger {
             Timer::Host(key) => self.host_due(at, &key, token),
             Timer::Claim(key) => self.claim_due(&key, token),
             Timer::Search(key) => {
-                self.searches.search_due(key, token, &world.topology, &mut self.pacing, effects);
+                self.searches.search_due(key, token, &world.topology, &mut world.pacing, effects);
             }
             Timer::Announce(key) => self.announcements.announcement_due(key, token, world, effects),
             Timer::AnnounceAll(segment) => {
                 self.announcements.announce_all_due(segment, token, world, effects);
             }
             Timer::Retry(key) => world.retry_due(&key, token),
-            Timer::Published(segment, address) => self.published_due(segment, address, token),
-            Timer::Bridge(pair) => self.bridge_due(pair, token),
+            Timer::Published(segment, address) => world.published_due(segment, address, token, effects),
+            Timer::Bridge(pair) => world.bridge_due(pair, token, effects),
             Timer::Conflicts => world.kernel.check_conflicts(token, effects),
         }
     }
 
-    /// What follows for every address that was touched: the kernel's tables first, then answers that rest on
-    /// them, then announcements.
+    /// What follows from everything that changed: the kernel's tables first, then answers that rest on them, then
+    /// claims and announcements.
     fn settle(&mut self) {
-        for key in self.world.reconcile_touched(&mut self.effects) {
-            self.release_requesters(&key);
+        while !self.world.is_settled() {
+            for key in self.world.reconcile_touched(&mut self.effects) {
+                self.release_requesters(&key);
+            }
+            let pending = self.world.take_pending();
+            for key in pending.arrived {
+                self.incumbent_spoke(&key);
+            }
+            for key in pending.moved {
+                self.announcements.announce_host(key, &self.world, &mut self.effects);
+            }
+            for segment in pending.relabelled {
+                self.announcements.announce_all(segment, &self.world, &mut self.effects);
+            }
         }
-        for key in self.world.take_moved() {
-            self.announcements.announce_host(key, &self.world, &mut self.effects);
-        }
+    }
+
+    /// This machine's addresses are now these: no host has one of them, and nobody searches for it.
+    fn addresses_changed(&mut self, addresses: Vec<Address>) {
+        self.world.own_addresses_changed(addresses, &mut self.effects);
+        let topology = &self.world.topology;
+        self.claims.close_claims_on(|address| topology.is_own(address));
+        self.searches.close_searches_for(|address| topology.is_own(address));
     }
 
     fn stop(&mut self, purge: bool) {

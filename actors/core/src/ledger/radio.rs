@@ -111,7 +111,7 @@ impl Ledger {
     pub(super) fn associated(&mut self, id: SegmentId) {
         let segment = self.world.topology.segment_mut(id);
         (segment.is_disassociated, segment.is_unannounced) = (false, true);
-        self.look_again(id);
+        self.world.look_again(id, &mut self.effects);
         let is_up = self.world.topology.segment(id).is_up();
         for key in self.world.hosts.keys_where(|host| is_up && host.segment == id) {
             self.world.doubt(&key, &mut self.effects);
@@ -122,6 +122,6 @@ impl Ledger {
     /// The segment's interface lost its access point, which is to it what a cable is to others.
     pub(super) fn disassociated(&mut self, id: SegmentId) {
         self.world.topology.segment_mut(id).is_disassociated = true;
-        self.look_again(id);
+        self.world.look_again(id, &mut self.effects);
     }
 }

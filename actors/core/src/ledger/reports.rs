@@ -1,10 +1,10 @@
-//! Which events were reported lately, so that they are not repeated without end, and how often each happened.
+//! Which events were reported lately, so that they are not repeated without end, and how often each kind happened.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::address::Address;
-use crate::event::{Event, Limit};
+use crate::event::{EventKind, Limit};
 use crate::plan::SegmentId;
 use crate::time::Time;
 
@@ -22,18 +22,18 @@ pub(super) enum Subject {
     Limit(Limit),
 }
 
-/// Reports made lately, and the count of every event.
+/// Reports made lately, and the count of every kind of event.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
-    lately: BTreeMap<(&'static str, SegmentId, Subject), Time>,
-    counts: BTreeMap<&'static str, u64>,
+    lately: BTreeMap<(EventKind, SegmentId, Subject), Time>,
+    counts: BTreeMap<EventKind, u64>,
 }
 
 impl Reports {
     /// Counts the event, and says whether it is to be reported: its like was not lately.
-    pub(super) fn admit(&mut self, now: Time, segment: SegmentId, subject: Subject, event: &Event) -> bool {
-        self.count(event);
-        let about = (event.name(), segment, subject);
+    pub(super) fn admit(&mut self, now: Time, segment: SegmentId, subject: Subject, kind: EventKind) -> bool {
+        self.count(kind);
+        let about = (kind, segment, subject);
         let is_recent = |then: &Time| now.since(*then) < REPORT_INTERVAL;
         if self.lately.get(&about).is_some_and(is_recent) {
             return false;
@@ -48,12 +48,12 @@ impl Reports {
     }
 
     /// Counts an event that is always reported.
-    pub(super) fn count(&mut self, event: &Event) {
-        *self.counts.entry(event.name()).or_default() += 1;
+    pub(super) fn count(&mut self, kind: EventKind) {
+        *self.counts.entry(kind).or_default() += 1;
     }
 
-    /// How often each event happened, reported or not, by its name.
-    pub(super) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.counts.iter().map(|(name, count)| (*name, *count))
+    /// How often each kind of event happened, reported or not; those that did not are left out.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (EventKind, u64)> + '_ {
+        self.counts.iter().map(|(kind, count)| (*kind, *count))
     }
 }

@@ -82,12 +82,12 @@ impl Ledger {
     }
 
     fn search(&mut self, key: &Key, requester: Requester) {
-        let topology = &self.world.topology;
-        self.searches.search(*key, requester, topology, &mut self.pacing, &mut self.effects);
+        let (topology, pacing) = (&self.world.topology, &mut self.world.pacing);
+        self.searches.search(*key, requester, topology, pacing, &mut self.effects);
     }
 
     fn look_up_route(&mut self, request: PendingRequest) {
-        let pace = self.pacing.pace_mut(request.segment);
+        let pace = self.world.pacing.pace_mut(request.segment);
         let interface = self.world.topology.segment(request.segment).index();
         match interface.filter(|_| pace.lookups.take(self.effects.now())) {
             Some(interface) => self.effects.order(Order::LookUpRoute { interface, request }),

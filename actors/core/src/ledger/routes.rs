@@ -28,7 +28,7 @@ impl World {
             placed.partition(|route| self.is_ours(route));
         let expected = self.hosts.keys_where(|host| host.installed.is_standing());
         let others = others.into_iter().filter(|route| self.topology.domain_of(route.address).is_some());
-        let concerned = self.kernel.foreign.replace(others.collect::<Vec<_>>().into_iter());
+        let concerned = self.kernel.foreign.replace_all(others.collect::<Vec<_>>().into_iter());
         for address in concerned {
             self.touch_address(address);
         }
@@ -82,11 +82,14 @@ impl World {
                 return None;
             }
         }
-        if let Some(installed) = self.hosts.installed_mut(&key) {
-            if !installed.is_standing() {
-                self.kernel.adopt_route(installed, route.interface);
-                self.hosts.touch(key);
+        if let Some(installed) = self.hosts.installed_mut(&key).filter(|it| !it.is_standing()) {
+            let is_refused = installed.route() == RouteState::Refused;
+            self.kernel.adopt_route(installed, route.interface);
+            // The table may have been read before the refusal: only a write shows whether ours stands.
+            if is_refused {
+                installed.doubt();
             }
+            self.hosts.touch(key);
         }
         self.refresh_source(&key, route);
         Some((key, segment))

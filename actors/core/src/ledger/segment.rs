@@ -105,10 +105,10 @@ impl Segment {
     /// here, and not an address that no host can have.
     pub(super) fn may_hold(&self, address: Address) -> bool {
         is_unicast(address)
-            && contains(&self.plan.prefixes, address)
+            && contains(&self.plan.addresses.prefixes, address)
             && !self.is_edge(address)
-            && !contains(&self.plan.never, address)
-            && !contains(&self.plan.publish, address)
+            && !contains(&self.plan.addresses.never, address)
+            && !contains(&self.plan.addresses.publish, address)
     }
 
     /// Whether the address is the network or broadcast address of a prefix of the domain.
@@ -118,12 +118,12 @@ impl Segment {
 
     /// Whether the address is to be neither learned nor answered for here.
     pub(super) fn is_never(&self, address: Address) -> bool {
-        contains(&self.plan.never, address)
+        contains(&self.plan.addresses.never, address)
     }
 
     /// Whether the address is answered for here whether or not a host is known.
     pub(super) fn publishes(&self, address: Address) -> bool {
-        contains(&self.plan.publish, address) && !self.is_edge(address) && !self.is_never(address)
+        contains(&self.plan.addresses.publish, address) && !self.is_edge(address) && !self.is_never(address)
     }
 
     /// Whether the kernel answers here by proxy entries of ours.

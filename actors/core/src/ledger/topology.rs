@@ -1,4 +1,4 @@
-//! What there is: domains, segments and their links, this machine's own addresses. It answers questions about
+//! What there is: domains, segments and their links, this machine's own addresses. It answers queries about
 //! them; what follows from a change is decided elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,25 +34,30 @@ pub(super) struct Pin {
 }
 
 impl Topology {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
         let Plan { domains, segments: plans, .. } = plan;
         let mut members = vec![Vec::new(); domains.len()];
-        for (id, segment) in (0..).map(SegmentId).zip(&plans) {
+        for (id, segment) in (0..).map(SegmentId).zip(plans) {
             members[segment.domain.index()].push(id);
         }
         let edges_of = |(domain, members): (&DomainPlan, &Vec<SegmentId>)| {
             let segments = members.iter().map(|id| &plans[id.index()]);
-            let own = segments.flat_map(|segment| segment.prefixes.iter().chain(&segment.publish));
+            let own = segments
+                .flat_map(|segment| segment.addresses.prefixes.iter().chain(&segment.addresses.publish));
             edges(own.chain(&domain.prefixes))
         };
         let edges: Vec<_> = domains.iter().zip(&members).map(edges_of).collect();
-        let pins = pins_of(&plans);
-        let segment = |(id, plan): (SegmentId, SegmentPlan)| {
-            let edges = edges[plan.domain.index()].clone();
-            Segment::new(id, plan, edges)
+        let segment = |(id, plan): (SegmentId, &SegmentPlan)| {
+            Segment::new(id, plan.clone(), edges[plan.domain.index()].clone())
         };
-        let segments = (0..).map(SegmentId).zip(plans).map(segment).collect();
-        Self { domains, segments, members, own: BTreeSet::new(), pins, bridges: Bridges::default() }
+        Self {
+            segments: (0..).map(SegmentId).zip(plans).map(segment).collect(),
+            members,
+            own: BTreeSet::new(),
+            pins: pins_of(plans),
+            bridges: Bridges::default(),
+            domains: domains.clone(),
+        }
     }
 
     pub(super) fn segments(&self) -> &[Segment] {
@@ -110,9 +115,10 @@ impl Topology {
         &self.own
     }
 
-    /// This machine's addresses are now these.
-    pub(super) fn set_own_addresses(&mut self, addresses: Vec<Address>) {
-        self.own = addresses.into_iter().collect();
+    /// This machine's addresses are now these. Returns those that came and those that went.
+    pub(super) fn set_own_addresses(&mut self, addresses: Vec<Address>) -> Vec<Address> {
+        let before = std::mem::replace(&mut self.own, addresses.into_iter().collect());
+        before.symmetric_difference(&self.own).copied().collect()
     }
 
     /// Whether the link-layer address is ours on any segment: a frame of ours that came back, perhaps over
@@ -195,7 +201,7 @@ impl Topology {
 fn pins_of(segments: &[SegmentPlan]) -> BTreeMap<Key, Vec<Pin>> {
     let mut pins: BTreeMap<Key, Vec<Pin>> = BTreeMap::new();
     for (id, segment) in (0..).map(SegmentId).zip(segments) {
-        for (&address, &lladdr) in segment.hosts.iter().chain(&segment.pins) {
+        for (&address, &lladdr) in segment.addresses.hosts.iter().chain(&segment.addresses.pins) {
             let key = Key { domain: segment.domain, address };
             pins.entry(key).or_default().push(Pin { segment: id, lladdr });
         }

@@ -42,7 +42,7 @@ impl Ledger {
                 .sum(),
             routes: u64::from(self.world.kernel.written()),
             ready: false,
-            events: self.effects.event_counts().map(|(name, count)| (name.into(), count)).collect(),
+            events: self.effects.event_counts().map(|(kind, count)| (kind.name().into(), count)).collect(),
         }
     }
 
@@ -50,7 +50,7 @@ impl Ledger {
     /// shell counts the rest.
     pub fn segment_views(&self) -> Vec<SegmentView> {
         let view = |segment: &Segment| {
-            let pace = self.pacing.pace(segment.id);
+            let pace = self.world.pacing.pace(segment.id);
             SegmentView {
                 domain: Label::from(self.world.topology.domain(segment.plan.domain).name.as_str()),
                 segment: Label::from(segment.plan.name.as_str()),
@@ -64,7 +64,7 @@ impl Ledger {
                 lladdr: segment.lladdr(),
                 answer: segment.plan.answer.as_str().into(),
                 private_vlan: segment.plan.private_vlan.as_str().into(),
-                publish: segment.plan.publish.clone(),
+                publish: segment.plan.addresses.publish.clone(),
                 hosts: u64::from(self.world.hosts.live_on(segment.id)),
                 counters: CountersView {
                     dropped: pace.shed,

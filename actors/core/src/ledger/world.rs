@@ -9,6 +9,7 @@ use super::host::{Host, Sighting};
 use super::hosts::Hosts;
 use super::kernel_state::KernelState;
 use super::key::Key;
+use super::pacing::Pacing;
 use super::published::PublishedUsers;
 use super::timers::Timer;
 use super::topology::Topology;
@@ -18,7 +19,7 @@ use crate::order::Order;
 use crate::plan::{Plan, SegmentId};
 use crate::time::Time;
 
-/// How long a host that is gone is remembered, so that those who knew its place can be told if it appears at
+/// How long a host that is gone is remembered, so that those who knew its place can be informed if it appears at
 /// another; longer than any neighbour cache in common use keeps an unused entry.
 pub(super) const REMEMBERED: Duration = Duration::from_secs(600);
 
@@ -29,16 +30,36 @@ pub(super) struct World {
     pub(super) hosts: Hosts,
     pub(super) kernel: KernelState,
     pub(super) published: PublishedUsers,
+    pub(super) pacing: Pacing,
+    pending: Pending,
+}
+
+/// What has consequences beyond the world, which the ledger draws when it settles.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Hosts that were not known before.
+    pub(super) arrived: Vec<Key>,
     /// Hosts that are on another segment than before, and have to be announced.
-    moved: Vec<Key>,
+    pub(super) moved: Vec<Key>,
+    /// Segments on which everything has to be announced: their own link-layer address is another one, or their
+    /// interface found an access point.
+    pub(super) relabelled: Vec<SegmentId>,
 }
 
 impl World {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
         let hosts = Hosts::new(&plan.segments);
-        let topology = Topology::new(plan.clone());
-        let kernel = KernelState::new(&plan, &topology);
-        Self { topology, hosts, kernel, published: PublishedUsers::default(), moved: Vec::new() }
+        let pacing = Pacing::new(&plan.segments);
+        let topology = Topology::new(plan);
+        let kernel = KernelState::new(plan, &topology);
+        let published = PublishedUsers::default();
+        Self { topology, hosts, kernel, published, pacing, pending: Pending::default() }
+    }
+
+    /// A host that spoke lives here from now on.
+    pub(super) fn admit(&mut self, sighting: &Sighting, effects: &mut Effects) {
+        self.pacing.pace_mut(sighting.segment).newcomers.take(effects.now());
+        self.arrive(sighting, effects);
     }
 
     /// A host lives here from now on.
@@ -48,6 +69,7 @@ impl World {
         self.look_after_quiet_time(&key, segment, effects);
         effects.order(Order::HostSeen { segment, address: key.address });
         effects.emit(Event::HostFound { address: key.address, lladdr, segment });
+        self.pending.arrived.push(key);
         // Those who knew its old place would go on sending there until their caches give it up.
         if let Some(old) = before {
             self.note_move(sighting, old.lived_on.unwrap_or(old.segment), old.lladdr, effects);
@@ -75,7 +97,7 @@ impl World {
     ) {
         if old_segment != to.segment {
             effects.emit(host_moved(to, old_segment, old_lladdr));
-            self.moved.push(to.key);
+            self.pending.moved.push(to.key);
         }
     }
 
@@ -172,6 +194,12 @@ impl World {
         Reasons { hosts: &self.hosts, topology: &self.topology, published: &self.published }
     }
 
+    /// Whether nothing has changed since the ledger settled.
+    pub(super) fn is_settled(&self) -> bool {
+        let Pending { arrived, moved, relabelled } = &self.pending;
+        !self.hosts.is_touched() && arrived.is_empty() && moved.is_empty() && relabelled.is_empty()
+    }
+
     /// Has the kernel's tables follow what changed. Returns the addresses that were touched.
     pub(super) fn reconcile_touched(&mut self, effects: &mut Effects) -> Vec<Key> {
         let touched = self.hosts.take_touched();
@@ -183,9 +211,14 @@ impl World {
         touched
     }
 
-    /// Hosts that changed their segment since the last call.
-    pub(super) fn take_moved(&mut self) -> Vec<Key> {
-        std::mem::take(&mut self.moved)
+    /// Everything is to be announced on the segment.
+    pub(super) fn announce_all_on(&mut self, segment: SegmentId) {
+        self.pending.relabelled.push(segment);
+    }
+
+    /// What has consequences beyond the world, since the last call.
+    pub(super) fn take_pending(&mut self) -> Pending {
+        std::mem::take(&mut self.pending)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arpherd_core::fact::Link;
 use arpherd_core::order::Purpose;
 use arpherd_core::plan::{AnswerMode, Plan};
-use arpherd_core::{Fact, Ledger, Order, SegmentId, Time};
+use arpherd_core::{Fact, Ledger, Order, SegmentId, Time, Write};
 use proptest::prelude::*;
 
 use crate::facts::{any_fact, any_pause, good_link, own_addresses, plan};
@@ -34,7 +34,7 @@ impl Run {
     fn new(plan: &Plan) -> Self {
         Self {
             plan: plan.clone(),
-            ledger: Ledger::new(plan.clone()),
+            ledger: Ledger::new(plan),
             places: Places::new(plan),
             links: vec![None; plan.segments.len()],
             own: BTreeSet::new(),
@@ -71,6 +71,9 @@ impl Run {
                 for (lladdr, _) in stations {
                     self.places.note_station(self.now, *segment, lladdr);
                 }
+            }
+            Fact::WriteRefused { write: Write::PutRoute { address, .. }, .. } => {
+                self.places.note_refusal(*address);
             }
             Fact::AddressesChanged { addresses } => self.own = addresses.iter().copied().collect(),
             _ => {}

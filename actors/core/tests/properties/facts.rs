@@ -2,15 +2,13 @@
 
 use arpherd_core::Write;
 use arpherd_core::fact::PendingRequest;
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_core::arp::{Arp, Heard, Mark, Operation};
 use arpherd_core::fact::{Ineligible, KernelRoute, Link, WifiRole};
 use arpherd_core::plan::{
-    AnswerMode, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan,
-    RoutePlan, SegmentPlan, SweepPlan,
+    AnswerMode, DomainId, DomainPlan, Limits, LinkKind, Plan, RoutePlan, SegmentPlan, SweepPlan,
 };
 use arpherd_core::{Fact, LinkAddr, SegmentId};
 use ipnetwork::Ipv4Network;
@@ -25,27 +23,9 @@ fn net(text: &str) -> Ipv4Network {
 
 pub(crate) fn segment(name: &str, domain: u16, prefix: &str) -> SegmentPlan {
     SegmentPlan {
-        name: name.to_owned(),
-        domain: DomainId(domain),
-        interface: name.to_owned(),
-        kind: None,
-        source: None,
-        prefixes: vec![net(prefix)],
-        answer: AnswerMode::Live,
-        kernel: KernelProxy::ProxyArp,
-        private_vlan: PrivateVlan::Off,
-        publish: Vec::new(),
-        never: Vec::new(),
-        hosts: BTreeMap::new(),
-        pins: BTreeMap::new(),
-        sweep: Some(SweepPlan { interval: Duration::from_secs(60), rate: 500, in_flight: 16 }),
-        expiry: ExpiryPlan {
-            quiet: Duration::from_secs(30),
-            interval: Duration::from_secs(1),
-            unicast: None,
-            broadcast: 2,
-        },
-        limits: Limits { hosts: 64, hosts_per_lladdr: 64, new_per_second: 2000 },
+        sweep: Some(SweepPlan { in_flight: 16, ..SweepPlan::default() }),
+        limits: Limits { hosts: 64, ..Limits::default() },
+        ..SegmentPlan::new(name, DomainId(domain), &[net(prefix)])
     }
 }
 

@@ -41,10 +41,10 @@ impl Mode {
             PrivateVlan::Groups(_) => groups(domain),
             other => other,
         };
-        segment.publish = if self.publishes { vec![net(domain, 8, 30)] } else { Vec::new() };
-        segment.never = if self.forbids { vec![net(domain, 10, 31)] } else { Vec::new() };
-        segment.hosts = if self.has_static { only(STATIC) } else { BTreeMap::new() };
-        segment.pins = if self.has_pin { only(13) } else { BTreeMap::new() };
+        segment.addresses.publish = if self.publishes { vec![net(domain, 8, 30)] } else { Vec::new() };
+        segment.addresses.never = if self.forbids { vec![net(domain, 10, 31)] } else { Vec::new() };
+        segment.addresses.hosts = if self.has_static { only(STATIC) } else { BTreeMap::new() };
+        segment.addresses.pins = if self.has_pin { only(13) } else { BTreeMap::new() };
     }
 }
 

@@ -14,7 +14,7 @@ use arpherd_core::{Event, LinkAddr, Order, SegmentId, Time, Write};
 type Key = (DomainId, Ipv4Addr);
 type Place = (SegmentId, LinkAddr);
 
-/// A host that was last heard so long ago is not answered for: 30 s quiet and its grid, and seven questions.
+/// A host that was last heard so long ago is not answered for: 30 s quiet and its grid, and seven requests.
 const BUDGET: Duration = Duration::from_secs(30 + 2 + 7 + 2);
 
 /// The places of all hosts.
@@ -25,7 +25,7 @@ pub(crate) struct Places {
     /// When the address last spoke, or its route was taken over.
     heard: BTreeMap<Key, Time>,
     /// Segments that are one link.
-    joints: BTreeSet<(SegmentId, SegmentId)>,
+    bridges: BTreeSet<(SegmentId, SegmentId)>,
     /// Proxy entries of the kernel.
     entries: BTreeSet<(u32, Ipv4Addr)>,
     /// Addresses to which a route of ours stands, as far as orders tell.
@@ -40,7 +40,7 @@ impl Places {
             plan: plan.clone(),
             hosts: BTreeMap::new(),
             heard: BTreeMap::new(),
-            joints: BTreeSet::new(),
+            bridges: BTreeSet::new(),
             entries: BTreeSet::new(),
             interfaces: BTreeMap::new(),
             routed: BTreeSet::new(),
@@ -79,6 +79,11 @@ impl Places {
         self.heard.extend(keys.into_iter().map(|key| (key, now)));
     }
 
+    /// A route was refused: none of ours stands, or none is known to.
+    pub(crate) fn note_refusal(&mut self, address: Ipv4Addr) {
+        self.routed.remove(&address);
+    }
+
     /// Proxy entries that stand.
     pub(crate) fn entries(&self) -> usize {
         self.entries.len()
@@ -88,7 +93,7 @@ impl Places {
     /// an answer is right if it is so for any place the host had during the step.
     pub(crate) fn follow(&mut self, now: Time, orders: &[Order]) {
         let mut during: Vec<(Key, Place)> = self.hosts.iter().map(|(key, place)| (*key, *place)).collect();
-        let joined_before = self.joints.clone();
+        let bridged_before = self.bridges.clone();
         self.check_withdrawals(orders);
         for order in orders {
             self.follow_writes(order);
@@ -98,11 +103,11 @@ impl Places {
         }
         for order in orders {
             if let Order::Transmit { segment, frame, purpose: Purpose::Answer } = order {
-                let is_joint = |one: SegmentId, other: SegmentId| {
+                let is_bridged = |one: SegmentId, other: SegmentId| {
                     let pair = (one.min(other), one.max(other));
-                    self.joints.contains(&pair) && joined_before.contains(&pair)
+                    self.bridges.contains(&pair) && bridged_before.contains(&pair)
                 };
-                self.check_answer(now, *segment, frame, &during, is_joint);
+                self.check_answer(now, *segment, frame, &during, is_bridged);
             }
         }
     }
@@ -113,30 +118,35 @@ impl Places {
         segment: SegmentId,
         frame: &Frame,
         during: &[(Key, Place)],
-        is_joint: impl Fn(SegmentId, SegmentId) -> bool,
+        is_bridged: impl Fn(SegmentId, SegmentId) -> bool,
     ) {
-        let (address, asker_ip, asker) = (frame.arp.sender, frame.arp.target, frame.arp.target_lladdr);
+        let (address, requester_ip, requester) =
+            (frame.arp.sender, frame.arp.target, frame.arp.target_lladdr);
         let key = (self.domain(segment), address);
         let it = self.segment(segment);
         assert!(it.answer.is_ours(), "an answer on {segment:?}, where none is ours to give");
-        assert!(!holds(&it.never, address), "an answer on {segment:?} for {address}, which is never to be");
-        assert_eq!(frame.to, Some(asker), "an answer goes to the asker alone");
-        let is_defence = asker_ip.is_unspecified();
-        if !is_defence && (holds(&it.publish, address) || it.answer == AnswerMode::Routed) {
+        assert!(
+            !holds(&it.addresses.never, address),
+            "an answer on {segment:?} for {address}, which is never to be"
+        );
+        assert_eq!(frame.to, Some(requester), "an answer goes to the requester alone");
+        let is_defence = requester_ip.is_unspecified();
+        if !is_defence && (holds(&it.addresses.publish, address) || it.answer == AnswerMode::Routed) {
             return;
         }
         let is_right = |(at, lladdr): &Place| {
-            let here = it.private_vlan.is_on() && (is_defence || it.private_vlan.joins(asker_ip, address));
-            let is_reached = if *at == segment { here } else { !is_joint(*at, segment) };
-            is_reached && !lladdr.same_port(&asker)
+            let here =
+                it.private_vlan.is_on() && (is_defence || it.private_vlan.joins(requester_ip, address));
+            let is_reached = if *at == segment { here } else { !is_bridged(*at, segment) };
+            is_reached && !lladdr.same_port(&requester)
         };
         assert!(
             during.iter().any(|(host, place)| *host == key && is_right(place)),
-            "an answer on {segment:?} to {asker} for {key:?}, known at {:?}",
+            "an answer on {segment:?} to {requester} for {key:?}, known at {:?}",
             self.hosts.get(&key)
         );
         let silence = self.heard.get(&key).map(|at| now.since(*at));
-        let is_static = self.plan.segments.iter().any(|it| it.hosts.contains_key(&address));
+        let is_static = self.plan.segments.iter().any(|it| it.addresses.hosts.contains_key(&address));
         assert!(
             is_static || silence.is_some_and(|silence| silence <= BUDGET),
             "an answer for the dead {key:?}"
@@ -180,7 +190,7 @@ impl Places {
             Order::Write(Write::PutProxy { interface, address }) => {
                 let may_stand = |segment: SegmentId| {
                     let it = self.segment(segment);
-                    it.answer == AnswerMode::Kernel && !holds(&it.never, address)
+                    it.answer == AnswerMode::Kernel && !holds(&it.addresses.never, address)
                 };
                 assert!(self.segments_at(interface).any(may_stand), "an entry for {address}");
                 self.entries.insert((interface, address));
@@ -238,11 +248,11 @@ impl Places {
                 None
             }
             Event::SegmentsBridged { segment, other } => {
-                self.joints.insert((segment.min(other), segment.max(other)));
+                self.bridges.insert((segment.min(other), segment.max(other)));
                 None
             }
             Event::SegmentsSeparated { segment, other } => {
-                self.joints.remove(&(segment.min(other), segment.max(other)));
+                self.bridges.remove(&(segment.min(other), segment.max(other)));
                 None
             }
             _ => None,

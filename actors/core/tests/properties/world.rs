@@ -60,7 +60,7 @@ impl World {
     /// A gateway that is just started; an earlier run left these routes.
     pub(crate) fn new(lag: Duration, leftovers: &[(u8, SegmentId)]) -> Self {
         let mut world = Self {
-            ledger: Ledger::new(plan()),
+            ledger: Ledger::new(&plan()),
             kernel: Kernel::new(segments().map(|segment| Some(fine(segment))).collect()),
             places: Places::new(&plan()),
             stations: BTreeMap::new(),
@@ -142,10 +142,10 @@ impl World {
         if purpose == Purpose::Answer {
             self.answers.push((segment, frame.arp.sender));
         }
-        let is_question = matches!(purpose, Purpose::Verify | Purpose::Search);
+        let is_request = matches!(purpose, Purpose::Verify | Purpose::Search);
         let station = *self.stations.get(&frame.arp.target)?;
         let is_reached = station.segment == segment && frame.to.is_none_or(|to| to == station.lladdr);
-        (is_question && is_reached).then_some(())?;
+        (is_request && is_reached).then_some(())?;
         let arp = Arp {
             operation: Operation::Reply,
             sender_lladdr: station.lladdr,

@@ -10,7 +10,7 @@ use crate::order::{Order, Purpose};
 use crate::{Event, Fact};
 
 fn addresses(bench: &mut Bench, last: &[u8]) -> Log {
-    bench.tell(Fact::AddressesChanged { addresses: last.iter().copied().map(ip).collect() })
+    bench.give(Fact::AddressesChanged { addresses: last.iter().copied().map(ip).collect() })
 }
 
 fn put_with(source: Option<u8>, replace: bool) -> Order {
@@ -100,7 +100,7 @@ fn a_segment_whose_configured_source_is_missing_is_down_until_it_is_there() {
     assert!(bench.hears(B, host(20).asks(ip(9))).answers().is_empty());
     let log = addresses(&mut bench, &[1]);
     assert!(matches!(log.events()[..], [Event::SegmentUp { segment: A, .. }]));
-    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))]);
     assert_eq!(bench.hears(A, host(9).replies()).routes(), [put(A, 9)]);
 }
 
@@ -142,5 +142,5 @@ fn an_address_that_is_ours_is_neither_asked_for_nor_searched() {
     addresses(&mut bench, &[1, 9, 77]);
     assert!(bench.passes(5 * SECOND).searches().is_empty());
     bench.links(A, None);
-    assert!(bench.up(A).questions().is_empty());
+    assert!(bench.up(A).verifications().is_empty());
 }

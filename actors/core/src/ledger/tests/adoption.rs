@@ -11,7 +11,7 @@ use crate::{Event, Fact, LinkAddr};
 
 fn started_with(routes: &[KernelRoute]) -> (Bench, Log) {
     let mut bench = Bench::new();
-    let log = bench.tell(Fact::TableRead { routes: routes.to_vec() });
+    let log = bench.give(Fact::TableRead { routes: routes.to_vec() });
     (bench, log)
 }
 
@@ -24,7 +24,7 @@ fn a_route_of_an_earlier_run_stays_while_its_host_is_asked() {
     let (mut bench, log) = started_with(&[our_route(A, 9)]);
     assert!(log.routes().is_empty());
     assert_eq!(log.events(), [adopted(9)]);
-    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))]);
     assert!(bench.hears(A, host(9).replies()).is_empty(), "it stays, and nothing has to be done");
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1);
 }
@@ -41,7 +41,7 @@ fn a_route_of_an_earlier_run_whose_host_is_silent_is_withdrawn() {
 fn a_route_whose_neighbour_entry_is_lost_is_asked_for_by_broadcast() {
     let silent = KernelRoute { lladdr: LinkAddr::UNKNOWN, ..our_route(A, 9) };
     let (mut bench, log) = started_with(&[silent]);
-    assert_eq!(log.questions(), [(A, ip(9), None)]);
+    assert_eq!(log.verifications(), [(A, ip(9), None)]);
     let log = bench.hears(A, host(9).replies());
     assert_eq!(log.orders(), [put_neighbour(A, 9, mac(9))]);
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1);
@@ -59,7 +59,7 @@ fn many_routes_of_an_earlier_run_are_verified_at_a_pace() {
     let routes: Vec<KernelRoute> = (10..250).map(|last| our_route(A, last)).collect();
     let (mut bench, log) = started_with(&routes);
     assert_eq!(log.events().len(), 240);
-    assert!(log.questions().len() <= 60, "{} at once", log.questions().len());
+    assert!(log.verifications().len() <= 60, "{} at once", log.verifications().len());
     assert_eq!(bench.passes(SECOND / 2).routes(), []);
 }
 
@@ -72,7 +72,7 @@ fn a_preferred_source_of_an_earlier_run_is_replaced() {
 #[test]
 fn leftovers_that_lead_nowhere_we_serve_are_deleted() {
     let mut plan = plan(2);
-    plan.segments[0].prefixes = vec![net("10.0.0.64/28")];
+    plan.segments[0].addresses.prefixes = vec![net("10.0.0.64/28")];
     for stray in [
         KernelRoute { metric: METRIC + 1, ..our_route(B, 9) },
         KernelRoute { address: [10, 7, 0, 9].into(), ..our_route(B, 9) },
@@ -81,7 +81,7 @@ fn leftovers_that_lead_nowhere_we_serve_are_deleted() {
         our_route(B, 255),
     ] {
         let mut bench = Bench::with(plan.clone());
-        let log = bench.tell(Fact::TableRead { routes: vec![stray] });
+        let log = bench.give(Fact::TableRead { routes: vec![stray] });
         assert_eq!(log.routes(), [Order::Write(Write::DeleteStray(stray))]);
         assert!(log.events().is_empty());
     }
@@ -92,7 +92,7 @@ fn a_leftover_of_another_metric_does_not_stand_in_for_the_route_of_a_known_host(
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     let stray = KernelRoute { metric: METRIC + 1, ..our_route(A, 9) };
-    let log = bench.tell(Fact::TableRead { routes: vec![stray] });
+    let log = bench.give(Fact::TableRead { routes: vec![stray] });
     assert_eq!(log.routes(), [Order::Write(Write::DeleteStray(stray)), replace(A, 9)]);
 }
 
@@ -122,7 +122,7 @@ fn an_earlier_run_that_knew_more_hosts_than_allowed_is_cut_down() {
     let mut plan = plan(1);
     plan.segments[0].limits.hosts = 2;
     let mut bench = Bench::with(plan);
-    let log = bench.tell(Fact::TableRead { routes: (10..20).map(|last| our_route(A, last)).collect() });
+    let log = bench.give(Fact::TableRead { routes: (10..20).map(|last| our_route(A, last)).collect() });
     assert_eq!(log.events().len(), 2);
     assert_eq!(log.routes().len(), 8);
 }
@@ -130,13 +130,13 @@ fn an_earlier_run_that_knew_more_hosts_than_allowed_is_cut_down() {
 #[test]
 fn routes_read_before_the_link_is_known_get_their_full_time_once_it_is() {
     let mut bench = Bench::cold(plan(2));
-    let log = bench.tell(Fact::TableRead { routes: vec![our_route(A, 9)] });
+    let log = bench.give(Fact::TableRead { routes: vec![our_route(A, 9)] });
     assert_eq!(log.events(), [adopted(9)]);
-    let log = bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
+    let log = bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] });
     assert!(log.routes().is_empty(), "where to is not known yet");
     let log = bench.up(A);
     assert_eq!(log.routes(), [replace(A, 9)], "its source may be an old one");
-    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))]);
     assert_eq!(bench.passes(5 * SECOND).routes(), [delete(A, 9)]);
 }
 
@@ -144,8 +144,8 @@ fn routes_read_before_the_link_is_known_get_their_full_time_once_it_is() {
 fn addresses_told_after_the_table_are_no_hosts() {
     let mut bench = Bench::cold(plan(2));
     bench.up(A);
-    bench.tell(Fact::TableRead { routes: vec![our_route(A, 2)] });
-    let log = bench.tell(Fact::AddressesChanged { addresses: vec![ip(1), ip(2)] });
+    bench.give(Fact::TableRead { routes: vec![our_route(A, 2)] });
+    let log = bench.give(Fact::AddressesChanged { addresses: vec![ip(1), ip(2)] });
     assert!(log.routes().contains(&delete(A, 2)));
     assert!(bench.passes(60 * SECOND).is_empty());
 }
@@ -156,7 +156,7 @@ fn what_was_lost_unseen_is_put_back_after_a_full_read() {
     for last in [9, 10, 11] {
         bench.knows(A, host(last));
     }
-    let log = bench.tell(Fact::TableRead { routes: vec![our_route(A, 10), our_route(B, 11)] });
+    let log = bench.give(Fact::TableRead { routes: vec![our_route(A, 10), our_route(B, 11)] });
     assert_eq!(
         log.routes(),
         [Order::Write(Write::DeleteStray(our_route(B, 11))), replace(A, 9), replace(A, 11)]
@@ -170,8 +170,8 @@ fn a_full_read_tells_of_foreign_routes_that_came_and_went_unseen() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     bench.knows(A, host(10));
-    bench.tell(Fact::RouteAppeared(foreign_route(10)));
-    let log = bench.tell(Fact::TableRead { routes: vec![our_route(A, 9), foreign_route(9)] });
+    bench.give(Fact::RouteAppeared(foreign_route(10)));
+    let log = bench.give(Fact::TableRead { routes: vec![our_route(A, 9), foreign_route(9)] });
     assert!(log.routes().contains(&delete(A, 9)), "{log:?}");
     assert!(
         log.routes().iter().any(
@@ -185,14 +185,14 @@ fn a_full_read_of_what_is_as_it_should_be_changes_nothing() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     bench.knows(B, host(20));
-    let log = bench.tell(Fact::TableRead { routes: vec![our_route(A, 9), our_route(B, 20)] });
+    let log = bench.give(Fact::TableRead { routes: vec![our_route(A, 9), our_route(B, 20)] });
     assert!(log.routes().is_empty() && log.events().is_empty());
 }
 
 #[test]
 fn a_route_in_our_name_that_nobody_here_wrote_is_checked_like_a_leftover() {
     let mut bench = Bench::new();
-    let log = bench.tell(Fact::RouteAppeared(our_route(A, 9)));
+    let log = bench.give(Fact::RouteAppeared(our_route(A, 9)));
     assert_eq!(log.events(), [adopted(9)]);
     assert_eq!(bench.passes(5 * SECOND).routes(), [delete(A, 9)]);
 }
@@ -200,21 +200,21 @@ fn a_route_in_our_name_that_nobody_here_wrote_is_checked_like_a_leftover() {
 #[test]
 fn addresses_nobody_has_do_not_follow_a_default_route() {
     let mut bench = Bench::cold(plan(2));
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
+    bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] });
     let prefix = net("10.0.0.0/24");
     let cover = Order::Write(Write::PutCover { prefix });
     assert!(bench.up(A).orders().contains(&cover));
     assert!(!bench.up(B).orders().contains(&cover), "once");
-    assert_eq!(bench.tell(Fact::CoverVanished { prefix }).orders(), std::slice::from_ref(&cover));
-    assert!(bench.tell(Fact::CoverVanished { prefix: net("10.7.0.0/16") }).is_empty());
-    assert!(bench.tell(Fact::TableRead { routes: Vec::new() }).orders().contains(&cover));
+    assert_eq!(bench.give(Fact::CoverVanished { prefix }).orders(), std::slice::from_ref(&cover));
+    assert!(bench.give(Fact::CoverVanished { prefix: net("10.7.0.0/16") }).is_empty());
+    assert!(bench.give(Fact::TableRead { routes: Vec::new() }).orders().contains(&cover));
 }
 
 #[test]
 fn no_cover_is_put_before_a_segment_can_be_used() {
     let mut bench = Bench::cold(plan(1));
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
+    bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] });
     bench.links(A, Some(Link { up: false, ..link(A) }));
-    let log = bench.tell(Fact::CoverVanished { prefix: net("10.0.0.0/24") });
+    let log = bench.give(Fact::CoverVanished { prefix: net("10.0.0.0/24") });
     assert!(log.is_empty());
 }

@@ -37,7 +37,7 @@ fn a_host_on_the_asking_segment_answers_for_itself() {
 }
 
 #[test]
-fn gratuitous_questions_are_never_answered() {
+fn gratuitous_requests_are_never_answered() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     for arp in [host(9).announces(), host(9).announces_in_a_reply()] {
@@ -78,7 +78,7 @@ fn nothing_is_answered_or_searched_that_no_host_can_have() {
 }
 
 #[test]
-fn an_asker_from_outside_the_prefixes_is_answered_and_not_learned() {
+fn an_requester_from_outside_the_prefixes_is_answered_and_not_learned() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     let router = Host { address: Ipv4Addr::new(192, 168, 1, 1), lladdr: mac(99) };
@@ -88,11 +88,11 @@ fn an_asker_from_outside_the_prefixes_is_answered_and_not_learned() {
 }
 
 #[test]
-fn an_asker_behind_a_repeater_is_answered() {
+fn an_requester_behind_a_repeater_is_answered() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     let heard = Heard { arp: host(20).asks(ip(9)), from: mac(99), mark: None };
-    assert_eq!(bench.tell(Fact::Heard { segment: B, heard }).answers(), [(B, ip(9), mac(20))]);
+    assert_eq!(bench.give(Fact::Heard { segment: B, heard }).answers(), [(B, ip(9), mac(20))]);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_host_that_is_gone_is_not_answered_for_but_searched() {
 #[test]
 fn a_host_that_somebody_elses_route_leads_away_from_is_not_answered_for() {
     let mut bench = Bench::new();
-    bench.tell(Fact::RouteAppeared(foreign_route(9)));
+    bench.give(Fact::RouteAppeared(foreign_route(9)));
     bench.knows(A, host(9));
     assert!(bench.hears(B, host(20).asks(ip(9))).answers().is_empty());
 }
@@ -137,7 +137,7 @@ fn a_host_that_somebody_elses_route_leads_away_from_is_not_answered_for() {
 #[test]
 fn a_host_that_somebody_elses_route_leads_to_is_answered_for() {
     let mut bench = Bench::new();
-    bench.tell(Fact::RouteAppeared(KernelRoute { interface: interface(A), ..foreign_route(9) }));
+    bench.give(Fact::RouteAppeared(KernelRoute { interface: interface(A), ..foreign_route(9) }));
     bench.knows(A, host(9));
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers(), [(B, ip(9), mac(20))]);
 }
@@ -146,7 +146,7 @@ fn a_host_that_somebody_elses_route_leads_to_is_answered_for() {
 fn nobody_is_answered_while_the_kernel_refuses_the_route() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
-    bench.tell(refused(put(A, 9), 105));
+    bench.give(refused(&put(A, 9), 105));
     assert!(bench.hears(B, host(20).asks(ip(9))).answers().is_empty());
     assert!(bench.passes(SECOND).answers().is_empty(), "it is written again, and may be refused again");
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1);

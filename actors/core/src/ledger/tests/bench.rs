@@ -1,6 +1,5 @@
 //! A ledger on a bench: facts go in at virtual times, orders come out with theirs.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -9,10 +8,7 @@ use ipnetwork::Ipv4Network;
 use super::log::Log;
 use crate::arp::{Arp, Heard, Mark, Operation};
 use crate::fact::{Fact, KernelRoute, Link};
-use crate::plan::{
-    AnswerMode, DomainId, DomainPlan, ExpiryPlan, KernelProxy, Limits, LinkKind, Plan, PrivateVlan,
-    RoutePlan, SegmentId, SegmentPlan, SweepPlan,
-};
+use crate::plan::{DomainId, DomainPlan, LinkKind, Plan, RoutePlan, SegmentId, SegmentPlan};
 use crate::{Ledger, LinkAddr, Time};
 
 pub(super) const A: SegmentId = SegmentId(0);
@@ -112,24 +108,7 @@ pub(super) fn plan(segments: u8) -> Plan {
 }
 
 pub(super) fn segment(name: char, prefixes: &[Ipv4Network]) -> SegmentPlan {
-    SegmentPlan {
-        name: name.to_string(),
-        domain: DomainId(0),
-        interface: name.to_string(),
-        kind: None,
-        source: None,
-        prefixes: prefixes.to_vec(),
-        answer: AnswerMode::Live,
-        kernel: KernelProxy::ProxyArp,
-        private_vlan: PrivateVlan::Off,
-        publish: Vec::new(),
-        never: Vec::new(),
-        hosts: BTreeMap::new(),
-        pins: BTreeMap::new(),
-        sweep: Some(SweepPlan { interval: 60 * SECOND, rate: 500, in_flight: 256 }),
-        expiry: ExpiryPlan { quiet: 30 * SECOND, interval: SECOND, unicast: None, broadcast: 2 },
-        limits: Limits { hosts: 65_536, hosts_per_lladdr: 64, new_per_second: 2000 },
-    }
+    SegmentPlan::new(&name.to_string(), DomainId(0), prefixes)
 }
 
 /// A segment's interface in good order. Only the first one has an address: the gateway's, shared by all.
@@ -196,21 +175,22 @@ impl Bench {
     pub(super) fn with(plan: Plan) -> Self {
         let segments = 0..u16::try_from(plan.segments.len()).expect("few segments");
         let mut bench = Self::cold(plan);
-        bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
+        bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] });
         for segment in segments.map(SegmentId) {
             bench.up(segment);
         }
-        bench.tell(Fact::TableRead { routes: Vec::new() });
+        bench.give(Fact::TableRead { routes: Vec::new() });
         bench
     }
 
     /// A ledger that was told nothing yet.
+    #[expect(clippy::needless_pass_by_value, reason = "a test makes its plan for one bench")]
     pub(super) fn cold(plan: Plan) -> Self {
-        Self { ledger: Ledger::new(plan), now: Time::ZERO + 1000 * SECOND, wakeups: 0 }
+        Self { ledger: Ledger::new(&plan), now: Time::ZERO + 1000 * SECOND, wakeups: 0 }
     }
 
     /// A fact, and what comes of it before any time passes.
-    pub(super) fn tell(&mut self, fact: Fact) -> Log {
+    pub(super) fn give(&mut self, fact: Fact) -> Log {
         let mut log = Log::default();
         log.extend(self.now, |orders| self.ledger.step(self.now, fact, orders));
         self.ring(self.now, &mut log);
@@ -218,13 +198,13 @@ impl Bench {
     }
 
     pub(super) fn hears(&mut self, segment: SegmentId, arp: Arp) -> Log {
-        self.tell(Fact::Heard { segment, heard: Heard { arp, from: arp.sender_lladdr, mark: None } })
+        self.give(Fact::Heard { segment, heard: Heard { arp, from: arp.sender_lladdr, mark: None } })
     }
 
     /// A frame that bears an arpherd's mark.
     pub(super) fn hears_marked(&mut self, segment: SegmentId, arp: Arp, mark: Mark) -> Log {
         let heard = Heard { arp, from: arp.sender_lladdr, mark: Some(mark) };
-        self.tell(Fact::Heard { segment, heard })
+        self.give(Fact::Heard { segment, heard })
     }
 
     /// A host speaks on the segment, and is known from then on.
@@ -237,7 +217,7 @@ impl Bench {
     }
 
     pub(super) fn links(&mut self, segment: SegmentId, link: Option<Link>) -> Log {
-        self.tell(Fact::LinkChanged { segment, link })
+        self.give(Fact::LinkChanged { segment, link })
     }
 
     /// Time passes, and the ledger is woken exactly when it asked for it.

@@ -24,7 +24,7 @@ fn two_domains() -> Bench {
     }
     plan.domains.push(DomainPlan { name: "lab".to_owned(), prefixes });
     let mut bench = Bench::with(plan);
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1), Ipv4Addr::new(10, 9, 0, 1)] });
+    bench.give(Fact::AddressesChanged { addresses: vec![ip(1), Ipv4Addr::new(10, 9, 0, 1)] });
     bench
 }
 
@@ -72,7 +72,7 @@ fn announcements_stay_in_their_domain() {
 #[test]
 fn each_domain_has_its_own_cover_and_loses_it_alone() {
     let mut bench = two_domains();
-    let log = bench.tell(Fact::CoverVanished { prefix: net("10.9.0.0/24") });
+    let log = bench.give(Fact::CoverVanished { prefix: net("10.9.0.0/24") });
     let cover = crate::Order::Write(Write::PutCover { prefix: net("10.9.0.0/24") });
     assert_eq!(log.orders(), [cover]);
 }
@@ -91,13 +91,13 @@ fn the_same_address_in_two_domains_is_two_hosts() {
     bench.knows(C, host(9).with_mac(99));
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1);
     assert_eq!(bench.hears(D, host(20).asks(ip(9))).answers().len(), 1);
-    let log = bench.tell(Fact::RouteVanished(our_route(C, 9)));
+    let log = bench.give(Fact::RouteVanished(our_route(C, 9)));
     assert_eq!(log.events(), [Event::RouteHealed { address: ip(9), segment: C }]);
     let moved = bench.hears(D, host(9).with_mac(99).speaks());
     assert!(matches!(moved.events()[..], [Event::HostMoved { old_segment: C, segment: D, .. }]));
     assert!(bench.passes(SECOND).routes().is_empty());
     let stray = KernelRoute { protocol: PROTOCOL, ..our_route(A, 9) };
-    assert!(bench.tell(Fact::RouteAppeared(stray)).is_empty(), "it stands as it should");
+    assert!(bench.give(Fact::RouteAppeared(stray)).is_empty(), "it stands as it should");
 }
 
 /// The shell names the first segment of the interface a route leaves by.
@@ -111,12 +111,12 @@ fn two_domains_on_one_interface_know_their_routes_apart() {
     let mut bench = Bench::with(plan);
     bench.knows(C, other(9));
     let seen = KernelRoute { address: other(9).address, source: None, ..our_route(A, 9) };
-    let log = bench.tell(Fact::TableRead { routes: vec![seen] });
+    let log = bench.give(Fact::TableRead { routes: vec![seen] });
     assert!(log.routes().is_empty() && log.events().is_empty(), "{log:?}");
     let address = other(9).address;
     let healed = Event::RouteHealed { address, segment: C };
-    assert_eq!(bench.tell(Fact::RouteVanished(seen)).events(), [healed]);
+    assert_eq!(bench.give(Fact::RouteVanished(seen)).events(), [healed]);
     let adopted = KernelRoute { address: other(10).address, ..our_route(A, 10) };
-    let log = bench.tell(Fact::RouteAppeared(adopted));
+    let log = bench.give(Fact::RouteAppeared(adopted));
     assert_eq!(log.events(), [Event::RouteAdopted { address: other(10).address, segment: C }]);
 }

@@ -27,8 +27,8 @@ fn who_may_believe_a_false_claim_is_told_better_once_in_ten_seconds() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     let mut told = Vec::new();
-    for liar in 100..120 {
-        bench.hears(B, host(9).with_mac(liar).announces());
+    for spoofer in 100..120 {
+        bench.hears(B, host(9).with_mac(spoofer).announces());
         told.extend(bench.hears(A, host(9).replies()).announcements());
         told.extend(bench.passes(SECOND).announcements());
     }
@@ -40,11 +40,11 @@ fn a_reply_nobody_asked_for_is_looked_into_and_takes_nothing() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     let log = bench.hears(B, host(9).with_mac(99).replies());
-    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))]);
     assert_eq!(bench.hears(A, host(9).replies()).events(), [duplicate(mac(99), B)]);
     // Nor from who is silent, however often it is said, and wherever.
     for segment in [A, B, A, B] {
-        assert_eq!(bench.hears(segment, host(9).with_mac(98).replies()).questions().len(), 1);
+        assert_eq!(bench.hears(segment, host(9).with_mac(98).replies()).verifications().len(), 1);
         let log = bench.passes(2 * SECOND);
         assert!(log.routes().is_empty() && log.events().is_empty());
     }
@@ -82,7 +82,7 @@ fn a_claimant_that_was_refused_is_not_looked_into_again_for_a_while() {
         assert!(bench.hears(B, host(9).with_mac(99).speaks()).is_empty());
     }
     bench.passes(SECOND);
-    assert_eq!(bench.hears(B, host(9).with_mac(99).speaks()).questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(bench.hears(B, host(9).with_mac(99).speaks()).verifications(), [(A, ip(9), Some(mac(9)))]);
     assert_eq!(bench.hears(A, host(9).replies()).events(), [duplicate(mac(99), B)]);
 }
 
@@ -115,7 +115,7 @@ fn the_claimant_is_answered_for_others_but_not_for_the_address_it_claims() {
 fn only_one_claim_to_an_address_is_looked_into_at_a_time() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
-    assert_eq!(bench.hears(B, host(9).with_mac(98).speaks()).questions().len(), 1);
+    assert_eq!(bench.hears(B, host(9).with_mac(98).speaks()).verifications().len(), 1);
     assert!(bench.hears(C, host(9).with_mac(99).speaks()).is_empty());
     assert_eq!(bench.passes(SECOND).routes(), [replace(B, 9)]);
 }

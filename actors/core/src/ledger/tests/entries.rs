@@ -34,12 +34,12 @@ fn a_frame_from_another_station_than_it_says_leaves_the_kernel_with_the_incumben
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     let arp = host(9).with_mac(99).announces();
-    let log = bench.tell(Fact::Heard { segment: A, heard: Heard { arp, from: mac(66), mark: None } });
+    let log = bench.give(Fact::Heard { segment: A, heard: Heard { arp, from: mac(66), mark: None } });
     assert_eq!(log.orders(), [put_neighbour(A, 9, mac(9))]);
     // A repeater forwards what the host itself said.
     let arp = host(9).announces();
     assert!(
-        bench.tell(Fact::Heard { segment: A, heard: Heard { arp, from: mac(66), mark: None } }).is_empty()
+        bench.give(Fact::Heard { segment: A, heard: Heard { arp, from: mac(66), mark: None } }).is_empty()
     );
 }
 

@@ -67,7 +67,7 @@ fn nobody_outside_the_prefixes_is_learned() {
 #[test]
 fn addresses_no_host_can_have_are_never_learned_even_where_prefixes_hold_them() {
     let mut plan = plan(2);
-    for prefixes in [&mut plan.domains[0].prefixes, &mut plan.segments[0].prefixes] {
+    for prefixes in [&mut plan.domains[0].prefixes, &mut plan.segments[0].addresses.prefixes] {
         *prefixes = vec![net("0.0.0.0/0")];
     }
     let mut bench = Bench::with(plan);
@@ -100,7 +100,7 @@ fn both_addresses_of_a_31_and_the_one_of_a_32_are_hosts() {
     let mut plan = plan(2);
     let prefixes = vec![net("10.0.0.8/31"), net("10.0.0.20/32")];
     plan.domains[0].prefixes.clone_from(&prefixes);
-    plan.segments[1].prefixes = prefixes;
+    plan.segments[1].addresses.prefixes = prefixes;
     let mut bench = Bench::with(plan);
     for last in [8, 9, 20] {
         assert!(!bench.hears(B, host(last).speaks()).routes().is_empty(), ".{last}");
@@ -113,7 +113,7 @@ fn both_addresses_of_a_31_and_the_one_of_a_32_are_hosts() {
 #[test]
 fn a_segment_holds_only_hosts_of_its_own_prefixes() {
     let mut plan = plan(2);
-    plan.segments[0].prefixes = vec![net("10.0.0.64/28")];
+    plan.segments[0].addresses.prefixes = vec![net("10.0.0.64/28")];
     let mut bench = Bench::with(plan);
     assert!(bench.hears(A, host(9).speaks()).is_empty());
     learned(&bench.hears(A, host(67).speaks()), A, 67);
@@ -124,7 +124,7 @@ fn a_segment_holds_only_hosts_of_its_own_prefixes() {
 #[test]
 fn edges_of_a_sub_subnet_are_no_hosts_on_any_segment() {
     let mut plan = plan(2);
-    plan.segments[0].prefixes = vec![net("10.0.0.64/28")];
+    plan.segments[0].addresses.prefixes = vec![net("10.0.0.64/28")];
     let mut bench = Bench::with(plan);
     for last in [64, 79] {
         assert!(bench.hears(A, host(last).announces()).is_empty(), ".{last} on its own segment");
@@ -178,17 +178,17 @@ fn relayed(arp: Arp, from: LinkAddr) -> Fact {
 #[test]
 fn a_frame_sent_by_another_station_than_its_arp_sender_teaches_nothing() {
     let mut bench = Bench::new();
-    assert!(bench.tell(relayed(host(9).speaks(), mac(77))).is_empty());
+    assert!(bench.give(relayed(host(9).speaks(), mac(77))).is_empty());
     bench.knows(A, host(9));
     bench.passes(29 * SECOND);
-    assert!(bench.tell(relayed(host(9).speaks(), mac(77))).is_empty());
-    assert!(!bench.passes(4 * SECOND).questions().is_empty(), "it did not count as a sign of life");
+    assert!(bench.give(relayed(host(9).speaks(), mac(77))).is_empty());
+    assert!(!bench.passes(4 * SECOND).verifications().is_empty(), "it did not count as a sign of life");
 }
 
 #[test]
 fn a_link_whose_frames_carry_no_source_teaches_all_the_same() {
     let mut bench = Bench::new();
-    learned(&bench.tell(relayed(host(9).speaks(), LinkAddr::UNKNOWN)), A, 9);
+    learned(&bench.give(relayed(host(9).speaks(), LinkAddr::UNKNOWN)), A, 9);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn facts_about_a_segment_outside_the_plan_are_ignored() {
             reason: String::new(),
         },
     ] {
-        let orders = bench.tell(fact.clone()).orders();
+        let orders = bench.give(fact.clone()).orders();
         assert!(
             orders.iter().all(|order| matches!(order, Order::Write(Write::PutCover { .. }))),
             "{fact:?}: {orders:?}"

@@ -108,7 +108,7 @@ fn an_address_that_moves_to_another_station_makes_room_for_the_first() {
 fn wide(new_per_second: u32) -> Plan {
     let mut plan = plan(2);
     plan.segments[0].limits.new_per_second = new_per_second;
-    for prefixes in [&mut plan.domains[0].prefixes, &mut plan.segments[0].prefixes] {
+    for prefixes in [&mut plan.domains[0].prefixes, &mut plan.segments[0].addresses.prefixes] {
         *prefixes = vec![net("10.0.0.0/16")];
     }
     plan
@@ -163,7 +163,7 @@ fn routes_of_an_earlier_run_count_towards_what_their_stations_may_hold() {
     let mut plan = plan(2);
     plan.segments[0].limits.hosts_per_lladdr = 1;
     let mut bench = Bench::with(plan);
-    bench.tell(Fact::TableRead { routes: vec![our_route(A, 9)] });
+    bench.give(Fact::TableRead { routes: vec![our_route(A, 9)] });
     assert!(bench.hears(A, host(10).with_mac(9).speaks()).routes().is_empty());
     bench.passes(10 * SECOND);
     assert_eq!(bench.hears(A, host(10).with_mac(9).speaks()).routes().len(), 1);
@@ -187,7 +187,7 @@ fn no_more_are_remembered_than_may_be_known() {
 fn old_complaints_make_room_for_new_ones() {
     let mut bench = Bench::with(wide(2000));
     let ours: Vec<Ipv4Addr> = (1..=5000).map(|n| numbered(n).address).collect();
-    bench.tell(Fact::AddressesChanged { addresses: ours });
+    bench.give(Fact::AddressesChanged { addresses: ours });
     for n in 1..=5000 {
         assert_eq!(bench.hears(A, numbered(n).speaks()).events().len(), 1, "address {n}");
     }

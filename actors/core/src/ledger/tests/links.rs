@@ -29,7 +29,7 @@ fn swept(log: &Log) -> Vec<(SegmentId, bool)> {
 #[test]
 fn a_segment_comes_up_with_its_event_its_cover_and_its_sweep() {
     let mut bench = Bench::cold(plan(1));
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
+    bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] });
     let log = bench.up(A);
     assert_eq!(log.events(), [up(own_mac(A))]);
     assert_eq!(swept(&log), [(A, true)]);
@@ -64,7 +64,7 @@ fn admin_down_forgets_the_hosts_at_once_and_asks_them_first_on_return() {
     assert!(bench.hears(B, host(20).asks(ip(9))).answers().is_empty());
     let log = bench.up(A);
     assert_eq!(log.events(), [up(own_mac(A))]);
-    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))], "who was there is asked first");
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))], "who was there is asked first");
     assert_eq!(bench.hears(A, host(9).replies()).routes(), [put(A, 9)]);
 }
 
@@ -77,7 +77,7 @@ fn an_interface_that_goes_takes_its_hosts_with_it_and_brings_them_back() {
     assert_eq!(log.routes(), [delete(A, 9)], "it may only have another name");
     assert!(bench.hears(B, host(20).asks(ip(9))).answers().is_empty());
     let log = bench.up(A);
-    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))]);
     assert_eq!(bench.hears(A, host(9).replies()).routes(), [put(A, 9)]);
 }
 
@@ -91,7 +91,7 @@ fn an_interface_that_becomes_a_port_or_loses_arp_serves_nobody_until_that_ends()
         assert_eq!(log.events(), [down(reason)]);
         assert_eq!((log.routes(), swept(&log)), (vec![delete(A, 9)], vec![(A, false)]));
         assert!(bench.hears(A, host(9).replies()).is_empty());
-        assert_eq!(bench.up(A).questions(), [(A, ip(9), Some(mac(9)))]);
+        assert_eq!(bench.up(A).verifications(), [(A, ip(9), Some(mac(9)))]);
     }
 }
 
@@ -106,7 +106,7 @@ fn a_lost_carrier_keeps_the_routes_for_as_long_as_it_takes_to_ask_in_vain() {
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1, "it is still answered for");
     let log = bench.passes(10 * SECOND);
     assert_eq!(log.routes(), [delete(A, 9)]);
-    assert!(log.questions().is_empty(), "nothing can be sent");
+    assert!(log.verifications().is_empty(), "nothing can be sent");
     let is_gone = |event: &Event| matches!(event, Event::HostGone { .. });
     assert_eq!(log.millis_of_event(start, is_gone), Some(5000));
 }
@@ -120,7 +120,7 @@ fn a_lost_carrier_gives_up_many_hosts_as_soon_as_one() {
         bench.knows(A, host(last));
     }
     bench.links(A, Some(Link { carrier: false, ..link(A) }));
-    assert_eq!(bench.passes(5 * SECOND).routes().len(), 240, "no question was sent that a pace could delay");
+    assert_eq!(bench.passes(5 * SECOND).routes().len(), 240, "no request was sent that a pace could delay");
 }
 
 #[test]
@@ -130,10 +130,10 @@ fn a_carrier_that_returns_soon_has_the_hosts_asked_and_their_routes_written_agai
     bench.links(A, Some(Link { carrier: false, ..link(A) }));
     bench.passes(2 * SECOND);
     // Network managers take addresses and routes away while a cable is out.
-    bench.tell(Fact::RouteVanished(our_route(A, 9)));
+    bench.give(Fact::RouteVanished(our_route(A, 9)));
     let log = bench.up(A);
     assert_eq!(log.routes(), [replace(A, 9)]);
-    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))]);
     bench.hears(A, host(9).replies());
     assert!(bench.passes(20 * SECOND).is_empty());
 }
@@ -146,7 +146,7 @@ fn a_carrier_that_returns_late_finds_the_hosts_again() {
     bench.passes(60 * SECOND);
     let log = bench.up(A);
     assert!(log.routes().is_empty());
-    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))]);
     assert_eq!(bench.hears(A, host(9).replies()).routes(), [put(A, 9)]);
 }
 
@@ -157,7 +157,7 @@ fn a_recreated_interface_is_a_new_one() {
     let log = bench.links(A, Some(Link { index: 77, ..link(A) }));
     assert_eq!(log.events(), [down(DownReason::Absent), up(own_mac(A))]);
     assert_eq!(swept(&log), [(A, false), (A, true)]);
-    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))]);
     assert_ne!(interface(A), 77);
     // The old interface may only have lost its name: what stands there is taken away there.
     assert_eq!(log.routes(), [delete(A, 9)]);
@@ -274,7 +274,7 @@ fn a_qpn_that_changes_moves_an_infiniband_host_and_its_flags_do_not() {
 }
 
 #[test]
-fn a_link_that_flaps_delays_nobodys_questions() {
+fn a_link_that_flaps_delays_nobodys_requests() {
     let mut plan = plan(2);
     plan.segments[0].sweep = plan.segments[0].sweep.map(|sweep| crate::plan::SweepPlan { rate: 26, ..sweep });
     let mut bench = Bench::with(plan);
@@ -285,12 +285,12 @@ fn a_link_that_flaps_delays_nobodys_questions() {
     for _ in 0..5 {
         bench.links(A, Some(Link { carrier: false, ..link(A) }));
         bench.passes(ms(100));
-        asked = bench.up(A).questions().len();
+        asked = bench.up(A).verifications().len();
         bench.passes(ms(100));
     }
     assert_eq!(asked, 2, "a tenth of a second's worth at once");
     let log = bench.passes(10 * SECOND);
-    assert!((198..=202).contains(&log.questions().len()), "{}", log.questions().len());
+    assert!((198..=202).contains(&log.verifications().len()), "{}", log.verifications().len());
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn who_is_asked_in_vain_when_a_link_returns_is_still_remembered() {
     bench.knows(A, host(9));
     bench.links(A, None);
     bench.up(A);
-    assert_eq!(bench.passes(10 * SECOND).questions().len(), 7, "after the first");
+    assert_eq!(bench.passes(10 * SECOND).verifications().len(), 7, "after the first");
     let log = bench.hears(B, host(9).speaks());
     assert_eq!(log.announcements(), [(A, ip(9)), (C, ip(9))], "those who knew its old place are told");
 }
@@ -313,5 +313,5 @@ fn a_link_that_returns_for_a_moment_forgets_nobody() {
     bench.passes(ms(500));
     bench.links(A, None);
     bench.passes(60 * SECOND);
-    assert_eq!(bench.up(A).questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(bench.up(A).verifications(), [(A, ip(9), Some(mac(9)))]);
 }

@@ -20,7 +20,7 @@ fn a_quiet_host_is_asked_by_unicast_then_by_broadcast_and_then_given_up() {
     let start = bench.now;
     let log = bench.passes(60 * SECOND);
     let (unicast, broadcast) = ((A, ip(9), Some(mac(9))), (A, ip(9), None));
-    assert_eq!(log.questions(), [unicast, unicast, unicast, broadcast, broadcast]);
+    assert_eq!(log.verifications(), [unicast, unicast, unicast, broadcast, broadcast]);
     assert_eq!(log.millis_of(Purpose::Verify, start), [30_000, 31_000, 32_000, 33_000, 34_000]);
     assert_eq!(log.routes(), [delete(A, 9)]);
     assert_eq!(log.neighbours(), [delete_neighbour(A, 9)]);
@@ -29,7 +29,7 @@ fn a_quiet_host_is_asked_by_unicast_then_by_broadcast_and_then_given_up() {
 }
 
 #[test]
-fn a_question_of_ours_bears_the_segments_own_addresses() {
+fn a_request_of_ours_bears_the_segments_own_addresses() {
     let mut bench = Bench::new();
     bench.knows(B, host(9));
     let (_, frame) = bench.passes(31 * SECOND).frames(Purpose::Verify)[0];
@@ -37,9 +37,9 @@ fn a_question_of_ours_bears_the_segments_own_addresses() {
 }
 
 #[test]
-fn without_an_address_of_ours_a_question_enters_nobodys_cache() {
+fn without_an_address_of_ours_a_request_enters_nobodys_cache() {
     let mut bench = Bench::cold(plan(1));
-    bench.tell(Fact::AddressesChanged { addresses: Vec::new() });
+    bench.give(Fact::AddressesChanged { addresses: Vec::new() });
     bench.links(A, Some(Link { addresses: Vec::new(), ..link(A) }));
     bench.knows(A, host(9));
     let (_, frame) = bench.passes(31 * SECOND).frames(Purpose::Verify)[0];
@@ -64,7 +64,7 @@ fn any_word_revives_a_suspect_to_a_full_quiet_time() {
         bench.passes(ms(34_900));
         assert!(bench.hears(A, arp).is_empty());
         assert!(bench.passes(30 * SECOND - ms(1)).is_empty());
-        assert_eq!(bench.passes(7 * SECOND).questions().len(), 5);
+        assert_eq!(bench.passes(7 * SECOND).verifications().len(), 5);
     }
 }
 
@@ -93,7 +93,7 @@ fn wifi_clients_sleep_and_are_asked_more_often() {
     bench.knows(A, host(9));
     let (unicast, broadcast) = ((A, ip(9), Some(mac(9))), (A, ip(9), None));
     assert_eq!(
-        bench.passes(60 * SECOND).questions(),
+        bench.passes(60 * SECOND).verifications(),
         [unicast, unicast, unicast, unicast, unicast, broadcast, broadcast]
     );
 }
@@ -111,14 +111,14 @@ fn what_the_operator_says_of_kind_and_counts_wins() {
     bench.knows(B, host(20));
     let start = bench.now;
     let log = bench.passes(60 * SECOND);
-    let asked = |last| log.questions().iter().filter(|(_, address, _)| *address == ip(last)).count();
+    let asked = |last| log.verifications().iter().filter(|(_, address, _)| *address == ip(last)).count();
     assert_eq!((asked(9), asked(20)), (7, 1));
     let is_20 = |event: &Event| matches!(event, Event::HostGone { address, .. } if *address == ip(20));
     assert_eq!(log.millis_of_event(start, is_20), Some(3200));
 }
 
 #[test]
-fn questions_keep_to_the_pace_and_a_late_one_is_not_held_against_a_host() {
+fn requests_keep_to_the_pace_and_a_late_one_is_not_held_against_a_host() {
     let mut plan = plan(2);
     plan.segments[0].sweep = plan.segments[0].sweep.map(|sweep| crate::plan::SweepPlan { rate: 26, ..sweep });
     let mut bench = Bench::with(plan);
@@ -126,15 +126,15 @@ fn questions_keep_to_the_pace_and_a_late_one_is_not_held_against_a_host() {
         bench.knows(A, host(last));
     }
     assert!(bench.passes(ms(29_900)).is_empty());
-    let mut questions = Vec::new();
+    let mut requests = Vec::new();
     for _ in 0..10 {
         let log = bench.passes(SECOND);
-        assert!((19..=22).contains(&log.questions().len()), "{} in a second", log.questions().len());
-        questions.extend(log.questions());
+        assert!((19..=22).contains(&log.verifications().len()), "{} in a second", log.verifications().len());
+        requests.extend(log.verifications());
     }
-    questions.extend(bench.passes(60 * SECOND).questions());
+    requests.extend(bench.passes(60 * SECOND).verifications());
     for last in 10..210 {
-        assert_eq!(questions.iter().filter(|(_, address, _)| *address == ip(last)).count(), 5, ".{last}");
+        assert_eq!(requests.iter().filter(|(_, address, _)| *address == ip(last)).count(), 5, ".{last}");
     }
 }
 
@@ -152,8 +152,8 @@ fn a_place_in_the_pace_is_not_kept_for_later() {
         bench.knows(A, host(last));
     }
     bench.passes(ms(29_900));
-    let asked = bench.passes(3 * SECOND).questions().len();
-    assert!((20..=65).contains(&asked), "{asked} questions in three seconds at a rate of 20");
+    let asked = bench.passes(3 * SECOND).verifications().len();
+    assert!((20..=65).contains(&asked), "{asked} requests in three seconds at a rate of 20");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_host_that_moves_leaves_its_place_in_the_pace_behind() {
     for last in 10..210 {
         bench.knows(B, host(last));
     }
-    let asked = bench.passes(30 * SECOND).questions().len();
+    let asked = bench.passes(30 * SECOND).verifications().len();
     assert_eq!(asked, 37, "a tenth of a second's worth at once, of which sweeps keep a quarter");
 }
 

@@ -1,4 +1,4 @@
-//! What a ledger ordered and when, with the questions tests ask of it.
+//! What a ledger ordered and when, with the requests tests ask of it.
 
 use std::net::Ipv4Addr;
 
@@ -97,8 +97,8 @@ impl Log {
         self.frames(Purpose::Answer).into_iter().map(told).collect()
     }
 
-    /// Questions about known hosts: where, for which address, and to which station, or to all.
-    pub(super) fn questions(&self) -> Vec<(SegmentId, Ipv4Addr, Option<LinkAddr>)> {
+    /// Requests about known hosts: where, for which address, and to which station, or to all.
+    pub(super) fn verifications(&self) -> Vec<(SegmentId, Ipv4Addr, Option<LinkAddr>)> {
         let told = |(segment, frame): (SegmentId, Frame)| (segment, frame.arp.target, frame.to);
         self.frames(Purpose::Verify).into_iter().map(told).collect()
     }
@@ -165,7 +165,7 @@ pub(super) fn delete_neighbour(segment: SegmentId, last: u8) -> Order {
 }
 
 /// The kernel refuses a write.
-pub(super) fn refused(order: Order, errno: i32) -> Fact {
-    let Order::Write(write) = order else { panic!("only writes are refused") };
+pub(super) fn refused(order: &Order, errno: i32) -> Fact {
+    let Order::Write(write) = *order else { panic!("only writes are refused") };
     Fact::WriteRefused { write, errno, reason: "no room".to_owned() }
 }

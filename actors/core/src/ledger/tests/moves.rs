@@ -19,10 +19,10 @@ fn a_silent_old_place_loses_the_address_in_one_replace_without_a_gap() {
     bench.passes(5 * SECOND);
     let start = bench.now;
     let claim = bench.hears(B, host(9).with_mac(99).speaks());
-    assert_eq!(claim.questions(), [(A, ip(9), Some(mac(9)))], "the old place is asked by unicast");
+    assert_eq!(claim.verifications(), [(A, ip(9), Some(mac(9)))], "the old place is asked by unicast");
     assert_eq!(claim.orders().len(), 1);
     let log = bench.passes(SECOND);
-    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))], "and once more");
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))], "and once more");
     assert_eq!(log.routes(), [replace(B, 9)]);
     assert_eq!(log.neighbours(), [delete_neighbour(A, 9), put_neighbour(B, 9, mac(99))]);
     let event = moved(A, mac(9), B, mac(99));
@@ -98,7 +98,7 @@ fn the_same_link_layer_address_moves_at_once() {
     bench.knows(A, host(9));
     let log = bench.hears(B, host(9).speaks());
     assert_eq!(log.routes(), [replace(B, 9)]);
-    assert!(log.questions().is_empty());
+    assert!(log.verifications().is_empty());
     assert_eq!(log.events(), [moved(A, mac(9), B, mac(9))]);
     assert_eq!(log.announcements(), [(A, ip(9)), (C, ip(9))]);
 }
@@ -107,7 +107,7 @@ fn the_same_link_layer_address_moves_at_once() {
 fn a_shared_address_moves_between_stations_of_one_segment_without_touching_its_route() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
-    assert_eq!(bench.hears(A, host(9).with_mac(99).announces()).questions().len(), 1);
+    assert_eq!(bench.hears(A, host(9).with_mac(99).announces()).verifications().len(), 1);
     let log = bench.passes(SECOND);
     assert!(log.routes().is_empty());
     assert_eq!(log.neighbours(), [put_neighbour(A, 9, mac(99))]);
@@ -116,7 +116,7 @@ fn a_shared_address_moves_between_stations_of_one_segment_without_touching_its_r
 }
 
 #[test]
-fn who_answers_our_question_in_a_suspects_stead_claims_its_address() {
+fn who_answers_our_request_in_a_suspects_stead_claims_its_address() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     bench.passes(ms(30_500));
@@ -132,7 +132,7 @@ fn a_sleeping_wifi_client_gets_more_time_to_keep_its_address() {
     let start = bench.now;
     bench.hears(B, host(9).with_mac(99).speaks());
     let log = bench.passes(SECOND);
-    assert_eq!(log.questions().len(), 3, "after the first");
+    assert_eq!(log.verifications().len(), 3, "after the first");
     assert_eq!(log.millis_of_event(start, |_| true), Some(500));
 }
 
@@ -147,7 +147,7 @@ fn from_a_segment_without_carrier_an_address_moves_at_once() {
     assert_eq!(log.announcements(), [(C, ip(9))]);
 }
 
-/// Its budget of questions ran out while the claim was looked into.
+/// Its budget of requests ran out while the claim was looked into.
 #[test]
 fn an_address_that_is_claimed_is_not_given_up_before_it_moves() {
     let mut bench = Bench::new();
@@ -185,7 +185,7 @@ fn nothing_is_announced_where_nobody_is_answered() {
 fn an_address_we_do_not_carry_is_not_announced() {
     let mut bench = Bench::new();
     assert_eq!(foreign_route(9).protocol, FOREIGN);
-    bench.tell(Fact::RouteAppeared(foreign_route(9)));
+    bench.give(Fact::RouteAppeared(foreign_route(9)));
     bench.knows(A, host(9));
     let log = bench.hears(B, host(9).speaks());
     assert_eq!(log.events(), [moved(A, mac(9), B, mac(9))]);
@@ -249,5 +249,5 @@ fn a_host_on_infiniband_that_got_another_queue_pair_is_followed_at_once() {
     assert_eq!(log.events(), [moved(A, port(0, 7, 9), A, port(0x80, 8, 9))]);
     assert_eq!(log.neighbours(), [put_neighbour(A, 9, port(0x80, 8, 9))]);
     let log = bench.hears(A, with(port(0, 9, 10)).announces());
-    assert_eq!(log.questions(), [(A, ip(9), Some(port(0x80, 8, 9)))], "another port is another host");
+    assert_eq!(log.verifications(), [(A, ip(9), Some(port(0x80, 8, 9)))], "another port is another host");
 }

@@ -12,14 +12,14 @@ use crate::{Event, Fact};
 /// `.9` is a static host on A.
 fn with_static() -> Plan {
     let mut plan = plan(2);
-    plan.segments[0].hosts = BTreeMap::from([(ip(9), mac(9))]);
+    plan.segments[0].addresses.hosts = BTreeMap::from([(ip(9), mac(9))]);
     plan
 }
 
 /// `.9` is pinned to its own station on A.
 fn with_pin() -> Plan {
     let mut plan = plan(2);
-    plan.segments[0].pins = BTreeMap::from([(ip(9), mac(9))]);
+    plan.segments[0].addresses.pins = BTreeMap::from([(ip(9), mac(9))]);
     plan
 }
 
@@ -36,7 +36,7 @@ fn violated(claimant: u8, on: crate::SegmentId) -> Event {
 #[test]
 fn a_static_host_lives_as_soon_as_its_segment_does() {
     let mut bench = Bench::cold(with_static());
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
+    bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] });
     bench.up(B);
     let log = bench.up(A);
     assert_eq!(log.routes(), [put(A, 9)]);
@@ -61,7 +61,7 @@ fn who_hears_a_claim_of_a_pinned_address_is_told_better() {
 fn it_never_dies_of_silence_and_is_never_asked() {
     let mut bench = Bench::with(with_static());
     let log = bench.passes(3600 * SECOND);
-    assert!(log.routes().is_empty() && log.questions().is_empty());
+    assert!(log.routes().is_empty() && log.verifications().is_empty());
     bench.links(A, Some(Link { carrier: false, ..link(A) }));
     assert!(bench.passes(3600 * SECOND).routes().is_empty(), "not even without a carrier");
 }
@@ -83,7 +83,7 @@ fn nobody_else_gets_the_address_of_a_static_or_pinned_host() {
         for on in [A, B] {
             let log = bench.hears(on, host(9).with_mac(66).announces());
             assert_eq!(log.events(), [violated(66, on)]);
-            assert!(log.routes().is_empty() && log.questions().is_empty());
+            assert!(log.routes().is_empty() && log.verifications().is_empty());
         }
         let elsewhere = bench.hears(B, host(9).announces());
         assert!(elsewhere.events().is_empty() && elsewhere.routes().is_empty(), "told moments ago");
@@ -116,13 +116,13 @@ fn a_pinned_host_dies_of_silence_like_any_other() {
 #[test]
 fn routes_of_an_earlier_run_give_way_to_what_is_fixed() {
     let mut bench = Bench::cold(with_static());
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
-    let strays = bench.tell(Fact::TableRead { routes: vec![our_route(B, 9)] });
+    bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] });
+    let strays = bench.give(Fact::TableRead { routes: vec![our_route(B, 9)] });
     assert!(matches!(strays.routes()[..], [crate::Order::Write(Write::DeleteStray(_))]));
     bench.up(A);
     let mut bench = Bench::cold(with_static());
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] });
-    bench.tell(Fact::TableRead { routes: vec![our_route(A, 9)] });
+    bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] });
+    bench.give(Fact::TableRead { routes: vec![our_route(A, 9)] });
     bench.up(A);
     assert!(bench.passes(3600 * SECOND).routes().is_empty(), "taken over for good");
 }
@@ -130,15 +130,15 @@ fn routes_of_an_earlier_run_give_way_to_what_is_fixed() {
 #[test]
 fn an_address_this_machine_takes_is_no_hosts_any_longer() {
     let mut bench = Bench::with(with_static());
-    assert_eq!(bench.tell(Fact::AddressesChanged { addresses: vec![ip(1), ip(9)] }).routes(), [delete(A, 9)]);
-    assert_eq!(bench.tell(Fact::AddressesChanged { addresses: vec![ip(1)] }).routes(), [put(A, 9)]);
+    assert_eq!(bench.give(Fact::AddressesChanged { addresses: vec![ip(1), ip(9)] }).routes(), [delete(A, 9)]);
+    assert_eq!(bench.give(Fact::AddressesChanged { addresses: vec![ip(1)] }).routes(), [put(A, 9)]);
 }
 
 #[test]
 fn the_limits_do_not_keep_static_hosts_out() {
     let mut plan = with_static();
     plan.segments[0].limits.hosts = 1;
-    plan.segments[0].hosts.insert(ip(10), mac(10));
+    plan.segments[0].addresses.hosts.insert(ip(10), mac(10));
     let mut bench = Bench::with(plan);
     assert_eq!(bench.hears(B, host(20).asks(ip(10))).answers().len(), 1);
 }

@@ -24,10 +24,10 @@ fn groups() -> Plan {
     plan
 }
 
-fn answered(bench: &mut Bench, on: SegmentId, asker: u8, target: u8) -> bool {
-    bench.knows(on, host(asker));
-    let answers = bench.hears(on, host(asker).asks(ip(target))).answers();
-    assert!(answers.is_empty() || answers == [(on, ip(target), mac(asker))]);
+fn answered(bench: &mut Bench, on: SegmentId, requester: u8, target: u8) -> bool {
+    bench.knows(on, host(requester));
+    let answers = bench.hears(on, host(requester).asks(ip(target))).answers();
+    assert!(answers.is_empty() || answers == [(on, ip(target), mac(requester))]);
     !answers.is_empty()
 }
 
@@ -88,7 +88,7 @@ fn only_hosts_of_one_group_are_joined() {
     for last in [8, 9, 12, 16, 17, 32, 33, 40, 41] {
         bench.knows(A, host(last));
     }
-    for (asker, target, expected) in [
+    for (requester, target, expected) in [
         (8, 9, true),
         (16, 17, true),
         (40, 41, true),
@@ -101,7 +101,7 @@ fn only_hosts_of_one_group_are_joined() {
         (8, 12, false),
         (12, 9, false),
     ] {
-        assert_eq!(answered(&mut bench, A, asker, target), expected, "{asker} asks for {target}");
+        assert_eq!(answered(&mut bench, A, requester, target), expected, "{requester} asks for {target}");
     }
 }
 
@@ -109,8 +109,8 @@ fn only_hosts_of_one_group_are_joined() {
 fn the_groups_are_of_one_segment_only() {
     let mut bench = Bench::with(groups());
     bench.knows(B, host(16));
-    for asker in [8, 32, 40] {
-        assert!(answered(&mut bench, A, asker, 16));
+    for requester in [8, 32, 40] {
+        assert!(answered(&mut bench, A, requester, 16));
     }
 }
 

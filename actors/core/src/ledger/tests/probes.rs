@@ -60,7 +60,7 @@ fn a_host_not_heard_lately_is_defended_once_it_has_shown_that_it_lives() {
     bench.knows(A, host(9));
     bench.passes(5 * SECOND);
     let log = bench.hears(B, prober().probes());
-    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))]);
     assert!(log.answers().is_empty());
     bench.passes(ms(20));
     let log = bench.hears(A, host(9).replies());
@@ -77,7 +77,11 @@ fn a_host_that_does_not_answer_is_not_defended_but_doubted() {
     bench.hears(B, prober().probes());
     let log = bench.passes(10 * SECOND);
     assert!(log.answers().is_empty());
-    assert_eq!(log.questions().len(), 1 + 5, "two to defend it, the first of them sent at once, then five");
+    assert_eq!(
+        log.verifications().len(),
+        1 + 5,
+        "two to defend it, the first of them sent at once, then five"
+    );
     assert!(matches!(log.events()[..], [Event::HostGone { .. }]));
 }
 
@@ -149,7 +153,7 @@ fn the_prober_itself_proves_nothing_against_it() {
 #[test]
 fn without_an_address_of_ours_nobody_is_looked_for_on_a_probers_behalf() {
     let mut bench = Bench::cold(plan(2));
-    bench.tell(Fact::AddressesChanged { addresses: Vec::new() });
+    bench.give(Fact::AddressesChanged { addresses: Vec::new() });
     for segment in [A, B] {
         bench.links(segment, Some(Link { addresses: Vec::new(), ..link(segment) }));
     }
@@ -214,7 +218,7 @@ fn nobody_is_defended_where_nobody_is_answered() {
 fn a_route_taken_over_at_start_defends_nobody_before_its_host_speaks() {
     let mut bench = Bench::new();
     let silent = crate::fact::KernelRoute { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
-    bench.tell(Fact::TableRead { routes: vec![silent] });
+    bench.give(Fact::TableRead { routes: vec![silent] });
     assert!(bench.hears(B, prober().probes()).answers().is_empty());
     let log = bench.hears(A, host(9).replies());
     assert!(defended(&log), "{log:?}");
@@ -232,7 +236,7 @@ fn a_host_that_proves_alive_after_all_is_still_defended() {
 }
 
 #[test]
-fn an_ordinary_question_is_no_probe_of_the_same_address() {
+fn an_ordinary_request_is_no_probe_of_the_same_address() {
     let mut bench = Bench::new();
     bench.hears(A, host(20).asks(ip(9)));
     assert!(bench.hears(B, prober().probes()).events().is_empty());
@@ -257,5 +261,5 @@ fn a_stream_of_probes_does_not_keep_a_dead_host_alive() {
         routes.extend(bench.hears(B, host(9).with_mac(66).probes()).routes());
         routes.extend(bench.passes(ms(200)).routes());
     }
-    assert_eq!(routes, [delete(A, 9)], "given up within its budget: 30 s quiet and five questions");
+    assert_eq!(routes, [delete(A, 9)], "given up within its budget: 30 s quiet and five requests");
 }

@@ -7,8 +7,8 @@ use crate::{Event, Fact};
 /// `10.0.0.64/28` lives on B and is published on A, the rest lives on A.
 fn published() -> Plan {
     let mut plan = plan(2);
-    plan.segments[0].publish = vec![net("10.0.0.64/28")];
-    plan.segments[1].prefixes = vec![net("10.0.0.64/28")];
+    plan.segments[0].addresses.publish = vec![net("10.0.0.64/28")];
+    plan.segments[1].addresses.prefixes = vec![net("10.0.0.64/28")];
     plan
 }
 
@@ -54,7 +54,7 @@ fn once_it_is_gone_its_address_is_answered_for_again() {
     let mut bench = Bench::with(published());
     bench.hears(A, host(70).speaks());
     let log = bench.passes(40 * SECOND);
-    assert_eq!(log.questions(), [(A, ip(70), Some(mac(70))); 3]);
+    assert_eq!(log.verifications(), [(A, ip(70), Some(mac(70))); 3]);
     assert_eq!(bench.hears(A, host(20).asks(ip(70))).answers().len(), 1);
 }
 
@@ -63,7 +63,7 @@ fn as_long_as_it_answers_it_is_left_alone() {
     let mut bench = Bench::with(published());
     bench.hears(A, host(70).speaks());
     for _ in 0..5 {
-        let asked = bench.passes(30 * SECOND).questions();
+        let asked = bench.passes(30 * SECOND).verifications();
         assert_eq!(asked.iter().filter(|(_, address, _)| *address == ip(70)).count(), 1);
         bench.hears(A, host(70).replies());
         assert!(bench.hears(A, host(20).asks(ip(70))).answers().is_empty());
@@ -83,7 +83,7 @@ fn the_host_at_home_keeps_its_address() {
 #[test]
 fn never_takes_out_of_what_is_published() {
     let mut plan = published();
-    plan.segments[0].never = vec![net("10.0.0.70/32")];
+    plan.segments[0].addresses.never = vec![net("10.0.0.70/32")];
     let mut bench = Bench::with(plan);
     bench.knows(A, host(20));
     assert!(bench.hears(A, host(20).asks(ip(70))).is_empty());
@@ -93,7 +93,7 @@ fn never_takes_out_of_what_is_published() {
 #[test]
 fn an_address_of_this_machine_is_the_kernels_to_answer() {
     let mut bench = Bench::with(published());
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1), ip(65)] });
+    bench.give(Fact::AddressesChanged { addresses: vec![ip(1), ip(65)] });
     bench.knows(A, host(20));
     assert!(bench.hears(A, host(20).asks(ip(65))).is_empty());
 }
@@ -109,7 +109,7 @@ fn only_a_live_host_is_defended() {
 #[test]
 fn what_is_never_to_be_is_not_learned_searched_or_answered_there() {
     let mut plan = plan(3);
-    plan.segments[0].never = vec![net("10.0.0.32/27")];
+    plan.segments[0].addresses.never = vec![net("10.0.0.32/27")];
     let mut bench = Bench::with(plan);
     assert!(bench.hears(A, host(33).speaks()).is_empty());
     bench.knows(B, host(34));
@@ -124,7 +124,7 @@ fn by_entries() -> Plan {
     let mut plan = published();
     plan.segments[0].answer = AnswerMode::Kernel;
     plan.segments[0].kernel = KernelProxy::Entries;
-    plan.segments[0].publish = vec![net("10.0.0.64/29")];
+    plan.segments[0].addresses.publish = vec![net("10.0.0.64/29")];
     plan
 }
 
@@ -138,18 +138,18 @@ fn entries(
 #[test]
 fn the_kernel_gets_an_entry_for_each_published_address() {
     let mut bench = Bench::cold(by_entries());
-    bench.tell(Fact::AddressesChanged { addresses: vec![ip(1), ip(66)] });
+    bench.give(Fact::AddressesChanged { addresses: vec![ip(1), ip(66)] });
     assert_eq!(bench.up(A).entries(), entries([65, 67, 68, 69, 70], true));
     bench.links(A, None);
     assert_eq!(bench.up(A).entries().len(), 5, "they went with the interface");
-    let stopped = bench.tell(Fact::Stopped { purge: true });
+    let stopped = bench.give(Fact::Stopped { purge: true });
     assert!(stopped.entries().starts_with(&entries([65], false)));
 }
 
 #[test]
 fn one_for_each_host_alive_elsewhere_for_as_long_as_it_lives() {
     let mut plan = by_entries();
-    plan.segments[0].publish = Vec::new();
+    plan.segments[0].addresses.publish = Vec::new();
     let mut bench = Bench::with(plan);
     assert_eq!(bench.hears(B, host(68).speaks()).entries(), entries([68], true));
     assert!(bench.hears(A, host(20).speaks()).entries().iter().all(|(_, _, there)| !there));
@@ -172,10 +172,10 @@ fn entries_that_others_take_away_come_back_and_those_nobody_wants_go() {
     let mut bench = Bench::with(by_entries());
     let there =
         |lasts: &[u8]| Fact::ProxiesRead { proxies: lasts.iter().map(|last| (A, ip(*last))).collect() };
-    assert!(bench.tell(there(&[65, 66, 67, 68, 69, 70])).is_empty());
+    assert!(bench.give(there(&[65, 66, 67, 68, 69, 70])).is_empty());
     let mut healed = entries([66, 69], true);
     healed.extend(entries([99], false));
-    assert_eq!(bench.tell(there(&[65, 67, 68, 70, 99])).entries(), healed);
+    assert_eq!(bench.give(there(&[65, 67, 68, 70, 99])).entries(), healed);
     bench.links(A, Some(crate::fact::Link { up: false, ..super::bench::link(A) }));
-    assert!(bench.tell(there(&[])).is_empty(), "they went with the interface");
+    assert!(bench.give(there(&[])).is_empty(), "they went with the interface");
 }

@@ -8,7 +8,7 @@ use crate::fact::Link;
 use crate::order::Purpose;
 use crate::time::Time;
 
-/// Seconds from `start` to each question.
+/// Seconds from `start` to each request.
 fn seconds(log: &Log, start: Time) -> Vec<u128> {
     log.millis_of(Purpose::Verify, start).iter().map(|millis| millis / 1000).collect()
 }
@@ -27,10 +27,13 @@ fn returned(away: Duration) -> (Bench, Time, Log) {
 #[test]
 fn a_host_that_is_not_back_with_its_segment_is_asked_for_less_and_less_often() {
     let (mut bench, start, log) = returned(60 * SECOND);
-    assert_eq!(log.questions(), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))]);
     let log = bench.passes(2000 * SECOND);
     assert_eq!(seconds(&log, start), [1, 2, 3, 4, 5, 6, 8, 12, 20, 36, 68, 132, 260]);
-    assert!(log.questions()[4..].iter().all(|(_, _, to)| to.is_none()), "its address may be another by now");
+    assert!(
+        log.verifications()[4..].iter().all(|(_, _, to)| to.is_none()),
+        "its address may be another by now"
+    );
     assert_eq!(bench.ledger.deadline(), None, "in the end it is forgotten");
 }
 
@@ -38,7 +41,7 @@ fn a_host_that_is_not_back_with_its_segment_is_asked_for_less_and_less_often() {
 fn a_host_whose_switch_took_half_a_minute_is_found_by_itself() {
     let (mut bench, _, _) = returned(60 * SECOND);
     bench.passes(30 * SECOND);
-    assert_eq!(bench.passes(10 * SECOND).questions(), [(A, ip(9), None)]);
+    assert_eq!(bench.passes(10 * SECOND).verifications(), [(A, ip(9), None)]);
     assert_eq!(bench.hears(A, host(9).replies()).routes(), [put(A, 9)]);
 }
 
@@ -57,14 +60,14 @@ fn a_host_that_died_while_its_segment_was_long_up_is_not_asked_for_any_more() {
     bench.passes(120 * SECOND);
     bench.knows(A, host(9));
     bench.passes(60 * SECOND);
-    assert!(bench.passes(500 * SECOND).questions().is_empty());
+    assert!(bench.passes(500 * SECOND).verifications().is_empty());
 }
 
 #[test]
 fn a_host_that_went_to_another_segment_is_not_asked_for_at_its_old_place() {
     let (mut bench, _, _) = returned(60 * SECOND);
     bench.knows(B, host(9));
-    assert!(bench.passes(20 * SECOND).questions().is_empty());
+    assert!(bench.passes(20 * SECOND).verifications().is_empty());
 }
 
 #[test]
@@ -72,5 +75,5 @@ fn a_segment_that_goes_again_has_nobody_asked() {
     let (mut bench, _, _) = returned(60 * SECOND);
     bench.passes(10 * SECOND);
     bench.links(A, None);
-    assert!(bench.passes(500 * SECOND).questions().is_empty());
+    assert!(bench.passes(500 * SECOND).verifications().is_empty());
 }

@@ -22,9 +22,9 @@ fn pending(segment: SegmentId, target: Ipv4Addr) -> PendingRequest {
     PendingRequest { segment, requester: ip(20), lladdr: mac(20), target }
 }
 
-/// The kernel's answer to the look-up for host 20's question on A.
+/// The kernel's answer to the look-up for host 20's request on A.
 fn found(bench: &mut Bench, target: Ipv4Addr, interface: Option<u32>) -> Log {
-    bench.tell(Fact::RouteLookedUp { request: pending(A, target), interface })
+    bench.give(Fact::RouteLookedUp { request: pending(A, target), interface })
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_segment_that_does_not_follow_routes_asks_for_none() {
     let mut bench = Bench::with(routed());
     assert!(bench.hears(B, host(20).asks(ELSEWHERE)).lookups().is_empty());
     let stray = Fact::RouteLookedUp { request: pending(B, ELSEWHERE), interface: Some(99) };
-    assert!(bench.tell(stray).is_empty());
+    assert!(bench.give(stray).is_empty());
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn an_address_of_the_domain_without_a_route_is_searched_for() {
 #[test]
 fn nobody_special_is_looked_up() {
     let mut plan = routed();
-    plan.segments[0].never = vec![net("198.51.100.0/24")];
+    plan.segments[0].addresses.never = vec![net("198.51.100.0/24")];
     let mut bench = Bench::with(plan);
     for target in
         ["10.0.0.0", "10.0.0.255", "127.0.0.1", "224.0.0.1", "255.255.255.255", "198.51.100.7", "10.0.0.1"]

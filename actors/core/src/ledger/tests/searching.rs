@@ -1,4 +1,4 @@
-//! Questions about targets nobody is known to have: searched for elsewhere, held, answered when proven.
+//! Requests about targets nobody is known to have: searched for elsewhere, held, answered when proven.
 
 use std::net::Ipv4Addr;
 
@@ -9,7 +9,7 @@ use crate::fact::Link;
 use crate::order::Purpose;
 
 #[test]
-fn an_unknown_target_is_searched_for_on_every_segment_but_the_askers() {
+fn an_unknown_target_is_searched_for_on_every_segment_but_the_requesters() {
     let mut bench = Bench::new();
     let log = bench.hears(B, host(20).asks(ip(9)));
     assert_eq!(log.searches(), [(A, ip(9)), (C, ip(9))]);
@@ -38,7 +38,7 @@ fn any_word_of_the_target_is_proof() {
 }
 
 #[test]
-fn a_target_that_turns_out_to_live_beside_the_asker_is_left_to_answer_itself() {
+fn a_target_that_turns_out_to_live_beside_the_requester_is_left_to_answer_itself() {
     let mut bench = Bench::new();
     bench.hears(B, host(20).asks(ip(9)));
     assert!(bench.hears(B, host(9).speaks()).answers().is_empty());
@@ -56,7 +56,7 @@ fn everybody_who_waits_is_answered_but_who_lives_beside_the_target() {
 }
 
 #[test]
-fn many_askers_cost_one_search_a_second_and_segment() {
+fn many_requesters_cost_one_search_a_second_and_segment() {
     let mut bench = Bench::new();
     let mut searches = Vec::new();
     for _ in 0..10 {
@@ -73,7 +73,7 @@ fn many_askers_cost_one_search_a_second_and_segment() {
 }
 
 #[test]
-fn askers_on_two_segments_have_all_three_searched_once() {
+fn requesters_on_two_segments_have_all_three_searched_once() {
     let mut bench = Bench::new();
     let mut searches = bench.hears(B, host(20).asks(ip(9))).searches();
     searches.extend(bench.hears(A, host(30).asks(ip(9))).searches());
@@ -81,17 +81,17 @@ fn askers_on_two_segments_have_all_three_searched_once() {
 }
 
 #[test]
-fn a_search_is_repeated_once_while_its_asker_waits_and_then_ends() {
+fn a_search_is_repeated_once_while_its_requester_waits_and_then_ends() {
     let mut bench = Bench::new();
     let start = bench.now;
     bench.hears(B, host(20).asks(ip(9)));
     let log = bench.passes(20 * SECOND);
     assert_eq!(log.millis_of(Purpose::Search, start), [1000, 1000]);
-    assert_eq!(bench.ledger.deadline(), Some(start + 30 * SECOND), "only the asker's own life is left");
+    assert_eq!(bench.ledger.deadline(), Some(start + 30 * SECOND), "only the requester's own life is left");
 }
 
 #[test]
-fn an_asker_that_waited_too_long_is_not_answered_any_more() {
+fn an_requester_that_waited_too_long_is_not_answered_any_more() {
     let mut bench = Bench::new();
     bench.hears(B, host(20).asks(ip(9)));
     bench.passes(3 * SECOND);
@@ -99,7 +99,7 @@ fn an_asker_that_waited_too_long_is_not_answered_any_more() {
 }
 
 #[test]
-fn at_most_sixteen_askers_are_held_for_one_target() {
+fn at_most_sixteen_requesters_are_held_for_one_target() {
     let mut bench = Bench::new();
     for last in 20..60 {
         bench.hears(B, host(last).asks(ip(9)));
@@ -108,7 +108,7 @@ fn at_most_sixteen_askers_are_held_for_one_target() {
 }
 
 #[test]
-fn an_asker_that_repeats_itself_is_held_once() {
+fn an_requester_that_repeats_itself_is_held_once() {
     let mut bench = Bench::new();
     for _ in 0..5 {
         bench.hears(B, host(20).asks(ip(9)));
@@ -118,7 +118,7 @@ fn an_asker_that_repeats_itself_is_held_once() {
 
 fn wide() -> Bench {
     let mut plan = plan(2);
-    for prefixes in [&mut plan.domains[0].prefixes, &mut plan.segments[0].prefixes] {
+    for prefixes in [&mut plan.domains[0].prefixes, &mut plan.segments[0].addresses.prefixes] {
         *prefixes = vec![net("10.0.0.0/16")];
     }
     Bench::with(plan)
@@ -127,8 +127,8 @@ fn wide() -> Bench {
 /// Has ten hosts ask for so many targets nobody has, and counts the searches.
 fn scan(bench: &mut Bench, targets: std::ops::Range<u32>) -> usize {
     let first = u32::from(Ipv4Addr::new(10, 0, 1, 0));
-    let asker = |n: u32| host(20 + u8::try_from(n % 10).expect("a digit"));
-    targets.map(|n| bench.hears(B, asker(n).asks((first + n).into())).searches().len()).sum()
+    let requester = |n: u32| host(20 + u8::try_from(n % 10).expect("a digit"));
+    targets.map(|n| bench.hears(B, requester(n).asks((first + n).into())).searches().len()).sum()
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn beyond_4096_unknown_targets_more_are_shed_while_known_hosts_are_answered() {
 #[test]
 fn only_segments_that_are_up_and_may_hold_the_target_are_searched() {
     let mut plan = plan(3);
-    plan.segments[2].prefixes = vec![net("10.0.0.64/28")];
+    plan.segments[2].addresses.prefixes = vec![net("10.0.0.64/28")];
     let mut bench = Bench::with(plan);
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).searches(), [(A, ip(9))]);
     bench.links(A, Some(Link { carrier: false, ..link(A) }));
@@ -192,17 +192,17 @@ fn only_segments_that_are_up_and_may_hold_the_target_are_searched() {
 fn a_route_taken_over_from_an_earlier_run_answers_once_its_host_has_spoken() {
     let mut bench = Bench::new();
     let silent = crate::fact::KernelRoute { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
-    bench.tell(crate::Fact::TableRead { routes: vec![silent] });
+    bench.give(crate::Fact::TableRead { routes: vec![silent] });
     let log = bench.hears(B, host(20).asks(ip(9)));
     assert!(log.answers().is_empty(), "whom it leads to is not known");
     assert_eq!(bench.hears(A, host(9).replies()).answers(), [(B, ip(9), mac(20))]);
 }
 
 #[test]
-fn nor_is_it_searched_for_when_it_is_the_askers_neighbour() {
+fn nor_is_it_searched_for_when_it_is_the_requesters_neighbour() {
     let mut bench = Bench::new();
     let silent = crate::fact::KernelRoute { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
-    bench.tell(crate::Fact::TableRead { routes: vec![silent] });
+    bench.give(crate::Fact::TableRead { routes: vec![silent] });
     assert!(bench.hears(A, host(20).asks(ip(9))).searches().is_empty());
     assert!(bench.hears(A, host(9).with_mac(99).probes()).searches().is_empty());
 }
@@ -211,7 +211,7 @@ fn nor_is_it_searched_for_when_it_is_the_askers_neighbour() {
 fn a_target_that_moved_since_an_earlier_run_is_answered_for_where_it_is() {
     let mut bench = Bench::new();
     let silent = crate::fact::KernelRoute { lladdr: LinkAddr::UNKNOWN, ..super::bench::our_route(A, 9) };
-    bench.tell(crate::Fact::TableRead { routes: vec![silent] });
+    bench.give(crate::Fact::TableRead { routes: vec![silent] });
     bench.hears(C, host(20).asks(ip(9)));
     bench.hears(B, host(9).replies());
     bench.hears(B, host(9).speaks());
@@ -219,7 +219,7 @@ fn a_target_that_moved_since_an_earlier_run_is_answered_for_where_it_is() {
 }
 
 #[test]
-fn an_asker_is_not_told_of_its_own_second_address() {
+fn an_requester_is_not_told_of_its_own_second_address() {
     let mut bench = Bench::new();
     bench.hears(B, host(20).asks(ip(9)));
     let same_station = Host { lladdr: mac(20), ..host(9) };

@@ -13,7 +13,7 @@ fn a_purge_takes_every_route_cover_and_neighbour_entry_of_ours() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     bench.knows(B, host(10));
-    let log = bench.tell(Fact::Stopped { purge: true });
+    let log = bench.give(Fact::Stopped { purge: true });
     assert_eq!(log.routes(), [delete(A, 9), delete(B, 10)]);
     assert_eq!(log.neighbours(), [delete_neighbour(A, 9), delete_neighbour(B, 10)]);
     let cover = Order::Write(Write::DeleteCover { prefix: net("10.0.0.0/24") });
@@ -24,15 +24,15 @@ fn a_purge_takes_every_route_cover_and_neighbour_entry_of_ours() {
 fn keeping_leaves_everything_as_it_is() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
-    assert!(bench.tell(Fact::Stopped { purge: false }).is_empty());
+    assert!(bench.give(Fact::Stopped { purge: false }).is_empty());
 }
 
 #[test]
 fn a_purge_leaves_no_neighbour_entry_beside_somebody_elses_route() {
     let mut bench = Bench::new();
-    bench.tell(Fact::RouteAppeared(foreign_route(9)));
+    bench.give(Fact::RouteAppeared(foreign_route(9)));
     bench.knows(A, host(9));
-    let log = bench.tell(Fact::Stopped { purge: true });
+    let log = bench.give(Fact::Stopped { purge: true });
     assert_eq!(log.routes(), [delete(A, 9)], "ours, should the news of theirs have been late");
     assert_eq!(log.neighbours(), [delete_neighbour(A, 9)]);
 }
@@ -41,8 +41,8 @@ fn a_purge_leaves_no_neighbour_entry_beside_somebody_elses_route() {
 fn a_refused_route_is_purged_too() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
-    bench.tell(refused(put(A, 9), 105));
-    assert_eq!(bench.tell(Fact::Stopped { purge: true }).routes(), [delete(A, 9)]);
+    bench.give(refused(&put(A, 9), 105));
+    assert_eq!(bench.give(Fact::Stopped { purge: true }).routes(), [delete(A, 9)]);
 }
 
 #[test]
@@ -51,11 +51,11 @@ fn after_the_end_nothing_is_ordered() {
         let mut bench = Bench::new();
         bench.knows(A, host(9));
         bench.hears(B, host(20).asks(ip(77)));
-        bench.tell(Fact::RouteAppeared(foreign_route(9)));
-        bench.tell(Fact::Stopped { purge });
+        bench.give(Fact::RouteAppeared(foreign_route(9)));
+        bench.give(Fact::Stopped { purge });
         assert_eq!(bench.ledger.deadline(), None);
         assert!(bench.hears(B, host(21).asks(ip(9))).is_empty());
         assert!(bench.passes(3600 * SECOND).is_empty());
-        assert!(bench.tell(Fact::Stopped { purge: true }).is_empty());
+        assert!(bench.give(Fact::Stopped { purge: true }).is_empty());
     }
 }

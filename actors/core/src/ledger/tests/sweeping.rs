@@ -1,4 +1,4 @@
-//! What a sweep is told to leave out.
+//! What a sweep leaves out.
 
 use super::bench::{A, B, Bench, host, ip, net, own_mac, plan};
 
@@ -16,7 +16,7 @@ fn a_sweep_leaves_out_known_hosts_and_our_own_addresses() {
 #[test]
 fn a_sweep_of_the_larger_segment_leaves_out_the_edges_of_a_sub_subnet_in_it() {
     let mut plan = plan(2);
-    plan.segments[0].prefixes = vec![net("10.0.0.64/28")];
+    plan.segments[0].addresses.prefixes = vec![net("10.0.0.64/28")];
     let bench = Bench::with(plan);
     let (_, _, skip) = bench.ledger.sweep_context(B).expect("the segment is up");
     assert!([64, 79].iter().all(|last| skip.contains(&ip(*last))), "{skip:?}");

@@ -11,7 +11,7 @@ use crate::{Event, Fact};
 fn station() -> Bench {
     let mut bench = Bench::with(plan(2));
     bench.links(B, Some(Link { kind: LinkKind::Wifi, ..link(B) }));
-    bench.tell(Fact::WifiRoleChanged { segment: B, role: Some(WifiRole::Station) });
+    bench.give(Fact::WifiRoleChanged { segment: B, role: Some(WifiRole::Station) });
     bench
 }
 
@@ -21,8 +21,8 @@ fn a_new_access_point_is_told_what_we_answer_for_and_its_hosts_are_asked() {
     bench.knows(B, host(9));
     bench.knows(A, host(20));
     bench.passes(5 * SECOND);
-    let log = bench.tell(Fact::Associated { segment: B });
-    assert_eq!(log.questions(), [(B, ip(9), Some(mac(9)))]);
+    let log = bench.give(Fact::Associated { segment: B });
+    assert_eq!(log.verifications(), [(B, ip(9), Some(mac(9)))]);
     assert_eq!(log.announcements(), [(B, ip(20))]);
     assert_eq!(bench.passes(3 * SECOND).announcements(), [(B, ip(20)); 2]);
 }
@@ -32,7 +32,7 @@ fn without_an_access_point_a_station_has_no_carrier() {
     let mut bench = station();
     bench.knows(B, host(9));
     let down = Event::SegmentDown { segment: B, reason: DownReason::NoCarrier };
-    assert_eq!(bench.tell(Fact::Disassociated { segment: B }).events(), [down]);
+    assert_eq!(bench.give(Fact::Disassociated { segment: B }).events(), [down]);
     // The kernel says the same in its own time.
     let no_carrier = Link { kind: LinkKind::Wifi, carrier: false, ..link(B) };
     assert!(bench.links(B, Some(no_carrier)).is_empty());
@@ -44,14 +44,14 @@ fn an_access_point_found_is_announced_to_once_the_carrier_is_there() {
     for carrier_first in [true, false] {
         let mut bench = station();
         bench.knows(A, host(20));
-        bench.tell(Fact::Disassociated { segment: B });
+        bench.give(Fact::Disassociated { segment: B });
         bench.links(B, Some(Link { kind: LinkKind::Wifi, carrier: false, ..link(B) }));
         let mut log = Log::default();
         for is_link in [carrier_first, !carrier_first] {
             log.append(if is_link {
                 bench.links(B, Some(Link { kind: LinkKind::Wifi, ..link(B) }))
             } else {
-                bench.tell(Fact::Associated { segment: B })
+                bench.give(Fact::Associated { segment: B })
             });
         }
         assert_eq!(log.announcements(), [(B, ip(20))], "the carrier first: {carrier_first}");
@@ -62,7 +62,7 @@ fn an_access_point_found_is_announced_to_once_the_carrier_is_there() {
 #[test]
 fn an_access_point_found_again_needs_no_word_of_the_carrier() {
     let mut bench = station();
-    bench.tell(Fact::Disassociated { segment: B });
-    let log = bench.tell(Fact::Associated { segment: B });
+    bench.give(Fact::Disassociated { segment: B });
+    let log = bench.give(Fact::Associated { segment: B });
     assert!(log.events().iter().any(|event| matches!(event, Event::SegmentUp { segment: B, .. })));
 }

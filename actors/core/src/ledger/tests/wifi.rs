@@ -17,23 +17,23 @@ fn with(plan: Plan) -> Bench {
     let mut bench = Bench::with(plan);
     for segment in [B, C] {
         bench.links(segment, Some(Link { kind: LinkKind::Wifi, ..link(segment) }));
-        bench.tell(Fact::WifiRoleChanged { segment, role: Some(WifiRole::AccessPoint) });
+        bench.give(Fact::WifiRoleChanged { segment, role: Some(WifiRole::AccessPoint) });
     }
     bench
 }
 
 fn joins(bench: &mut Bench, segment: SegmentId, last: u8) -> Log {
-    bench.tell(Fact::StationJoined { segment, lladdr: mac(last) })
+    bench.give(Fact::StationJoined { segment, lladdr: mac(last) })
 }
 
 fn leaves(bench: &mut Bench, segment: SegmentId, last: u8) -> Log {
-    bench.tell(Fact::StationLeft { segment, lladdr: mac(last) })
+    bench.give(Fact::StationLeft { segment, lladdr: mac(last) })
 }
 
 /// The list of B is read: stations and for how long nothing was heard of them.
 fn lists(bench: &mut Bench, stations: &[(u8, Duration)]) -> Log {
     let stations = stations.iter().map(|(last, inactive)| (mac(*last), *inactive)).collect();
-    bench.tell(Fact::StationsRead { segment: B, stations })
+    bench.give(Fact::StationsRead { segment: B, stations })
 }
 
 /// The list is read as soon as it is wanted, for so long a time; a station is always as long inactive.
@@ -76,12 +76,12 @@ fn who_returns_is_asked_at_once_and_routed_when_it_answers() {
     let mut bench = access_points();
     bench.knows(B, host(9));
     leaves(&mut bench, B, 9);
-    assert!(bench.passes(20 * SECOND).questions().is_empty());
+    assert!(bench.passes(20 * SECOND).verifications().is_empty());
     let log = joins(&mut bench, B, 9);
-    assert_eq!(log.questions(), [(B, ip(9), Some(mac(9)))]);
+    assert_eq!(log.verifications(), [(B, ip(9), Some(mac(9)))]);
     assert!(log.routes().is_empty(), "its keys may not be agreed on: nothing is proven yet");
     assert_eq!(
-        bench.passes(ms(1500)).questions(),
+        bench.passes(ms(1500)).verifications(),
         [(B, ip(9), Some(mac(9)))],
         "it may have missed the first"
     );
@@ -93,7 +93,7 @@ fn a_station_that_went_to_another_access_point_is_asked_there_and_its_move_is_an
     let mut bench = access_points();
     bench.knows(B, host(9));
     leaves(&mut bench, B, 9);
-    assert_eq!(joins(&mut bench, C, 9).questions(), [(C, ip(9), Some(mac(9)))]);
+    assert_eq!(joins(&mut bench, C, 9).verifications(), [(C, ip(9), Some(mac(9)))]);
     let log = bench.hears(C, host(9).replies());
     assert_eq!(log.routes(), [put(C, 9)]);
     assert!(log.events().contains(&moved(9, B, C)));
@@ -124,7 +124,7 @@ fn who_joins_before_it_left_moves_when_it_is_silent_at_the_old_place() {
         log.append(bench.passes(ms(600)));
         let mut asked = vec![(old, ip(9), Some(mac(9))); tries];
         asked.push((C, ip(9), Some(mac(9))));
-        assert_eq!(log.questions(), asked, "and then it is asked whether it is here");
+        assert_eq!(log.verifications(), asked, "and then it is asked whether it is here");
         assert_eq!(log.routes(), [replace(C, 9)]);
         assert_eq!(log.events(), [moved(9, old, C)]);
         assert_eq!(log.announcements().len(), 2);
@@ -157,7 +157,7 @@ fn who_speaks_where_it_joined_moves_at_once() {
     bench.knows(A, host(9));
     joins(&mut bench, B, 9);
     assert_eq!(bench.hears(B, host(9).speaks()).routes(), [replace(B, 9)]);
-    assert!(bench.passes(5 * SECOND).questions().is_empty(), "there is nothing left to decide");
+    assert!(bench.passes(5 * SECOND).verifications().is_empty(), "there is nothing left to decide");
 }
 
 #[test]
@@ -172,8 +172,8 @@ fn another_who_speaks_for_the_address_is_weighed_like_any() {
 #[test]
 fn joining_moves_nothing_the_operator_fixed_and_nothing_the_segment_may_not_hold() {
     let mut plan = plan(3);
-    plan.segments[0].pins.insert(ip(9), mac(9));
-    plan.segments[1].never = vec!["10.0.0.8/32".parse().expect("a prefix")];
+    plan.segments[0].addresses.pins.insert(ip(9), mac(9));
+    plan.segments[1].addresses.never = vec!["10.0.0.8/32".parse().expect("a prefix")];
     let mut bench = with(plan);
     for last in [8, 9] {
         bench.knows(A, host(last));
@@ -185,7 +185,7 @@ fn joining_moves_nothing_the_operator_fixed_and_nothing_the_segment_may_not_hold
 #[test]
 fn leaving_takes_no_static_host_away() {
     let mut plan = plan(3);
-    plan.segments[1].hosts.insert(ip(9), mac(9));
+    plan.segments[1].addresses.hosts.insert(ip(9), mac(9));
     let mut bench = with(plan);
     assert!(leaves(&mut bench, B, 9).is_empty());
 }
@@ -203,7 +203,7 @@ fn a_station_that_was_heard_is_not_asked() {
     let mut bench = access_points();
     bench.knows(B, host(9));
     let log = answers_lists(&mut bench, 600 * SECOND, |_| vec![(9, 3 * SECOND)]);
-    assert!(log.questions().is_empty() && log.routes().is_empty());
+    assert!(log.verifications().is_empty() && log.routes().is_empty());
     assert!((15..=25).contains(&log.lists().len()), "{} lists in ten minutes", log.lists().len());
 }
 
@@ -213,10 +213,10 @@ fn a_station_that_sleeps_is_not_woken_for_five_minutes() {
     bench.knows(B, host(9));
     let start = bench.now;
     let log = answers_lists(&mut bench, 290 * SECOND, |passed| vec![(9, passed)]);
-    assert!(log.questions().is_empty() && log.routes().is_empty());
+    assert!(log.verifications().is_empty() && log.routes().is_empty());
     assert_eq!(bench.hears(A, host(20).asks(ip(9))).answers().len(), 1);
     let log = answers_lists(&mut bench, 20 * SECOND, |passed| vec![(9, 290 * SECOND + passed)]);
-    assert_eq!(log.questions().len(), 7, "then it is asked as usual");
+    assert_eq!(log.verifications().len(), 7, "then it is asked as usual");
     assert_eq!(log.routes(), [delete(B, 9)]);
     let gone = log.millis_of_event(start, |event| matches!(event, Event::HostGone { .. }));
     assert!(gone.is_some_and(|at| (306_000..310_000).contains(&at)), "{gone:?}");
@@ -227,7 +227,7 @@ fn who_is_not_on_the_list_is_asked_as_usual() {
     let mut bench = access_points();
     bench.knows(B, host(9));
     let log = answers_lists(&mut bench, 40 * SECOND, |_| vec![(8, SECOND)]);
-    assert_eq!((log.lists().len(), log.questions().len()), (1, 7));
+    assert_eq!((log.lists().len(), log.verifications().len()), (1, 7));
     assert_eq!(log.routes(), [delete(B, 9)]);
 }
 
@@ -237,7 +237,7 @@ fn a_list_that_never_comes_is_waited_for_a_second() {
     bench.knows(B, host(9));
     assert_eq!(bench.passes(30 * SECOND).lists(), [B]);
     assert!(bench.passes(ms(900)).is_empty());
-    assert_eq!(bench.passes(ms(200)).questions().len(), 1);
+    assert_eq!(bench.passes(ms(200)).verifications().len(), 1);
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_list_serves_all_who_are_quiet_and_is_read_at_most_once_a_second() {
     }
     let sleepers = |_| (10..110).map(|last| (last, 60 * SECOND)).collect();
     let log = answers_lists(&mut bench, 120 * SECOND, sleepers);
-    assert!(log.questions().is_empty());
+    assert!(log.verifications().is_empty());
     assert!((3..=15).contains(&log.lists().len()), "{} lists in two minutes", log.lists().len());
     let silent = bench.passes(60 * SECOND);
     assert!(silent.lists().len() <= 60, "{} lists in a minute, none of them answered", silent.lists().len());
@@ -273,7 +273,7 @@ fn a_station_that_is_awake_does_not_vouch_for_one_of_several_addresses() {
 fn nobody_is_spared_where_no_radio_tells() {
     let mut bench = access_points();
     bench.knows(B, host(9));
-    bench.tell(Fact::WifiRoleChanged { segment: B, role: None });
+    bench.give(Fact::WifiRoleChanged { segment: B, role: None });
     let log = bench.passes(40 * SECOND);
     assert!(log.lists().is_empty());
     assert_eq!(log.routes(), [delete(B, 9)]);
@@ -289,5 +289,5 @@ fn what_was_missed_shows_in_the_next_list() {
     bench.passes(5 * SECOND);
     let log = lists(&mut bench, &[(9, SECOND)]);
     let (left, came) = ((B, ip(8), Some(mac(8))), (B, ip(9), Some(mac(9))));
-    assert_eq!(log.questions(), [left, came], "one may have left, one has come");
+    assert_eq!(log.verifications(), [left, came], "one may have left, one has come");
 }

@@ -23,7 +23,7 @@ fn for_other(last: u8) -> Host {
 }
 
 #[test]
-fn another_arpherds_question_is_neither_answered_nor_passed_on() {
+fn another_arpherds_request_is_neither_answered_nor_passed_on() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     let log = bench.hears_marked(B, PEER.asks(ip(9)), Mark::Peer);
@@ -99,14 +99,14 @@ fn who_holds_many_addresses_and_speaks_from_them_is_no_proxy() {
 }
 
 /// A station claims what others have, and they answer when asked.
-fn claims_in_vain(bench: &mut Bench, on: SegmentId, liar: u8, victim: u8, home: SegmentId) -> Vec<Event> {
-    let mut events = bench.hears(on, host(victim).with_mac(liar).announces()).events();
+fn claims_in_vain(bench: &mut Bench, on: SegmentId, spoofer: u8, victim: u8, home: SegmentId) -> Vec<Event> {
+    let mut events = bench.hears(on, host(victim).with_mac(spoofer).announces()).events();
     events.extend(bench.hears(home, host(victim).replies()).events());
     events
 }
 
 #[test]
-fn a_liar_that_claims_several_addresses_is_not_listened_to_any_longer() {
+fn a_spoofer_that_claims_several_addresses_is_not_listened_to_any_longer() {
     let mut bench = Bench::new();
     for last in 10..15 {
         bench.knows(A, host(last));
@@ -116,11 +116,11 @@ fn a_liar_that_claims_several_addresses_is_not_listened_to_any_longer() {
     }
     assert_eq!(names(&claims_in_vain(&mut bench, B, 66, 12, A)), ["duplicate_address", "proxy_found"]);
     let log = bench.hears(B, host(13).with_mac(66).announces());
-    assert!(log.is_empty(), "not even worth a question");
+    assert!(log.is_empty(), "not even worth a request");
     bench.passes(61 * SECOND);
     bench.knows(A, host(13));
     assert_eq!(
-        bench.hears(B, host(13).with_mac(66).announces()).questions().len(),
+        bench.hears(B, host(13).with_mac(66).announces()).verifications().len(),
         1,
         "a minute later it is"
     );
@@ -186,13 +186,13 @@ fn own_frames_on_another_segment_stop_proxying_between_the_two() {
 }
 
 #[test]
-fn a_question_now_and_then_shows_when_they_are_two_again() {
+fn a_request_now_and_then_shows_when_they_are_two_again() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     let probe = PEER.asks(ip(50));
     bench.hears_marked(B, probe, Mark::Ours(A));
     let log = bench.passes(5 * SECOND);
-    assert_eq!(log.questions(), [(A, ip(0), None), (B, ip(0), None)]);
+    assert_eq!(log.verifications(), [(A, ip(0), None), (B, ip(0), None)]);
     bench.hears_marked(B, probe, Mark::Ours(A));
     let log = bench.passes(25 * SECOND);
     assert_eq!(log.events(), [Event::SegmentsSeparated { segment: A, other: B }]);

@@ -1,0 +1,141 @@
+//! The reasons, signs and limits that events carry.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fact::Ineligible;
+
+/// Why a segment is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DownReason {
+    /// There is no such interface.
+    Absent,
+    /// It was set down.
+    AdminDown,
+    /// It has no carrier.
+    NoCarrier,
+    /// The configured source is not an address of this machine.
+    SourceMissing,
+    /// It is a port of a bridge, bond or team, which its packets belong to.
+    Port,
+    /// ARP as we know it is not spoken on it.
+    NoArp,
+}
+
+impl From<Ineligible> for DownReason {
+    fn from(reason: Ineligible) -> Self {
+        match reason {
+            Ineligible::Port => Self::Port,
+            Ineligible::NoArp => Self::NoArp,
+        }
+    }
+}
+
+impl DownReason {
+    /// The name used in tables and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::AdminDown => "admin_down",
+            Self::NoCarrier => "no_carrier",
+            Self::SourceMissing => "source_missing",
+            Self::Port => "port",
+            Self::NoArp => "no_arp",
+        }
+    }
+
+    /// What brings the segment up.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Absent => "it is taken up when an interface of this name appears",
+            Self::AdminDown => "it is taken up when the interface is set up (ip link set … up)",
+            Self::NoCarrier => {
+                "it is taken up when the link has a carrier; look at cable, port or access point"
+            }
+            Self::SourceMissing => "give this machine the configured source address, or configure another",
+            Self::Port => {
+                "it is a port of a bridge, bond or team and its packets are theirs: configure that interface \
+                 instead"
+            }
+            Self::NoArp => {
+                "it has no link-layer address of 6 or 20 octets, or ARP is off (ip link set … arp on); \
+                 it is taken up when that changes"
+            }
+        }
+    }
+}
+
+impl fmt::Display for DownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// By what another proxy gave itself away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxySign {
+    /// Its requests bear the mark of another arpherd.
+    Mark,
+    /// It answered for more addresses than `limits.hosts_per_lladdr` allows.
+    ManyAddresses,
+    /// It claimed several addresses whose holders live elsewhere.
+    Disputes,
+}
+
+impl ProxySign {
+    /// The name used in tables and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mark => "mark",
+            Self::ManyAddresses => "many_addresses",
+            Self::Disputes => "disputes",
+        }
+    }
+}
+
+impl fmt::Display for ProxySign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A limit on learning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// `limits.hosts`
+    Hosts,
+    /// `limits.hosts_per_lladdr`
+    HostsPerLladdr,
+    /// `limits.new_per_second`
+    NewPerSecond,
+}
+
+impl Limit {
+    /// The configuration key.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hosts => "hosts",
+            Self::HostsPerLladdr => "hosts_per_lladdr",
+            Self::NewPerSecond => "new_per_second",
+        }
+    }
+
+    /// What the operator can do when it is reached.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Hosts => "look at who sends so many addresses, or raise limits.hosts",
+            Self::HostsPerLladdr => "look at who sends so many addresses, or raise limits.hosts_per_lladdr",
+            Self::NewPerSecond => "look at who sends so many addresses, or raise limits.new_per_second",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,291 @@
+//! The table of events. See the macro for what an entry consists of.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DownReason, EventDiagnosis, EventField, EventLevel, EventRow, FieldValue, Limit, ProxySign};
+use crate::address::Address;
+use crate::lladdr::LinkAddr;
+use crate::plan::SegmentId;
+
+events! {
+    /// A host was heard for the first time.
+    HostFound = "host_found" {
+        /// Its address.
+        address: Address,
+        /// Its link-layer address.
+        lladdr: LinkAddr,
+        /// Where it lives.
+        segment: SegmentId,
+    }
+    level: Debug;
+
+    /// A host stopped answering, or its link went away; its route is withdrawn.
+    HostGone = "host_gone" {
+        /// Its address.
+        address: Address,
+        /// Its link-layer address.
+        lladdr: LinkAddr,
+        /// Where it lived.
+        segment: SegmentId,
+    }
+    level: Debug;
+
+    /// An address is now on another segment or at another link-layer address.
+    HostMoved = "host_moved" {
+        /// The address.
+        address: Address,
+        /// Its link-layer address now.
+        lladdr: LinkAddr,
+        /// Where it lives.
+        segment: SegmentId,
+        /// Its link-layer address before.
+        old_lladdr: LinkAddr,
+        /// Where it lived.
+        old_segment: SegmentId,
+    }
+    level: Info;
+
+    /// Two hosts claim one address and the incumbent answers; it keeps the address.
+    DuplicateAddress = "duplicate_address" {
+        /// The address.
+        address: Address,
+        /// The incumbent's link-layer address.
+        lladdr: LinkAddr,
+        /// Where the incumbent lives.
+        segment: SegmentId,
+        /// The claimant's link-layer address.
+        claimant_lladdr: LinkAddr,
+        /// Where the claimant was heard.
+        claimant_segment: SegmentId,
+    }
+    level: Warning,
+    hint: "the first keeps the address; give the claimant another one",
+    doctor: Warning,
+        "two hosts have one address; who was there first keeps it, the other is not reached",
+        fix "give one of them another address; the log has both link-layer addresses (duplicate_address)";
+
+    /// A host claims an address of this machine.
+    OwnAddressClaimed = "own_address_claimed" {
+        /// The address.
+        address: Address,
+        /// The claimant's link-layer address.
+        lladdr: LinkAddr,
+        /// Where it was heard.
+        segment: SegmentId,
+    }
+    level: Warning,
+    hint: "the address is this machine's; give the claimant another one",
+    doctor: Warning,
+        "a host uses an address of this machine; what is meant for one may reach the other",
+        fix "give it another address; the log names it (own_address_claimed)";
+
+    /// Hosts on two segments probe for the same address at the same time; neither learns of the other.
+    DuplicateProbe = "duplicate_probe" {
+        /// The address.
+        address: Address,
+        /// The first one's link-layer address.
+        lladdr: LinkAddr,
+        /// Where the first was heard.
+        segment: SegmentId,
+        /// The second one's link-layer address.
+        claimant_lladdr: LinkAddr,
+        /// Where the second was heard.
+        claimant_segment: SegmentId,
+    }
+    level: Warning,
+    hint: "both are about to take the address; give one of them another";
+
+    /// An address moved too often; it is held where it is for a while.
+    HostFlapping = "host_flapping" {
+        /// The address.
+        address: Address,
+        /// Its link-layer address now.
+        lladdr: LinkAddr,
+        /// Where it is held.
+        segment: SegmentId,
+        /// The link-layer address that wanted it.
+        claimant_lladdr: LinkAddr,
+        /// Where that was heard.
+        claimant_segment: SegmentId,
+    }
+    level: Warning,
+    hint: "look for a loop between the segments, or for two hosts with one address",
+    doctor: Warning,
+        "an address keeps moving: two hosts, a loop, or another proxy",
+        fix "the log names both places (host_flapping); pins: { ADDRESS: LLADDR } holds it to one";
+
+    /// Somebody else has a route to a host's address; ours is not written while it stands.
+    RouteConflict = "route_conflict" {
+        /// The address.
+        address: Address,
+        /// Where the host lives.
+        segment: SegmentId,
+        /// The other route's protocol.
+        protocol: u8,
+        /// The other route's metric.
+        metric: u32,
+        /// The number of the interface the other route leaves by.
+        interface: u32,
+    }
+    level: Warning,
+    hint: "the other route is left alone; delete it, or choose another routes.metric or routes.table",
+    doctor: Warning,
+        "somebody else has a route to a host's address, and ours is not written while it stands",
+        fix "the log names its protocol and metric (route_conflict); delete it, or set routes.metric to \
+             another number";
+
+    /// A route of ours was deleted by somebody else and put back.
+    RouteHealed = "route_healed" {
+        /// The address.
+        address: Address,
+        /// Where the host lives.
+        segment: SegmentId,
+    }
+    level: Info,
+    doctor: Info,
+        "somebody deletes our routes and they are put back; each time packets may be lost",
+        fix "find out who: ip monitor route; systemd-networkd: ManageForeignRoutes=no; NetworkManager: \
+             leave the interface unmanaged";
+
+    /// The kernel refused a route; it is tried again.
+    RouteRefused = "route_refused" {
+        /// The address.
+        address: Address,
+        /// Where the host lives.
+        segment: SegmentId,
+        /// The kernel's error number.
+        errno: i32,
+        /// The kernel's message.
+        reason: String,
+    }
+    level: Warning,
+    hint: "it is tried again; look at the segment's interface and source and at routes.table",
+    doctor: Warning,
+        "the kernel refused a route; it is tried again",
+        fix "the log has the kernel's error message (route_refused)";
+
+    /// A route left by an earlier run was taken over; a request goes to its host.
+    RouteAdopted = "route_adopted" {
+        /// The address.
+        address: Address,
+        /// Where the route leads.
+        segment: SegmentId,
+    }
+    level: Debug;
+
+    /// A segment can be used.
+    SegmentUp = "segment_up" {
+        /// Which.
+        segment: SegmentId,
+        /// The interface's own link-layer address.
+        lladdr: LinkAddr,
+        /// Sender of probes and preferred source of routes.
+        source: Option<Address>,
+    }
+    level: Info,
+    hint by source: source.is_none().then_some(
+        "requests to its hosts carry no sender address, which some ignore; give it an address of the domain"
+    );
+
+    /// A segment cannot be used.
+    SegmentDown = "segment_down" {
+        /// Which.
+        segment: SegmentId,
+        /// Why.
+        reason: DownReason,
+    }
+    level: Info,
+    hint by reason: Some(reason.hint());
+
+    /// A host uses an address of a prefix that is published where it was heard; it gets no route.
+    PublishedAddressUsed = "published_address_used" {
+        /// The address.
+        address: Address,
+        /// Who uses it.
+        lladdr: LinkAddr,
+        /// Where it was heard.
+        segment: SegmentId,
+    }
+    level: Warning,
+    hint: "the address belongs to a prefix published there; give the host another one",
+    doctor: Warning,
+        "a host uses an address out of a published prefix; it gets no route",
+        fix "give it another address, or take it out of publish: (the log names it)";
+
+    /// A pinned or static address was claimed by somebody else, in vain.
+    PinViolated = "pin_violated" {
+        /// The address.
+        address: Address,
+        /// Whose it is.
+        lladdr: LinkAddr,
+        /// Where it lives.
+        segment: SegmentId,
+        /// The claimant's link-layer address.
+        claimant_lladdr: LinkAddr,
+        /// Where the claimant was heard.
+        claimant_segment: SegmentId,
+    }
+    level: Warning,
+    hint: "the address stays where it is pinned; look at who claims it",
+    doctor: Warning,
+        "somebody claimed an address that is pinned to another; in vain, but not by chance",
+        fix "the log has the claimant's link-layer address (pin_violated)";
+
+    /// A station answers for others; its replies teach nothing.
+    ProxyFound = "proxy_found" {
+        /// Where it was heard.
+        segment: SegmentId,
+        /// Its link-layer address.
+        lladdr: LinkAddr,
+        /// By what it was recognised.
+        sign: ProxySign,
+    }
+    level: Warning,
+    hint: "it answers for others; have one proxy on a segment, or one that is a router only",
+    doctor: Warning,
+        "another proxy answers on a segment: its answers teach nothing, but requesters may believe it instead",
+        fix "the log names it (proxy_found, lladdr); turn its proxying off, on a Linux router: sysctl \
+             net.ipv4.conf.all.proxy_arp=0";
+
+    /// Two segments of a domain turned out to be one link: frames of ours sent on one were heard on the other.
+    /// Nothing is proxied between them until that stops.
+    SegmentsBridged = "segments_bridged" {
+        /// The one frames were sent on.
+        segment: SegmentId,
+        /// The one they were heard on.
+        other: SegmentId,
+    }
+    level: Warning,
+    hint: "they are one link, so nothing is proxied between them; look for a bridge or a cable",
+    doctor: Error,
+        "two segments turned out to be one link, so nothing is proxied between them",
+        fix "take the cable or bridge between them away, or make them one segment; the log names both \
+             (segments_bridged)";
+
+    /// They are two links again.
+    SegmentsSeparated = "segments_separated" {
+        /// The one.
+        segment: SegmentId,
+        /// The other.
+        other: SegmentId,
+    }
+    level: Info;
+
+    /// Something was not learned because a limit is reached.
+    LimitReached = "limit_reached" {
+        /// Where.
+        segment: SegmentId,
+        /// Which limit.
+        limit: Limit,
+        /// The address that was not learned.
+        address: Address,
+        /// Its sender.
+        lladdr: LinkAddr,
+    }
+    level: Warning,
+    hint by limit: Some(limit.hint()),
+    doctor: Warning,
+        "hosts were not learned because a limit was reached: a flood, a sweep, or more hosts than expected",
+        fix "the log names the limit and the sender (limit_reached); if they are legitimate: limits: { … } \
+             of the segment";
+}

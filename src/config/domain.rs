@@ -1,0 +1,105 @@
+//! The keys `domains`, `domains.NAME.prefixes` and `domains.NAME.segments`, which have to be given.
+
+use super::addresses::NetworkPrefix;
+use super::field::{ConfigField, ConfigKey, describe, read_keys};
+use super::kind::DefaultValue;
+use super::kind::ValueKind;
+use super::model::{Config, DomainConfig, SegmentConfig};
+use super::name::check_name;
+use super::reader::{ConfigReader, ConfigTable};
+use super::value::ValueParser;
+
+/// The domains, by the names that the operator gave them.
+pub(crate) struct Domains {
+    /// The keys of a domain.
+    pub(crate) keys: &'static [ConfigKey<DomainConfig>],
+}
+
+impl ConfigField<Config> for Domains {
+    fn read<'m>(
+        &self,
+        reader: &mut ConfigReader<'m>,
+        root: &ConfigTable<'m>,
+        key: &'static str,
+        config: &mut Config,
+    ) {
+        let before = reader.problems.len();
+        let named = reader.named(root, key);
+        if named.is_empty() && reader.problems.len() == before {
+            let text = "found none, expected at least one domain with prefixes and segments";
+            reader.problem(&root.path.key(key), text.to_owned());
+        }
+        for (name, table) in named {
+            check_name(reader, name, &table.path);
+            let mut domain = DomainConfig { name: name.to_owned(), ..DomainConfig::default() };
+            read_keys(reader, &table, self.keys, &mut domain);
+            config.domains.push(domain);
+        }
+    }
+
+    fn describe(&self, _: &mut Config) -> (ValueKind, DefaultValue) {
+        let keys = describe(self.keys, &mut DomainConfig::default());
+        (ValueKind::Named("lan", keys), DefaultValue::Required)
+    }
+}
+
+/// The networks of a domain. They are empty after an error, and no rule reports more about them.
+pub(crate) struct DomainPrefixes;
+
+impl ConfigField<DomainConfig> for DomainPrefixes {
+    fn read<'m>(
+        &self,
+        reader: &mut ConfigReader<'m>,
+        table: &ConfigTable<'m>,
+        key: &'static str,
+        domain: &mut DomainConfig,
+    ) {
+        let prefixes = reader.list(table, key, &NetworkPrefix);
+        if matches!(prefixes, Some(None)) && !table.broken {
+            let text = "found none, expected a list of the subnet's networks, like [\"10.2.0.0/24\"]";
+            reader.problem(&table.path.key(key), text.to_owned());
+        }
+        domain.prefixes = prefixes.flatten().unwrap_or_default();
+    }
+
+    fn describe(&self, _: &mut DomainConfig) -> (ValueKind, DefaultValue) {
+        (ValueKind::List(Box::new(NetworkPrefix.kind())), DefaultValue::Required)
+    }
+}
+
+/// The segments of a domain, by the names that the operator gave them. They are read after the domain's
+/// prefixes, which they have by default.
+pub(crate) struct Segments {
+    /// The keys of a segment.
+    pub(crate) keys: &'static [ConfigKey<SegmentConfig>],
+}
+
+impl ConfigField<DomainConfig> for Segments {
+    fn read<'m>(
+        &self,
+        reader: &mut ConfigReader<'m>,
+        table: &ConfigTable<'m>,
+        key: &'static str,
+        domain: &mut DomainConfig,
+    ) {
+        let before = reader.problems.len();
+        let named = reader.named(table, key);
+        if named.is_empty() && reader.problems.len() == before && !table.broken {
+            let text = "found none, expected at least one segment, named like its interface";
+            reader.problem(&table.path.key(key), text.to_owned());
+        }
+        for (name, table) in named {
+            let mut segment = SegmentConfig::new(name, &domain.prefixes);
+            if !check_name(reader, name, &table.path) {
+                segment.plan.interface.clear();
+            }
+            read_keys(reader, &table, self.keys, &mut segment);
+            domain.segments.push(segment);
+        }
+    }
+
+    fn describe(&self, _: &mut DomainConfig) -> (ValueKind, DefaultValue) {
+        let keys = describe(self.keys, &mut SegmentConfig::new("eth0", &[]));
+        (ValueKind::Named("eth0", keys), DefaultValue::Required)
+    }
+}

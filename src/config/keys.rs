@@ -1,0 +1,117 @@
+//! The table of configuration keys: each key once, with its values, their range and unit, its default and its
+//! meaning.
+//!
+//! The reader, `arpherd check` and the reference file `configs/arpherd.toml` are made from it. To add a key, add
+//! the field to the struct that it fills, with its default there, and one entry here; then write the reference
+//! file again: `UPDATE_REFERENCE=1 cargo test -p arpherd --bin arpherd reference_file`.
+
+mod segment;
+
+use arpherd_core::plan::{COVER_METRIC, RoutePlan};
+
+use super::domain::{DomainPrefixes, Domains, Segments};
+use super::field::{ConfigKey, TableField, ValueField};
+use super::model::{Config, DaemonConfig, DomainConfig, OnExit};
+use super::name::{RoutingTable, SocketPath};
+use super::value::{Choice, WholeNumber};
+use segment::SEGMENT;
+
+/// The keys of the whole configuration.
+pub(crate) static ROOT: &[ConfigKey<Config>] = &[
+    ConfigKey {
+        name: "daemon",
+        meaning: "The daemon process.",
+        example: None,
+        field: &TableField { keys: DAEMON, of: |config: &mut Config| &mut config.daemon },
+    },
+    ConfigKey {
+        name: "routes",
+        meaning: "The routes that the daemon adds.",
+        example: None,
+        field: &TableField { keys: ROUTES, of: |config: &mut Config| &mut config.routes },
+    },
+    ConfigKey {
+        name: "domains",
+        meaning: "A domain is one IP subnet whose hosts are spread over several links. Any number of domains may \
+                  be configured, each under a name of your choice; their prefixes must not overlap.",
+        example: None,
+        field: &Domains { keys: DOMAIN },
+    },
+];
+
+static DAEMON: &[ConfigKey<DaemonConfig>] = &[
+    ConfigKey {
+        name: "control",
+        meaning: "The Unix socket on which `arpherd status`, `hosts`, `routes` and `segments` query the daemon.",
+        example: None,
+        field: &ValueField { parser: SocketPath, of: |daemon: &mut DaemonConfig| &mut daemon.control },
+    },
+    ConfigKey {
+        name: "on_exit",
+        meaning: "What happens to routes, neighbour entries and kernel settings when the daemon exits cleanly.",
+        example: None,
+        field: &ValueField {
+            parser: Choice(&[
+                ("purge", OnExit::Purge, "remove the routes and entries and restore the kernel settings"),
+                (
+                    "keep",
+                    OnExit::Keep,
+                    "leave everything to the next start, which adopts it without packet loss",
+                ),
+            ]),
+            of: |daemon: &mut DaemonConfig| &mut daemon.on_exit,
+        },
+    },
+];
+
+static ROUTES: &[ConfigKey<RoutePlan>] = &[
+    ConfigKey {
+        name: "protocol",
+        meaning: "The routing protocol number that marks arpherd's routes. Only one daemon may use a number: at \
+                  the next start every route with it is taken for one of the daemon's own.",
+        example: None,
+        field: &ValueField {
+            parser: WholeNumber {
+                from: 5,
+                to: u8::MAX,
+                unit: "a route protocol; 0 to 4 belong to the kernel and to static routes",
+            },
+            of: |routes: &mut RoutePlan| &mut routes.protocol,
+        },
+    },
+    ConfigKey {
+        name: "table",
+        meaning: "The routing table. For segments in a VRF it is the VRF's table.",
+        example: None,
+        field: &ValueField { parser: RoutingTable, of: |routes: &mut RoutePlan| &mut routes.table },
+    },
+    ConfigKey {
+        name: "metric",
+        meaning: "The metric of host routes; the lower metric is preferred.",
+        example: None,
+        field: &ValueField {
+            parser: WholeNumber {
+                from: 0,
+                to: COVER_METRIC - 1,
+                unit: "a route metric, below that of the covering route",
+            },
+            of: |routes: &mut RoutePlan| &mut routes.metric,
+        },
+    },
+];
+
+static DOMAIN: &[ConfigKey<DomainConfig>] = &[
+    ConfigKey {
+        name: "prefixes",
+        meaning: "The networks of the subnet, none inside another.",
+        example: Some(r#"["10.2.0.0/24"]"#),
+        field: &DomainPrefixes,
+    },
+    ConfigKey {
+        name: "segments",
+        meaning: "A segment is one link with hosts of the subnet. An interface may appear once in a domain. Every \
+                  key of a segment may be left out: `[domains.lan.segments.eth1]` alone is a segment.",
+        example: None,
+        field: &Segments { keys: SEGMENT },
+    },
+];

@@ -1,0 +1,159 @@
+//! The core's events as log records: the event's name is the message, its fields are the keys.
+
+use std::fmt::Display;
+
+use arpherd_core::event::{EventLevel, FieldValue};
+use arpherd_core::{Event, Plan, SegmentId};
+use slog::{
+    BorrowedKV, Drain as _, KV, Key, Level, Logger, Record, RecordLocation, RecordStatic, Serializer,
+};
+
+/// What segments are called.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SegmentNames {
+    segments: Vec<NamedSegment>,
+}
+
+#[derive(Debug, Clone)]
+struct NamedSegment {
+    domain: String,
+    segment: String,
+    interface: String,
+}
+
+impl SegmentNames {
+    /// The names of the plan's segments.
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let domain = |index: u16| plan.domains.get(usize::from(index)).map(|domain| domain.name.clone());
+        let segments = plan.segments.iter().map(|segment| NamedSegment {
+            domain: domain(segment.domain.0).unwrap_or_default(),
+            segment: segment.name.clone(),
+            interface: segment.interface.clone(),
+        });
+        Self { segments: segments.collect() }
+    }
+}
+
+/// Writes one record for the event. Its message is the event's stable name.
+pub(crate) fn log_event(log: &Logger, event: &Event, names: &SegmentNames) {
+    let level = slog_level(event.kind().level());
+    // Nothing is collected or formatted for a record that nobody wants.
+    if !log.is_enabled(level) {
+        return;
+    }
+    static LOCATION: RecordLocation = RecordLocation {
+        file: file!(),
+        line: line!(),
+        column: 0,
+        function: "log_event",
+        module: module_path!(),
+    };
+    let fixed = RecordStatic { location: &LOCATION, level, tag: "" };
+    let record = EventRecord::new(event, names);
+    log.log(&Record::new(&fixed, &format_args!("{}", event.name()), BorrowedKV(&record)));
+}
+
+fn slog_level(level: EventLevel) -> Level {
+    match level {
+        EventLevel::Debug => Level::Debug,
+        EventLevel::Info => Level::Info,
+        EventLevel::Warning => Level::Warning,
+        EventLevel::Error => Level::Error,
+    }
+}
+
+/// An event's keys and values in the order of its fields, the hint at the end.
+struct EventRecord<'a> {
+    fields: Vec<(&'static str, RecordValue<'a>)>,
+}
+
+/// A value of a log record, not formatted yet.
+enum RecordValue<'a> {
+    Str(&'a str),
+    Display(&'a dyn Display),
+    Number(i64),
+    /// A segment that has no name.
+    Unnamed(SegmentId),
+    None,
+}
+
+/// The three keys that name a segment: the event's own, the one before a move, the other one of a pair, and the
+/// one a claim came from.
+const OWN: [&str; 3] = ["domain", "segment", "interface"];
+const OLD: [&str; 3] = ["old_domain", "old_segment", "old_interface"];
+const OTHER: [&str; 3] = ["other_domain", "other_segment", "other_interface"];
+const CLAIMANT: [&str; 3] = ["claimant_domain", "claimant_segment", "claimant_interface"];
+
+/// The keys for the segment that a field says.
+fn segment_keys(field: &str) -> [&'static str; 3] {
+    match field {
+        "old_segment" => OLD,
+        "other" => OTHER,
+        "claimant_segment" => CLAIMANT,
+        _ => OWN,
+    }
+}
+
+/// The key for a field that is no segment.
+fn key(field: &'static str) -> &'static str {
+    let [_, _, own_interface] = OWN;
+    let [_, _, other_interface] = OTHER;
+    // The segment's own interface has that key already; an event that has an interface besides means another one.
+    if field == own_interface { other_interface } else { field }
+}
+
+impl<'a> EventRecord<'a> {
+    fn new(event: &'a Event, names: &'a SegmentNames) -> Self {
+        let mut record = Self { fields: Vec::new() };
+        for (field, value) in event.fields() {
+            match value {
+                FieldValue::Segment(segment) => record.push_segment(segment_keys(field), segment, names),
+                FieldValue::Number(number) => record.push(key(field), RecordValue::Number(number)),
+                FieldValue::Text(text) => record.push(key(field), RecordValue::Display(text)),
+                FieldValue::Absent => record.push(key(field), RecordValue::None),
+            }
+        }
+        if let Some(hint) = event.hint() {
+            record.push("hint", RecordValue::Str(hint));
+        }
+        record
+    }
+
+    fn push(&mut self, key: &'static str, value: RecordValue<'a>) {
+        self.fields.push((key, value));
+    }
+
+    fn push_segment(&mut self, keys: [&'static str; 3], id: SegmentId, names: &'a SegmentNames) {
+        let [domain, segment, interface] = keys;
+        match names.segments.get(id.index()) {
+            Some(named) => {
+                self.push(domain, RecordValue::Str(&named.domain));
+                self.push(segment, RecordValue::Str(&named.segment));
+                self.push(interface, RecordValue::Str(&named.interface));
+            }
+            None => self.push(segment, RecordValue::Unnamed(id)),
+        }
+    }
+}
+
+impl KV for EventRecord<'_> {
+    /// From the last to the first, as slog's own macros do.
+    fn serialize(&self, _record: &Record<'_>, serializer: &mut dyn Serializer) -> slog::Result {
+        for (key, value) in self.fields.iter().rev() {
+            let key = Key::from(*key);
+            match value {
+                RecordValue::Str(text) => serializer.emit_str(key, text)?,
+                RecordValue::Display(text) => serializer.emit_arguments(key, &format_args!("{text}"))?,
+                RecordValue::Number(number) => serializer.emit_i64(key, *number)?,
+                RecordValue::Unnamed(id) => {
+                    serializer.emit_arguments(key, &format_args!("number {}", id.index()))?;
+                }
+                RecordValue::None => serializer.emit_none(key)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
