@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use actix::Recipient;
 use arpherd_actors::io::netns::{Netns, NetnsError};
-use arpherd_actors::messages::{Barrier, Show};
-use arpherd_actors::shepherd::{Charge, Flock, StartError};
+use arpherd_actors::messages::{Barrier, RunQuery};
+use arpherd_actors::supervisor::{Instance, InstanceConfig, StartError};
 use arpherd_core::view::Label;
 use slog::{Logger, error, o};
 
@@ -67,7 +67,7 @@ pub(crate) struct Files {
 }
 
 /// All that runs.
-pub(crate) struct Flocks(Vec<(Option<Label>, Flock)>);
+pub(crate) struct Flocks(Vec<(Option<Label>, Instance)>);
 
 impl Flocks {
     /// Starts a flock for each network namespace of the configuration. If one does not start, those before it
@@ -90,7 +90,7 @@ impl Flocks {
             let charge = charge(part, ground, config.daemon.on_exit, &files);
             let (names, teller_log) = (log::SegmentNames::new(&charge.plan), log.clone());
             let teller = Box::new(move |event: &_| log::log_event(&teller_log, event, &names));
-            match Flock::start(charge, teller, log.clone()).await {
+            match Instance::start(charge, teller, log.clone()).await {
                 Ok(flock) => flocks.0.push((netns, flock)),
                 Err(error) => {
                     let code = refuse(&log, &error.into());
@@ -104,10 +104,10 @@ impl Flocks {
 
     /// Who answers operators' questions.
     pub(crate) fn asker(&self) -> Arc<dyn Oracle> {
-        let ear = |(netns, flock): &(Option<Label>, Flock)| Ear {
+        let ear = |(netns, flock): &(Option<Label>, Instance)| Ear {
             netns: netns.clone(),
-            show: flock.shower(),
-            counted: flock.counted(),
+            show: flock.queries(),
+            counted: flock.counter_updates(),
         };
         Arc::new(Asker(self.0.iter().map(ear).collect()))
     }
@@ -136,11 +136,11 @@ fn grounds(parts: &[NetnsPlan]) -> Result<Vec<Netns>, FlocksError> {
     Ok(grounds)
 }
 
-fn charge(part: NetnsPlan, ground: Netns, on_exit: OnExit, files: &Files) -> Charge {
-    Charge {
-        memory: Some(files.memory.clone()),
+fn charge(part: NetnsPlan, ground: Netns, on_exit: OnExit, files: &Files) -> InstanceConfig {
+    InstanceConfig {
+        saved_sysctls: Some(files.memory.clone()),
         record: files.record.as_ref().map(|path| recording(path, ground.name())),
-        ground,
+        netns: ground,
         manage: part.manage,
         purge: on_exit == OnExit::Purge,
         plan: part.plan,
@@ -163,7 +163,7 @@ struct Asker(Vec<Ear>);
 #[derive(Clone)]
 struct Ear {
     netns: Option<Label>,
-    show: Recipient<Show>,
+    show: Recipient<RunQuery>,
     /// Captures fetch the kernel's drop counts when asked; only then are the counters whole.
     counted: Vec<Recipient<Barrier>>,
 }
@@ -176,7 +176,7 @@ impl Ear {
                 let _ = capture.send(Barrier).await;
             }
         }
-        let answer = self.show.send(Show(question)).await;
+        let answer = self.show.send(RunQuery(question)).await;
         let answer = answer.map_err(|_| Unavailable("the daemon is stopping".into()))?;
         Ok(in_netns(answer, self.netns.as_ref()))
     }

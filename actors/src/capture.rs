@@ -1,8 +1,8 @@
-//! The capture actor: the ARP frames of one link.
+//! The capture actor: receives the ARP frames of one segment's link.
 //!
-//! It owns the link's packet socket and tells the route owner what it hears as facts, a batch a message.
-//! When it opens the link it hands the route owner a port of its own to send through, so a packet's way
-//! leads in one direction. It decides nothing but what is no ARP packet.
+//! It owns the link's packet socket and sends what it receives to the route owner as facts, one message for each
+//! batch. When it opens the link it gives the route owner a second port to send on, so frames pass through the
+//! actors in one direction. It makes no decision except that a frame is malformed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,71 +11,72 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, SpawnHand
 use arpherd_core::{Fact, Heard, SegmentId};
 use slog::{Logger, info, warn};
 
+use crate::counters::Counters;
 use crate::io::packet::Medium;
 use crate::io::{FramePort, PortError, Tally};
-use crate::messages::{Barrier, Counters, Finish, LinkUpdate, Outlet, Told};
-use crate::port::Opener;
+use crate::messages::{Barrier, Finish, LinkUpdate, Observed, SendPort};
+use crate::port::PortOpener;
 
 /// Pause before a socket that could not be opened or broke is opened again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// One link's ears.
-pub struct Capture {
+/// Receives on one segment's link.
+pub struct CaptureActor {
     segment: SegmentId,
-    owner: Recipient<Told>,
-    outlet: Recipient<Outlet>,
-    opener: Box<dyn Opener>,
+    owner: Recipient<Observed>,
+    send_ports: Recipient<SendPort>,
+    opener: Box<dyn PortOpener>,
     counters: Arc<Counters>,
     log: Logger,
     link: LinkUpdate,
-    open: Option<Open>,
+    open: Option<OpenLink>,
     heard: Vec<Heard>,
 }
 
-/// An open port.
-struct Open {
+/// The socket of a link, and how it is read.
+struct OpenLink {
     medium: Medium,
     port: Box<dyn FramePort>,
     stream: SpawnHandle,
-    /// The last batch was full, so a message to read on is under way.
-    reading_on: bool,
+    /// The last batch was full: [`ReadMoreFrames`] was sent and not handled yet.
+    is_reading_more: bool,
     tally: Tally,
 }
 
-/// The port may have something to read.
-struct Readable;
+/// The socket may have frames to read.
+struct FramesReady;
 
-/// More may be waiting; others have had their turn.
+/// Read the next batch, after other messages were handled.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct ReadOn;
+struct ReadMoreFrames;
 
-impl Capture {
+impl CaptureActor {
     /// A capture actor that waits for its link.
     pub fn new(
         segment: SegmentId,
-        owner: Recipient<Told>,
-        outlet: Recipient<Outlet>,
-        opener: Box<dyn Opener>,
+        owner: Recipient<Observed>,
+        send_ports: Recipient<SendPort>,
+        opener: Box<dyn PortOpener>,
         counters: Arc<Counters>,
         log: Logger,
     ) -> Self {
         let link = LinkUpdate(None);
-        Self { segment, owner, outlet, opener, counters, log, link, open: None, heard: Vec::new() }
+        Self { segment, owner, send_ports, opener, counters, log, link, open: None, heard: Vec::new() }
     }
 
-    /// Takes in one batch and passes it on. The route owner gets its turn before the next.
+    /// Reads one batch and sends it to the route owner, which handles it before the next is read.
     fn read(&mut self, ctx: &mut Context<Self>) {
         let Some(open) = &mut self.open else { return };
-        let was_reading_on = std::mem::take(&mut open.reading_on);
+        let was_reading_more = std::mem::take(&mut open.is_reading_more);
         let before = open.tally;
         let outcome = open.port.receive(&mut self.heard, &mut open.tally);
         Counters::add(&self.counters.read, open.tally.read - before.read);
         Counters::add(&self.counters.malformed, open.tally.malformed - before.malformed);
         let more = match outcome {
             Ok(more) => more,
-            // The watch tells what became of the link; a socket on a link that is only down hears again. The
-            // error wakes nobody by itself: it comes before the first frame after it, which waits to be read.
+            // The watch reports the link's state; a socket on a link that is only down receives again. This error
+            // is returned instead of the first frame after it, so that frame is still to be read.
             Err(PortError::Down) => true,
             Err(error @ PortError::Failed { .. }) => {
                 warn!(self.log, "capture_failed"; "error" => %error);
@@ -84,20 +85,20 @@ impl Capture {
             }
         };
         if let Some(open) = self.open.as_mut().filter(|_| more) {
-            open.reading_on = true;
-            ctx.notify(ReadOn);
+            open.is_reading_more = true;
+            ctx.notify(ReadMoreFrames);
         }
-        if !self.heard.is_empty() || was_reading_on {
+        if !self.heard.is_empty() || was_reading_more {
             let segment = self.segment;
             let facts = self.heard.drain(..).map(|heard| Fact::Heard { segment, heard }).collect();
-            self.tell(Told { facts, more });
+            self.send(Observed { facts, more });
         }
     }
 
-    /// The route owner's mailbox is full only if it hangs; frames are then dropped as on any full queue.
-    fn tell(&self, told: Told) {
-        let count = told.facts.len() as u64;
-        if self.owner.try_send(told).is_err() {
+    /// Sends frames to the route owner. If its mailbox is full they are dropped and counted.
+    fn send(&self, observed: Observed) {
+        let count = observed.facts.len() as u64;
+        if self.owner.try_send(observed).is_err() {
             Counters::add(&self.counters.dropped, count);
         }
     }
@@ -105,7 +106,7 @@ impl Capture {
     fn close(&mut self, ctx: &mut Context<Self>) {
         if let Some(open) = self.open.take() {
             ctx.cancel_future(open.stream);
-            self.outlet.do_send(Outlet { segment: self.segment, port: None });
+            self.send_ports.do_send(SendPort { segment: self.segment, port: None });
         }
     }
 
@@ -114,7 +115,7 @@ impl Capture {
         ctx.run_later(RETRY, |this, ctx| this.follow_link(ctx));
     }
 
-    /// Has a socket if there is a link to have it on, and tells the route owner of the link.
+    /// Opens or closes the socket according to the link, and then reports the link to the route owner.
     fn follow_link(&mut self, ctx: &mut Context<Self>) {
         let medium = self.link.medium();
         if self.open.as_ref().map(|open| open.medium) != medium {
@@ -123,32 +124,32 @@ impl Capture {
                 && let Err(error) = self.open(medium, ctx)
             {
                 warn!(self.log, "capture_failed"; "error" => %error);
-                self.tell_link(None);
+                self.report_link(None);
                 self.reopen_later(ctx);
                 return;
             }
         }
-        self.tell_link(self.link.0.as_ref().map(|(_, link)| link.clone()));
+        self.report_link(self.link.0.as_ref().map(|(_, link)| link.clone()));
     }
 
     fn open(&mut self, medium: Medium, ctx: &mut Context<Self>) -> Result<(), PortError> {
         let (port, readiness) = self.opener.open(medium)?;
-        let outlet = self.opener.open_send_only(medium)?;
-        self.outlet.do_send(Outlet { segment: self.segment, port: Some(outlet) });
-        let stream = ctx.add_stream(futures_util::StreamExt::map(readiness, |()| Readable));
-        self.open = Some(Open { medium, port, stream, reading_on: false, tally: Tally::default() });
+        let send_port = self.opener.open_send_only(medium)?;
+        self.send_ports.do_send(SendPort { segment: self.segment, port: Some(send_port) });
+        let stream = ctx.add_stream(futures_util::StreamExt::map(readiness, |()| FramesReady));
+        self.open = Some(OpenLink { medium, port, stream, is_reading_more: false, tally: Tally::default() });
         info!(self.log, "capture_open"; "ifindex" => medium.interface, "kind" => medium.kind.as_str());
         Ok(())
     }
 
-    /// Links are not dropped like frames: what the owner thinks of them must be right.
-    fn tell_link(&self, link: Option<arpherd_core::fact::Link>) {
+    /// Sends the link to the route owner, even if its mailbox is full: a change of the link must not be lost.
+    fn report_link(&self, link: Option<arpherd_core::fact::Link>) {
         let facts = vec![Fact::LinkChanged { segment: self.segment, link }];
-        self.owner.do_send(Told { facts, more: false });
+        self.owner.do_send(Observed { facts, more: false });
     }
 }
 
-impl Actor for Capture {
+impl Actor for CaptureActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -156,24 +157,24 @@ impl Actor for Capture {
     }
 }
 
-impl StreamHandler<Readable> for Capture {
-    fn handle(&mut self, _: Readable, ctx: &mut Self::Context) {
+impl StreamHandler<FramesReady> for CaptureActor {
+    fn handle(&mut self, _: FramesReady, ctx: &mut Self::Context) {
         self.read(ctx);
     }
 
-    /// A closed port's stream ends; the actor goes on and waits for its link.
+    /// A closed port's stream ends; by default that would stop the actor, which waits for its link instead.
     fn finished(&mut self, _: &mut Self::Context) {}
 }
 
-impl Handler<ReadOn> for Capture {
+impl Handler<ReadMoreFrames> for CaptureActor {
     type Result = ();
 
-    fn handle(&mut self, _: ReadOn, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: ReadMoreFrames, ctx: &mut Self::Context) {
         self.read(ctx);
     }
 }
 
-impl Handler<LinkUpdate> for Capture {
+impl Handler<LinkUpdate> for CaptureActor {
     type Result = ();
 
     fn handle(&mut self, update: LinkUpdate, ctx: &mut Self::Context) {
@@ -182,10 +183,10 @@ impl Handler<LinkUpdate> for Capture {
     }
 }
 
-impl Handler<Barrier> for Capture {
+impl Handler<Barrier> for CaptureActor {
     type Result = ();
 
-    /// Also the moment to fetch what the kernel counted: the counters are read after it.
+    /// Adds the kernel's drop count, because the counters are read after this message.
     fn handle(&mut self, _: Barrier, _: &mut Self::Context) {
         if let Some(open) = &mut self.open {
             let before = open.tally.overrun;
@@ -195,7 +196,7 @@ impl Handler<Barrier> for Capture {
     }
 }
 
-impl Handler<Finish> for Capture {
+impl Handler<Finish> for CaptureActor {
     type Result = ();
 
     fn handle(&mut self, _: Finish, ctx: &mut Self::Context) {

@@ -1,9 +1,9 @@
-//! The one clock of the daemon: monotonic, counted from its start.
+//! The daemon's clock: monotonic, counted from its start.
 
 use arpherd_core::Time;
 use tokio::time::{Duration, Instant};
 
-/// Tells [`Time`]. Copies count from the same start, so all actors speak of the same times.
+/// Gives the present [`Time`]. Copies count from the same start, so times of different actors can be compared.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(Instant);
 
@@ -13,12 +13,12 @@ impl Clock {
         Self(Instant::now())
     }
 
-    /// What time it is.
+    /// The time since the start.
     pub fn now(&self) -> Time {
         Time::from_nanos(u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
-    /// How long until `at`; zero if it is past.
+    /// The duration from now until `at`; zero if `at` is past.
     pub fn until(&self, at: Time) -> Duration {
         at.since(self.now())
     }

@@ -1,46 +1,59 @@
-//! The actors of arpherd: thin shells around [`arpherd_core`], and the edge to the kernel.
+//! The actors of arpherd: thin shells around [`arpherd_core`], and the access to the kernel ([`io`]).
 //!
 //! ```text
-//!        front thread: the packet path                          back thread
-//!   wire ──► Capture ──Told, Outlet──► RouteOwner ◄──RollCall── Sweep ──► wire
-//!               ▲                       │ │ │ └──SweepOn, Found──►
-//!               │                       │ │ └────Record─────────► Recorder ──► file
-//!               │                       │ └──────ReadTable──────► Watch ◄── rtnetlink
-//!               └───────LinkUpdate──────│──────────────────────── │ └──LinkUpdate──► Sweep
-//!                                       │ ◄───Told─────────────── ┘ │
-//!                                       │                           OnAir
-//!                                       │                           ▼
-//!                                       │ ◄───Told─────────────── Air ◄── nl80211
-//!                                       │ ────ReadStations─────────► ┘
-//!                                       ▼
-//!            routes and neighbours (one netlink batch) · frames ──► wire · events (Teller)
+//!   front thread: the packet path        │   back thread
+//!                                        │
+//!   received frames                      │    rtnetlink, sysctl writes
+//!         │                              │         │
+//!         ▼                              │         ▼
+//!   ┌──────────────┐      LinkUpdate     │   ┌─────────────┐── LinkUpdate ─► SweepActor
+//!   │ CaptureActor │◄────────────────────────│    Watch    │── WifiLink ───► WifiMonitor
+//!   └──────────────┘                     │   └─────────────┘
+//!         │ Observed, SendPort           │      │     ▲
+//!         ▼               Observed       │      │     │
+//!   ┌──────────────┐◄───────────────────────────┘     │
+//!   │              │──────────── ReadTable ───────────┘
+//!   │              │      Observed       │   ┌─────────────┐
+//!   │              │◄────────────────────────│ WifiMonitor │◄── nl80211
+//!   │  RouteOwner  │──── ReadStations ──────►└─────────────┘
+//!   │              │   GetSweepContext   │   ┌─────────────┐
+//!   │              │◄────────────────────────│ SweepActor  │──► sent frames (probes)
+//!   │              │── SetSweep, HostsSeen ─►└─────────────┘
+//!   │              │                     │   ┌─────────────┐
+//!   │              │──── RecordFacts ───────►│  Recorder   │──► file
+//!   └──────────────┘                     │   └─────────────┘
+//!      │  │  └──► events (EventSink)      │
+//!      │  └─────► sent frames             │
+//!      └────────► routes, neighbour entries
 //! ```
 //!
 //! | actor | count | owns |
 //! |---|---|---|
-//! | [`capture::Capture`] | one a segment | the link's packet socket, its filter and counters |
-//! | [`owner::RouteOwner`] | one | the ledger, every write of a route or neighbour entry, the outlets |
-//! | [`sweep::Sweep`] | one a swept segment | the plan and pace of its sweeps, a socket that only sends |
-//! | [`watch::Watch`] | one | the rtnetlink monitor, the kernel settings |
-//! | [`air::Air`] | one, if the kernel has generic netlink | the sockets to nl80211 |
-//! | [`recorder::Recorder`] | one, if recording | the file of facts |
+//! | [`capture::CaptureActor`] | one for each segment | the link's packet socket and its filter |
+//! | [`owner::RouteOwner`] | one | the ledger, every write of a route or neighbour entry, the ports that send |
+//! | [`sweep::SweepActor`] | one for each swept segment | the plan and pace of its sweeps, a socket that only sends |
+//! | [`watch::Watch`] | one | the rtnetlink monitor, the managed kernel settings |
+//! | [`wifi::WifiMonitor`] | one, if the kernel has generic netlink | the sockets to nl80211 |
+//! | [`recorder::Recorder`] | one, if facts are recorded | the file of facts |
 //!
-//! [`shepherd::Flock`] starts them, says when all are ready and stops them; all of the above is there once for
-//! each network namespace that is served. Facts about a link go through its capture actor, so the route owner
+//! [`supervisor::Instance`] starts them, waits until all are ready, and stops them. There is one instance for each
+//! network namespace that is served. Facts about a segment's link go through its capture actor, so the route owner
 //! never uses a link before its socket is open.
 
-pub mod air;
 pub mod capture;
 pub mod clock;
-pub mod errands;
-mod fitness;
+pub mod counters;
+pub mod dispatch;
+mod eligibility;
 pub mod io;
 pub mod messages;
-pub mod needs;
 pub mod owner;
 pub mod port;
 pub mod recorder;
-mod settings;
-pub mod shepherd;
+pub mod required_sysctls;
+pub mod supervisor;
 pub mod sweep;
+mod sysctl_manager;
+mod vrf;
 pub mod watch;
+pub mod wifi;

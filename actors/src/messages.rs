@@ -1,156 +1,120 @@
-//! Everything actors say to one another.
+//! The messages that actors send one another.
 
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::Message;
 use arpherd_core::fact::Link;
 use arpherd_core::plan::LinkKind;
-use arpherd_core::view::{Answer, CountersView, Question};
+use arpherd_core::view::{Answer, Question};
 use arpherd_core::{Fact, LinkAddr, SegmentId, Time};
 
 use crate::io::FramePort;
 use crate::io::packet::Medium;
 
-/// Facts for the route owner: the one door in. They become orders before the next message is looked at.
+/// Facts for the route owner, from capture, watch and Wi-Fi actors. Their orders are carried out before the
+/// next message is handled.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Told {
+pub struct Observed {
     /// What happened, in this order.
     pub facts: Vec<Fact>,
-    /// More of the same is about to come, so work that can wait may wait for it.
+    /// Whether the sender has more frames to read, so that writes that are not urgent may wait.
     pub more: bool,
 }
 
-/// What the route owner sends on a segment through, or `None` when there is no link to send on.
+/// The port through which the route owner sends on a segment, from the segment's capture actor.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Outlet {
-    /// Which segment.
+pub struct SendPort {
+    /// The segment.
     pub segment: SegmentId,
-    /// A port that only sends.
+    /// A port that only sends; `None`: there is no link to send on.
     pub port: Option<Box<dyn FramePort>>,
 }
 
-/// The interface of a segment is now like this; `None`: there is none of its name.
+/// The present state of a segment's interface; `None`: there is no interface of its name.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct LinkUpdate(pub Option<(Medium, Link)>);
 
 impl LinkUpdate {
-    /// What a port can be opened on; none where there is nothing of ours to hear.
+    /// What a port is to be opened on; `None` if there is no interface or it is ineligible.
     pub fn medium(&self) -> Option<Medium> {
         self.0.as_ref().filter(|(_, link)| link.ineligible.is_none()).map(|(medium, _)| *medium)
     }
 }
 
-/// A segment's interface changed, and may be something else among radios than it was.
+/// A segment's interface changed, so its Wi-Fi role is to be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub struct OnAir {
-    /// Which segment.
+pub struct WifiLink {
+    /// The segment.
     pub segment: SegmentId,
-    /// Its interface's number and kind; `None`: there is none.
+    /// The interface's index and kind; `None`: there is no interface.
     pub link: Option<(u32, LinkKind)>,
 }
 
-/// Read the stations of the access point that the segment's interface is, and tell the route owner.
+/// Read the stations of the access point that is the segment's interface, and report them to the route owner.
+/// Ignored if the interface is no access point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct ReadStations(pub SegmentId);
 
-/// Sweep from now on, or no longer.
+/// Start sweeping (true) or stop (false).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct SweepOn(pub bool);
+pub struct SetSweep(pub bool);
 
-/// Hosts that were just heard; a sweep need not wait for them any longer.
+/// Hosts that sent a packet since the last message of this type; the sweep need not wait for their replies.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Found(pub Vec<Ipv4Addr>);
+pub struct HostsSeen(pub Vec<Ipv4Addr>);
 
-/// A sweep is about to begin: who needs no probe?
+/// Asks the route owner for what a round of sweeping needs; `None` if the segment's link is not usable.
 #[derive(Debug, Message)]
-#[rtype(result = "Option<Roll>")]
-pub struct RollCall(pub SegmentId);
+#[rtype(result = "Option<SweepContext>")]
+pub struct GetSweepContext(pub SegmentId);
 
-/// What a sweep needs to know of the ledger.
+/// What a round of sweeping needs to know of the ledger.
 #[derive(Debug)]
-pub struct Roll {
-    /// Sender of the probes.
+pub struct SweepContext {
+    /// Sender protocol address of the probes; `None`: 0.0.0.0 (RFC 5227, 1.1).
     pub source: Option<Ipv4Addr>,
-    /// Its link-layer address.
+    /// Sender link-layer address of the probes.
     pub lladdr: LinkAddr,
-    /// Addresses that need no probe.
+    /// Addresses that are not to be probed.
     pub skip: Vec<Ipv4Addr>,
 }
 
-/// Read the kernel's routes in full and tell the route owner.
+/// Read the kernel's routes in full and report them to the route owner.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct ReadTable;
 
-/// Begin your work. Answered when all that was there at the start is read and told.
+/// Start work. Answered when the initial state was read and reported.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Begin;
 
-/// Answered when everything that was sent to the actor before has been dealt with.
+/// Answered when every message sent to the actor before it was handled.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Barrier;
 
-/// Finish what you own and stop. Answered when done.
+/// Release resources and stop working. Answered when done.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Finish {
-    /// Whether routes are to be taken away.
+    /// Whether routes and kernel settings are to be removed and restored.
     pub purge: bool,
 }
 
-/// One fact as it went into the ledger, for the recorder.
+/// Facts for the recorder, each with the time at which it was given to the ledger.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Record(pub Vec<(Time, Fact)>);
+pub struct RecordFacts(pub Vec<(Time, Fact)>);
 
-/// A question of an operator.
+/// An operator's query, from the control socket.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Answer")]
-pub struct Show(pub Question);
-
-/// What a segment's actors count together. All only grow, except that a link that went and came starts the
-/// kernel's own count anew.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Frames read.
-    pub read: AtomicU64,
-    /// Proxied replies ordered.
-    pub answered: AtomicU64,
-    /// Questions of ours: searches, verifications and sweeps.
-    pub probed: AtomicU64,
-    /// Those among them that asked hosts already known; a sweep gives way to them.
-    pub verified: AtomicU64,
-    /// Frames lost on the way in or out for want of room.
-    pub dropped: AtomicU64,
-    /// Frames that were no ARP packet we listen to.
-    pub malformed: AtomicU64,
-}
-
-impl Counters {
-    /// Adds to one of the counters.
-    pub fn add(counter: &AtomicU64, count: u64) {
-        counter.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// What they are now.
-    pub fn view(&self) -> CountersView {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        CountersView {
-            read: get(&self.read),
-            answered: get(&self.answered),
-            probed: get(&self.probed),
-            dropped: get(&self.dropped),
-            malformed: get(&self.malformed),
-        }
-    }
-}
+pub struct RunQuery(pub Question);

@@ -1,8 +1,7 @@
-//! The route owner: the one actor that has the ledger, and the only one that writes routes and neighbour
-//! entries.
+//! The route owner: owns the ledger, and is the only actor that writes routes and neighbour entries.
 //!
-//! Whatever it is told becomes one fact, one step of the ledger, and orders, which are carried out before
-//! the next message is looked at: first the kernel's tables, then frames, then words.
+//! Every message it receives becomes facts; each fact is one step of the ledger, which appends orders. Orders are
+//! carried out before the next message is handled: first the kernel's tables, then frames, then events.
 
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle};
 use arpherd_core::view::{Answer, Question, StatusView};
@@ -10,16 +9,18 @@ use arpherd_core::{Event, Fact, Ledger, Order, Time};
 use slog::{Logger, debug};
 
 use crate::clock::Clock;
-use crate::errands::{Errands, Hands};
+use crate::dispatch::{Dispatcher, SegmentSinks};
 use crate::io::{Refusal, RouteTable};
-use crate::messages::{Finish, Outlet, ReadStations, ReadTable, Record, Roll, RollCall, Show, Told};
+use crate::messages::{
+    Finish, GetSweepContext, Observed, ReadStations, ReadTable, RecordFacts, RunQuery, SendPort, SweepContext,
+};
 
-/// A refusal, or a way found, can lead to orders that have such consequences in their turn; after so many rounds
-/// the rest waits for the ledger's timers.
+/// Rounds of orders a message may cause. The results of a round (refusals, routes looked up) are facts and cause
+/// the orders of the next; what is left after the last round is carried out with the next message.
 const ROUNDS: usize = 4;
 
-/// Where the route owner tells what operators want to know. Called on the packet path: it must not block.
-pub type Teller = Box<dyn Fn(&Event) + Send>;
+/// Receives every event. Called on the packet path: it must not block.
+pub type EventSink = Box<dyn Fn(&Event) + Send>;
 
 /// Owner of the ledger and of every route.
 pub struct RouteOwner {
@@ -27,42 +28,44 @@ pub struct RouteOwner {
     table: Box<dyn RouteTable>,
     clock: Clock,
     started: Time,
-    teller: Teller,
+    event_sink: EventSink,
     log: Logger,
-    errands: Errands,
-    recorder: Option<Recipient<Record>>,
-    ready: bool,
+    dispatcher: Dispatcher,
+    recorder: Option<Recipient<RecordFacts>>,
+    is_ready: bool,
+    /// Orders not carried out yet.
     orders: Vec<Order>,
+    /// Refusals not reported to the ledger yet.
     refusals: Vec<Refusal>,
     timer: Option<(Time, SpawnHandle)>,
 }
 
-/// Tells the route owner who its hands are. Sent once, before anything else.
+/// Connects the route owner with the actors that carry out its orders. Sent once, before any other message.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
-pub struct Meet {
+pub struct Connect {
     /// By segment.
-    pub hands: Vec<Hands>,
-    /// Reads the table when told to.
+    pub sinks: Vec<SegmentSinks>,
+    /// Reads the kernel's tables in full.
     pub watch: Recipient<ReadTable>,
-    /// Reads the stations of access points when told to; `None` where nothing is known of radios.
-    pub air: Option<Recipient<ReadStations>>,
-    /// Writes down every fact, if asked for.
-    pub recorder: Option<Recipient<Record>>,
+    /// Reads the stations of access points; `None` without generic netlink in the kernel.
+    pub wifi: Option<Recipient<ReadStations>>,
+    /// Writes every fact to a file; `None` if facts are not recorded.
+    pub recorder: Option<Recipient<RecordFacts>>,
 }
 
-/// The start is over.
+/// The start is complete: the status reports the daemon as ready.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
-pub struct BeReady;
+pub struct MarkReady;
 
 impl RouteOwner {
-    /// An owner of nothing yet. It acts on facts once it has met the others.
+    /// A route owner that is not connected yet; see [`Connect`].
     pub fn new(
         ledger: Ledger,
         table: Box<dyn RouteTable>,
         clock: Clock,
-        teller: Teller,
+        event_sink: EventSink,
         log: Logger,
     ) -> Self {
         Self {
@@ -70,30 +73,29 @@ impl RouteOwner {
             table,
             started: clock.now(),
             clock,
-            teller,
+            event_sink,
             log,
-            errands: Errands::default(),
+            dispatcher: Dispatcher::default(),
             recorder: None,
-            ready: false,
+            is_ready: false,
             orders: Vec::new(),
             refusals: Vec::new(),
             timer: None,
         }
     }
 
+    /// Gives facts to the ledger and carries out the orders. `more`: see [`Observed::more`].
     fn take(&mut self, facts: Vec<Fact>, more: bool, ctx: &mut Context<Self>) {
         let now = self.clock.now();
         if let Some(recorder) = &self.recorder {
-            recorder.do_send(Record(facts.iter().map(|fact| (now, fact.clone())).collect()));
+            recorder.do_send(RecordFacts(facts.iter().map(|fact| (now, fact.clone())).collect()));
         }
         for fact in facts {
             self.ledger.step(now, fact, &mut self.orders);
         }
         self.carry_out(now);
-        if !more && !self.errands.later.is_empty() {
-            self.table.write(&self.errands.later, &mut self.refusals);
-            self.errands.later.clear();
-            self.hear_refusals(now);
+        if !more {
+            self.write_deferred(now);
         }
         self.arm(ctx);
     }
@@ -104,48 +106,67 @@ impl RouteOwner {
                 return;
             }
             let orders = std::mem::take(&mut self.orders);
-            for order in &orders {
-                self.errands.sort(order);
-            }
-            if !self.errands.writes.is_empty() {
-                self.table.write(&self.errands.writes, &mut self.refusals);
-                self.errands.writes.clear();
-                self.errands.take_back(&self.refusals);
-            }
-            self.errands.send_out();
-            for order in &orders {
-                if let Order::Emit(event) = order {
-                    (self.teller)(event);
-                }
-            }
-            // Keep the room for the next message's orders.
+            orders.iter().for_each(|order| self.dispatcher.collect(order));
+            self.write_urgent();
+            self.dispatcher.flush();
+            self.emit(&orders);
+            // Keeps the allocation for the next round's orders.
             self.orders = orders;
             self.orders.clear();
-            self.hear_refusals(now);
-            for lookup in std::mem::take(&mut self.errands.lookups) {
-                let fact = lookup.ask(&mut *self.table);
-                self.hear(now, fact);
+            self.report_refusals(now);
+            self.look_up_routes(now);
+        }
+    }
+
+    /// Writes what frames rely on; replies for a refused route are not sent.
+    fn write_urgent(&mut self) {
+        if !self.dispatcher.urgent.is_empty() {
+            self.table.write(&self.dispatcher.urgent, &mut self.refusals);
+            self.dispatcher.urgent.clear();
+            self.dispatcher.cancel_replies(&self.refusals);
+        }
+    }
+
+    fn write_deferred(&mut self, now: Time) {
+        if !self.dispatcher.deferred.is_empty() {
+            self.table.write(&self.dispatcher.deferred, &mut self.refusals);
+            self.dispatcher.deferred.clear();
+            self.report_refusals(now);
+        }
+    }
+
+    fn emit(&self, orders: &[Order]) {
+        for order in orders {
+            if let Order::Emit(event) = order {
+                (self.event_sink)(event);
             }
         }
     }
 
-    /// The kernel's refusals are facts.
-    fn hear_refusals(&mut self, now: Time) {
+    /// Reports the kernel's refusals to the ledger.
+    fn report_refusals(&mut self, now: Time) {
         for Refusal { write, errno, reason } in std::mem::take(&mut self.refusals) {
             debug!(self.log, "write_refused"; "write" => ?write, "errno" => errno, "reason" => &reason);
-            self.hear(now, Fact::WriteRefused { write, errno, reason });
+            self.step_with_result(now, Fact::WriteRefused { write, errno, reason });
         }
     }
 
-    /// Hears what came of an order, in the same turn.
-    fn hear(&mut self, now: Time, fact: Fact) {
+    fn look_up_routes(&mut self, now: Time) {
+        for lookup in std::mem::take(&mut self.dispatcher.lookups) {
+            let fact = lookup.run(&mut *self.table);
+            self.step_with_result(now, fact);
+        }
+    }
+
+    /// Gives the ledger the result of an order, while the same message is being handled.
+    fn step_with_result(&mut self, now: Time, fact: Fact) {
         if let Some(recorder) = &self.recorder {
-            recorder.do_send(Record(vec![(now, fact.clone())]));
+            recorder.do_send(RecordFacts(vec![(now, fact.clone())]));
         }
         self.ledger.step(now, fact, &mut self.orders);
     }
 
-    /// Has the ledger's deadline as the only timer.
+    /// Sets the one timer to the ledger's deadline.
     fn arm(&mut self, ctx: &mut Context<Self>) {
         let Some(deadline) = self.ledger.deadline() else { return };
         if let Some((at, handle)) = self.timer {
@@ -163,8 +184,8 @@ impl RouteOwner {
 
     fn segments(&self) -> Answer {
         let mut views = self.ledger.segment_views();
-        for (view, hands) in views.iter_mut().zip(self.errands.hands()) {
-            view.counters = view.counters + hands.counters.view();
+        for (view, sinks) in views.iter_mut().zip(self.dispatcher.sinks()) {
+            view.counters = view.counters + sinks.counters.view();
         }
         Answer::Segments(views)
     }
@@ -178,49 +199,53 @@ impl Actor for RouteOwner {
     }
 }
 
-impl Handler<Meet> for RouteOwner {
+impl Handler<Connect> for RouteOwner {
     type Result = ();
 
-    fn handle(&mut self, meet: Meet, _: &mut Self::Context) {
-        self.errands.meet(meet.hands, meet.watch, meet.air);
-        self.recorder = meet.recorder;
+    fn handle(&mut self, connect: Connect, _: &mut Self::Context) {
+        self.dispatcher.connect(connect.sinks, connect.watch, connect.wifi);
+        self.recorder = connect.recorder;
     }
 }
 
-impl Handler<Told> for RouteOwner {
+impl Handler<Observed> for RouteOwner {
     type Result = ();
 
-    fn handle(&mut self, Told { facts, more }: Told, ctx: &mut Self::Context) {
+    fn handle(&mut self, Observed { facts, more }: Observed, ctx: &mut Self::Context) {
         self.take(facts, more, ctx);
     }
 }
 
-impl Handler<Outlet> for RouteOwner {
+impl Handler<SendPort> for RouteOwner {
     type Result = ();
 
-    fn handle(&mut self, outlet: Outlet, _: &mut Self::Context) {
-        self.errands.set_outlet(outlet);
+    fn handle(&mut self, send_port: SendPort, _: &mut Self::Context) {
+        self.dispatcher.set_send_port(send_port);
     }
 }
 
-impl Handler<RollCall> for RouteOwner {
-    type Result = MessageResult<RollCall>;
+impl Handler<GetSweepContext> for RouteOwner {
+    type Result = MessageResult<GetSweepContext>;
 
-    fn handle(&mut self, RollCall(segment): RollCall, _: &mut Self::Context) -> Self::Result {
-        let roll = self.ledger.sweep_context(segment);
-        MessageResult(roll.map(|(source, lladdr, skip)| Roll { source, lladdr, skip }))
+    fn handle(&mut self, GetSweepContext(segment): GetSweepContext, _: &mut Self::Context) -> Self::Result {
+        let context = self.ledger.sweep_context(segment);
+        MessageResult(context.map(|(source, lladdr, skip)| SweepContext { source, lladdr, skip }))
     }
 }
 
-impl Handler<Show> for RouteOwner {
-    type Result = MessageResult<Show>;
+impl Handler<RunQuery> for RouteOwner {
+    type Result = MessageResult<RunQuery>;
 
-    fn handle(&mut self, Show(question): Show, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, RunQuery(query): RunQuery, _: &mut Self::Context) -> Self::Result {
         let now = self.clock.now();
-        MessageResult(match question {
+        MessageResult(match query {
             Question::Status => {
                 let uptime_seconds = now.since(self.started).as_secs();
-                Answer::Status(StatusView { uptime_seconds, ready: self.ready, ..self.ledger.status_view() })
+                Answer::Status(StatusView {
+                    uptime_seconds,
+                    ready: self.is_ready,
+                    ..self.ledger.status_view()
+                })
             }
             Question::Segments => self.segments(),
             Question::Hosts => Answer::Hosts(self.ledger.host_views(now)),
@@ -229,11 +254,11 @@ impl Handler<Show> for RouteOwner {
     }
 }
 
-impl Handler<BeReady> for RouteOwner {
+impl Handler<MarkReady> for RouteOwner {
     type Result = ();
 
-    fn handle(&mut self, _: BeReady, _: &mut Self::Context) {
-        self.ready = true;
+    fn handle(&mut self, _: MarkReady, _: &mut Self::Context) {
+        self.is_ready = true;
     }
 }
 
@@ -241,7 +266,7 @@ impl Handler<Finish> for RouteOwner {
     type Result = ();
 
     fn handle(&mut self, Finish { purge }: Finish, ctx: &mut Self::Context) {
-        self.ready = false;
+        self.is_ready = false;
         self.take(vec![Fact::Stopped { purge }], false, ctx);
         if let Some((_, handle)) = self.timer.take() {
             ctx.cancel_future(handle);

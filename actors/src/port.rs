@@ -1,4 +1,4 @@
-//! How actors come by a link's frames: the packet socket, or a stand-in.
+//! How actors open the sockets that they own: packet sockets and nl80211, or stand-ins in tests.
 
 use std::io;
 use std::pin::Pin;
@@ -12,58 +12,62 @@ use crate::io::netns::Netns;
 use crate::io::packet::{Medium, PacketPort};
 use crate::io::{FramePort, PortError, Radio, Wake};
 
-/// Tells its actor each time the port may have something to read.
+/// Yields an item each time the socket may have something to read.
 pub type Readiness = Pin<Box<dyn Stream<Item = ()>>>;
 
 /// Opens ports. Called in the context of the actor that will own the port.
-pub trait Opener: Send {
-    /// A port that hears and sends.
+pub trait PortOpener: Send {
+    /// Opens a port that receives and sends.
     ///
     /// # Errors
     /// As [`PacketPort::open`].
     fn open(&self, medium: Medium) -> Result<(Box<dyn FramePort>, Readiness), PortError>;
 
-    /// A port that only sends.
+    /// Opens a port that only sends.
     ///
     /// # Errors
     /// As [`PacketPort::open_send_only`].
     fn open_send_only(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError>;
 }
 
-/// Opens packet sockets in a network namespace; their requests bear the mark.
+/// Opens packet sockets in a network namespace; the requests that they send carry the mark.
 #[derive(Debug, Clone)]
 pub struct PacketOpener {
-    /// The network namespace they are opened in.
-    pub ground: Netns,
-    /// The marks of this run on this segment.
+    /// The network namespace.
+    pub netns: Netns,
+    /// The key of this run's marks on this segment.
     pub mark: MarkKey,
 }
 
 impl PacketOpener {
-    fn there(&self, open: impl FnOnce() -> Result<PacketPort, PortError>) -> Result<PacketPort, PortError> {
+    fn open_in_netns(
+        &self,
+        open: impl FnOnce() -> Result<PacketPort, PortError>,
+    ) -> Result<PacketPort, PortError> {
         let failed =
             |error| PortError::Failed { doing: "open a packet socket", cause: io::Error::other(error) };
-        Ok(self.ground.within(open).map_err(failed)??.marked(self.mark.clone()))
+        Ok(self.netns.within(open).map_err(failed)??.marked(self.mark.clone()))
     }
 }
 
-impl Opener for PacketOpener {
+impl PortOpener for PacketOpener {
     fn open(&self, medium: Medium) -> Result<(Box<dyn FramePort>, Readiness), PortError> {
-        let port = self.there(|| PacketPort::open(medium))?;
+        let port = self.open_in_netns(|| PacketPort::open(medium))?;
         let wake =
             Wake::on(&port).map_err(|cause| PortError::Failed { doing: "watch a packet socket", cause })?;
         Ok((Box::new(port), readiness(wake)))
     }
 
     fn open_send_only(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
-        Ok(Box::new(self.there(|| PacketPort::open_send_only(medium))?))
+        Ok(Box::new(self.open_in_netns(|| PacketPort::open_send_only(medium))?))
     }
 }
 
-/// Gives the actor that will own them what the radios tell, and when. Called in the actor's context.
+/// Gives an actor its connection to nl80211. Called in the context of the actor that will own it, because
+/// readiness is bound to the thread.
 pub type RadioOpener = Box<dyn FnOnce() -> io::Result<(Box<dyn Radio>, Readiness)> + Send>;
 
-/// Sockets that were opened where the radios are, for an actor that lives on another thread.
+/// An opener for sockets that are open already, in the right network namespace but on another thread.
 pub fn radio_opener(radios: Radios) -> RadioOpener {
     Box::new(move || {
         let wake = Wake::on(&radios)?;
@@ -71,7 +75,7 @@ pub fn radio_opener(radios: Radios) -> RadioOpener {
     })
 }
 
-/// A stream with an item each time the socket has something to read. It ends with the runtime.
+/// The readiness of a socket. The stream ends with the runtime.
 pub fn readiness(wake: Wake) -> Readiness {
     Box::pin(unfold(wake, |wake| async move { wake.readable().await.ok().map(|()| ((), wake)) }))
 }

@@ -1,4 +1,4 @@
-//! The recorder: every fact that went into the ledger, one JSON line each, for `arpherd replay`.
+//! The recorder: writes every fact given to the ledger to a file, one JSON line each, for `arpherd replay`.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -9,37 +9,37 @@ use arpherd_core::{Fact, Plan, Time};
 use serde::Serialize;
 use slog::{Logger, error};
 
-use crate::messages::{Finish, Record};
+use crate::messages::{Finish, RecordFacts};
 
-/// First line of a recording: what the ledger was made from.
+/// First line of a recording: the plan from which the ledger was made.
 #[derive(Serialize)]
-struct Head<'a> {
+struct RecordingHeader<'a> {
     plan: &'a Plan,
 }
 
-/// Every other line.
+/// Every other line of a recording.
 #[derive(Serialize)]
-struct Line<'a> {
-    /// Nanoseconds since the start.
+struct RecordedFact<'a> {
+    /// In nanoseconds since the start.
     at: Time,
     fact: &'a Fact,
 }
 
-/// Writes facts to a file, on the thread where a slow disk hurts nobody.
+/// Writes facts to a file. Runs on the back thread, so a slow disk does not delay the packet path.
 pub struct Recorder {
-    /// `None` after a failure: a recording with a hole would lie.
+    /// `None` after a write failed: an incomplete recording must not look complete.
     file: Option<BufWriter<File>>,
     log: Logger,
 }
 
 impl Recorder {
-    /// Creates the file and writes its head.
+    /// Creates the file and writes the plan to it.
     ///
     /// # Errors
     /// If the file cannot be created or written.
     pub fn create(path: &Path, plan: &Plan, log: Logger) -> io::Result<Self> {
         let mut file = BufWriter::new(File::create(path)?);
-        write_line(&mut file, &Head { plan })?;
+        write_line(&mut file, &RecordingHeader { plan })?;
         file.flush()?;
         Ok(Self { file: Some(file), log })
     }
@@ -48,10 +48,10 @@ impl Recorder {
         let Some(file) = &mut self.file else { return };
         let written = facts
             .iter()
-            .try_for_each(|(at, fact)| write_line(file, &Line { at: *at, fact }))
+            .try_for_each(|(at, fact)| write_line(file, &RecordedFact { at: *at, fact }))
             .and_then(|()| file.flush());
         if let Err(cause) = written {
-            error!(self.log, "recording_failed"; "error" => %cause, "hint" => "the recording ends here");
+            error!(self.log, "recording_failed"; "error" => %cause, "detail" => "no later fact is recorded");
             self.file = None;
         }
     }
@@ -66,10 +66,10 @@ impl Actor for Recorder {
     type Context = Context<Self>;
 }
 
-impl Handler<Record> for Recorder {
+impl Handler<RecordFacts> for Recorder {
     type Result = ();
 
-    fn handle(&mut self, Record(facts): Record, _: &mut Self::Context) {
+    fn handle(&mut self, RecordFacts(facts): RecordFacts, _: &mut Self::Context) {
         self.record(&facts);
     }
 }

@@ -1,7 +1,7 @@
-//! The sweep actor: paced probes over one segment.
+//! The sweep actor: sends paced probes to the unknown addresses of one segment.
 //!
-//! It owns the plan and the pace, and a socket that only sends, on a thread of its own: however wide the
-//! prefix, the packet path never waits for it. Answers are heard by the segment's capture actor.
+//! It owns the plan and pace of the sweeps and a socket that only sends. It runs on the back thread, so the packet
+//! path never waits for it, however long the prefix is. Replies are received by the segment's capture actor.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,19 +16,20 @@ use arpherd_core::{Arp, Frame, LinkAddr, Operation, SegmentId, Time};
 use slog::{Logger, debug, warn};
 
 use crate::clock::Clock;
+use crate::counters::Counters;
 use crate::io::packet::{BATCH, Medium};
 use crate::io::{FramePort, Tally};
-use crate::messages::{Counters, Finish, Found, LinkUpdate, Roll, RollCall, SweepOn};
-use crate::port::Opener;
+use crate::messages::{Finish, GetSweepContext, HostsSeen, LinkUpdate, SetSweep, SweepContext};
+use crate::port::PortOpener;
 
 /// Pause before a round that could not begin is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// One segment's sweeps.
-pub struct Sweep {
+/// Sweeps one segment.
+pub struct SweepActor {
     segment: SegmentId,
-    owner: Recipient<RollCall>,
-    opener: Box<dyn Opener>,
+    owner: Recipient<GetSweepContext>,
+    opener: Box<dyn PortOpener>,
     counters: Arc<Counters>,
     clock: Clock,
     log: Logger,
@@ -41,24 +42,24 @@ pub struct Sweep {
     targets: Vec<Ipv4Addr>,
     frames: Vec<Frame>,
     timer: Option<SpawnHandle>,
-    /// The route owner was asked for the roll and has not answered.
-    asking: bool,
-    /// Questions about known hosts that the sweep has given way to.
-    yielded: u64,
+    /// A [`GetSweepContext`] is unanswered.
+    is_waiting_for_context: bool,
+    /// Value of [`Counters::verified`] when the pace was last corrected by it.
+    verified_before: u64,
 }
 
-/// Go on; others have had their turn.
+/// Continue the round, after other messages were handled.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct GoOn;
+struct ContinueSweep;
 
-impl Sweep {
-    /// A sweep actor that waits for its link and for [`SweepOn`].
+impl SweepActor {
+    /// A sweep actor that waits for its link and for [`SetSweep`].
     pub fn new(
         segment: SegmentId,
         plan: Plan,
-        owner: Recipient<RollCall>,
-        opener: Box<dyn Opener>,
+        owner: Recipient<GetSweepContext>,
+        opener: Box<dyn PortOpener>,
         counters: Arc<Counters>,
         clock: Clock,
         log: Logger,
@@ -79,67 +80,67 @@ impl Sweep {
             targets: Vec::new(),
             frames: Vec::new(),
             timer: None,
-            asking: false,
-            yielded: 0,
+            is_waiting_for_context: false,
+            verified_before: 0,
         }
     }
 
-    /// Sends what may be sent now and comes back when more may be.
-    fn go_on(&mut self, ctx: &mut Context<Self>) {
+    /// Sends the probes that the pace allows now, and sets the timer for the next.
+    fn continue_round(&mut self, ctx: &mut Context<Self>) {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
         let now = self.clock.now();
         if self.plan.is_due(now) {
-            self.call_roll(ctx);
+            self.request_context(ctx);
             return;
         }
         let verified = self.counters.verified.load(Ordering::Relaxed);
-        self.plan.give_way(now, verified - std::mem::replace(&mut self.yielded, verified));
+        self.plan.give_way(now, verified - std::mem::replace(&mut self.verified_before, verified));
         self.targets.clear();
         self.plan.next(now, BATCH, &mut self.targets);
         self.probe();
         if self.targets.len() == BATCH {
-            ctx.notify(GoOn);
+            ctx.notify(ContinueSweep);
         } else if let Some(at) = self.plan.deadline(now) {
             self.timer = Some(ctx.run_later(self.clock.until(at), |this, ctx| {
                 this.timer = None;
-                this.go_on(ctx);
+                this.continue_round(ctx);
             }));
         }
     }
 
-    /// Asks the route owner who needs no probe; the round begins with its answer.
-    fn call_roll(&mut self, ctx: &mut Context<Self>) {
-        if std::mem::replace(&mut self.asking, true) {
+    /// Asks the route owner for the round's context; the round begins with the answer.
+    fn request_context(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.is_waiting_for_context, true) {
             return;
         }
-        let call = self.owner.send(RollCall(self.segment)).into_actor(self);
-        ctx.spawn(call.map(|roll, this, ctx| {
-            this.asking = false;
+        let answer = self.owner.send(GetSweepContext(self.segment)).into_actor(self);
+        ctx.spawn(answer.map(|context, this, ctx| {
+            this.is_waiting_for_context = false;
             let now = this.clock.now();
             // Sweeping may have been stopped meanwhile.
             if this.plan.is_due(now) {
-                match roll.ok().flatten() {
-                    Some(roll) if this.is_ready() => this.begin(now, roll),
+                match context.ok().flatten() {
+                    Some(context) if this.ensure_port() => this.begin_round(now, context),
                     _ => this.plan.postpone(now, RETRY),
                 }
             }
-            this.go_on(ctx);
+            this.continue_round(ctx);
         }));
     }
 
-    fn begin(&mut self, now: Time, roll: Roll) {
-        debug!(self.log, "sweep_begun"; "known" => roll.skip.len());
-        self.source = roll.source;
-        self.lladdr = roll.lladdr;
-        // What went out while there was no round is over.
-        self.yielded = self.counters.verified.load(Ordering::Relaxed);
-        self.plan.begin(now, roll.skip);
+    fn begin_round(&mut self, now: Time, context: SweepContext) {
+        debug!(self.log, "sweep_begun"; "known" => context.skip.len());
+        self.source = context.source;
+        self.lladdr = context.lladdr;
+        // Verifications between two rounds do not slow this one.
+        self.verified_before = self.counters.verified.load(Ordering::Relaxed);
+        self.plan.begin(now, context.skip);
     }
 
-    /// Has a socket if there is a link.
-    fn is_ready(&mut self) -> bool {
+    /// Opens the socket if there is a link and no socket yet; whether there is one.
+    fn ensure_port(&mut self) -> bool {
         if let (None, Some(medium)) = (&self.port, self.medium) {
             match self.opener.open_send_only(medium) {
                 Ok(port) => self.port = Some(port),
@@ -152,7 +153,7 @@ impl Sweep {
     fn probe(&mut self) {
         let Some(port) = self.port.as_mut().filter(|_| !self.targets.is_empty()) else { return };
         let (sender_lladdr, sender) = (self.lladdr, self.source.unwrap_or(Ipv4Addr::UNSPECIFIED));
-        let ask = |&target: &Ipv4Addr| Frame {
+        let probe = |&target: &Ipv4Addr| Frame {
             to: None,
             arp: Arp {
                 operation: Operation::Request,
@@ -163,7 +164,7 @@ impl Sweep {
             },
         };
         self.frames.clear();
-        self.frames.extend(self.targets.iter().map(ask));
+        self.frames.extend(self.targets.iter().map(probe));
         let before = self.tally.unsent;
         if let Err(error) = port.send(&self.frames, &mut self.tally) {
             debug!(self.log, "sweep_failed"; "error" => %error);
@@ -173,7 +174,7 @@ impl Sweep {
     }
 }
 
-impl Actor for Sweep {
+impl Actor for SweepActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -181,15 +182,15 @@ impl Actor for Sweep {
     }
 }
 
-impl Handler<GoOn> for Sweep {
+impl Handler<ContinueSweep> for SweepActor {
     type Result = ();
 
-    fn handle(&mut self, _: GoOn, ctx: &mut Self::Context) {
-        self.go_on(ctx);
+    fn handle(&mut self, _: ContinueSweep, ctx: &mut Self::Context) {
+        self.continue_round(ctx);
     }
 }
 
-impl Handler<LinkUpdate> for Sweep {
+impl Handler<LinkUpdate> for SweepActor {
     type Result = ();
 
     fn handle(&mut self, link: LinkUpdate, _: &mut Self::Context) {
@@ -201,40 +202,40 @@ impl Handler<LinkUpdate> for Sweep {
     }
 }
 
-impl Handler<SweepOn> for Sweep {
+impl Handler<SetSweep> for SweepActor {
     type Result = ();
 
-    fn handle(&mut self, SweepOn(active): SweepOn, ctx: &mut Self::Context) {
+    fn handle(&mut self, SetSweep(active): SetSweep, ctx: &mut Self::Context) {
         if active {
             self.plan.start(self.clock.now());
         } else {
             self.plan.stop();
         }
-        self.go_on(ctx);
+        self.continue_round(ctx);
     }
 }
 
-impl Handler<Found> for Sweep {
+impl Handler<HostsSeen> for SweepActor {
     type Result = ();
 
-    fn handle(&mut self, Found(addresses): Found, ctx: &mut Self::Context) {
+    fn handle(&mut self, HostsSeen(addresses): HostsSeen, ctx: &mut Self::Context) {
         let was_busy = self.plan.is_busy();
         for address in addresses {
             self.plan.found(address);
         }
         if was_busy {
-            self.go_on(ctx);
+            self.continue_round(ctx);
         }
     }
 }
 
-impl Handler<Finish> for Sweep {
+impl Handler<Finish> for SweepActor {
     type Result = ();
 
     fn handle(&mut self, _: Finish, ctx: &mut Self::Context) {
         self.plan.stop();
         self.port = None;
         self.medium = None;
-        self.go_on(ctx);
+        self.continue_round(ctx);
     }
 }

@@ -1,8 +1,8 @@
-//! The watch: what the kernel knows and what others do to it.
+//! The watch: follows links, addresses and routes of the kernel, and changes of its sysctls.
 //!
-//! It owns the rtnetlink monitor and the settings (sysctl). It reads everything once, then follows changes;
-//! when the kernel lost some, it reads everything again. It tells capture and sweep actors of their links,
-//! and the route owner of routes and addresses.
+//! It owns the rtnetlink monitor and the sysctl manager. It reads everything once and then follows notifications;
+//! when the kernel has dropped some, it reads everything again. It reports links to the capture, sweep and Wi-Fi
+//! actors of their segments, and addresses and routes to the route owner.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -16,118 +16,121 @@ use arpherd_core::{Fact, SegmentId};
 use ipnetwork::Ipv4Network;
 use slog::{Logger, info, warn};
 
-use crate::fitness::{self, Vrfs};
 use crate::io::Wake;
 use crate::io::netlink::{Changed, LinkInfo, Monitor, MonitorError, NetlinkError, Reader};
 use crate::io::netns::Netns;
-use crate::messages::{Begin, Finish, LinkUpdate, OnAir, ReadTable, Told};
-use crate::needs::Mode;
+use crate::messages::{Begin, Finish, LinkUpdate, Observed, ReadTable, WifiLink};
 use crate::port::readiness;
-use crate::settings::Keeper;
+use crate::required_sysctls::SysctlMode;
+use crate::sysctl_manager::SysctlManager;
+use crate::vrf::VrfCheck;
 
+mod links;
 mod tables;
 
-/// Pause before the kernel's lists are read again when that failed.
+/// Pause before the kernel's tables are read again when that failed.
 const RETRY: Duration = Duration::from_secs(1);
-/// Between two looks at the settings, of whose changes the kernel tells only some.
-const LOOK: Duration = Duration::from_secs(60);
-/// Between two looks at the kernel's proxy entries, where there are any: of them it tells nothing.
-const LOOK_AT_PROXIES: Duration = Duration::from_secs(5);
+/// Time between two checks of the sysctls: not every change is reported.
+const SYSCTL_INTERVAL: Duration = Duration::from_secs(60);
+/// Time between two reads of the kernel's proxy entries: their changes are not notified.
+const PROXY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Who is to hear of a segment's link.
-pub struct Eyes {
+/// A segment whose link is followed, and the actors to which it is reported.
+pub struct WatchedSegment {
     /// The segment.
     pub segment: SegmentId,
     /// The interface's name.
     pub interface: String,
-    /// What the interface's settings are to serve; `None`: they are not ours to touch.
-    pub manage: Option<Mode>,
-    /// Whether the kernel answers there by entries of ours.
-    pub entries: bool,
-    /// Hears of the link first: the sweep actor, if there is one.
+    /// What the interface's sysctls are to serve; `None`: they are left to the administrator.
+    pub sysctl_mode: Option<SysctlMode>,
+    /// Whether the kernel answers there by proxy entries of ours.
+    pub has_proxy_entries: bool,
+    /// The sweep actor, if the segment is swept. The link is reported to it first.
     pub sweep: Option<Recipient<LinkUpdate>>,
-    /// Looks whether it is on the air, if anybody can tell.
-    pub air: Option<Recipient<OnAir>>,
-    /// The capture actor, which passes it on to the route owner.
+    /// The Wi-Fi monitor, if the kernel has generic netlink.
+    pub wifi: Option<Recipient<WifiLink>>,
+    /// The capture actor, which reports the link to the route owner.
     pub capture: Recipient<LinkUpdate>,
 }
 
-/// Watches one network namespace.
+/// Follows the kernel's state in one network namespace.
 pub struct Watch {
     reader: Reader,
     monitor: Monitor,
-    ground: Netns,
+    netns: Netns,
     routes: RoutePlan,
-    owner: Recipient<Told>,
-    settings: Keeper,
-    vrfs: Vrfs,
+    owner: Recipient<Observed>,
+    sysctls: SysctlManager,
+    vrfs: VrfCheck,
     log: Logger,
-    eyes: Vec<Eyes>,
-    /// What each was told last.
-    told: Vec<LinkUpdate>,
+    segments: Vec<WatchedSegment>,
+    /// The update last sent for each segment.
+    sent: Vec<LinkUpdate>,
     links: BTreeMap<u32, LinkInfo>,
-    /// In the kernel's order within an interface.
+    /// With the interface's index; in the kernel's order within an interface.
     addresses: Vec<(u32, Ipv4Network)>,
+    /// The addresses last reported to the route owner.
     own: Vec<Ipv4Addr>,
     changes: Vec<Changed>,
-    /// Somebody, perhaps we, changed settings.
-    touched: bool,
+    /// A notification since the last check says that sysctls changed, perhaps by our own writes.
+    are_sysctls_changed: bool,
 }
 
-/// The monitor may have something to read.
-struct Readable;
+/// The monitor may have notifications to read.
+struct MonitorReady;
 
-/// Somebody, perhaps we, wrote a setting.
-struct Touched;
+/// Somebody, perhaps we, wrote a sysctl.
+struct SysctlWritten;
 
-/// More may be waiting; others have had their turn.
+/// Read the next notifications, after other messages were handled.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct ReadOn;
+struct ReadMoreChanges;
 
 impl Watch {
-    /// Opens the sockets on the ground it is called on, which is the one given; the monitor before anything is
-    /// read, so nothing falls between.
+    /// Opens the sockets. Called in the given network namespace. The monitor is opened before anything is read, so
+    /// that no change is missed.
     ///
-    /// `own_port`: the netlink port of the route owner's socket, whose changes are no news. `memory`: the file in
-    /// which the original values of settings outlive a crash; see [`SavedSysctls::at`](crate::io::sysctl::saved::SavedSysctls::at).
+    /// `own_port`: the netlink port of the route owner's socket, whose changes are not followed. `saved_sysctls`: the
+    /// file that keeps the original values over a crash; see
+    /// [`SavedSysctls::at`](crate::io::sysctl::saved::SavedSysctls::at).
     ///
     /// # Errors
     /// If the kernel will not open a netlink socket.
     pub fn open(
-        ground: &Netns,
+        netns: &Netns,
         routes: RoutePlan,
         own_port: u32,
-        memory: Option<&Path>,
-        eyes: Vec<Eyes>,
-        owner: Recipient<Told>,
+        saved_sysctls: Option<&Path>,
+        segments: Vec<WatchedSegment>,
+        owner: Recipient<Observed>,
         log: Logger,
     ) -> Result<Self, NetlinkError> {
-        if ground.interfaces().is_none() {
-            warn!(log, "wifi_unseen"; "hint" => "say `kind: wifi` where it is; here it looks like Ethernet");
+        if netns.interfaces().is_none() {
+            warn!(log, "wifi_undetected"; "hint" => "set `kind: wifi` where it is; here it looks like Ethernet");
         }
-        let interfaces = eyes.iter().map(|eyes| (eyes.interface.as_str(), eyes.manage));
+        let modes = segments.iter().map(|segment| (segment.interface.as_str(), segment.sysctl_mode));
         Ok(Self {
             monitor: Monitor::open(routes.table, own_port)?,
             reader: Reader::open()?,
-            ground: ground.clone(),
+            netns: netns.clone(),
             routes,
             owner,
-            settings: Keeper::new(ground, memory, interfaces, log.clone()),
-            vrfs: Vrfs::new(routes.table),
+            sysctls: SysctlManager::new(netns, saved_sysctls, modes, log.clone()),
+            vrfs: VrfCheck::new(routes.table),
             log,
-            told: vec![LinkUpdate(None); eyes.len()],
-            eyes,
+            sent: vec![LinkUpdate(None); segments.len()],
+            segments,
             links: BTreeMap::new(),
             addresses: Vec::new(),
             own: Vec::new(),
             changes: Vec::new(),
-            touched: false,
+            are_sysctls_changed: false,
         })
     }
 
-    /// Reads all there is. Routes are told before links, so that what an earlier run left is known before
-    /// the first host is heard.
+    /// Reads and reports everything. Routes are reported before links, so that routes of an earlier run are known
+    /// before the first host is learned.
     fn read_everything(&mut self, ctx: &mut Context<Self>) {
         if let Err(error) = self.try_read_everything() {
             warn!(self.log, "kernel_unreadable"; "error" => %error);
@@ -137,77 +140,38 @@ impl Watch {
 
     fn try_read_everything(&mut self) -> Result<(), NetlinkError> {
         self.links = self.reader.links()?.into_iter().map(|link| (link.index, link)).collect();
-        self.addresses = self.reader.addresses()?.iter().map(|seen| (seen.interface, seen.network)).collect();
-        self.tell_addresses();
-        self.tell_routes()?;
-        self.tell_links();
+        self.addresses = self.reader.addresses()?.iter().map(|info| (info.interface, info.network)).collect();
+        self.report_addresses();
+        self.report_routes()?;
+        self.report_links();
         Ok(())
     }
 
     fn segment_of(&self, interface: u32) -> Option<SegmentId> {
         let name = &self.links.get(&interface)?.name;
-        self.eyes.iter().find(|eyes| eyes.interface == *name).map(|eyes| eyes.segment)
+        self.segments.iter().find(|segment| segment.interface == *name).map(|segment| segment.segment)
     }
 
-    fn tell(&self, fact: Fact) {
-        // The owner's mailbox is bounded, but what the kernel says must not be lost.
-        self.owner.do_send(Told { facts: vec![fact], more: false });
-    }
-
-    fn tell_addresses(&mut self) {
-        let mut own: Vec<Ipv4Addr> = self.addresses.iter().map(|(_, network)| network.ip()).collect();
-        own.sort_unstable();
-        own.dedup();
-        if own != self.own {
-            self.own.clone_from(&own);
-            self.tell(Fact::AddressesChanged { addresses: own });
-        }
-    }
-
-    /// Tells everybody whose link is not as it was.
-    fn tell_links(&mut self) {
-        for index in 0..self.eyes.len() {
-            self.vrfs.mind(&self.eyes[index].interface, &self.links, &self.log);
-            let update = self.look_at(index);
-            if self.told[index] == update {
-                continue;
-            }
-            let eyes = &self.eyes[index];
-            let interface = update.medium().map(|medium| medium.interface);
-            self.settings.follow(&eyes.interface, interface, eyes.manage);
-            if let Some(sweep) = &eyes.sweep {
-                sweep.do_send(update.clone());
-            }
-            if let Some(air) = &eyes.air {
-                let link = update.0.as_ref().map(|(medium, _)| (medium.interface, medium.kind));
-                air.do_send(OnAir { segment: eyes.segment, link });
-            }
-            eyes.capture.do_send(update.clone());
-            self.told[index] = update;
-        }
-    }
-
-    fn look_at(&self, index: usize) -> LinkUpdate {
-        let name = &self.eyes[index].interface;
-        let Some(seen) = self.links.values().find(|link| link.name == *name) else { return LinkUpdate(None) };
-        fitness::update(seen, &self.ground, &self.addresses)
+    fn report(&self, fact: Fact) {
+        // `do_send` ignores the mailbox's capacity: a notification must not be lost.
+        self.owner.do_send(Observed { facts: vec![fact], more: false });
     }
 
     fn read(&mut self, ctx: &mut Context<Self>) {
         let mut changes = std::mem::take(&mut self.changes);
         let outcome = self.monitor.read(&mut changes);
         for change in changes.drain(..) {
-            self.follow(change);
+            self.apply(change);
         }
         self.changes = changes;
         match outcome {
-            Ok(true) => ctx.notify(ReadOn),
-            Ok(false) if std::mem::take(&mut self.touched) => self.settings.heal(),
+            Ok(true) => ctx.notify(ReadMoreChanges),
+            Ok(false) if std::mem::take(&mut self.are_sysctls_changed) => self.sysctls.correct(),
             Ok(false) => {}
             Err(MonitorError::Overrun) => {
-                info!(self.log, "kernel_overrun"; "detail" => "changes were lost; everything is read again");
+                info!(self.log, "kernel_overrun"; "detail" => "notifications were dropped; everything is read again");
                 self.read_everything(ctx);
-                ctx.notify(ReadOn);
+                ctx.notify(ReadMoreChanges);
             }
             Err(error @ MonitorError::Failed(_)) => {
                 warn!(self.log, "monitor_failed"; "error" => %error);
@@ -219,16 +183,19 @@ impl Watch {
         }
     }
 
-    /// What a change of a link or address amounts to is told before the next is looked at: an interface that
-    /// was down, or without its address, for no longer than it takes to read two notifications has lost its
-    /// routes all the same, and the kernel says nothing of that.
-    fn follow(&mut self, change: Changed) {
+    /// Applies one notification and reports what it changes before the next is applied: an interface that was down,
+    /// or had no address, only between two notifications has lost its routes, of which the kernel does not notify.
+    fn apply(&mut self, change: Changed) {
         match change {
-            Changed::RouteAppeared(seen) => return self.tell(Fact::RouteAppeared(self.with_segment(seen))),
-            Changed::RouteVanished(seen) => return self.tell(Fact::RouteVanished(self.with_segment(seen))),
-            Changed::CoverVanished(prefix) => return self.tell(Fact::CoverVanished { prefix }),
+            Changed::RouteAppeared(route) => {
+                return self.report(Fact::RouteAppeared(self.with_segment(route)));
+            }
+            Changed::RouteVanished(route) => {
+                return self.report(Fact::RouteVanished(self.with_segment(route)));
+            }
+            Changed::CoverVanished(prefix) => return self.report(Fact::CoverVanished { prefix }),
             Changed::Settings => {
-                self.touched = true;
+                self.are_sysctls_changed = true;
                 return;
             }
             Changed::Link(link) => {
@@ -236,25 +203,25 @@ impl Watch {
             }
             Changed::LinkGone { index, .. } => {
                 self.links.remove(&index);
-                self.settings.deleted(index);
+                self.sysctls.deleted(index);
                 self.addresses.retain(|(interface, _)| *interface != index);
             }
-            Changed::AddressAppeared(seen) => {
-                let address = (seen.interface, seen.network);
+            Changed::AddressAppeared(info) => {
+                let address = (info.interface, info.network);
                 if !self.addresses.contains(&address) {
                     self.addresses.push(address);
                 }
             }
-            Changed::AddressVanished(seen) => {
-                self.addresses.retain(|address| *address != (seen.interface, seen.network));
+            Changed::AddressVanished(info) => {
+                self.addresses.retain(|address| *address != (info.interface, info.network));
             }
         }
-        self.tell_addresses();
-        self.tell_links();
+        self.report_addresses();
+        self.report_links();
     }
 
-    fn with_segment(&self, seen: KernelRoute) -> KernelRoute {
-        KernelRoute { segment: self.segment_of(seen.interface), ..seen }
+    fn with_segment(&self, route: KernelRoute) -> KernelRoute {
+        KernelRoute { segment: self.segment_of(route.interface), ..route }
     }
 }
 
@@ -268,45 +235,45 @@ impl Handler<Begin> for Watch {
     fn handle(&mut self, _: Begin, ctx: &mut Self::Context) {
         match Wake::on(&self.monitor) {
             Ok(wake) => {
-                ctx.add_stream(futures_util::StreamExt::map(readiness(wake), |()| Readable));
+                ctx.add_stream(futures_util::StreamExt::map(readiness(wake), |()| MonitorReady));
             }
             Err(error) => warn!(self.log, "monitor_failed"; "error" => %error),
         }
         self.read_everything(ctx);
-        if self.settings.is_busy() {
-            ctx.run_interval(LOOK, |this, _| this.settings.heal());
+        if self.sysctls.is_active() {
+            ctx.run_interval(SYSCTL_INTERVAL, |this, _| this.sysctls.correct());
         }
-        if self.eyes.iter().any(|eyes| eyes.entries) {
-            ctx.run_interval(LOOK_AT_PROXIES, |this, _| this.tell_proxies());
+        if self.segments.iter().any(|segment| segment.has_proxy_entries) {
+            ctx.run_interval(PROXY_INTERVAL, |this, _| this.report_proxies());
         }
-        if let Some(wake) = self.settings.wake() {
-            ctx.add_stream(futures_util::StreamExt::map(readiness(wake), |()| Touched));
+        if let Some(wake) = self.sysctls.wake() {
+            ctx.add_stream(futures_util::StreamExt::map(readiness(wake), |()| SysctlWritten));
         }
     }
 }
 
-impl StreamHandler<Readable> for Watch {
-    fn handle(&mut self, _: Readable, ctx: &mut Self::Context) {
+impl StreamHandler<MonitorReady> for Watch {
+    fn handle(&mut self, _: MonitorReady, ctx: &mut Self::Context) {
         self.read(ctx);
     }
 
-    /// It ends with the runtime; until then there is nothing to end it.
+    /// The stream ends only with the runtime.
     fn finished(&mut self, _: &mut Self::Context) {}
 }
 
-impl StreamHandler<Touched> for Watch {
-    fn handle(&mut self, _: Touched, _: &mut Self::Context) {
-        self.settings.heal_heard();
+impl StreamHandler<SysctlWritten> for Watch {
+    fn handle(&mut self, _: SysctlWritten, _: &mut Self::Context) {
+        self.sysctls.correct_if_written();
     }
 
-    /// As above.
+    /// The stream ends only with the runtime.
     fn finished(&mut self, _: &mut Self::Context) {}
 }
 
-impl Handler<ReadOn> for Watch {
+impl Handler<ReadMoreChanges> for Watch {
     type Result = ();
 
-    fn handle(&mut self, _: ReadOn, ctx: &mut Self::Context) {
+    fn handle(&mut self, _: ReadMoreChanges, ctx: &mut Self::Context) {
         self.read(ctx);
     }
 }
@@ -322,8 +289,8 @@ impl Handler<ReadTable> for Watch {
 impl Handler<Finish> for Watch {
     type Result = ();
 
-    /// Routes that stay need their settings: without forwarding they would lead nowhere until the next start.
+    /// Routes that are kept need their sysctls: without forwarding they would have no effect until the next start.
     fn handle(&mut self, Finish { purge }: Finish, _: &mut Self::Context) {
-        if purge { self.settings.restore() } else { self.settings.rest() }
+        if purge { self.sysctls.restore() } else { self.sysctls.release() }
     }
 }

@@ -11,7 +11,7 @@ use arpherd_actors::io::netns::Netns;
 use arpherd_actors::io::packet_filter::forward_policies;
 use arpherd_actors::io::process::Rights;
 use arpherd_actors::io::sysctl::{Setting, Sysctls};
-use arpherd_actors::needs::{Area, Mode, Need, needs};
+use arpherd_actors::required_sysctls::{RequiredSysctl, SysctlDir, SysctlMode, required_sysctls};
 
 use super::case::Case;
 use super::machine::{Filters, Kernel, Link, Machine, Process};
@@ -49,13 +49,13 @@ pub(super) fn look(case: &Case, ground: &Netns) -> Result<Machine, NetlinkError>
 }
 
 /// Every setting that any way of answering has to do with.
-fn table() -> Vec<Need> {
+fn table() -> Vec<RequiredSysctl> {
     let all = [
-        Mode::default(),
-        Mode { proxies: true, joins: true, hairpins: true, ..Mode::default() },
-        Mode { entries: true, ..Mode::default() },
+        SysctlMode::default(),
+        SysctlMode { proxies: true, answers_on_link: true, hairpins: true, ..SysctlMode::default() },
+        SysctlMode { entries: true, ..SysctlMode::default() },
     ];
-    all.into_iter().flat_map(needs).collect()
+    all.into_iter().flat_map(required_sysctls).collect()
 }
 
 /// The values of the segments' interfaces, of `all`, and of the neighbour table. One that cannot be read is
@@ -67,7 +67,7 @@ fn settings(case: &Case) -> BTreeMap<String, i32> {
     for need in table() {
         let names = case.segments.iter().map(super::case::Segment::interface);
         wanted.extend(names.map(|name| need.setting(name)));
-        if need.area == Area::Conf {
+        if need.dir == SysctlDir::Conf {
             wanted.push(need.setting("all"));
         }
     }

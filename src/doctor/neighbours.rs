@@ -1,7 +1,7 @@
 //! Room in the kernel's neighbour table.
 
 use arpherd_actors::io::sysctl::Setting;
-use arpherd_actors::needs::GC_THRESH;
+use arpherd_actors::required_sysctls::GC_THRESH;
 use arpherd_core::plan::AnswerMode;
 
 use super::case::Case;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use arpherd_actors::io::sysctl::Setting;
-use arpherd_actors::needs::{Mode, Need, Wanted, Weight, command, needs};
+use arpherd_actors::required_sysctls::{
+    Condition, Enforcement, RequiredSysctl, SysctlMode, command, required_sysctls,
+};
 use arpherd_core::plan::{AnswerMode, SegmentPlan};
 
 use super::case::{Care, Case, Daemon, Segment};
@@ -26,9 +28,9 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
 fn interface_settings(case: &Case, machine: &Machine, interface: &str, group: &Group<'_>) -> Vec<Finding> {
     let plans: Vec<SegmentPlan> = group.iter().map(|segment| segment.plan.clone()).collect();
     let read = |setting: &Setting| machine.setting(setting);
-    let table = needs(Mode::of(&plans));
+    let table = required_sysctls(SysctlMode::of(&plans));
     let findings = table.iter().filter_map(|need| {
-        let Some(writes) = need.mend(interface, &read) else {
+        let Some(writes) = need.corrections(interface, &read) else {
             let name = need.setting(interface);
             return Some(Finding::info(interface, format!("{name} cannot be read")).why(need.why));
         };
@@ -38,7 +40,9 @@ fn interface_settings(case: &Case, machine: &Machine, interface: &str, group: &G
         let severity = severity(case, machine, group, need);
         let mend = if severity == Severity::Info && is_ours_to_set(case, group, need) {
             format!("nothing to do: the daemon sets this at start (by hand: {})", command(&writes))
-        } else if need.weight == Weight::Must && group.iter().all(|segment| segment.care == Care::Unknown) {
+        } else if need.enforcement == Enforcement::Set
+            && group.iter().all(|segment| segment.care == Care::Unknown)
+        {
             format!("{} (arpherd does it itself at start, unless sysctl: leave)", command(&writes))
         } else {
             command(&writes)
@@ -54,29 +58,29 @@ fn interface_settings(case: &Case, machine: &Machine, interface: &str, group: &G
 }
 
 /// The values and what the kernel makes of them.
-fn found(machine: &Machine, interface: &str, need: &Need) -> String {
+fn found(machine: &Machine, interface: &str, need: &RequiredSysctl) -> String {
     let values = [interface, "all"].map(|name| {
         let setting = need.setting(name);
         machine.setting(&setting).map(|value| format!("{setting} = {value}"))
     });
     let text = values.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let wanted = match need.wanted {
-        Wanted::On => "wanted: on".to_owned(),
-        Wanted::Off => "wanted: off".to_owned(),
-        Wanted::AtLeast(least) => format!("wanted: at least {least}"),
-        Wanted::NotStrict => "wanted: 0 or 2".to_owned(),
-        Wanted::AtMostOne => "wanted: 0 or 1".to_owned(),
+    let wanted = match need.condition {
+        Condition::On => "wanted: on".to_owned(),
+        Condition::Off => "wanted: off".to_owned(),
+        Condition::AtLeast(least) => format!("wanted: at least {least}"),
+        Condition::NotStrict => "wanted: 0 or 2".to_owned(),
+        Condition::AtMostOne => "wanted: 0 or 1".to_owned(),
     };
     format!("{text}; {wanted}")
 }
 
 /// Whether the daemon will see to it as soon as it is started.
-fn is_ours_to_set(case: &Case, group: &Group<'_>, need: &Need) -> bool {
+fn is_ours_to_set(case: &Case, group: &Group<'_>, need: &RequiredSysctl) -> bool {
     let managed = group.iter().any(|segment| segment.care == Care::Daemon);
-    managed && need.weight == Weight::Must && matches!(case.daemon, Daemon::Absent(_))
+    managed && need.enforcement == Enforcement::Set && matches!(case.daemon, Daemon::Absent(_))
 }
 
-fn severity(case: &Case, machine: &Machine, group: &Group<'_>, need: &Need) -> Severity {
+fn severity(case: &Case, machine: &Machine, group: &Group<'_>, need: &RequiredSysctl) -> Severity {
     if is_ours_to_set(case, group, need) {
         return Severity::Info;
     }
@@ -86,9 +90,9 @@ fn severity(case: &Case, machine: &Machine, group: &Group<'_>, need: &Need) -> S
         return Severity::Info;
     }
     let answered = group.iter().any(|segment| segment.is_answered());
-    match (need.key, need.wanted) {
+    match (need.key, need.condition) {
         // Where answering is left to the administrator, the kernel may well be the one.
-        ("proxy_arp" | "proxy_arp_pvlan", Wanted::Off) if !answered => Severity::Info,
+        ("proxy_arp" | "proxy_arp_pvlan", Condition::Off) if !answered => Severity::Info,
         ("proxy_arp" | "proxy_arp_pvlan" | "forwarding", _) => Severity::Error,
         // What keeps the router from answering for itself matters if its address is shared.
         ("arp_ignore" | "arp_filter", _) if shares_an_address(machine, group) => Severity::Warning,
@@ -97,7 +101,7 @@ fn severity(case: &Case, machine: &Machine, group: &Group<'_>, need: &Need) -> S
         ("accept_redirects", _) if group.iter().all(|segment| segment.plan.answer == AnswerMode::Off) => {
             Severity::Info
         }
-        _ if need.weight == Weight::Must => Severity::Warning,
+        _ if need.enforcement == Enforcement::Set => Severity::Warning,
         _ => Severity::Info,
     }
 }

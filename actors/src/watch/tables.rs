@@ -1,4 +1,4 @@
-//! What the kernel's tables hold, told to the route owner.
+//! Reads the kernel's tables and reports them to the route owner.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -10,12 +10,13 @@ use super::Watch;
 use crate::io::netlink::NetlinkError;
 
 impl Watch {
-    pub(super) fn tell_routes(&mut self) -> Result<(), NetlinkError> {
+    /// Reports the host routes, those of earlier runs with their hosts' link-layer addresses.
+    pub(super) fn report_routes(&mut self) -> Result<(), NetlinkError> {
         let mut routes = self.reader.host_routes(self.routes.table)?;
         let ours = routes.iter().any(|route| route.protocol == self.routes.protocol);
         let neighbours: BTreeMap<(u32, Ipv4Addr), _> = if ours {
-            let seen = self.reader.neighbours()?;
-            seen.iter().map(|seen| ((seen.interface, seen.address), seen.lladdr)).collect()
+            let entries = self.reader.neighbours()?;
+            entries.iter().map(|entry| ((entry.interface, entry.address), entry.lladdr)).collect()
         } else {
             BTreeMap::new()
         };
@@ -23,17 +24,18 @@ impl Watch {
             route.segment = self.segment_of(route.interface);
             route.lladdr = neighbours.get(&(route.interface, route.address)).copied().unwrap_or_default();
         }
-        self.tell(Fact::TableRead { routes });
+        self.report(Fact::TableRead { routes });
         Ok(())
     }
 
-    /// Proxy entries that others took away are put back by whoever hears of it.
-    pub(super) fn tell_proxies(&mut self) {
+    /// Reports our proxy entries, so that the ledger notices and replaces those that others deleted.
+    pub(super) fn report_proxies(&mut self) {
         match self.reader.proxies() {
-            Ok(seen) => {
-                let ours = seen.iter().filter(|seen| seen.protocol == self.routes.protocol);
-                let placed = ours.filter_map(|seen| Some((self.segment_of(seen.interface)?, seen.address)));
-                self.tell(Fact::ProxiesRead { proxies: placed.collect() });
+            Ok(entries) => {
+                let ours = entries.iter().filter(|entry| entry.protocol == self.routes.protocol);
+                let placed =
+                    ours.filter_map(|entry| Some((self.segment_of(entry.interface)?, entry.address)));
+                self.report(Fact::ProxiesRead { proxies: placed.collect() });
             }
             Err(error) => warn!(self.log, "kernel_unreadable"; "error" => %error),
         }

@@ -4,122 +4,125 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
-use arpherd_actors::capture::Capture;
+use arpherd_actors::capture::CaptureActor;
+use arpherd_actors::counters::Counters;
 use arpherd_actors::io::packet::BATCH;
-use arpherd_actors::messages::{Counters, LinkUpdate, Outlet, Told};
+use arpherd_actors::messages::{LinkUpdate, Observed, SendPort};
 use arpherd_core::{Fact, SegmentId};
 
 use crate::fakes::{FakeLink, in_virtual_time, link, quiet_log, request, settle};
 
 /// The facts of one message, and whether more were promised.
-type Batch = (Vec<Fact>, bool);
+type ObservedBatch = (Vec<Fact>, bool);
 
-/// In the route owner's place: keeps what it is told.
+/// In the route owner's place: keeps what it receives.
 #[derive(Clone, Default)]
-struct Ear {
-    told: Arc<Mutex<Vec<Batch>>>,
-    outlets: Arc<Mutex<Vec<bool>>>,
+struct CaptureOwner {
+    observed: Arc<Mutex<Vec<ObservedBatch>>>,
+    send_ports: Arc<Mutex<Vec<bool>>>,
 }
 
-impl Ear {
-    fn told(&self) -> Vec<Batch> {
-        std::mem::take(&mut *self.told.lock().expect("no panic with the lock"))
+impl CaptureOwner {
+    fn observed(&self) -> Vec<ObservedBatch> {
+        std::mem::take(&mut *self.observed.lock().expect("no panic with the lock"))
     }
 
-    /// Whether each outlet that came was one.
-    fn outlets(&self) -> Vec<bool> {
-        std::mem::take(&mut *self.outlets.lock().expect("no panic with the lock"))
+    /// Whether each of the messages had a port.
+    fn send_ports(&self) -> Vec<bool> {
+        std::mem::take(&mut *self.send_ports.lock().expect("no panic with the lock"))
     }
 }
 
-impl Actor for Ear {
+impl Actor for CaptureOwner {
     type Context = Context<Self>;
 }
 
-impl Handler<Told> for Ear {
+impl Handler<Observed> for CaptureOwner {
     type Result = ();
 
-    fn handle(&mut self, told: Told, _: &mut Self::Context) {
-        self.told.lock().expect("no panic with the lock").push((told.facts, told.more));
+    fn handle(&mut self, observed: Observed, _: &mut Self::Context) {
+        self.observed.lock().expect("no panic with the lock").push((observed.facts, observed.more));
     }
 }
 
-impl Handler<Outlet> for Ear {
+impl Handler<SendPort> for CaptureOwner {
     type Result = ();
 
-    fn handle(&mut self, outlet: Outlet, _: &mut Self::Context) {
-        self.outlets.lock().expect("no panic with the lock").push(outlet.port.is_some());
+    fn handle(&mut self, send_port: SendPort, _: &mut Self::Context) {
+        self.send_ports.lock().expect("no panic with the lock").push(send_port.port.is_some());
     }
 }
 
-struct Bench {
+struct CaptureBench {
     wire: FakeLink,
-    ear: Ear,
-    capture: actix::Addr<Capture>,
+    owner: CaptureOwner,
+    capture: actix::Addr<CaptureActor>,
     counters: Arc<Counters>,
 }
 
-fn bench() -> Bench {
-    let (wire, ear, counters) = (FakeLink::default(), Ear::default(), Arc::new(Counters::default()));
-    let owner = ear.clone().start();
-    let (told, outlet, opener) = (owner.clone().recipient(), owner.recipient(), Box::new(wire.clone()));
-    let capture = Capture::new(SegmentId(0), told, outlet, opener, counters.clone(), quiet_log()).start();
-    Bench { wire, ear, capture, counters }
+fn bench() -> CaptureBench {
+    let (wire, owner, counters) =
+        (FakeLink::default(), CaptureOwner::default(), Arc::new(Counters::default()));
+    let address = owner.clone().start();
+    let (facts, ports, opener) = (address.clone().recipient(), address.recipient(), Box::new(wire.clone()));
+    let capture =
+        CaptureActor::new(SegmentId(0), facts, ports, opener, counters.clone(), quiet_log()).start();
+    CaptureBench { wire, owner, capture, counters }
 }
 
-fn heard_in(told: &[Batch]) -> usize {
-    told.iter().flat_map(|(facts, _)| facts).filter(|fact| matches!(fact, Fact::Heard { .. })).count()
+fn heard_in(observed: &[ObservedBatch]) -> usize {
+    observed.iter().flat_map(|(facts, _)| facts).filter(|fact| matches!(fact, Fact::Heard { .. })).count()
 }
 
 #[test]
-fn a_link_is_opened_before_the_owner_hears_of_it_and_its_frames_follow() {
+fn a_link_is_opened_before_it_is_reported_and_its_frames_follow() {
     in_virtual_time(async {
         let bench = bench();
         bench.capture.do_send(LinkUpdate(Some(link(7))));
         settle().await;
-        let told = bench.ear.told();
+        let observed = bench.owner.observed();
         assert!(
-            matches!(&told[..], [(facts, _)] if matches!(facts[..], [Fact::LinkChanged { link: Some(_), .. }]))
+            matches!(&observed[..], [(facts, _)] if matches!(facts[..], [Fact::LinkChanged { link: Some(_), .. }]))
         );
         assert_eq!(bench.wire.opened(), [link(7).0; 2]);
         bench.wire.arrive([request(11, 12), request(13, 12)]);
         settle().await;
-        let told = bench.ear.told();
-        assert_eq!(heard_in(&told), 2);
-        assert_eq!(told.len(), 1, "one batch is one message");
+        let observed = bench.owner.observed();
+        assert_eq!(heard_in(&observed), 2);
+        assert_eq!(observed.len(), 1, "one batch is one message");
         assert_eq!(bench.counters.view().read, 2);
     });
 }
 
 #[test]
-fn a_burst_goes_on_in_batches_and_its_end_is_told() {
+fn a_burst_is_sent_in_batches_and_its_end_is_reported() {
     in_virtual_time(async {
         let bench = bench();
         bench.capture.do_send(LinkUpdate(Some(link(7))));
         settle().await;
-        bench.ear.told();
-        // Exactly full batches: what comes after is nothing, and the owner must still hear that.
+        bench.owner.observed();
+        // Exactly full batches: nothing comes after them, and that must be reported, too.
         bench.wire.arrive((0..2 * BATCH).map(|index| request(u8::try_from(index % 200).unwrap_or(0) + 2, 1)));
         settle().await;
-        let told = bench.ear.told();
-        assert_eq!(heard_in(&told), 2 * BATCH);
-        let more: Vec<bool> = told.iter().map(|(_, more)| *more).collect();
+        let observed = bench.owner.observed();
+        assert_eq!(heard_in(&observed), 2 * BATCH);
+        let more: Vec<bool> = observed.iter().map(|(_, more)| *more).collect();
         assert_eq!(more, [true, true, false]);
     });
 }
 
-/// The socket of a link that was down says so to the reader of the first frame after it.
+/// A socket whose link was down returns the error to the reader of the first frame after it.
 #[test]
 fn the_first_frame_after_a_link_was_down_is_not_left_waiting_for_the_second() {
     in_virtual_time(async {
         let bench = bench();
         bench.capture.do_send(LinkUpdate(Some(link(7))));
         settle().await;
-        bench.ear.told();
+        bench.owner.observed();
         bench.wire.was_down();
         bench.wire.arrive([request(11, 12)]);
         settle().await;
-        assert_eq!(heard_in(&bench.ear.told()), 1);
+        assert_eq!(heard_in(&bench.owner.observed()), 1);
     });
 }
 
@@ -130,16 +133,16 @@ fn a_link_that_cannot_be_opened_is_absent_and_tried_again() {
         bench.wire.refuse_to_open(true);
         bench.capture.do_send(LinkUpdate(Some(link(7))));
         settle().await;
-        let told = bench.ear.told();
+        let observed = bench.owner.observed();
         assert!(
-            matches!(&told[..], [(facts, _)] if matches!(facts[..], [Fact::LinkChanged { link: None, .. }]))
+            matches!(&observed[..], [(facts, _)] if matches!(facts[..], [Fact::LinkChanged { link: None, .. }]))
         );
         bench.wire.refuse_to_open(false);
         tokio::time::sleep(Duration::from_secs(2)).await;
         settle().await;
-        let told = bench.ear.told();
+        let observed = bench.owner.observed();
         assert!(
-            matches!(&told[..], [(facts, _)] if matches!(facts[..], [Fact::LinkChanged { link: Some(_), .. }]))
+            matches!(&observed[..], [(facts, _)] if matches!(facts[..], [Fact::LinkChanged { link: Some(_), .. }]))
         );
     });
 }
@@ -153,7 +156,7 @@ fn a_recreated_interface_gets_a_new_socket_and_a_changed_one_keeps_its() {
         changed.carrier = false;
         bench.capture.do_send(LinkUpdate(Some((medium, changed))));
         settle().await;
-        assert_eq!(bench.wire.opened().len(), 2, "one that hears, one that sends");
+        assert_eq!(bench.wire.opened().len(), 2, "one that receives, one that sends");
         bench.capture.do_send(LinkUpdate(None));
         bench.capture.do_send(LinkUpdate(Some(link(8))));
         settle().await;
@@ -163,14 +166,14 @@ fn a_recreated_interface_gets_a_new_socket_and_a_changed_one_keeps_its() {
 }
 
 #[test]
-fn the_owner_gets_an_outlet_with_the_link_and_loses_it_with_it() {
+fn the_owner_gets_a_send_port_with_the_link_and_loses_it_with_the_link() {
     in_virtual_time(async {
         let bench = bench();
         bench.capture.do_send(LinkUpdate(Some(link(7))));
         settle().await;
-        assert_eq!(bench.ear.outlets(), [true], "before the link is told");
+        assert_eq!(bench.owner.send_ports(), [true], "before the link is reported");
         bench.capture.do_send(LinkUpdate(None));
         settle().await;
-        assert_eq!(bench.ear.outlets(), [false]);
+        assert_eq!(bench.owner.send_ports(), [false]);
     });
 }

@@ -1,4 +1,4 @@
-//! Stand-ins for the edge: a link whose frames are put in by hand, and a kernel that remembers its tables.
+//! Stand-ins for the kernel: a link whose frames are put in by the test, and tables that keep what is written.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix::System;
 use arpherd_actors::io::packet::{BATCH, Medium};
 use arpherd_actors::io::{FramePort, PortError, Refusal, RouteTable, Tally};
-use arpherd_actors::port::{Opener, Readiness};
+use arpherd_actors::port::{PortOpener, Readiness};
 use arpherd_core::Write;
 use arpherd_core::fact::Link;
 use arpherd_core::plan::{DomainPlan, Limits, LinkKind, RoutePlan, SegmentPlan, SweepPlan};
@@ -25,7 +25,7 @@ pub(crate) fn in_virtual_time(test: impl Future<Output = ()> + 'static) {
     });
 }
 
-/// Lets every actor deal with what it was sent, without time passing but for a moment.
+/// Lets every actor handle its messages, while only microseconds of virtual time pass.
 pub(crate) async fn settle() {
     for _ in 0..64 {
         tokio::task::yield_now().await;
@@ -47,12 +47,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// One link. Clones are the same link.
 #[derive(Clone, Default)]
 pub(crate) struct FakeLink {
-    inner: Arc<Mutex<LinkState>>,
+    inner: Arc<Mutex<FakeLinkState>>,
     arrived: Arc<Notify>,
 }
 
 #[derive(Default)]
-struct LinkState {
+struct FakeLinkState {
     waiting: Vec<Heard>,
     sent: Vec<Frame>,
     opened: Vec<Medium>,
@@ -67,17 +67,17 @@ impl FakeLink {
         self.arrived.notify_one();
     }
 
-    /// The link was down for a while: the next attempt to read it says so, and only that one.
+    /// The link was down for a while: only the next attempt to read returns that error.
     pub(crate) fn was_down(&self) {
         locked(&self.inner).was_down = true;
     }
 
-    /// What was sent since this was last asked.
+    /// The frames sent since the last call.
     pub(crate) fn sent(&self) -> Vec<Frame> {
         std::mem::take(&mut locked(&self.inner).sent)
     }
 
-    /// What the link was opened as, each time.
+    /// The medium of each port that was opened.
     pub(crate) fn opened(&self) -> Vec<Medium> {
         locked(&self.inner).opened.clone()
     }
@@ -97,7 +97,7 @@ impl FakeLink {
     }
 }
 
-impl Opener for FakeLink {
+impl PortOpener for FakeLink {
     fn open(&self, medium: Medium) -> Result<(Box<dyn FramePort>, Readiness), PortError> {
         self.try_open(medium)?;
         let readiness = unfold(self.arrived.clone(), |arrived| async move {
@@ -137,28 +137,28 @@ impl FramePort for FakeLink {
 
 /// The kernel's tables: what was written, in order, and what is to be refused.
 #[derive(Clone, Default)]
-pub(crate) struct FakeTable(Arc<Mutex<TableState>>);
+pub(crate) struct FakeTable(Arc<Mutex<FakeTableState>>);
 
 #[derive(Default)]
-struct TableState {
+struct FakeTableState {
     batches: Vec<Vec<Write>>,
     refuse: Option<(Ipv4Addr, i32)>,
-    ways: BTreeMap<Ipv4Addr, u32>,
-    asked: Vec<(u32, Ipv4Addr, Ipv4Addr)>,
+    routes: BTreeMap<Ipv4Addr, u32>,
+    lookups: Vec<(u32, Ipv4Addr, Ipv4Addr)>,
 }
 
 impl FakeTable {
     /// From now on, packets to the address leave by the interface.
-    pub(crate) fn lead(&self, target: Ipv4Addr, interface: u32) {
-        locked(&self.0).ways.insert(target, interface);
+    pub(crate) fn add_route(&self, target: Ipv4Addr, interface: u32) {
+        locked(&self.0).routes.insert(target, interface);
     }
 
-    /// The ways asked for since this was last asked: where the packet comes in, its source and its target.
-    pub(crate) fn asked(&self) -> Vec<(u32, Ipv4Addr, Ipv4Addr)> {
-        std::mem::take(&mut locked(&self.0).asked)
+    /// The route lookups since the last call: the interface on which the packet comes in, its source and target.
+    pub(crate) fn lookups(&self) -> Vec<(u32, Ipv4Addr, Ipv4Addr)> {
+        std::mem::take(&mut locked(&self.0).lookups)
     }
 
-    /// The batches written since this was last asked.
+    /// The batches written since the last call.
     pub(crate) fn batches(&self) -> Vec<Vec<Write>> {
         std::mem::take(&mut locked(&self.0).batches)
     }
@@ -184,8 +184,8 @@ impl RouteTable for FakeTable {
 
     fn lookup_route(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32> {
         let mut state = locked(&self.0);
-        state.asked.push((interface, source, target));
-        state.ways.get(&target).copied()
+        state.lookups.push((interface, source, target));
+        state.routes.get(&target).copied()
     }
 }
 
@@ -212,7 +212,7 @@ pub(crate) fn address(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, last)
 }
 
-/// An interface of this number, whose own link-layer address ends in it, up and with a carrier.
+/// An interface with this index, whose own link-layer address ends in it, up and with a carrier.
 pub(crate) fn link(index: u32) -> (Medium, Link) {
     let own = lladdr(u8::try_from(index).expect("a small number"));
     let medium =
@@ -229,7 +229,7 @@ pub(crate) fn link(index: u32) -> (Medium, Link) {
     (medium, link)
 }
 
-/// Host `from` asks for host `target`; its link-layer address ends like its address.
+/// Host `from` requests the address of host `target`; its link-layer address ends like its address.
 pub(crate) fn request(from: u8, target: u8) -> Heard {
     let arp = Arp {
         operation: Operation::Request,

@@ -1,8 +1,8 @@
 //! The shells around the core, against stand-ins for sockets and the kernel, in virtual time.
 
-mod air;
 mod capture;
 mod fakes;
 mod modes;
 mod owner;
 mod sweep;
+mod wifi;

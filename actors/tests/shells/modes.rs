@@ -1,87 +1,87 @@
-//! What the answering modes have the route owner do beside answering: ask the kernel for ways, and write what
-//! makes the kernel answer.
+//! What the answering modes have the route owner do beside answering: look up routes in the kernel, and write
+//! the entries by which the kernel answers.
 
 use arpherd_core::Write;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use actix::{Actor, Context, Handler};
-use arpherd_actors::messages::{Finish, Record};
+use arpherd_actors::messages::{Finish, RecordFacts};
 use arpherd_core::fact::PendingRequest;
 use arpherd_core::plan::{AnswerMode, KernelProxy};
 use arpherd_core::{Fact, Heard, Operation, Plan, SegmentId};
 
 use crate::fakes::{address, in_virtual_time, lladdr, plan, request, settle};
-use crate::owner::Bench;
+use crate::owner::OwnerBench;
 
-/// Out in the world.
+/// Outside the domain.
 const FAR_AWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
 /// In the recorder's place: keeps the facts.
 #[derive(Clone, Default)]
-struct Facts(Arc<Mutex<Vec<Fact>>>);
+struct FakeRecorder(Arc<Mutex<Vec<Fact>>>);
 
-impl Actor for Facts {
+impl Actor for FakeRecorder {
     type Context = Context<Self>;
 }
 
-impl Handler<Record> for Facts {
+impl Handler<RecordFacts> for FakeRecorder {
     type Result = ();
 
-    fn handle(&mut self, Record(facts): Record, _: &mut Self::Context) {
+    fn handle(&mut self, RecordFacts(facts): RecordFacts, _: &mut Self::Context) {
         let mut known = self.0.lock().expect("no panic with the lock");
         known.extend(facts.into_iter().map(|(_, fact)| fact));
     }
 }
 
-/// The two segments of all tests, the first with another answer.
+/// The two segments of all tests, the first with another mode of answering.
 fn first(answer: AnswerMode, kernel: KernelProxy) -> Plan {
     let mut plan = plan(None);
     (plan.segments[0].answer, plan.segments[0].kernel) = (answer, kernel);
     plan
 }
 
-fn asks_for(target: Ipv4Addr) -> Fact {
+fn request_for(target: Ipv4Addr) -> Fact {
     let mut heard: Heard = request(11, 99);
     heard.arp.target = target;
     Fact::Heard { segment: SegmentId(0), heard }
 }
 
 #[test]
-fn the_kernel_is_asked_for_a_way_and_the_asker_answered_in_the_same_turn() {
+fn a_route_is_looked_up_and_the_requester_answered_while_one_message_is_handled() {
     in_virtual_time(async {
-        let facts = Facts::default();
-        let recorder = facts.clone().start().recipient();
-        let bench = Bench::with(first(AnswerMode::Routed, KernelProxy::ProxyArp), Some(recorder)).await;
+        let recorded = FakeRecorder::default();
+        let recorder = recorded.clone().start().recipient();
+        let bench = OwnerBench::with(first(AnswerMode::Routed, KernelProxy::ProxyArp), Some(recorder)).await;
         let answers = || {
             let replies = bench.frames(0).into_iter().filter(|frame| frame.arp.operation == Operation::Reply);
             replies.map(|frame| (frame.arp.sender, frame.to)).collect::<Vec<_>>()
         };
-        for (way, expected) in
+        for (interface, expected) in
             [(None, vec![]), (Some(7), vec![]), (Some(9), vec![(FAR_AWAY, Some(lladdr(11)))])]
         {
-            way.into_iter().for_each(|interface| bench.table.lead(FAR_AWAY, interface));
-            bench.tell(vec![asks_for(FAR_AWAY)]);
+            interface.into_iter().for_each(|interface| bench.table.add_route(FAR_AWAY, interface));
+            bench.report(vec![request_for(FAR_AWAY)]);
             settle().await;
-            assert_eq!(bench.table.asked(), [(7, address(11), FAR_AWAY)]);
-            assert_eq!(answers(), expected, "by {way:?}, where 7 is the asker's own");
-            let facts = std::mem::take(&mut *facts.0.lock().expect("no panic with the lock"));
+            assert_eq!(bench.table.lookups(), [(7, address(11), FAR_AWAY)]);
+            assert_eq!(answers(), expected, "by {interface:?}, where 7 is the requester's own");
+            let facts = std::mem::take(&mut *recorded.0.lock().expect("no panic with the lock"));
             let (segment, requester, lladdr) = (SegmentId(0), address(11), lladdr(11));
             let request = PendingRequest { segment, requester, lladdr, target: FAR_AWAY };
-            let found = Fact::RouteLookedUp { request, interface: way };
-            assert_eq!(facts.last(), Some(&found), "what was found is recorded");
+            let looked_up = Fact::RouteLookedUp { request, interface };
+            assert_eq!(facts.last(), Some(&looked_up), "the result is recorded");
         }
         assert_eq!(bench.counters[0].view().answered, 1);
     });
 }
 
 #[test]
-fn a_known_host_needs_no_way() {
+fn a_known_host_needs_no_route_lookup() {
     in_virtual_time(async {
-        let bench = Bench::with(first(AnswerMode::Routed, KernelProxy::ProxyArp), None).await;
-        bench.tell(vec![bench.hears(1, 22, 99), bench.hears(0, 11, 22)]);
+        let bench = OwnerBench::with(first(AnswerMode::Routed, KernelProxy::ProxyArp), None).await;
+        bench.report(vec![bench.heard(1, 22, 99), bench.heard(0, 11, 22)]);
         settle().await;
-        assert_eq!(bench.table.asked(), []);
+        assert_eq!(bench.table.lookups(), []);
         assert_eq!(bench.counters[0].view().answered, 1);
     });
 }
@@ -89,8 +89,8 @@ fn a_known_host_needs_no_way() {
 #[test]
 fn entries_stand_for_hosts_elsewhere_and_go_with_the_end() {
     in_virtual_time(async {
-        let bench = Bench::with(first(AnswerMode::Kernel, KernelProxy::Entries), None).await;
-        bench.tell(vec![bench.hears(1, 22, 99), bench.hears(0, 11, 22)]);
+        let bench = OwnerBench::with(first(AnswerMode::Kernel, KernelProxy::Entries), None).await;
+        bench.report(vec![bench.heard(1, 22, 99), bench.heard(0, 11, 22)]);
         settle().await;
         let puts = |writes: Vec<Write>| {
             let puts = writes.into_iter().filter(|write| matches!(write, Write::PutProxy { .. }));

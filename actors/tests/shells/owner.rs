@@ -1,4 +1,4 @@
-//! The route owner: the order in which it carries things out, its one timer, and refusals.
+//! The route owner: the order in which it carries out orders, its one timer, and refusals.
 
 use arpherd_core::Write;
 use std::net::Ipv4Addr;
@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Recipient};
 use arpherd_actors::clock::Clock;
-use arpherd_actors::errands::Hands;
-use arpherd_actors::messages::{Counters, Finish, Outlet, ReadTable, Record, RollCall, Show, Told};
-use arpherd_actors::owner::{Meet, RouteOwner};
+use arpherd_actors::counters::Counters;
+use arpherd_actors::dispatch::SegmentSinks;
+use arpherd_actors::messages::{
+    Finish, GetSweepContext, Observed, ReadTable, RecordFacts, RunQuery, SendPort,
+};
+use arpherd_actors::owner::{Connect, RouteOwner};
 use arpherd_core::view::{Answer, Question};
 use arpherd_core::{Event, Fact, Frame, Ledger, Operation, Plan, SegmentId};
 
@@ -19,13 +22,13 @@ use crate::fakes::{
 
 /// In the watch's place: counts how often it is to read the table.
 #[derive(Clone, Default)]
-struct Watch(Arc<Mutex<u32>>);
+struct FakeWatch(Arc<Mutex<u32>>);
 
-impl Actor for Watch {
+impl Actor for FakeWatch {
     type Context = Context<Self>;
 }
 
-impl Handler<ReadTable> for Watch {
+impl Handler<ReadTable> for FakeWatch {
     type Result = ();
 
     fn handle(&mut self, _: ReadTable, _: &mut Self::Context) {
@@ -34,45 +37,45 @@ impl Handler<ReadTable> for Watch {
 }
 
 /// A route owner between two links.
-pub(crate) struct Bench {
+pub(crate) struct OwnerBench {
     pub(crate) table: FakeTable,
     wires: Vec<FakeLink>,
     pub(crate) counters: Vec<Arc<Counters>>,
-    watch: Watch,
+    watch: FakeWatch,
     events: Arc<Mutex<Vec<Event>>>,
     pub(crate) owner: Addr<RouteOwner>,
 }
 
-impl Bench {
+impl OwnerBench {
     /// Two links up, nobody known.
     async fn new() -> Self {
         Self::with(plan(None), None).await
     }
 
-    /// The same with another plan, and somebody who writes down the facts.
-    pub(crate) async fn with(plan: Plan, recorder: Option<Recipient<Record>>) -> Self {
+    /// The same with another plan, and a recorder of the facts.
+    pub(crate) async fn with(plan: Plan, recorder: Option<Recipient<RecordFacts>>) -> Self {
         let (table, events) = (FakeTable::default(), Arc::new(Mutex::new(Vec::new())));
-        let told = events.clone();
-        let teller = Box::new(move |event: &Event| {
-            told.lock().expect("no panic with the lock").push(event.clone());
+        let emitted = events.clone();
+        let event_sink = Box::new(move |event: &Event| {
+            emitted.lock().expect("no panic with the lock").push(event.clone());
         });
         let ledger = Ledger::new(&plan);
         let owner =
-            RouteOwner::new(ledger, Box::new(table.clone()), Clock::start(), teller, quiet_log()).start();
+            RouteOwner::new(ledger, Box::new(table.clone()), Clock::start(), event_sink, quiet_log()).start();
         let wires = vec![FakeLink::default(), FakeLink::default()];
         let counters: Vec<Arc<Counters>> = vec![Arc::default(), Arc::default()];
-        let watch = Watch::default();
-        owner.do_send(Meet {
-            hands: counters.iter().map(|it| Hands { sweep: None, counters: it.clone() }).collect(),
+        let watch = FakeWatch::default();
+        owner.do_send(Connect {
+            sinks: counters.iter().map(|it| SegmentSinks { sweep: None, counters: it.clone() }).collect(),
             watch: watch.clone().start().recipient(),
-            air: None,
+            wifi: None,
             recorder,
         });
         for (segment, wire) in (0..).map(SegmentId).zip(&wires) {
-            owner.do_send(Outlet { segment, port: Some(Box::new(wire.clone())) });
+            owner.do_send(SendPort { segment, port: Some(Box::new(wire.clone())) });
         }
         let bench = Self { table, wires, counters, watch, events, owner };
-        bench.tell(vec![
+        bench.report(vec![
             Fact::AddressesChanged { addresses: vec![address(1)] },
             Fact::LinkChanged { segment: SegmentId(0), link: Some(link(7).1) },
             Fact::LinkChanged { segment: SegmentId(1), link: Some(link(8).1) },
@@ -82,11 +85,11 @@ impl Bench {
         bench
     }
 
-    pub(crate) fn tell(&self, facts: Vec<Fact>) {
-        self.owner.do_send(Told { facts, more: false });
+    pub(crate) fn report(&self, facts: Vec<Fact>) {
+        self.owner.do_send(Observed { facts, more: false });
     }
 
-    pub(crate) fn hears(&self, segment: u16, from: u8, target: u8) -> Fact {
+    pub(crate) fn heard(&self, segment: u16, from: u8, target: u8) -> Fact {
         Fact::Heard { segment: SegmentId(segment), heard: request(from, target) }
     }
 
@@ -95,9 +98,9 @@ impl Bench {
     }
 
     async fn hosts(&self) -> Vec<Ipv4Addr> {
-        match self.owner.send(Show(Question::Hosts)).await.expect("the owner lives") {
+        match self.owner.send(RunQuery(Question::Hosts)).await.expect("the owner lives") {
             Answer::Hosts(hosts) => hosts.iter().map(|host| host.address).collect(),
-            other => panic!("asked for hosts, got {other:?}"),
+            other => panic!("expected hosts, got {other:?}"),
         }
     }
 }
@@ -105,10 +108,10 @@ impl Bench {
 #[test]
 fn routes_are_written_before_anybody_is_answered_and_neighbours_after_the_burst() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
-        bench.tell(vec![bench.hears(0, 11, 99)]);
-        let facts = vec![bench.hears(1, 22, 11)];
-        bench.owner.do_send(Told { facts, more: true });
+        let bench = OwnerBench::new().await;
+        bench.report(vec![bench.heard(0, 11, 99)]);
+        let facts = vec![bench.heard(1, 22, 11)];
+        bench.owner.do_send(Observed { facts, more: true });
         settle().await;
         let batches = bench.table.batches();
         let is_route = |write: &Write| matches!(write, Write::PutRoute { .. });
@@ -119,22 +122,22 @@ fn routes_are_written_before_anybody_is_answered_and_neighbours_after_the_burst(
             3,
             "the second host's neighbour entry waits for the burst's end: {batches:?}"
         );
-        bench.owner.do_send(Told { facts: Vec::new(), more: false });
+        bench.owner.do_send(Observed { facts: Vec::new(), more: false });
         settle().await;
         let late = bench.table.batches().concat();
         assert!(matches!(late[..], [Write::PutNeighbour { interface: 8, .. }]), "{late:?}");
         let answers = bench.frames(1);
-        let reply = answers.iter().find(|frame| frame.arp.operation == Operation::Reply).expect("an answer");
+        let reply = answers.iter().find(|frame| frame.arp.operation == Operation::Reply).expect("a reply");
         assert_eq!((reply.arp.sender, reply.arp.sender_lladdr), (address(11), lladdr(8)));
         assert_eq!(reply.to, Some(lladdr(22)));
     });
 }
 
 #[test]
-fn a_silent_host_is_asked_and_dropped_by_the_one_timer() {
+fn a_silent_host_is_verified_and_dropped_by_the_one_timer() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
-        bench.tell(vec![bench.hears(0, 11, 12)]);
+        let bench = OwnerBench::new().await;
+        bench.report(vec![bench.heard(0, 11, 12)]);
         settle().await;
         bench.table.batches();
         bench.frames(0);
@@ -144,21 +147,21 @@ fn a_silent_host_is_asked_and_dropped_by_the_one_timer() {
         tokio::time::sleep(Duration::from_secs(5)).await;
         settle().await;
         assert!(bench.hosts().await.is_empty());
-        let asked: Vec<bool> = bench.frames(0).iter().map(|frame| frame.to.is_some()).collect();
-        assert_eq!(asked, [true, true, true, false, false], "three by unicast, two by broadcast");
+        let is_unicast: Vec<bool> = bench.frames(0).iter().map(|frame| frame.to.is_some()).collect();
+        assert_eq!(is_unicast, [true, true, true, false, false], "three by unicast, two by broadcast");
         let writes = bench.table.batches().concat();
         assert!(writes.iter().any(|write| matches!(write, Write::DeleteRoute { interface: 7, .. })));
     });
 }
 
 #[test]
-fn a_refused_route_is_told_tried_again_and_answered_for_only_when_it_stands() {
+fn a_refused_route_is_reported_and_retried_and_answered_for_only_when_it_stands() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
+        let bench = OwnerBench::new().await;
         bench.table.refuse(Some((address(11), 22)));
-        bench.tell(vec![bench.hears(0, 11, 99)]);
+        bench.report(vec![bench.heard(0, 11, 99)]);
         settle().await;
-        bench.tell(vec![bench.hears(1, 22, 11)]);
+        bench.report(vec![bench.heard(1, 22, 11)]);
         settle().await;
         let is_answer = |frame: &Frame| frame.arp.operation == Operation::Reply;
         assert!(!bench.frames(1).iter().any(is_answer), "no route, no answer");
@@ -166,7 +169,7 @@ fn a_refused_route_is_told_tried_again_and_answered_for_only_when_it_stands() {
         assert!(bench.events.lock().expect("no panic with the lock").iter().any(refused));
         bench.table.refuse(None);
         tokio::time::sleep(Duration::from_secs(2)).await;
-        bench.tell(vec![bench.hears(1, 22, 11)]);
+        bench.report(vec![bench.heard(1, 22, 11)]);
         settle().await;
         assert!(bench.frames(1).iter().any(is_answer));
     });
@@ -175,12 +178,12 @@ fn a_refused_route_is_told_tried_again_and_answered_for_only_when_it_stands() {
 #[test]
 fn an_answer_does_not_go_out_when_its_route_was_refused_in_the_same_batch() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
-        bench.tell(vec![bench.hears(1, 22, 11)]);
+        let bench = OwnerBench::new().await;
+        bench.report(vec![bench.heard(1, 22, 11)]);
         settle().await;
         bench.frames(1);
         bench.table.refuse(Some((address(11), 22)));
-        bench.tell(vec![bench.hears(0, 11, 99)]);
+        bench.report(vec![bench.heard(0, 11, 99)]);
         settle().await;
         assert!(bench.frames(1).iter().all(|frame| frame.arp.operation == Operation::Request));
         assert_eq!(bench.counters[1].view().answered, 0);
@@ -190,41 +193,45 @@ fn an_answer_does_not_go_out_when_its_route_was_refused_in_the_same_batch() {
 #[test]
 fn a_route_that_already_stands_has_the_table_read() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
+        let bench = OwnerBench::new().await;
         bench.table.refuse(Some((address(11), 17)));
-        bench.tell(vec![bench.hears(0, 11, 99)]);
+        bench.report(vec![bench.heard(0, 11, 99)]);
         settle().await;
         assert_eq!(*bench.watch.0.lock().expect("no panic with the lock"), 1);
     });
 }
 
 #[test]
-fn a_sweep_is_told_who_is_known_and_who_is_ourselves() {
+fn a_sweep_gets_the_known_hosts_and_our_own_addresses() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
-        bench.tell(vec![bench.hears(1, 22, 99)]);
-        let roll =
-            bench.owner.send(RollCall(SegmentId(0))).await.expect("the owner lives").expect("it is up");
-        assert_eq!((roll.source, roll.lladdr), (Some(address(1)), lladdr(7)));
-        let mut skip = roll.skip;
+        let bench = OwnerBench::new().await;
+        bench.report(vec![bench.heard(1, 22, 99)]);
+        let context = bench
+            .owner
+            .send(GetSweepContext(SegmentId(0)))
+            .await
+            .expect("the owner lives")
+            .expect("it is up");
+        assert_eq!((context.source, context.lladdr), (Some(address(1)), lladdr(7)));
+        let mut skip = context.skip;
         skip.sort_unstable();
         let nobodys = [address(0), address(255)];
         assert_eq!(skip, [nobodys[0], address(1), address(22), nobodys[1]]);
-        bench.tell(vec![Fact::LinkChanged { segment: SegmentId(0), link: None }]);
-        assert!(bench.owner.send(RollCall(SegmentId(0))).await.expect("the owner lives").is_none());
+        bench.report(vec![Fact::LinkChanged { segment: SegmentId(0), link: None }]);
+        assert!(bench.owner.send(GetSweepContext(SegmentId(0))).await.expect("the owner lives").is_none());
     });
 }
 
 #[test]
 fn what_is_sent_is_counted_and_so_is_what_has_no_link_to_go_to() {
     in_virtual_time(async {
-        let bench = Bench::new().await;
-        bench.tell(vec![bench.hears(1, 22, 99), bench.hears(0, 11, 22)]);
+        let bench = OwnerBench::new().await;
+        bench.report(vec![bench.heard(1, 22, 99), bench.heard(0, 11, 22)]);
         settle().await;
         let view = bench.counters[0].view();
         assert_eq!((view.answered, view.probed, view.dropped), (1, 1, 0), "an answer, and a search for .99");
-        bench.owner.do_send(Outlet { segment: SegmentId(0), port: None });
-        bench.tell(vec![bench.hears(0, 11, 22)]);
+        bench.owner.do_send(SendPort { segment: SegmentId(0), port: None });
+        bench.report(vec![bench.heard(0, 11, 22)]);
         settle().await;
         assert_eq!((bench.counters[0].view().answered, bench.counters[0].view().dropped), (1, 1));
     });
@@ -234,8 +241,8 @@ fn what_is_sent_is_counted_and_so_is_what_has_no_link_to_go_to() {
 fn the_end_takes_everything_away_only_if_asked_to() {
     for purge in [true, false] {
         in_virtual_time(async move {
-            let bench = Bench::new().await;
-            bench.tell(vec![bench.hears(0, 11, 99), bench.hears(1, 22, 99)]);
+            let bench = OwnerBench::new().await;
+            bench.report(vec![bench.heard(0, 11, 99), bench.heard(1, 22, 99)]);
             settle().await;
             bench.table.batches();
             bench.owner.send(Finish { purge }).await.expect("the owner lives");

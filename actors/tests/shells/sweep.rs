@@ -1,4 +1,4 @@
-//! The sweep actor: its pace, its places in flight, and whom it leaves alone.
+//! The sweep actor: its pace, its limit of probes in flight, and addresses that it does not probe.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -6,26 +6,27 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, MessageResult};
 use arpherd_actors::clock::Clock;
-use arpherd_actors::messages::{Counters, Found, LinkUpdate, Roll, RollCall, SweepOn};
-use arpherd_actors::sweep::Sweep;
+use arpherd_actors::counters::Counters;
+use arpherd_actors::messages::{GetSweepContext, HostsSeen, LinkUpdate, SetSweep, SweepContext};
+use arpherd_actors::sweep::SweepActor;
 use arpherd_core::SegmentId;
 use arpherd_core::plan::SweepPlan;
-use arpherd_core::sweep::Sweep as Plan;
+use arpherd_core::sweep::Sweep as SweepRounds;
 
 use crate::fakes::{FakeLink, address, in_virtual_time, link, lladdr, quiet_log, settle};
 
 /// In the route owner's place: 10.0.0.1 is ourselves, 10.0.0.5 is known.
-struct Owner;
+struct SweepOwner;
 
-impl Actor for Owner {
+impl Actor for SweepOwner {
     type Context = Context<Self>;
 }
 
-impl Handler<RollCall> for Owner {
-    type Result = MessageResult<RollCall>;
+impl Handler<GetSweepContext> for SweepOwner {
+    type Result = MessageResult<GetSweepContext>;
 
-    fn handle(&mut self, _: RollCall, _: &mut Self::Context) -> Self::Result {
-        MessageResult(Some(Roll {
+    fn handle(&mut self, _: GetSweepContext, _: &mut Self::Context) -> Self::Result {
+        MessageResult(Some(SweepContext {
             source: Some(address(1)),
             lladdr: lladdr(7),
             skip: vec![address(1), address(5)],
@@ -33,13 +34,14 @@ impl Handler<RollCall> for Owner {
     }
 }
 
-fn sweep(rate: u32, in_flight: u32) -> (FakeLink, Addr<Sweep>) {
+fn sweep(rate: u32, in_flight: u32) -> (FakeLink, Addr<SweepActor>) {
     let wire = FakeLink::default();
     let pace = SweepPlan { interval: Duration::from_secs(60), rate, in_flight };
-    let plan = Plan::new(pace, vec!["10.0.0.0/28".parse().expect("a prefix")], Vec::new());
-    let (owner, counters) = (Owner.start().recipient(), Arc::new(Counters::default()));
+    let plan = SweepRounds::new(pace, vec!["10.0.0.0/28".parse().expect("a prefix")], Vec::new());
+    let (owner, counters) = (SweepOwner.start().recipient(), Arc::new(Counters::default()));
     let opener = Box::new(wire.clone());
-    let sweep = Sweep::new(SegmentId(0), plan, owner, opener, counters, Clock::start(), quiet_log()).start();
+    let sweep =
+        SweepActor::new(SegmentId(0), plan, owner, opener, counters, Clock::start(), quiet_log()).start();
     sweep.do_send(LinkUpdate(Some(link(7))));
     (wire, sweep)
 }
@@ -54,7 +56,7 @@ fn a_round_probes_everybody_unknown_at_its_pace_and_comes_back_after_the_interva
         let (wire, sweep) = sweep(10, 100);
         settle().await;
         assert!(targets(&wire).is_empty(), "no probe before the segment is up");
-        sweep.do_send(SweepOn(true));
+        sweep.do_send(SetSweep(true));
         tokio::time::sleep(Duration::from_millis(450)).await;
         settle().await;
         let first = targets(&wire);
@@ -74,11 +76,11 @@ fn a_round_probes_everybody_unknown_at_its_pace_and_comes_back_after_the_interva
 fn an_answer_makes_room_for_the_next_probe() {
     in_virtual_time(async {
         let (wire, sweep) = sweep(100_000, 3);
-        sweep.do_send(SweepOn(true));
+        sweep.do_send(SetSweep(true));
         settle().await;
         let first = targets(&wire);
         assert_eq!(first.len(), 3);
-        sweep.do_send(Found(vec![first[0]]));
+        sweep.do_send(HostsSeen(vec![first[0]]));
         settle().await;
         assert_eq!(targets(&wire).len(), 1);
     });
@@ -88,9 +90,9 @@ fn an_answer_makes_room_for_the_next_probe() {
 fn a_segment_that_went_down_is_not_swept() {
     in_virtual_time(async {
         let (wire, sweep) = sweep(10, 100);
-        sweep.do_send(SweepOn(true));
+        sweep.do_send(SetSweep(true));
         settle().await;
-        sweep.do_send(SweepOn(false));
+        sweep.do_send(SetSweep(false));
         settle().await;
         wire.sent();
         tokio::time::sleep(Duration::from_secs(120)).await;

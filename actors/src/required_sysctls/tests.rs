@@ -1,18 +1,19 @@
-//! The table against what is known of the kernel.
+//! The table, applied to a model of the kernel's sysctls.
 
 use std::collections::BTreeMap;
 
 use super::*;
 
-const OURS: Mode = Mode { proxies: false, entries: false, joins: false, hairpins: false };
-const PROXY_ARP: Mode = Mode { proxies: true, ..OURS };
-const ENTRIES: Mode = Mode { entries: true, ..OURS };
-const PVLAN: Mode = Mode { joins: true, hairpins: true, ..OURS };
+const OURS: SysctlMode =
+    SysctlMode { proxies: false, entries: false, answers_on_link: false, hairpins: false };
+const PROXY_ARP: SysctlMode = SysctlMode { proxies: true, ..OURS };
+const ENTRIES: SysctlMode = SysctlMode { entries: true, ..OURS };
+const PVLAN: SysctlMode = SysctlMode { answers_on_link: true, hairpins: true, ..OURS };
 
-/// What a kernel has for `eth0`: the built-in defaults, `all` as it is after nothing was set, and changes.
-struct Kernel(BTreeMap<String, i32>);
+/// A kernel's sysctls for `eth0` and `all`: the built-in defaults, and changes.
+struct KernelModel(BTreeMap<String, i32>);
 
-impl Kernel {
+impl KernelModel {
     fn with(changes: &[(&str, i32)]) -> Self {
         let mut values = BTreeMap::new();
         for key in ["accept_redirects", "send_redirects"] {
@@ -31,11 +32,11 @@ impl Kernel {
         self.0.get(setting.to_string().strip_prefix("net.ipv4.")?).copied()
     }
 
-    /// Writes what the daemon would, one need after the other, and gives it as text.
-    fn manage(&mut self, mode: Mode) -> Vec<String> {
+    /// Makes the daemon's writes, one sysctl after the other, and returns them as text.
+    fn manage(&mut self, mode: SysctlMode) -> Vec<String> {
         let mut written = Vec::new();
-        for need in needs(mode).iter().filter(|need| need.weight == Weight::Must) {
-            let writes = need.mend("eth0", &|setting| self.read(setting)).expect("all can be read");
+        for sysctl in required_sysctls(mode).iter().filter(|sysctl| sysctl.enforcement == Enforcement::Set) {
+            let writes = sysctl.corrections("eth0", &|setting| self.read(setting)).expect("all can be read");
             for (setting, value) in writes {
                 let name = setting.to_string();
                 let name = name.strip_prefix("net.ipv4.").expect("all are of IPv4");
@@ -47,14 +48,15 @@ impl Kernel {
     }
 
     fn effective(&self, key: &str) -> i32 {
-        let need = needs(PVLAN).into_iter().find(|need| need.key == key).expect("the table has it");
-        need.effective("eth0", &|setting| self.read(setting)).expect("all can be read")
+        let sysctl =
+            required_sysctls(PVLAN).into_iter().find(|sysctl| sysctl.key == key).expect("the table has it");
+        sysctl.effective("eth0", &|setting| self.read(setting)).expect("all can be read")
     }
 }
 
 #[test]
-fn a_kernel_as_it_comes_is_told_what_each_mode_needs_in_order() {
-    let cases: [(Mode, &[&str]); 4] = [
+fn each_mode_sets_what_a_default_kernel_lacks_in_order() {
+    let cases: [(SysctlMode, &[&str]); 4] = [
         (OURS, &["conf.eth0.forwarding=1", "conf.eth0.accept_redirects=0"]),
         (
             PROXY_ARP,
@@ -79,15 +81,15 @@ fn a_kernel_as_it_comes_is_told_what_each_mode_needs_in_order() {
         ),
     ];
     for (mode, expected) in cases {
-        let mut kernel = Kernel::with(&[]);
+        let mut kernel = KernelModel::with(&[]);
         assert_eq!(kernel.manage(mode), expected, "{mode:?}");
         assert_eq!(kernel.manage(mode), [""; 0], "{mode:?}: once is enough");
     }
 }
 
 #[test]
-fn values_of_all_are_overcome() {
-    let mut kernel = Kernel::with(&[
+fn values_of_all_that_interfere_are_overridden() {
+    let mut kernel = KernelModel::with(&[
         ("conf.all.proxy_arp", 1),
         ("conf.eth0.proxy_arp_pvlan", 1),
         ("conf.all.rp_filter", 1),
@@ -102,7 +104,7 @@ fn values_of_all_are_overcome() {
 #[test]
 fn loose_and_absent_filters_stay_as_they_are() {
     for (all, own, expected) in [(0, 0, 0), (2, 0, 2), (0, 2, 2), (2, 1, 2)] {
-        let mut kernel = Kernel::with(&[("conf.all.rp_filter", all), ("conf.eth0.rp_filter", own)]);
+        let mut kernel = KernelModel::with(&[("conf.all.rp_filter", all), ("conf.eth0.rp_filter", own)]);
         assert!(!kernel.manage(OURS).iter().any(|write| write.contains("rp_filter")), "{all} {own}");
         assert_eq!(kernel.effective("rp_filter"), expected);
     }
@@ -113,7 +115,7 @@ fn redirects_count_by_both_values_on_a_router_and_by_either_elsewhere() {
     for (forwarding, all, own, expected) in
         [(0, 1, 0, 1), (0, 0, 1, 1), (0, 0, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0), (1, 1, 1, 1)]
     {
-        let kernel = Kernel::with(&[
+        let kernel = KernelModel::with(&[
             ("conf.eth0.forwarding", forwarding),
             ("conf.all.accept_redirects", all),
             ("conf.eth0.accept_redirects", own),
@@ -123,15 +125,15 @@ fn redirects_count_by_both_values_on_a_router_and_by_either_elsewhere() {
 }
 
 #[test]
-fn who_proxies_says_so_itself() {
-    let mut kernel = Kernel::with(&[("conf.all.proxy_arp", 1)]);
+fn an_interface_that_proxies_has_its_own_value_set() {
+    let mut kernel = KernelModel::with(&[("conf.all.proxy_arp", 1)]);
     assert!(kernel.manage(PROXY_ARP).contains(&"conf.eth0.proxy_arp=1".to_owned()));
 }
 
 #[test]
 fn a_queue_that_is_long_enough_is_left_alone() {
     for (length, expected) in [(3, Some(LEAST_PROXY_QLEN)), (64, None), (500, None)] {
-        let mut kernel = Kernel::with(&[("neigh.eth0.proxy_qlen", length)]);
+        let mut kernel = KernelModel::with(&[("neigh.eth0.proxy_qlen", length)]);
         let wanted = expected.map(|length| format!("neigh.eth0.proxy_qlen={length}"));
         let written = kernel.manage(ENTRIES);
         assert_eq!(written.into_iter().find(|write| write.contains("qlen")), wanted);
@@ -139,12 +141,14 @@ fn a_queue_that_is_long_enough_is_left_alone() {
 }
 
 #[test]
-fn advice_comes_with_the_command_that_follows_it() {
-    let kernel = Kernel::with(&[("conf.all.arp_ignore", 2), ("conf.eth0.arp_filter", 1)]);
-    let table = needs(PROXY_ARP);
-    let advice = table.iter().filter(|need| need.weight == Weight::Advice);
-    let commands: Vec<_> = advice
-        .map(|need| command(&need.mend("eth0", &|setting| kernel.read(setting)).expect("readable")))
+fn recommendations_come_with_their_command() {
+    let kernel = KernelModel::with(&[("conf.all.arp_ignore", 2), ("conf.eth0.arp_filter", 1)]);
+    let table = required_sysctls(PROXY_ARP);
+    let recommended = table.iter().filter(|sysctl| sysctl.enforcement == Enforcement::Recommend);
+    let commands: Vec<_> = recommended
+        .map(|sysctl| {
+            command(&sysctl.corrections("eth0", &|setting| kernel.read(setting)).expect("readable"))
+        })
         .collect();
     assert_eq!(
         commands,
@@ -160,6 +164,6 @@ fn advice_comes_with_the_command_that_follows_it() {
 #[test]
 fn an_interface_that_is_not_there_needs_no_command() {
     let none = |_: &Setting| None;
-    assert!(needs(PVLAN).iter().all(|need| need.mend("eth7", &none).is_none()));
-    assert!(needs(PVLAN).iter().all(|need| need.effective("eth7", &none).is_none()));
+    assert!(required_sysctls(PVLAN).iter().all(|sysctl| sysctl.corrections("eth7", &none).is_none()));
+    assert!(required_sysctls(PVLAN).iter().all(|sysctl| sysctl.effective("eth7", &none).is_none()));
 }

@@ -1,0 +1,41 @@
+//! What the actors of one segment count together.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arpherd_core::view::CountersView;
+
+/// Counts of frames, shared by the actors of one segment. All only grow.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Frames read.
+    pub read: AtomicU64,
+    /// Proxied replies sent.
+    pub answered: AtomicU64,
+    /// Requests sent: searches, verifications and sweeps.
+    pub probed: AtomicU64,
+    /// Requests among them that verified known hosts; a sweep lowers its rate by as many.
+    pub verified: AtomicU64,
+    /// Frames lost on receipt or sending because a queue was full or the link was down.
+    pub dropped: AtomicU64,
+    /// Frames that are no ARP packet of a supported form.
+    pub malformed: AtomicU64,
+}
+
+impl Counters {
+    /// Adds `count` to one of the counters.
+    pub fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The present values.
+    pub fn view(&self) -> CountersView {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        CountersView {
+            read: get(&self.read),
+            answered: get(&self.answered),
+            probed: get(&self.probed),
+            dropped: get(&self.dropped),
+            malformed: get(&self.malformed),
+        }
+    }
+}

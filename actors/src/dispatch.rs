@@ -1,0 +1,199 @@
+//! The dispatcher: collects the orders of one step, by who carries them out.
+//!
+//! Writes and route lookups are collected for the route owner, which carries them out itself; frames are
+//! collected for each segment and sent together; the rest are messages to other actors.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use actix::Recipient;
+use arpherd_core::fact::PendingRequest;
+use arpherd_core::order::Purpose;
+use arpherd_core::{Fact, Frame, Operation, Order, SegmentId, Write};
+
+use crate::counters::Counters;
+use crate::io::{FramePort, Refusal, RouteTable, Tally};
+use crate::messages::{HostsSeen, ReadStations, ReadTable, SendPort, SetSweep};
+
+/// The recipients of a segment's orders, beside the port on which frames are sent.
+pub struct SegmentSinks {
+    /// The sweep actor, if the segment is swept.
+    pub sweep: Option<(Recipient<SetSweep>, Recipient<HostsSeen>)>,
+    /// The segment's counters.
+    pub counters: Arc<Counters>,
+}
+
+/// Collects orders, and carries out those that need no kernel table.
+#[derive(Default)]
+pub(crate) struct Dispatcher {
+    /// Writes that must stand before any frame is sent, such as routes.
+    pub(crate) urgent: Vec<Write>,
+    /// Writes that may wait until a burst of frames was read, such as neighbour entries: they only save the
+    /// kernel a request.
+    pub(crate) deferred: Vec<Write>,
+    /// Routes to look up in the kernel after the writes.
+    pub(crate) lookups: Vec<PendingLookup>,
+    sinks: Vec<SegmentSinks>,
+    outboxes: Vec<Outbox>,
+    watch: Option<Recipient<ReadTable>>,
+    wifi: Option<Recipient<ReadStations>>,
+}
+
+/// A route lookup: by which interface the kernel would forward the packet that an ARP request announces.
+pub(crate) struct PendingLookup {
+    interface: u32,
+    request: PendingRequest,
+}
+
+impl PendingLookup {
+    /// Looks the route up and returns the result as a fact.
+    pub(crate) fn run(self, table: &mut dyn RouteTable) -> Fact {
+        let Self { interface, request } = self;
+        let interface = table.lookup_route(interface, request.requester, request.target);
+        Fact::RouteLookedUp { request, interface }
+    }
+}
+
+impl Dispatcher {
+    /// Sets the recipients of orders; `sinks` by segment.
+    pub(crate) fn connect(
+        &mut self,
+        sinks: Vec<SegmentSinks>,
+        watch: Recipient<ReadTable>,
+        wifi: Option<Recipient<ReadStations>>,
+    ) {
+        self.outboxes.resize_with(sinks.len(), Outbox::default);
+        self.sinks = sinks;
+        self.watch = Some(watch);
+        self.wifi = wifi;
+    }
+
+    pub(crate) fn sinks(&self) -> &[SegmentSinks] {
+        &self.sinks
+    }
+
+    /// Sets or removes the port on which a segment's frames are sent.
+    pub(crate) fn set_send_port(&mut self, SendPort { segment, port }: SendPort) {
+        if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
+            outbox.port = port;
+        }
+    }
+
+    /// Collects an order, or sends the message that carries it out. Events are left to the caller.
+    pub(crate) fn collect(&mut self, order: &Order) {
+        match *order {
+            Order::Write(write) if write.is_urgent() => self.urgent.push(write),
+            Order::Write(write) => self.deferred.push(write),
+            Order::LookUpRoute { interface, request } => {
+                self.lookups.push(PendingLookup { interface, request });
+            }
+            Order::Transmit { segment, frame, purpose } => {
+                if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
+                    outbox.push(frame, purpose);
+                }
+            }
+            Order::HostSeen { segment, address } => {
+                if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
+                    outbox.hosts_seen.push(address);
+                }
+            }
+            Order::Sweep { segment, active } => self.set_sweep(segment, active),
+            Order::ReadTable => {
+                if let Some(watch) = &self.watch {
+                    watch.do_send(ReadTable);
+                }
+            }
+            Order::ReadStations { segment } => {
+                if let Some(wifi) = &self.wifi {
+                    wifi.do_send(ReadStations(segment));
+                }
+            }
+            Order::Emit(_) => {}
+        }
+    }
+
+    fn set_sweep(&self, segment: SegmentId, active: bool) {
+        if let Some(SegmentSinks { sweep: Some((sweep, _)), .. }) = self.sinks.get(segment.index()) {
+            sweep.do_send(SetSweep(active));
+        }
+    }
+
+    /// Removes collected replies for addresses whose route the kernel has just refused.
+    pub(crate) fn cancel_replies(&mut self, refusals: &[Refusal]) {
+        for refusal in refusals {
+            let Write::PutRoute { address, .. } = refusal.write else { continue };
+            for outbox in &mut self.outboxes {
+                outbox.cancel_replies_for(address);
+            }
+        }
+    }
+
+    /// Sends the collected frames, and reports hosts seen to the sweep actors.
+    pub(crate) fn flush(&mut self) {
+        for (outbox, sinks) in self.outboxes.iter_mut().zip(&self.sinks) {
+            if !outbox.frames.is_empty() {
+                outbox.transmit(&sinks.counters);
+            }
+            if !outbox.hosts_seen.is_empty() {
+                let hosts = std::mem::take(&mut outbox.hosts_seen);
+                if let Some((_, sweep)) = &sinks.sweep {
+                    sweep.do_send(HostsSeen(hosts));
+                }
+            }
+        }
+    }
+}
+
+/// What is collected for one segment.
+#[derive(Default)]
+struct Outbox {
+    /// `None` while there is no link.
+    port: Option<Box<dyn FramePort>>,
+    tally: Tally,
+    frames: Vec<Frame>,
+    hosts_seen: Vec<Ipv4Addr>,
+    /// Counts of `frames` by purpose.
+    answered: u64,
+    probed: u64,
+    verified: u64,
+}
+
+impl Outbox {
+    fn push(&mut self, frame: Frame, purpose: Purpose) {
+        self.frames.push(frame);
+        match purpose {
+            Purpose::Answer => self.answered += 1,
+            Purpose::Search => self.probed += 1,
+            Purpose::Verify => {
+                self.probed += 1;
+                self.verified += 1;
+            }
+            Purpose::Announce => {}
+        }
+    }
+
+    fn cancel_replies_for(&mut self, address: Ipv4Addr) {
+        let before = self.frames.len();
+        let is_cancelled =
+            |frame: &Frame| frame.arp.operation == Operation::Reply && frame.arp.sender == address;
+        self.frames.retain(|frame| !is_cancelled(frame));
+        self.answered -= (before - self.frames.len()) as u64;
+    }
+
+    /// Sends the frames. Those that cannot be sent are dropped and counted: requesters repeat their requests.
+    fn transmit(&mut self, counters: &Counters) {
+        let before = self.tally.unsent;
+        // An error needs no report: the watch reports links that go down, and the tally counts the frames.
+        if let Some(port) = &mut self.port
+            && port.send(&self.frames, &mut self.tally).is_ok()
+        {
+            Counters::add(&counters.answered, self.answered);
+            Counters::add(&counters.probed, self.probed);
+            Counters::add(&counters.verified, self.verified);
+        }
+        let lost = if self.port.is_some() { self.tally.unsent - before } else { self.frames.len() as u64 };
+        Counters::add(&counters.dropped, lost);
+        (self.answered, self.probed, self.verified) = (0, 0, 0);
+        self.frames.clear();
+    }
+}

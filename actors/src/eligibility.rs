@@ -1,0 +1,49 @@
+//! Whether an interface can serve a segment, and what the segment's actors need to know of it.
+
+use arpherd_core::fact::{Ineligible, Link};
+use arpherd_core::plan::LinkKind;
+use ipnetwork::Ipv4Network;
+
+use crate::io::netlink::LinkInfo;
+use crate::io::netns::Netns;
+use crate::io::packet::Medium;
+use crate::messages::LinkUpdate;
+
+/// The `IFLA_INFO_SLAVE_KIND` of a VRF's members.
+const VRF: &str = "vrf";
+
+/// The update for a segment's actors. `addresses`: those of all interfaces, each with its interface's index.
+pub(crate) fn link_update(info: &LinkInfo, netns: &Netns, addresses: &[(u32, Ipv4Network)]) -> LinkUpdate {
+    let known_kind = info.kind_in(netns);
+    let kind = known_kind.unwrap_or(LinkKind::Ethernet);
+    let on_link = addresses.iter().filter(|(interface, _)| *interface == info.index);
+    let medium = Medium { interface: info.index, kind, broadcast: info.broadcast };
+    let link = Link {
+        index: info.index,
+        kind,
+        lladdr: info.lladdr,
+        up: info.up,
+        carrier: info.carrier,
+        addresses: on_link.map(|(_, network)| *network).collect(),
+        ineligible: ineligible(info, known_kind),
+    };
+    LinkUpdate(Some((medium, link)))
+}
+
+/// Why the interface cannot serve a segment; `None` if it can.
+///
+/// Frames received by a port go to its bridge, bond or team before IP sees them, and replies to the port's own
+/// address may not come back by it. Members of a VRF are no such ports: they receive their own packets.
+fn ineligible(info: &LinkInfo, kind: Option<LinkKind>) -> Option<Ineligible> {
+    if info.master.is_some() && info.port_of.as_deref() != Some(VRF) {
+        return Some(Ineligible::Port);
+    }
+    let octets = match kind {
+        Some(LinkKind::Ipoib) => 20,
+        Some(LinkKind::Ethernet | LinkKind::Wifi) => 6,
+        None => return Some(Ineligible::NoArp),
+    };
+    // An IPoIB interface has no GID before the subnet manager has run, a bond no address before it has a port.
+    let has_address = info.lladdr.len() == octets && info.lladdr.is_station();
+    (!info.arp || !has_address).then_some(Ineligible::NoArp)
+}

@@ -1,0 +1,181 @@
+//! The supervisor: starts the actors of one network namespace, waits until all are ready, and stops them.
+//!
+//! It is the only place that knows every actor's type; actors know one another as recipients of messages.
+
+mod config;
+mod kernel_access;
+mod segment_actors;
+
+use actix::{Actor, Addr, Arbiter, MailboxError, Recipient};
+use arpherd_core::Ledger;
+use slog::{Logger, info, o, warn};
+
+pub use config::{InstanceConfig, StartError};
+use segment_actors::{SegmentActors, Surroundings};
+
+use crate::capture::CaptureActor;
+use crate::clock::Clock;
+use crate::io::lock::Lock;
+use crate::io::netlink::Radios;
+use crate::messages::{Barrier, Begin, Finish, Observed, RunQuery};
+use crate::owner::{Connect, EventSink, MarkReady, RouteOwner};
+use crate::port::radio_opener;
+use crate::recorder::Recorder;
+use crate::sweep::SweepActor;
+use crate::watch::{Watch, WatchedSegment};
+use crate::wifi::WifiMonitor;
+
+/// The running actors of one network namespace, whose tables have one owner. A daemon has an instance for each
+/// namespace that it serves.
+pub struct Instance {
+    owner: Addr<RouteOwner>,
+    watch: Addr<Watch>,
+    wifi: Option<Addr<WifiMonitor>>,
+    captures: Vec<Addr<CaptureActor>>,
+    sweeps: Vec<Addr<SweepActor>>,
+    recorder: Option<Addr<Recorder>>,
+    back: Arbiter,
+    purge: bool,
+    log: Logger,
+    /// Held until the instance has stopped.
+    _locks: Vec<Lock>,
+}
+
+impl Instance {
+    /// Starts the actors. The calling thread becomes the packet path: the actix system must be running on it.
+    /// Returns when sockets are open, the kernel's state is read and routes of an earlier run are adopted.
+    ///
+    /// # Errors
+    /// See [`StartError`]; no route was changed in the kernel then.
+    pub async fn start(
+        config: InstanceConfig,
+        event_sink: EventSink,
+        log: Logger,
+    ) -> Result<Self, StartError> {
+        let (table, locks) = config.netns.within(|| kernel_access::acquire(&config.plan, &log))??;
+        let clock = Clock::start();
+        let own_port = table.port();
+        let back = Arbiter::new();
+        let recorder = start_recorder(&config, &back, &log)?;
+        let ledger = Ledger::new(&config.plan);
+        let owner_log = log.new(o!("actor" => "route_owner"));
+        let owner = RouteOwner::new(ledger, Box::new(table), clock, event_sink, owner_log).start();
+        let wifi = start_wifi(&config, &owner, &back, &log)?;
+        let (config, owner_ref, wifi_ref) = (&config, &owner, wifi.as_ref());
+        let surroundings =
+            Surroundings { config, owner: owner_ref, wifi: wifi_ref, back: &back, clock, log: &log };
+        let SegmentActors { captures, sweeps, sinks, watched } = SegmentActors::start(&surroundings)?;
+        let watch = start_watch(config, own_port, watched, owner.clone().recipient(), &back, &log)?;
+        owner.do_send(Connect {
+            sinks,
+            watch: watch.clone().recipient(),
+            wifi: wifi.clone().map(Addr::recipient),
+            recorder: recorder.clone().map(Addr::recipient),
+        });
+        let purge = config.purge;
+        let instance =
+            Self { owner, watch, wifi, captures, sweeps, recorder, back, purge, log, _locks: locks };
+        instance.wait_until_ready().await.map_err(|_| StartError::Stopped)?;
+        Ok(instance)
+    }
+
+    /// Has the kernel's state read, and waits until it has passed through the capture actors to the route owner.
+    async fn wait_until_ready(&self) -> Result<(), MailboxError> {
+        self.watch.send(Begin).await?;
+        if let Some(wifi) = &self.wifi {
+            wifi.send(Barrier).await?;
+        }
+        for capture in &self.captures {
+            capture.send(Barrier).await?;
+        }
+        self.owner.send(MarkReady).await
+    }
+
+    /// The recipient of operators' queries.
+    pub fn queries(&self) -> Recipient<RunQuery> {
+        self.owner.clone().recipient()
+    }
+
+    /// Actors that add the kernel's drop counts to their segments' counters when they handle a [`Barrier`].
+    pub fn counter_updates(&self) -> Vec<Recipient<Barrier>> {
+        self.captures.iter().map(|capture| capture.clone().recipient()).collect()
+    }
+
+    /// Stops the actors in the order of the packet path: first sweeps and captures, then the route owner, which
+    /// keeps or deletes routes, then the watch, because routes that are kept need their settings until the end.
+    /// An actor that has stopped already is logged and skipped.
+    pub async fn stop(self) {
+        let Self { owner, watch, wifi: _, captures, sweeps, recorder, back, purge, log, _locks } = self;
+        for sweep in sweeps {
+            log_if_gone(&log, "sweep", sweep.send(Finish { purge }).await);
+        }
+        for capture in captures {
+            log_if_gone(&log, "capture", capture.send(Finish { purge }).await);
+        }
+        log_if_gone(&log, "route_owner", owner.send(Finish { purge }).await);
+        log_if_gone(&log, "watch", watch.send(Finish { purge }).await);
+        if let Some(recorder) = recorder {
+            log_if_gone(&log, "recorder", recorder.send(Finish { purge }).await);
+        }
+        back.stop();
+        if back.join().is_err() {
+            warn!(log, "stop_incomplete"; "actor" => "back");
+        }
+        info!(log, "stopped"; "routes" => if purge { "purged" } else { "kept" });
+    }
+}
+
+fn log_if_gone(log: &Logger, actor: &str, outcome: Result<(), MailboxError>) {
+    if let Err(error) = outcome {
+        warn!(log, "stop_incomplete"; "actor" => actor, "error" => %error);
+    }
+}
+
+/// Opens the watch's sockets in the namespace, and starts it on the back thread.
+fn start_watch(
+    config: &InstanceConfig,
+    own_port: u32,
+    segments: Vec<WatchedSegment>,
+    owner: Recipient<Observed>,
+    back: &Arbiter,
+    log: &Logger,
+) -> Result<Addr<Watch>, StartError> {
+    let log = log.new(o!("actor" => "watch"));
+    let (netns, saved) = (&config.netns, config.saved_sysctls.as_deref());
+    let watch =
+        netns.within(|| Watch::open(netns, config.plan.routes, own_port, saved, segments, owner, log))??;
+    Ok(Watch::start_in_arbiter(&back.handle(), |_| watch))
+}
+
+/// Starts the Wi-Fi monitor. A kernel without generic netlink has no Wi-Fi: that is logged and no error.
+fn start_wifi(
+    config: &InstanceConfig,
+    owner: &Addr<RouteOwner>,
+    back: &Arbiter,
+    log: &Logger,
+) -> Result<Option<Addr<WifiMonitor>>, StartError> {
+    let log = log.new(o!("actor" => "wifi"));
+    let radios = match config.netns.within(Radios::open)? {
+        Ok(radios) => radios,
+        Err(error) => {
+            info!(log, "wifi_unavailable"; "error" => %error);
+            return Ok(None);
+        }
+    };
+    let owner = owner.clone().recipient();
+    Ok(Some(WifiMonitor::start_in_arbiter(&back.handle(), |_| {
+        WifiMonitor::new(radio_opener(radios), owner, log)
+    })))
+}
+
+fn start_recorder(
+    config: &InstanceConfig,
+    back: &Arbiter,
+    log: &Logger,
+) -> Result<Option<Addr<Recorder>>, StartError> {
+    let Some(path) = &config.record else { return Ok(None) };
+    let log = log.new(o!("actor" => "recorder"));
+    let recorder = Recorder::create(path, &config.plan, log)
+        .map_err(|cause| StartError::Record { path: path.clone(), cause })?;
+    Ok(Some(Recorder::start_in_arbiter(&back.handle(), |_| recorder)))
+}

@@ -1,0 +1,77 @@
+//! What an instance is started with, and why it may not start.
+
+use std::path::PathBuf;
+
+use arpherd_core::Plan;
+use arpherd_core::plan::SegmentPlan;
+
+use crate::io::PortError;
+use crate::io::lock::LockError;
+use crate::io::netlink::NetlinkError;
+use crate::io::netns::{Netns, NetnsError};
+use crate::required_sysctls::SysctlMode;
+
+/// What one instance serves, and how.
+pub struct InstanceConfig {
+    /// The network namespace in which all sockets are opened and kernel settings are managed.
+    pub netns: Netns,
+    /// The domains and segments.
+    pub plan: Plan,
+    /// Whether the daemon manages the kernel settings of each segment's interface; by segment.
+    pub manage: Vec<bool>,
+    /// Whether routes are removed and settings restored at the end.
+    pub purge: bool,
+    /// The file that keeps the original values of sysctls over a crash, if any. A network namespace's number is
+    /// appended to its stem.
+    pub saved_sysctls: Option<PathBuf>,
+    /// The file to which every fact is recorded, if any.
+    pub record: Option<PathBuf>,
+}
+
+impl InstanceConfig {
+    /// What the interface's settings are to serve, for all segments reached through it; `None` if one of them
+    /// leaves its settings to the administrator.
+    pub(super) fn sysctl_mode(&self, interface: &str) -> Option<SysctlMode> {
+        let is_reached = |(segment, _): &(&SegmentPlan, &bool)| segment.interface == interface;
+        let segments: Vec<_> = self.plan.segments.iter().zip(&self.manage).filter(is_reached).collect();
+        let managed = segments.iter().all(|(_, manage)| **manage);
+        managed.then(|| SysctlMode::of(segments.into_iter().map(|(segment, _)| segment)))
+    }
+}
+
+/// Why an instance could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another daemon serves one of the interfaces.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// The network namespace cannot be entered.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
+    /// The kernel's tables cannot be reached.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// A capability is missing.
+    #[error(
+        "{right} is missing: run as root, or give the program the right (setcap cap_net_admin,cap_net_raw+ep)"
+    )]
+    Rights {
+        /// The capability's name.
+        right: &'static str,
+    },
+    /// Packet sockets cannot be opened.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The recording cannot be created or written.
+    #[error("cannot record to {path}: {cause}", path = path.display())]
+    Record {
+        /// Its file.
+        path: PathBuf,
+        /// The error of the system call.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// An actor stopped during the start.
+    #[error("the daemon stopped while it was starting")]
+    Stopped,
+}

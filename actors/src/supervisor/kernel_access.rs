@@ -1,0 +1,64 @@
+//! What an instance needs of the kernel before its actors start: capabilities, locks, and clean proxy entries.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use arpherd_core::plan::LinkKind;
+use arpherd_core::{LinkAddr, Plan, Write};
+use slog::{Logger, info, warn};
+
+use super::StartError;
+use crate::io::lock::{Lock, LockError};
+use crate::io::netlink::RouteWriter;
+use crate::io::netlink::leftovers::clear_proxies;
+use crate::io::packet::{Medium, PacketPort};
+use crate::io::{PortError, RouteTable};
+
+/// The loopback interface's index in every network namespace.
+const LOOPBACK: u32 = 1;
+const EPERM: i32 = 1;
+
+/// Opens the kernel's tables and locks the interfaces. Called in the instance's network namespace.
+pub(super) fn acquire(plan: &Plan, log: &Logger) -> Result<(RouteWriter, Vec<Lock>), StartError> {
+    let mut table = RouteWriter::open(plan.routes)?;
+    check_capabilities(&mut table)?;
+    let locks = lock_interfaces(plan)?;
+    clear_proxy_entries(&mut table, plan, log);
+    Ok((table, locks))
+}
+
+/// Tries operations without effect on the loopback interface: a daemon that lacks a capability says so at the
+/// start, even if its interfaces do not exist yet.
+fn check_capabilities(table: &mut RouteWriter) -> Result<(), StartError> {
+    let no_route = Write::DeleteRoute { interface: LOOPBACK, address: Ipv4Addr::BROADCAST };
+    let mut refusals = Vec::new();
+    table.write(&[no_route], &mut refusals);
+    if refusals.iter().any(|refusal| refusal.errno == EPERM) {
+        return Err(StartError::Rights { right: "CAP_NET_ADMIN" });
+    }
+    let medium = Medium { interface: LOOPBACK, kind: LinkKind::Ethernet, broadcast: LinkAddr::UNKNOWN };
+    match PacketPort::open_send_only(medium) {
+        Err(PortError::Failed { cause, .. }) if cause.raw_os_error() == Some(EPERM) => {
+            Err(StartError::Rights { right: "CAP_NET_RAW" })
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Takes one lock for each interface, however many segments are reached through it.
+fn lock_interfaces(plan: &Plan) -> Result<Vec<Lock>, LockError> {
+    let interfaces: BTreeSet<&str> = plan.segments.iter().map(|segment| segment.interface.as_str()).collect();
+    interfaces.into_iter().map(|interface| Lock::take(plan.routes.protocol, interface)).collect()
+}
+
+/// Deletes proxy entries of a run that crashed: the kernel would answer for hosts that are long gone. Routes of
+/// such a run are adopted instead. The locks must be held, so that no other daemon uses the entries.
+fn clear_proxy_entries(table: &mut RouteWriter, plan: &Plan, log: &Logger) {
+    let interfaces: Vec<&str> = plan.segments.iter().map(|segment| segment.interface.as_str()).collect();
+    match clear_proxies(table, &interfaces, plan.routes.protocol) {
+        Ok(0) => {}
+        Ok(count) => info!(log, "proxy_entries_cleared"; "count" => count),
+        Err(error) => warn!(log, "kernel_unreadable"; "error" => %error),
+    }
+}
