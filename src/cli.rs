@@ -15,10 +15,10 @@ use crate::exit::Exit;
 /// Learns which host lives on which link, keeps one /32 route for each, and answers ARP for it elsewhere.
 #[derive(Debug, Parser)]
 #[command(name = "arpherd", version, arg_required_else_help = true, after_help = examples())]
-pub(crate) struct Cli {
+pub(crate) struct CommandLine {
     /// What to do.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: CliCommand,
 }
 
 const DEMO_EXAMPLE: &str = "
@@ -40,7 +40,7 @@ fn examples() -> String {
 
 /// What `arpherd` can do.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum CliCommand {
     /// Run the daemon with a configuration file
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
@@ -252,7 +252,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-impl Cli {
+impl CommandLine {
     /// Reads the command line. Help and versions are printed here and end with 0, usage errors with 64.
     pub(crate) fn read() -> Result<Self, ExitCode> {
         Self::try_parse().map_err(|error| {
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        <CommandLine as clap::CommandFactory>::command().debug_assert();
     }
 
     #[test]
@@ -300,7 +300,10 @@ mod tests {
 
     #[test]
     fn fillarpd_flags_do_not_go_with_a_file() {
-        assert!(Cli::try_parse_from(["arpherd", "run", "--config", "a.toml", "-i", "eth0"]).is_err());
-        assert!(Cli::try_parse_from(["arpherd", "run", "-i", "eth0", "-s", "10.2.0.1", "-j", "8"]).is_ok());
+        assert!(CommandLine::try_parse_from(["arpherd", "run", "--config", "a.toml", "-i", "eth0"]).is_err());
+        assert!(
+            CommandLine::try_parse_from(["arpherd", "run", "-i", "eth0", "-s", "10.2.0.1", "-j", "8"])
+                .is_ok()
+        );
     }
 }

@@ -11,7 +11,7 @@ use std::io::{self, BufRead, Write};
 
 use arpherd_core::{Fact, Ledger, Order, Plan, Time};
 use serde::{Deserialize, Serialize};
-use show::Names;
+use show::PlanNames;
 
 /// Later times are refused: the ledger adds to them, and 146 years are long enough for a recording.
 const LATEST: Time = Time::from_nanos(u64::MAX / 4);
@@ -75,20 +75,20 @@ pub(crate) enum ReplayError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Head {
+struct RecordingHeader {
     why: Option<String>,
     plan: Plan,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Told {
+struct FactLine {
     at: Time,
     fact: Fact,
 }
 
 #[derive(Serialize)]
-struct Ordered<'a> {
+struct OrderLine<'a> {
     at: Time,
     order: &'a Order,
 }
@@ -99,13 +99,13 @@ struct Ordered<'a> {
 /// # Errors
 /// At the first line that is not right. What follows from those before it is written by then.
 pub(crate) fn replay(reader: impl BufRead, out: &mut impl Write, json: bool) -> Result<Summary, ReplayError> {
-    let mut lines = Lines { reader, number: 0, text: String::new() };
-    let head: Head = lines.next()?.ok_or(ReplayError::Empty)?;
+    let mut lines = RecordingLines { reader, number: 0, text: String::new() };
+    let head: RecordingHeader = lines.next()?.ok_or(ReplayError::Empty)?;
     check(&head.plan)?;
-    let names = Names::of(&head.plan);
-    let mut player = Player { ledger: Ledger::new(&head.plan), names, json, out, orders: Vec::new() };
+    let names = PlanNames::of(&head.plan);
+    let mut run = ReplayRun { ledger: Ledger::new(&head.plan), names, json, out, orders: Vec::new() };
     let mut summary = Summary { why: head.why, facts: 0, orders: 0, end: Time::ZERO };
-    while let Some(Told { at, fact }) = lines.next()? {
+    while let Some(FactLine { at, fact }) = lines.next()? {
         if at < summary.end || at > LATEST {
             return Err(ReplayError::Time {
                 line: lines.number,
@@ -114,10 +114,10 @@ pub(crate) fn replay(reader: impl BufRead, out: &mut impl Write, json: bool) -> 
                 most: LATEST.as_nanos(),
             });
         }
-        while let Some(due) = player.ledger.deadline().filter(|due| *due <= at) {
-            summary.orders += player.step(due, Fact::TimePassed)?;
+        while let Some(due) = run.ledger.deadline().filter(|due| *due <= at) {
+            summary.orders += run.step(due, Fact::TimePassed)?;
         }
-        summary.orders += player.step(at, fact)?;
+        summary.orders += run.step(at, fact)?;
         summary.facts += 1;
         summary.end = at;
     }
@@ -140,22 +140,22 @@ fn check(plan: &Plan) -> Result<(), ReplayError> {
     Ok(())
 }
 
-struct Player<'a, W> {
+struct ReplayRun<'a, W> {
     ledger: Ledger,
-    names: Names,
+    names: PlanNames,
     json: bool,
     out: &'a mut W,
     orders: Vec<Order>,
 }
 
-impl<W: Write> Player<'_, W> {
+impl<W: Write> ReplayRun<'_, W> {
     /// One step of the ledger; the number of its orders.
     fn step(&mut self, at: Time, fact: Fact) -> Result<u64, ReplayError> {
         self.orders.clear();
         self.ledger.step(at, fact, &mut self.orders);
         for order in &self.orders {
             let written = if self.json {
-                serde_json::to_writer(&mut *self.out, &Ordered { at, order })
+                serde_json::to_writer(&mut *self.out, &OrderLine { at, order })
                     .map_err(io::Error::from)
                     .and_then(|()| writeln!(self.out))
             } else {
@@ -168,13 +168,13 @@ impl<W: Write> Player<'_, W> {
 }
 
 /// The lines of a recording, each one value.
-struct Lines<R> {
+struct RecordingLines<R> {
     reader: R,
     number: u64,
     text: String,
 }
 
-impl<R: BufRead> Lines<R> {
+impl<R: BufRead> RecordingLines<R> {
     /// The next line that is not empty.
     fn next<T: for<'de> Deserialize<'de>>(&mut self) -> Result<Option<T>, ReplayError> {
         loop {

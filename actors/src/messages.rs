@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix::Message;
 use arpherd_core::fact::Link;
 use arpherd_core::plan::LinkKind;
-use arpherd_core::view::{Answer, CountersView, Question};
+use arpherd_core::view::{CountersView, Query, Response};
 use arpherd_core::{Fact, LinkAddr, SegmentId, Time};
 
 use crate::io::FramePort;
@@ -115,8 +115,8 @@ pub struct Record(pub Vec<(Time, Fact)>);
 
 /// A question of an operator.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Answer")]
-pub struct Show(pub Question);
+#[rtype(result = "Response")]
+pub struct Show(pub Query);
 
 /// What a segment's actors count together. All only grow, except that a link that went and came starts the
 /// kernel's own count anew.

@@ -5,7 +5,7 @@
 //! the next message is looked at: first the kernel's tables, then frames, then words.
 
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle};
-use arpherd_core::view::{Answer, Question, StatusView};
+use arpherd_core::view::{Query, Response, StatusView};
 use arpherd_core::{Event, Fact, Ledger, Order, Time};
 use slog::{Logger, debug};
 
@@ -161,12 +161,12 @@ impl RouteOwner {
         self.timer = Some((deadline, handle));
     }
 
-    fn segments(&self) -> Answer {
+    fn segments(&self) -> Response {
         let mut views = self.ledger.segment_views();
         for (view, hands) in views.iter_mut().zip(self.errands.hands()) {
             view.counters = view.counters + hands.counters.view();
         }
-        Answer::Segments(views)
+        Response::Segments(views)
     }
 }
 
@@ -218,13 +218,17 @@ impl Handler<Show> for RouteOwner {
     fn handle(&mut self, Show(question): Show, _: &mut Self::Context) -> Self::Result {
         let now = self.clock.now();
         MessageResult(match question {
-            Question::Status => {
+            Query::Status => {
                 let uptime_seconds = now.since(self.started).as_secs();
-                Answer::Status(StatusView { uptime_seconds, ready: self.ready, ..self.ledger.status_view() })
+                Response::Status(StatusView {
+                    uptime_seconds,
+                    ready: self.ready,
+                    ..self.ledger.status_view()
+                })
             }
-            Question::Segments => self.segments(),
-            Question::Hosts => Answer::Hosts(self.ledger.host_views(now)),
-            Question::Routes => Answer::Routes(self.ledger.route_views()),
+            Query::Segments => self.segments(),
+            Query::Hosts => Response::Hosts(self.ledger.host_views(now)),
+            Query::Routes => Response::Routes(self.ledger.route_views()),
         })
     }
 }

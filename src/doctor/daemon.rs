@@ -1,14 +1,14 @@
 //! The daemon: whether it runs, and what it has noticed itself.
 
-use super::case::{Daemon, Running};
 use super::finding::{Finding, Severity};
+use super::scope::{DaemonState, RunningDaemon};
 
 /// What an event that happened means and what to do about it; the log has the addresses.
 struct Meaning {
     name: &'static str,
     severity: Severity,
     why: &'static str,
-    mend: &'static str,
+    fix: &'static str,
 }
 
 const MEANINGS: &[Meaning] = &[
@@ -17,87 +17,87 @@ const MEANINGS: &[Meaning] = &[
         severity: Severity::Warning,
         why: "another proxy answers on a segment: its answers teach nothing, but askers may believe it \
             instead",
-        mend: "the log names it (proxy_found, lladdr); turn its proxying off, on a Linux router: sysctl \
+        fix: "the log names it (proxy_found, lladdr); turn its proxying off, on a Linux router: sysctl \
             net.ipv4.conf.all.proxy_arp=0",
     },
     Meaning {
         name: "segments_bridged",
         severity: Severity::Error,
         why: "two segments turned out to be one link, so nothing is proxied between them",
-        mend: "take the cable or bridge between them away, or make them one segment; the log names both \
+        fix: "take the cable or bridge between them away, or make them one segment; the log names both \
             (segments_bridged)",
     },
     Meaning {
         name: "duplicate_address",
         severity: Severity::Warning,
         why: "two hosts have one address; who was there first keeps it, the other is not reached",
-        mend: "give one of them another address; the log has both link-layer addresses (duplicate_address)",
+        fix: "give one of them another address; the log has both link-layer addresses (duplicate_address)",
     },
     Meaning {
         name: "own_address_claimed",
         severity: Severity::Warning,
         why: "a host uses an address of this machine; what is meant for one may reach the other",
-        mend: "give it another address; the log names it (own_address_claimed)",
+        fix: "give it another address; the log names it (own_address_claimed)",
     },
     Meaning {
         name: "host_flapping",
         severity: Severity::Warning,
         why: "an address moves to and fro: two hosts, a loop, or another proxy",
-        mend: "the log names both places (host_flapping); pins: { ADDRESS: LLADDR } holds it to one",
+        fix: "the log names both places (host_flapping); pins: { ADDRESS: LLADDR } holds it to one",
     },
     Meaning {
         name: "limit_reached",
         severity: Severity::Warning,
         why: "hosts were not learned because a limit was reached: a flood, a sweep, or more hosts than \
             expected",
-        mend: "the log names the limit and the sender (limit_reached); if they are rightful: limits: { … } \
+        fix: "the log names the limit and the sender (limit_reached); if they are rightful: limits: { … } \
             of the segment",
     },
     Meaning {
         name: "pin_violated",
         severity: Severity::Warning,
         why: "somebody claimed an address that is pinned to another; in vain, but not by chance",
-        mend: "the log has the claimant's link-layer address (pin_violated)",
+        fix: "the log has the claimant's link-layer address (pin_violated)",
     },
     Meaning {
         name: "published_address_used",
         severity: Severity::Warning,
         why: "a host uses an address out of a published prefix; it gets no route",
-        mend: "give it another address, or take it out of publish: (the log names it)",
+        fix: "give it another address, or take it out of publish: (the log names it)",
     },
     Meaning {
         name: "route_conflict",
         severity: Severity::Warning,
         why: "somebody else has a route to a host's address, and ours is not written while it stands",
-        mend: "the log names its protocol and metric (route_conflict); delete it, or set routes.metric to \
+        fix: "the log names its protocol and metric (route_conflict); delete it, or set routes.metric to \
             another number",
     },
     Meaning {
         name: "route_refused",
         severity: Severity::Warning,
         why: "the kernel refused a route; it is tried again",
-        mend: "the log has the kernel's words (route_refused)",
+        fix: "the log has the kernel's words (route_refused)",
     },
     Meaning {
         name: "route_healed",
         severity: Severity::Info,
         why: "somebody deletes our routes and they are put back; each time packets may be lost",
-        mend: "find out who: ip monitor route; systemd-networkd: ManageForeignRoutes=no; NetworkManager: \
+        fix: "find out who: ip monitor route; systemd-networkd: ManageForeignRoutes=no; NetworkManager: \
             leave the interface unmanaged",
     },
 ];
 
-pub(super) fn check(daemon: &Daemon) -> Vec<Finding> {
+pub(super) fn check(daemon: &DaemonState) -> Vec<Finding> {
     match daemon {
-        Daemon::Running(running) => noticed(running),
-        Daemon::Absent(reason) => vec![Finding::info("daemon", reason).why(
+        DaemonState::Running(running) => noticed(running),
+        DaemonState::Absent(reason) => vec![Finding::info("daemon", reason).why(
             "hosts and routes were not compared with what a daemon knows; its settings are told as it will \
                 make them",
         )],
-        Daemon::Silent(reason) => vec![
+        DaemonState::Unreachable(reason) => vec![
             Finding::warning("daemon", format!("it could not be asked what it knows: {reason}"))
                 .why("whether every host has its route is known by comparing with what the daemon wants")
-                .mend(
+                .fix(
                     "run the doctor as root or as a member of the socket's group, or name the socket: \
                         --control PATH",
                 ),
@@ -105,7 +105,7 @@ pub(super) fn check(daemon: &Daemon) -> Vec<Finding> {
     }
 }
 
-fn noticed(running: &Running) -> Vec<Finding> {
+fn noticed(running: &RunningDaemon) -> Vec<Finding> {
     let count = |name: &str| running.events.get(name).copied().filter(|count| *count > 0);
     let finding = |meaning: &Meaning| {
         let count = count(meaning.name)?;
@@ -116,7 +116,7 @@ fn noticed(running: &Running) -> Vec<Finding> {
             format!("{} {count} {times}", meaning.name)
         };
         let finding = Finding::info("daemon", format!("{found} since the daemon's start"));
-        Some(finding.weighing(meaning.severity).why(meaning.why).mend(meaning.mend))
+        Some(finding.with_severity(meaning.severity).why(meaning.why).fix(meaning.fix))
     };
     let mut findings: Vec<_> = MEANINGS.iter().filter_map(finding).collect();
     findings.extend(segments(running));
@@ -124,7 +124,7 @@ fn noticed(running: &Running) -> Vec<Finding> {
 }
 
 /// Segments that the daemon cannot use.
-fn segments(running: &Running) -> Vec<Finding> {
+fn segments(running: &RunningDaemon) -> Vec<Finding> {
     let down = running.segments.iter().filter(|segment| segment.state != "up");
     let finding = |segment: &arpherd_core::view::SegmentView| {
         Finding::warning(
@@ -132,20 +132,20 @@ fn segments(running: &Running) -> Vec<Finding> {
             format!("the daemon does not serve {}: {}", segment.segment, segment.state),
         )
         .why("its hosts are not answered for; the daemon goes on as soon as the reason is gone")
-        .mend("arpherd segments; the check of links says more")
+        .fix("arpherd segments; the check of links says more")
     };
     down.map(finding).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::Care;
-    use super::super::testing::{case, running_case, segment_view};
+    use super::super::scope::SysctlOwner;
+    use super::super::testing::{running_scope, scope, segment_view};
     use super::*;
 
-    fn with_events(events: &[(&str, u64)]) -> Daemon {
-        let mut daemon = running_case(Care::Daemon).daemon;
-        let Daemon::Running(running) = &mut daemon else { panic!("it runs") };
+    fn with_events(events: &[(&str, u64)]) -> DaemonState {
+        let mut daemon = running_scope(SysctlOwner::Daemon).daemon;
+        let DaemonState::Running(running) = &mut daemon else { panic!("it runs") };
         running.events = events.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         daemon
     }
@@ -165,14 +165,14 @@ mod tests {
 
     #[test]
     fn whether_it_could_be_asked_is_told() {
-        assert_eq!(check(&case(Care::Daemon).daemon)[0].severity, Severity::Info);
-        assert_eq!(check(&Daemon::Silent("not allowed".into()))[0].severity, Severity::Warning);
+        assert_eq!(check(&scope(SysctlOwner::Daemon).daemon)[0].severity, Severity::Info);
+        assert_eq!(check(&DaemonState::Unreachable("not allowed".into()))[0].severity, Severity::Warning);
     }
 
     #[test]
     fn a_segment_that_is_not_served_is_told() {
         let mut daemon = with_events(&[]);
-        let Daemon::Running(running) = &mut daemon else { panic!("it runs") };
+        let DaemonState::Running(running) = &mut daemon else { panic!("it runs") };
         running.segments = vec![segment_view("eth0", "up"), segment_view("eth1", "no_carrier")];
         let findings = check(&daemon);
         assert_eq!(findings.iter().map(|it| it.subject.as_str()).collect::<Vec<_>>(), ["eth1"]);

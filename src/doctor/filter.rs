@@ -2,25 +2,25 @@
 
 use arpherd_actors::io::packet_filter::ForwardPolicy;
 
-use super::case::Case;
 use super::finding::{Finding, Severity};
 use super::machine::Machine;
+use super::scope::Scope;
 
 const WHY: &str = "hosts are answered, and then their packets between the segments are dropped here; \
     Docker, ufw and firewalld set such a policy";
 
 /// The interfaces that packets come in and leave by.
-type Path<'a> = (&'a str, &'a str);
+type ForwardPath<'a> = (&'a str, &'a str);
 /// The commands that let packets on these paths through a chain.
-type Fix = fn(&str, &[Path<'_>]) -> String;
+type FixCommands = fn(&str, &[ForwardPath<'_>]) -> String;
 
-pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
-    let paths = paths(case);
+pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
+    let paths = paths(scope);
     let mut findings = Vec::new();
     match &machine.filters.chains {
         Err(reason) => findings.push(unseen("nf_tables", reason, "nft list ruleset")),
         Ok(chains) => findings.extend(chains.iter().filter(|policy| policy.drops).map(|policy| {
-            let fix: Fix = if policy.chain == "ip filter FORWARD" { iptables } else { nft };
+            let fix: FixCommands = if policy.chain == "ip filter FORWARD" { iptables } else { nft };
             dropping(&policy.chain, policy, &paths, fix)
         })),
     }
@@ -36,9 +36,9 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
 }
 
 /// The paths between segments that have to be open.
-fn paths(case: &Case) -> Vec<Path<'_>> {
+fn paths(scope: &Scope) -> Vec<ForwardPath<'_>> {
     let mut paths = Vec::new();
-    for segments in case.domains().values() {
+    for segments in scope.domains().values() {
         for from in segments {
             for to in segments {
                 if from.interface() != to.interface() || from.plan.private_vlan.is_on() {
@@ -53,8 +53,8 @@ fn paths(case: &Case) -> Vec<Path<'_>> {
 }
 
 /// A chain whose policy is drop.
-fn dropping(name: &str, policy: &ForwardPolicy, paths: &[Path<'_>], fix: Fix) -> Finding {
-    let is_open = |(from, to): &Path<'_>| policy.accepts.iter().any(|rule| rule.accepts(from, to));
+fn dropping(name: &str, policy: &ForwardPolicy, paths: &[ForwardPath<'_>], fix: FixCommands) -> Finding {
+    let is_open = |(from, to): &ForwardPath<'_>| policy.accepts.iter().any(|rule| rule.accepts(from, to));
     let closed: Vec<_> = paths.iter().copied().filter(|path| !is_open(path)).collect();
     let found = format!("chain {name}: policy drop, {} rules", policy.rules);
     if closed.is_empty() {
@@ -64,25 +64,25 @@ fn dropping(name: &str, policy: &ForwardPolicy, paths: &[Path<'_>], fix: Fix) ->
     }
     // With rules, one of them may accept under conditions what passes here.
     let severity = if policy.rules == 0 { Severity::Error } else { Severity::Warning };
-    Finding::info("forwarding", found).weighing(severity).why(WHY).mend(fix(name, &closed))
+    Finding::info("forwarding", found).with_severity(severity).why(WHY).fix(fix(name, &closed))
 }
 
 fn unseen(what: &str, reason: &str, command: &str) -> Finding {
     Finding::info("forwarding", format!("{what} could not be looked at: {reason}"))
         .why("a filter whose policy for forwarded packets is drop keeps hosts of different segments apart")
-        .mend(format!("run the doctor as root, or look yourself: {command}"))
+        .fix(format!("run the doctor as root, or look yourself: {command}"))
 }
 
 /// The rules in the words of iptables.
-fn iptables(_chain: &str, paths: &[Path<'_>]) -> String {
-    let command = |(from, to): &Path<'_>| format!("iptables -I FORWARD -i {from} -o {to} -j ACCEPT");
+fn iptables(_chain: &str, paths: &[ForwardPath<'_>]) -> String {
+    let command = |(from, to): &ForwardPath<'_>| format!("iptables -I FORWARD -i {from} -o {to} -j ACCEPT");
     let commands = paths.iter().map(command).collect::<Vec<_>>().join(" && ");
     format!("{commands} (with Docker in the chain DOCKER-USER in place of FORWARD)")
 }
 
 /// The rules in the words of nft.
-fn nft(chain: &str, paths: &[Path<'_>]) -> String {
-    let command = |(from, to): &Path<'_>| {
+fn nft(chain: &str, paths: &[ForwardPath<'_>]) -> String {
+    let command = |(from, to): &ForwardPath<'_>| {
         format!("nft 'insert rule {chain} iifname \"{from}\" oifname \"{to}\" accept'")
     };
     paths.iter().map(command).collect::<Vec<_>>().join(" && ")
@@ -92,8 +92,8 @@ fn nft(chain: &str, paths: &[Path<'_>]) -> String {
 mod tests {
     use arpherd_actors::io::packet_filter::{AcceptRule, NamePattern};
 
-    use super::super::case::Care;
-    use super::super::testing::{case, machine};
+    use super::super::scope::SysctlOwner;
+    use super::super::testing::{machine, scope};
     use super::*;
 
     fn policy(chain: &str, drops: bool, rules: u32) -> ForwardPolicy {
@@ -107,7 +107,7 @@ mod tests {
         let mut machine = machine();
         machine.filters.chains = chains;
         machine.filters.iptables = iptables;
-        check(&case(Care::Daemon), &machine)
+        check(&scope(SysctlOwner::Daemon), &machine)
     }
 
     #[test]
@@ -117,11 +117,11 @@ mod tests {
         let findings = found(Ok(chains), Ok(None));
         let severities: Vec<_> = findings.iter().map(|it| it.severity).collect();
         assert_eq!(severities, [Severity::Warning, Severity::Error]);
-        let mend = &findings[0].mend;
-        assert!(mend.starts_with("iptables -I FORWARD -i eth0 -o eth1 -j ACCEPT && "), "{mend}");
+        let fix = &findings[0].fix;
+        assert!(fix.starts_with("iptables -I FORWARD -i eth0 -o eth1 -j ACCEPT && "), "{fix}");
         let rule =
             |from, to| format!("nft 'insert rule ip fw fwd iifname \"{from}\" oifname \"{to}\" accept'");
-        assert_eq!(findings[1].mend, [rule("eth0", "eth1"), rule("eth1", "eth0")].join(" && "));
+        assert_eq!(findings[1].fix, [rule("eth0", "eth1"), rule("eth1", "eth0")].join(" && "));
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(finding(&[there.clone(), back]).severity, Severity::Info);
         let half = finding(&[there]);
         assert_eq!(half.severity, Severity::Warning);
-        assert!(half.mend.starts_with("iptables -I FORWARD -i eth1 -o eth0 -j ACCEPT ("), "{}", half.mend);
+        assert!(half.fix.starts_with("iptables -I FORWARD -i eth1 -o eth0 -j ACCEPT ("), "{}", half.fix);
     }
 
     #[test]

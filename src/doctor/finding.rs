@@ -40,14 +40,14 @@ pub(crate) struct Finding {
     pub(crate) found: String,
     /// Why it matters.
     pub(crate) why: String,
-    /// The command or the configuration key that mends it; empty if nothing is to be mended.
-    pub(crate) mend: String,
+    /// The command or the configuration key that fixes it; empty if nothing is to be fixed.
+    pub(crate) fix: String,
 }
 
 impl Finding {
     fn new(severity: Severity, subject: impl Into<String>, found: impl Into<String>) -> Self {
         let (subject, found) = (subject.into(), found.into());
-        Self { check: "", severity, subject, found, why: String::new(), mend: String::new() }
+        Self { check: "", severity, subject, found, why: String::new(), fix: String::new() }
     }
 
     /// Something good to know.
@@ -76,37 +76,37 @@ impl Finding {
         self
     }
 
-    /// What mends it.
-    pub(crate) fn mend(mut self, text: impl Into<String>) -> Self {
-        self.mend = text.into();
+    /// What fixes it.
+    pub(crate) fn fix(mut self, text: impl Into<String>) -> Self {
+        self.fix = text.into();
         self
     }
 
     /// The same, said of another network namespace than the doctor's own.
-    pub(crate) fn in_place(mut self, netns: Option<&str>) -> Self {
+    pub(crate) fn in_netns(mut self, netns: Option<&str>) -> Self {
         let Some(netns) = netns else { return self };
         self.subject = format!("{} in netns {netns}", self.subject).trim_start().to_owned();
-        if !self.mend.is_empty() {
-            self.mend = format!("there (ip netns exec {netns} sh): {}", self.mend);
+        if !self.fix.is_empty() {
+            self.fix = format!("there (ip netns exec {netns} sh): {}", self.fix);
         }
         self
     }
 
     /// As an object.
     pub(crate) fn json(&self) -> Value {
-        let Self { check, severity, subject, found, why, mend } = self;
+        let Self { check, severity, subject, found, why, fix } = self;
         json!({
             "check": check,
             "severity": severity.as_str(),
             "subject": subject,
             "found": found,
             "why": why,
-            "mend": mend,
+            "fix": fix,
         })
     }
 
     /// The same, as bad as that.
-    pub(crate) fn weighing(mut self, severity: Severity) -> Self {
+    pub(crate) fn with_severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
     }

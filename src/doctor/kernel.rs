@@ -1,12 +1,12 @@
 //! What the kernel was built with.
 
 use super::finding::Finding;
-use super::machine::Kernel;
+use super::machine::KernelBuild;
 
 /// The first kernel with strict checking of questions and marked neighbour entries.
 const OLDEST: (u32, u32) = (5, 0);
 
-pub(super) fn check(kernel: &Kernel) -> Vec<Finding> {
+pub(super) fn check(kernel: &KernelBuild) -> Vec<Finding> {
     let mut findings = Vec::new();
     match version(&kernel.release) {
         Some(version) if version < OLDEST => findings.push(
@@ -15,7 +15,7 @@ pub(super) fn check(kernel: &Kernel) -> Vec<Finding> {
                     "before 5.0 the kernel does not filter its lists (NETLINK_GET_STRICT_CHK), and counts \
                         our neighbour entries against gc_thresh",
                 )
-                .mend("a kernel from 5.0 on"),
+                .fix("a kernel from 5.0 on"),
         ),
         Some(_) => {}
         None => findings
@@ -25,7 +25,7 @@ pub(super) fn check(kernel: &Kernel) -> Vec<Finding> {
         findings.push(
             Finding::error("kernel", "no packet sockets")
                 .why("ARP is heard and sent through them")
-                .mend("modprobe af_packet, or a kernel with CONFIG_PACKET"),
+                .fix("modprobe af_packet, or a kernel with CONFIG_PACKET"),
         );
     }
     findings
@@ -43,7 +43,7 @@ mod tests {
     use super::super::testing::process;
     use super::*;
 
-    fn told(change: impl FnOnce(&mut Kernel)) -> Vec<Severity> {
+    fn checked(change: impl FnOnce(&mut KernelBuild)) -> Vec<Severity> {
         let mut kernel = process().kernel;
         change(&mut kernel);
         check(&kernel).iter().map(|finding| finding.severity).collect()
@@ -51,10 +51,10 @@ mod tests {
 
     #[test]
     fn old_kernels_and_missing_parts_are_found() {
-        assert_eq!(told(|_| {}), []);
-        assert_eq!(told(|kernel| kernel.release = "4.19.0-27-amd64".into()), [Severity::Error]);
-        assert_eq!(told(|kernel| kernel.release = "?".into()), [Severity::Info]);
-        assert_eq!(told(|kernel| kernel.packet_sockets = false), [Severity::Error]);
+        assert_eq!(checked(|_| {}), []);
+        assert_eq!(checked(|kernel| kernel.release = "4.19.0-27-amd64".into()), [Severity::Error]);
+        assert_eq!(checked(|kernel| kernel.release = "?".into()), [Severity::Info]);
+        assert_eq!(checked(|kernel| kernel.packet_sockets = false), [Severity::Error]);
     }
 
     #[test]

@@ -9,13 +9,13 @@ use arpherd_actors::io::process::Rights;
 use arpherd_actors::io::sysctl::Setting;
 use arpherd_core::plan::LinkKind;
 
-use super::probe::Probed;
+use super::probe::ProbeResult;
 
 /// What one network namespace of a machine has.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     /// Its interfaces.
-    pub(crate) links: Vec<Link>,
+    pub(crate) links: Vec<MachineLink>,
     /// Its IPv4 addresses.
     pub(crate) addresses: Vec<AddressInfo>,
     /// Its IPv4 routes, of all tables.
@@ -36,14 +36,14 @@ pub(crate) struct Machine {
     /// why that is not known.
     pub(crate) served: Result<Vec<(u8, String)>, String>,
     /// What came of the questions sent; `None` if nobody asked for that.
-    pub(crate) probed: Option<Vec<Probed>>,
+    pub(crate) probed: Option<Vec<ProbeResult>>,
 }
 
 /// An interface.
 #[derive(Debug, Clone)]
-pub(crate) struct Link {
+pub(crate) struct MachineLink {
     /// As the kernel lists it.
-    pub(crate) seen: LinkInfo,
+    pub(crate) info: LinkInfo,
     /// What it is to arpherd; `None` if ARP on it is not understood.
     pub(crate) kind: Option<LinkKind>,
 }
@@ -59,7 +59,7 @@ pub(crate) struct Filters {
 
 /// The kernel and what it was built with.
 #[derive(Debug, Clone)]
-pub(crate) struct Kernel {
+pub(crate) struct KernelBuild {
     /// `uname -r`
     pub(crate) release: String,
     /// It has packet sockets.
@@ -72,29 +72,29 @@ pub(crate) struct Process {
     /// What this process may do; or why that is not known.
     pub(crate) rights: Result<Rights, String>,
     /// The kernel.
-    pub(crate) kernel: Kernel,
+    pub(crate) kernel: KernelBuild,
 }
 
 impl Machine {
     /// The interface of that name.
-    pub(crate) fn link(&self, name: &str) -> Option<&Link> {
-        self.links.iter().find(|link| link.seen.name == name)
+    pub(crate) fn link(&self, name: &str) -> Option<&MachineLink> {
+        self.links.iter().find(|link| link.info.name == name)
     }
 
     /// The name of the interface of that number.
     pub(crate) fn name_of(&self, index: u32) -> &str {
-        let link = self.links.iter().find(|link| link.seen.index == index);
-        link.map_or("?", |link| link.seen.name.as_str())
+        let link = self.links.iter().find(|link| link.info.index == index);
+        link.map_or("?", |link| link.info.name.as_str())
     }
 
     /// The addresses of the interface of that number.
     pub(crate) fn addresses_on(&self, index: u32) -> impl Iterator<Item = &AddressInfo> {
-        self.addresses.iter().filter(move |seen| seen.interface == index)
+        self.addresses.iter().filter(move |info| info.interface == index)
     }
 
     /// Whether that is one of its addresses.
     pub(crate) fn owns(&self, address: Ipv4Addr) -> bool {
-        self.addresses.iter().any(|seen| seen.network.ip() == address)
+        self.addresses.iter().any(|info| info.network.ip() == address)
     }
 
     /// A setting's value, if there is such a setting.

@@ -10,8 +10,8 @@ use arpherd_core::plan::LinkKind;
 use arpherd_core::{Arp, Frame, Heard, LinkAddr, Operation};
 use tokio::time::{Instant, timeout_at};
 
-use super::case::{Case, Segment};
 use super::machine::Machine;
+use super::scope::{CheckedSegment, Scope};
 
 /// A kernel holds its proxied answers back for up to 0.8 s (`proxy_delay`).
 const PATIENCE: Duration = Duration::from_millis(1_200);
@@ -20,7 +20,7 @@ const NOBODYS: [[u8; 3]; 2] = [[192, 0, 2], [198, 51, 100]];
 
 /// What came of the questions on one segment.
 #[derive(Debug, Clone)]
-pub(crate) struct Probed {
+pub(crate) struct ProbeResult {
     /// The segment's interface.
     pub(crate) interface: String,
     /// Who asked; without a sender address a kernel's proxy does not answer.
@@ -31,29 +31,29 @@ pub(crate) struct Probed {
     pub(crate) answers: Result<Vec<(LinkAddr, Ipv4Addr)>, String>,
 }
 
-/// Asks on all segments of the case at the same time, in the calling thread's network namespace.
+/// Asks on all segments of the scope at the same time, in the calling thread's network namespace.
 ///
 /// # Errors
 /// If the process has no descriptor left to wait with.
-pub(super) fn probe(case: &Case, machine: &Machine) -> io::Result<Vec<Probed>> {
+pub(super) fn probe(scope: &Scope, machine: &Machine) -> io::Result<Vec<ProbeResult>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(ask_all(case, machine)))
+    Ok(runtime.block_on(ask_all(scope, machine)))
 }
 
-async fn ask_all(case: &Case, machine: &Machine) -> Vec<Probed> {
+async fn ask_all(scope: &Scope, machine: &Machine) -> Vec<ProbeResult> {
     // All ears first, so that what is sent on one link is heard on any other.
-    let ears: Vec<_> = case.segments.iter().map(|segment| Ear::open(machine, segment)).collect();
-    let mut asked: Vec<_> = ears.into_iter().map(|ear| ear.and_then(Ear::ask)).collect();
+    let ears: Vec<_> = scope.segments.iter().map(|segment| ProbeSocket::open(machine, segment)).collect();
+    let mut asked: Vec<_> = ears.into_iter().map(|ear| ear.and_then(ProbeSocket::ask)).collect();
     let deadline = Instant::now() + PATIENCE;
     let mut outcomes = Vec::new();
-    for (segment, ear) in case.segments.iter().zip(&mut asked) {
+    for (segment, ear) in scope.segments.iter().zip(&mut asked) {
         // What the later ones hear meanwhile waits in their sockets.
         let heard = match ear {
             Ok(ear) => ear.listen(deadline).await,
             Err(reason) => Err(reason.clone()),
         };
         let interface = segment.interface().to_owned();
-        outcomes.push(Probed {
+        outcomes.push(ProbeResult {
             sender: sender_of(machine, segment),
             joined: joined(heard.as_deref().unwrap_or_default(), machine, &interface),
             answers: heard.map(|heard| answers(&heard, &targets(segment))),
@@ -64,24 +64,24 @@ async fn ask_all(case: &Case, machine: &Machine) -> Vec<Probed> {
 }
 
 /// A socket on one segment, and what is to be asked there.
-struct Ear {
+struct ProbeSocket {
     port: PacketPort,
     wake: Wake,
     questions: Vec<Frame>,
 }
 
-impl Ear {
-    fn open(machine: &Machine, segment: &Segment) -> Result<Self, String> {
+impl ProbeSocket {
+    fn open(machine: &Machine, segment: &CheckedSegment) -> Result<Self, String> {
         let link = machine.link(segment.interface()).ok_or("there is no such interface")?;
         let kind: LinkKind = segment.plan.kind.or(link.kind).ok_or("there is no ARP on such links")?;
-        let medium = Medium { interface: link.seen.index, kind, broadcast: link.seen.broadcast };
+        let medium = Medium { interface: link.info.index, kind, broadcast: link.info.broadcast };
         let port = PacketPort::open(medium).map_err(|error| error.to_string())?;
         let wake = Wake::on(&port).map_err(|error| error.to_string())?;
         let question = |target| Frame {
             to: None,
             arp: Arp {
                 operation: Operation::Request,
-                sender_lladdr: link.seen.lladdr,
+                sender_lladdr: link.info.lladdr,
                 sender: sender_of(machine, segment),
                 target_lladdr: LinkAddr::UNKNOWN,
                 target,
@@ -116,19 +116,19 @@ impl Ear {
 }
 
 /// An address of the machine that the segment's stations know, as far as there is one.
-fn sender_of(machine: &Machine, segment: &Segment) -> Ipv4Addr {
+fn sender_of(machine: &Machine, segment: &CheckedSegment) -> Ipv4Addr {
     let inside = |address: Ipv4Addr| segment.plan.prefixes.iter().any(|prefix| prefix.contains(address));
-    let own = machine.link(segment.interface()).map(|link| link.seen.index);
+    let own = machine.link(segment.interface()).map(|link| link.info.index);
     let mut addresses: Vec<_> =
-        machine.addresses.iter().filter(|seen| !seen.network.ip().is_loopback()).collect();
+        machine.addresses.iter().filter(|info| !info.network.ip().is_loopback()).collect();
     // Those of the subnet first, then those of the interface.
-    addresses.sort_by_key(|seen| (!inside(seen.network.ip()), Some(seen.interface) != own));
-    let best = addresses.first().filter(|seen| inside(seen.network.ip()) || Some(seen.interface) == own);
-    segment.plan.source.or(best.map(|seen| seen.network.ip())).unwrap_or(Ipv4Addr::UNSPECIFIED)
+    addresses.sort_by_key(|info| (!inside(info.network.ip()), Some(info.interface) != own));
+    let best = addresses.first().filter(|info| inside(info.network.ip()) || Some(info.interface) == own);
+    segment.plan.source.or(best.map(|info| info.network.ip())).unwrap_or(Ipv4Addr::UNSPECIFIED)
 }
 
 /// Addresses that nobody can have: two for documentation, other ones on each interface, and the networks' own.
-fn targets(segment: &Segment) -> Vec<Ipv4Addr> {
+fn targets(segment: &CheckedSegment) -> Vec<Ipv4Addr> {
     let sum = segment
         .interface()
         .bytes()
@@ -143,15 +143,15 @@ fn targets(segment: &Segment) -> Vec<Ipv4Addr> {
 
 /// Other interfaces of the machine that were heard asking on this one.
 fn joined(heard: &[Heard], machine: &Machine, interface: &str) -> Vec<String> {
-    let here = machine.link(interface).map(|link| link.seen.lladdr);
+    let here = machine.link(interface).map(|link| link.info.lladdr);
     let asks = |lladdr: LinkAddr| {
         heard
             .iter()
             .any(|heard| heard.arp.operation == Operation::Request && heard.arp.sender_lladdr == lladdr)
     };
     // VLANs of one interface have its address, and so say nothing.
-    let others = machine.links.iter().filter(|link| Some(link.seen.lladdr) != here && asks(link.seen.lladdr));
-    others.map(|link| link.seen.name.clone()).collect()
+    let others = machine.links.iter().filter(|link| Some(link.info.lladdr) != here && asks(link.info.lladdr));
+    others.map(|link| link.info.name.clone()).collect()
 }
 
 /// Each answer to our questions once.
@@ -167,23 +167,23 @@ fn answers(heard: &[Heard], targets: &[Ipv4Addr]) -> Vec<(LinkAddr, Ipv4Addr)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::Care;
-    use super::super::testing::{case, machine};
+    use super::super::scope::SysctlOwner;
+    use super::super::testing::{machine, scope};
     use super::*;
 
     #[test]
     fn nobody_can_have_what_is_asked_for() {
-        let case = case(Care::Daemon);
-        let asked = targets(&case.segments[0]);
+        let scope = scope(SysctlOwner::Daemon);
+        let asked = targets(&scope.segments[0]);
         assert!(asked[0].is_documentation() && asked[1].is_documentation(), "{asked:?}");
         assert_eq!(asked[2], Ipv4Addr::new(10, 9, 0, 0));
-        assert_ne!(asked[0], targets(&case.segments[1])[0], "each interface asks for another one");
+        assert_ne!(asked[0], targets(&scope.segments[1])[0], "each interface asks for another one");
     }
 
     #[test]
     fn the_sender_is_an_address_the_segment_knows() {
-        let case = case(Care::Daemon);
-        let segment = &case.segments[0];
+        let scope = scope(SysctlOwner::Daemon);
+        let segment = &scope.segments[0];
         assert_eq!(sender_of(&machine(), segment), Ipv4Addr::new(10, 9, 0, 1));
         let mut without = machine();
         without.addresses.clear();
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn an_own_interface_that_is_heard_elsewhere_is_on_the_same_link() {
         let machine = machine();
-        let lladdr = machine.link("eth1").map(|link| link.seen.lladdr).expect("it is there");
+        let lladdr = machine.link("eth1").map(|link| link.info.lladdr).expect("it is there");
         let arp = Arp {
             operation: Operation::Request,
             sender_lladdr: lladdr,

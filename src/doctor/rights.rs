@@ -2,8 +2,8 @@
 
 use arpherd_actors::io::process::{Capability, Rights};
 
-use super::case::Daemon;
 use super::finding::Finding;
+use super::scope::DaemonState;
 
 const SERVICE: &str = "run it by configs/arpherd.service, or as root, or: setcap \
     cap_net_admin,cap_net_raw+ep $(command -v arpherd)";
@@ -20,13 +20,13 @@ fn purpose(capability: Capability) -> &'static str {
 }
 
 /// `own`: what this process may do. `entering`: some segment lies in another network namespace.
-pub(super) fn check(daemon: &Daemon, own: &Result<Rights, String>, entering: bool) -> Vec<Finding> {
+pub(super) fn check(daemon: &DaemonState, own: &Result<Rights, String>, entering: bool) -> Vec<Finding> {
     let mut needed = vec![Capability::NetAdmin, Capability::NetRaw];
     needed.extend(entering.then_some(Capability::SysAdmin));
     let missing = |rights: Rights| needed.iter().copied().filter(move |it| !rights.has(*it));
-    let mend = |capability| if capability == Capability::SysAdmin { ENTERING } else { SERVICE };
+    let fix = |capability| if capability == Capability::SysAdmin { ENTERING } else { SERVICE };
     match (daemon, own) {
-        (Daemon::Running(running), _) => match running.process {
+        (DaemonState::Running(running), _) => match running.process {
             Some((pid, rights)) => missing(rights)
                 .map(|right| {
                     Finding::error(
@@ -34,7 +34,7 @@ pub(super) fn check(daemon: &Daemon, own: &Result<Rights, String>, entering: boo
                         format!("the running daemon lacks {}", right.as_str()),
                     )
                     .why(purpose(right))
-                    .mend(mend(right))
+                    .fix(fix(right))
                 })
                 .collect(),
             None => vec![Finding::info("daemon", "its process cannot be seen from here, nor what it may do")],
@@ -46,7 +46,7 @@ pub(super) fn check(daemon: &Daemon, own: &Result<Rights, String>, entering: boo
                     format!("it lacks {}; arpherd started like this would lack it too", right.as_str()),
                 )
                 .why(purpose(right))
-                .mend(mend(right))
+                .fix(fix(right))
             })
             .collect(),
         (_, Err(reason)) => {
@@ -57,34 +57,34 @@ pub(super) fn check(daemon: &Daemon, own: &Result<Rights, String>, entering: boo
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::Care;
     use super::super::finding::Severity;
-    use super::super::testing::{case, process, running_case};
+    use super::super::scope::SysctlOwner;
+    use super::super::testing::{process, running_scope, scope};
     use super::*;
 
-    fn told(daemon: &Daemon, rights: Rights, entering: bool) -> Vec<Severity> {
+    fn checked(daemon: &DaemonState, rights: Rights, entering: bool) -> Vec<Severity> {
         check(daemon, &Ok(rights), entering).iter().map(|finding| finding.severity).collect()
     }
 
     #[test]
     fn rights_that_a_start_would_lack_are_warned_of() {
-        let absent = case(Care::Daemon).daemon;
-        assert_eq!(told(&absent, process().rights.expect("known"), true), []);
-        assert_eq!(told(&absent, Rights::NONE, false), [Severity::Warning; 2]);
-        assert_eq!(told(&absent, Rights::NONE, true), [Severity::Warning; 3]);
+        let absent = scope(SysctlOwner::Daemon).daemon;
+        assert_eq!(checked(&absent, process().rights.expect("known"), true), []);
+        assert_eq!(checked(&absent, Rights::NONE, false), [Severity::Warning; 2]);
+        assert_eq!(checked(&absent, Rights::NONE, true), [Severity::Warning; 3]);
         assert_eq!(check(&absent, &Err("no /proc".into()), false)[0].severity, Severity::Info);
     }
 
     #[test]
     fn of_a_running_daemon_its_own_rights_count() {
-        let mut daemon = running_case(Care::Daemon).daemon;
-        assert_eq!(told(&daemon, Rights::NONE, false), []);
+        let mut daemon = running_scope(SysctlOwner::Daemon).daemon;
+        assert_eq!(checked(&daemon, Rights::NONE, false), []);
         for (process, expected) in
             [(Some((7, Rights::NONE)), &[Severity::Error; 2][..]), (None, &[Severity::Info])]
         {
-            let Daemon::Running(running) = &mut daemon else { panic!("it runs") };
+            let DaemonState::Running(running) = &mut daemon else { panic!("it runs") };
             running.process = process;
-            assert_eq!(told(&daemon, Rights::NONE, false), expected);
+            assert_eq!(checked(&daemon, Rights::NONE, false), expected);
         }
     }
 }

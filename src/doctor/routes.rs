@@ -5,10 +5,10 @@ use std::net::Ipv4Addr;
 
 use arpherd_actors::io::netlink::AnyRoute;
 
-use super::case::{Case, Daemon};
 use super::finding::Finding;
 use super::machine::Machine;
-use super::{rivals, wanted};
+use super::scope::{DaemonState, Scope};
+use super::{other_daemons, wanted};
 
 /// `RTPROT_KERNEL`: the kernel's own, for an address.
 const KERNEL: u8 = 2;
@@ -19,39 +19,40 @@ const LOCAL: u32 = 255;
 /// Addresses named in one finding at the most.
 const NAMED: usize = 5;
 
-pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
+pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
     let mut findings = Vec::new();
-    match &case.daemon {
-        Daemon::Running(running) => findings.extend(wanted::check(case, machine, running)),
-        Daemon::Absent(_) => match rivals::elsewhere(case, machine) {
+    match &scope.daemon {
+        DaemonState::Running(running) => findings.extend(wanted::check(scope, machine, running)),
+        DaemonState::Absent(_) => match other_daemons::elsewhere(scope, machine) {
             Some(finding) => findings.push(finding),
-            None => findings.extend(leftovers(case, machine)),
+            None => findings.extend(leftovers(scope, machine)),
         },
         // That it could not be asked is another check's to say.
-        Daemon::Silent(_) => {}
+        DaemonState::Unreachable(_) => {}
     }
-    findings.extend(foreign(case, machine));
-    findings.extend(rivals::others(case, machine));
+    findings.extend(foreign(scope, machine));
+    findings.extend(other_daemons::others(scope, machine));
     findings
 }
 
 /// Our routes while no daemon runs.
-fn leftovers(case: &Case, machine: &Machine) -> Option<Finding> {
-    let ours = |route: &&AnyRoute| route.protocol == case.routes.protocol && route.table == case.routes.table;
+fn leftovers(scope: &Scope, machine: &Machine) -> Option<Finding> {
+    let ours =
+        |route: &&AnyRoute| route.protocol == scope.routes.protocol && route.table == scope.routes.table;
     let left: Vec<_> =
         machine.routes.iter().filter(ours).filter(|route| route.destination.prefix() == 32).collect();
     if left.is_empty() {
         return None;
     }
     let addresses: Vec<_> = left.iter().map(|route| route.destination.ip()).collect();
-    let (protocol, table) = (case.routes.protocol, case.routes.table);
+    let (protocol, table) = (scope.routes.protocol, scope.routes.table);
     let found = format!("{} routes of protocol {protocol} and no daemon: {}", left.len(), some(&addresses));
     let finding = Finding::warning("routes", found)
         .why(
             "they are left from a crash, or from an end with on_exit: keep; nobody withdraws them when \
                 their hosts move or die",
         )
-        .mend(format!(
+        .fix(format!(
             "start arpherd, which takes them over; or take them away: ip route flush table {table} proto \
                 {protocol}"
         ));
@@ -59,13 +60,13 @@ fn leftovers(case: &Case, machine: &Machine) -> Option<Finding> {
 }
 
 /// Host routes of others to addresses of the prefixes, by who seems to have made them.
-fn foreign(case: &Case, machine: &Machine) -> Vec<Finding> {
+fn foreign(scope: &Scope, machine: &Machine) -> Vec<Finding> {
     let mut groups: BTreeMap<(u8, u32, u32, String), Vec<Ipv4Addr>> = BTreeMap::new();
     let others = machine.routes.iter().filter(|route| {
         route.destination.prefix() == 32
-            && ![case.routes.protocol, KERNEL].contains(&route.protocol)
+            && ![scope.routes.protocol, KERNEL].contains(&route.protocol)
             && route.table != LOCAL
-            && case.concerns(route.destination.ip())
+            && scope.concerns(route.destination.ip())
     });
     for route in others {
         let by = route.interfaces.iter().map(|index| machine.name_of(*index)).collect::<Vec<_>>().join(",");
@@ -86,7 +87,7 @@ fn foreign(case: &Case, machine: &Machine) -> Vec<Finding> {
                 "two daemons that route the same hosts contradict each other when a host moves or dies; {}",
                 maker(protocol, metric)
             ))
-            .mend(format!(
+            .fix(format!(
                 "stop whoever makes them, then: ip route del {example} proto {protocol} metric {metric} \
                     table {table} (each of them)"
             ))
@@ -117,21 +118,24 @@ pub(super) fn some(addresses: &[Ipv4Addr]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::Care;
     use super::super::finding::Severity;
-    use super::super::testing::{case, machine};
+    use super::super::scope::SysctlOwner;
+    use super::super::testing::{machine, scope};
     use super::*;
 
-    fn told(case: &Case, machine: &Machine) -> Vec<(Severity, String)> {
-        check(case, machine).into_iter().map(|finding| (finding.severity, finding.subject)).collect()
+    fn checked(scope: &Scope, machine: &Machine) -> Vec<(Severity, String)> {
+        check(scope, machine).into_iter().map(|finding| (finding.severity, finding.subject)).collect()
     }
 
     #[test]
     fn routes_of_a_daemon_that_is_gone_are_leftovers() {
         let machine = machine().with_host_route("10.9.0.10", "eth0", 169, 50);
-        assert_eq!(told(&case(Care::Daemon), &machine), [(Severity::Warning, "routes".to_owned())]);
-        let finding = check(&case(Care::Daemon), &machine).remove(0);
-        assert!(finding.mend.ends_with("ip route flush table 254 proto 169"), "{}", finding.mend);
+        assert_eq!(
+            checked(&scope(SysctlOwner::Daemon), &machine),
+            [(Severity::Warning, "routes".to_owned())]
+        );
+        let finding = check(&scope(SysctlOwner::Daemon), &machine).remove(0);
+        assert!(finding.fix.ends_with("ip route flush table 254 proto 169"), "{}", finding.fix);
     }
 
     #[test]
@@ -142,7 +146,7 @@ mod tests {
             .with_host_route("10.9.0.20", "eth1", 3, 50)
             .with_host_route("10.9.0.1", "eth0", 2, 0)
             .with_host_route("192.0.2.7", "eth0", 3, 0);
-        let findings = check(&case(Care::Daemon), &machine);
+        let findings = check(&scope(SysctlOwner::Daemon), &machine);
         assert_eq!(findings.len(), 2, "{findings:?}");
         assert!(findings[0].found.contains("10.9.0.10, 10.9.0.11") && findings[0].why.contains("fillarpd"));
         assert!(findings[1].found.contains("10.9.0.20") && findings[1].why.contains("parprouted"));

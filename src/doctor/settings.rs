@@ -6,24 +6,29 @@ use arpherd_actors::io::sysctl::Setting;
 use arpherd_actors::needs::{Mode, Need, Wanted, Weight, command, needs};
 use arpherd_core::plan::{AnswerMode, SegmentPlan};
 
-use super::case::{Care, Case, Daemon, Segment};
 use super::finding::{Finding, Severity};
 use super::machine::Machine;
+use super::scope::{CheckedSegment, DaemonState, Scope, SysctlOwner};
 
 /// The segments reached through one interface.
-type Group<'a> = Vec<&'a Segment>;
+type InterfaceSegments<'a> = Vec<&'a CheckedSegment>;
 
-pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
-    let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
-    for segment in &case.segments {
+pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
+    let mut groups: BTreeMap<&str, InterfaceSegments<'_>> = BTreeMap::new();
+    for segment in &scope.segments {
         groups.entry(segment.interface()).or_default().push(segment);
     }
     // An interface that is not there has no settings; that is another check's to say.
     let present = groups.into_iter().filter(|(interface, _)| machine.link(interface).is_some());
-    present.flat_map(|(interface, group)| interface_settings(case, machine, interface, &group)).collect()
+    present.flat_map(|(interface, group)| interface_settings(scope, machine, interface, &group)).collect()
 }
 
-fn interface_settings(case: &Case, machine: &Machine, interface: &str, group: &Group<'_>) -> Vec<Finding> {
+fn interface_settings(
+    scope: &Scope,
+    machine: &Machine,
+    interface: &str,
+    group: &InterfaceSegments<'_>,
+) -> Vec<Finding> {
     let plans: Vec<SegmentPlan> = group.iter().map(|segment| segment.plan.clone()).collect();
     let read = |setting: &Setting| machine.setting(setting);
     let table = needs(Mode::of(&plans));
@@ -35,19 +40,21 @@ fn interface_settings(case: &Case, machine: &Machine, interface: &str, group: &G
         if writes.is_empty() {
             return None;
         }
-        let severity = severity(case, machine, group, need);
-        let mend = if severity == Severity::Info && is_ours_to_set(case, group, need) {
+        let severity = severity(scope, machine, group, need);
+        let fix = if severity == Severity::Info && is_ours_to_set(scope, group, need) {
             format!("nothing to do: the daemon sets this at start (by hand: {})", command(&writes))
-        } else if need.weight == Weight::Must && group.iter().all(|segment| segment.care == Care::Unknown) {
+        } else if need.weight == Weight::Must
+            && group.iter().all(|segment| segment.sysctl_owner == SysctlOwner::Unknown)
+        {
             format!("{} (arpherd does it itself at start, unless sysctl: leave)", command(&writes))
         } else {
             command(&writes)
         };
         Some(
             Finding::info(interface, found(machine, interface, need))
-                .weighing(severity)
+                .with_severity(severity)
                 .why(need.why)
-                .mend(mend),
+                .fix(fix),
         )
     });
     findings.collect()
@@ -71,17 +78,19 @@ fn found(machine: &Machine, interface: &str, need: &Need) -> String {
 }
 
 /// Whether the daemon will see to it as soon as it is started.
-fn is_ours_to_set(case: &Case, group: &Group<'_>, need: &Need) -> bool {
-    let managed = group.iter().any(|segment| segment.care == Care::Daemon);
-    managed && need.weight == Weight::Must && matches!(case.daemon, Daemon::Absent(_))
+fn is_ours_to_set(scope: &Scope, group: &InterfaceSegments<'_>, need: &Need) -> bool {
+    let managed = group.iter().any(|segment| segment.sysctl_owner == SysctlOwner::Daemon);
+    managed && need.weight == Weight::Must && matches!(scope.daemon, DaemonState::Absent(_))
 }
 
-fn severity(case: &Case, machine: &Machine, group: &Group<'_>, need: &Need) -> Severity {
-    if is_ours_to_set(case, group, need) {
+fn severity(scope: &Scope, machine: &Machine, group: &InterfaceSegments<'_>, need: &Need) -> Severity {
+    if is_ours_to_set(scope, group, need) {
         return Severity::Info;
     }
     // A daemon does not tell whether its kernel answers by proxy_arp or by single entries.
-    let is_kernel = group.iter().any(|it| it.care == Care::Unknown && it.plan.answer == AnswerMode::Kernel);
+    let is_kernel = group
+        .iter()
+        .any(|it| it.sysctl_owner == SysctlOwner::Unknown && it.plan.answer == AnswerMode::Kernel);
     if is_kernel && need.key == "proxy_arp" {
         return Severity::Info;
     }
@@ -103,15 +112,15 @@ fn severity(case: &Case, machine: &Machine, group: &Group<'_>, need: &Need) -> S
 }
 
 /// Whether an interface of these has an address as a `/32`, as is done to share one over several.
-fn shares_an_address(machine: &Machine, group: &Group<'_>) -> bool {
+fn shares_an_address(machine: &Machine, group: &InterfaceSegments<'_>) -> bool {
     let links = group.iter().filter_map(|segment| machine.link(segment.interface()));
-    let mut addresses = links.flat_map(|link| machine.addresses_on(link.seen.index));
-    addresses.any(|seen| seen.network.prefix() == 32)
+    let mut addresses = links.flat_map(|link| machine.addresses_on(link.info.index));
+    addresses.any(|info| info.network.prefix() == 32)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{case, machine};
+    use super::super::testing::{machine, scope};
     use super::*;
 
     fn about<'f>(findings: &'f [Finding], key: &str) -> Option<&'f Finding> {
@@ -120,21 +129,23 @@ mod tests {
 
     #[test]
     fn a_machine_set_up_right_has_only_advice() {
-        let findings = check(&case(Care::Administrator), &machine());
+        let findings = check(&scope(SysctlOwner::Administrator), &machine());
         assert!(findings.iter().all(|finding| finding.severity == Severity::Info), "{findings:?}");
     }
 
     #[test]
     fn missing_forwarding_is_an_error_unless_the_daemon_will_see_to_it() {
         let machine = machine().with("conf.eth0.forwarding", 0);
-        for (care, severity) in [(Care::Administrator, Severity::Error), (Care::Daemon, Severity::Info)] {
-            let findings = check(&case(care), &machine);
+        for (sysctl_owner, severity) in
+            [(SysctlOwner::Administrator, Severity::Error), (SysctlOwner::Daemon, Severity::Info)]
+        {
+            let findings = check(&scope(sysctl_owner), &machine);
             let finding = about(&findings, "forwarding").expect("it is found");
             assert_eq!((finding.severity, finding.subject.as_str()), (severity, "eth0"));
-            assert!(finding.mend.contains("sysctl -w net.ipv4.conf.eth0.forwarding=1"), "{}", finding.mend);
+            assert!(finding.fix.contains("sysctl -w net.ipv4.conf.eth0.forwarding=1"), "{}", finding.fix);
         }
         // A running daemon should have seen to it already.
-        let running = super::super::testing::running_case(Care::Daemon);
+        let running = super::super::testing::running_scope(SysctlOwner::Daemon);
         assert_eq!(
             about(&check(&running, &machine), "forwarding").map(|it| it.severity),
             Some(Severity::Error)
@@ -144,27 +155,27 @@ mod tests {
     #[test]
     fn all_overrides_an_interface_that_does_not_proxy() {
         let machine = machine().with("conf.all.proxy_arp", 1);
-        let findings = check(&case(Care::Administrator), &machine);
+        let findings = check(&scope(SysctlOwner::Administrator), &machine);
         let finding = about(&findings, "proxy_arp").expect("two answerers are found");
         assert_eq!(finding.severity, Severity::Error);
-        assert_eq!(finding.mend, "sysctl -w net.ipv4.conf.all.proxy_arp=0");
+        assert_eq!(finding.fix, "sysctl -w net.ipv4.conf.all.proxy_arp=0");
     }
 
     #[test]
     fn where_answering_is_left_to_the_administrator_the_kernel_may_be_the_one() {
-        let mut case = case(Care::Administrator);
-        for segment in &mut case.segments {
+        let mut scope = scope(SysctlOwner::Administrator);
+        for segment in &mut scope.segments {
             segment.plan.answer = AnswerMode::Off;
         }
-        let findings = check(&case, &machine().with("conf.eth0.proxy_arp", 1));
+        let findings = check(&scope, &machine().with("conf.eth0.proxy_arp", 1));
         assert_eq!(about(&findings, "proxy_arp").map(|it| it.severity), Some(Severity::Info));
     }
 
     #[test]
     fn a_kernel_that_is_to_answer_does_so_at_once_and_at_all() {
-        let mut case = case(Care::Administrator);
-        case.segments[0].plan.answer = AnswerMode::Kernel;
-        let findings = check(&case, &machine().with("neigh.eth0.proxy_qlen", 3));
+        let mut scope = scope(SysctlOwner::Administrator);
+        scope.segments[0].plan.answer = AnswerMode::Kernel;
+        let findings = check(&scope, &machine().with("neigh.eth0.proxy_qlen", 3));
         let severity = |key| about(&findings, key).map(|finding| finding.severity);
         assert_eq!(severity("proxy_delay"), Some(Severity::Warning));
         assert_eq!(severity("proxy_qlen"), Some(Severity::Warning));
@@ -175,7 +186,7 @@ mod tests {
     fn what_silences_the_router_matters_if_its_address_is_shared() {
         let strict = |machine: Machine| {
             let machine = machine.with("conf.all.arp_ignore", 2).with("conf.eth0.arp_filter", 1);
-            let findings = check(&case(Care::Administrator), &machine);
+            let findings = check(&scope(SysctlOwner::Administrator), &machine);
             ["arp_ignore", "arp_filter"].map(|key| about(&findings, key).expect("it is told").severity)
         };
         assert_eq!(strict(machine()), [Severity::Info; 2]);
@@ -184,10 +195,10 @@ mod tests {
 
     #[test]
     fn strict_filters_and_redirects_are_warned_of() {
-        let mut case = case(Care::Administrator);
-        case.segments[0].plan.private_vlan = arpherd_core::plan::PrivateVlan::Open;
+        let mut scope = scope(SysctlOwner::Administrator);
+        scope.segments[0].plan.private_vlan = arpherd_core::plan::PrivateVlan::Open;
         let machine = machine().with("conf.all.rp_filter", 1).with("conf.eth0.send_redirects", 1);
-        let findings = check(&case, &machine);
+        let findings = check(&scope, &machine);
         for key in ["rp_filter", "send_redirects"] {
             assert_eq!(about(&findings, key).map(|it| it.severity), Some(Severity::Warning), "{key}");
         }

@@ -20,9 +20,9 @@ pub(super) fn text(findings: &[Finding]) -> String {
         for (word, text) in [("found", &finding.found), ("why", &finding.why)] {
             paragraph(&mut out, word, text);
         }
-        if !finding.mend.is_empty() {
+        if !finding.fix.is_empty() {
             // In one line, to be copied.
-            let _ = writeln!(out, "{MARGIN}{:<6}{}", "mend", Escaped(&finding.mend));
+            let _ = writeln!(out, "{MARGIN}{:<6}{}", "fix", Escaped(&finding.fix));
         }
         out.push('\n');
     }
@@ -76,7 +76,7 @@ mod tests {
     fn a_finding_is_a_block_and_the_last_line_counts() {
         let long = "word ".repeat(30);
         let mut error =
-            Finding::error("eth0", "it is set down\u{1b}[2J").why(long).mend("ip link set dev eth0 up");
+            Finding::error("eth0", "it is set down\u{1b}[2J").why(long).fix("ip link set dev eth0 up");
         error.check = "links";
         let text = text(&[error, Finding::info("x", "y"), Finding::nothing()]);
         let lines: Vec<_> = text.lines().collect();
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(lines[1], "  found it is set down\\u{1b}[2J");
         assert!(lines[2].starts_with("  why   word word") && lines[3].starts_with("        word"), "{text}");
         assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{text}");
-        assert_eq!(lines[4], "  mend  ip link set dev eth0 up");
+        assert_eq!(lines[4], "  fix  ip link set dev eth0 up");
         assert_eq!(lines.last(), Some(&"1 error, 0 warnings, 1 note; 1 check without a finding"));
     }
 }

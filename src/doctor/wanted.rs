@@ -7,19 +7,19 @@ use arpherd_actors::io::netlink::AnyRoute;
 use arpherd_core::view::{Destination, RouteView};
 use ipnetwork::Ipv4Network;
 
-use super::case::{Case, Running};
 use super::finding::Finding;
 use super::machine::Machine;
 use super::routes::some;
+use super::scope::{RunningDaemon, Scope};
 
 /// Findings of one sort that are told one by one; there may be thousands.
 const TOLD: usize = 5;
 
 /// The kernel's routes by where they lead.
-type There<'m> = BTreeMap<Ipv4Network, Vec<&'m AnyRoute>>;
+type RoutesByDestination<'m> = BTreeMap<Ipv4Network, Vec<&'m AnyRoute>>;
 
-pub(super) fn check(case: &Case, machine: &Machine, running: &Running) -> Vec<Finding> {
-    let mut there = There::new();
+pub(super) fn check(scope: &Scope, machine: &Machine, running: &RunningDaemon) -> Vec<Finding> {
+    let mut there = RoutesByDestination::new();
     for route in &machine.routes {
         there.entry(route.destination).or_default().push(route);
     }
@@ -33,7 +33,7 @@ pub(super) fn check(case: &Case, machine: &Machine, running: &Running) -> Vec<Fi
         }
     }
     let mut findings: Vec<_> = [missing, refused, replaced].into_iter().flat_map(first).collect();
-    findings.extend(routeless(case, running));
+    findings.extend(routeless(scope, running));
     findings
 }
 
@@ -44,7 +44,7 @@ fn first(mut findings: Vec<Finding>) -> Vec<Finding> {
         let last = findings.get(TOLD).map(|finding| (finding.severity, finding.found.clone()));
         findings.truncate(TOLD);
         let rest = last.map(|(severity, found)| {
-            Finding::info("routes", format!("{more} more like these: {found}")).weighing(severity)
+            Finding::info("routes", format!("{more} more like these: {found}")).with_severity(severity)
         });
         findings.extend(rest);
     }
@@ -52,7 +52,7 @@ fn first(mut findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// Whether the kernel has the route that the daemon wants.
-fn is_there(machine: &Machine, there: &There<'_>, wanted: &RouteView) -> bool {
+fn is_there(machine: &Machine, there: &RoutesByDestination<'_>, wanted: &RouteView) -> bool {
     let destination = match wanted.address {
         Destination::Host(address) => address.into(),
         Destination::Prefix(prefix) => prefix,
@@ -71,9 +71,9 @@ fn missed(route: &RouteView) -> Finding {
     let found = format!("the route{by} that the daemon wants is not in table {}", route.table);
     let why = "packets for the address take another way, or none; the daemon puts back what others delete, \
         so either it is about to, or it did not notice";
-    let mend =
+    let fix =
         format!("who deletes it: ip monitor route; to put it back: ip route replace {}", written(route));
-    Finding::error(route.address.to_string(), found).why(why).mend(mend)
+    Finding::error(route.address.to_string(), found).why(why).fix(fix)
 }
 
 fn refusal(route: &RouteView) -> Finding {
@@ -81,18 +81,18 @@ fn refusal(route: &RouteView) -> Finding {
         words (route_refused)";
     Finding::error(route.address.to_string(), "the kernel refuses the route that the daemon wants")
         .why(why)
-        .mend(format!("try by hand and see why: ip route add {}", written(route)))
+        .fix(format!("try by hand and see why: ip route add {}", written(route)))
 }
 
 fn conflict(route: &RouteView) -> Finding {
     let (table, address) = (route.table, route.address);
-    let mend = format!(
+    let fix = format!(
         "ip route show table {table} | grep {address}; delete it, or set routes.metric to \
         less than its"
     );
     Finding::warning(address.to_string(), "somebody else's route is in the place of the daemon's")
         .why("a foreign route is never replaced; packets follow it, wherever it leads")
-        .mend(mend)
+        .fix(fix)
 }
 
 /// The route in the words of ip-route(8).
@@ -107,9 +107,9 @@ fn written(route: &RouteView) -> String {
 }
 
 /// Hosts that the daemon knows and wants no route for.
-fn routeless(case: &Case, running: &Running) -> Option<Finding> {
+fn routeless(scope: &Scope, running: &RunningDaemon) -> Option<Finding> {
     let routed: BTreeSet<_> = running.routes.iter().map(|route| route.address).collect();
-    let hosts = running.hosts.iter().filter(|host| host.state == "alive" && case.concerns(host.address));
+    let hosts = running.hosts.iter().filter(|host| host.state == "alive" && scope.concerns(host.address));
     let without: Vec<Ipv4Addr> = hosts
         .map(|host| host.address)
         .filter(|address| !routed.contains(&Destination::Host(*address)))
@@ -119,37 +119,37 @@ fn routeless(case: &Case, running: &Running) -> Option<Finding> {
     }
     let finding = Finding::warning("hosts", format!("known, but without a route: {}", some(&without)))
         .why("a host without its /32 is not reached from the other segments, and nobody is answered for it")
-        .mend("arpherd routes; the log says why (route_conflict, route_refused)");
+        .fix("arpherd routes; the log says why (route_conflict, route_refused)");
     Some(finding)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::{Care, Daemon};
     use super::super::finding::Severity;
-    use super::super::testing::{host_view, machine, route_view, running_case};
+    use super::super::scope::{DaemonState, SysctlOwner};
+    use super::super::testing::{host_view, machine, route_view, running_scope};
     use super::*;
 
     /// What is said beside a daemon that wants these routes.
-    fn told(routes: Vec<RouteView>, machine: &Machine) -> Vec<Finding> {
-        let mut case = running_case(Care::Daemon);
-        let Daemon::Running(running) = &mut case.daemon else { panic!("it runs") };
+    fn checked(routes: Vec<RouteView>, machine: &Machine) -> Vec<Finding> {
+        let mut scope = running_scope(SysctlOwner::Daemon);
+        let DaemonState::Running(running) = &mut scope.daemon else { panic!("it runs") };
         running.routes = routes;
-        super::super::routes::check(&case, machine)
+        super::super::routes::check(&scope, machine)
     }
 
     #[test]
     fn a_route_the_daemon_wants_is_there_or_missed() {
         let wanted = || vec![route_view("10.9.0.10", "installed")];
-        assert_eq!(told(wanted(), &machine().with_host_route("10.9.0.10", "eth0", 169, 50)), []);
+        assert_eq!(checked(wanted(), &machine().with_host_route("10.9.0.10", "eth0", 169, 50)), []);
         for (link, metric) in [("eth1", 50), ("eth0", 51)] {
             let machine = machine().with_host_route("10.9.0.10", link, 169, metric);
-            assert_eq!(told(wanted(), &machine).len(), 1, "{link} {metric}");
+            assert_eq!(checked(wanted(), &machine).len(), 1, "{link} {metric}");
         }
-        let finding = told(wanted(), &machine()).remove(0);
+        let finding = checked(wanted(), &machine()).remove(0);
         assert_eq!((finding.severity, finding.subject.as_str()), (Severity::Error, "10.9.0.10"));
         let command = "ip route replace 10.9.0.10 dev eth0 scope link proto 169 metric 50 table 254";
-        assert!(finding.mend.ends_with(command), "{}", finding.mend);
+        assert!(finding.fix.ends_with(command), "{}", finding.fix);
     }
 
     #[test]
@@ -160,17 +160,20 @@ mod tests {
             interface: None,
             ..route_view("10.9.0.0", "cover")
         };
-        assert_eq!(told(vec![cover.clone()], &machine().with_connected("10.9.0.0/24", "eth0")).len(), 1);
+        assert_eq!(checked(vec![cover.clone()], &machine().with_connected("10.9.0.0/24", "eth0")).len(), 1);
         let mut covered = machine().with_refusal("10.9.0.0/24");
         covered.routes[0].metric = 50;
-        assert_eq!(told(vec![cover], &covered), []);
+        assert_eq!(checked(vec![cover], &covered), []);
     }
 
     #[test]
     fn what_the_daemon_could_not_write_is_told() {
-        assert_eq!(told(vec![route_view("10.9.0.10", "refused")], &machine())[0].severity, Severity::Error);
         assert_eq!(
-            told(vec![route_view("10.9.0.10", "conflict")], &machine())[0].severity,
+            checked(vec![route_view("10.9.0.10", "refused")], &machine())[0].severity,
+            Severity::Error
+        );
+        assert_eq!(
+            checked(vec![route_view("10.9.0.10", "conflict")], &machine())[0].severity,
             Severity::Warning
         );
     }
@@ -178,7 +181,7 @@ mod tests {
     #[test]
     fn of_thousands_the_first_are_told_and_the_others_counted() {
         let routes = (1..=200).map(|last| route_view(&format!("10.9.0.{last}"), "installed")).collect();
-        let findings = told(routes, &machine());
+        let findings = checked(routes, &machine());
         assert_eq!(findings.len(), 6);
         assert!(findings[5].found.starts_with("195 more like these"), "{:?}", findings[5]);
         assert_eq!(findings[5].severity, Severity::Error);
@@ -186,10 +189,10 @@ mod tests {
 
     #[test]
     fn hosts_without_a_route_are_told() {
-        let mut case = running_case(Care::Daemon);
-        let Daemon::Running(running) = &mut case.daemon else { panic!("it runs") };
+        let mut scope = running_scope(SysctlOwner::Daemon);
+        let DaemonState::Running(running) = &mut scope.daemon else { panic!("it runs") };
         running.hosts = vec![host_view("10.9.0.10", "alive"), host_view("10.9.0.11", "suspect")];
-        let findings = super::super::routes::check(&case, &machine());
+        let findings = super::super::routes::check(&scope, &machine());
         assert_eq!(
             findings.iter().map(|it| it.found.as_str()).collect::<Vec<_>>(),
             ["known, but without a route: 10.9.0.10"]

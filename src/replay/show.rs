@@ -8,7 +8,7 @@ use arpherd_core::{Event, Frame, Order, Plan, SegmentId, Time, Write};
 use serde_json::Value;
 
 /// The names segments and domains have in the plan.
-pub(super) struct Names {
+pub(super) struct PlanNames {
     segments: Vec<String>,
 }
 
@@ -22,7 +22,7 @@ impl fmt::Display for Seconds {
     }
 }
 
-impl Names {
+impl PlanNames {
     pub(super) fn of(plan: &Plan) -> Self {
         Self { segments: plan.segments.iter().map(|segment| segment.name.clone()).collect() }
     }

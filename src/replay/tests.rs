@@ -47,10 +47,10 @@ fn time_does_not_run_backwards() {
 #[test]
 fn a_plan_whose_segments_have_no_domain_is_refused() {
     #[derive(serde::Deserialize)]
-    struct Head {
+    struct Header {
         plan: Plan,
     }
-    let Head { mut plan } = serde_json::from_str(head()).expect("the recording's plan is right");
+    let Header { mut plan } = serde_json::from_str(head()).expect("the recording's plan is right");
     plan.domains.clear();
     let text = serde_json::to_string(&plan).expect("a plan can be written");
     let text = error_of(&format!("{{\"plan\": {text}}}"));

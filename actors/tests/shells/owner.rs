@@ -10,7 +10,7 @@ use arpherd_actors::clock::Clock;
 use arpherd_actors::errands::Hands;
 use arpherd_actors::messages::{Counters, Finish, Outlet, ReadTable, Record, RollCall, Show, Told};
 use arpherd_actors::owner::{Meet, RouteOwner};
-use arpherd_core::view::{Answer, Question};
+use arpherd_core::view::{Query, Response};
 use arpherd_core::{Event, Fact, Frame, Ledger, Operation, Plan, SegmentId};
 
 use crate::fakes::{
@@ -95,8 +95,8 @@ impl Bench {
     }
 
     async fn hosts(&self) -> Vec<Ipv4Addr> {
-        match self.owner.send(Show(Question::Hosts)).await.expect("the owner lives") {
-            Answer::Hosts(hosts) => hosts.iter().map(|host| host.address).collect(),
+        match self.owner.send(Show(Query::Hosts)).await.expect("the owner lives") {
+            Response::Hosts(hosts) => hosts.iter().map(|host| host.address).collect(),
             other => panic!("asked for hosts, got {other:?}"),
         }
     }

@@ -18,7 +18,7 @@ fn doctor_misses_routes_that_the_daemon_wants() -> Result<()> {
     assert_eq!(report.code, Some(2));
     let missing = report.one("error", "routes", "10.9.0.10", "by eth0");
     let route = "ip route replace 10.9.0.10 dev eth0 scope link src 10.9.0.1 proto 169 metric 50 table 254";
-    assert!(missing["mend"].as_str().is_some_and(|mend| mend.ends_with(route)), "{missing:#}");
+    assert!(missing["fix"].as_str().is_some_and(|fix| fix.ends_with(route)), "{missing:#}");
     report.one("error", "routes", SUBNET, "the route that the daemon wants");
     Ok(())
 }
@@ -68,7 +68,7 @@ fn doctor_finds_what_a_crash_left() -> Result<()> {
     let report = doctor(&rig.r, &[])?;
     let finding =
         report.one("warning", "routes", "routes", "1 routes of protocol 169 and no daemon: 10.9.0.10");
-    assert!(finding["mend"].as_str().is_some_and(|mend| mend.contains("ip route flush table 254 proto 169")));
+    assert!(finding["fix"].as_str().is_some_and(|fix| fix.contains("ip route flush table 254 proto 169")));
     assert_eq!(report.code, Some(1));
     Ok(())
 }
@@ -81,9 +81,7 @@ fn doctor_finds_tables_that_nobody_looks_up() -> Result<()> {
     assert_eq!(report.code, Some(2));
     let finding = report.one("error", "lookup", "table 300", "no rule looks up table 300");
     assert!(
-        finding["mend"]
-            .as_str()
-            .is_some_and(|mend| mend.starts_with("ip rule add lookup 300 priority 32000"))
+        finding["fix"].as_str().is_some_and(|fix| fix.starts_with("ip rule add lookup 300 priority 32000"))
     );
     rig.r.rule_for_all(32000, 300)?;
     assert_eq!(doctor_with(&rig.r, &config)?.code, Some(0));
@@ -117,8 +115,8 @@ fn doctor_finds_single_entries_that_answer_beside_arpherd() -> Result<()> {
     rig.r.add_proxy_neighbour("eth0", ip(20))?;
     let report = doctor(&rig.r, &[])?;
     let finding = report.one("warning", "entries", "eth0", "single entries for 10.9.0.20");
-    let mend = finding["mend"].as_str().expect("a text");
-    assert!(mend.contains("ip neigh del proxy 10.9.0.20 dev eth0"), "{mend}");
+    let fix = finding["fix"].as_str().expect("a text");
+    assert!(fix.contains("ip neigh del proxy 10.9.0.20 dev eth0"), "{fix}");
     assert_eq!(report.code, Some(1));
     Ok(())
 }

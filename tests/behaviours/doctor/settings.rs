@@ -13,7 +13,7 @@ fn doctor_tells_what_the_daemon_will_set_and_what_nobody_will() -> Result<()> {
     assert_eq!(report.code, Some(0), "the daemon will see to it: {:#?}", report.findings);
     let finding = report.one("info", "settings", "eth0", "forwarding = 0");
     assert!(
-        finding["mend"].as_str().is_some_and(|mend| mend.starts_with("nothing to do: the daemon sets this"))
+        finding["fix"].as_str().is_some_and(|fix| fix.starts_with("nothing to do: the daemon sets this"))
     );
     let report = doctor_with(&rig.r, &Config::common_with(&[("sysctl", "leave")]))?;
     assert_eq!(report.code, Some(2), "nobody will see to it");
@@ -23,8 +23,8 @@ fn doctor_tells_what_the_daemon_will_set_and_what_nobody_will() -> Result<()> {
 
 /// Does what a finding prescribes, which is `sysctl -w NAME=VALUE …`.
 fn take(ns: &Netns, finding: &Value) -> Result<()> {
-    let mend = finding["mend"].as_str().expect("a text");
-    let writes = mend.strip_prefix("sysctl -w net.").unwrap_or_else(|| panic!("no setting: {mend}"));
+    let fix = finding["fix"].as_str().expect("a text");
+    let writes = fix.strip_prefix("sysctl -w net.").unwrap_or_else(|| panic!("no setting: {fix}"));
     for write in writes.split(" net.") {
         let (name, value) = write.split_once('=').expect("NAME=VALUE");
         ns.set_sysctl(&name.replace('.', "/"), value)?;

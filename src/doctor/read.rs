@@ -1,5 +1,5 @@
 //! Reading a machine: everything the checks see of the network namespace that the calling
-//! thread is in, which is `ground`.
+//! thread is in, which is `netns`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,18 +13,18 @@ use arpherd_actors::io::process::Rights;
 use arpherd_actors::io::sysctl::{Setting, Sysctls};
 use arpherd_actors::needs::{Area, Mode, Need, needs};
 
-use super::case::Case;
-use super::machine::{Filters, Kernel, Link, Machine, Process};
+use super::machine::{Filters, KernelBuild, Machine, MachineLink, Process};
+use super::scope::Scope;
 
 /// All that is looked at.
 ///
 /// # Errors
 /// When the kernel does not list its interfaces, addresses, routes or neighbours. What else cannot be read is
 /// told by the checks.
-pub(super) fn look(case: &Case, ground: &Netns) -> Result<Machine, NetlinkError> {
+pub(super) fn machine(scope: &Scope, netns: &Netns) -> Result<Machine, NetlinkError> {
     let mut reader = Reader::open()?;
     let links = reader.links()?;
-    let links = links.into_iter().map(|seen| Link { kind: seen.kind_in(ground), seen }).collect();
+    let links = links.into_iter().map(|info| MachineLink { kind: info.kind_in(netns), info }).collect();
     let mut rules = reader.rules().map_err(|error| error.to_string());
     if let Ok(rules) = &mut rules {
         rules.sort_by_key(|rule| rule.priority);
@@ -37,7 +37,7 @@ pub(super) fn look(case: &Case, ground: &Netns) -> Result<Machine, NetlinkError>
         rules,
         neighbours: reader.neighbours()?,
         proxies: reader.proxies()?,
-        settings: settings(case),
+        settings: settings(scope),
         filters: Filters {
             chains: policies.nf_tables.map_err(|error| error.to_string()),
             iptables: policies.ip_tables.map_err(|error| error.to_string()),
@@ -60,12 +60,12 @@ fn table() -> Vec<Need> {
 
 /// The values of the segments' interfaces, of `all`, and of the neighbour table. One that cannot be read is
 /// missing from it, which the checks say.
-fn settings(case: &Case) -> BTreeMap<String, i32> {
+fn settings(scope: &Scope) -> BTreeMap<String, i32> {
     let sysctls = Sysctls::new();
     let mut wanted: Vec<Setting> =
         ["gc_thresh1", "gc_thresh2", "gc_thresh3"].map(|key| Setting::neigh("default", key)).into();
     for need in table() {
-        let names = case.segments.iter().map(super::case::Segment::interface);
+        let names = scope.segments.iter().map(super::scope::CheckedSegment::interface);
         wanted.extend(names.map(|name| need.setting(name)));
         if need.area == Area::Conf {
             wanted.push(need.setting("all"));
@@ -78,7 +78,9 @@ fn settings(case: &Case) -> BTreeMap<String, i32> {
 /// What is the same in all network namespaces.
 pub(super) fn process() -> Process {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let kernel =
-        Kernel { release: release.trim().to_owned(), packet_sockets: Path::new("/proc/net/packet").exists() };
+    let kernel = KernelBuild {
+        release: release.trim().to_owned(),
+        packet_sockets: Path::new("/proc/net/packet").exists(),
+    };
     Process { rights: Rights::own().map_err(|error| error.to_string()), kernel }
 }

@@ -12,31 +12,31 @@ use crate::config::{EXPIRY, LIMITS, Part, ROUTES};
 
 /// The segments of one network namespace, and what is wanted of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Case {
+pub(crate) struct Scope {
     /// The namespace's name; `None`: the one the doctor was started in.
     pub(crate) netns: Option<String>,
     /// The segments.
-    pub(crate) segments: Vec<Segment>,
+    pub(crate) segments: Vec<CheckedSegment>,
     /// How routes are marked.
     pub(crate) routes: RoutePlan,
     /// The daemon, as far as it runs.
-    pub(crate) daemon: Daemon,
+    pub(crate) daemon: DaemonState,
 }
 
 /// A segment.
 #[derive(Debug, Clone)]
-pub(crate) struct Segment {
+pub(crate) struct CheckedSegment {
     /// What is to be done there.
     pub(crate) plan: SegmentPlan,
     /// The name of its domain.
     pub(crate) domain: String,
     /// Who looks after the kernel's settings.
-    pub(crate) care: Care,
+    pub(crate) sysctl_owner: SysctlOwner,
 }
 
 /// Who looks after the kernel's settings of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Care {
+pub(crate) enum SysctlOwner {
     /// The daemon does, from its start on (`sysctl: manage`).
     Daemon,
     /// The administrator does (`sysctl: leave`).
@@ -47,18 +47,18 @@ pub(crate) enum Care {
 
 /// What can be said of the daemon.
 #[derive(Debug, Clone)]
-pub(crate) enum Daemon {
+pub(crate) enum DaemonState {
     /// Nobody answers on its socket, as said.
     Absent(String),
     /// Somebody is there, but could not be asked.
-    Silent(String),
+    Unreachable(String),
     /// It runs and told what it does.
-    Running(Box<Running>),
+    Running(Box<RunningDaemon>),
 }
 
 /// What a running daemon told.
 #[derive(Debug, Clone)]
-pub(crate) struct Running {
+pub(crate) struct RunningDaemon {
     /// Its process and what that may do, if it can be seen from here.
     pub(crate) process: Option<(u32, Rights)>,
     /// Its segments.
@@ -71,7 +71,7 @@ pub(crate) struct Running {
     pub(crate) events: BTreeMap<String, u64>,
 }
 
-impl Running {
+impl RunningDaemon {
     /// What it told of one network namespace.
     fn within(&self, netns: Option<&str>) -> Self {
         let mut part = self.clone();
@@ -82,7 +82,7 @@ impl Running {
     }
 }
 
-impl Daemon {
+impl DaemonState {
     fn within(&self, netns: Option<&str>) -> Self {
         match self {
             Self::Running(running) => Self::Running(Box::new(running.within(netns))),
@@ -91,7 +91,7 @@ impl Daemon {
     }
 }
 
-impl Segment {
+impl CheckedSegment {
     /// The interface it is reached through.
     pub(crate) fn interface(&self) -> &str {
         &self.plan.interface
@@ -103,14 +103,14 @@ impl Segment {
     }
 }
 
-impl Case {
+impl Scope {
     /// What a configuration wants in one network namespace.
-    pub(crate) fn of_part(part: &Part, daemon: &Daemon) -> Self {
+    pub(crate) fn of_part(part: &Part, daemon: &DaemonState) -> Self {
         let name = |id: DomainId| part.plan.domains.get(usize::from(id.0)).map(|domain| domain.name.clone());
-        let segment = |(plan, manage): (&SegmentPlan, &bool)| Segment {
+        let segment = |(plan, manage): (&SegmentPlan, &bool)| CheckedSegment {
             domain: name(plan.domain).unwrap_or_default(),
             plan: plan.clone(),
-            care: if *manage { Care::Daemon } else { Care::Administrator },
+            sysctl_owner: if *manage { SysctlOwner::Daemon } else { SysctlOwner::Administrator },
         };
         let segments = part.plan.segments.iter().zip(&part.manage).map(segment).collect();
         let daemon = daemon.within(part.netns.as_deref());
@@ -118,24 +118,24 @@ impl Case {
     }
 
     /// One domain over these interfaces, as `arpherd join` would make it.
-    pub(crate) fn of_interfaces(names: &[String], prefixes: &[Ipv4Network], daemon: &Daemon) -> Self {
-        let segment = |name: &String| Segment {
+    pub(crate) fn of_interfaces(names: &[String], prefixes: &[Ipv4Network], daemon: &DaemonState) -> Self {
+        let segment = |name: &String| CheckedSegment {
             plan: bare(name, name, prefixes),
             domain: "join".to_owned(),
-            care: Care::Unknown,
+            sysctl_owner: SysctlOwner::Unknown,
         };
         let daemon = daemon.within(None);
         Self { netns: None, segments: names.iter().map(segment).collect(), routes: ROUTES, daemon }
     }
 
-    /// What a running daemon does, as far as it tells, a case for each network namespace.
-    pub(crate) fn all_of_running(running: &Running) -> Vec<Self> {
+    /// What a running daemon does, as far as it tells, a scope for each network namespace.
+    pub(crate) fn all_of_running(running: &RunningDaemon) -> Vec<Self> {
         let names: BTreeSet<_> = running.segments.iter().map(|segment| segment.netns.as_deref()).collect();
         names.into_iter().map(|netns| Self::of_running(running.within(netns), netns)).collect()
     }
 
     /// The prefixes are those of the covering routes.
-    fn of_running(running: Running, netns: Option<&str>) -> Self {
+    fn of_running(running: RunningDaemon, netns: Option<&str>) -> Self {
         let covers: Vec<Ipv4Network> = running.routes.iter().filter_map(prefix_of).collect();
         let host = running.routes.iter().find(|route| prefix_of(route).is_none());
         let routes = running.routes.first().map_or(ROUTES, |any| RoutePlan {
@@ -148,15 +148,20 @@ impl Case {
             plan.answer = answer_of(&view.answer);
             plan.publish.clone_from(&view.publish);
             plan.private_vlan = if view.private_vlan == "off" { PrivateVlan::Off } else { PrivateVlan::Open };
-            Segment { plan, domain: view.domain.to_string(), care: Care::Unknown }
+            CheckedSegment { plan, domain: view.domain.to_string(), sysctl_owner: SysctlOwner::Unknown }
         };
         let segments = running.segments.iter().map(segment).collect();
-        Self { netns: netns.map(str::to_owned), segments, routes, daemon: Daemon::Running(Box::new(running)) }
+        Self {
+            netns: netns.map(str::to_owned),
+            segments,
+            routes,
+            daemon: DaemonState::Running(Box::new(running)),
+        }
     }
 
     /// The segments of each domain.
-    pub(crate) fn domains(&self) -> BTreeMap<&str, Vec<&Segment>> {
-        let mut domains: BTreeMap<&str, Vec<&Segment>> = BTreeMap::new();
+    pub(crate) fn domains(&self) -> BTreeMap<&str, Vec<&CheckedSegment>> {
+        let mut domains: BTreeMap<&str, Vec<&CheckedSegment>> = BTreeMap::new();
         for segment in &self.segments {
             domains.entry(&segment.domain).or_default().push(segment);
         }
