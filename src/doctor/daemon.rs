@@ -91,14 +91,13 @@ pub(super) fn check(daemon: &DaemonState) -> Vec<Finding> {
     match daemon {
         DaemonState::Running(running) => noticed(running),
         DaemonState::Absent(reason) => vec![Finding::info("daemon", reason).why(
-            "hosts and routes were not compared with what a daemon knows; its settings are told as it will \
-                make them",
+            "hosts and routes were not compared with those of a daemon; sysctls were checked as before its start",
         )],
         DaemonState::Unreachable(reason) => vec![
-            Finding::warning("daemon", format!("it could not be asked what it knows: {reason}"))
-                .why("whether every host has its route is known by comparing with what the daemon wants")
+            Finding::warning("daemon", format!("it could not be queried: {reason}"))
+                .why("hosts and routes were not compared with those of the daemon")
                 .fix(
-                    "run the doctor as root or as a member of the socket's group, or name the socket: \
+                    "run arpherd doctor as root or as a member of the socket's group, or set the socket with \
                         --control PATH",
                 ),
         ],
@@ -123,7 +122,7 @@ fn noticed(running: &RunningDaemon) -> Vec<Finding> {
     findings
 }
 
-/// Segments that the daemon cannot use.
+/// Segments that the daemon does not serve now.
 fn segments(running: &RunningDaemon) -> Vec<Finding> {
     let down = running.segments.iter().filter(|segment| segment.state != "up");
     let finding = |segment: &arpherd_core::view::SegmentView| {
@@ -131,8 +130,8 @@ fn segments(running: &RunningDaemon) -> Vec<Finding> {
             &*segment.interface,
             format!("the daemon does not serve {}: {}", segment.segment, segment.state),
         )
-        .why("its hosts are not answered for; the daemon goes on as soon as the reason is gone")
-        .fix("arpherd segments; the check of links says more")
+        .why("its hosts are not answered for; the daemon serves it again once that changes")
+        .fix("arpherd segments; see also the findings of the check links")
     };
     down.map(finding).collect()
 }
@@ -151,26 +150,26 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_is_told_and_what_did_not_is_not() {
+    fn events_that_happened_are_reported() {
         assert_eq!(check(&with_events(&[])), []);
         assert_eq!(check(&with_events(&[("proxy_found", 0), ("host_found", 9)])), []);
         let findings = check(&with_events(&[("proxy_found", 2), ("segments_bridged", 1), ("host_found", 9)]));
-        let told: Vec<_> = findings.iter().map(|it| (it.severity, it.found.as_str())).collect();
+        let reported: Vec<_> = findings.iter().map(|it| (it.severity, it.found.as_str())).collect();
         let expected = [
             (Severity::Warning, "proxy_found 2 times since the daemon's start"),
             (Severity::Error, "segments_bridged once since the daemon's start"),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(reported, expected);
     }
 
     #[test]
-    fn whether_it_could_be_asked_is_told() {
+    fn a_daemon_that_cannot_be_queried_is_reported() {
         assert_eq!(check(&scope(SysctlOwner::Daemon).daemon)[0].severity, Severity::Info);
         assert_eq!(check(&DaemonState::Unreachable("not allowed".into()))[0].severity, Severity::Warning);
     }
 
     #[test]
-    fn a_segment_that_is_not_served_is_told() {
+    fn a_segment_that_is_not_served_is_reported() {
         let mut daemon = with_events(&[]);
         let DaemonState::Running(running) = &mut daemon else { panic!("it runs") };
         running.segments = vec![segment_view("eth0", "up"), segment_view("eth1", "no_carrier")];

@@ -1,13 +1,12 @@
-//! Addresses that the kernel answers for one by one (`ip neigh add proxy`).
+//! Proxy neighbour entries of the kernel (`ip neigh add proxy`).
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use arpherd_core::plan::AnswerMode;
 
-use super::finding::Finding;
+use super::finding::{Finding, list_of};
 use super::machine::Machine;
-use super::routes::some;
 use super::scope::{CheckedSegment, DaemonState, Scope};
 
 pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
@@ -15,30 +14,31 @@ pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
 }
 
 fn entries_of(scope: &Scope, machine: &Machine, segment: &CheckedSegment) -> Vec<Finding> {
-    // Where the kernel is to answer, entries are what it may answer by, whoever made them.
-    let is_meant = segment.plan.answer == AnswerMode::Kernel;
-    let Some(link) = machine.link(segment.interface()).filter(|_| !is_meant) else { return Vec::new() };
-    let mut makers: BTreeMap<u8, Vec<Ipv4Addr>> = BTreeMap::new();
+    // Where the kernel shall answer, entries of any origin are accepted.
+    let is_configured = segment.plan.answer == AnswerMode::Kernel;
+    let Some(link) = machine.link(segment.interface()).filter(|_| !is_configured) else { return Vec::new() };
+    let mut by_protocol: BTreeMap<u8, Vec<Ipv4Addr>> = BTreeMap::new();
     for entry in machine.proxies.iter().filter(|entry| entry.interface == link.info.index) {
-        makers.entry(entry.protocol).or_default().push(entry.address);
+        by_protocol.entry(entry.protocol).or_default().push(entry.address);
     }
     let ours =
         |protocol: u8| protocol == scope.routes.protocol && matches!(scope.daemon, DaemonState::Absent(_));
-    makers.iter().map(|(protocol, addresses)| finding(segment, addresses, ours(*protocol))).collect()
+    by_protocol.iter().map(|(protocol, addresses)| finding(segment, addresses, ours(*protocol))).collect()
 }
 
 fn finding(segment: &CheckedSegment, addresses: &[Ipv4Addr], are_leftovers: bool) -> Finding {
     let interface = segment.interface();
-    let found = format!("the kernel answers by single entries for {}", some(addresses));
+    let found = format!("the kernel has proxy entries for {}", list_of(addresses));
     let example = addresses.first().map(ToString::to_string).unwrap_or_default();
-    let fix =
-        format!("ip neigh show proxy dev {interface}; ip neigh del proxy {example} dev {interface} (each)");
+    let fix = format!(
+        "ip neigh show proxy dev {interface}; then for each: ip neigh del proxy {example} dev {interface}"
+    );
     if are_leftovers {
-        let why = "they are left from a crash of arpherd; the next start takes them away";
+        let why = "they are left over from a crash of arpherd; its next start removes them";
         return Finding::info(interface, found).why(why).fix(fix);
     }
-    let why = "it answers whether or not those hosts are alive, beside arpherd's own answers, and also \
-        when a host announces itself";
+    let why = "the kernel answers for them in addition to arpherd, whether or not the hosts are alive, and also \
+        when a host announces its address";
     Finding::warning(interface, found).why(why).fix(fix)
 }
 
@@ -59,10 +59,10 @@ mod tests {
     }
 
     #[test]
-    fn entries_beside_our_own_answers_are_warned_of() {
+    fn proxy_entries_where_arpherd_answers_are_a_warning() {
         let mut scope = scope(SysctlOwner::Daemon);
         assert_eq!(checked(&scope, 0), [Severity::Warning]);
-        assert_eq!(checked(&scope, 169), [Severity::Info], "left from a crash");
+        assert_eq!(checked(&scope, 169), [Severity::Info], "left over from a crash");
         assert_eq!(checked(&running_scope(SysctlOwner::Daemon), 169), [Severity::Warning]);
         scope.segments[0].plan.answer = AnswerMode::Kernel;
         assert_eq!(checked(&scope, 0), []);

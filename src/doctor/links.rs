@@ -1,4 +1,4 @@
-//! The segments' interfaces: whether they are there, and what they can and cannot do.
+//! The segments' interfaces: whether they exist, their state and their kind.
 
 use arpherd_core::plan::LinkKind;
 
@@ -14,8 +14,8 @@ fn link_of(scope: &Scope, machine: &Machine, segment: &CheckedSegment) -> Vec<Fi
     let name = segment.interface();
     let Some(link) = machine.link(name) else {
         let finding = Finding::error(name, format!("there is no interface {name}"))
-            .why("the segment is not served until it appears; its hosts are not reached from the others")
-            .fix("if the name is wrong: ip -br link, and the segment's key interface");
+            .why("the segment is not served until the interface appears; its hosts are not reached from the others")
+            .fix("list the interfaces: ip -br link; and correct the segment's key interface");
         return vec![finding];
     };
     let mut findings = Vec::new();
@@ -31,7 +31,7 @@ fn link_of(scope: &Scope, machine: &Machine, segment: &CheckedSegment) -> Vec<Fi
 fn state(name: &str, link: &MachineLink) -> Option<Finding> {
     if !link.info.up {
         let finding = Finding::error(name, "it is set down")
-            .why("nothing is heard or sent on it, and the kernel keeps no routes through it")
+            .why("no frame is received or sent on it, and the kernel keeps no routes through it")
             .fix(format!("ip link set dev {name} up"));
         return Some(finding);
     }
@@ -39,41 +39,41 @@ fn state(name: &str, link: &MachineLink) -> Option<Finding> {
         return None;
     }
     let fix = match link.kind {
-        Some(LinkKind::Wifi) => "associate it with its access point: iw dev, wpa_cli status".to_owned(),
-        Some(LinkKind::Ipoib) => "look at the port and the subnet manager: ibstat".to_owned(),
-        _ => format!("cable, switch port, or whatever it leads to: ethtool {name}"),
+        Some(LinkKind::Wifi) => "associate it with its access point; see: iw dev, wpa_cli status".to_owned(),
+        Some(LinkKind::Ipoib) => "check the port and the subnet manager: ibstat".to_owned(),
+        _ => format!("check the cable and the peer: ethtool {name}"),
     };
-    let why = "there is no link to the other side; its hosts are not reached until there is";
+    let why = "the link is not established; its hosts are not reached until it is";
     Some(Finding::warning(name, "it has no carrier").why(why).fix(fix))
 }
 
-/// A port of something else has no frames of its own.
+/// A port of a bridge or bond receives no frames of its own.
 fn port(machine: &Machine, link: &MachineLink) -> Option<Finding> {
     let name = &link.info.name;
     let of = link.info.port_of.as_deref()?;
-    let above = link.info.master.map_or("?", |index| machine.name_of(index));
+    let master = link.info.master.map_or("?", |index| machine.name_of(index));
     let why = match (of, link.kind) {
         ("vrf", _) => return None,
         ("bridge", Some(LinkKind::Wifi)) => {
-            "frames that come in belong to the bridge; and a Wi-Fi station in a bridge passes on frames of \
-                its own address only, unless 4addr (WDS) is on at both ends"
+            "received frames belong to the bridge; and a Wi-Fi station in a bridge passes on frames of its own \
+                address only, unless 4addr (WDS) is on at both ends"
         }
-        ("bridge", _) => "frames that come in on a port belong to the bridge, and so do addresses and routes",
-        _ => "frames that come in on a port belong to the interface above it, and so do addresses and routes",
+        ("bridge", _) => "frames received on a port belong to the bridge, and so do addresses and routes",
+        _ => "frames received on a port belong to its master interface, and so do addresses and routes",
     };
     let fix = match link.kind {
         Some(LinkKind::Wifi) if of == "bridge" => {
             format!(
-                "a station: ip link set dev {name} nomaster, and keep it as a segment; an access point: \
-                    interface: {above}"
+                "for a station: ip link set dev {name} nomaster, and keep it as a segment; for an access point: \
+                    interface: {master}"
             )
         }
-        _ => format!("interface: {above}"),
+        _ => format!("interface: {master}"),
     };
-    Some(Finding::error(name, format!("it is a port of the {of} {above}")).why(why).fix(fix))
+    Some(Finding::error(name, format!("it is a port of the {of} {master}")).why(why).fix(fix))
 }
 
-/// Wi-Fi ports of a bridge that is a segment: right for an access point, useless for a station.
+/// Wi-Fi ports of a bridge that is a segment: correct for an access point, useless for a station.
 fn stations_below(machine: &Machine, link: &MachineLink) -> Vec<Finding> {
     let ports = machine
         .links
@@ -83,11 +83,11 @@ fn stations_below(machine: &Machine, link: &MachineLink) -> Vec<Finding> {
         let name = &port.info.name;
         Finding::info(&link.info.name, format!("{name}, a port of this bridge, is Wi-Fi"))
             .why(
-                "right for an access point; a station passes on frames of its own address only, unless \
+                "correct for an access point; a station passes on frames of its own address only, unless \
                     4addr (WDS) is on at both ends",
             )
             .fix(format!(
-                "if it is a station: ip link set dev {name} nomaster, and make it a segment of its own"
+                "for a station: ip link set dev {name} nomaster, and configure it as a segment of its own"
             ))
     };
     ports.map(finding).collect()
@@ -101,10 +101,10 @@ fn source(scope: &Scope, machine: &Machine, segment: &CheckedSegment, link: &Mac
         }
         let finding = Finding::error(name, format!("source {source} is not an address of this machine"))
             .why(
-                "the kernel refuses routes with a preferred source that it does not have, so the segment \
-                    is not served",
+                "the kernel refuses routes with a preferred source that is not its own, so the segment is not \
+                    served",
             )
-            .fix(format!("ip addr add {source}/32 dev {name}, or another source:"));
+            .fix(format!("ip addr add {source}/32 dev {name}, or set another source:"));
         return Some(finding);
     }
     let own = |info: &&arpherd_actors::io::netlink::AddressInfo| scope.concerns(info.network.ip());
@@ -117,14 +117,14 @@ fn source(scope: &Scope, machine: &Machine, segment: &CheckedSegment, link: &Mac
             machine.name_of(other.interface),
             other.network
         );
-        let why = "routes have no preferred source here and probes no sender, unless source: names one; \
-            some hosts do not answer those";
+        let why = "without the key source, routes have no preferred source here and probes no sender address, \
+            which some hosts do not answer";
         return Some(Finding::info(name, found).why(why).fix(format!("source: {}", other.network.ip())));
     }
     let finding = Finding::info(name, "no interface has an address of the domain")
         .why(
-            "probes go out without a sender address, which some hosts do not answer, and this machine \
-                itself is not reached by the hosts",
+            "probes have no sender address, which some hosts do not answer, and the hosts cannot reach this \
+                machine itself",
         )
         .fix(format!("ip addr add ADDRESS/32 dev {name} (the same address may be on all segments)"));
     Some(finding)
@@ -135,48 +135,48 @@ fn no_prefix(segment: &CheckedSegment) -> Option<Finding> {
         return None;
     }
     let finding = Finding::info(segment.interface(), "no prefix is known")
-        .why("routes, addresses and the default route were not compared with the subnet")
-        .fix("name it: --prefix 10.2.0.0/24, or use --config FILE");
+        .why("routes and addresses were not checked against the subnet")
+        .fix("set it with --prefix, such as --prefix 10.2.0.0/24, or use --config FILE");
     Some(finding)
 }
 
-/// What the interface is, and what such links can and cannot do.
+/// The kind of the interface, and the restrictions of that kind.
 fn kind(machine: &Machine, segment: &CheckedSegment, link: &MachineLink) -> Finding {
     let name = segment.interface();
-    let made = link.info.created_as.as_deref().map_or(String::new(), |kind| format!(" ({kind})"));
+    let created = link.info.created_as.as_deref().map_or(String::new(), |kind| format!(" ({kind})"));
     let Some(kind) = segment.plan.kind.or(link.kind).filter(|_| link.info.arp) else {
-        return Finding::error(name, format!("{name}{made} is no link with ARP"))
+        return Finding::error(name, format!("{name}{created} is no link with ARP"))
             .why(
-                "ARP is understood on Ethernet, Wi-Fi and IPoIB; a loopback, tunnel or point-to-point link \
+                "ARP is supported on Ethernet, Wi-Fi and IPoIB; a loopback, tunnel or point-to-point link \
                     has none",
             )
-            .fix("interface: another one; a tunnel needs a route and no ARP");
+            .fix("set another interface; a tunnel needs a route and no ARP");
     };
-    let found = format!("{}{made}, MTU {}", kind.as_str(), link.info.mtu);
+    let found = format!("{}{created}, MTU {}", kind.as_str(), link.info.mtu);
     if link
         .kind
         .is_some_and(|detected| detected != kind && (detected == LinkKind::Ipoib || kind == LinkKind::Ipoib))
     {
         return Finding::error(
             name,
-            format!("kind: {}, but its addresses are another link's", kind.as_str()),
+            format!("kind: {}, but its addresses are of another kind of link", kind.as_str()),
         )
-        .why("frames would be written and read with addresses of the wrong length")
+        .why("frames would have link-layer addresses of the wrong length")
         .fix("kind: auto");
     }
     let why = match kind {
         LinkKind::Wifi if !machine.wireless => {
-            "the kernel has no cfg80211, so nl80211 does not tell who comes and goes; it is served as a \
-                link whose clients sleep"
+            "the kernel has no cfg80211, so nl80211 does not report stations that join and leave; it is served \
+                as a link whose clients sleep"
         }
-        LinkKind::Ethernet => "can be bridged, too; where that is possible no proxy is needed",
+        LinkKind::Ethernet => "can also be bridged; where that is possible no proxy is needed",
         LinkKind::Wifi => {
-            "a station sends frames of its own address only, so it cannot be bridged; its clients sleep, \
-                and are asked with more patience"
+            "a station sends frames of its own address only, so it cannot be bridged; clients sleep, so probes \
+                wait longer for their replies"
         }
         LinkKind::Ipoib => {
-            "has addresses of 20 octets and cannot be bridged, nor carry VLANs or macvlans; proxying is \
-                the only way to join it"
+            "has addresses of 20 octets and cannot be bridged, nor carry VLANs or macvlans; only a proxy can \
+                connect it"
         }
     };
     Finding::info(name, found).why(why)
@@ -189,21 +189,21 @@ mod tests {
     use super::super::testing::{machine, scope};
     use super::*;
 
-    /// The worst that is said of `eth0`.
+    /// Severity and fix of the worst finding about `eth0`.
     fn worst(machine: &Machine) -> (Severity, String) {
         let findings =
             check(&scope(SysctlOwner::Daemon), machine).into_iter().filter(|it| it.subject == "eth0");
-        let worst = findings.max_by_key(|finding| finding.severity).expect("at least what it is");
+        let worst = findings.max_by_key(|finding| finding.severity).expect("at least its kind");
         (worst.severity, worst.fix)
     }
 
     #[test]
-    fn an_interface_in_order_is_only_described() {
+    fn a_correct_interface_is_only_described() {
         assert_eq!(worst(&machine()), (Severity::Info, String::new()));
     }
 
     #[test]
-    fn absent_down_and_without_carrier_are_told_apart() {
+    fn absent_down_and_without_carrier_are_distinguished() {
         let mut absent = machine();
         absent.links.retain(|link| link.info.name != "eth0");
         assert_eq!(worst(&absent).0, Severity::Error);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_no_segment_but_what_is_above_it_is() {
+    fn a_port_cannot_be_a_segment_but_its_master_can() {
         let machine = machine().with_link("br0");
         let bridge = machine.link("br0").map(|link| link.info.index);
         let port = |kind: &'static str| {
@@ -227,11 +227,11 @@ mod tests {
         assert_eq!(worst(&port("bond")), (Severity::Error, "interface: br0".into()));
         assert_eq!(worst(&port("vrf")).0, Severity::Info);
         let station = port("bridge").change("eth0", |link| link.kind = Some(LinkKind::Wifi));
-        assert!(worst(&station).1.starts_with("a station: ip link set dev eth0 nomaster"));
+        assert!(worst(&station).1.starts_with("for a station: ip link set dev eth0 nomaster"));
     }
 
     #[test]
-    fn a_bridge_with_a_station_in_it_is_told() {
+    fn a_bridge_with_a_wifi_port_is_reported() {
         let machine = machine().with_link("wlan0");
         let bridge = machine.link("eth0").map(|link| link.info.index);
         let machine = machine.change("wlan0", |link| {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_has_to_be_an_address_of_the_machine() {
+    fn a_source_must_be_an_address_of_the_machine() {
         let mut scope = scope(SysctlOwner::Daemon);
         scope.segments[0].plan.source = Some([10, 9, 0, 7].into());
         let findings = check(&scope, &machine());
@@ -255,24 +255,24 @@ mod tests {
     }
 
     #[test]
-    fn a_link_without_arp_is_no_segment() {
+    fn a_link_without_arp_cannot_be_a_segment() {
         assert_eq!(worst(&machine().change("eth0", |link| link.kind = None)).0, Severity::Error);
         assert_eq!(worst(&machine().change("eth0", |link| link.info.arp = false)).0, Severity::Error);
     }
 
     #[test]
-    fn wireless_is_asked_of_the_kernel_only_for_a_wireless_segment() {
+    fn a_kernel_without_cfg80211_is_reported_for_wifi_only() {
         let mut machine = machine();
         machine.wireless = false;
-        let tells = |machine: &Machine| {
+        let is_reported = |machine: &Machine| {
             check(&scope(SysctlOwner::Daemon), machine).iter().any(|it| it.why.contains("cfg80211"))
         };
-        assert!(!tells(&machine));
-        assert!(tells(&machine.change("eth0", |link| link.kind = Some(LinkKind::Wifi))));
+        assert!(!is_reported(&machine));
+        assert!(is_reported(&machine.change("eth0", |link| link.kind = Some(LinkKind::Wifi))));
     }
 
     #[test]
-    fn addresses_of_the_wrong_length_are_noticed() {
+    fn addresses_of_the_wrong_length_are_reported() {
         let mut scope = scope(SysctlOwner::Daemon);
         scope.segments[0].plan.kind = Some(LinkKind::Ipoib);
         let findings = check(&scope, &machine());

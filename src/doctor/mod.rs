@@ -1,12 +1,12 @@
-//! `arpherd doctor`: everything known to break proxy ARP, looked for on this machine.
+//! `arpherd doctor`: checks this machine for everything known to break proxy ARP.
 //!
 //! ```text
-//! config, names of interfaces, or a running daemon ─► Scope ─┐
-//! the kernel ─► look (and probe, if asked) ─────► Machine ──┴─► checks ─► Findings ─► text or JSON
+//! configuration, interfaces, or a running daemon ─► Scope ─┐
+//! kernel ─► read (and with --probe: probe) ────► Machine ──┴─► checks ─► Findings ─► text or JSON
 //! ```
 //!
-//! A check is a function of values: it reads nothing, so it can be tried on any machine. The worst finding is
-//! the exit status: 0, [`WARNING`] or [`ERROR`]; what kept the doctor from looking has a code of sysexits.
+//! A check is a pure function of values, so it can be tested with any state of a machine. The worst finding
+//! decides the exit status: 0, [`WARNING`] or [`ERROR`]. If no check can run, it is a code of sysexits.
 
 mod claims;
 mod daemon;
@@ -49,49 +49,49 @@ pub(crate) const WARNING: u8 = 1;
 /// Exit status if a finding is an error.
 pub(crate) const ERROR: u8 = 2;
 
-/// What is to be looked at.
+/// What to check.
 pub(crate) enum Target<'a> {
-    /// What a configuration wants.
+    /// A configuration.
     Config(&'a Config),
     /// These interfaces, with these prefixes or else those of their addresses.
     Interfaces(&'a [String], &'a [Ipv4Network]),
-    /// What the running daemon does.
+    /// What the running daemon serves.
     Daemon,
 }
 
-/// Why nothing could be looked at.
+/// Why no check could run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DoctorError {
-    /// Nobody said what to look at.
-    #[error("doctor: expected --config FILE, names of interfaces, or a running daemon; {0}")]
+    /// No target was given, and no daemon runs.
+    #[error("doctor: expected --config FILE, names of interfaces, or a running daemon: {0}")]
     NoTarget(String),
-    /// The kernel does not tell.
+    /// The kernel's state cannot be read.
     #[error("doctor: {0}")]
     Kernel(#[from] NetlinkError),
-    /// A namespace that could be entered before cannot be any longer.
+    /// A namespace that could be entered before cannot be entered any more.
     #[error("doctor: {0}")]
     Netns(#[from] NetnsError),
-    /// Questions cannot be sent.
-    #[error("doctor: cannot send questions: {0}")]
+    /// Probes cannot be sent.
+    #[error("doctor: cannot send ARP probes: {0}")]
     Probe(#[from] std::io::Error),
 }
 
-/// What was found.
+/// All findings, worst first.
 pub(crate) struct Report(Vec<Finding>);
 
 impl Report {
-    /// Blocks for people.
+    /// As text: one block for each finding.
     pub(crate) fn text(&self) -> String {
         show::text(&self.0)
     }
 
-    /// A list of objects for programs.
+    /// As a JSON list of objects.
     pub(crate) fn json(&self) -> String {
         let objects: serde_json::Value = self.0.iter().map(Finding::json).collect();
         format!("{objects:#}\n")
     }
 
-    /// The exit status: how bad the worst finding is.
+    /// The exit status of the worst finding.
     pub(crate) fn status(&self) -> u8 {
         match self.0.iter().map(|finding| finding.severity).max() {
             Some(Severity::Error) => ERROR,
@@ -101,7 +101,7 @@ impl Report {
     }
 }
 
-/// Looks at the machine. `control`: the daemon's socket. `probe`: a few questions may be sent.
+/// Runs all checks. `control`: the daemon's socket. `probe`: send a few ARP requests to find other proxies.
 ///
 /// # Errors
 /// See [`DoctorError`].
@@ -112,12 +112,12 @@ pub(crate) fn examine(target: &Target<'_>, control: &Path, probe: bool) -> Resul
     let mut findings = process_checks(&daemon, &read::process(), entering);
     for mut scope in scopes {
         let entered = scope.netns.as_deref().map_or_else(|| Ok(Netns::own()), Netns::named);
-        let looked = entered
+        let opened = entered
             .and_then(|netns| netns.within(|| read::machine(&scope, &netns)).map(|machine| (netns, machine)));
-        let (netns, machine) = match looked {
-            Ok(looked) => looked,
+        let (netns, machine) = match opened {
+            Ok(opened) => opened,
             Err(error) => {
-                findings.push(unentered(&scope, &error));
+                findings.push(not_entered(&scope, &error));
                 continue;
             }
         };
@@ -136,17 +136,17 @@ pub(crate) fn examine(target: &Target<'_>, control: &Path, probe: bool) -> Resul
     Ok(Report(findings))
 }
 
-fn unentered(scope: &Scope, error: &NetnsError) -> Finding {
+fn not_entered(scope: &Scope, error: &NetnsError) -> Finding {
     let netns = scope.netns.clone().unwrap_or_default();
     let finding = Finding::error(format!("netns {netns}"), error.to_string())
-        .why("a daemon with a segment there does not start")
+        .why("the daemon does not start with a segment in a namespace that it cannot enter")
         .fix(format!(
-            "ip netns add {netns}, or another name in the segment's key netns, or run the doctor as root"
+            "ip netns add {netns}, or set another name in the segment's key netns, or run arpherd doctor as root"
         ));
     Finding { check: "links", ..finding }
 }
 
-/// What is wanted, a scope for each network namespace.
+/// The scopes of the target, one for each network namespace.
 fn scopes(target: &Target<'_>, daemon: &DaemonState) -> Result<Vec<Scope>, DoctorError> {
     Ok(match target {
         Target::Config(config) => config.parts().iter().map(|part| Scope::of_part(part, daemon)).collect(),
@@ -161,7 +161,7 @@ fn scopes(target: &Target<'_>, daemon: &DaemonState) -> Result<Vec<Scope>, Docto
     })
 }
 
-/// The networks that the interfaces' addresses lie in, as far as they say more than the address itself.
+/// The networks of the interfaces' addresses, except those of a single address.
 fn prefixes_of(names: &[String]) -> Result<Vec<Ipv4Network>, NetlinkError> {
     let mut prefixes = Vec::new();
     for name in names {
@@ -175,7 +175,7 @@ fn prefixes_of(names: &[String]) -> Result<Vec<Ipv4Network>, NetlinkError> {
     Ok(prefixes)
 }
 
-/// The checks of what is the same in all network namespaces.
+/// The checks of state that all network namespaces share.
 fn process_checks(daemon: &DaemonState, process: &Process, entering: bool) -> Vec<Finding> {
     named([
         ("daemon", daemon::check(daemon)),
@@ -200,8 +200,8 @@ fn netns_checks(scope: &Scope, machine: &Machine) -> Vec<Finding> {
     ])
 }
 
-/// Puts the checks' names to what they found. One that found nothing says so, so that a reader knows that it
-/// was made.
+/// Sets the name of the check in each finding. A check that found nothing yields one finding that says so, which
+/// shows that it ran.
 fn named<const N: usize>(outcomes: [(&'static str, Vec<Finding>); N]) -> Vec<Finding> {
     let named = |(check, findings): (&'static str, Vec<Finding>)| {
         let findings = if findings.is_empty() { vec![Finding::nothing()] } else { findings };
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_check_says_something_and_a_machine_in_order_is_well() {
+    fn every_check_reports_and_a_correct_machine_has_no_problem() {
         let scope = scope(SysctlOwner::Daemon);
         let mut findings = process_checks(&scope.daemon, &process(), true);
         findings.extend(netns_checks(&scope, &machine()));

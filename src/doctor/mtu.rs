@@ -1,4 +1,4 @@
-//! Segments of one domain that take packets of different lengths.
+//! Segments of one domain with different MTUs.
 
 use super::finding::Finding;
 use super::machine::Machine;
@@ -22,12 +22,11 @@ pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
         findings.push(
             Finding::warning(domain, format!("MTUs differ: {}", all.join(", ")))
                 .why(
-                    "hosts take the whole subnet for one link of their own MTU; each longer packet has to \
-                        be answered with \"fragmentation needed\", and hangs where ICMP is filtered",
+                    "hosts assume their own MTU for the whole subnet; longer packets cause \"fragmentation \
+                        needed\", and connections hang where ICMP is filtered",
                 )
                 .fix(format!(
-                    "on the hosts of the longer segment, or here and there: ip link set dev {longest} mtu \
-                        {least}; or clamp TCP: nft 'add rule inet filter forward tcp flags syn tcp option \
+                    "here and on the hosts of the segment: ip link set dev {longest} mtu {least}; or clamp TCP: nft 'add rule inet filter forward tcp flags syn tcp option \
                         maxseg size set rt mtu'"
                 )),
         );
@@ -43,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn different_mtus_in_a_domain_are_warned_of() {
+    fn different_mtus_in_a_domain_are_a_warning() {
         let scope = scope(SysctlOwner::Daemon);
         assert_eq!(check(&scope, &machine()), []);
         let findings = check(&scope, &machine().change("eth1", |link| link.info.mtu = 2044));

@@ -1,4 +1,4 @@
-//! Room in the kernel's neighbour table.
+//! Free capacity of the kernel's neighbour table.
 
 use arpherd_actors::io::sysctl::Setting;
 use arpherd_actors::needs::GC_THRESH;
@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::scope::Scope;
 
 /// `NUD_NOARP | NUD_PERMANENT` (linux/neighbour.h): entries that the kernel does not count.
-const LASTING: u16 = 0x40 | 0x80;
+const UNCOUNTED: u16 = 0x40 | 0x80;
 
 pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
     let threshold =
@@ -19,11 +19,11 @@ pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
         return vec![
             Finding::info("neighbours", found)
                 .why(GC_THRESH)
-                .fix("there: sysctl net.ipv4.neigh.default.gc_thresh2"),
+                .fix("in the initial network namespace: sysctl net.ipv4.neigh.default.gc_thresh2"),
         ];
     };
     let counted =
-        machine.neighbours.iter().filter(|entry| !entry.learned_elsewhere && entry.state & LASTING == 0);
+        machine.neighbours.iter().filter(|entry| !entry.learned_elsewhere && entry.state & UNCOUNTED == 0);
     let used = counted.count() as u64;
     let most = soft * 7 / 10;
     let mut findings = Vec::new();
@@ -40,8 +40,8 @@ pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
         findings.push(
             Finding::warning("neighbours", found)
                 .why(
-                    "above gc_thresh2 entries are thrown away after 5 s, and at gc_thresh3 new neighbours \
-                        are refused (\"neighbour table overflow\"); all network namespaces count together",
+                    "above gc_thresh2 the kernel removes entries after 5 s, and at gc_thresh3 it refuses new \
+                        ones (\"neighbour table overflow\"); all network namespaces count together",
                 )
                 .fix(larger(used)),
         );
@@ -50,7 +50,7 @@ pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
     findings
 }
 
-/// Hosts that may come, against the room there is.
+/// Compares the number of possible hosts with the capacity.
 fn expected(scope: &Scope, most: u64, soft: u64, larger: impl Fn(u64) -> String) -> Option<Finding> {
     let limit: u64 = scope.segments.iter().map(|segment| u64::from(segment.plan.limits.hosts)).sum();
     let addresses: u64 = scope.prefixes().iter().map(|prefix| u64::from(prefix.size())).sum();
@@ -58,16 +58,16 @@ fn expected(scope: &Scope, most: u64, soft: u64, larger: impl Fn(u64) -> String)
     if hosts <= most {
         return None;
     }
-    let kernel_asks = scope.segments.iter().any(|segment| segment.plan.answer == AnswerMode::Kernel);
-    let severity = if kernel_asks { Severity::Warning } else { Severity::Info };
+    let kernel_resolves = scope.segments.iter().any(|segment| segment.plan.answer == AnswerMode::Kernel);
+    let severity = if kernel_resolves { Severity::Warning } else { Severity::Info };
     let found = format!("up to {hosts} hosts in the prefixes, gc_thresh2 = {soft}");
-    let why = if kernel_asks {
-        "where the kernel answers, it also looks for hosts by itself, an entry each; more than gc_thresh2 \
-            are thrown away again"
+    let why = if kernel_resolves {
+        "where the kernel answers, it also resolves hosts itself, with one entry for each; above gc_thresh2 it \
+            removes entries"
     } else {
         GC_THRESH
     };
-    let fix = if kernel_asks {
+    let fix = if kernel_resolves {
         larger(hosts)
     } else {
         format!("only if other programs sweep the prefixes: {}", larger(hosts))
@@ -90,15 +90,15 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_fills_is_warned_of_and_our_entries_do_not_fill_it() {
+    fn a_table_that_fills_is_a_warning_and_external_entries_do_not_count() {
         let scope = scope(SysctlOwner::Daemon);
         assert_eq!(checked(&scope, &roomy().with_neighbours(358, false)), []);
         assert_eq!(checked(&scope, &roomy().with_neighbours(359, false)), [Severity::Warning]);
-        assert_eq!(checked(&scope, &roomy().with_neighbours(5000, true)), [], "learned from outside");
+        assert_eq!(checked(&scope, &roomy().with_neighbours(5000, true)), [], "NTF_EXT_LEARNED");
     }
 
     #[test]
-    fn more_hosts_than_room_matter_if_the_kernel_asks_for_them() {
+    fn more_hosts_than_capacity_are_a_warning_if_the_kernel_resolves_for_them() {
         let mut scope = scope(SysctlOwner::Daemon);
         for segment in &mut scope.segments {
             segment.plan.prefixes = vec!["10.9.0.0/22".parse().expect("a network")];
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_that_does_not_show_the_thresholds_is_told() {
+    fn a_namespace_without_the_thresholds_is_reported() {
         assert_eq!(checked(&scope(SysctlOwner::Daemon), &machine()), [Severity::Info]);
     }
 }

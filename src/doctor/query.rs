@@ -1,4 +1,4 @@
-//! What a running daemon tells of itself.
+//! Queries to the running daemon.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::scope::{DaemonState, RunningDaemon, Scope};
 use crate::control::{ClientError, Query, fetch_as};
 
-/// Asks the daemon whose socket that is.
+/// The state of the daemon that listens on the socket.
 pub(super) fn query_daemon(path: &Path) -> DaemonState {
     match running(path) {
         Ok(running) => DaemonState::Running(Box::new(running)),
@@ -20,7 +20,7 @@ pub(super) fn query_daemon(path: &Path) -> DaemonState {
 }
 
 fn running(path: &Path) -> Result<RunningDaemon, ClientError> {
-    // As plain JSON: a daemon of another version may count no events.
+    // As plain JSON, because a daemon of another version may not count events.
     let status: Value = fetch_as(path, Query::Status)?;
     Ok(RunningDaemon {
         process: process(path),
@@ -41,7 +41,8 @@ fn events(status: &Value) -> BTreeMap<String, u64> {
     counts.filter_map(|(name, count)| Some((name.clone(), count.as_u64()?))).collect()
 }
 
-/// Leaves what the daemon still says after the machine was looked at: what changed in between is no finding.
+/// Keeps only the hosts and routes that the daemon still has after the machine was read, so that changes in
+/// between are not reported.
 pub(super) fn confirm(scope: &mut Scope, path: &Path) {
     let DaemonState::Running(running) = &mut scope.daemon else { return };
     let again = (|| {
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_read_if_they_are_counted() {
+    fn events_are_read_if_the_daemon_counts_them() {
         let status = serde_json::json!({ "version": "1", "events": { "proxy_found": 2, "odd": "x" } });
         assert_eq!(events(&status), BTreeMap::from([("proxy_found".to_owned(), 2)]));
         assert_eq!(events(&serde_json::json!({ "version": "0.1.0" })), BTreeMap::new());

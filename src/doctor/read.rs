@@ -1,5 +1,4 @@
-//! Reading a machine: everything the checks see of the network namespace that the calling
-//! thread is in, which is `netns`.
+//! Reads the state of the machine that the checks need, in the network namespace of the calling thread.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,11 +15,10 @@ use arpherd_actors::needs::{Area, Mode, Need, needs};
 use super::machine::{Filters, KernelBuild, Machine, MachineLink, Process};
 use super::scope::Scope;
 
-/// All that is looked at.
+/// Reads the state of `netns`, which must be the namespace of the calling thread.
 ///
 /// # Errors
-/// When the kernel does not list its interfaces, addresses, routes or neighbours. What else cannot be read is
-/// told by the checks.
+/// If the interfaces, addresses, routes or neighbours cannot be read. Other failures are reported by the checks.
 pub(super) fn machine(scope: &Scope, netns: &Netns) -> Result<Machine, NetlinkError> {
     let mut reader = Reader::open()?;
     let links = reader.links()?;
@@ -48,8 +46,8 @@ pub(super) fn machine(scope: &Scope, netns: &Netns) -> Result<Machine, NetlinkEr
     })
 }
 
-/// Every setting that any way of answering has to do with.
-fn table() -> Vec<Need> {
+/// The sysctls that any answer mode requires.
+fn requirements() -> Vec<Need> {
     let all = [
         Mode::default(),
         Mode { proxies: true, joins: true, hairpins: true, ..Mode::default() },
@@ -58,13 +56,13 @@ fn table() -> Vec<Need> {
     all.into_iter().flat_map(needs).collect()
 }
 
-/// The values of the segments' interfaces, of `all`, and of the neighbour table. One that cannot be read is
-/// missing from it, which the checks say.
+/// The values for the segments' interfaces, for `all`, and for the neighbour table. Those that cannot be read are
+/// absent, which the checks report.
 fn settings(scope: &Scope) -> BTreeMap<String, i32> {
     let sysctls = Sysctls::new();
     let mut wanted: Vec<Setting> =
         ["gc_thresh1", "gc_thresh2", "gc_thresh3"].map(|key| Setting::neigh("default", key)).into();
-    for need in table() {
+    for need in requirements() {
         let names = scope.segments.iter().map(super::scope::CheckedSegment::interface);
         wanted.extend(names.map(|name| need.setting(name)));
         if need.area == Area::Conf {
@@ -75,7 +73,7 @@ fn settings(scope: &Scope) -> BTreeMap<String, i32> {
     wanted.iter().filter_map(|setting| Some((setting.to_string(), value(setting)?))).collect()
 }
 
-/// What is the same in all network namespaces.
+/// Reads the state that all network namespaces share.
 pub(super) fn process() -> Process {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let kernel = KernelBuild {

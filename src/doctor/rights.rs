@@ -1,25 +1,26 @@
-//! What the daemon may do, or would be allowed to if it were started like this.
+//! Capabilities of the running daemon, or those it would have if started like this process.
 
 use arpherd_actors::io::process::{Capability, Rights};
 
 use super::finding::Finding;
 use super::scope::DaemonState;
 
-const SERVICE: &str = "run it by configs/arpherd.service, or as root, or: setcap \
+const SERVICE: &str = "run it with configs/arpherd.service, or as root, or: setcap \
     cap_net_admin,cap_net_raw+ep $(command -v arpherd)";
-const ENTERING: &str =
-    "AmbientCapabilities=CAP_SYS_ADMIN and the same in CapabilityBoundingSet= of the unit, or no netns:";
+const ENTERING: &str = "add CAP_SYS_ADMIN to AmbientCapabilities= and CapabilityBoundingSet= of the unit, or remove the key netns";
 
-/// What each right is for.
+/// What does not work without the capability.
 fn purpose(capability: Capability) -> &'static str {
     match capability {
-        Capability::NetAdmin => "without it no route, neighbour entry or setting is written",
-        Capability::NetRaw => "without it there is no packet socket: nothing is heard or answered",
-        Capability::SysAdmin => "without it no segment in another network namespace (netns:) is served",
+        Capability::NetAdmin => "without it no route, neighbour entry or sysctl can be written",
+        Capability::NetRaw => "without it no packet socket can be opened, so no ARP is received or answered",
+        Capability::SysAdmin => {
+            "without it no segment in another network namespace (key netns) can be served"
+        }
     }
 }
 
-/// `own`: what this process may do. `entering`: some segment lies in another network namespace.
+/// `own`: the capabilities of this process. `entering`: some segment is in another network namespace.
 pub(super) fn check(daemon: &DaemonState, own: &Result<Rights, String>, entering: bool) -> Vec<Finding> {
     let mut needed = vec![Capability::NetAdmin, Capability::NetRaw];
     needed.extend(entering.then_some(Capability::SysAdmin));
@@ -37,20 +38,20 @@ pub(super) fn check(daemon: &DaemonState, own: &Result<Rights, String>, entering
                     .fix(fix(right))
                 })
                 .collect(),
-            None => vec![Finding::info("daemon", "its process cannot be seen from here, nor what it may do")],
+            None => vec![Finding::info("daemon", "its process and capabilities cannot be read")],
         },
         (_, Ok(rights)) => missing(*rights)
             .map(|right| {
                 Finding::warning(
                     "this process",
-                    format!("it lacks {}; arpherd started like this would lack it too", right.as_str()),
+                    format!("it lacks {}; arpherd started like this lacks it too", right.as_str()),
                 )
                 .why(purpose(right))
                 .fix(fix(right))
             })
             .collect(),
         (_, Err(reason)) => {
-            vec![Finding::info("this process", format!("what it may do cannot be read: {reason}"))]
+            vec![Finding::info("this process", format!("its capabilities cannot be read: {reason}"))]
         }
     }
 }
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_that_a_start_would_lack_are_warned_of() {
+    fn capabilities_that_a_start_would_lack_are_a_warning() {
         let absent = scope(SysctlOwner::Daemon).daemon;
         assert_eq!(checked(&absent, process().rights.expect("known"), true), []);
         assert_eq!(checked(&absent, Rights::NONE, false), [Severity::Warning; 2]);
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_running_daemon_its_own_rights_count() {
+    fn of_a_running_daemon_its_own_capabilities_count() {
         let mut daemon = running_scope(SysctlOwner::Daemon).daemon;
         assert_eq!(checked(&daemon, Rights::NONE, false), []);
         for (process, expected) in

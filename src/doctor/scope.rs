@@ -1,4 +1,4 @@
-//! What is wanted of the machine: by a configuration, by a running daemon, or by a few names of interfaces.
+//! What doctor checks the machine against: a configuration, a running daemon, or a list of interfaces.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -10,69 +10,69 @@ use ipnetwork::Ipv4Network;
 
 use crate::config::{EXPIRY, LIMITS, Part, ROUTES};
 
-/// The segments of one network namespace, and what is wanted of it.
+/// The segments of one network namespace, with the daemon's state there.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
-    /// The namespace's name; `None`: the one the doctor was started in.
+    /// The name of the namespace; `None`: the one doctor was started in.
     pub(crate) netns: Option<String>,
     /// The segments.
     pub(crate) segments: Vec<CheckedSegment>,
-    /// How routes are marked.
+    /// Protocol, table and metric of the daemon's routes.
     pub(crate) routes: RoutePlan,
-    /// The daemon, as far as it runs.
+    /// The daemon's state.
     pub(crate) daemon: DaemonState,
 }
 
-/// A segment.
+/// A segment to check.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckedSegment {
-    /// What is to be done there.
+    /// Its plan.
     pub(crate) plan: SegmentPlan,
     /// The name of its domain.
     pub(crate) domain: String,
-    /// Who looks after the kernel's settings.
+    /// Who sets the sysctls of its interface.
     pub(crate) sysctl_owner: SysctlOwner,
 }
 
-/// Who looks after the kernel's settings of a segment.
+/// Who sets the sysctls of a segment's interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SysctlOwner {
-    /// The daemon does, from its start on (`sysctl: manage`).
+    /// The daemon, from its start (`sysctl: manage`).
     Daemon,
-    /// The administrator does (`sysctl: leave`).
+    /// The administrator (`sysctl: leave`).
     Administrator,
-    /// Nobody said.
+    /// Not known, without a configuration.
     Unknown,
 }
 
-/// What can be said of the daemon.
+/// The state of the daemon.
 #[derive(Debug, Clone)]
 pub(crate) enum DaemonState {
-    /// Nobody answers on its socket, as said.
+    /// No daemon listens on the socket, with the reason.
     Absent(String),
-    /// Somebody is there, but could not be asked.
+    /// A process listens on the socket but cannot be queried, with the reason.
     Unreachable(String),
-    /// It runs and told what it does.
+    /// It runs and responded to all queries.
     Running(Box<RunningDaemon>),
 }
 
-/// What a running daemon told.
+/// The responses of a running daemon.
 #[derive(Debug, Clone)]
 pub(crate) struct RunningDaemon {
-    /// Its process and what that may do, if it can be seen from here.
+    /// Its process id and capabilities, if they can be read.
     pub(crate) process: Option<(u32, Rights)>,
     /// Its segments.
     pub(crate) segments: Vec<SegmentView>,
     /// The hosts it knows.
     pub(crate) hosts: Vec<HostView>,
-    /// The routes it wanted both before and after the kernel's were read.
+    /// The routes that it wanted both before and after the kernel's were read.
     pub(crate) routes: Vec<RouteView>,
     /// How often each event happened, by its name; empty if it does not count them.
     pub(crate) events: BTreeMap<String, u64>,
 }
 
 impl RunningDaemon {
-    /// What it told of one network namespace.
+    /// The part that concerns one network namespace.
     fn within(&self, netns: Option<&str>) -> Self {
         let mut part = self.clone();
         part.segments.retain(|segment| segment.netns.as_deref() == netns);
@@ -97,14 +97,14 @@ impl CheckedSegment {
         &self.plan.interface
     }
 
-    /// Whether arpherd or, as it was told, the kernel answers for others here.
+    /// Whether arpherd, or the kernel on its behalf, answers for other hosts here.
     pub(crate) fn is_answered(&self) -> bool {
         self.plan.answer != AnswerMode::Off || self.plan.private_vlan.is_on() || !self.plan.publish.is_empty()
     }
 }
 
 impl Scope {
-    /// What a configuration wants in one network namespace.
+    /// One network namespace of a configuration.
     pub(crate) fn of_part(part: &Part, daemon: &DaemonState) -> Self {
         let name = |id: DomainId| part.plan.domains.get(usize::from(id.0)).map(|domain| domain.name.clone());
         let segment = |(plan, manage): (&SegmentPlan, &bool)| CheckedSegment {
@@ -117,10 +117,10 @@ impl Scope {
         Self { netns: part.netns.clone(), segments, routes: part.plan.routes, daemon }
     }
 
-    /// One domain over these interfaces, as `arpherd join` would make it.
+    /// One domain over these interfaces, as `arpherd join` makes it.
     pub(crate) fn of_interfaces(names: &[String], prefixes: &[Ipv4Network], daemon: &DaemonState) -> Self {
         let segment = |name: &String| CheckedSegment {
-            plan: bare(name, name, prefixes),
+            plan: default_plan(name, name, prefixes),
             domain: "join".to_owned(),
             sysctl_owner: SysctlOwner::Unknown,
         };
@@ -128,7 +128,7 @@ impl Scope {
         Self { netns: None, segments: names.iter().map(segment).collect(), routes: ROUTES, daemon }
     }
 
-    /// What a running daemon does, as far as it tells, a scope for each network namespace.
+    /// What a running daemon serves: one scope for each network namespace.
     pub(crate) fn all_of_running(running: &RunningDaemon) -> Vec<Self> {
         let names: BTreeSet<_> = running.segments.iter().map(|segment| segment.netns.as_deref()).collect();
         names.into_iter().map(|netns| Self::of_running(running.within(netns), netns)).collect()
@@ -144,7 +144,7 @@ impl Scope {
             metric: host.map_or(ROUTES.metric, |route| route.metric),
         });
         let segment = |view: &SegmentView| {
-            let mut plan = bare(&view.segment, &view.interface, &covers);
+            let mut plan = default_plan(&view.segment, &view.interface, &covers);
             plan.answer = answer_of(&view.answer);
             plan.publish.clone_from(&view.publish);
             plan.private_vlan = if view.private_vlan == "off" { PrivateVlan::Off } else { PrivateVlan::Open };
@@ -177,7 +177,7 @@ impl Scope {
         all
     }
 
-    /// Whether the address lies in any prefix.
+    /// Whether the address is in a prefix of a segment.
     pub(crate) fn concerns(&self, address: Ipv4Addr) -> bool {
         self.segments
             .iter()
@@ -192,13 +192,13 @@ fn prefix_of(route: &RouteView) -> Option<Ipv4Network> {
     }
 }
 
-fn answer_of(word: &str) -> AnswerMode {
+fn answer_of(keyword: &str) -> AnswerMode {
     let all = [AnswerMode::Routed, AnswerMode::Kernel, AnswerMode::Off];
-    all.into_iter().find(|answer| answer.as_str() == word).unwrap_or(AnswerMode::Live)
+    all.into_iter().find(|answer| answer.as_str() == keyword).unwrap_or(AnswerMode::Live)
 }
 
-/// A segment of which nothing but its place is known: everything else is as by default.
-fn bare(name: &str, interface: &str, prefixes: &[Ipv4Network]) -> SegmentPlan {
+/// A segment with default values, of which only name, interface and prefixes are known.
+fn default_plan(name: &str, interface: &str, prefixes: &[Ipv4Network]) -> SegmentPlan {
     SegmentPlan {
         name: name.to_owned(),
         domain: DomainId(0),

@@ -1,27 +1,27 @@
-//! Findings on paper: a block each for people, worst first; a list of objects for programs.
+//! Findings as text: one block for each, worst first.
 
 use std::fmt::Write;
 
 use super::finding::{Finding, Severity};
 use crate::log::Escaped;
 
-/// Where a line of text ends at the latest.
+/// Maximum width of a line of text, in characters.
 const WIDTH: usize = 100;
-/// Before each line of a block.
+/// Indentation of each line of a block.
 const MARGIN: &str = "  ";
 
-/// A block a finding, worst first, then how many there are.
+/// One block for each finding, worst first, and a line of counts.
 pub(super) fn text(findings: &[Finding]) -> String {
     let mut out = String::new();
     for finding in findings.iter().filter(|finding| finding.severity != Severity::Ok) {
         let subject = Escaped(&finding.subject);
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{}: {} ({})", finding.severity.as_str(), subject, finding.check);
-        for (word, text) in [("found", &finding.found), ("why", &finding.why)] {
-            paragraph(&mut out, word, text);
+        for (label, text) in [("found", &finding.found), ("why", &finding.why)] {
+            paragraph(&mut out, label, text);
         }
         if !finding.fix.is_empty() {
-            // In one line, to be copied.
+            // On one line, so that it can be copied.
             let _ = writeln!(out, "{MARGIN}{:<6}{}", "fix", Escaped(&finding.fix));
         }
         out.push('\n');
@@ -31,9 +31,9 @@ pub(super) fn text(findings: &[Finding]) -> String {
     out
 }
 
-fn paragraph(out: &mut String, word: &str, text: &str) {
+fn paragraph(out: &mut String, label: &str, text: &str) {
     let text = Escaped(text).to_string();
-    let mut line = format!("{MARGIN}{word:<6}");
+    let mut line = format!("{MARGIN}{label:<6}");
     let indent = line.len();
     let mut is_empty = true;
     for word in text.split_whitespace() {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_is_a_block_and_the_last_line_counts() {
+    fn each_finding_is_a_block_and_the_last_line_has_the_counts() {
         let long = "word ".repeat(30);
         let mut error =
             Finding::error("eth0", "it is set down\u{1b}[2J").why(long).fix("ip link set dev eth0 up");

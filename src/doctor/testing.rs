@@ -1,4 +1,4 @@
-//! A machine set up right, and a scope that fits it, to be spoiled by tests.
+//! A correct machine and a scope for it, which tests modify.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(super) fn scope(sysctl_owner: SysctlOwner) -> Scope {
     scope
 }
 
-/// The same beside a daemon that knows no host.
+/// The same with a running daemon that knows no host.
 pub(super) fn running_scope(sysctl_owner: SysctlOwner) -> Scope {
     let running = RunningDaemon {
         process: Some((4711, Rights::ALL)),
@@ -91,13 +91,13 @@ pub(super) fn route_view(address: &str, state: &'static str) -> RouteView {
     }
 }
 
-/// A process that may do everything, on a kernel that has everything.
+/// A process with all capabilities, on a kernel with all features.
 pub(super) fn process() -> Process {
     let kernel = KernelBuild { release: "6.1.0-18-amd64".into(), packet_sockets: true };
     Process { rights: Ok(Rights::ALL), kernel }
 }
 
-/// `lo`, `eth0` and `eth1`, forwarding, nothing in the way.
+/// `lo`, `eth0` and `eth1`, with forwarding, without filters.
 pub(super) fn machine() -> Machine {
     let mut machine = Machine {
         links: Vec::new(),
@@ -134,7 +134,7 @@ impl Machine {
         self.link(name).map_or(99, |link| link.info.index)
     }
 
-    /// With a setting, named from below `net.ipv4`.
+    /// With a sysctl, named from below `net.ipv4`.
     pub(super) fn with(mut self, name: &str, value: i32) -> Self {
         self.settings.insert(format!("net.ipv4.{name}"), value);
         self
@@ -170,7 +170,7 @@ impl Machine {
         self
     }
 
-    /// With an address in place of the interface's others.
+    /// With an address instead of the interface's others.
     pub(super) fn with_address(mut self, name: &str, text: &str) -> Self {
         let interface = self.index(name);
         self.addresses.retain(|info| info.interface != interface);
@@ -210,7 +210,7 @@ impl Machine {
         self.push(text, None, |route| route.kind = 7)
     }
 
-    /// With the route that an address brings along.
+    /// With the route that the kernel adds for an address.
     pub(super) fn with_connected(self, text: &str, by: &str) -> Self {
         self.push(text, Some(by), |route| route.protocol = 2)
     }
@@ -223,7 +223,7 @@ impl Machine {
         })
     }
 
-    /// With so many neighbours.
+    /// With `count` neighbour entries.
     pub(super) fn with_neighbours(mut self, count: u32, learned_elsewhere: bool) -> Self {
         self.neighbours.extend((0..count).map(|number| NeighbourInfo {
             interface: 2,

@@ -120,7 +120,8 @@ fn doctor_tells_a_fabric_beside_an_ethernet_apart() -> Result<()> {
     let ethernet = Config::of(SUBNET).segment("eth0", &[]).segment("ib0", &[("kind", "ethernet")]);
     let report = doctor_with(&rig.r, &ethernet)?;
     assert_eq!(report.code, Some(2), "{:#?}", report.findings);
-    let kind = report.one("error", "links", "ib0", "kind: ethernet, but its addresses are another link's");
+    let kind =
+        report.one("error", "links", "ib0", "kind: ethernet, but its addresses are of another kind of link");
     assert_eq!(text(kind, "fix"), "kind: auto");
     Ok(())
 }
@@ -140,7 +141,7 @@ fn doctor_finds_a_vrf_of_another_table() -> Result<()> {
     let config = pair.config(&["trunk"]);
     let report = doctor_with(&pair.r, &config)?;
     assert_eq!(report.code, Some(2), "{:#?}", report.findings);
-    let found = "it is in the VRF red, which routes by table 10; routes.table is 254";
+    let found = "it is in the VRF red, which uses table 10; routes.table is 254";
     for link in ["eth0", "trunk"] {
         assert_eq!(text(report.one("error", "lookup", link, found), "fix"), "routes.table: 10");
     }

@@ -62,7 +62,7 @@ fn doctor_names_another_proxy_only_if_it_may_ask() -> Result<()> {
     let proxy = claimant(&rig.left)?;
     let quiet = Capture::start(&rig.r, "eth0")?;
     let report = doctor(&rig.r, &[])?;
-    report.one("info", "proxies", "proxies", "nobody was asked");
+    report.one("info", "proxies", "proxies", "not probed");
     assert_eq!((report.code, quiet.arps()), (Some(0), Vec::new()), "unasked, nothing is sent");
     let report = doctor(&rig.r, &["--probe"])?;
     assert_eq!(report.code, Some(1), "{:#?}", report.findings);
@@ -82,8 +82,8 @@ fn doctor_notices_segments_that_are_one_link() -> Result<()> {
     rig.left.plug(&rig.r, "eth2")?;
     let links = ["doctor", "eth0", "eth2", "--prefix", SUBNET, "--json", "--probe"];
     let report = DoctorOutput::of(&Launch::new(&rig.r, binary()).args(&links).run()?);
-    report.one("error", "proxies", "eth0", "questions sent on eth2 are heard on eth0");
-    report.one("error", "proxies", "eth2", "questions sent on eth0 are heard on eth2");
+    report.one("error", "proxies", "eth0", "requests sent on eth2 are received on eth0");
+    report.one("error", "proxies", "eth2", "requests sent on eth0 are received on eth2");
     assert!(doctor(&rig.r, &["--probe"])?.well("proxies"), "the others are apart");
     Ok(())
 }
@@ -127,7 +127,7 @@ fn doctor_finds_rights_missing() -> Result<()> {
     let report = DoctorOutput::of(&launch.run()?);
     assert_eq!(report.code, Some(1), "{:#?}", report.findings);
     report.one("warning", "rights", "this process", "it lacks CAP_NET_ADMIN");
-    report.one("info", "filter", "forwarding", "nf_tables could not be looked at");
+    report.one("info", "filter", "forwarding", "nf_tables cannot be read");
     assert_eq!(report.said("warning", "rights", "this process").len(), 1, "it has CAP_NET_RAW");
     Ok(())
 }
@@ -142,7 +142,7 @@ fn doctor_looks_into_other_namespaces() -> Result<()> {
     let report = doctor_with(&own, &config)?;
     assert_eq!(report.code, Some(2));
     let finding = report.one("error", "settings", "eth0 in netns doctored", "forwarding = 0");
-    let fix = "there (ip netns exec doctored sh): sysctl -w net.ipv4.conf.eth0.forwarding=1";
+    let fix = "in that namespace (ip netns exec doctored sh): sysctl -w net.ipv4.conf.eth0.forwarding=1";
     assert_eq!(finding["fix"], fix);
     let keys = [("netns", "nowhere")];
     let config = Config::of(SUBNET).segment("eth0", &keys).segment("eth1", &keys);
