@@ -25,7 +25,7 @@ use doctor::{DoctorError, Target};
 use exit::Exit;
 
 fn main() -> ExitCode {
-    // Only while there is one thread can the environment be written.
+    // First, because the environment may be changed only while there is a single thread.
     control::use_one_thread();
     let cli = match CommandLine::read() {
         Ok(cli) => cli,
@@ -53,12 +53,12 @@ fn run(args: &RunArgs, environment: &Environment) -> ExitCode {
         Some(file) => config::from_file(file, environment, &flags),
         None => config::from_fillarpd(&args.fillarpd, environment, &flags),
     };
-    // fillarpd runs once an interface; nobody who replaces it has named a socket for each.
-    let is_named =
+    // One fillarpd process runs for each interface, so each of its replacements needs a socket of its own.
+    let has_socket =
         args.over.control.is_some() || environment.iter().any(|(name, _)| name == CONTROL_VARIABLE);
     let spare = |loaded: &Loaded| {
         let interface = loaded.config.segments().next()?.interface.clone();
-        let is_drop_in = args.config.is_none() && !is_named;
+        let is_drop_in = args.config.is_none() && !has_socket;
         is_drop_in.then(|| loaded.config.daemon.control.with_file_name(format!("{interface}.sock")))
     };
     match loaded {
@@ -69,7 +69,7 @@ fn run(args: &RunArgs, environment: &Environment) -> ExitCode {
 
 fn join(args: &JoinArgs, environment: &Environment) -> ExitCode {
     let flags = args.over.settings();
-    // An interface that cannot be read has no address; what to do about that is said with the others.
+    // An interface that cannot be read has no address; the configuration reports that as an error.
     let addresses = |interface: &str| addresses_of(interface).unwrap_or_default();
     let loaded = config::from_join(&args.interfaces, &args.prefixes, addresses, environment, &flags);
     loaded.map_or_else(|error| refuse(&error), |loaded: Loaded| run::run(&loaded, &args.report, None))
@@ -120,7 +120,7 @@ fn demo(args: &cli::DemoArgs) -> ExitCode {
     match std::env::current_exe() {
         Ok(binary) => demo::run(args.keep, &binary),
         Err(error) => {
-            eprintln!("arpherd: cannot find my own program file: {error}");
+            eprintln!("arpherd: cannot determine the path of this executable: {error}");
             Exit::OsErr.into()
         }
     }
@@ -157,7 +157,7 @@ fn refuse(error: &ConfigError) -> ExitCode {
     error.exit_code().into()
 }
 
-/// Writes to standard output; a reader that went away is no panic.
+/// Writes to standard output; if that is closed, the exit code reports it.
 fn print(text: &str) -> ExitCode {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -194,8 +194,8 @@ impl<R: BufRead> RecordingLines<R> {
         serde_json::from_str(&self.text).map(Some).map_err(|error| {
             // serde_json counts lines from the start of the text it got, so its line number is always 1.
             let text = error.to_string();
-            let place = format!(" at line {} column {}", error.line(), error.column());
-            let text = text.strip_suffix(&place).unwrap_or(&text).to_owned();
+            let position = format!(" at line {} column {}", error.line(), error.column());
+            let text = text.strip_suffix(&position).unwrap_or(&text).to_owned();
             ReplayError::Line { line: self.number, column: error.column(), text }
         })
     }

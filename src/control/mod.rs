@@ -34,7 +34,7 @@ pub(crate) fn use_one_thread() {
     if alone {
         // SAFETY: there is no other thread that could read the environment at the same time.
         #[expect(unsafe_code, reason = "async-std takes this setting from the environment only")]
-        #[expect(clippy::disallowed_methods, reason = "the one place for it: there is no other thread yet")]
+        #[expect(clippy::disallowed_methods, reason = "called first in main, while there is a single thread")]
         unsafe {
             std::env::set_var(KEY, "1");
         }

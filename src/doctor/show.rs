@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(lines[1], "  found it is set down\\u{1b}[2J");
         assert!(lines[2].starts_with("  why   word word") && lines[3].starts_with("        word"), "{text}");
         assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{text}");
-        assert_eq!(lines[4], "  fix  ip link set dev eth0 up");
+        assert_eq!(lines[4], "  fix   ip link set dev eth0 up");
         assert_eq!(lines.last(), Some(&"1 error, 0 warnings, 1 note; 1 check without a finding"));
     }
 }

@@ -92,7 +92,7 @@ fn conflicting_route(route: &RouteView) -> Finding {
     let fix = format!(
         "ip route show table {table} | grep {address}; delete that route, or set routes.metric below its metric"
     );
-    Finding::warning(address.to_string(), "a foreign route takes the place of the daemon's")
+    Finding::warning(address.to_string(), "a foreign route prevents that of the daemon")
         .why("the daemon never replaces a foreign route; packets follow it")
         .fix(fix)
 }

@@ -182,7 +182,7 @@ fn json_is_one_document_of_plain_objects() {
 }
 
 #[test]
-fn spans_are_told_in_their_largest_unit() {
+fn durations_are_shown_in_their_largest_unit() {
     assert_eq!(
         [0, 59, 60, 3599, 3600, 86_399, 86_400].map(span),
         ["0s", "59s", "1m", "59m", "1h", "23h", "1d"]
