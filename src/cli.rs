@@ -70,7 +70,7 @@ pub(crate) enum CliCommand {
 const RUN_EXAMPLES: &str = "\
 Examples:
   arpherd run --config /etc/arpherd/arpherd.yaml
-  arpherd run --config arpherd.toml --set routes.metric=100 --set domains.lan.segments.eth0.sweep=off
+  arpherd run --config arpherd.toml --set domains.lan.segments.eth0.sweep=off
   arpherd run --interface ibs1 --sourceip 10.2.0.1 --network 10.2.0.0/24 --sweepinterval 60
 
 A key of the file can also be set by an environment variable: ARPHERD_ROUTES__METRIC=100.
@@ -83,7 +83,7 @@ Examples:
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
-  arpherd doctor --config /etc/arpherd/arpherd.toml   check a configuration, with or without a daemon
+  arpherd doctor --config /etc/arpherd/arpherd.toml   check a configuration file
   arpherd doctor                                      check the segments of the running daemon
   arpherd doctor eth0 wlan0 --probe                   check interfaces, and probe for other proxies
 

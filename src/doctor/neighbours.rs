@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn more_hosts_than_capacity_are_a_warning_if_the_kernel_resolves_for_them() {
+    fn more_hosts_than_capacity_are_a_warning_if_the_kernel_resolves_them() {
         let mut scope = scope(SysctlOwner::Daemon);
         for segment in &mut scope.segments {
             segment.plan.prefixes = vec!["10.9.0.0/22".parse().expect("a network")];

@@ -26,7 +26,7 @@ pub(super) fn check(scope: &Scope, machine: &Machine, running: &RunningDaemon) -
     for route in &running.routes {
         match &*route.state {
             "installed" | "cover" if !is_installed(machine, &by_destination, route) => {
-                missing.push(missing_route(route))
+                missing.push(missing_route(route));
             }
             "refused" => refused.push(refused_route(route)),
             "conflict" => conflicting.push(conflicting_route(route)),

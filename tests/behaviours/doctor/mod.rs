@@ -61,7 +61,7 @@ fn doctor_has_nothing_to_complain_of_beside_a_daemon_in_order() -> Result<()> {
             "{:#?}",
             report.findings
         );
-        let fields = ["check", "found", "fix", "severity", "subject", "why"];
+        let fields = ["check", "fix", "found", "severity", "subject", "why"];
         for finding in &report.findings {
             let object = finding.as_object().expect("an object");
             assert_eq!(object.keys().map(String::as_str).collect::<Vec<_>>(), fields);
