@@ -83,7 +83,7 @@ Examples:
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
-  arpherd doctor --config /etc/arpherd/arpherd.toml   check a configuration file
+  arpherd doctor --config /etc/arpherd/arpherd.toml   check against a configuration file
   arpherd doctor                                      check the segments of the running daemon
   arpherd doctor eth0 wlan0 --probe                   check interfaces, and probe for other proxies
 
