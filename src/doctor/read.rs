@@ -13,7 +13,7 @@ use arpherd_actors::io::sysctl::{Setting, Sysctls};
 use arpherd_actors::needs::{Area, Mode, Need, needs};
 
 use super::machine::{Filters, KernelBuild, Machine, MachineLink, Process};
-use super::scope::Scope;
+use super::scope::{CheckedSegment, Scope};
 
 /// Reads the state of `netns`, which must be the namespace of the calling thread.
 ///
@@ -63,7 +63,7 @@ fn settings(scope: &Scope) -> BTreeMap<String, i32> {
     let mut wanted: Vec<Setting> =
         ["gc_thresh1", "gc_thresh2", "gc_thresh3"].map(|key| Setting::neigh("default", key)).into();
     for need in requirements() {
-        let names = scope.segments.iter().map(super::scope::CheckedSegment::interface);
+        let names = scope.segments.iter().map(CheckedSegment::interface);
         wanted.extend(names.map(|name| need.setting(name)));
         if need.area == Area::Conf {
             wanted.push(need.setting("all"));

@@ -33,7 +33,7 @@ fn take(ns: &Netns, finding: &Value) -> Result<()> {
 }
 
 #[harness::test]
-fn doctor_prescribes_settings_that_mend() -> Result<()> {
+fn doctor_suggests_settings_that_fix_the_problem() -> Result<()> {
     // The router's address is shared as a /32, so what silences it matters.
     let faults = [
         ("ipv4/conf/eth0/forwarding", "0", "forwarding = 0", "error"),
