@@ -10,71 +10,71 @@ use ipnetwork::Ipv4Network;
 use crate::config::{CONTROL, CONTROL_VARIABLE, Environment, FillarpdArgs, KeySetting, ValueOrigin};
 use crate::exit::Exit;
 
-/// Joins the pieces of one IP subnet that cannot be bridged.
+/// Proxy-ARP daemon: connects segments of one IP subnet that cannot be bridged.
 ///
-/// Learns which host lives on which link, keeps one /32 route for each, and answers ARP for it elsewhere.
+/// Learns which host is on which link, keeps one /32 route for each, and answers ARP for it on the other links.
 #[derive(Debug, Parser)]
 #[command(name = "arpherd", version, arg_required_else_help = true, after_help = examples())]
-pub(crate) struct Cli {
-    /// What to do.
+pub(crate) struct CommandLine {
+    /// The subcommand.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: CliCommand,
 }
 
 const DEMO_EXAMPLE: &str = "
-  arpherd demo                                  see it work, without touching this machine";
+  arpherd demo                                  run in a network namespace of its own";
 const EXAMPLES: &str = "
-  arpherd join eth0 wlan0                       one subnet over two interfaces, no file
-  arpherd check /etc/arpherd/arpherd.toml       is the file right, and what does it say
+  arpherd join eth0 wlan0                       one subnet over two interfaces, without a file
+  arpherd check /etc/arpherd/arpherd.toml       check the file and show the effective values
   arpherd run --config /etc/arpherd/arpherd.toml
   arpherd hosts --json
 
-Exit codes: 64 usage, 69 no daemon or interface, 77 missing rights, 78 configuration;
-of doctor also 1 and 2: the worst finding is a warning, or an error";
+Exit codes: 64 usage, 69 no daemon or interface, 77 missing permission, 78 configuration;
+doctor also: 1 the worst finding is a warning, 2 an error";
 
-/// What the help ends with; the demo only where it was built in.
+/// The examples at the end of the help; those of the demo only if it was built in.
 fn examples() -> String {
     let demo = if cfg!(feature = "demo") { DEMO_EXAMPLE } else { "" };
     format!("Examples:{demo}{EXAMPLES}")
 }
 
-/// What `arpherd` can do.
+/// The subcommands of `arpherd`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum CliCommand {
     /// Run the daemon with a configuration file
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
-    /// Run the daemon over these interfaces, without a file
+    /// Run the daemon over interfaces, without a configuration file
     #[command(after_help = JOIN_EXAMPLES)]
     Join(JoinArgs),
-    /// Check a configuration file and show what is in effect, and why
+    /// Check a configuration file and show the effective values with their origin
     Check(CheckArgs),
-    /// Show arpherd at work in a small network of its own
+    /// Run a demonstration in a network namespace of its own
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
-    /// Show how the daemon is
+    /// Show daemon status
     Status(ClientArgs),
-    /// Show the segments and their counters
+    /// Show segments and their counters
     Segments(ClientArgs),
-    /// Show the hosts that are known
+    /// Show known hosts
     Hosts(ClientArgs),
-    /// Show the routes that are kept
+    /// Show the daemon's routes
     Routes(ClientArgs),
-    /// Look for everything known to break proxy ARP, and say what mends it
+    /// Check this machine for everything known to break proxy ARP, and show fixes
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
-    /// Run a recording through the daemon's decisions and print what it would do
+    /// Replay a recording and print the daemon's decisions
     Replay(ReplayArgs),
 }
 
 const RUN_EXAMPLES: &str = "\
 Examples:
   arpherd run --config /etc/arpherd/arpherd.yaml
-  arpherd run --config arpherd.toml --set routes.metric=100 --set domains.lan.segments.eth0.sweep=off
+  arpherd run --config arpherd.toml --set domains.lan.segments.eth0.sweep=off
   arpherd run --interface ibs1 --sourceip 10.2.0.1 --network 10.2.0.0/24 --sweepinterval 60
 
-A key of the file can also be set by a variable: ARPHERD_ROUTES__METRIC=100.
-Order: defaults < file < variables < command line.";
+A key of the file can also be set by an environment variable: ARPHERD_ROUTES__METRIC=100.
+Precedence: defaults < file < environment < command line.";
 
 const JOIN_EXAMPLES: &str = "\
 Examples:
@@ -83,26 +83,26 @@ Examples:
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
-  arpherd doctor --config /etc/arpherd/arpherd.toml   before the start, or beside the daemon
-  arpherd doctor                                      what the running daemon serves
-  arpherd doctor eth0 wlan0 --probe                   these interfaces; also ask for other proxies
+  arpherd doctor --config /etc/arpherd/arpherd.toml   check against a configuration file
+  arpherd doctor                                      check the segments of the running daemon
+  arpherd doctor eth0 wlan0 --probe                   check interfaces, and probe for other proxies
 
-Exit status: 0 all well, 1 the worst finding is a warning, 2 an error;
-64 usage, 71 the kernel could not be asked, 78 configuration";
+Exit status: 0 no problem, 1 the worst finding is a warning, 2 an error;
+64 usage, 71 the state of the kernel cannot be read, 78 configuration";
 
 /// `arpherd run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Configuration file, TOML or YAML by its ending
+    /// Configuration file; .toml, .yaml or .yml
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Settings over the file's.
+    /// Settings that override the file.
     #[command(flatten)]
     pub(crate) over: SettingArgs,
-    /// How the daemon reports.
+    /// Logging and recording.
     #[command(flatten)]
     pub(crate) report: ReportArgs,
-    /// fillarpd's flags.
+    /// The flags of fillarpd.
     #[command(flatten)]
     pub(crate) fillarpd: FillarpdArgs,
 }
@@ -110,16 +110,16 @@ pub(crate) struct RunArgs {
 /// `arpherd join`.
 #[derive(Debug, Args)]
 pub(crate) struct JoinArgs {
-    /// Interfaces that hold hosts of the subnet, at least two
+    /// Interfaces of the subnet's segments, at least two
     #[arg(required = true, num_args = 2.., value_name = "IFACE")]
     pub(crate) interfaces: Vec<String>,
-    /// Network of the subnet; may be repeated [default: those of the interfaces' addresses]
+    /// Prefix of the subnet; repeatable [default: networks of the interfaces' addresses]
     #[arg(short, long = "prefix", value_name = "NETWORK")]
     pub(crate) prefixes: Vec<String>,
-    /// Settings over the defaults.
+    /// Settings that override the defaults.
     #[command(flatten)]
     pub(crate) over: SettingArgs,
-    /// How the daemon reports.
+    /// Logging and recording.
     #[command(flatten)]
     pub(crate) report: ReportArgs,
 }
@@ -127,12 +127,12 @@ pub(crate) struct JoinArgs {
 /// `arpherd check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Configuration file, TOML or YAML by its ending
+    /// Configuration file; .toml, .yaml or .yml
     pub(crate) file: PathBuf,
-    /// Print a list of objects with key, value and origin
+    /// Print a JSON list of objects with key, value and origin
     #[arg(long)]
     pub(crate) json: bool,
-    /// Settings over the file's.
+    /// Settings that override the file.
     #[command(flatten)]
     pub(crate) over: SettingArgs,
 }
@@ -140,25 +140,25 @@ pub(crate) struct CheckArgs {
 /// `arpherd doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Interfaces that hold hosts of the subnet [default: those the running daemon serves]
+    /// Interfaces of the subnet's segments [default: those of the running daemon]
     #[arg(value_name = "IFACE", conflicts_with = "config")]
     pub(crate) interfaces: Vec<String>,
-    /// Configuration file, TOML or YAML by its ending
+    /// Configuration file; .toml, .yaml or .yml
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Network of the subnet; may be repeated [default: those of the interfaces' addresses]
+    /// Prefix of the subnet; repeatable [default: networks of the interfaces' addresses]
     #[arg(short, long = "prefix", value_name = "NETWORK", requires = "interfaces")]
     pub(crate) prefixes: Vec<Ipv4Network>,
-    /// Send a few ARP questions for addresses that nobody has, to find other proxies
+    /// Send a few ARP requests for unused addresses to find other proxies
     #[arg(long)]
     pub(crate) probe: bool,
-    /// Print a list of objects with check, severity, subject, found, why and mend
+    /// Print a JSON list of objects with check, severity, subject, found, why and fix
     #[arg(long)]
     pub(crate) json: bool,
-    /// Set one key of the file, like routes.metric=100; may be repeated
+    /// Override one key of the file, such as routes.metric=100; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = KeySetting::from_flag, requires = "config")]
     pub(crate) sets: Vec<KeySetting>,
-    /// The daemon's socket [default: the file's, or ARPHERD_DAEMON__CONTROL, or /run/arpherd/control.sock]
+    /// Control socket [default: that of the file, or ARPHERD_DAEMON__CONTROL, or /run/arpherd/control.sock]
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<PathBuf>,
 }
@@ -167,18 +167,18 @@ pub(crate) struct DoctorArgs {
 #[cfg(feature = "demo")]
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Leave the network running and say how to look into it
+    /// Keep the network running and print commands to inspect it
     #[arg(long)]
     pub(crate) keep: bool,
 }
 
-/// Commands that ask a running daemon.
+/// Subcommands that query a running daemon.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// The daemon's socket [variable: ARPHERD_DAEMON__CONTROL] [default: /run/arpherd/control.sock]
+    /// Control socket [env: ARPHERD_DAEMON__CONTROL] [default: /run/arpherd/control.sock]
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<PathBuf>,
 }
@@ -188,24 +188,24 @@ pub(crate) struct ClientArgs {
 pub(crate) struct ReplayArgs {
     /// Recording made by `arpherd run --record`
     pub(crate) file: PathBuf,
-    /// Print JSON, one object a line
+    /// Print JSON, one object per line
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Settings that win over the file and the environment.
+/// Settings that override the file and the environment.
 #[derive(Debug, Args)]
 pub(crate) struct SettingArgs {
-    /// Set one key, like routes.metric=100; may be repeated
+    /// Override one key, such as routes.metric=100; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = KeySetting::from_flag)]
     pub(crate) sets: Vec<KeySetting>,
-    /// The daemon's socket, in place of daemon.control
+    /// Control socket; overrides daemon.control
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<String>,
 }
 
 impl SettingArgs {
-    /// All of them, the last one wins.
+    /// All of them; of settings for one key the last applies.
     pub(crate) fn settings(&self) -> Vec<KeySetting> {
         let origin = || ValueOrigin::CommandLine("--control".to_owned());
         let control = self.control.iter().map(|path| KeySetting::new(&["daemon", "control"], path, origin()));
@@ -213,50 +213,53 @@ impl SettingArgs {
     }
 }
 
-/// How the daemon reports what it does.
+/// Logging and recording of the daemon.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// Least important records to log
+    /// Minimum log level
     #[arg(long, value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL")]
     pub(crate) log_level: LogLevel,
-    /// Lines to read or JSON, one object a line
+    /// Log format: text lines, or JSON with one object per line
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
-    /// Record every fact for `arpherd replay`; those of a network namespace NAME go to FILE.NAME
+    /// Record every fact for `arpherd replay`; network namespace NAME is recorded in FILE.NAME
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 }
 
-/// How important a record is.
+/// The level of a log record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogLevel {
-    /// Every packet and decision.
+    /// Every packet and decision
     Trace,
-    /// Every change of a host.
+    /// Every change of a host
     Debug,
-    /// What an operator wants to know.
+    /// Important changes
     Info,
-    /// What an operator should look at.
+    /// Problems to look into
     #[value(alias = "warning")]
     Warn,
-    /// What keeps a part from working.
+    /// Failures of a part of the daemon
     Error,
 }
 
-/// How log records are written.
+/// The format of log records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// Lines for people.
+    /// Text lines
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line
     Json,
 }
 
-impl Cli {
-    /// Reads the command line. Help and versions are printed here and end with 0, usage errors with 64.
+impl CommandLine {
+    /// Parses the command line.
+    ///
+    /// # Errors
+    /// The exit code, if help or the version was printed (0), or for a usage error (64).
     pub(crate) fn read() -> Result<Self, ExitCode> {
         Self::try_parse().map_err(|error| {
-            // Nothing can be done about a closed terminal.
+            // If standard output or error is closed, there is nothing to do about it.
             drop(error.print());
             if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
         })
@@ -264,13 +267,13 @@ impl Cli {
 }
 
 impl ClientArgs {
-    /// Where the daemon's socket is: the flag, else the variable, else the default.
+    /// The path of the control socket: the flag, else the environment variable, else the default.
     pub(crate) fn socket(&self, environment: &Environment) -> PathBuf {
         socket(self.control.as_deref(), environment)
     }
 }
 
-/// Where the daemon's socket is: the flag, else the variable, else the default.
+/// The path of the control socket: the flag, else the environment variable, else the default.
 pub(crate) fn socket(flag: Option<&Path>, environment: &Environment) -> PathBuf {
     let variable = || {
         let (_, path) =
@@ -286,7 +289,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        <CommandLine as clap::CommandFactory>::command().debug_assert();
     }
 
     #[test]
@@ -300,7 +303,10 @@ mod tests {
 
     #[test]
     fn fillarpd_flags_do_not_go_with_a_file() {
-        assert!(Cli::try_parse_from(["arpherd", "run", "--config", "a.toml", "-i", "eth0"]).is_err());
-        assert!(Cli::try_parse_from(["arpherd", "run", "-i", "eth0", "-s", "10.2.0.1", "-j", "8"]).is_ok());
+        assert!(CommandLine::try_parse_from(["arpherd", "run", "--config", "a.toml", "-i", "eth0"]).is_err());
+        assert!(
+            CommandLine::try_parse_from(["arpherd", "run", "-i", "eth0", "-s", "10.2.0.1", "-j", "8"])
+                .is_ok()
+        );
     }
 }

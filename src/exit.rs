@@ -1,35 +1,35 @@
-//! How the process ends: the codes of `sysexits.h` that arpherd uses, all in one place.
+//! The exit codes of `sysexits.h` that arpherd uses.
 //!
-//! Codes below 64 are no part of it: `doctor` ends with 1 or 2 for its worst finding, the demo with 1 if a step
+//! Codes below 64 are not among them: `doctor` ends with 1 or 2 for its worst finding, the demo with 1 if a step
 //! failed and with 128 and the signal's number if it was interrupted.
 
 use std::process::ExitCode;
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
-    /// `EX_USAGE`: the command line is wrong.
+    /// `EX_USAGE`: the command line is invalid.
     Usage = 64,
-    /// `EX_DATAERR`: an input file's content is wrong.
+    /// `EX_DATAERR`: an input file's content is invalid.
     DataErr = 65,
     /// `EX_NOINPUT`: an input file cannot be read.
     NoInput = 66,
-    /// `EX_UNAVAILABLE`: something needed is not there: a daemon, an interface, a network namespace.
+    /// `EX_UNAVAILABLE`: something required does not exist: a daemon, an interface, a network namespace.
     Unavailable = 69,
     /// `EX_SOFTWARE`: an internal error.
     Software = 70,
     /// `EX_OSERR`: a system call failed; a service manager may try again.
     OsErr = 71,
-    /// `EX_CANTCREAT`: an output file or socket cannot be made.
+    /// `EX_CANTCREAT`: an output file or socket cannot be created.
     CantCreat = 73,
     /// `EX_IOERR`: output cannot be written.
     IoErr = 74,
-    /// `EX_PROTOCOL`: the other side of the control socket does not speak its protocol.
+    /// `EX_PROTOCOL`: the response on the control socket is malformed.
     Protocol = 76,
-    /// `EX_NOPERM`: rights are missing.
+    /// `EX_NOPERM`: a permission is missing.
     NoPerm = 77,
-    /// `EX_CONFIG`: the configuration is wrong.
+    /// `EX_CONFIG`: the configuration is invalid.
     Config = 78,
 }
 

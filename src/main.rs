@@ -7,7 +7,7 @@ mod control;
 mod demo;
 mod doctor;
 mod exit;
-mod flocks;
+mod instances;
 mod log;
 mod replay;
 mod run;
@@ -18,32 +18,32 @@ use std::io::{BufReader, BufWriter, Write as _};
 use std::process::ExitCode;
 
 use arpherd_actors::io::netlink::addresses_of;
-use cli::{CheckArgs, Cli, ClientArgs, Command, DoctorArgs, JoinArgs, ReplayArgs, RunArgs};
+use cli::{CheckArgs, CliCommand, ClientArgs, CommandLine, DoctorArgs, JoinArgs, ReplayArgs, RunArgs};
 use config::{CONTROL_VARIABLE, ConfigError, Environment, Loaded};
-use control::Question;
-use doctor::{DoctorError, Patient};
+use control::Query;
+use doctor::{DoctorError, Target};
 use exit::Exit;
 
 fn main() -> ExitCode {
-    // Only while there is one thread can the environment be written.
+    // First, because the environment may be changed only while there is a single thread.
     control::use_one_thread();
-    let cli = match Cli::read() {
+    let cli = match CommandLine::read() {
         Ok(cli) => cli,
         Err(code) => return code,
     };
     let environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     match &cli.command {
-        Command::Run(args) => run(args, &environment),
-        Command::Join(args) => join(args, &environment),
-        Command::Check(args) => check(args, &environment),
+        CliCommand::Run(args) => run(args, &environment),
+        CliCommand::Join(args) => join(args, &environment),
+        CliCommand::Check(args) => check(args, &environment),
         #[cfg(feature = "demo")]
-        Command::Demo(args) => demo(args),
-        Command::Status(args) => ask(Question::Status, args, &environment),
-        Command::Segments(args) => ask(Question::Segments, args, &environment),
-        Command::Hosts(args) => ask(Question::Hosts, args, &environment),
-        Command::Routes(args) => ask(Question::Routes, args, &environment),
-        Command::Doctor(args) => doctor(args, &environment),
-        Command::Replay(args) => replay(args),
+        CliCommand::Demo(args) => demo(args),
+        CliCommand::Status(args) => query(Query::Status, args, &environment),
+        CliCommand::Segments(args) => query(Query::Segments, args, &environment),
+        CliCommand::Hosts(args) => query(Query::Hosts, args, &environment),
+        CliCommand::Routes(args) => query(Query::Routes, args, &environment),
+        CliCommand::Doctor(args) => doctor(args, &environment),
+        CliCommand::Replay(args) => replay(args),
     }
 }
 
@@ -53,12 +53,12 @@ fn run(args: &RunArgs, environment: &Environment) -> ExitCode {
         Some(file) => config::from_file(file, environment, &flags),
         None => config::from_fillarpd(&args.fillarpd, environment, &flags),
     };
-    // fillarpd runs once an interface; nobody who replaces it has named a socket for each.
-    let is_named =
+    // One fillarpd process runs for each interface, so each of its replacements needs a socket of its own.
+    let has_socket =
         args.over.control.is_some() || environment.iter().any(|(name, _)| name == CONTROL_VARIABLE);
     let spare = |loaded: &Loaded| {
         let interface = loaded.config.segments().next()?.plan.interface.clone();
-        let is_drop_in = args.config.is_none() && !is_named;
+        let is_drop_in = args.config.is_none() && !has_socket;
         is_drop_in.then(|| loaded.config.daemon.control.with_file_name(format!("{interface}.sock")))
     };
     match loaded {
@@ -69,7 +69,7 @@ fn run(args: &RunArgs, environment: &Environment) -> ExitCode {
 
 fn join(args: &JoinArgs, environment: &Environment) -> ExitCode {
     let flags = args.over.settings();
-    // An interface that cannot be read has no address; what to do about that is said with the others.
+    // An interface that cannot be read has no address; the configuration reports that as an error.
     let addresses = |interface: &str| addresses_of(interface).unwrap_or_default();
     let loaded = config::from_join(&args.interfaces, &args.prefixes, addresses, environment, &flags);
     loaded.map_or_else(|error| refuse(&error), |loaded: Loaded| run::run(&loaded, &args.report, None))
@@ -91,19 +91,19 @@ fn doctor(args: &DoctorArgs, environment: &Environment) -> ExitCode {
         },
         None => None,
     };
-    let patient = match &loaded {
-        Some(loaded) => Patient::Config(&loaded.config),
-        None if args.interfaces.is_empty() => Patient::Daemon,
-        None => Patient::Interfaces(&args.interfaces, &args.prefixes),
+    let target = match &loaded {
+        Some(loaded) => Target::Config(&loaded.config),
+        None if args.interfaces.is_empty() => Target::Daemon,
+        None => Target::Interfaces(&args.interfaces, &args.prefixes),
     };
     let configured = loaded.as_ref().map(|loaded| loaded.config.daemon.control.as_path());
     let control = cli::socket(args.control.as_deref().or(configured), environment);
-    let report = match doctor::examine(&patient, &control, args.probe) {
+    let report = match doctor::examine(&target, &control, args.probe) {
         Ok(report) => report,
         Err(error) => {
             eprintln!("arpherd: {error}");
             return match error {
-                DoctorError::NobodyThere(_) => Exit::Usage.into(),
+                DoctorError::NoTarget(_) => Exit::Usage.into(),
                 DoctorError::Kernel(_) | DoctorError::Netns(_) | DoctorError::Probe(_) => Exit::OsErr.into(),
             };
         }
@@ -120,14 +120,14 @@ fn demo(args: &cli::DemoArgs) -> ExitCode {
     match std::env::current_exe() {
         Ok(binary) => demo::run(args.keep, &binary),
         Err(error) => {
-            eprintln!("arpherd: cannot find my own program file: {error}");
+            eprintln!("arpherd: cannot determine the path of this executable: {error}");
             Exit::OsErr.into()
         }
     }
 }
 
-fn ask(question: Question, args: &ClientArgs, environment: &Environment) -> ExitCode {
-    control::run_client(question, &args.socket(environment), args.json)
+fn query(query: Query, args: &ClientArgs, environment: &Environment) -> ExitCode {
+    control::run_client(query, &args.socket(environment), args.json)
 }
 
 fn replay(args: &ReplayArgs) -> ExitCode {
@@ -157,7 +157,7 @@ fn refuse(error: &ConfigError) -> ExitCode {
     error.exit_code().into()
 }
 
-/// Writes to standard output; a reader that went away is no panic.
+/// Writes to standard output; if that is closed, the exit code reports it.
 fn print(text: &str) -> ExitCode {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -1,7 +1,7 @@
-//! Replay: what the core orders when it is told the facts of a recording.
+//! Replay: prints the orders that the core gives for the facts of a recording.
 //!
 //! A recording is JSON lines: first the plan, `{"why": …, "plan": {…}}`, then facts in the order of their times,
-//! `{"at": nanoseconds, "fact": {…}}`. Between them the ledger is woken exactly when it asked for it.
+//! `{"at": nanoseconds, "fact": {…}}`. Between them the ledger gets `time_passed` exactly at its deadlines.
 
 mod show;
 #[cfg(test)]
@@ -11,19 +11,19 @@ use std::io::{self, BufRead, Write};
 
 use arpherd_core::{Fact, Ledger, Order, Plan, Time};
 use serde::{Deserialize, Serialize};
-use show::Names;
+use show::PlanNames;
 
-/// Later times are refused: the ledger adds to them, and 146 years are long enough for a recording.
+/// The latest time accepted, 146 years: the ledger adds durations to times, which must not overflow.
 const LATEST: Time = Time::from_nanos(u64::MAX / 4);
 
-/// What a replay went through.
+/// Summary of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Summary {
-    /// What the recording is there for, if it says so.
+    /// The purpose of the recording, if its header has one.
     pub(crate) why: Option<String>,
-    /// Facts told.
+    /// Number of facts.
     pub(crate) facts: u64,
-    /// Orders printed.
+    /// Number of orders.
     pub(crate) orders: u64,
     /// The time of the last fact.
     pub(crate) end: Time,
@@ -32,32 +32,32 @@ pub(crate) struct Summary {
 /// Why a recording cannot be replayed, or not to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
-    /// There is nothing in it.
-    #[error("line 1: found the end, expected the plan: {{\"plan\": {{…}}}}")]
+    /// It is empty.
+    #[error("line 1: found the end of the file, expected the plan: {{\"plan\": {{…}}}}")]
     Empty,
-    /// The line is not what it should be.
+    /// A line is malformed.
     #[error("line {line}, column {column}: {text}")]
     Line {
         /// Counted from 1.
         line: u64,
         /// Counted from 1.
         column: usize,
-        /// What is wrong.
+        /// The error.
         text: String,
     },
-    /// The plan cannot be one.
+    /// The plan is not valid.
     #[error("line 1: {0}")]
     Plan(String),
-    /// The time is before that of the line before, or absurdly late.
+    /// A time is before that of the previous line, or out of range.
     #[error("line {line}: found the time {found}, expected one from {least} to {most} ns")]
     Time {
         /// Counted from 1.
         line: u64,
-        /// What stands there, in nanoseconds.
+        /// The time found, in nanoseconds.
         found: u64,
-        /// The time of the line before.
+        /// The time of the previous line.
         least: u64,
-        /// The latest there is.
+        /// The latest time accepted.
         most: u64,
     },
     /// The recording cannot be read.
@@ -65,47 +65,47 @@ pub(crate) enum ReplayError {
     Read {
         /// Counted from 1.
         line: u64,
-        /// The system's words.
+        /// The system's error.
         cause: io::Error,
     },
-    /// What follows from it cannot be written.
+    /// The output cannot be written.
     #[error("cannot write the orders: {0}")]
     Write(io::Error),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Head {
+struct RecordingHeader {
     why: Option<String>,
     plan: Plan,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Told {
+struct FactLine {
     at: Time,
     fact: Fact,
 }
 
 #[derive(Serialize)]
-struct Ordered<'a> {
+struct OrderLine<'a> {
     at: Time,
     order: &'a Order,
 }
 
-/// Tells the core every fact of a recording and writes each order with its time, one a line: for people, or
-/// with `json` for programs.
+/// Passes every fact of a recording to the core and writes each order with its time, one a line, as text or with
+/// `json` as JSON.
 ///
 /// # Errors
-/// At the first line that is not right. What follows from those before it is written by then.
+/// At the first line that is not valid. The orders for the lines before it have been written by then.
 pub(crate) fn replay(reader: impl BufRead, out: &mut impl Write, json: bool) -> Result<Summary, ReplayError> {
-    let mut lines = Lines { reader, number: 0, text: String::new() };
-    let head: Head = lines.next()?.ok_or(ReplayError::Empty)?;
+    let mut lines = RecordingLines { reader, number: 0, text: String::new() };
+    let head: RecordingHeader = lines.next()?.ok_or(ReplayError::Empty)?;
     check(&head.plan)?;
-    let names = Names::of(&head.plan);
-    let mut player = Player { ledger: Ledger::new(&head.plan), names, json, out, orders: Vec::new() };
+    let names = PlanNames::of(&head.plan);
+    let mut run = ReplayRun { ledger: Ledger::new(&head.plan), names, json, out, orders: Vec::new() };
     let mut summary = Summary { why: head.why, facts: 0, orders: 0, end: Time::ZERO };
-    while let Some(Told { at, fact }) = lines.next()? {
+    while let Some(FactLine { at, fact }) = lines.next()? {
         if at < summary.end || at > LATEST {
             return Err(ReplayError::Time {
                 line: lines.number,
@@ -114,17 +114,17 @@ pub(crate) fn replay(reader: impl BufRead, out: &mut impl Write, json: bool) -> 
                 most: LATEST.as_nanos(),
             });
         }
-        while let Some(due) = player.ledger.deadline().filter(|due| *due <= at) {
-            summary.orders += player.step(due, Fact::TimePassed)?;
+        while let Some(due) = run.ledger.deadline().filter(|due| *due <= at) {
+            summary.orders += run.step(due, Fact::TimePassed)?;
         }
-        summary.orders += player.step(at, fact)?;
+        summary.orders += run.step(at, fact)?;
         summary.facts += 1;
         summary.end = at;
     }
     Ok(summary)
 }
 
-/// The core takes a plan as given, so what would be out of bounds is found here.
+/// Checks the plan's indexes, which the core trusts.
 fn check(plan: &Plan) -> Result<(), ReplayError> {
     let domains = plan.domains.len();
     if plan.segments.len() >= usize::from(u16::MAX) || domains >= usize::from(u16::MAX) {
@@ -133,29 +133,30 @@ fn check(plan: &Plan) -> Result<(), ReplayError> {
     for segment in &plan.segments {
         let domain = segment.domain.0;
         if usize::from(domain) >= domains {
-            let text = format!("segment {:?} is of domain {domain}, and there are {domains}", segment.name);
+            let text =
+                format!("segment {:?} has domain {domain}, expected a number below {domains}", segment.name);
             return Err(ReplayError::Plan(text));
         }
     }
     Ok(())
 }
 
-struct Player<'a, W> {
+struct ReplayRun<'a, W> {
     ledger: Ledger,
-    names: Names,
+    names: PlanNames,
     json: bool,
     out: &'a mut W,
     orders: Vec<Order>,
 }
 
-impl<W: Write> Player<'_, W> {
-    /// One step of the ledger; the number of its orders.
+impl<W: Write> ReplayRun<'_, W> {
+    /// One step of the ledger; returns the number of orders.
     fn step(&mut self, at: Time, fact: Fact) -> Result<u64, ReplayError> {
         self.orders.clear();
         self.ledger.step(at, fact, &mut self.orders);
         for order in &self.orders {
             let written = if self.json {
-                serde_json::to_writer(&mut *self.out, &Ordered { at, order })
+                serde_json::to_writer(&mut *self.out, &OrderLine { at, order })
                     .map_err(io::Error::from)
                     .and_then(|()| writeln!(self.out))
             } else {
@@ -167,14 +168,14 @@ impl<W: Write> Player<'_, W> {
     }
 }
 
-/// The lines of a recording, each one value.
-struct Lines<R> {
+/// The lines of a recording, each one JSON value.
+struct RecordingLines<R> {
     reader: R,
     number: u64,
     text: String,
 }
 
-impl<R: BufRead> Lines<R> {
+impl<R: BufRead> RecordingLines<R> {
     /// The next line that is not empty.
     fn next<T: for<'de> Deserialize<'de>>(&mut self) -> Result<Option<T>, ReplayError> {
         loop {
@@ -191,10 +192,10 @@ impl<R: BufRead> Lines<R> {
             }
         }
         serde_json::from_str(&self.text).map(Some).map_err(|error| {
-            // Its own count of lines starts anew with each.
+            // serde_json counts lines from the start of the text it got, so its line number is always 1.
             let text = error.to_string();
-            let place = format!(" at line {} column {}", error.line(), error.column());
-            let text = text.strip_suffix(&place).unwrap_or(&text).to_owned();
+            let position = format!(" at line {} column {}", error.line(), error.column());
+            let text = text.strip_suffix(&position).unwrap_or(&text).to_owned();
             ReplayError::Line { line: self.number, column: error.column(), text }
         })
     }

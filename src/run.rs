@@ -1,4 +1,4 @@
-//! The daemon's life in this process: what is bound first, who is told, and the order of the end.
+//! Runs the daemon: the order of startup and shutdown, signals, and notification of the service manager.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ use crate::cli::{LogFormat, LogLevel, ReportArgs};
 use crate::config::{Config, Loaded};
 use crate::control::{ControlError, Server, ServerHandle};
 use crate::exit::Exit;
-use crate::flocks::{Files, Flocks};
+use crate::instances::{Files, Instances};
 use crate::log;
 
-/// Runs the daemon with the configuration until it is told to stop. `spare`: where its control socket may be
-/// if another daemon has the configured place.
+/// Runs the daemon with the configuration until a signal stops it. `spare`: the path of its control socket if
+/// another daemon has the configured one.
 pub(crate) fn run(loaded: &Loaded, report: &ReportArgs, spare: Option<&Path>) -> ExitCode {
     let log = log::start(format_of(report.log_format), level_of(report.log_level));
     let config = &loaded.config;
-    // Before anything else: a second daemon must harm nothing.
+    // Before anything else, so that a second daemon changes nothing.
     let server = match bind(&config.daemon.control, spare, &log.logger) {
         Ok(server) => server,
         Err(error) => {
@@ -29,35 +29,35 @@ pub(crate) fn run(loaded: &Loaded, report: &ReportArgs, spare: Option<&Path>) ->
         }
     };
     let (config, record, logger) = (config.clone(), report.record.clone(), log.logger.clone());
-    let volume = Volume { level: log.level.clone(), usual: level_of(report.log_level) };
+    let levels = LogLevels { switch: log.level.clone(), configured: level_of(report.log_level) };
     System::new().block_on(async {
-        // As a task of its own: what is blocked on is looked at anew each time any actor wakes.
-        let life = actix::spawn(async move { live(&config, server, record, &logger, &volume).await });
-        life.await.unwrap_or(Exit::Software.into())
+        // A task of its own, because `block_on` polls its future each time any actor wakes.
+        let daemon = actix::spawn(async move { serve(&config, server, record, &logger, &levels).await });
+        daemon.await.unwrap_or(Exit::Software.into())
     })
 }
 
-/// Takes the place of the control socket, or the spare one.
+/// Creates the control socket at its path, or at the spare one if another daemon has that.
 fn bind(path: &Path, spare: Option<&Path>, log: &Logger) -> Result<Server, ControlError> {
     match (Server::bind(path), spare) {
-        (Err(ControlError::Live(_) | ControlError::Held(_)), Some(spare)) => {
+        (Err(ControlError::InUse(_) | ControlError::Locked(_)), Some(spare)) => {
             info!(log, "control_elsewhere"; "control" => %spare.display(),
-                "detail" => "another arpherd has the usual place");
+                "detail" => "another arpherd has the default socket");
             Server::bind(spare)
         }
         (outcome, _) => outcome,
     }
 }
 
-/// From the start to the end. The calling thread is the packet path.
-async fn live(
+/// Starts the instances, serves until a signal arrives, and stops them. Packets are handled on the calling thread.
+async fn serve(
     config: &Config,
     server: Server,
     record: Option<PathBuf>,
     log: &Logger,
-    volume: &Volume,
+    levels: &LogLevels,
 ) -> ExitCode {
-    // Before the first route: a signal that comes early must not leave any behind.
+    // Before the first route, so that an early signal leaves none behind.
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
@@ -65,64 +65,64 @@ async fn live(
             return Exit::OsErr.into();
         }
     };
-    // The memory lies beside the socket: whoever starts this daemon again finds it there.
-    let files = Files { memory: server.path().with_extension("settings.json"), record };
-    let flocks = match Flocks::start(config, files, log).await {
-        Ok(flocks) => flocks,
+    // Beside the socket, where the daemon's next start finds it.
+    let files = Files { saved_sysctls: server.path().with_extension("settings.json"), record };
+    let instances = match Instances::start(config, files, log).await {
+        Ok(instances) => instances,
         Err(code) => return code.into(),
     };
     let control = server.path().to_path_buf();
-    let mut handle = server.serve(flocks.asker());
-    tell_manager(log, &[sd_notify::NotifyState::Ready]);
+    let mut handle = server.serve(instances.query_handler());
+    notify_service_manager(log, &[sd_notify::NotifyState::Ready]);
     info!(log, "ready"; "domains" => config.domains.len(), "segments" => config.segments().count(),
         "control" => %control.display(), "version" => env!("CARGO_PKG_VERSION"));
-    signals.wait_for_end(log, volume).await;
-    tell_manager(log, &[sd_notify::NotifyState::Stopping]);
-    end(flocks, &mut handle).await;
+    signals.wait_for_end(log, levels).await;
+    notify_service_manager(log, &[sd_notify::NotifyState::Stopping]);
+    stop(instances, &mut handle).await;
     ExitCode::SUCCESS
 }
 
-/// Routes go first; who asks meanwhile is still answered.
-async fn end(flocks: Flocks, handle: &mut ServerHandle) {
-    flocks.stop().await;
+/// Stops the instances, which withdraws routes, and then the control socket, which responds until then.
+async fn stop(instances: Instances, handle: &mut ServerHandle) {
+    instances.stop().await;
     handle.stop().await;
 }
 
-/// How much is logged, and what the operator asked for at the start.
-struct Volume {
-    level: log::LevelSwitch,
-    usual: slog::Level,
+/// The log level now, and the one configured at the start.
+struct LogLevels {
+    switch: log::LevelSwitch,
+    configured: slog::Level,
 }
 
-/// The signals that say something to the daemon.
+/// The signals that the daemon handles.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
-    louder: Signal,
+    toggle_debug: Signal,
 }
 
 impl Signals {
-    /// Listens from now on: what comes before it is waited for is not lost.
+    /// Installs the handlers; signals that arrive before [`Self::wait_for_end`] are not lost.
     fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
-            louder: signal(SignalKind::user_defined1())?,
+            toggle_debug: signal(SignalKind::user_defined1())?,
         })
     }
 
-    /// Waits for the one that ends the daemon; SIGUSR1 turns debug records on and off meanwhile.
-    async fn wait_for_end(&mut self, log: &Logger, volume: &Volume) {
+    /// Waits for the signal that ends the daemon. SIGUSR1 turns debug records on and off meanwhile.
+    async fn wait_for_end(&mut self, log: &Logger, levels: &LogLevels) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => break info!(log, "stopping"; "signal" => "SIGTERM"),
                 _ = self.interrupt.recv() => break info!(log, "stopping"; "signal" => "SIGINT"),
                 _ = self.hangup.recv() => warn!(log, "reload_unsupported";
                     "hint" => "restart with `on_exit: keep` to change the configuration without losing a packet"),
-                _ = self.louder.recv() => {
-                    let level = volume.level.toggle_debug(volume.usual);
+                _ = self.toggle_debug.recv() => {
+                    let level = levels.switch.toggle_debug(levels.configured);
                     info!(log, "log_level"; "level" => level.as_str());
                 }
             }
@@ -130,9 +130,9 @@ impl Signals {
     }
 }
 
-fn tell_manager(log: &Logger, state: &[sd_notify::NotifyState<'_>]) {
+fn notify_service_manager(log: &Logger, state: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        warn!(log, "manager_not_told"; "error" => %error);
+        warn!(log, "service_manager_not_notified"; "error" => %error);
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use actix::Message;
 use arpherd_core::fact::Link;
 use arpherd_core::plan::LinkKind;
-use arpherd_core::view::{Answer, Question};
+use arpherd_core::view::{Response, Query};
 use arpherd_core::{Fact, LinkAddr, SegmentId, Time};
 
 use crate::io::FramePort;
@@ -116,5 +116,5 @@ pub struct RecordFacts(pub Vec<(Time, Fact)>);
 
 /// An operator's query, from the control socket.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Answer")]
-pub struct RunQuery(pub Question);
+#[rtype(result = "Response")]
+pub struct RunQuery(pub Query);

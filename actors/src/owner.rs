@@ -4,7 +4,7 @@
 //! carried out before the next message is handled: first the kernel's tables, then frames, then events.
 
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle};
-use arpherd_core::view::{Answer, Question, StatusView};
+use arpherd_core::view::{Response, Query, StatusView};
 use arpherd_core::{Event, Fact, Ledger, Order, Time};
 use slog::{Logger, debug};
 
@@ -182,12 +182,12 @@ impl RouteOwner {
         self.timer = Some((deadline, handle));
     }
 
-    fn segments(&self) -> Answer {
+    fn segments(&self) -> Response {
         let mut views = self.ledger.segment_views();
         for (view, sinks) in views.iter_mut().zip(self.dispatcher.sinks()) {
             view.counters = view.counters + sinks.counters.view();
         }
-        Answer::Segments(views)
+        Response::Segments(views)
     }
 }
 
@@ -239,17 +239,17 @@ impl Handler<RunQuery> for RouteOwner {
     fn handle(&mut self, RunQuery(query): RunQuery, _: &mut Self::Context) -> Self::Result {
         let now = self.clock.now();
         MessageResult(match query {
-            Question::Status => {
+            Query::Status => {
                 let uptime_seconds = now.since(self.started).as_secs();
-                Answer::Status(StatusView {
+                Response::Status(StatusView {
                     uptime_seconds,
                     ready: self.is_ready,
                     ..self.ledger.status_view()
                 })
             }
-            Question::Segments => self.segments(),
-            Question::Hosts => Answer::Hosts(self.ledger.host_views(now)),
-            Question::Routes => Answer::Routes(self.ledger.route_views()),
+            Query::Segments => self.segments(),
+            Query::Hosts => Response::Hosts(self.ledger.host_views(now)),
+            Query::Routes => Response::Routes(self.ledger.route_views()),
         })
     }
 }

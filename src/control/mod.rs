@@ -1,31 +1,30 @@
-//! The control socket: how operators look at a running daemon, and the only place of async-std.
+//! The control socket: queries to a running daemon. The only module that uses async-std.
 //!
 //! ```text
-//! arpherd hosts ──► client ──unix socket──► server ──► Oracle ──► the daemon's actors
+//! arpherd hosts ──► client ──unix socket──► server ──► QueryHandler ──► the daemon's actors
 //!              table ◄──         one JSON line each way
 //! ```
 //!
-//! The control plane owns no state and runs on an executor of its own, so that no client, however slow or
-//! rude, ever holds up a turn of the actors that answer ARP. async-std is discontinued
-//! (RUSTSEC-2025-0052); should it have to go, this module is all there is to change.
+//! It owns no state and runs on an executor of its own, so that no client, however slow, delays the actors that
+//! answer ARP. async-std is discontinued (RUSTSEC-2025-0052); replacing it changes this module only.
 
 mod client;
-mod place;
 mod protocol;
 mod server;
+mod socket_file;
 mod table;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use arpherd_core::view::{Answer, Question};
+pub(crate) use arpherd_core::view::{Query, Response};
 pub(crate) use client::{ClientError, fetch_as, run_client};
-pub(crate) use place::ControlError;
-pub(crate) use server::{BoxFuture, Oracle, Server, ServerHandle, Unavailable};
+pub(crate) use server::{BoxFuture, QueryHandler, Server, ServerHandle, Unavailable};
+pub(crate) use socket_file::ControlError;
 
-/// Limits async-std to one thread; the control plane has no use for one per processor.
+/// Limits async-std to one thread instead of one per processor; the control socket needs no more.
 ///
-/// Takes effect only while the process has a single thread, so it belongs at the very top of `main`. An
-/// operator's own `ASYNC_STD_THREAD_COUNT` stands.
+/// Takes effect only while the process has a single thread, so `main` calls it first. An `ASYNC_STD_THREAD_COUNT`
+/// in the environment is kept.
 pub(crate) fn use_one_thread() {
     const KEY: &str = "ASYNC_STD_THREAD_COUNT";
     if std::env::var_os(KEY).is_some() {
@@ -35,7 +34,7 @@ pub(crate) fn use_one_thread() {
     if alone {
         // SAFETY: there is no other thread that could read the environment at the same time.
         #[expect(unsafe_code, reason = "async-std takes this setting from the environment only")]
-        #[expect(clippy::disallowed_methods, reason = "the one place for it: there is no other thread yet")]
+        #[expect(clippy::disallowed_methods, reason = "called first in main, while there is a single thread")]
         unsafe {
             std::env::set_var(KEY, "1");
         }

@@ -1,4 +1,4 @@
-//! The words on the control socket: a request a line, a reply a line, both JSON.
+//! The protocol of the control socket: one JSON line for each query and each response.
 //!
 //! ```text
 //! → {"get":"hosts"}
@@ -9,27 +9,27 @@
 
 use std::borrow::Cow;
 
-use arpherd_core::view::Question;
+use arpherd_core::view::Query;
 use serde::{Deserialize, Serialize};
 
-/// Octets in a request at the most, the newline included.
-pub(super) const REQUEST_LIMIT: usize = 64 * 1024;
+/// Maximum length of a query in bytes, including the newline.
+pub(super) const QUERY_LIMIT: usize = 64 * 1024;
 
-/// Why a request has no answer. Codes are stable, messages are for people.
+/// Why a query has no result. Codes are stable, messages are not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Fault {
-    /// What sort of fault it is.
+pub(crate) struct QueryError {
+    /// The kind of error, in snake case.
     pub(crate) code: Cow<'static, str>,
     /// What happened, and what to do about it.
     pub(crate) message: String,
 }
 
-impl Fault {
+impl QueryError {
     fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into() }
     }
 
-    /// The request is not of the form `{"get":"…"}`.
+    /// The line is not of the form `{"get":"…"}`.
     pub(super) fn bad_request(detail: &str) -> Self {
         Self::new(
             "bad_request",
@@ -37,28 +37,28 @@ impl Fault {
         )
     }
 
-    /// The request asks for something this daemon does not know.
+    /// This daemon does not know the query.
     pub(super) fn unknown_request() -> Self {
-        let known = Question::ALL.map(Question::as_str).join(", ");
-        Self::new("unknown_request", format!("this daemon does not know the request; it knows {known}"))
+        let known = Query::ALL.map(Query::as_str).join(", ");
+        Self::new("unknown_request", format!("unknown query; expected one of {known}"))
     }
 
-    /// The request has no end.
+    /// The line is too long.
     pub(super) fn too_long() -> Self {
-        Self::new("too_long", format!("a request has {REQUEST_LIMIT} octets at the most"))
+        Self::new("too_long", format!("query too long: the limit is {QUERY_LIMIT} bytes"))
     }
 
-    /// All connections are taken.
+    /// The maximum number of clients is connected.
     pub(super) fn busy(connections: usize) -> Self {
-        Self::new("busy", format!("{connections} clients are connected already; try again when one has left"))
+        Self::new("busy", format!("too many clients: {connections} are connected; try again later"))
     }
 
-    /// The daemon did not answer in time.
+    /// The handler did not respond in time.
     pub(super) fn timeout() -> Self {
-        Self::new("timeout", "the daemon is too busy to answer; try again")
+        Self::new("timeout", "the daemon did not respond in time; try again")
     }
 
-    /// The daemon cannot answer.
+    /// The handler failed.
     pub(super) fn unavailable(reason: &str) -> Self {
         Self::new("unavailable", reason)
     }
@@ -66,35 +66,35 @@ impl Fault {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Request<'a> {
+struct QueryLine<'a> {
     #[serde(borrow)]
     get: Cow<'a, str>,
 }
 
-/// A request as it is sent, with its newline.
-pub(super) fn write_request(question: Question) -> String {
-    format!("{{\"get\":\"{}\"}}\n", question.as_str())
+/// A query as it is sent, with its newline.
+pub(super) fn write_query(query: Query) -> String {
+    format!("{{\"get\":\"{}\"}}\n", query.as_str())
 }
 
-/// What a line asks, whatever octets it is made of.
-pub(super) fn read_request(line: &[u8]) -> Result<Question, Fault> {
-    let text = std::str::from_utf8(line).map_err(|_| Fault::bad_request("the request is not UTF-8"))?;
-    let request: Request<'_> =
-        serde_json::from_str(text).map_err(|_| Fault::bad_request("the request is not understood"))?;
-    Question::ALL
-        .into_iter()
-        .find(|question| question.as_str() == request.get)
-        .ok_or_else(Fault::unknown_request)
+/// Parses a line, which may be any bytes.
+///
+/// # Errors
+/// The response to send, if the line is not a known query.
+pub(super) fn read_query(line: &[u8]) -> Result<Query, QueryError> {
+    let text = std::str::from_utf8(line).map_err(|_| QueryError::bad_request("the query is not UTF-8"))?;
+    let line: QueryLine<'_> =
+        serde_json::from_str(text).map_err(|_| QueryError::bad_request("the query is not valid"))?;
+    Query::ALL.into_iter().find(|query| query.as_str() == line.get).ok_or_else(QueryError::unknown_request)
 }
 
-/// A reply as the client reads it.
+/// A response as the client parses it.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Reply<T> {
-    /// The answer.
+pub(super) enum ResponseLine<T> {
+    /// The result.
     Ok(T),
     /// Why there is none.
-    Error(Fault),
+    Error(QueryError),
 }
 
 #[cfg(test)]
@@ -102,28 +102,28 @@ mod tests {
     use super::*;
 
     fn code(line: &str) -> String {
-        read_request(line.as_bytes())
-            .map_or_else(|fault| fault.code.into_owned(), |question| question.as_str().into())
+        read_query(line.as_bytes())
+            .map_or_else(|error| error.code.into_owned(), |query| query.as_str().into())
     }
 
     #[test]
     fn every_question_survives_the_wire() {
-        for question in Question::ALL {
-            assert_eq!(read_request(write_request(question).trim_end().as_bytes()), Ok(question));
+        for query in Query::ALL {
+            assert_eq!(read_query(write_query(query).trim_end().as_bytes()), Ok(query));
         }
         assert_eq!(code(" { \"get\" : \"hosts\" }\r"), "hosts");
     }
 
     #[test]
-    fn a_request_that_is_not_understood_is_refused_and_not_guessed_at() {
+    fn an_invalid_query_is_refused() {
         for line in
             ["", "hosts", "[]", "{}", "null", r#"{"get":1}"#, r#"{"get":"hosts","domain":"a"}"#, "{\"get\":"]
         {
             assert_eq!(code(line), "bad_request", "{line}");
         }
         assert_eq!(code(r#"{"get":"hosts","get":"hosts"}"#), "bad_request");
-        assert_eq!(code(&"[".repeat(REQUEST_LIMIT)), "bad_request");
+        assert_eq!(code(&"[".repeat(QUERY_LIMIT)), "bad_request");
         assert_eq!(code(r#"{"get":"Hosts"}"#), "unknown_request");
-        assert_eq!(read_request(b"\xff\xfe").map_err(|fault| fault.code), Err("bad_request".into()));
+        assert_eq!(read_query(b"\xff\xfe").map_err(|error| error.code), Err("bad_request".into()));
     }
 }

@@ -1,7 +1,7 @@
 //! The daemon's end of the control socket.
 //!
 //! ```text
-//! accept (1 task) ──► serve_client (a task for each of 64 at the most) ──► Oracle
+//! accept (1 task) ──► serve_client (a task for each of 64 at the most) ──► QueryHandler
 //! ```
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use arpherd_core::view::{Answer, Question};
+use arpherd_core::view::{Query, Response};
 use async_std::channel::{Receiver, Sender, bounded};
 use async_std::future::timeout;
 use async_std::io::prelude::*;
@@ -22,139 +22,144 @@ use async_std::os::unix::net::{UnixListener, UnixStream};
 use async_std::task;
 use serde::Serialize;
 
-use super::place::{ControlError, Place};
-use super::protocol::{Fault, REQUEST_LIMIT, read_request};
+use super::protocol::{QUERY_LIMIT, QueryError, read_query};
+use super::socket_file::{ControlError, SocketFile};
 
-/// Octets of a reply that are gathered before they are written.
+/// Bytes of a response that are buffered before they are written.
 const CHUNK: usize = 32 * 1024;
 
-/// A future that can be kept anywhere.
+/// A boxed future that may be sent to another thread.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Whoever knows the answers: the daemon's actors, behind a trait so that this module knows none of them.
+/// Handles queries: the daemon's actors, behind a trait so that this module does not depend on them.
 ///
-/// The future runs on async-std's executor, where tokio's timers panic. It need not limit its time; it is
+/// The future runs on async-std's executor, where tokio's timers panic. It needs no time limit of its own; it is
 /// dropped after five seconds.
-pub(crate) trait Oracle: Send + Sync + 'static {
-    /// The answer to the question; it must be the one of the same name. Hosts and routes may come in any
-    /// order: they are sorted here, where nothing is urgent.
-    fn ask(&self, question: Question) -> BoxFuture<'static, Result<Answer, Unavailable>>;
+pub(crate) trait QueryHandler: Send + Sync + 'static {
+    /// The response to the query, which must be the variant of the same name. Hosts and routes may be in any
+    /// order; they are sorted before they are sent.
+    ///
+    /// # Errors
+    /// If the daemon cannot respond.
+    fn handle(&self, query: Query) -> BoxFuture<'static, Result<Response, Unavailable>>;
 }
 
-/// Why there is no answer, in words for the operator.
+/// Why a query cannot be handled; the text is shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Unavailable(pub(crate) Cow<'static, str>);
 
-/// How much a client may take of everything.
+/// The server's limits for clients.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Allowance {
-    /// Connections at the same time.
+pub(super) struct ServerLimits {
+    /// Concurrent connections.
     pub(super) connections: usize,
-    /// For a request to come in whole.
+    /// Time for a query to arrive completely.
     pub(super) idle: Duration,
-    /// For the oracle.
-    pub(super) ask: Duration,
-    /// For a client to take a chunk of a reply.
+    /// Time for the handler.
+    pub(super) handle: Duration,
+    /// Time for a client to receive one chunk of a response.
     pub(super) write: Duration,
-    /// For a client to take a reply.
-    pub(super) reply: Duration,
-    /// For replies in flight when the daemon stops.
+    /// Time for a client to receive a whole response.
+    pub(super) response: Duration,
+    /// Time for responses in flight when the daemon stops.
     pub(super) stop: Duration,
 }
 
-impl Default for Allowance {
+impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections: 64,
             idle: Duration::from_secs(60),
-            ask: Duration::from_secs(5),
+            handle: Duration::from_secs(5),
             write: Duration::from_secs(5),
-            reply: Duration::from_secs(30),
+            response: Duration::from_secs(30),
             stop: Duration::from_secs(3),
         }
     }
 }
 
-/// A control socket that listens already but is not served yet.
+/// A control socket that listens but is not served yet.
 #[derive(Debug)]
 pub(crate) struct Server {
     listener: StdListener,
-    place: Place,
-    allowance: Allowance,
+    file: SocketFile,
+    limits: ServerLimits,
 }
 
 impl Server {
-    /// Takes the socket at `path`. Clients that connect now wait until it is served.
+    /// Creates the socket at `path`. Clients that connect before it is served wait.
     ///
     /// # Errors
-    /// When another daemon has it, or the operating system refuses.
+    /// If another daemon has it, or it cannot be created.
     pub(crate) fn bind(path: &Path) -> Result<Self, ControlError> {
-        Self::bind_with(path, Allowance::default())
+        Self::bind_with(path, ServerLimits::default())
     }
 
-    pub(super) fn bind_with(path: &Path, allowance: Allowance) -> Result<Self, ControlError> {
-        let (place, listener) = Place::take(path)?;
-        Ok(Self { listener, place, allowance })
+    pub(super) fn bind_with(path: &Path, limits: ServerLimits) -> Result<Self, ControlError> {
+        let (file, listener) = SocketFile::create(path)?;
+        Ok(Self { listener, file, limits })
     }
 
-    /// Where clients find it.
+    /// The socket's path.
     pub(crate) fn path(&self) -> &Path {
-        self.place.path()
+        self.file.path()
     }
 
-    /// Serves clients from now on, with what the oracle says.
-    pub(crate) fn serve(self, oracle: Arc<dyn Oracle>) -> ServerHandle {
+    /// Starts serving clients with the handler's responses.
+    pub(crate) fn serve(self, handler: Arc<dyn QueryHandler>) -> ServerHandle {
         let (stop, stopped) = bounded(1);
         let (alive, gone) = bounded(1);
-        let allowance = self.allowance;
-        task::spawn(accept(UnixListener::from(self.listener), Shared { oracle, allowance, stopped, alive }));
-        ServerHandle { place: self.place, stop: Some(stop), gone, limit: allowance.stop }
+        let limits = self.limits;
+        task::spawn(accept(
+            UnixListener::from(self.listener),
+            ServerState { handler, limits, stopped, alive },
+        ));
+        ServerHandle { file: self.file, stop: Some(stop), gone, limit: limits.stop }
     }
 }
 
-/// A control socket that is being served. Dropping it stops the service without waiting for replies.
+/// A control socket that is being served. Dropping it stops the service without waiting for responses.
 #[derive(Debug)]
 pub(crate) struct ServerHandle {
-    place: Place,
+    file: SocketFile,
     stop: Option<Sender<()>>,
     gone: Receiver<()>,
     limit: Duration,
 }
 
 impl ServerHandle {
-    /// Takes no more requests, removes the socket and waits for the replies in flight, three seconds at
-    /// the most. May be awaited on any executor.
+    /// Stops reading queries, removes the socket and waits for the responses in flight, three seconds at
+    /// most. May be awaited on any executor.
     ///
-    /// The place itself stays taken until the handle is dropped: as long as this daemon still tidies up,
-    /// another one does not start.
+    /// The lock is held until the handle is dropped, so that no other daemon starts while this one cleans up.
     pub(crate) async fn stop(&mut self) {
         drop(self.stop.take());
-        self.place.vacate();
-        // Nothing is ever sent there; the wait ends when the last task has dropped its sender.
+        self.file.remove();
+        // Nothing is ever sent on the channel; the wait ends when the last task has dropped its sender.
         let _ = timeout(self.limit, self.gone.recv()).await;
     }
 
-    /// The same for a thread without an executor.
+    /// [`Self::stop`] for a thread without an executor.
     #[cfg(test)]
     pub(crate) fn stop_blocking(&mut self) {
         task::block_on(self.stop());
     }
 }
 
-/// What every task of the server has.
+/// State that every task of the server shares.
 #[derive(Clone)]
-struct Shared {
-    oracle: Arc<dyn Oracle>,
-    allowance: Allowance,
-    /// Closed when the server is to stop.
+struct ServerState {
+    handler: Arc<dyn QueryHandler>,
+    limits: ServerLimits,
+    /// Closed when the server shall stop.
     stopped: Receiver<()>,
-    /// Held by every task as long as it lives.
+    /// Locked by every task as long as it lives.
     alive: Sender<()>,
 }
 
-impl Shared {
-    /// What the future gives, or `None` once the server is to stop.
+impl ServerState {
+    /// The future's output, or `None` once the server shall stop.
     async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let (mut stop, mut future) = (pin!(self.stopped.recv()), pin!(future));
         poll_fn(|context| {
@@ -167,35 +172,35 @@ impl Shared {
     }
 }
 
-async fn accept(listener: UnixListener, shared: Shared) {
+async fn accept(listener: UnixListener, shared: ServerState) {
     while let Some(accepted) = shared.unless_stopped(listener.accept()).await {
         let Ok((stream, _)) = accepted else {
-            // Out of file descriptors, most likely: wait for some to come back instead of spinning.
+            // ResponseWriter of file descriptors, most likely: wait for some to come back instead of spinning.
             task::sleep(Duration::from_millis(100)).await;
             continue;
         };
         // This task holds one sender itself, each client's task another.
-        if shared.alive.sender_count() > shared.allowance.connections {
-            // An empty socket takes a line at once; a client in the way of that is not waited for.
-            let fault = Fault::busy(shared.allowance.connections);
-            let _ = timeout(Duration::from_millis(100), send_fault(&stream, fault, &shared.allowance)).await;
+        if shared.alive.sender_count() > shared.limits.connections {
+            // An empty socket buffer takes the line at once; there is no waiting for other clients.
+            let error = QueryError::busy(shared.limits.connections);
+            let _ = timeout(Duration::from_millis(100), send_error(&stream, error, &shared.limits)).await;
             continue;
         }
         let shared = shared.clone();
         task::spawn(async move {
-            // A client that breaks off or does not read has only itself to blame.
+            // An error means that the client disconnected or does not read; there is nobody to report it to.
             let _ = serve_client(&stream, &shared).await;
         });
     }
 }
 
-/// Answers requests until the client has no more, is idle for too long, breaks the rules or does not read.
-async fn serve_client(stream: &UnixStream, shared: &Shared) -> io::Result<()> {
-    let allowance = &shared.allowance;
+/// Handles queries until the client disconnects, is idle for too long, exceeds a limit or does not read.
+async fn serve_client(stream: &UnixStream, shared: &ServerState) -> io::Result<()> {
+    let limits = &shared.limits;
     let mut reader = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
-        let next = timeout(allowance.idle, read_line(&mut reader, &mut line));
+        let next = timeout(limits.idle, read_line(&mut reader, &mut line));
         match shared.unless_stopped(next).await {
             Some(Ok(read)) => read?,
             Some(Err(_)) | None => return Ok(()),
@@ -203,57 +208,57 @@ async fn serve_client(stream: &UnixStream, shared: &Shared) -> io::Result<()> {
         if line.is_empty() {
             return Ok(());
         }
-        if line.len() > REQUEST_LIMIT {
-            return send_fault(stream, Fault::too_long(), allowance).await;
+        if line.len() > QUERY_LIMIT {
+            return send_error(stream, QueryError::too_long(), limits).await;
         }
-        // One thread serves all clients: one that floods lets the others have their turn.
+        // One thread serves all clients: let the others run if this one floods.
         task::yield_now().await;
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let answer = match read_request(&line) {
-            Ok(question) => ask(question, shared).await,
-            Err(fault) => Err(fault),
+        let response = match read_query(&line) {
+            Ok(query) => handle(query, shared).await,
+            Err(error) => Err(error),
         };
-        match answer {
-            Ok(answer) => io::timeout(allowance.reply, send(stream, answer, allowance)).await?,
-            Err(fault) => send_fault(stream, fault, allowance).await?,
+        match response {
+            Ok(response) => io::timeout(limits.response, send(stream, response, limits)).await?,
+            Err(error) => send_error(stream, error, limits).await?,
         }
     }
 }
 
-/// Reads up to a newline, the end of the stream, or one octet more than a request may have.
+/// Reads up to a newline, the end of the stream, or one byte more than a query may have.
 async fn read_line(reader: &mut BufReader<&UnixStream>, line: &mut Vec<u8>) -> io::Result<()> {
-    let limit = u64::try_from(REQUEST_LIMIT).map_or(u64::MAX, |limit| limit + 1);
+    let limit = u64::try_from(QUERY_LIMIT).map_or(u64::MAX, |limit| limit + 1);
     reader.take(limit).read_until(b'\n', line).await.map(|_| ())
 }
 
-async fn ask(question: Question, shared: &Shared) -> Result<Answer, Fault> {
-    match timeout(shared.allowance.ask, shared.oracle.ask(question)).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(unavailable)) => Err(Fault::unavailable(&unavailable.0)),
-        Err(_) => Err(Fault::timeout()),
+async fn handle(query: Query, shared: &ServerState) -> Result<Response, QueryError> {
+    match timeout(shared.limits.handle, shared.handler.handle(query)).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(unavailable)) => Err(QueryError::unavailable(&unavailable.0)),
+        Err(_) => Err(QueryError::timeout()),
     }
 }
 
-async fn send_fault(stream: &UnixStream, fault: Fault, allowance: &Allowance) -> io::Result<()> {
-    let mut line = serde_json::to_vec(&serde_json::json!({ "error": fault }))?;
+async fn send_error(stream: &UnixStream, error: QueryError, limits: &ServerLimits) -> io::Result<()> {
+    let mut line = serde_json::to_vec(&serde_json::json!({ "error": error }))?;
     line.push(b'\n');
     let mut stream = stream;
-    io::timeout(allowance.write, stream.write_all(&line)).await
+    io::timeout(limits.write, stream.write_all(&line)).await
 }
 
-async fn send(stream: &UnixStream, answer: Answer, allowance: &Allowance) -> io::Result<()> {
-    let mut out = Out { stream, limit: allowance.write, buffer: Vec::with_capacity(CHUNK) };
+async fn send(stream: &UnixStream, response: Response, limits: &ServerLimits) -> io::Result<()> {
+    let mut out = ResponseWriter { stream, limit: limits.write, buffer: Vec::with_capacity(CHUNK) };
     out.buffer.extend_from_slice(b"{\"ok\":");
-    match answer {
-        Answer::Status(status) => serde_json::to_writer(&mut out.buffer, &status)?,
-        Answer::Segments(rows) => out.list(rows).await?,
-        Answer::Hosts(mut rows) => {
+    match response {
+        Response::Status(status) => serde_json::to_writer(&mut out.buffer, &status)?,
+        Response::Segments(rows) => out.list(rows).await?,
+        Response::Hosts(mut rows) => {
             rows.sort_unstable_by(|a, b| (&a.domain, a.address).cmp(&(&b.domain, b.address)));
             out.list(rows).await?;
         }
-        Answer::Routes(mut rows) => {
+        Response::Routes(mut rows) => {
             // Namespaces may have routes to the same address.
             rows.sort_unstable_by(|a, b| (a.address, &a.netns).cmp(&(b.address, &b.netns)));
             out.list(rows).await?;
@@ -263,14 +268,14 @@ async fn send(stream: &UnixStream, answer: Answer, allowance: &Allowance) -> io:
     out.flush().await
 }
 
-/// A reply on its way: never more than a chunk of its text in memory, however many hosts there are.
-struct Out<'a> {
+/// Writes a response in chunks, so that its text is never in memory as a whole, however many hosts there are.
+struct ResponseWriter<'a> {
     stream: &'a UnixStream,
     limit: Duration,
     buffer: Vec<u8>,
 }
 
-impl Out<'_> {
+impl ResponseWriter<'_> {
     async fn list<T: Serialize>(&mut self, rows: Vec<T>) -> io::Result<()> {
         self.buffer.push(b'[');
         for (index, row) in rows.into_iter().enumerate() {

@@ -1,30 +1,30 @@
-//! Answers on paper: tables for people, one JSON document for programs.
+//! Output of responses: tables as text, or one JSON document.
 
 use std::io::{self, Write};
 
 use arpherd_core::LinkAddr;
-use arpherd_core::view::{Answer, HostView, Label, RouteView, SegmentView, StatusView};
+use arpherd_core::view::{HostView, Label, Response, RouteView, SegmentView, StatusView};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use crate::log::Escaped;
 
-/// Columns of a terminal that tables try to fit.
+/// Terminal width that tables try to fit into, in columns.
 const NARROW: usize = 80;
 
-/// Writes the answer as one JSON document: a list of objects, or one object for the status.
-pub(super) fn write_json(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, answer)?;
+/// Writes the response as one JSON document: a list of objects, or one object for the status.
+pub(super) fn write_json(out: &mut impl Write, response: &Response) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, response)?;
     out.write_all(b"\n")
 }
 
-/// Writes the answer as a table. A row is one line whatever its length, so that it can be cut and searched.
-pub(super) fn write_text(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
-    match answer {
-        Answer::Status(status) => write_status(out, status),
-        Answer::Segments(rows) => write_segments(out, rows),
-        Answer::Hosts(rows) => write_hosts(out, rows),
-        Answer::Routes(rows) => write_routes(out, rows),
+/// Writes the response as a table. A row is one line whatever its length, for `cut` and `grep`.
+pub(super) fn write_text(out: &mut impl Write, response: &Response) -> io::Result<()> {
+    match response {
+        Response::Status(status) => write_status(out, status),
+        Response::Segments(rows) => write_segments(out, rows),
+        Response::Hosts(rows) => write_hosts(out, rows),
+        Response::Routes(rows) => write_routes(out, rows),
     }
 }
 
@@ -40,10 +40,10 @@ fn write_status(out: &mut impl Write, status: &StatusView) -> io::Result<()> {
     Ok(())
 }
 
-/// Several tables, because one would be twice as wide as a terminal.
+/// Two or three tables, because one would be twice as wide as a terminal.
 fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
     let spaces = rows.iter().any(|row| row.netns.is_some());
-    let mut places = Sheet::with_netns(
+    let mut links = TextTable::with_netns(
         spaces,
         &[
             Left("domain"),
@@ -56,7 +56,7 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
             Right("hosts"),
         ],
     );
-    let mut counters = Sheet::new(&[
+    let mut counters = TextTable::new(&[
         Left("domain"),
         Left("segment"),
         Right("read"),
@@ -66,7 +66,7 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
         Right("malformed"),
     ]);
     for row in rows {
-        places.add_in(
+        links.add_in(
             &row.netns,
             [
                 text(&row.domain),
@@ -84,18 +84,18 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
         let names = [text(&row.domain), text(&row.segment)];
         counters.add(names.into_iter().chain(numbers.map(|number| number.to_string())));
     }
-    places.write(out)?;
+    links.write(out)?;
     out.write_all(b"\n")?;
     counters.write(out)?;
     write_published(out, rows)
 }
 
-/// What the link is and, on Wi-Fi, which side of it.
+/// The kind of link and, on Wi-Fi, its role.
 fn kind_of(row: &SegmentView) -> String {
     row.wifi.as_ref().map_or_else(|| text(&row.kind), |role| format!("{} {}", text(&row.kind), text(role)))
 }
 
-/// How the segment is answered on, in a word or two.
+/// The answer mode, with the private VLAN's if it has one.
 fn answer_of(row: &SegmentView) -> String {
     match row.private_vlan.as_ref() {
         "off" => text(&row.answer),
@@ -105,22 +105,22 @@ fn answer_of(row: &SegmentView) -> String {
 }
 
 fn write_published(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
-    let mut sheet = Sheet::new(&[Left("domain"), Left("segment"), Left("published")]);
+    let mut table = TextTable::new(&[Left("domain"), Left("segment"), Left("published")]);
     for row in rows {
         for prefix in &row.publish {
-            sheet.add([text(&row.domain), text(&row.segment), prefix.to_string()]);
+            table.add([text(&row.domain), text(&row.segment), prefix.to_string()]);
         }
     }
     if rows.iter().all(|row| row.publish.is_empty()) {
         return Ok(());
     }
     out.write_all(b"\n")?;
-    sheet.write(out)
+    table.write(out)
 }
 
 fn write_hosts(out: &mut impl Write, rows: &[HostView]) -> io::Result<()> {
     let spaces = rows.iter().any(|row| row.netns.is_some());
-    let mut sheet = Sheet::with_netns(
+    let mut table = TextTable::with_netns(
         spaces,
         &[
             Left("address"),
@@ -134,7 +134,7 @@ fn write_hosts(out: &mut impl Write, rows: &[HostView]) -> io::Result<()> {
         ],
     );
     for row in rows {
-        sheet.add_in(
+        table.add_in(
             &row.netns,
             [
                 row.address.to_string(),
@@ -148,12 +148,12 @@ fn write_hosts(out: &mut impl Write, rows: &[HostView]) -> io::Result<()> {
             ],
         );
     }
-    sheet.write(out)
+    table.write(out)
 }
 
 fn write_routes(out: &mut impl Write, rows: &[RouteView]) -> io::Result<()> {
     let spaces = rows.iter().any(|row| row.netns.is_some());
-    let mut sheet = Sheet::with_netns(
+    let mut table = TextTable::with_netns(
         spaces,
         &[
             Left("address"),
@@ -166,7 +166,7 @@ fn write_routes(out: &mut impl Write, rows: &[RouteView]) -> io::Result<()> {
         ],
     );
     for row in rows {
-        sheet.add_in(
+        table.add_in(
             &row.netns,
             [
                 row.address.to_string(),
@@ -179,7 +179,7 @@ fn write_routes(out: &mut impl Write, rows: &[RouteView]) -> io::Result<()> {
             ],
         );
     }
-    sheet.write(out)
+    table.write(out)
 }
 
 /// A column by its heading.
@@ -191,19 +191,19 @@ enum Column {
 }
 use Column::{Left, Right};
 
-/// A table without lines.
-struct Sheet {
+/// A table without borders.
+struct TextTable {
     table: Table,
-    /// It ends with a column for network namespaces.
+    /// The last column is the network namespace.
     netns: bool,
 }
 
-impl Sheet {
+impl TextTable {
     fn new(columns: &[Column]) -> Self {
         Self::with_netns(false, columns)
     }
 
-    /// Who has one namespace only need not be told of it in every row.
+    /// Without namespaces the column is omitted.
     fn with_netns(netns: bool, columns: &[Column]) -> Self {
         let mut table = Table::new();
         table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -229,7 +229,7 @@ impl Sheet {
     fn write(mut self, out: &mut impl Write) -> io::Result<()> {
         let widths = self.table.column_max_content_widths();
         let content: usize = widths.iter().copied().map(usize::from).sum();
-        // Two spaces between columns look better; one is enough where it keeps rows on a narrow terminal.
+        // Two spaces between columns, or one if rows fit a narrow terminal only so.
         let gap = if content + 2 * (widths.len() - 1) <= NARROW { 2 } else { 1 };
         for column in self.table.column_iter_mut() {
             column.set_padding((0, gap));
@@ -253,7 +253,7 @@ fn none() -> String {
     "-".into()
 }
 
-/// The kernel's own names for its tables.
+/// The name of a routing table, as in iproute2.
 fn table_name(number: u32) -> String {
     match number {
         253 => "default".into(),
@@ -263,7 +263,7 @@ fn table_name(number: u32) -> String {
     }
 }
 
-/// A span of time in its largest unit.
+/// A duration in its largest unit.
 fn span(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;

@@ -1,4 +1,4 @@
-//! What the control plane's tests share: oracles, a daemon made of one, and a client without manners.
+//! Shared by the control socket's tests: handlers, a server for one, and a client that sends any bytes.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown};
@@ -10,29 +10,29 @@ use std::time::{Duration, Instant};
 
 use arpherd_core::LinkAddr;
 use arpherd_core::view::{
-    Answer, CountersView, Destination, HostView, Question, RouteView, SegmentView, StatusView,
+    CountersView, Destination, HostView, Query, Response, RouteView, SegmentView, StatusView,
 };
 
-use super::server::{Allowance, BoxFuture, Oracle, Server, ServerHandle, Unavailable};
+use super::server::{BoxFuture, QueryHandler, Server, ServerHandle, ServerLimits, Unavailable};
 
 /// Longer than anything here takes on a busy machine; a test that gets there has failed.
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
 
-/// Knows as many hosts as it is told to.
-pub(super) struct Almanac {
+/// Responds with `hosts` hosts.
+pub(super) struct FixedHosts {
     pub(super) hosts: u32,
 }
 
-impl Oracle for Almanac {
-    fn ask(&self, question: Question) -> BoxFuture<'static, Result<Answer, Unavailable>> {
-        let answer = answer_to(question, self.hosts);
-        Box::pin(async { Ok(answer) })
+impl QueryHandler for FixedHosts {
+    fn handle(&self, query: Query) -> BoxFuture<'static, Result<Response, Unavailable>> {
+        let response = response_to(query, self.hosts);
+        Box::pin(async { Ok(response) })
     }
 }
 
-pub(super) fn answer_to(question: Question, hosts: u32) -> Answer {
-    match question {
-        Question::Status => Answer::Status(StatusView {
+pub(super) fn response_to(query: Query, hosts: u32) -> Response {
+    match query {
+        Query::Status => Response::Status(StatusView {
             version: "0.1.0".into(),
             uptime_seconds: 3,
             domains: 1,
@@ -41,7 +41,7 @@ pub(super) fn answer_to(question: Question, hosts: u32) -> Answer {
             ready: true,
             events: [].into(),
         }),
-        Question::Segments => Answer::Segments(vec![SegmentView {
+        Query::Segments => Response::Segments(vec![SegmentView {
             domain: "cluster".into(),
             segment: "lan".into(),
             interface: "eth0".into(),
@@ -56,8 +56,8 @@ pub(super) fn answer_to(question: Question, hosts: u32) -> Answer {
             counters: CountersView { read: 1, ..CountersView::default() },
             netns: None,
         }]),
-        Question::Hosts => Answer::Hosts((0..hosts).map(host).collect()),
-        Question::Routes => Answer::Routes(vec![RouteView {
+        Query::Hosts => Response::Hosts((0..hosts).map(host).collect()),
+        Query::Routes => Response::Routes(vec![RouteView {
             address: Destination::Host(Ipv4Addr::new(10, 2, 0, 9)),
             interface: Some("eth0".into()),
             source: None,
@@ -84,17 +84,17 @@ pub(super) fn host(number: u32) -> HostView {
     }
 }
 
-pub(super) struct Daemon {
+pub(super) struct TestServer {
     pub(super) handle: ServerHandle,
     pub(super) path: PathBuf,
     _directory: tempfile::TempDir,
 }
 
-pub(super) fn daemon(oracle: impl Oracle, allowance: Allowance) -> Daemon {
+pub(super) fn serve(handler: impl QueryHandler, limits: ServerLimits) -> TestServer {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("control.sock");
-    let handle = Server::bind_with(&path, allowance).expect("a free place").serve(Arc::new(oracle));
-    Daemon { handle, path, _directory: directory }
+    let handle = Server::bind_with(&path, limits).expect("a free path").serve(Arc::new(handler));
+    TestServer { handle, path, _directory: directory }
 }
 
 pub(super) fn connect(path: &Path) -> Stream {
@@ -104,27 +104,27 @@ pub(super) fn connect(path: &Path) -> Stream {
     stream
 }
 
-/// Sends the octets, says that there are no more, and gives all that comes back.
-pub(super) fn converse(path: &Path, octets: &[u8]) -> String {
+/// Sends the bytes, shuts the sending side down, and returns everything received.
+pub(super) fn converse(path: &Path, bytes: &[u8]) -> String {
     let mut stream = connect(path);
-    // The daemon may have heard enough before we are done.
-    let _ = stream.write_all(octets).and_then(|()| stream.shutdown(Shutdown::Write));
-    let mut heard = Vec::new();
-    match stream.read_to_end(&mut heard) {
+    // The server may close before everything is sent.
+    let _ = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
+    let mut received = Vec::new();
+    match stream.read_to_end(&mut received) {
         Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => panic!("no end: {error}"),
-        _ => String::from_utf8(heard).expect("replies are UTF-8"),
+        _ => String::from_utf8(received).expect("responses are UTF-8"),
     }
 }
 
 pub(super) fn codes(text: &str) -> Vec<String> {
     let code = |line: &str| {
-        let reply: serde_json::Value = serde_json::from_str(line).expect("a reply is JSON");
-        reply["error"]["code"].as_str().unwrap_or("ok").to_owned()
+        let response: serde_json::Value = serde_json::from_str(line).expect("a response is JSON");
+        response["error"]["code"].as_str().unwrap_or("ok").to_owned()
     };
     text.lines().map(code).collect()
 }
 
-/// Tries until it works; connections end a moment after their client does.
+/// Repeats the attempt until it succeeds; the server notices a closed connection a moment later.
 pub(super) fn eventually<T, E: std::fmt::Debug>(attempt: impl Fn() -> Result<T, E>) -> T {
     let start = Instant::now();
     loop {

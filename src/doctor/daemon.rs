@@ -2,20 +2,20 @@
 
 use arpherd_core::event::{EventKind, EventLevel, EventRow};
 
-use super::case::{Daemon, Running};
 use super::finding::{Finding, Severity};
+use super::scope::{DaemonState, RunningDaemon};
 
-pub(super) fn check(daemon: &Daemon) -> Vec<Finding> {
+pub(super) fn check(daemon: &DaemonState) -> Vec<Finding> {
     match daemon {
-        Daemon::Running(running) => noticed(running),
-        Daemon::Absent(reason) => vec![Finding::info("daemon", reason).why(
+        DaemonState::Running(running) => noticed(running),
+        DaemonState::Absent(reason) => vec![Finding::info("daemon", reason).why(
             "hosts and routes were not compared with what a daemon knows; its settings are judged as it \
                 will make them",
         )],
-        Daemon::Silent(reason) => vec![
+        DaemonState::Unreachable(reason) => vec![
             Finding::warning("daemon", format!("it could not be asked what it knows: {reason}"))
                 .why("whether every host has its route is known by comparing with what the daemon wants")
-                .mend(
+                .fix(
                     "run the doctor as root or as a member of the socket's group, or name the socket: \
                         --control PATH",
                 ),
@@ -24,13 +24,13 @@ pub(super) fn check(daemon: &Daemon) -> Vec<Finding> {
 }
 
 /// What the events mean that happened since the daemon's start; the log has the addresses.
-fn noticed(running: &Running) -> Vec<Finding> {
+fn noticed(running: &RunningDaemon) -> Vec<Finding> {
     let finding = |row: &EventRow| {
         let diagnosis = row.diagnosis?;
         let count = running.events.get(row.name).copied().filter(|count| *count > 0)?;
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
         let finding = Finding::info("daemon", format!("{} {times} since the daemon's start", row.name));
-        Some(finding.weighing(severity_of(diagnosis.severity)).why(diagnosis.why).mend(diagnosis.fix))
+        Some(finding.with_severity(severity_of(diagnosis.severity)).why(diagnosis.why).fix(diagnosis.fix))
     };
     let mut findings: Vec<_> = EventKind::ALL.iter().filter_map(|kind| finding(kind.row())).collect();
     findings.extend(segments(running));
@@ -46,7 +46,7 @@ fn severity_of(level: EventLevel) -> Severity {
 }
 
 /// Segments that the daemon cannot use.
-fn segments(running: &Running) -> Vec<Finding> {
+fn segments(running: &RunningDaemon) -> Vec<Finding> {
     let down = running.segments.iter().filter(|segment| segment.state != "up");
     let finding = |segment: &arpherd_core::view::SegmentView| {
         Finding::warning(
@@ -54,20 +54,20 @@ fn segments(running: &Running) -> Vec<Finding> {
             format!("the daemon does not serve {}: {}", segment.segment, segment.state),
         )
         .why("its hosts are not answered for; the daemon goes on as soon as the reason is gone")
-        .mend("arpherd segments; the check of links says more")
+        .fix("arpherd segments; the check of links says more")
     };
     down.map(finding).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::Care;
-    use super::super::testing::{case, running_case, segment_view};
+    use super::super::scope::SysctlOwner;
+    use super::super::testing::{running_scope, scope, segment_view};
     use super::*;
 
-    fn with_events(events: &[(&str, u64)]) -> Daemon {
-        let mut daemon = running_case(Care::Daemon).daemon;
-        let Daemon::Running(running) = &mut daemon else { panic!("it runs") };
+    fn with_events(events: &[(&str, u64)]) -> DaemonState {
+        let mut daemon = running_scope(SysctlOwner::Daemon).daemon;
+        let DaemonState::Running(running) = &mut daemon else { panic!("it runs") };
         running.events = events.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         daemon
     }
@@ -89,7 +89,7 @@ mod tests {
     fn what_an_event_means_is_what_the_table_of_events_says() {
         for row in EventKind::ALL.iter().map(|kind| kind.row()) {
             let findings = check(&with_events(&[(row.name, 1)]));
-            let texts: Vec<_> = findings.iter().map(|it| (it.why.as_str(), it.mend.as_str())).collect();
+            let texts: Vec<_> = findings.iter().map(|it| (it.why.as_str(), it.fix.as_str())).collect();
             let expected: Vec<_> = row.diagnosis.iter().map(|it| (it.why, it.fix)).collect();
             assert_eq!(texts, expected, "{}", row.name);
         }
@@ -97,14 +97,14 @@ mod tests {
 
     #[test]
     fn whether_it_could_be_asked_is_reported() {
-        assert_eq!(check(&case(Care::Daemon).daemon)[0].severity, Severity::Info);
-        assert_eq!(check(&Daemon::Silent("not allowed".into()))[0].severity, Severity::Warning);
+        assert_eq!(check(&scope(SysctlOwner::Daemon).daemon)[0].severity, Severity::Info);
+        assert_eq!(check(&DaemonState::Unreachable("not allowed".into()))[0].severity, Severity::Warning);
     }
 
     #[test]
     fn a_segment_that_is_not_served_is_reported() {
         let mut daemon = with_events(&[]);
-        let Daemon::Running(running) = &mut daemon else { panic!("it runs") };
+        let DaemonState::Running(running) = &mut daemon else { panic!("it runs") };
         running.segments = vec![segment_view("eth0", "up"), segment_view("eth1", "no_carrier")];
         let findings = check(&daemon);
         assert_eq!(findings.iter().map(|it| it.subject.as_str()).collect::<Vec<_>>(), ["eth1"]);

@@ -1,70 +1,71 @@
-//! Addresses that the kernel answers for one by one (`ip neigh add proxy`).
+//! Proxy neighbour entries of the kernel (`ip neigh add proxy`).
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use arpherd_core::plan::AnswerMode;
 
-use super::case::{Case, Daemon, Segment};
-use super::finding::Finding;
+use super::finding::{Finding, list_of};
 use super::machine::Machine;
-use super::routes::some;
+use super::scope::{CheckedSegment, DaemonState, Scope};
 
-pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
-    case.segments.iter().flat_map(|segment| entries_of(case, machine, segment)).collect()
+pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
+    scope.segments.iter().flat_map(|segment| entries_of(scope, machine, segment)).collect()
 }
 
-fn entries_of(case: &Case, machine: &Machine, segment: &Segment) -> Vec<Finding> {
-    // Where the kernel is to answer, entries are what it may answer by, whoever made them.
-    let is_meant = segment.plan.answer == AnswerMode::Kernel;
-    let Some(link) = machine.link(segment.interface()).filter(|_| !is_meant) else { return Vec::new() };
-    let mut makers: BTreeMap<u8, Vec<Ipv4Addr>> = BTreeMap::new();
-    for entry in machine.proxies.iter().filter(|entry| entry.interface == link.seen.index) {
-        makers.entry(entry.protocol).or_default().push(entry.address);
+fn entries_of(scope: &Scope, machine: &Machine, segment: &CheckedSegment) -> Vec<Finding> {
+    // Where the kernel shall answer, entries of any origin are accepted.
+    let is_configured = segment.plan.answer == AnswerMode::Kernel;
+    let Some(link) = machine.link(segment.interface()).filter(|_| !is_configured) else { return Vec::new() };
+    let mut by_protocol: BTreeMap<u8, Vec<Ipv4Addr>> = BTreeMap::new();
+    for entry in machine.proxies.iter().filter(|entry| entry.interface == link.info.index) {
+        by_protocol.entry(entry.protocol).or_default().push(entry.address);
     }
-    let ours = |protocol: u8| protocol == case.routes.protocol && matches!(case.daemon, Daemon::Absent(_));
-    makers.iter().map(|(protocol, addresses)| finding(segment, addresses, ours(*protocol))).collect()
+    let ours =
+        |protocol: u8| protocol == scope.routes.protocol && matches!(scope.daemon, DaemonState::Absent(_));
+    by_protocol.iter().map(|(protocol, addresses)| finding(segment, addresses, ours(*protocol))).collect()
 }
 
-fn finding(segment: &Segment, addresses: &[Ipv4Addr], are_leftovers: bool) -> Finding {
+fn finding(segment: &CheckedSegment, addresses: &[Ipv4Addr], are_leftovers: bool) -> Finding {
     let interface = segment.interface();
-    let found = format!("the kernel answers by single entries for {}", some(addresses));
+    let found = format!("the kernel has proxy entries for {}", list_of(addresses));
     let example = addresses.first().map(ToString::to_string).unwrap_or_default();
-    let mend =
-        format!("ip neigh show proxy dev {interface}; ip neigh del proxy {example} dev {interface} (each)");
+    let fix = format!(
+        "ip neigh show proxy dev {interface}; then for each: ip neigh del proxy {example} dev {interface}"
+    );
     if are_leftovers {
-        let why = "they are left from a crash of arpherd; the next start takes them away";
-        return Finding::info(interface, found).why(why).mend(mend);
+        let why = "they are left over from a crash of arpherd; its next start removes them";
+        return Finding::info(interface, found).why(why).fix(fix);
     }
-    let why = "it answers whether or not those hosts are alive, beside arpherd's own answers, and also \
-        when a host announces itself";
-    Finding::warning(interface, found).why(why).mend(mend)
+    let why = "the kernel answers for them in addition to arpherd, whether or not the hosts are alive, and also \
+        when a host announces its address";
+    Finding::warning(interface, found).why(why).fix(fix)
 }
 
 #[cfg(test)]
 mod tests {
     use arpherd_actors::io::netlink::ProxyInfo;
 
-    use super::super::case::Care;
     use super::super::finding::Severity;
-    use super::super::testing::{case, machine, running_case};
+    use super::super::scope::SysctlOwner;
+    use super::super::testing::{machine, running_scope, scope};
     use super::*;
 
-    fn told(case: &Case, protocol: u8) -> Vec<Severity> {
+    fn checked(scope: &Scope, protocol: u8) -> Vec<Severity> {
         let mut machine = machine();
-        let interface = machine.link("eth0").map_or(0, |link| link.seen.index);
+        let interface = machine.link("eth0").map_or(0, |link| link.info.index);
         machine.proxies = vec![ProxyInfo { interface, address: [10, 9, 0, 20].into(), protocol }];
-        check(case, &machine).iter().map(|finding| finding.severity).collect()
+        check(scope, &machine).iter().map(|finding| finding.severity).collect()
     }
 
     #[test]
-    fn entries_beside_our_own_answers_are_warned_of() {
-        let mut case = case(Care::Daemon);
-        assert_eq!(told(&case, 0), [Severity::Warning]);
-        assert_eq!(told(&case, 169), [Severity::Info], "left from a crash");
-        assert_eq!(told(&running_case(Care::Daemon), 169), [Severity::Warning]);
-        case.segments[0].plan.answer = AnswerMode::Kernel;
-        assert_eq!(told(&case, 0), []);
-        assert_eq!(check(&case, &machine()), []);
+    fn proxy_entries_where_arpherd_answers_are_a_warning() {
+        let mut scope = scope(SysctlOwner::Daemon);
+        assert_eq!(checked(&scope, 0), [Severity::Warning]);
+        assert_eq!(checked(&scope, 169), [Severity::Info], "left over from a crash");
+        assert_eq!(checked(&running_scope(SysctlOwner::Daemon), 169), [Severity::Warning]);
+        scope.segments[0].plan.answer = AnswerMode::Kernel;
+        assert_eq!(checked(&scope, 0), []);
+        assert_eq!(check(&scope, &machine()), []);
     }
 }

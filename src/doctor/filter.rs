@@ -1,31 +1,31 @@
-//! Packet filters that drop what is forwarded.
+//! Packet filters that drop forwarded packets.
 
 use arpherd_actors::io::packet_filter::ForwardPolicy;
 
-use super::case::Case;
 use super::finding::{Finding, Severity};
 use super::machine::Machine;
+use super::scope::Scope;
 
-const WHY: &str = "hosts are answered, and then their packets between the segments are dropped here; \
-    Docker, ufw and firewalld set such a policy";
+const WHY: &str = "ARP is answered, but packets between the segments are dropped here; Docker, ufw and firewalld \
+    set such a policy";
 
-/// The interfaces that packets come in and leave by.
-type Path<'a> = (&'a str, &'a str);
-/// The commands that let packets on these paths through a chain.
-type Fix = fn(&str, &[Path<'_>]) -> String;
+/// Input and output interface of forwarded packets.
+type ForwardPath<'a> = (&'a str, &'a str);
+/// The commands that accept packets on these paths in a chain.
+type FixCommands = fn(&str, &[ForwardPath<'_>]) -> String;
 
-pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
-    let paths = paths(case);
+pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
+    let paths = paths(scope);
     let mut findings = Vec::new();
     match &machine.filters.chains {
-        Err(reason) => findings.push(unseen("nf_tables", reason, "nft list ruleset")),
+        Err(reason) => findings.push(unreadable("nf_tables", reason, "nft list ruleset")),
         Ok(chains) => findings.extend(chains.iter().filter(|policy| policy.drops).map(|policy| {
-            let fix: Fix = if policy.chain == "ip filter FORWARD" { iptables } else { nft };
+            let fix: FixCommands = if policy.chain == "ip filter FORWARD" { iptables } else { nft };
             dropping(&policy.chain, policy, &paths, fix)
         })),
     }
     match &machine.filters.iptables {
-        Err(reason) => findings.push(unseen("ip_tables", reason, "iptables-legacy -L FORWARD -v")),
+        Err(reason) => findings.push(unreadable("ip_tables", reason, "iptables-legacy -L FORWARD -v")),
         Ok(Some(policy)) if policy.drops => {
             let name = format!("{} of ip_tables", policy.chain);
             findings.push(dropping(&name, policy, &paths, iptables));
@@ -35,10 +35,10 @@ pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
     findings
 }
 
-/// The paths between segments that have to be open.
-fn paths(case: &Case) -> Vec<Path<'_>> {
+/// The paths between segments that must be open.
+fn paths(scope: &Scope) -> Vec<ForwardPath<'_>> {
     let mut paths = Vec::new();
-    for segments in case.domains().values() {
+    for segments in scope.domains().values() {
         for from in segments {
             for to in segments {
                 if from.interface() != to.interface() || from.plan.private_vlan.is_on() {
@@ -53,36 +53,35 @@ fn paths(case: &Case) -> Vec<Path<'_>> {
 }
 
 /// A chain whose policy is drop.
-fn dropping(name: &str, policy: &ForwardPolicy, paths: &[Path<'_>], fix: Fix) -> Finding {
-    let is_open = |(from, to): &Path<'_>| policy.accepts.iter().any(|rule| rule.accepts(from, to));
+fn dropping(name: &str, policy: &ForwardPolicy, paths: &[ForwardPath<'_>], fix: FixCommands) -> Finding {
+    let is_open = |(from, to): &ForwardPath<'_>| policy.accepts.iter().any(|rule| rule.accepts(from, to));
     let closed: Vec<_> = paths.iter().copied().filter(|path| !is_open(path)).collect();
     let found = format!("chain {name}: policy drop, {} rules", policy.rules);
     if closed.is_empty() {
-        let why = "that is in order: rules let everything pass between the segments, unless others before \
-            them drop it";
+        let why = "no problem: rules accept all packets between the segments, unless earlier rules drop them";
         return Finding::info("forwarding", found).why(why);
     }
-    // With rules, one of them may accept under conditions what passes here.
+    // A rule with conditions may still accept the packets.
     let severity = if policy.rules == 0 { Severity::Error } else { Severity::Warning };
-    Finding::info("forwarding", found).weighing(severity).why(WHY).mend(fix(name, &closed))
+    Finding::info("forwarding", found).with_severity(severity).why(WHY).fix(fix(name, &closed))
 }
 
-fn unseen(what: &str, reason: &str, command: &str) -> Finding {
-    Finding::info("forwarding", format!("{what} could not be looked at: {reason}"))
-        .why("a filter whose policy for forwarded packets is drop keeps hosts of different segments apart")
-        .mend(format!("run the doctor as root, or look yourself: {command}"))
+fn unreadable(what: &str, reason: &str, command: &str) -> Finding {
+    Finding::info("forwarding", format!("{what} cannot be read: {reason}"))
+        .why("a filter whose policy for forwarded packets is drop separates the hosts of different segments")
+        .fix(format!("run arpherd doctor as root, or check with: {command}"))
 }
 
-/// The rules in the words of iptables.
-fn iptables(_chain: &str, paths: &[Path<'_>]) -> String {
-    let command = |(from, to): &Path<'_>| format!("iptables -I FORWARD -i {from} -o {to} -j ACCEPT");
+/// The rules in the syntax of iptables.
+fn iptables(_chain: &str, paths: &[ForwardPath<'_>]) -> String {
+    let command = |(from, to): &ForwardPath<'_>| format!("iptables -I FORWARD -i {from} -o {to} -j ACCEPT");
     let commands = paths.iter().map(command).collect::<Vec<_>>().join(" && ");
-    format!("{commands} (with Docker in the chain DOCKER-USER in place of FORWARD)")
+    format!("{commands} (with Docker: in the chain DOCKER-USER instead of FORWARD)")
 }
 
-/// The rules in the words of nft.
-fn nft(chain: &str, paths: &[Path<'_>]) -> String {
-    let command = |(from, to): &Path<'_>| {
+/// The rules in the syntax of nft.
+fn nft(chain: &str, paths: &[ForwardPath<'_>]) -> String {
+    let command = |(from, to): &ForwardPath<'_>| {
         format!("nft 'insert rule {chain} iifname \"{from}\" oifname \"{to}\" accept'")
     };
     paths.iter().map(command).collect::<Vec<_>>().join(" && ")
@@ -92,8 +91,8 @@ fn nft(chain: &str, paths: &[Path<'_>]) -> String {
 mod tests {
     use arpherd_actors::io::packet_filter::{AcceptRule, NamePattern};
 
-    use super::super::case::Care;
-    use super::super::testing::{case, machine};
+    use super::super::scope::SysctlOwner;
+    use super::super::testing::{machine, scope};
     use super::*;
 
     fn policy(chain: &str, drops: bool, rules: u32) -> ForwardPolicy {
@@ -107,25 +106,25 @@ mod tests {
         let mut machine = machine();
         machine.filters.chains = chains;
         machine.filters.iptables = iptables;
-        check(&case(Care::Daemon), &machine)
+        check(&scope(SysctlOwner::Daemon), &machine)
     }
 
     #[test]
-    fn a_policy_that_drops_is_found_and_one_that_accepts_is_not() {
+    fn a_drop_policy_is_reported_and_an_accept_policy_is_not() {
         assert_eq!(found(Ok(vec![policy("ip filter FORWARD", false, 0)]), Ok(None)), []);
         let chains = vec![policy("ip filter FORWARD", true, 3), policy("ip fw fwd", true, 0)];
         let findings = found(Ok(chains), Ok(None));
         let severities: Vec<_> = findings.iter().map(|it| it.severity).collect();
         assert_eq!(severities, [Severity::Warning, Severity::Error]);
-        let mend = &findings[0].mend;
-        assert!(mend.starts_with("iptables -I FORWARD -i eth0 -o eth1 -j ACCEPT && "), "{mend}");
+        let fix = &findings[0].fix;
+        assert!(fix.starts_with("iptables -I FORWARD -i eth0 -o eth1 -j ACCEPT && "), "{fix}");
         let rule =
             |from, to| format!("nft 'insert rule ip fw fwd iifname \"{from}\" oifname \"{to}\" accept'");
-        assert_eq!(findings[1].mend, [rule("eth0", "eth1"), rule("eth1", "eth0")].join(" && "));
+        assert_eq!(findings[1].fix, [rule("eth0", "eth1"), rule("eth1", "eth0")].join(" && "));
     }
 
     #[test]
-    fn what_rules_let_pass_is_no_longer_complained_of() {
+    fn paths_that_rules_accept_are_not_reported() {
         let name = |name: &str| Some(NamePattern::Exact(name.into()));
         let rule = |from, to| AcceptRule { input: name(from), output: name(to) };
         let finding = |accepts: &[AcceptRule]| {
@@ -137,11 +136,11 @@ mod tests {
         assert_eq!(finding(&[there.clone(), back]).severity, Severity::Info);
         let half = finding(&[there]);
         assert_eq!(half.severity, Severity::Warning);
-        assert!(half.mend.starts_with("iptables -I FORWARD -i eth1 -o eth0 -j ACCEPT ("), "{}", half.mend);
+        assert!(half.fix.starts_with("iptables -I FORWARD -i eth1 -o eth0 -j ACCEPT ("), "{}", half.fix);
     }
 
     #[test]
-    fn the_older_filter_counts_too() {
+    fn ip_tables_is_checked_too() {
         let forward = |drops, rules| Ok(Some(policy("FORWARD", drops, rules)));
         assert_eq!(found(Ok(Vec::new()), forward(false, 0)), []);
         let empty = found(Ok(Vec::new()), forward(true, 0)).remove(0);
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_looked_at_is_said() {
+    fn filters_that_cannot_be_read_are_reported() {
         let findings = found(Err("Operation not permitted".into()), Err("Permission denied".into()));
         assert_eq!(findings.iter().map(|it| it.severity).collect::<Vec<_>>(), [Severity::Info; 2]);
         assert!(findings[0].found.contains("Operation not permitted"));

@@ -1,31 +1,31 @@
-//! What the kernel was built with.
+//! The kernel's version and features.
 
 use super::finding::Finding;
-use super::machine::Kernel;
+use super::machine::KernelBuild;
 
-/// The first kernel with strict checking of questions and marked neighbour entries.
+/// The first kernel with `NETLINK_GET_STRICT_CHK` and `NTF_EXT_LEARNED` entries that do not count.
 const OLDEST: (u32, u32) = (5, 0);
 
-pub(super) fn check(kernel: &Kernel) -> Vec<Finding> {
+pub(super) fn check(kernel: &KernelBuild) -> Vec<Finding> {
     let mut findings = Vec::new();
     match version(&kernel.release) {
         Some(version) if version < OLDEST => findings.push(
             Finding::error("kernel", format!("Linux {}", kernel.release))
                 .why(
-                    "before 5.0 the kernel does not filter its lists (NETLINK_GET_STRICT_CHK), and counts \
-                        our neighbour entries against gc_thresh",
+                    "before 5.0 the kernel does not filter netlink dumps (NETLINK_GET_STRICT_CHK), and counts \
+                        arpherd's neighbour entries against gc_thresh",
                 )
-                .mend("a kernel from 5.0 on"),
+                .fix("use Linux 5.0 or later"),
         ),
         Some(_) => {}
         None => findings
-            .push(Finding::info("kernel", format!("its version cannot be read from {:?}", kernel.release))),
+            .push(Finding::info("kernel", format!("the version cannot be parsed from {:?}", kernel.release))),
     }
     if !kernel.packet_sockets {
         findings.push(
             Finding::error("kernel", "no packet sockets")
-                .why("ARP is heard and sent through them")
-                .mend("modprobe af_packet, or a kernel with CONFIG_PACKET"),
+                .why("arpherd receives and sends ARP through them")
+                .fix("modprobe af_packet, or use a kernel with CONFIG_PACKET"),
         );
     }
     findings
@@ -43,18 +43,18 @@ mod tests {
     use super::super::testing::process;
     use super::*;
 
-    fn told(change: impl FnOnce(&mut Kernel)) -> Vec<Severity> {
+    fn checked(change: impl FnOnce(&mut KernelBuild)) -> Vec<Severity> {
         let mut kernel = process().kernel;
         change(&mut kernel);
         check(&kernel).iter().map(|finding| finding.severity).collect()
     }
 
     #[test]
-    fn old_kernels_and_missing_parts_are_found() {
-        assert_eq!(told(|_| {}), []);
-        assert_eq!(told(|kernel| kernel.release = "4.19.0-27-amd64".into()), [Severity::Error]);
-        assert_eq!(told(|kernel| kernel.release = "?".into()), [Severity::Info]);
-        assert_eq!(told(|kernel| kernel.packet_sockets = false), [Severity::Error]);
+    fn old_kernels_and_missing_features_are_reported() {
+        assert_eq!(checked(|_| {}), []);
+        assert_eq!(checked(|kernel| kernel.release = "4.19.0-27-amd64".into()), [Severity::Error]);
+        assert_eq!(checked(|kernel| kernel.release = "?".into()), [Severity::Info]);
+        assert_eq!(checked(|kernel| kernel.packet_sockets = false), [Severity::Error]);
     }
 
     #[test]

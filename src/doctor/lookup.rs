@@ -1,107 +1,106 @@
-//! Whether the kernel gets to our routes at all: rules, tables, and connected networks that contradict the plan.
+//! Whether the kernel uses the daemon's routes: rules, tables, and connected networks that conflict with the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use arpherd_actors::io::netlink::{AnyRoute, Rule};
 use ipnetwork::Ipv4Network;
 
-use super::case::{Case, Segment};
 use super::finding::{Finding, Severity};
 use super::machine::Machine;
+use super::scope::{CheckedSegment, Scope};
 
-/// `RTPROT_KERNEL`: the kernel's own, for an address.
+/// `RTPROT_KERNEL`: added by the kernel for an address.
 const KERNEL: u8 = 2;
 /// `RT_TABLE_MAIN`
 const MAIN: u32 = 254;
 
-pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
-    let vrfs = vrfs(case, machine);
+pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
+    let vrfs = vrfs(scope, machine);
     let mut findings = match &machine.rules {
         // A VRF's table is looked up by the one rule for all VRFs.
         Ok(rules) if !vrfs.is_empty() && rules.iter().any(|rule| rule.of_vrf) => Vec::new(),
-        Ok(rules) => rules_of(case, machine, rules),
-        Err(reason) => without_rules(case, reason),
+        Ok(rules) => rules_of(scope, machine, rules),
+        Err(reason) => without_rules(scope, reason),
     };
-    findings.extend(vrfs.iter().filter_map(|vrf| vrf_of(case, vrf)));
-    findings.extend(connected(case, machine));
+    findings.extend(vrfs.iter().filter_map(|vrf| vrf_of(scope, vrf)));
+    findings.extend(connected(scope, machine));
     findings
 }
 
-/// An interface of a segment in a VRF, and what that routes by.
+/// An interface of a segment in a VRF, and the VRF's table.
 struct Vrf<'a> {
     interface: &'a str,
     name: &'a str,
     table: u32,
 }
 
-fn vrfs<'a>(case: &'a Case, machine: &'a Machine) -> Vec<Vrf<'a>> {
-    let vrf = |segment: &'a Segment| {
-        let above = machine.link(segment.interface())?.seen.master?;
-        let above = &machine.links.iter().find(|link| link.seen.index == above)?.seen;
-        Some(Vrf { interface: segment.interface(), name: &above.name, table: above.vrf_table? })
+fn vrfs<'a>(scope: &'a Scope, machine: &'a Machine) -> Vec<Vrf<'a>> {
+    let vrf = |segment: &'a CheckedSegment| {
+        let master = machine.link(segment.interface())?.info.master?;
+        let master = &machine.links.iter().find(|link| link.info.index == master)?.info;
+        Some(Vrf { interface: segment.interface(), name: &master.name, table: master.vrf_table? })
     };
-    case.segments.iter().filter_map(vrf).collect()
+    scope.segments.iter().filter_map(vrf).collect()
 }
 
-/// A VRF that does not come to the daemon's routes.
-fn vrf_of(case: &Case, vrf: &Vrf<'_>) -> Option<Finding> {
-    let (ours, table) = (case.routes.table, vrf.table);
+/// A VRF that does not use the daemon's table.
+fn vrf_of(scope: &Scope, vrf: &Vrf<'_>) -> Option<Finding> {
+    let (ours, table) = (scope.routes.table, vrf.table);
     if ours == table {
         return None;
     }
-    let found =
-        format!("it is in the VRF {}, which routes by table {table}; routes.table is {ours}", vrf.name);
-    let why = "packets from this interface never come to the daemon's routes";
-    Some(Finding::error(vrf.interface, found).why(why).mend(format!("routes.table: {table}")))
+    let found = format!("it is in the VRF {}, which uses table {table}; routes.table is {ours}", vrf.name);
+    let why = "packets from this interface never use the daemon's routes";
+    Some(Finding::error(vrf.interface, found).why(why).fix(format!("routes.table: {table}")))
 }
 
-fn without_rules(case: &Case, reason: &str) -> Vec<Finding> {
-    let finding = Finding::info("rules", format!("the kernel's rules could not be read: {reason}"));
-    if case.routes.table == MAIN {
+fn without_rules(scope: &Scope, reason: &str) -> Vec<Finding> {
+    let finding = Finding::info("rules", format!("the routing rules cannot be read: {reason}"));
+    if scope.routes.table == MAIN {
         return vec![
-            finding.why("without rules the kernel knows the table main alone, which is the one in use"),
+            finding.why("without rules the kernel uses table main alone, which is the configured one"),
         ];
     }
-    let why = "a kernel without rules (CONFIG_IP_MULTIPLE_TABLES) looks up the table main alone";
-    vec![finding.weighing(Severity::Error).why(why).mend("routes.table: main")]
+    let why = "a kernel without rules (CONFIG_IP_MULTIPLE_TABLES) uses table main alone";
+    vec![finding.with_severity(Severity::Error).why(why).fix("routes.table: main")]
 }
 
-fn rules_of(case: &Case, machine: &Machine, rules: &[Rule]) -> Vec<Finding> {
-    let table = case.routes.table;
-    let is_ours = |rule: &&Rule| rule.table == Some(table);
-    let Some(first) = rules.iter().find(is_ours) else {
+fn rules_of(scope: &Scope, machine: &Machine, rules: &[Rule]) -> Vec<Finding> {
+    let table = scope.routes.table;
+    let uses_table = |rule: &&Rule| rule.table == Some(table);
+    let Some(first) = rules.iter().find(uses_table) else {
         let finding = Finding::error(
             format!("table {table}"),
             format!("no rule looks up table {table} (routes.table)"),
         )
-        .why("the daemon's routes go there and are never used")
-        .mend(format!("ip rule add lookup {table} priority 32000, or routes.table: main"));
+        .why("the daemon writes its routes there, and they are never used")
+        .fix(format!("ip rule add lookup {table} priority 32000, or routes.table: main"));
         return vec![finding];
     };
     let mut findings = Vec::new();
-    if !rules.iter().filter(is_ours).any(|rule| rule.for_all) {
+    if !rules.iter().filter(uses_table).any(|rule| rule.for_all) {
         findings.push(
             Finding::warning(
                 format!("table {table}"),
                 format!("only rules with conditions look up table {table}"),
             )
-            .why("packets that do not meet the conditions pass the daemon's routes by")
-            .mend(format!("ip rule show; for all packets: ip rule add lookup {table} priority 32000")),
+            .why("packets that do not match the conditions do not use the daemon's routes")
+            .fix(format!("ip rule show; to include all packets: ip rule add lookup {table} priority 32000")),
         );
     }
     let earlier = rules.iter().filter(|rule| rule.priority < first.priority);
-    findings.extend(earlier.filter_map(|rule| overtaking(case, machine, rule)));
+    findings.extend(earlier.filter_map(|rule| preceding(scope, machine, rule)));
     findings
 }
 
-/// A rule that is tried before ours and whose table leads elsewhere.
-fn overtaking(case: &Case, machine: &Machine, rule: &Rule) -> Option<Finding> {
+/// A rule with precedence over the daemon's table whose own table has a route to the prefixes.
+fn preceding(scope: &Scope, machine: &Machine, rule: &Rule) -> Option<Finding> {
     let other = rule.table?;
-    let prefixes = case.prefixes();
+    let prefixes = scope.prefixes();
     let overlaps = |route: &&AnyRoute| {
         route.table == other
             && prefixes.iter().any(|prefix| route.destination.overlaps(*prefix))
-            // Own addresses and broadcasts are no way elsewhere.
+            // Routes of own addresses and broadcasts do not forward packets.
             && (route.is_unicast() || route.is_refusal())
     };
     let route = machine.routes.iter().find(overlaps)?;
@@ -111,21 +110,21 @@ fn overtaking(case: &Case, machine: &Machine, rule: &Rule) -> Option<Finding> {
     let found =
         format!("rule {priority} sends {which} to table {other} first, which has a route to {destination}");
     let finding = Finding::info(format!("table {other}"), found)
-        .weighing(severity)
-        .why("packets that find a route there never come to the daemon's routes")
-        .mend(format!(
-            "move the daemon's table before it: ip rule add lookup {} priority {}; or set routes.table: \
+        .with_severity(severity)
+        .why("packets that match a route there do not use the daemon's routes")
+        .fix(format!(
+            "give the daemon's table precedence: ip rule add lookup {} priority {}; or set routes.table: \
                 {other}",
-            case.routes.table,
+            scope.routes.table,
             priority.saturating_sub(1)
         ));
     Some(finding)
 }
 
-/// Interfaces that have a network of the plan as their own.
-fn connected(case: &Case, machine: &Machine) -> Vec<Finding> {
-    let members: BTreeSet<&str> = case.segments.iter().map(Segment::interface).collect();
-    let prefixes = case.prefixes();
+/// Interfaces that are directly connected to a network of the plan.
+fn connected(scope: &Scope, machine: &Machine) -> Vec<Finding> {
+    let members: BTreeSet<&str> = scope.segments.iter().map(CheckedSegment::interface).collect();
+    let prefixes = scope.prefixes();
     let mut networks: BTreeMap<Ipv4Network, BTreeSet<&str>> = BTreeMap::new();
     for route in &machine.routes {
         let is_connected = route.protocol == KERNEL && route.is_unicast() && route.gateway.is_none();
@@ -137,9 +136,9 @@ fn connected(case: &Case, machine: &Machine) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     for (network, names) in &networks {
-        let strangers: Vec<_> = names.difference(&members).copied().collect();
-        if !strangers.is_empty() {
-            findings.push(stranger(*network, &strangers));
+        let others: Vec<_> = names.difference(&members).copied().collect();
+        if !others.is_empty() {
+            findings.push(not_a_segment(*network, &others));
         } else if names.len() > 1 {
             findings.push(shared(*network, &names.iter().copied().collect::<Vec<_>>()));
         }
@@ -147,15 +146,15 @@ fn connected(case: &Case, machine: &Machine) -> Vec<Finding> {
     findings
 }
 
-fn stranger(network: Ipv4Network, names: &[&str]) -> Finding {
+fn not_a_segment(network: Ipv4Network, names: &[&str]) -> Finding {
     let by = names.join(", ");
     Finding::warning(by.clone(), format!("{network} is connected to {by}, which is no segment of the domain"))
         .why(
-            "addresses of the prefix that are not learned are looked for there, and its hosts are not \
-                joined with the others",
+            "the kernel resolves unlearned addresses of the prefix there, and its hosts are not connected with \
+                the others",
         )
-        .mend(format!(
-            "make {by} a segment, or take its address of that network away: ip addr show dev {}",
+        .fix(format!(
+            "configure {by} as a segment, or remove its address of that network: ip addr show dev {}",
             names[0]
         ))
 }
@@ -167,11 +166,11 @@ fn shared(network: Ipv4Network, names: &[&str]) -> Finding {
         format!("{network} is connected to {} at the same time", names.join(" and ")),
     )
     .why(
-        "the kernel itself looks for addresses that are not learned on one of them only, whichever comes \
-            first; hosts with a /32 route are found all the same",
+        "the kernel resolves unlearned addresses on the first of them only; hosts with a /32 route are not \
+            affected",
     )
-    .mend(format!(
-        "give the address as a /32, or without its network: ip addr change ADDRESS/{} dev {last} \
+    .fix(format!(
+        "configure the address as a /32, or without a route to its network: ip addr change ADDRESS/{} dev {last} \
             noprefixroute",
         network.prefix()
     ))
@@ -179,73 +178,77 @@ fn shared(network: Ipv4Network, names: &[&str]) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::Care;
-    use super::super::testing::{case, machine};
+    use super::super::scope::SysctlOwner;
+    use super::super::testing::{machine, scope};
     use super::*;
 
     fn rule(priority: u32, table: u32, for_all: bool) -> Rule {
         Rule { priority, table: Some(table), of_vrf: false, for_all }
     }
 
-    fn told(case: &Case, machine: &Machine) -> Vec<Severity> {
-        check(case, machine).iter().map(|finding| finding.severity).collect()
+    fn checked(scope: &Scope, machine: &Machine) -> Vec<Severity> {
+        check(scope, machine).iter().map(|finding| finding.severity).collect()
     }
 
     #[test]
-    fn a_table_nobody_looks_up_is_an_error() {
-        let mut case = case(Care::Daemon);
-        assert_eq!(told(&case, &machine()), []);
-        case.routes.table = 300;
-        assert_eq!(told(&case, &machine()), [Severity::Error]);
+    fn a_table_without_a_rule_is_an_error() {
+        let mut scope = scope(SysctlOwner::Daemon);
+        assert_eq!(checked(&scope, &machine()), []);
+        scope.routes.table = 300;
+        assert_eq!(checked(&scope, &machine()), [Severity::Error]);
         let mut some = machine();
         some.rules = Ok(vec![rule(0, 255, true), rule(100, 300, false), rule(32766, 254, true)]);
-        assert_eq!(told(&case, &some), [Severity::Warning]);
+        assert_eq!(checked(&scope, &some), [Severity::Warning]);
     }
 
     #[test]
-    fn a_table_asked_first_takes_the_packets() {
-        let case = case(Care::Daemon);
+    fn a_table_with_precedence_takes_the_packets() {
+        let scope = scope(SysctlOwner::Daemon);
         let mut machine = machine().with_route_in(200, "0.0.0.0/0", "eth1");
         for (for_all, severity) in [(true, Severity::Error), (false, Severity::Warning)] {
             machine.rules = Ok(vec![rule(0, 255, true), rule(100, 200, for_all), rule(32766, 254, true)]);
-            assert_eq!(told(&case, &machine), [severity]);
+            assert_eq!(checked(&scope, &machine), [severity]);
         }
         machine.rules = Ok(vec![rule(0, 255, true), rule(32766, 254, true), rule(40000, 200, true)]);
-        assert_eq!(told(&case, &machine), []);
+        assert_eq!(checked(&scope, &machine), []);
     }
 
     #[test]
     fn a_segment_in_a_vrf_needs_the_table_of_the_vrf() {
-        let mut case = case(Care::Daemon);
-        let machine = machine().with_link("red").change("red", |link| link.seen.vrf_table = Some(77));
-        let above = machine.link("red").map(|link| link.seen.index);
-        let mut machine = machine.change("eth0", |link| link.seen.master = above);
-        assert_eq!(told(&case, &machine), [Severity::Error]);
-        case.routes.table = 77;
-        assert_eq!(told(&case, &machine), [Severity::Error], "no rule for VRFs, so nobody looks it up");
+        let mut scope = scope(SysctlOwner::Daemon);
+        let machine = machine().with_link("red").change("red", |link| link.info.vrf_table = Some(77));
+        let vrf = machine.link("red").map(|link| link.info.index);
+        let mut machine = machine.change("eth0", |link| link.info.master = vrf);
+        assert_eq!(checked(&scope, &machine), [Severity::Error]);
+        scope.routes.table = 77;
+        assert_eq!(
+            checked(&scope, &machine),
+            [Severity::Error],
+            "no rule for VRFs, so the table is not used"
+        );
         let of_vrf = Rule { priority: 1000, table: None, of_vrf: true, for_all: false };
         machine.rules = Ok(vec![rule(0, 255, true), of_vrf, rule(32766, 254, true)]);
-        assert_eq!(told(&case, &machine), []);
+        assert_eq!(checked(&scope, &machine), []);
     }
 
     #[test]
     fn a_kernel_without_rules_has_one_table() {
-        let mut case = case(Care::Daemon);
+        let mut scope = scope(SysctlOwner::Daemon);
         let mut machine = machine();
         machine.rules = Err("not supported".into());
-        assert_eq!(told(&case, &machine), [Severity::Info]);
-        case.routes.table = 300;
-        assert_eq!(told(&case, &machine), [Severity::Error]);
+        assert_eq!(checked(&scope, &machine), [Severity::Info]);
+        scope.routes.table = 300;
+        assert_eq!(checked(&scope, &machine), [Severity::Error]);
     }
 
     #[test]
-    fn a_network_connected_to_two_interfaces_or_to_a_stranger_is_warned_of() {
-        let case = case(Care::Daemon);
+    fn a_network_connected_to_two_interfaces_or_to_another_one_is_a_warning() {
+        let scope = scope(SysctlOwner::Daemon);
         let once = machine().with_connected("10.9.0.0/24", "eth0").with_connected("10.8.0.0/24", "docker0");
-        assert_eq!(told(&case, &once), []);
+        assert_eq!(checked(&scope, &once), []);
         let twice = once.clone().with_connected("10.9.0.0/24", "eth1");
-        assert_eq!(told(&case, &twice), [Severity::Warning]);
-        let stranger = once.with_link("docker0").with_connected("10.9.0.128/25", "docker0");
-        assert!(check(&case, &stranger)[0].found.contains("no segment of the domain"));
+        assert_eq!(checked(&scope, &twice), [Severity::Warning]);
+        let other = once.with_link("docker0").with_connected("10.9.0.128/25", "docker0");
+        assert!(check(&scope, &other)[0].found.contains("no segment of the domain"));
     }
 }

@@ -1,4 +1,4 @@
-//! A machine as the checks see it: values only, so that each check can be tried on any machine.
+//! The state of a machine as plain values, so that each check can be tested with any state.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -7,94 +7,106 @@ use arpherd_actors::io::netlink::{AddressInfo, AnyRoute, LinkInfo, NeighbourInfo
 use arpherd_actors::io::packet_filter::ForwardPolicy;
 use arpherd_actors::io::process::Rights;
 use arpherd_actors::io::sysctl::Setting;
+use arpherd_core::LinkAddr;
 use arpherd_core::plan::LinkKind;
 
-use super::probe::Probed;
-
-/// What one network namespace of a machine has.
+/// The state of one network namespace.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     /// Its interfaces.
-    pub(crate) links: Vec<Link>,
+    pub(crate) links: Vec<MachineLink>,
     /// Its IPv4 addresses.
     pub(crate) addresses: Vec<AddressInfo>,
     /// Its IPv4 routes, of all tables.
     pub(crate) routes: Vec<AnyRoute>,
-    /// Its rules, in the order they are tried; or why it has none.
+    /// Its rules, in the order they are tried; or why they cannot be read.
     pub(crate) rules: Result<Vec<Rule>, String>,
     /// Its neighbour table.
     pub(crate) neighbours: Vec<NeighbourInfo>,
-    /// The addresses the kernel answers for one by one.
+    /// Its proxy neighbour entries (`ip neigh show proxy`).
     pub(crate) proxies: Vec<ProxyInfo>,
-    /// Its settings that are of interest, by their names for sysctl(8).
+    /// The sysctls that the checks read, by their names for sysctl(8).
     pub(crate) settings: BTreeMap<String, i32>,
-    /// What forwarded packets pass.
+    /// Its packet filters.
     pub(crate) filters: Filters,
-    /// The kernel has cfg80211, and so nl80211.
+    /// Whether the kernel has cfg80211, and so nl80211.
     pub(crate) wireless: bool,
-    /// Which interfaces an arpherd serves, whatever its control socket, and under which protocol number; or
-    /// why that is not known.
+    /// Interfaces that an arpherd serves, whatever its control socket, with its protocol number; or why that is
+    /// not known.
     pub(crate) served: Result<Vec<(u8, String)>, String>,
-    /// What came of the questions sent; `None` if nobody asked for that.
-    pub(crate) probed: Option<Vec<Probed>>,
+    /// The results of the probes; `None` without `--probe`.
+    pub(crate) probed: Option<Vec<ProbeResult>>,
 }
 
 /// An interface.
 #[derive(Debug, Clone)]
-pub(crate) struct Link {
+pub(crate) struct MachineLink {
     /// As the kernel lists it.
-    pub(crate) seen: LinkInfo,
-    /// What it is to arpherd; `None` if ARP on it is not understood.
+    pub(crate) info: LinkInfo,
+    /// Its kind; `None` if arpherd does not support its ARP.
     pub(crate) kind: Option<LinkKind>,
 }
 
-/// What forwarded packets pass; or why that could not be looked at.
+/// The policies for forwarded packets; or why they cannot be read.
 #[derive(Debug, Clone)]
 pub(crate) struct Filters {
-    /// nf_tables' base chains.
+    /// The base chains of nf_tables.
     pub(crate) chains: Result<Vec<ForwardPolicy>, String>,
-    /// The chain of the older ip_tables, if it is in use.
+    /// The chain of ip_tables, if that is in use.
     pub(crate) iptables: Result<Option<ForwardPolicy>, String>,
 }
 
-/// The kernel and what it was built with.
+/// The result of probing one segment.
 #[derive(Debug, Clone)]
-pub(crate) struct Kernel {
+pub(crate) struct ProbeResult {
+    /// The segment's interface.
+    pub(crate) interface: String,
+    /// The sender address of the requests; a kernel's proxy ignores those without one.
+    pub(crate) sender: Ipv4Addr,
+    /// Interfaces of this machine whose requests were received here: their links are bridged.
+    pub(crate) bridged: Vec<String>,
+    /// The stations that replied, and for which address; or why no request could be sent.
+    pub(crate) replies: Result<Vec<(LinkAddr, Ipv4Addr)>, String>,
+}
+
+/// The kernel's release and features.
+#[derive(Debug, Clone)]
+pub(crate) struct KernelBuild {
     /// `uname -r`
     pub(crate) release: String,
-    /// It has packet sockets.
+    /// Whether it has packet sockets.
     pub(crate) packet_sockets: bool,
 }
 
-/// What is the same in all network namespaces.
+/// State that all network namespaces share.
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
-    /// What this process may do; or why that is not known.
+    /// The capabilities of this process; or why they cannot be read.
     pub(crate) rights: Result<Rights, String>,
     /// The kernel.
-    pub(crate) kernel: Kernel,
+    pub(crate) kernel: KernelBuild,
 }
 
 impl Machine {
     /// The interface of that name.
-    pub(crate) fn link(&self, name: &str) -> Option<&Link> {
-        self.links.iter().find(|link| link.seen.name == name)
+    pub(crate) fn link(&self, name: &str) -> Option<&MachineLink> {
+        self.links.iter().find(|link| link.info.name == name)
     }
 
     /// The name of the interface of that number.
     pub(crate) fn name_of(&self, index: u32) -> &str {
-        let link = self.links.iter().find(|link| link.seen.index == index);
-        link.map_or("?", |link| link.seen.name.as_str())
+        let link = self.links.iter().find(|link| link.info.index == index);
+        link.map_or("?", |link| link.info.name.as_str())
     }
 
     /// The addresses of the interface of that number.
     pub(crate) fn addresses_on(&self, index: u32) -> impl Iterator<Item = &AddressInfo> {
-        self.addresses.iter().filter(move |seen| seen.interface == index)
+        self.addresses.iter().filter(move |info| info.interface == index)
     }
 
     /// Whether that is one of its addresses.
     pub(crate) fn owns(&self, address: Ipv4Addr) -> bool {
-        self.addresses.iter().any(|seen| seen.network.ip() == address)
+        self.addresses.iter().any(|info| info.network.ip() == address)
     }
 
     /// A setting's value, if there is such a setting.
@@ -102,17 +114,17 @@ impl Machine {
         self.settings.get(&setting.to_string()).copied()
     }
 
-    /// Whether a switch is on for an interface that the kernel takes for on if either `all` or the interface
-    /// says so.
+    /// Whether a switch is on for the interface, for those sysctls that the kernel combines by *or* of `all` and
+    /// the interface.
     pub(crate) fn either(&self, interface: &str, key: &'static str) -> bool {
         [interface, "all"]
             .iter()
             .any(|name| self.setting(&Setting::conf(*name, key)).is_some_and(|on| on != 0))
     }
 
-    /// The interfaces other than this one that a default route leaves by.
+    /// The other interfaces that default routes of table main use, sorted.
     pub(crate) fn default_routes_besides(&self, index: u32) -> Vec<&str> {
-        /// Table `local` has no such route, and others count only as far as a rule says.
+        /// Table `local` has no default route, and other tables apply to some packets only.
         const MAIN: u32 = 254;
         let defaults = self
             .routes

@@ -1,15 +1,13 @@
-//! `arpherd doctor`: everything known to break proxy ARP, looked for on this machine.
+//! `arpherd doctor`: checks this machine for everything known to break proxy ARP.
 //!
 //! ```text
-//! config, names of interfaces, or a running daemon ─► Case ─┐
-//! the kernel ─► look (and probe, if asked) ─────► Machine ──┴─► checks ─► Findings ─► text or JSON
+//! configuration, interfaces, or a running daemon ─► Scope ─┐
+//! kernel ─► read (and with --probe: probe) ────► Machine ──┴─► checks ─► Findings ─► text or JSON
 //! ```
 //!
-//! A check is a function of values: it reads nothing, so it can be tried on any machine. The worst finding is
-//! the exit status: 0, [`WARNING`] or [`ERROR`]; what kept the doctor from looking has a code of sysexits.
+//! A check is a pure function of values, so it can be tested with any state of a machine. The worst finding
+//! decides the exit status: 0, [`WARNING`] or [`ERROR`]. If no check can run, it is a code of sysexits.
 
-mod ask;
-mod case;
 mod claims;
 mod daemon;
 mod entries;
@@ -17,16 +15,18 @@ mod filter;
 mod finding;
 mod kernel;
 mod links;
-mod look;
 mod lookup;
 mod machine;
 mod mtu;
 mod neighbours;
+mod other_daemons;
 mod probe;
 mod proxies;
+mod query;
+mod read;
 mod rights;
-mod rivals;
 mod routes;
+mod scope;
 mod settings;
 mod show;
 #[cfg(test)]
@@ -40,58 +40,58 @@ use arpherd_actors::io::netns::{Netns, NetnsError};
 use ipnetwork::Ipv4Network;
 
 use crate::config::Config;
-use case::{Case, Daemon};
 use finding::{Finding, Severity};
 use machine::{Machine, Process};
+use scope::{DaemonState, Scope};
 
 /// Exit status if the worst finding is a warning.
 pub(crate) const WARNING: u8 = 1;
 /// Exit status if a finding is an error.
 pub(crate) const ERROR: u8 = 2;
 
-/// What is to be looked at.
-pub(crate) enum Patient<'a> {
-    /// What a configuration wants.
+/// What to check.
+pub(crate) enum Target<'a> {
+    /// A configuration.
     Config(&'a Config),
     /// These interfaces, with these prefixes or else those of their addresses.
     Interfaces(&'a [String], &'a [Ipv4Network]),
-    /// What the running daemon does.
+    /// What the running daemon serves.
     Daemon,
 }
 
-/// Why nothing could be looked at.
+/// Why no check could run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DoctorError {
-    /// Nobody said what to look at.
-    #[error("doctor: expected --config FILE, names of interfaces, or a running daemon; {0}")]
-    NobodyThere(String),
-    /// The kernel does not tell.
+    /// No target was given, and no daemon runs.
+    #[error("doctor: expected --config FILE, names of interfaces, or a running daemon: {0}")]
+    NoTarget(String),
+    /// The kernel's state cannot be read.
     #[error("doctor: {0}")]
     Kernel(#[from] NetlinkError),
-    /// A namespace that could be entered before cannot be any longer.
+    /// A namespace that could be entered before cannot be entered any more.
     #[error("doctor: {0}")]
     Netns(#[from] NetnsError),
-    /// Questions cannot be sent.
-    #[error("doctor: cannot send questions: {0}")]
+    /// Probes cannot be sent.
+    #[error("doctor: cannot send ARP probes: {0}")]
     Probe(#[from] std::io::Error),
 }
 
-/// What was found.
+/// All findings, worst first.
 pub(crate) struct Report(Vec<Finding>);
 
 impl Report {
-    /// Blocks for people.
+    /// As text: one block for each finding.
     pub(crate) fn text(&self) -> String {
         show::text(&self.0)
     }
 
-    /// A list of objects for programs.
+    /// As a JSON list of objects.
     pub(crate) fn json(&self) -> String {
         let objects: serde_json::Value = self.0.iter().map(Finding::json).collect();
         format!("{objects:#}\n")
     }
 
-    /// The exit status: how bad the worst finding is.
+    /// The exit status of the worst finding.
     pub(crate) fn status(&self) -> u8 {
         match self.0.iter().map(|finding| finding.severity).max() {
             Some(Severity::Error) => ERROR,
@@ -101,67 +101,67 @@ impl Report {
     }
 }
 
-/// Looks at the machine. `control`: the daemon's socket. `probe`: a few questions may be sent.
+/// Runs all checks. `control`: the daemon's socket. `probe`: send a few ARP requests to find other proxies.
 ///
 /// # Errors
 /// See [`DoctorError`].
-pub(crate) fn examine(patient: &Patient<'_>, control: &Path, probe: bool) -> Result<Report, DoctorError> {
-    let daemon = ask::ask(control);
-    let cases = cases(patient, &daemon)?;
-    let entering = cases.iter().any(|case| case.netns.is_some());
-    let mut findings = of_process(&daemon, &look::process(), entering);
-    for mut case in cases {
-        let entered = case.netns.as_deref().map_or_else(|| Ok(Netns::own()), Netns::named);
-        let looked = entered
-            .and_then(|ground| ground.within(|| look::look(&case, &ground)).map(|machine| (ground, machine)));
-        let (ground, machine) = match looked {
-            Ok(looked) => looked,
+pub(crate) fn examine(target: &Target<'_>, control: &Path, probe: bool) -> Result<Report, DoctorError> {
+    let daemon = query::query_daemon(control);
+    let scopes = scopes(target, &daemon)?;
+    let entering = scopes.iter().any(|scope| scope.netns.is_some());
+    let mut findings = process_checks(&daemon, &read::process(), entering);
+    for mut scope in scopes {
+        let entered = scope.netns.as_deref().map_or_else(|| Ok(Netns::own()), Netns::named);
+        let opened = entered
+            .and_then(|netns| netns.within(|| read::machine(&scope, &netns)).map(|machine| (netns, machine)));
+        let (netns, machine) = match opened {
+            Ok(opened) => opened,
             Err(error) => {
-                findings.push(unentered(&case, &error));
+                findings.push(not_entered(&scope, &error));
                 continue;
             }
         };
         let mut machine = machine?;
-        ask::confirm(&mut case, control);
+        query::confirm(&mut scope, control);
         if probe {
-            machine.probed = Some(ground.within(|| probe::probe(&case, &machine))??);
+            machine.probed = Some(netns.within(|| probe::probe(&scope, &machine))??);
         }
         findings.extend(
-            of_place(&case, &machine).into_iter().map(|finding| finding.in_place(case.netns.as_deref())),
+            netns_checks(&scope, &machine)
+                .into_iter()
+                .map(|finding| finding.in_netns(scope.netns.as_deref())),
         );
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(Report(findings))
 }
 
-fn unentered(case: &Case, error: &NetnsError) -> Finding {
-    let netns = case.netns.clone().unwrap_or_default();
+fn not_entered(scope: &Scope, error: &NetnsError) -> Finding {
+    let netns = scope.netns.clone().unwrap_or_default();
     let finding = Finding::error(format!("netns {netns}"), error.to_string())
-        .why("a daemon with a segment there does not start")
-        .mend(format!(
-            "ip netns add {netns}, or another name in the segment's key netns, or run the doctor as root"
+        .why("the daemon does not start with a segment in a namespace that it cannot enter")
+        .fix(format!(
+            "ip netns add {netns}, or set another name in the segment's key netns, or run arpherd doctor as root"
         ));
     Finding { check: "links", ..finding }
 }
 
-/// What is wanted, a case for each network namespace.
-fn cases(patient: &Patient<'_>, daemon: &Daemon) -> Result<Vec<Case>, DoctorError> {
-    Ok(match patient {
-        Patient::Config(config) => {
-            config.netns_plans().iter().map(|part| Case::of_part(part, daemon)).collect()
-        }
-        Patient::Interfaces(names, []) => vec![Case::of_interfaces(names, &prefixes_of(names)?, daemon)],
-        Patient::Interfaces(names, prefixes) => vec![Case::of_interfaces(names, prefixes, daemon)],
-        Patient::Daemon => match daemon {
-            Daemon::Running(running) => Case::all_of_running(running),
-            Daemon::Absent(reason) | Daemon::Silent(reason) => {
-                return Err(DoctorError::NobodyThere(reason.clone()));
+/// The scopes of the target, one for each network namespace.
+fn scopes(target: &Target<'_>, daemon: &DaemonState) -> Result<Vec<Scope>, DoctorError> {
+    Ok(match target {
+        Target::Config(config) => config.netns_plans().iter().map(|part| Scope::of_part(part, daemon)).collect(),
+        Target::Interfaces(names, []) => vec![Scope::of_interfaces(names, &prefixes_of(names)?, daemon)],
+        Target::Interfaces(names, prefixes) => vec![Scope::of_interfaces(names, prefixes, daemon)],
+        Target::Daemon => match daemon {
+            DaemonState::Running(running) => Scope::all_of_running(running),
+            DaemonState::Absent(reason) | DaemonState::Unreachable(reason) => {
+                return Err(DoctorError::NoTarget(reason.clone()));
             }
         },
     })
 }
 
-/// The networks that the interfaces' addresses lie in, as far as they say more than the address itself.
+/// The networks of the interfaces' addresses, except those of a single address.
 fn prefixes_of(names: &[String]) -> Result<Vec<Ipv4Network>, NetlinkError> {
     let mut prefixes = Vec::new();
     for name in names {
@@ -175,8 +175,8 @@ fn prefixes_of(names: &[String]) -> Result<Vec<Ipv4Network>, NetlinkError> {
     Ok(prefixes)
 }
 
-/// The checks of what is the same in all network namespaces.
-fn of_process(daemon: &Daemon, process: &Process, entering: bool) -> Vec<Finding> {
+/// The checks of state that all network namespaces share.
+fn process_checks(daemon: &DaemonState, process: &Process, entering: bool) -> Vec<Finding> {
     named([
         ("daemon", daemon::check(daemon)),
         ("rights", rights::check(daemon, &process.rights, entering)),
@@ -185,23 +185,23 @@ fn of_process(daemon: &Daemon, process: &Process, entering: bool) -> Vec<Finding
 }
 
 /// The checks of one network namespace.
-fn of_place(case: &Case, machine: &Machine) -> Vec<Finding> {
+fn netns_checks(scope: &Scope, machine: &Machine) -> Vec<Finding> {
     named([
-        ("links", links::check(case, machine)),
-        ("settings", settings::check(case, machine)),
-        ("claims", claims::check(case, machine)),
-        ("entries", entries::check(case, machine)),
-        ("routes", routes::check(case, machine)),
-        ("lookup", lookup::check(case, machine)),
-        ("filter", filter::check(case, machine)),
-        ("proxies", proxies::check(case, machine)),
-        ("neighbours", neighbours::check(case, machine)),
-        ("mtu", mtu::check(case, machine)),
+        ("links", links::check(scope, machine)),
+        ("settings", settings::check(scope, machine)),
+        ("claims", claims::check(scope, machine)),
+        ("entries", entries::check(scope, machine)),
+        ("routes", routes::check(scope, machine)),
+        ("lookup", lookup::check(scope, machine)),
+        ("filter", filter::check(scope, machine)),
+        ("proxies", proxies::check(scope, machine)),
+        ("neighbours", neighbours::check(scope, machine)),
+        ("mtu", mtu::check(scope, machine)),
     ])
 }
 
-/// Puts the checks' names to what they found. One that found nothing says so, so that a reader knows that it
-/// was made.
+/// Sets the name of the check in each finding. A check that found nothing yields one finding that says so, which
+/// shows that it ran.
 fn named<const N: usize>(outcomes: [(&'static str, Vec<Finding>); N]) -> Vec<Finding> {
     let named = |(check, findings): (&'static str, Vec<Finding>)| {
         let findings = if findings.is_empty() { vec![Finding::nothing()] } else { findings };
@@ -212,15 +212,15 @@ fn named<const N: usize>(outcomes: [(&'static str, Vec<Finding>); N]) -> Vec<Fin
 
 #[cfg(test)]
 mod tests {
-    use super::case::Care;
-    use super::testing::{case, machine, process};
+    use super::scope::SysctlOwner;
+    use super::testing::{machine, process, scope};
     use super::*;
 
     #[test]
-    fn every_check_says_something_and_a_machine_in_order_is_well() {
-        let case = case(Care::Daemon);
-        let mut findings = of_process(&case.daemon, &process(), true);
-        findings.extend(of_place(&case, &machine()));
+    fn every_check_reports_and_a_correct_machine_has_no_problem() {
+        let scope = scope(SysctlOwner::Daemon);
+        let mut findings = process_checks(&scope.daemon, &process(), true);
+        findings.extend(netns_checks(&scope, &machine()));
         let report = Report(findings);
         let mut checks: Vec<_> = report.0.iter().map(|finding| finding.check).collect();
         checks.dedup();
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn the_worst_finding_is_the_status() {
         let severities = |all: &[Severity]| {
-            Report(all.iter().map(|it| Finding::nothing().weighing(*it)).collect()).status()
+            Report(all.iter().map(|it| Finding::nothing().with_severity(*it)).collect()).status()
         };
         assert_eq!(severities(&[Severity::Ok, Severity::Info]), 0);
         assert_eq!(severities(&[Severity::Warning, Severity::Ok]), WARNING);
@@ -241,10 +241,10 @@ mod tests {
     #[test]
     fn the_names_of_the_fields_are_stable() {
         let report =
-            Report(vec![Finding { check: "links", ..Finding::error("eth0", "a").why("b").mend("c") }]);
+            Report(vec![Finding { check: "links", ..Finding::error("eth0", "a").why("b").fix("c") }]);
         let value: serde_json::Value = serde_json::from_str(&report.json()).expect("JSON");
         let expected = serde_json::json!([
-            { "check": "links", "severity": "error", "subject": "eth0", "found": "a", "why": "b", "mend": "c" }
+            { "check": "links", "severity": "error", "subject": "eth0", "found": "a", "why": "b", "fix": "c" }
         ]);
         assert_eq!(value, expected);
     }

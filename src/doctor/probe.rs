@@ -1,4 +1,5 @@
-//! Asking each segment for addresses that nobody has: whoever answers is a proxy that claims everything.
+//! Probes each segment with ARP requests for addresses that no host has: a station that replies is a proxy that
+//! answers for everything.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -10,186 +11,168 @@ use arpherd_core::plan::LinkKind;
 use arpherd_core::{Arp, Frame, Heard, LinkAddr, Operation};
 use tokio::time::{Instant, timeout_at};
 
-use super::case::{Case, Segment};
-use super::machine::Machine;
+use super::machine::{Machine, ProbeResult};
+use super::scope::{CheckedSegment, Scope};
 
-/// A kernel holds its proxied answers back for up to 0.8 s (`proxy_delay`).
-const PATIENCE: Duration = Duration::from_millis(1_200);
-/// Networks for documentation, which are nobody's (RFC 5737).
-const NOBODYS: [[u8; 3]; 2] = [[192, 0, 2], [198, 51, 100]];
+/// A kernel delays proxied replies by up to 0.8 s (`proxy_delay`).
+const REPLY_TIMEOUT: Duration = Duration::from_millis(1_200);
+/// Networks for documentation, which no host uses (RFC 5737).
+const DOCUMENTATION: [[u8; 3]; 2] = [[192, 0, 2], [198, 51, 100]];
 
-/// What came of the questions on one segment.
-#[derive(Debug, Clone)]
-pub(crate) struct Probed {
-    /// The segment's interface.
-    pub(crate) interface: String,
-    /// Who asked; without a sender address a kernel's proxy does not answer.
-    pub(crate) sender: Ipv4Addr,
-    /// Interfaces of this machine whose questions were heard here: their links are one.
-    pub(crate) joined: Vec<String>,
-    /// Who answered for which address; or why nobody could be asked.
-    pub(crate) answers: Result<Vec<(LinkAddr, Ipv4Addr)>, String>,
-}
-
-/// Asks on all segments of the case at the same time, in the calling thread's network namespace.
+/// Probes all segments of the scope at the same time, in the calling thread's network namespace.
 ///
 /// # Errors
-/// If the process has no descriptor left to wait with.
-pub(super) fn probe(case: &Case, machine: &Machine) -> io::Result<Vec<Probed>> {
+/// If no event loop can be created, as when the process has no file descriptor left.
+pub(super) fn probe(scope: &Scope, machine: &Machine) -> io::Result<Vec<ProbeResult>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(ask_all(case, machine)))
+    Ok(runtime.block_on(probe_all(scope, machine)))
 }
 
-async fn ask_all(case: &Case, machine: &Machine) -> Vec<Probed> {
-    // All ears first, so that what is sent on one link is heard on any other.
-    let ears: Vec<_> = case.segments.iter().map(|segment| Ear::open(machine, segment)).collect();
-    let mut asked: Vec<_> = ears.into_iter().map(|ear| ear.and_then(Ear::ask)).collect();
-    let deadline = Instant::now() + PATIENCE;
-    let mut outcomes = Vec::new();
-    for (segment, ear) in case.segments.iter().zip(&mut asked) {
-        // What the later ones hear meanwhile waits in their sockets.
-        let heard = match ear {
-            Ok(ear) => ear.listen(deadline).await,
+async fn probe_all(scope: &Scope, machine: &Machine) -> Vec<ProbeResult> {
+    // All sockets first, so that a frame sent on one link is received on any other.
+    let sockets: Vec<_> = scope.segments.iter().map(|segment| ProbeSocket::open(machine, segment)).collect();
+    let mut probed: Vec<_> = sockets.into_iter().map(|socket| socket.and_then(ProbeSocket::send)).collect();
+    let deadline = Instant::now() + REPLY_TIMEOUT;
+    let mut results = Vec::new();
+    for (segment, socket) in scope.segments.iter().zip(&mut probed) {
+        // Frames for the later sockets are queued meanwhile.
+        let received = match socket {
+            Ok(socket) => socket.receive_until(deadline).await,
             Err(reason) => Err(reason.clone()),
         };
         let interface = segment.interface().to_owned();
-        outcomes.push(Probed {
+        results.push(ProbeResult {
             sender: sender_of(machine, segment),
-            joined: joined(heard.as_deref().unwrap_or_default(), machine, &interface),
-            answers: heard.map(|heard| answers(&heard, &targets(segment))),
+            bridged: bridged(received.as_deref().unwrap_or_default(), machine, &interface),
+            replies: received.map(|received| replies(&received, &targets(segment))),
             interface,
         });
     }
-    outcomes
+    results
 }
 
-/// A socket on one segment, and what is to be asked there.
-struct Ear {
+/// A socket on one segment, and the requests to send there.
+struct ProbeSocket {
     port: PacketPort,
     wake: Wake,
-    questions: Vec<Frame>,
+    requests: Vec<Frame>,
 }
 
-impl Ear {
-    fn open(machine: &Machine, segment: &Segment) -> Result<Self, String> {
-        let link = machine.link(segment.interface()).ok_or("there is no such interface")?;
-        let kind: LinkKind = segment.plan.kind.or(link.kind).ok_or("there is no ARP on such links")?;
-        let medium = Medium { interface: link.seen.index, kind, broadcast: link.seen.broadcast };
+impl ProbeSocket {
+    fn open(machine: &Machine, segment: &CheckedSegment) -> Result<Self, String> {
+        let link = machine.link(segment.interface()).ok_or("no such interface")?;
+        let kind: LinkKind = segment.plan.kind.or(link.kind).ok_or("the link has no ARP")?;
+        let medium = Medium { interface: link.info.index, kind, broadcast: link.info.broadcast };
         let port = PacketPort::open(medium).map_err(|error| error.to_string())?;
         let wake = Wake::on(&port).map_err(|error| error.to_string())?;
-        let question = |target| Frame {
+        let request = |target| Frame {
             to: None,
             arp: Arp {
                 operation: Operation::Request,
-                sender_lladdr: link.seen.lladdr,
+                sender_lladdr: link.info.lladdr,
                 sender: sender_of(machine, segment),
                 target_lladdr: LinkAddr::UNKNOWN,
                 target,
             },
         };
-        Ok(Self { port, wake, questions: targets(segment).into_iter().map(question).collect() })
+        Ok(Self { port, wake, requests: targets(segment).into_iter().map(request).collect() })
     }
 
-    /// Sends the questions.
-    fn ask(mut self) -> Result<Self, String> {
+    /// Sends the requests.
+    fn send(mut self) -> Result<Self, String> {
         let mut tally = Tally::default();
-        self.port.send(&self.questions, &mut tally).map_err(|error| error.to_string())?;
+        self.port.send(&self.requests, &mut tally).map_err(|error| error.to_string())?;
         if tally.unsent > 0 {
-            return Err("the link takes no frames".to_owned());
+            return Err("the link does not accept frames".to_owned());
         }
         Ok(self)
     }
 
-    /// All that is said until then.
-    async fn listen(&mut self, deadline: Instant) -> Result<Vec<Heard>, String> {
-        let (mut heard, mut tally) = (Vec::new(), Tally::default());
+    /// All ARP received until the deadline.
+    async fn receive_until(&mut self, deadline: Instant) -> Result<Vec<Heard>, String> {
+        let (mut received, mut tally) = (Vec::new(), Tally::default());
         loop {
-            while self.port.receive(&mut heard, &mut tally).map_err(|error| error.to_string())? {}
+            while self.port.receive(&mut received, &mut tally).map_err(|error| error.to_string())? {}
             match timeout_at(deadline, self.wake.readable()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(error.to_string()),
                 Err(_) => break,
             }
         }
-        Ok(heard)
+        Ok(received)
     }
 }
 
-/// An address of the machine that the segment's stations know, as far as there is one.
-fn sender_of(machine: &Machine, segment: &Segment) -> Ipv4Addr {
-    let inside =
-        |address: Ipv4Addr| segment.plan.addresses.prefixes.iter().any(|prefix| prefix.contains(address));
-    let own = machine.link(segment.interface()).map(|link| link.seen.index);
+/// The sender address for probes: one of this machine that the segment's hosts know, if there is one.
+fn sender_of(machine: &Machine, segment: &CheckedSegment) -> Ipv4Addr {
+    let inside = |address: Ipv4Addr| segment.plan.addresses.prefixes.iter().any(|prefix| prefix.contains(address));
+    let own = machine.link(segment.interface()).map(|link| link.info.index);
     let mut addresses: Vec<_> =
-        machine.addresses.iter().filter(|seen| !seen.network.ip().is_loopback()).collect();
+        machine.addresses.iter().filter(|info| !info.network.ip().is_loopback()).collect();
     // Those of the subnet first, then those of the interface.
-    addresses.sort_by_key(|seen| (!inside(seen.network.ip()), Some(seen.interface) != own));
-    let best = addresses.first().filter(|seen| inside(seen.network.ip()) || Some(seen.interface) == own);
-    segment.plan.source.or(best.map(|seen| seen.network.ip())).unwrap_or(Ipv4Addr::UNSPECIFIED)
+    addresses.sort_by_key(|info| (!inside(info.network.ip()), Some(info.interface) != own));
+    let best = addresses.first().filter(|info| inside(info.network.ip()) || Some(info.interface) == own);
+    segment.plan.source.or(best.map(|info| info.network.ip())).unwrap_or(Ipv4Addr::UNSPECIFIED)
 }
 
-/// Addresses that nobody can have: two for documentation, other ones on each interface, and the networks' own.
-fn targets(segment: &Segment) -> Vec<Ipv4Addr> {
+/// Addresses that no host can have: two for documentation, different on each interface, and the networks' own.
+fn targets(segment: &CheckedSegment) -> Vec<Ipv4Addr> {
     let sum = segment
         .interface()
         .bytes()
         .fold(0_u32, |sum, octet| sum.wrapping_mul(31).wrapping_add(u32::from(octet)));
     let last = u8::try_from(sum % 254).unwrap_or_default() + 1;
-    let nobodys = NOBODYS.iter().map(|[a, b, c]| Ipv4Addr::new(*a, *b, *c, last));
+    let unused = DOCUMENTATION.iter().map(|[a, b, c]| Ipv4Addr::new(*a, *b, *c, last));
     // RFC 3021: a /31 and a /32 have no network address.
-    let networks = segment
-        .plan
-        .addresses
-        .prefixes
-        .iter()
-        .filter(|prefix| prefix.prefix() < 31)
-        .map(|prefix| prefix.network());
-    nobodys.chain(networks.take(4)).collect()
+    let networks =
+        segment.plan.addresses.prefixes.iter().filter(|prefix| prefix.prefix() < 31).map(|prefix| prefix.network());
+    unused.chain(networks.take(4)).collect()
 }
 
-/// Other interfaces of the machine that were heard asking on this one.
-fn joined(heard: &[Heard], machine: &Machine, interface: &str) -> Vec<String> {
-    let here = machine.link(interface).map(|link| link.seen.lladdr);
-    let asks = |lladdr: LinkAddr| {
-        heard
+/// Other interfaces of the machine whose requests were received on this one.
+fn bridged(received: &[Heard], machine: &Machine, interface: &str) -> Vec<String> {
+    let here = machine.link(interface).map(|link| link.info.lladdr);
+    let requests_from = |lladdr: LinkAddr| {
+        received
             .iter()
-            .any(|heard| heard.arp.operation == Operation::Request && heard.arp.sender_lladdr == lladdr)
+            .any(|frame| frame.arp.operation == Operation::Request && frame.arp.sender_lladdr == lladdr)
     };
-    // VLANs of one interface have its address, and so say nothing.
-    let others = machine.links.iter().filter(|link| Some(link.seen.lladdr) != here && asks(link.seen.lladdr));
-    others.map(|link| link.seen.name.clone()).collect()
+    // VLANs of one interface share its address, so their requests prove nothing.
+    let others =
+        machine.links.iter().filter(|link| Some(link.info.lladdr) != here && requests_from(link.info.lladdr));
+    others.map(|link| link.info.name.clone()).collect()
 }
 
-/// Each answer to our questions once.
-fn answers(heard: &[Heard], targets: &[Ipv4Addr]) -> Vec<(LinkAddr, Ipv4Addr)> {
-    let ours =
-        |heard: &&Heard| heard.arp.operation == Operation::Reply && targets.contains(&heard.arp.sender);
-    let mut answers: Vec<_> =
-        heard.iter().filter(ours).map(|heard| (heard.arp.sender_lladdr, heard.arp.sender)).collect();
-    answers.sort_unstable_by_key(|(lladdr, address)| (lladdr.to_string(), *address));
-    answers.dedup();
-    answers
+/// The replies to the probes, each once.
+fn replies(received: &[Heard], targets: &[Ipv4Addr]) -> Vec<(LinkAddr, Ipv4Addr)> {
+    let to_probes =
+        |frame: &&Heard| frame.arp.operation == Operation::Reply && targets.contains(&frame.arp.sender);
+    let mut replies: Vec<_> =
+        received.iter().filter(to_probes).map(|frame| (frame.arp.sender_lladdr, frame.arp.sender)).collect();
+    replies.sort_unstable_by_key(|(lladdr, address)| (lladdr.to_string(), *address));
+    replies.dedup();
+    replies
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::Care;
-    use super::super::testing::{case, machine};
+    use super::super::scope::SysctlOwner;
+    use super::super::testing::{machine, scope};
     use super::*;
 
     #[test]
-    fn nobody_can_have_what_is_asked_for() {
-        let case = case(Care::Daemon);
-        let asked = targets(&case.segments[0]);
-        assert!(asked[0].is_documentation() && asked[1].is_documentation(), "{asked:?}");
-        assert_eq!(asked[2], Ipv4Addr::new(10, 9, 0, 0));
-        assert_ne!(asked[0], targets(&case.segments[1])[0], "each interface asks for another one");
+    fn no_host_can_have_a_probed_address() {
+        let scope = scope(SysctlOwner::Daemon);
+        let probed = targets(&scope.segments[0]);
+        assert!(probed[0].is_documentation() && probed[1].is_documentation(), "{probed:?}");
+        assert_eq!(probed[2], Ipv4Addr::new(10, 9, 0, 0));
+        assert_ne!(probed[0], targets(&scope.segments[1])[0], "each interface probes for another one");
     }
 
     #[test]
-    fn the_sender_is_an_address_the_segment_knows() {
-        let case = case(Care::Daemon);
-        let segment = &case.segments[0];
+    fn the_sender_is_an_address_of_the_segment() {
+        let scope = scope(SysctlOwner::Daemon);
+        let segment = &scope.segments[0];
         assert_eq!(sender_of(&machine(), segment), Ipv4Addr::new(10, 9, 0, 1));
         let mut without = machine();
         without.addresses.clear();
@@ -199,9 +182,9 @@ mod tests {
     }
 
     #[test]
-    fn an_own_interface_that_is_heard_elsewhere_is_on_the_same_link() {
+    fn an_own_interface_whose_request_is_received_elsewhere_is_on_the_same_link() {
         let machine = machine();
-        let lladdr = machine.link("eth1").map(|link| link.seen.lladdr).expect("it is there");
+        let lladdr = machine.link("eth1").map(|link| link.info.lladdr).expect("it is there");
         let arp = Arp {
             operation: Operation::Request,
             sender_lladdr: lladdr,
@@ -209,15 +192,15 @@ mod tests {
             target_lladdr: LinkAddr::UNKNOWN,
             target: [192, 0, 2, 7].into(),
         };
-        let heard = [Heard { arp, from: lladdr, mark: None }];
-        assert_eq!(joined(&heard, &machine, "eth0"), ["eth1"]);
-        assert_eq!(joined(&heard, &machine, "eth1"), [""; 0], "its own address says nothing");
+        let received = [Heard { arp, from: lladdr, mark: None }];
+        assert_eq!(bridged(&received, &machine, "eth0"), ["eth1"]);
+        assert_eq!(bridged(&received, &machine, "eth1"), [""; 0], "its own address proves nothing");
     }
 
     #[test]
-    fn only_answers_to_the_questions_count() {
+    fn only_replies_to_the_probes_count() {
         let lladdr = LinkAddr::ethernet([2, 0, 0, 0, 0, 9]);
-        let said = |operation, sender: [u8; 4]| Heard {
+        let frame = |operation, sender: [u8; 4]| Heard {
             arp: Arp {
                 operation,
                 sender_lladdr: lladdr,
@@ -228,13 +211,13 @@ mod tests {
             from: lladdr,
             mark: None,
         };
-        let heard = [
-            said(Operation::Reply, [192, 0, 2, 7]),
-            said(Operation::Reply, [192, 0, 2, 7]),
-            said(Operation::Reply, [10, 9, 0, 20]),
-            said(Operation::Request, [192, 0, 2, 7]),
+        let received = [
+            frame(Operation::Reply, [192, 0, 2, 7]),
+            frame(Operation::Reply, [192, 0, 2, 7]),
+            frame(Operation::Reply, [10, 9, 0, 20]),
+            frame(Operation::Request, [192, 0, 2, 7]),
         ];
-        let nobody = Ipv4Addr::new(192, 0, 2, 7);
-        assert_eq!(answers(&heard, &[nobody]), [(lladdr, nobody)]);
+        let unused = Ipv4Addr::new(192, 0, 2, 7);
+        assert_eq!(replies(&received, &[unused]), [(lladdr, unused)]);
     }
 }

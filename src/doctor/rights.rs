@@ -1,32 +1,33 @@
-//! What the daemon may do, or would be allowed to if it were started like this.
+//! Capabilities of the running daemon, or those it would have if started like this process.
 
 use arpherd_actors::io::process::{Capability, Rights};
 
-use super::case::Daemon;
 use super::finding::Finding;
+use super::scope::DaemonState;
 
-const SERVICE: &str = "run it by configs/arpherd.service, or as root, or: setcap \
+const SERVICE: &str = "run it with configs/arpherd.service, or as root, or: setcap \
     cap_net_admin,cap_net_raw+ep $(command -v arpherd)";
-const ENTERING: &str =
-    "AmbientCapabilities=CAP_SYS_ADMIN and the same in CapabilityBoundingSet= of the unit, or no netns:";
+const ENTERING: &str = "add CAP_SYS_ADMIN to AmbientCapabilities= and CapabilityBoundingSet= of the unit, or remove the key netns";
 
-/// What each right is for.
+/// What does not work without the capability.
 fn purpose(capability: Capability) -> &'static str {
     match capability {
-        Capability::NetAdmin => "without it no route, neighbour entry or setting is written",
-        Capability::NetRaw => "without it there is no packet socket: nothing is heard or answered",
-        Capability::SysAdmin => "without it no segment in another network namespace (netns:) is served",
+        Capability::NetAdmin => "without it no route, neighbour entry or sysctl can be written",
+        Capability::NetRaw => "without it no packet socket can be opened, so no ARP is received or answered",
+        Capability::SysAdmin => {
+            "without it no segment in another network namespace (key netns) can be served"
+        }
     }
 }
 
-/// `own`: what this process may do. `entering`: some segment lies in another network namespace.
-pub(super) fn check(daemon: &Daemon, own: &Result<Rights, String>, entering: bool) -> Vec<Finding> {
+/// `own`: the capabilities of this process. `entering`: some segment is in another network namespace.
+pub(super) fn check(daemon: &DaemonState, own: &Result<Rights, String>, entering: bool) -> Vec<Finding> {
     let mut needed = vec![Capability::NetAdmin, Capability::NetRaw];
     needed.extend(entering.then_some(Capability::SysAdmin));
     let missing = |rights: Rights| needed.iter().copied().filter(move |it| !rights.has(*it));
-    let mend = |capability| if capability == Capability::SysAdmin { ENTERING } else { SERVICE };
+    let fix = |capability| if capability == Capability::SysAdmin { ENTERING } else { SERVICE };
     match (daemon, own) {
-        (Daemon::Running(running), _) => match running.process {
+        (DaemonState::Running(running), _) => match running.process {
             Some((pid, rights)) => missing(rights)
                 .map(|right| {
                     Finding::error(
@@ -34,57 +35,57 @@ pub(super) fn check(daemon: &Daemon, own: &Result<Rights, String>, entering: boo
                         format!("the running daemon lacks {}", right.as_str()),
                     )
                     .why(purpose(right))
-                    .mend(mend(right))
+                    .fix(fix(right))
                 })
                 .collect(),
-            None => vec![Finding::info("daemon", "its process cannot be seen from here, nor what it may do")],
+            None => vec![Finding::info("daemon", "its process and capabilities cannot be read")],
         },
         (_, Ok(rights)) => missing(*rights)
             .map(|right| {
                 Finding::warning(
                     "this process",
-                    format!("it lacks {}; arpherd started like this would lack it too", right.as_str()),
+                    format!("it lacks {}; arpherd started like this lacks it too", right.as_str()),
                 )
                 .why(purpose(right))
-                .mend(mend(right))
+                .fix(fix(right))
             })
             .collect(),
         (_, Err(reason)) => {
-            vec![Finding::info("this process", format!("what it may do cannot be read: {reason}"))]
+            vec![Finding::info("this process", format!("its capabilities cannot be read: {reason}"))]
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::Care;
     use super::super::finding::Severity;
-    use super::super::testing::{case, process, running_case};
+    use super::super::scope::SysctlOwner;
+    use super::super::testing::{process, running_scope, scope};
     use super::*;
 
-    fn told(daemon: &Daemon, rights: Rights, entering: bool) -> Vec<Severity> {
+    fn checked(daemon: &DaemonState, rights: Rights, entering: bool) -> Vec<Severity> {
         check(daemon, &Ok(rights), entering).iter().map(|finding| finding.severity).collect()
     }
 
     #[test]
-    fn rights_that_a_start_would_lack_are_warned_of() {
-        let absent = case(Care::Daemon).daemon;
-        assert_eq!(told(&absent, process().rights.expect("known"), true), []);
-        assert_eq!(told(&absent, Rights::NONE, false), [Severity::Warning; 2]);
-        assert_eq!(told(&absent, Rights::NONE, true), [Severity::Warning; 3]);
+    fn capabilities_that_a_start_would_lack_are_a_warning() {
+        let absent = scope(SysctlOwner::Daemon).daemon;
+        assert_eq!(checked(&absent, process().rights.expect("known"), true), []);
+        assert_eq!(checked(&absent, Rights::NONE, false), [Severity::Warning; 2]);
+        assert_eq!(checked(&absent, Rights::NONE, true), [Severity::Warning; 3]);
         assert_eq!(check(&absent, &Err("no /proc".into()), false)[0].severity, Severity::Info);
     }
 
     #[test]
-    fn of_a_running_daemon_its_own_rights_count() {
-        let mut daemon = running_case(Care::Daemon).daemon;
-        assert_eq!(told(&daemon, Rights::NONE, false), []);
+    fn of_a_running_daemon_its_own_capabilities_count() {
+        let mut daemon = running_scope(SysctlOwner::Daemon).daemon;
+        assert_eq!(checked(&daemon, Rights::NONE, false), []);
         for (process, expected) in
             [(Some((7, Rights::NONE)), &[Severity::Error; 2][..]), (None, &[Severity::Info])]
         {
-            let Daemon::Running(running) = &mut daemon else { panic!("it runs") };
+            let DaemonState::Running(running) = &mut daemon else { panic!("it runs") };
             running.process = process;
-            assert_eq!(told(&daemon, Rights::NONE, false), expected);
+            assert_eq!(checked(&daemon, Rights::NONE, false), expected);
         }
     }
 }

@@ -1,71 +1,70 @@
-//! Host routes: those the daemon wants, those that are there, and those of others.
+//! Host routes: missing ones of the daemon, leftovers of a former run, and those of other programs.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use arpherd_actors::io::netlink::AnyRoute;
 
-use super::case::{Case, Daemon};
-use super::finding::Finding;
+use super::finding::{Finding, list_of};
 use super::machine::Machine;
-use super::{rivals, wanted};
+use super::scope::{DaemonState, Scope};
+use super::{other_daemons, wanted};
 
-/// `RTPROT_KERNEL`: the kernel's own, for an address.
+/// `RTPROT_KERNEL`: added by the kernel for an address.
 const KERNEL: u8 = 2;
-/// `RTPROT_BOOT`: of a program that does not say who it is.
+/// `RTPROT_BOOT`: of a program that sets no protocol of its own.
 const BOOT: u8 = 3;
 /// `RT_TABLE_LOCAL`, with the machine's own addresses.
 const LOCAL: u32 = 255;
-/// Addresses named in one finding at the most.
-const NAMED: usize = 5;
 
-pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
+pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
     let mut findings = Vec::new();
-    match &case.daemon {
-        Daemon::Running(running) => findings.extend(wanted::check(case, machine, running)),
-        Daemon::Absent(_) => match rivals::elsewhere(case, machine) {
+    match &scope.daemon {
+        DaemonState::Running(running) => findings.extend(wanted::check(scope, machine, running)),
+        DaemonState::Absent(_) => match other_daemons::on_another_socket(scope, machine) {
             Some(finding) => findings.push(finding),
-            None => findings.extend(leftovers(case, machine)),
+            None => findings.extend(leftovers(scope, machine)),
         },
-        // That it could not be asked is another check's to say.
-        Daemon::Silent(_) => {}
+        // The check `daemon` reports that it cannot be queried.
+        DaemonState::Unreachable(_) => {}
     }
-    findings.extend(foreign(case, machine));
-    findings.extend(rivals::others(case, machine));
+    findings.extend(foreign(scope, machine));
+    findings.extend(other_daemons::of_another_protocol(scope, machine));
     findings
 }
 
-/// Our routes while no daemon runs.
-fn leftovers(case: &Case, machine: &Machine) -> Option<Finding> {
-    let ours = |route: &&AnyRoute| route.protocol == case.routes.protocol && route.table == case.routes.table;
+/// The daemon's routes while it does not run.
+fn leftovers(scope: &Scope, machine: &Machine) -> Option<Finding> {
+    let ours =
+        |route: &&AnyRoute| route.protocol == scope.routes.protocol && route.table == scope.routes.table;
     let left: Vec<_> =
         machine.routes.iter().filter(ours).filter(|route| route.destination.prefix() == 32).collect();
     if left.is_empty() {
         return None;
     }
     let addresses: Vec<_> = left.iter().map(|route| route.destination.ip()).collect();
-    let (protocol, table) = (case.routes.protocol, case.routes.table);
-    let found = format!("{} routes of protocol {protocol} and no daemon: {}", left.len(), some(&addresses));
+    let (protocol, table) = (scope.routes.protocol, scope.routes.table);
+    let found =
+        format!("{} routes of protocol {protocol}, but no daemon runs: {}", left.len(), list_of(&addresses));
     let finding = Finding::warning("routes", found)
         .why(
-            "they are left from a crash, or from an end with on_exit: keep; nobody withdraws them when \
-                their hosts move or die",
+            "they are left over from a crash or from on_exit: keep; they are not updated when hosts move or \
+                disappear",
         )
-        .mend(format!(
-            "start arpherd, which takes them over; or take them away: ip route flush table {table} proto \
-                {protocol}"
+        .fix(format!(
+            "start arpherd, which adopts them; or remove them: ip route flush table {table} proto {protocol}"
         ));
     Some(finding)
 }
 
-/// Host routes of others to addresses of the prefixes, by who seems to have made them.
-fn foreign(case: &Case, machine: &Machine) -> Vec<Finding> {
+/// Host routes of other programs to addresses of the prefixes, grouped by their likely origin.
+fn foreign(scope: &Scope, machine: &Machine) -> Vec<Finding> {
     let mut groups: BTreeMap<(u8, u32, u32, String), Vec<Ipv4Addr>> = BTreeMap::new();
     let others = machine.routes.iter().filter(|route| {
         route.destination.prefix() == 32
-            && ![case.routes.protocol, KERNEL].contains(&route.protocol)
+            && ![scope.routes.protocol, KERNEL].contains(&route.protocol)
             && route.table != LOCAL
-            && case.concerns(route.destination.ip())
+            && scope.concerns(route.destination.ip())
     });
     for route in others {
         let by = route.interfaces.iter().map(|index| machine.name_of(*index)).collect::<Vec<_>>().join(",");
@@ -76,75 +75,78 @@ fn foreign(case: &Case, machine: &Machine) -> Vec<Finding> {
     }
     let finding = |((protocol, metric, table, by), addresses): (_, Vec<Ipv4Addr>)| {
         let found = format!(
-            "{} host routes of protocol {protocol}, metric {metric}, table {table}, by {by}: {}",
+            "{} host routes of protocol {protocol}, metric {metric}, table {table}, dev {by}: {}",
             addresses.len(),
-            some(&addresses)
+            list_of(&addresses)
         );
         let example = addresses.first().map(ToString::to_string).unwrap_or_default();
         Finding::warning(by, found)
             .why(format!(
-                "two daemons that route the same hosts contradict each other when a host moves or dies; {}",
-                maker(protocol, metric)
+                "two daemons that route the same hosts conflict when a host moves or disappears; {}",
+                origin(protocol, metric)
             ))
-            .mend(format!(
-                "stop whoever makes them, then: ip route del {example} proto {protocol} metric {metric} \
-                    table {table} (each of them)"
+            .fix(format!(
+                "stop the program that adds them, then for each: ip route del {example} proto {protocol} metric \
+                    {metric} table {table}"
             ))
     };
     groups.into_iter().map(finding).collect()
 }
 
-/// Who makes routes like these.
-fn maker(protocol: u8, metric: u32) -> &'static str {
+/// The programs that add such routes.
+fn origin(protocol: u8, metric: u32) -> &'static str {
     match (protocol, metric) {
-        (BOOT, 50) => "parprouted makes routes like these",
-        (BOOT, _) => "fillarpd and relayd make routes like these, and so does ip-route(8) by hand",
-        (4, _) => "they bear the mark of an administrator (static)",
-        (16, _) => "they bear the mark of DHCP",
-        (158, _) => "l3roamd makes routes like these",
-        _ => "/etc/iproute2/rt_protos may have the name of their protocol",
-    }
-}
-
-/// The first of them, and how many more there are.
-pub(super) fn some(addresses: &[Ipv4Addr]) -> String {
-    let named: Vec<_> = addresses.iter().take(NAMED).map(ToString::to_string).collect();
-    match addresses.len().checked_sub(NAMED) {
-        Some(more) if more > 0 => format!("{} and {more} more", named.join(", ")),
-        _ => named.join(", "),
+        (BOOT, 50) => "parprouted adds such routes",
+        (BOOT, _) => "fillarpd, relayd and a manual ip-route(8) add such routes",
+        (4, _) => "the protocol is static: an administrator added them",
+        (16, _) => "the protocol is that of DHCP",
+        (158, _) => "l3roamd adds such routes",
+        _ => "/etc/iproute2/rt_protos may name the protocol",
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::Care;
     use super::super::finding::Severity;
-    use super::super::testing::{case, machine};
+    use super::super::scope::SysctlOwner;
+    use super::super::testing::{machine, scope};
     use super::*;
 
-    fn told(case: &Case, machine: &Machine) -> Vec<(Severity, String)> {
-        check(case, machine).into_iter().map(|finding| (finding.severity, finding.subject)).collect()
+    fn checked(scope: &Scope, machine: &Machine) -> Vec<(Severity, String)> {
+        check(scope, machine).into_iter().map(|finding| (finding.severity, finding.subject)).collect()
     }
 
     #[test]
-    fn routes_of_a_daemon_that_is_gone_are_leftovers() {
+    fn routes_without_a_daemon_are_leftovers() {
         let machine = machine().with_host_route("10.9.0.10", "eth0", 169, 50);
-        assert_eq!(told(&case(Care::Daemon), &machine), [(Severity::Warning, "routes".to_owned())]);
-        let finding = check(&case(Care::Daemon), &machine).remove(0);
-        assert!(finding.mend.ends_with("ip route flush table 254 proto 169"), "{}", finding.mend);
+        assert_eq!(
+            checked(&scope(SysctlOwner::Daemon), &machine),
+            [(Severity::Warning, "routes".to_owned())]
+        );
+        let finding = check(&scope(SysctlOwner::Daemon), &machine).remove(0);
+        assert!(finding.fix.ends_with("ip route flush table 254 proto 169"), "{}", finding.fix);
     }
 
     #[test]
-    fn routes_of_other_daemons_are_named_after_their_makers() {
+    fn routes_of_other_daemons_are_reported_with_their_origin() {
         let machine = machine()
             .with_host_route("10.9.0.10", "eth0", 3, 0)
             .with_host_route("10.9.0.11", "eth0", 3, 0)
             .with_host_route("10.9.0.20", "eth1", 3, 50)
             .with_host_route("10.9.0.1", "eth0", 2, 0)
             .with_host_route("192.0.2.7", "eth0", 3, 0);
-        let findings = check(&case(Care::Daemon), &machine);
+        let findings = check(&scope(SysctlOwner::Daemon), &machine);
         assert_eq!(findings.len(), 2, "{findings:?}");
         assert!(findings[0].found.contains("10.9.0.10, 10.9.0.11") && findings[0].why.contains("fillarpd"));
         assert!(findings[1].found.contains("10.9.0.20") && findings[1].why.contains("parprouted"));
+    }
+
+    #[test]
+    fn routes_of_a_daemon_on_another_socket_are_not_leftovers() {
+        let mut machine = machine().with_host_route("10.9.0.10", "eth0", 169, 50);
+        machine.served = Ok(vec![(169, "eth0".into()), (169, "eth7".into()), (170, "eth1".into())]);
+        let findings = check(&scope(SysctlOwner::Daemon), &machine);
+        let subjects: Vec<_> = findings.iter().map(|finding| finding.subject.as_str()).collect();
+        assert_eq!(subjects, ["daemon", "eth1"]);
     }
 }

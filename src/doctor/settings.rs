@@ -1,4 +1,4 @@
-//! The kernel's settings, and how those of `all` and of the interface combine.
+//! Sysctls, and how the kernel combines those of `all` and of the interface.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,29 @@ use arpherd_actors::required_sysctls::{
 };
 use arpherd_core::plan::{AnswerMode, SegmentPlan};
 
-use super::case::{Care, Case, Daemon, Segment};
 use super::finding::{Finding, Severity};
 use super::machine::Machine;
+use super::scope::{CheckedSegment, DaemonState, Scope, SysctlOwner};
 
-/// The segments reached through one interface.
-type Group<'a> = Vec<&'a Segment>;
+/// The segments of one interface.
+type InterfaceSegments<'a> = Vec<&'a CheckedSegment>;
 
-pub(super) fn check(case: &Case, machine: &Machine) -> Vec<Finding> {
-    let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
-    for segment in &case.segments {
+pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
+    let mut groups: BTreeMap<&str, InterfaceSegments<'_>> = BTreeMap::new();
+    for segment in &scope.segments {
         groups.entry(segment.interface()).or_default().push(segment);
     }
-    // An interface that is not there has no settings; that is another check's to say.
+    // An absent interface has no sysctls; the check `links` reports it.
     let present = groups.into_iter().filter(|(interface, _)| machine.link(interface).is_some());
-    present.flat_map(|(interface, group)| interface_settings(case, machine, interface, &group)).collect()
+    present.flat_map(|(interface, group)| interface_settings(scope, machine, interface, &group)).collect()
 }
 
-fn interface_settings(case: &Case, machine: &Machine, interface: &str, group: &Group<'_>) -> Vec<Finding> {
+fn interface_settings(
+    scope: &Scope,
+    machine: &Machine,
+    interface: &str,
+    group: &InterfaceSegments<'_>,
+) -> Vec<Finding> {
     let plans: Vec<SegmentPlan> = group.iter().map(|segment| segment.plan.clone()).collect();
     let read = |setting: &Setting| machine.setting(setting);
     let table = required_sysctls(SysctlMode::of(&plans));
@@ -37,67 +42,69 @@ fn interface_settings(case: &Case, machine: &Machine, interface: &str, group: &G
         if writes.is_empty() {
             return None;
         }
-        let severity = severity(case, machine, group, need);
-        let mend = if severity == Severity::Info && is_ours_to_set(case, group, need) {
-            format!("nothing to do: the daemon sets this at start (by hand: {})", command(&writes))
+        let severity = severity(scope, machine, group, need);
+        let fix = if severity == Severity::Info && is_set_at_start(scope, group, need) {
+            format!("nothing to do: the daemon sets this at start (manually: {})", command(&writes))
         } else if need.enforcement == Enforcement::Set
-            && group.iter().all(|segment| segment.care == Care::Unknown)
+            && group.iter().all(|segment| segment.sysctl_owner == SysctlOwner::Unknown)
         {
-            format!("{} (arpherd does it itself at start, unless sysctl: leave)", command(&writes))
+            format!("{} (the daemon does this at start, unless sysctl: leave)", command(&writes))
         } else {
             command(&writes)
         };
         Some(
             Finding::info(interface, found(machine, interface, need))
-                .weighing(severity)
+                .with_severity(severity)
                 .why(need.why)
-                .mend(mend),
+                .fix(fix),
         )
     });
     findings.collect()
 }
 
-/// The values and what the kernel makes of them.
+/// The current values and the required one.
 fn found(machine: &Machine, interface: &str, need: &RequiredSysctl) -> String {
     let values = [interface, "all"].map(|name| {
         let setting = need.setting(name);
         machine.setting(&setting).map(|value| format!("{setting} = {value}"))
     });
     let text = values.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let wanted = match need.condition {
-        Condition::On => "wanted: on".to_owned(),
-        Condition::Off => "wanted: off".to_owned(),
-        Condition::AtLeast(least) => format!("wanted: at least {least}"),
-        Condition::NotStrict => "wanted: 0 or 2".to_owned(),
-        Condition::AtMostOne => "wanted: 0 or 1".to_owned(),
+    let required = match need.condition {
+        Condition::On => "required: on".to_owned(),
+        Condition::Off => "required: off".to_owned(),
+        Condition::AtLeast(least) => format!("required: at least {least}"),
+        Condition::NotStrict => "required: 0 or 2".to_owned(),
+        Condition::AtMostOne => "required: 0 or 1".to_owned(),
     };
-    format!("{text}; {wanted}")
+    format!("{text}; {required}")
 }
 
-/// Whether the daemon will see to it as soon as it is started.
-fn is_ours_to_set(case: &Case, group: &Group<'_>, need: &RequiredSysctl) -> bool {
-    let managed = group.iter().any(|segment| segment.care == Care::Daemon);
-    managed && need.enforcement == Enforcement::Set && matches!(case.daemon, Daemon::Absent(_))
+/// Whether the daemon will set it at its start.
+fn is_set_at_start(scope: &Scope, group: &InterfaceSegments<'_>, need: &RequiredSysctl) -> bool {
+    let managed = group.iter().any(|segment| segment.sysctl_owner == SysctlOwner::Daemon);
+    managed && need.enforcement == Enforcement::Set && matches!(scope.daemon, DaemonState::Absent(_))
 }
 
-fn severity(case: &Case, machine: &Machine, group: &Group<'_>, need: &RequiredSysctl) -> Severity {
-    if is_ours_to_set(case, group, need) {
+fn severity(scope: &Scope, machine: &Machine, group: &InterfaceSegments<'_>, need: &RequiredSysctl) -> Severity {
+    if is_set_at_start(scope, group, need) {
         return Severity::Info;
     }
-    // A daemon does not tell whether its kernel answers by proxy_arp or by single entries.
-    let is_kernel = group.iter().any(|it| it.care == Care::Unknown && it.plan.answer == AnswerMode::Kernel);
+    // A daemon does not report whether its kernel answers by proxy_arp or by proxy entries.
+    let is_kernel = group
+        .iter()
+        .any(|it| it.sysctl_owner == SysctlOwner::Unknown && it.plan.answer == AnswerMode::Kernel);
     if is_kernel && need.key == "proxy_arp" {
         return Severity::Info;
     }
     let answered = group.iter().any(|segment| segment.is_answered());
     match (need.key, need.condition) {
-        // Where answering is left to the administrator, the kernel may well be the one.
+        // Where answering is left to the administrator, the kernel may be meant to answer.
         ("proxy_arp" | "proxy_arp_pvlan", Condition::Off) if !answered => Severity::Info,
         ("proxy_arp" | "proxy_arp_pvlan" | "forwarding", _) => Severity::Error,
-        // What keeps the router from answering for itself matters if its address is shared.
+        // These keep the router from answering for itself, which matters if its address is shared.
         ("arp_ignore" | "arp_filter", _) if shares_an_address(machine, group) => Severity::Warning,
         ("medium_id", _) => Severity::Warning,
-        // Redirects that are accepted only harm where a segment is not trusted.
+        // Accepted redirects do harm only where a segment is not trusted.
         ("accept_redirects", _) if group.iter().all(|segment| segment.plan.answer == AnswerMode::Off) => {
             Severity::Info
         }
@@ -106,16 +113,16 @@ fn severity(case: &Case, machine: &Machine, group: &Group<'_>, need: &RequiredSy
     }
 }
 
-/// Whether an interface of these has an address as a `/32`, as is done to share one over several.
-fn shares_an_address(machine: &Machine, group: &Group<'_>) -> bool {
+/// Whether an interface has a `/32` address, as is usual to share one address between several interfaces.
+fn shares_an_address(machine: &Machine, group: &InterfaceSegments<'_>) -> bool {
     let links = group.iter().filter_map(|segment| machine.link(segment.interface()));
-    let mut addresses = links.flat_map(|link| machine.addresses_on(link.seen.index));
-    addresses.any(|seen| seen.network.prefix() == 32)
+    let mut addresses = links.flat_map(|link| machine.addresses_on(link.info.index));
+    addresses.any(|info| info.network.prefix() == 32)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{case, machine};
+    use super::super::testing::{machine, scope};
     use super::*;
 
     fn about<'f>(findings: &'f [Finding], key: &str) -> Option<&'f Finding> {
@@ -123,22 +130,24 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_set_up_right_has_only_advice() {
-        let findings = check(&case(Care::Administrator), &machine());
+    fn a_correct_machine_has_only_information() {
+        let findings = check(&scope(SysctlOwner::Administrator), &machine());
         assert!(findings.iter().all(|finding| finding.severity == Severity::Info), "{findings:?}");
     }
 
     #[test]
-    fn missing_forwarding_is_an_error_unless_the_daemon_will_see_to_it() {
+    fn missing_forwarding_is_an_error_unless_the_daemon_sets_it_at_start() {
         let machine = machine().with("conf.eth0.forwarding", 0);
-        for (care, severity) in [(Care::Administrator, Severity::Error), (Care::Daemon, Severity::Info)] {
-            let findings = check(&case(care), &machine);
-            let finding = about(&findings, "forwarding").expect("it is found");
+        for (sysctl_owner, severity) in
+            [(SysctlOwner::Administrator, Severity::Error), (SysctlOwner::Daemon, Severity::Info)]
+        {
+            let findings = check(&scope(sysctl_owner), &machine);
+            let finding = about(&findings, "forwarding").expect("a finding");
             assert_eq!((finding.severity, finding.subject.as_str()), (severity, "eth0"));
-            assert!(finding.mend.contains("sysctl -w net.ipv4.conf.eth0.forwarding=1"), "{}", finding.mend);
+            assert!(finding.fix.contains("sysctl -w net.ipv4.conf.eth0.forwarding=1"), "{}", finding.fix);
         }
-        // A running daemon should have seen to it already.
-        let running = super::super::testing::running_case(Care::Daemon);
+        // A running daemon should have set it already.
+        let running = super::super::testing::running_scope(SysctlOwner::Daemon);
         assert_eq!(
             about(&check(&running, &machine), "forwarding").map(|it| it.severity),
             Some(Severity::Error)
@@ -146,29 +155,29 @@ mod tests {
     }
 
     #[test]
-    fn all_overrides_an_interface_that_does_not_proxy() {
+    fn all_enables_proxy_arp_for_every_interface() {
         let machine = machine().with("conf.all.proxy_arp", 1);
-        let findings = check(&case(Care::Administrator), &machine);
-        let finding = about(&findings, "proxy_arp").expect("two answerers are found");
+        let findings = check(&scope(SysctlOwner::Administrator), &machine);
+        let finding = about(&findings, "proxy_arp").expect("a finding");
         assert_eq!(finding.severity, Severity::Error);
-        assert_eq!(finding.mend, "sysctl -w net.ipv4.conf.all.proxy_arp=0");
+        assert_eq!(finding.fix, "sysctl -w net.ipv4.conf.all.proxy_arp=0");
     }
 
     #[test]
-    fn where_answering_is_left_to_the_administrator_the_kernel_may_be_the_one() {
-        let mut case = case(Care::Administrator);
-        for segment in &mut case.segments {
+    fn where_answering_is_left_to_the_administrator_the_kernel_may_answer() {
+        let mut scope = scope(SysctlOwner::Administrator);
+        for segment in &mut scope.segments {
             segment.plan.answer = AnswerMode::Off;
         }
-        let findings = check(&case, &machine().with("conf.eth0.proxy_arp", 1));
+        let findings = check(&scope, &machine().with("conf.eth0.proxy_arp", 1));
         assert_eq!(about(&findings, "proxy_arp").map(|it| it.severity), Some(Severity::Info));
     }
 
     #[test]
-    fn a_kernel_that_is_to_answer_does_so_at_once_and_at_all() {
-        let mut case = case(Care::Administrator);
-        case.segments[0].plan.answer = AnswerMode::Kernel;
-        let findings = check(&case, &machine().with("neigh.eth0.proxy_qlen", 3));
+    fn a_kernel_that_shall_answer_must_do_so_without_delay() {
+        let mut scope = scope(SysctlOwner::Administrator);
+        scope.segments[0].plan.answer = AnswerMode::Kernel;
+        let findings = check(&scope, &machine().with("neigh.eth0.proxy_qlen", 3));
         let severity = |key| about(&findings, key).map(|finding| finding.severity);
         assert_eq!(severity("proxy_delay"), Some(Severity::Warning));
         assert_eq!(severity("proxy_qlen"), Some(Severity::Warning));
@@ -176,22 +185,22 @@ mod tests {
     }
 
     #[test]
-    fn what_silences_the_router_matters_if_its_address_is_shared() {
+    fn arp_ignore_and_arp_filter_matter_if_the_address_is_shared() {
         let strict = |machine: Machine| {
             let machine = machine.with("conf.all.arp_ignore", 2).with("conf.eth0.arp_filter", 1);
-            let findings = check(&case(Care::Administrator), &machine);
-            ["arp_ignore", "arp_filter"].map(|key| about(&findings, key).expect("it is told").severity)
+            let findings = check(&scope(SysctlOwner::Administrator), &machine);
+            ["arp_ignore", "arp_filter"].map(|key| about(&findings, key).expect("a finding").severity)
         };
         assert_eq!(strict(machine()), [Severity::Info; 2]);
         assert_eq!(strict(machine().with_address("eth0", "10.9.0.1/32")), [Severity::Warning; 2]);
     }
 
     #[test]
-    fn strict_filters_and_redirects_are_warned_of() {
-        let mut case = case(Care::Administrator);
-        case.segments[0].plan.private_vlan = arpherd_core::plan::PrivateVlan::Open;
+    fn strict_rp_filter_and_redirects_are_a_warning() {
+        let mut scope = scope(SysctlOwner::Administrator);
+        scope.segments[0].plan.private_vlan = arpherd_core::plan::PrivateVlan::Open;
         let machine = machine().with("conf.all.rp_filter", 1).with("conf.eth0.send_redirects", 1);
-        let findings = check(&case, &machine);
+        let findings = check(&scope, &machine);
         for key in ["rp_filter", "send_redirects"] {
             assert_eq!(about(&findings, key).map(|it| it.severity), Some(Severity::Warning), "{key}");
         }

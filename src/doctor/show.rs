@@ -1,28 +1,28 @@
-//! Findings on paper: a block each for people, worst first; a list of objects for programs.
+//! Findings as text: one block for each, worst first.
 
 use std::fmt::Write;
 
 use super::finding::{Finding, Severity};
 use crate::log::Escaped;
 
-/// Where a line of text ends at the latest.
+/// Maximum width of a line of text, in characters.
 const WIDTH: usize = 100;
-/// Before each line of a block.
+/// Indentation of each line of a block.
 const MARGIN: &str = "  ";
 
-/// A block a finding, worst first, then how many there are.
+/// One block for each finding, worst first, and a line of counts.
 pub(super) fn text(findings: &[Finding]) -> String {
     let mut out = String::new();
     for finding in findings.iter().filter(|finding| finding.severity != Severity::Ok) {
         let subject = Escaped(&finding.subject);
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{}: {} ({})", finding.severity.as_str(), subject, finding.check);
-        for (word, text) in [("found", &finding.found), ("why", &finding.why)] {
-            paragraph(&mut out, word, text);
+        for (label, text) in [("found", &finding.found), ("why", &finding.why)] {
+            paragraph(&mut out, label, text);
         }
-        if !finding.mend.is_empty() {
-            // In one line, to be copied.
-            let _ = writeln!(out, "{MARGIN}{:<6}{}", "mend", Escaped(&finding.mend));
+        if !finding.fix.is_empty() {
+            // On one line, so that it can be copied.
+            let _ = writeln!(out, "{MARGIN}{:<6}{}", "fix", Escaped(&finding.fix));
         }
         out.push('\n');
     }
@@ -31,9 +31,9 @@ pub(super) fn text(findings: &[Finding]) -> String {
     out
 }
 
-fn paragraph(out: &mut String, word: &str, text: &str) {
+fn paragraph(out: &mut String, label: &str, text: &str) {
     let text = Escaped(text).to_string();
-    let mut line = format!("{MARGIN}{word:<6}");
+    let mut line = format!("{MARGIN}{label:<6}");
     let indent = line.len();
     let mut is_empty = true;
     for word in text.split_whitespace() {
@@ -73,10 +73,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_is_a_block_and_the_last_line_counts() {
+    fn each_finding_is_a_block_and_the_last_line_has_the_counts() {
         let long = "word ".repeat(30);
         let mut error =
-            Finding::error("eth0", "it is set down\u{1b}[2J").why(long).mend("ip link set dev eth0 up");
+            Finding::error("eth0", "it is set down\u{1b}[2J").why(long).fix("ip link set dev eth0 up");
         error.check = "links";
         let text = text(&[error, Finding::info("x", "y"), Finding::nothing()]);
         let lines: Vec<_> = text.lines().collect();
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(lines[1], "  found it is set down\\u{1b}[2J");
         assert!(lines[2].starts_with("  why   word word") && lines[3].starts_with("        word"), "{text}");
         assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{text}");
-        assert_eq!(lines[4], "  mend  ip link set dev eth0 up");
+        assert_eq!(lines[4], "  fix   ip link set dev eth0 up");
         assert_eq!(lines.last(), Some(&"1 error, 0 warnings, 1 note; 1 check without a finding"));
     }
 }

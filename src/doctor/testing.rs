@@ -1,4 +1,4 @@
-//! A machine set up right, and a case that fits it, to be spoiled by tests.
+//! A correct machine and a scope for it, which tests modify.
 
 use std::collections::BTreeMap;
 
@@ -9,35 +9,38 @@ use arpherd_core::plan::LinkKind;
 use arpherd_core::view::{CountersView, HostView, RouteView, SegmentView};
 use ipnetwork::Ipv4Network;
 
-use super::case::{Care, Case, Daemon, Running};
-use super::machine::{Filters, Kernel, Link, Machine, Process};
+use super::machine::{Filters, KernelBuild, Machine, MachineLink, Process};
+use super::scope::{DaemonState, RunningDaemon, Scope, SysctlOwner};
 
 fn network(text: &str) -> Ipv4Network {
     text.parse().expect("a network")
 }
 
 /// The domain `lan`, 10.9.0.0/24 over `eth0` and `eth1`; no daemon runs.
-pub(super) fn case(care: Care) -> Case {
+pub(super) fn scope(sysctl_owner: SysctlOwner) -> Scope {
     let names = ["eth0".to_owned(), "eth1".to_owned()];
-    let mut case =
-        Case::of_interfaces(&names, &[network("10.9.0.0/24")], &Daemon::Absent("no arpherd answers".into()));
-    for segment in &mut case.segments {
+    let mut scope = Scope::of_interfaces(
+        &names,
+        &[network("10.9.0.0/24")],
+        &DaemonState::Absent("no arpherd answers".into()),
+    );
+    for segment in &mut scope.segments {
         segment.domain = "lan".into();
-        segment.care = care;
+        segment.sysctl_owner = sysctl_owner;
     }
-    case
+    scope
 }
 
-/// The same beside a daemon that knows no host.
-pub(super) fn running_case(care: Care) -> Case {
-    let running = Running {
+/// The same with a running daemon that knows no host.
+pub(super) fn running_scope(sysctl_owner: SysctlOwner) -> Scope {
+    let running = RunningDaemon {
         process: Some((4711, Rights::ALL)),
         segments: vec![segment_view("eth0", "up"), segment_view("eth1", "up")],
         hosts: Vec::new(),
         routes: Vec::new(),
         events: BTreeMap::new(),
     };
-    Case { daemon: Daemon::Running(Box::new(running)), ..case(care) }
+    Scope { daemon: DaemonState::Running(Box::new(running)), ..scope(sysctl_owner) }
 }
 
 /// A segment as a daemon shows it.
@@ -88,13 +91,13 @@ pub(super) fn route_view(address: &str, state: &'static str) -> RouteView {
     }
 }
 
-/// A process that may do everything, on a kernel that has everything.
+/// A process with all capabilities, on a kernel with all features.
 pub(super) fn process() -> Process {
-    let kernel = Kernel { release: "6.1.0-18-amd64".into(), packet_sockets: true };
+    let kernel = KernelBuild { release: "6.1.0-18-amd64".into(), packet_sockets: true };
     Process { rights: Ok(Rights::ALL), kernel }
 }
 
-/// `lo`, `eth0` and `eth1`, forwarding, nothing in the way.
+/// `lo`, `eth0` and `eth1`, with forwarding, without filters.
 pub(super) fn machine() -> Machine {
     let mut machine = Machine {
         links: Vec::new(),
@@ -128,10 +131,10 @@ pub(super) fn machine() -> Machine {
 
 impl Machine {
     fn index(&self, name: &str) -> u32 {
-        self.link(name).map_or(99, |link| link.seen.index)
+        self.link(name).map_or(99, |link| link.info.index)
     }
 
-    /// With a setting, named from below `net.ipv4`.
+    /// With a sysctl, named from below `net.ipv4`.
     pub(super) fn with(mut self, name: &str, value: i32) -> Self {
         self.settings.insert(format!("net.ipv4.{name}"), value);
         self
@@ -141,7 +144,7 @@ impl Machine {
     pub(super) fn with_link(mut self, name: &str) -> Self {
         let index = u32::try_from(self.links.len()).expect("few") + 1;
         let octet = u8::try_from(index).expect("few");
-        let seen = LinkInfo {
+        let info = LinkInfo {
             index,
             name: name.into(),
             hardware: 1,
@@ -157,20 +160,20 @@ impl Machine {
             port_of: None,
             vrf_table: None,
         };
-        self.links.push(Link { seen, kind: Some(LinkKind::Ethernet) });
+        self.links.push(MachineLink { info, kind: Some(LinkKind::Ethernet) });
         self
     }
 
     /// With an interface changed.
-    pub(super) fn change(mut self, name: &str, change: impl FnOnce(&mut Link)) -> Self {
-        change(self.links.iter_mut().find(|link| link.seen.name == name).expect("it is there"));
+    pub(super) fn change(mut self, name: &str, change: impl FnOnce(&mut MachineLink)) -> Self {
+        change(self.links.iter_mut().find(|link| link.info.name == name).expect("it is there"));
         self
     }
 
-    /// With an address in place of the interface's others.
+    /// With an address instead of the interface's others.
     pub(super) fn with_address(mut self, name: &str, text: &str) -> Self {
         let interface = self.index(name);
-        self.addresses.retain(|seen| seen.interface != interface);
+        self.addresses.retain(|info| info.interface != interface);
         self.addresses.push(AddressInfo { interface, network: network(text) });
         self
     }
@@ -207,7 +210,7 @@ impl Machine {
         self.push(text, None, |route| route.kind = 7)
     }
 
-    /// With the route that an address brings along.
+    /// With the route that the kernel adds for an address.
     pub(super) fn with_connected(self, text: &str, by: &str) -> Self {
         self.push(text, Some(by), |route| route.protocol = 2)
     }
@@ -220,7 +223,7 @@ impl Machine {
         })
     }
 
-    /// With so many neighbours.
+    /// With `count` neighbour entries.
     pub(super) fn with_neighbours(mut self, count: u32, learned_elsewhere: bool) -> Self {
         self.neighbours.extend((0..count).map(|number| NeighbourInfo {
             interface: 2,

@@ -1,4 +1,4 @@
-//! Orders in words, one line each.
+//! Orders as text, one line each.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use arpherd_core::order::Purpose;
 use arpherd_core::{Event, Frame, Order, Plan, SegmentId, Time, Write};
 use serde_json::Value;
 
-/// The names segments and domains have in the plan.
-pub(super) struct Names {
+/// The names of the plan's segments.
+pub(super) struct PlanNames {
     segments: Vec<String>,
 }
 
@@ -22,7 +22,7 @@ impl fmt::Display for Seconds {
     }
 }
 
-impl Names {
+impl PlanNames {
     pub(super) fn of(plan: &Plan) -> Self {
         Self { segments: plan.segments.iter().map(|segment| segment.name.clone()).collect() }
     }
@@ -31,7 +31,7 @@ impl Names {
         self.segments.get(id.index()).map_or("?", String::as_str)
     }
 
-    /// An order in words.
+    /// An order as text.
     pub(super) fn show(&self, order: &Order) -> String {
         match order {
             Order::Write(write) => self.write(write),
@@ -49,7 +49,7 @@ impl Names {
         }
     }
 
-    /// A write in words; interfaces have numbers only.
+    /// A write as text; interfaces are shown by index.
     fn write(&self, write: &Write) -> String {
         match write {
             Write::PutRoute { interface, address, source, replace } => {
@@ -84,8 +84,8 @@ impl Names {
             Purpose::Search => format!("search {} on {on}, to {to}, from {}", arp.target, arp.sender),
             Purpose::Announce => format!("announce {} on {on} at {}", arp.sender, arp.sender_lladdr),
             Purpose::Answer => {
-                let (target, asker) = (arp.sender, arp.target);
-                format!("answer {target} on {on} at {}, to {asker} at {to}", arp.sender_lladdr)
+                let (target, requester) = (arp.sender, arp.target);
+                format!("answer {target} on {on} at {}, to {requester} at {to}", arp.sender_lladdr)
             }
         }
     }
@@ -95,7 +95,7 @@ impl Names {
         let Ok(Value::Object(fields)) = serde_json::to_value(event) else {
             return format!("report {event:?}");
         };
-        let mut words: Vec<String> = Vec::new();
+        let mut pairs: Vec<String> = Vec::new();
         for (name, value) in fields.iter().filter(|(name, _)| *name != "event") {
             let shown = match value {
                 Value::String(text) if text.is_empty() => "-".to_owned(),
@@ -107,11 +107,11 @@ impl Names {
                 }
                 other => other.to_string(),
             };
-            words.push(format!("{name}={shown}"));
+            pairs.push(format!("{name}={shown}"));
         }
-        // Whatever order the JSON library keeps.
-        words.sort();
+        // The order must not depend on the JSON library.
+        pairs.sort();
         let name = fields.get("event").and_then(Value::as_str).unwrap_or("?");
-        format!("report {name} {}", words.join(" "))
+        format!("report {name} {}", pairs.join(" "))
     }
 }

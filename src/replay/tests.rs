@@ -1,4 +1,4 @@
-//! What is said of recordings that are not right.
+//! Errors of malformed recordings.
 
 use arpherd_core::Plan;
 use proptest::prelude::*;
@@ -14,12 +14,12 @@ fn head() -> &'static str {
 
 fn error_of(recording: &str) -> String {
     let mut out = Vec::new();
-    replay(recording.as_bytes(), &mut out, false).expect_err("the recording is not right").to_string()
+    replay(recording.as_bytes(), &mut out, false).expect_err("the recording is malformed").to_string()
 }
 
 #[test]
 fn an_empty_recording_is_refused() {
-    assert_eq!(error_of(""), "line 1: found the end, expected the plan: {\"plan\": {…}}");
+    assert_eq!(error_of(""), "line 1: found the end of the file, expected the plan: {\"plan\": {…}}");
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn errors_name_the_line_and_the_column() {
     let text = error_of(&format!("{}\n{{\"at\": 1, \"fact\": \"time_passed\"}}\n{{\"at\": 1,, }}\n", head()));
     assert_eq!(text, "line 3, column 10: key must be a string");
     let text = error_of(&format!("{}\n{{\"at\": 1, \"fact\": \"time_flew\"}}\n", head()));
-    // Which end of the word the column is that of is the JSON reader's affair, and changes with its features.
+    // Whether the column is that of the start or the end of the name depends on serde_json's features.
     assert!(text.starts_with("line 2, column "), "{text}");
     assert!(text.contains(": unknown variant `time_flew`, expected one of `heard`"), "{text}");
     let text = error_of("{\"fact\": \"time_passed\"}");
@@ -47,43 +47,43 @@ fn time_does_not_run_backwards() {
 #[test]
 fn a_plan_whose_segments_have_no_domain_is_refused() {
     #[derive(serde::Deserialize)]
-    struct Head {
+    struct Header {
         plan: Plan,
     }
-    let Head { mut plan } = serde_json::from_str(head()).expect("the recording's plan is right");
+    let Header { mut plan } = serde_json::from_str(head()).expect("the recording's plan is valid");
     plan.domains.clear();
     let text = serde_json::to_string(&plan).expect("a plan can be written");
     let text = error_of(&format!("{{\"plan\": {text}}}"));
-    assert_eq!(text, "line 1: segment \"lan\" is of domain 0, and there are 0");
+    assert_eq!(text, "line 1: segment \"lan\" has domain 0, expected a number below 0");
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused() {
+fn bytes_that_are_not_utf8_are_refused() {
     let mut out = Vec::new();
-    let error = replay(&b"\xff\xfe\n"[..], &mut out, false).expect_err("this is no text");
+    let error = replay(&b"\xff\xfe\n"[..], &mut out, false).expect_err("not UTF-8");
     assert!(error.to_string().starts_with("line 1: cannot be read: "), "{error}");
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_ends_the_replay() {
+fn an_output_that_cannot_be_written_ends_the_replay() {
     let mut closed = [0; 8];
     let error = replay(PLAN.as_bytes(), &mut &mut closed[..], true).expect_err("there is no room");
     assert!(error.to_string().starts_with("cannot write the orders: "), "{error}");
 }
 
 #[test]
-fn programs_get_one_object_a_line() {
-    let (mut words, mut objects) = (Vec::new(), Vec::new());
-    let summary = replay(PLAN.as_bytes(), &mut words, false).expect("the recording is right");
-    assert_eq!(replay(PLAN.as_bytes(), &mut objects, true).expect("the recording is right"), summary);
+fn json_output_has_one_object_a_line() {
+    let (mut text, mut objects) = (Vec::new(), Vec::new());
+    let summary = replay(PLAN.as_bytes(), &mut text, false).expect("the recording is valid");
+    assert_eq!(replay(PLAN.as_bytes(), &mut objects, true).expect("the recording is valid"), summary);
     let objects = String::from_utf8(objects).expect("JSON is text");
     for line in objects.lines() {
         let object: serde_json::Value = serde_json::from_str(line).expect("each line is an object");
         assert!(object["at"].is_u64() && !object["order"].is_null(), "{line}");
     }
-    let words = String::from_utf8(words).expect("words are text");
-    assert_eq!(words.lines().count(), objects.lines().count());
-    assert_eq!(words.lines().count() as u64, summary.orders);
+    let text = String::from_utf8(text).expect("the output is UTF-8");
+    assert_eq!(text.lines().count(), objects.lines().count());
+    assert_eq!(text.lines().count() as u64, summary.orders);
     assert!(summary.why.is_some() && summary.facts > 0);
 }
 
@@ -91,12 +91,12 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_handled(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = replay(&bytes[..], &mut Vec::new(), false);
     }
 
     #[test]
-    fn nor_is_a_recording_with_some_of_it_garbled(at in 0..PLAN.len(), byte in any::<u8>()) {
+    fn any_changed_byte_is_handled(at in 0..PLAN.len(), byte in any::<u8>()) {
         let mut bytes = PLAN.as_bytes().to_vec();
         bytes[at] = byte;
         let _ = replay(&bytes[..], &mut Vec::new(), true);

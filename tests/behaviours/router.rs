@@ -71,13 +71,13 @@ fn strict_reverse_path_filters_let_every_host_through() -> Result<()> {
 }
 
 /// What is so at first keeps the segments from being used; once it is fixed, all is well.
-fn comes_late(rig: &Rig, state: &str, mend: impl FnOnce() -> Result<()>) -> Result<()> {
+fn comes_late(rig: &Rig, state: &str, fix: impl FnOnce() -> Result<()>) -> Result<()> {
     let hosts = [rig.left(10)?, rig.right(20)?];
     let daemon = Config::common_with(&[("expiry", QUICK_EXPIRY)]).start(&rig.r)?;
     for link in LINKS {
         assert_eq!(segment_row(&daemon, link)["state"], state, "{link}");
     }
-    mend()?;
+    fix()?;
     rig.use_kernel_timers(&hosts.each_ref())?;
     for link in LINKS {
         wait_until(SOON, "the segment is up", || segment_row(&daemon, link)["state"] == "up");

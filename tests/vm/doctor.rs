@@ -47,7 +47,7 @@ fn text<'a>(finding: &'a Value, field: &str) -> &'a str {
 
 /// Does what the finding says, which begins with `ip`.
 fn obey(ns: &Netns, finding: &Value, command: &str) {
-    assert!(text(finding, "mend").contains(command), "{finding:#}");
+    assert!(text(finding, "fix").contains(command), "{finding:#}");
     tools::ip(ns, command.strip_prefix("ip ").expect("a command of ip"));
 }
 
@@ -94,7 +94,7 @@ fn doctor_sends_a_cable_of_a_bond_to_the_bond() -> Result<()> {
     let report = doctor(&pair.r, &["eth0", "trunk"])?;
     assert_eq!(report.code, Some(2), "{:#?}", report.findings);
     let port = report.one("error", "links", "trunk", "it is a port of the bond bond0");
-    assert_eq!(text(port, "mend"), "interface: bond0");
+    assert_eq!(text(port, "fix"), "interface: bond0");
     assert_eq!(report.count("error"), 1, "{:#?}", report.findings);
     let report = doctor(&pair.r, &["eth0", "bond0"])?;
     assert_eq!((report.code, report.count("warning")), (Some(0), 0), "{:#?}", report.findings);
@@ -120,8 +120,9 @@ fn doctor_tells_a_fabric_beside_an_ethernet_apart() -> Result<()> {
     let ethernet = Config::of(SUBNET).segment("eth0", &[]).segment("ib0", &[("kind", "ethernet")]);
     let report = doctor_with(&rig.r, &ethernet)?;
     assert_eq!(report.code, Some(2), "{:#?}", report.findings);
-    let kind = report.one("error", "links", "ib0", "kind: ethernet, but its addresses are another link's");
-    assert_eq!(text(kind, "mend"), "kind: auto");
+    let kind =
+        report.one("error", "links", "ib0", "kind: ethernet, but its addresses are of another kind of link");
+    assert_eq!(text(kind, "fix"), "kind: auto");
     Ok(())
 }
 
@@ -140,9 +141,9 @@ fn doctor_finds_a_vrf_of_another_table() -> Result<()> {
     let config = pair.config(&["trunk"]);
     let report = doctor_with(&pair.r, &config)?;
     assert_eq!(report.code, Some(2), "{:#?}", report.findings);
-    let found = "it is in the VRF red, which routes by table 10; routes.table is 254";
+    let found = "it is in the VRF red, which uses table 10; routes.table is 254";
     for link in ["eth0", "trunk"] {
-        assert_eq!(text(report.one("error", "lookup", link, found), "mend"), "routes.table: 10");
+        assert_eq!(text(report.one("error", "lookup", link, found), "fix"), "routes.table: 10");
     }
     assert!(report.well("links"), "a member of a VRF is a segment: {:#?}", report.findings);
     let report = doctor_with(&pair.r, &config.top("routes: { table: 10 }"))?;

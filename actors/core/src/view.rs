@@ -1,4 +1,4 @@
-//! What the operator is shown: plain rows, filled from the ledger, told over the control socket.
+//! What the control socket returns: plain rows filled from the ledger.
 //!
 //! The names of the fields are the names in `--json` and in tables; they and their order are stable.
 
@@ -14,14 +14,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::lladdr::LinkAddr;
 
-/// A word out of a short list, lower case: a state, a kind. Text and not an enum, so that a client shows
-/// the words of a daemon newer than itself.
-pub type Word = Cow<'static, str>;
+/// A lower-case keyword of a short list, such as a state or a kind. Text and not an enum, so that a client can
+/// show keywords of a daemon newer than itself.
+pub type Keyword = Cow<'static, str>;
 
-/// What an operator may ask.
+/// A query that a client may send over the control socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Question {
+pub enum Query {
     /// The daemon as a whole.
     Status,
     /// Its segments.
@@ -32,11 +32,11 @@ pub enum Question {
     Routes,
 }
 
-impl Question {
-    /// Every question there is.
+impl Query {
+    /// All queries.
     pub const ALL: [Self; 4] = [Self::Status, Self::Segments, Self::Hosts, Self::Routes];
 
-    /// The word for it on the command line and the control socket.
+    /// Its name on the command line and on the control socket.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Status => "status",
@@ -47,17 +47,17 @@ impl Question {
     }
 }
 
-/// The answer to the question of the same name. Serialized as what it holds: one object, or a list.
+/// The response to the query of the same name. Serialized as its content: one object, or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum Answer {
-    /// To [`Question::Status`].
+pub enum Response {
+    /// To [`Query::Status`].
     Status(StatusView),
-    /// To [`Question::Segments`], in the order of the configuration.
+    /// To [`Query::Segments`], in the order of the configuration.
     Segments(Vec<SegmentView>),
-    /// To [`Question::Hosts`]; the operator sees them by domain and address, whatever their order here.
+    /// To [`Query::Hosts`], in any order; the control socket sorts them by domain and address.
     Hosts(Vec<HostView>),
-    /// To [`Question::Routes`]; the operator sees them by address, covering routes last.
+    /// To [`Query::Routes`], in any order; the control socket sorts them by address, covering routes last.
     Routes(Vec<RouteView>),
 }
 
@@ -66,7 +66,7 @@ pub enum Answer {
 pub struct StatusView {
     /// The daemon's version, which need not be the client's.
     pub version: String,
-    /// Since its start.
+    /// Seconds since its start.
     pub uptime_seconds: u64,
     /// How many domains there are.
     pub domains: u64,
@@ -74,10 +74,10 @@ pub struct StatusView {
     pub hosts: u64,
     /// How many host routes it has in the kernel.
     pub routes: u64,
-    /// Whether the start is over: sockets open, kernel state read, old routes adopted.
+    /// Whether startup has finished: sockets open, kernel state read, old routes adopted.
     pub ready: bool,
-    /// How often each event happened since the start, told or only counted, by its name.
-    pub events: BTreeMap<Word, u64>,
+    /// How often each event happened since the start, logged or only counted, by its name.
+    pub events: BTreeMap<Keyword, u64>,
 }
 
 /// A segment.
@@ -90,41 +90,41 @@ pub struct SegmentView {
     /// The interface it is reached through.
     pub interface: Label,
     /// `ethernet`, `wifi`, `ipoib`; `auto` while the interface is absent and none was configured.
-    pub kind: Word,
-    /// `ap`, `station` or `4addr`; none where no radio tells.
+    pub kind: Keyword,
+    /// `ap`, `station` or `4addr`; none where nl80211 reports no role.
     #[serde(default)]
-    pub wifi: Option<Word>,
+    pub wifi: Option<Keyword>,
     /// `up`, or why it is not: `absent`, `admin_down`, `no_carrier`, `source_missing`.
-    pub state: Word,
+    pub state: Keyword,
     /// The interface's own link-layer address; empty while it is absent.
     pub lladdr: LinkAddr,
     /// `live`, `routed`, `kernel` or `off`.
-    pub answer: Word,
+    pub answer: Keyword,
     /// `off`, `open` or `groups`.
-    pub private_vlan: Word,
+    pub private_vlan: Keyword,
     /// Prefixes answered for whether or not a host is known.
     pub publish: Vec<Ipv4Network>,
     /// How many hosts live here.
     pub hosts: u64,
-    /// What happened to frames.
+    /// Counters of its frames.
     #[serde(flatten)]
     pub counters: CountersView,
-    /// The network namespace it lies in; none for the daemon's own.
+    /// The network namespace it is in; none for the daemon's own.
     pub netns: Option<Label>,
 }
 
-/// What happened to a segment's frames since the start.
+/// Counters of a segment's frames since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CountersView {
     /// Frames read from the interface.
     pub read: u64,
     /// Proxied replies sent.
     pub answered: u64,
-    /// Questions sent, of every kind.
+    /// ARP requests sent, of every kind.
     pub probed: u64,
     /// Frames lost between the kernel and the ledger, and searches left undone, because there were too many.
     pub dropped: u64,
-    /// Frames that are no ARP for IPv4, or contradict themselves.
+    /// Frames that are not valid ARP for IPv4.
     pub malformed: u64,
 }
 
@@ -147,7 +147,7 @@ impl Add for CountersView {
 pub struct HostView {
     /// Its address.
     pub address: Ipv4Addr,
-    /// Its link-layer address; empty for a host of a route adopted at start that has not spoken yet.
+    /// Its link-layer address; empty for a host of a route adopted at start that has sent nothing yet.
     pub lladdr: LinkAddr,
     /// The domain it belongs to.
     pub domain: Label,
@@ -156,16 +156,16 @@ pub struct HostView {
     /// The interface it is reached through.
     pub interface: Label,
     /// `alive` or `suspect`.
-    pub state: Word,
-    /// What taught us of it: `request`, `reply`, `announcement`, or `kernel` for an adopted route.
-    pub learned_from: Word,
-    /// Since it was last heard.
+    pub state: Keyword,
+    /// The source it was learned from: `request`, `reply`, `announcement`, or `kernel` for an adopted route.
+    pub learned_from: Keyword,
+    /// Seconds since it last sent ARP.
     pub age_seconds: u64,
-    /// The network namespace it lies in; none for the daemon's own.
+    /// The network namespace it is in; none for the daemon's own.
     pub netns: Option<Label>,
 }
 
-/// A route of ours.
+/// A route of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteView {
     /// Where it leads: a host, or for a covering route a prefix.
@@ -180,9 +180,9 @@ pub struct RouteView {
     pub table: u32,
     /// `rtm_protocol`
     pub protocol: u8,
-    /// How it stands with it; `cover` for a covering route.
-    pub state: Word,
-    /// The network namespace it lies in; none for the daemon's own.
+    /// Its state, such as `installed`, `refused` or `conflict`; `cover` for a covering route.
+    pub state: Keyword,
+    /// The network namespace it is in; none for the daemon's own.
     pub netns: Option<Label>,
 }
 
@@ -205,7 +205,7 @@ impl fmt::Display for Destination {
     }
 }
 
-/// A name out of the configuration. Thousands of rows share one copy of it.
+/// A name from the configuration. Thousands of rows share one copy of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label(Arc<str>);
 
@@ -245,7 +245,7 @@ impl<'de> Deserialize<'de> for Label {
 mod tests {
     use super::*;
 
-    fn same_again<T>(value: &T, text: &str)
+    fn assert_round_trip<T>(value: &T, text: &str)
     where
         T: Serialize + serde::de::DeserializeOwned + PartialEq + fmt::Debug,
     {
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn field_names_and_their_order_are_stable() {
-        same_again(
+        assert_round_trip(
             &StatusView {
                 version: "0.1.0".into(),
                 uptime_seconds: 9,
@@ -270,7 +270,7 @@ mod tests {
                 r#""events":{"host_found":2}}"#,
             ),
         );
-        same_again(
+        assert_round_trip(
             &SegmentView {
                 domain: "cluster".into(),
                 segment: "lan".into(),
@@ -293,7 +293,7 @@ mod tests {
                 r#""read":5,"answered":4,"probed":3,"dropped":2,"malformed":1,"netns":null}"#,
             ),
         );
-        same_again(
+        assert_round_trip(
             &HostView {
                 address: Ipv4Addr::new(10, 2, 0, 9),
                 lladdr: LinkAddr::UNKNOWN,
@@ -324,7 +324,7 @@ mod tests {
             state: "installed".into(),
             netns: None,
         };
-        same_again(
+        assert_round_trip(
             &host,
             concat!(
                 r#"{"address":"10.2.0.9","interface":"eth0","source":"10.2.0.1","metric":50,"table":254,"#,
@@ -339,7 +339,7 @@ mod tests {
             state: "cover".into(),
             ..host
         };
-        same_again(
+        assert_round_trip(
             &cover,
             concat!(
                 r#"{"address":"10.2.0.0/24","interface":null,"source":null,"metric":50,"table":254,"#,

@@ -13,7 +13,7 @@ use arpherd_actors::messages::{
     Finish, GetSweepContext, Observed, ReadTable, RecordFacts, RunQuery, SendPort,
 };
 use arpherd_actors::owner::{Connect, RouteOwner};
-use arpherd_core::view::{Answer, Question};
+use arpherd_core::view::{Response, Query};
 use arpherd_core::{Event, Fact, Frame, Ledger, Operation, Plan, SegmentId};
 
 use crate::fakes::{
@@ -98,8 +98,8 @@ impl OwnerBench {
     }
 
     async fn hosts(&self) -> Vec<Ipv4Addr> {
-        match self.owner.send(RunQuery(Question::Hosts)).await.expect("the owner lives") {
-            Answer::Hosts(hosts) => hosts.iter().map(|host| host.address).collect(),
+        match self.owner.send(RunQuery(Query::Hosts)).await.expect("the owner lives") {
+            Response::Hosts(hosts) => hosts.iter().map(|host| host.address).collect(),
             other => panic!("expected hosts, got {other:?}"),
         }
     }

@@ -10,9 +10,9 @@ use super::super::{Loaded, from_fillarpd, from_join};
 use super::{net, row};
 
 fn fillarpd(args: &[&str], environment: &[(&str, &str)]) -> Result<Loaded, String> {
-    let cli = <crate::cli::Cli as clap::Parser>::try_parse_from([&["arpherd", "run"], args].concat())
+    let cli = <crate::cli::CommandLine as clap::Parser>::try_parse_from([&["arpherd", "run"], args].concat())
         .expect("parses");
-    let crate::cli::Command::Run(run) = cli.command else { panic!("run") };
+    let crate::cli::CliCommand::Run(run) = cli.command else { panic!("run") };
     let environment: Vec<_> = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     from_fillarpd(&run.fillarpd, &environment, &run.over.settings()).map_err(|error| error.to_string())
 }

@@ -14,49 +14,49 @@ use crate::exit::Exit;
 
 #[test]
 fn every_question_is_answered() {
-    let daemon = daemon(Almanac { hosts: 3 }, Allowance::default());
-    for question in Question::ALL {
-        assert_eq!(fetch(&daemon.path, question).expect("an answer"), answer_to(question, 3));
+    let server = serve(FixedHosts { hosts: 3 }, ServerLimits::default());
+    for query in Query::ALL {
+        assert_eq!(fetch(&server.path, query).expect("a response"), response_to(query, 3));
     }
 }
 
 #[test]
-fn answer_of_many_chunks_arrives_whole() {
-    let daemon = daemon(Almanac { hosts: 65_536 }, Allowance::default());
-    assert_eq!(fetch(&daemon.path, Question::Hosts).expect("an answer"), answer_to(Question::Hosts, 65_536));
+fn response_of_many_chunks_arrives_whole() {
+    let server = serve(FixedHosts { hosts: 65_536 }, ServerLimits::default());
+    assert_eq!(fetch(&server.path, Query::Hosts).expect("a response"), response_to(Query::Hosts, 65_536));
 }
 
-/// Knows its hosts and routes in no order.
-struct Heap;
+/// Responds with hosts and routes out of order.
+struct UnsortedHosts;
 
-impl Oracle for Heap {
-    fn ask(&self, question: Question) -> BoxFuture<'static, Result<Answer, Unavailable>> {
-        let mut answer = answer_to(question, 300);
-        match &mut answer {
-            Answer::Hosts(rows) => rows.reverse(),
-            Answer::Routes(rows) => {
+impl QueryHandler for UnsortedHosts {
+    fn handle(&self, query: Query) -> BoxFuture<'static, Result<Response, Unavailable>> {
+        let mut response = response_to(query, 300);
+        match &mut response {
+            Response::Hosts(rows) => rows.reverse(),
+            Response::Routes(rows) => {
                 let prefix = "10.2.0.0/24".parse().map(Destination::Prefix).expect("a prefix");
                 rows.insert(0, RouteView { address: prefix, ..rows[0].clone() });
             }
-            Answer::Status(_) | Answer::Segments(_) => {}
+            Response::Status(_) | Response::Segments(_) => {}
         }
-        Box::pin(async { Ok(answer) })
+        Box::pin(async { Ok(response) })
     }
 }
 
 #[test]
 fn hosts_and_routes_are_sorted_and_covers_come_last() {
-    let daemon = daemon(Heap, Allowance::default());
-    assert_eq!(fetch(&daemon.path, Question::Hosts).expect("an answer"), answer_to(Question::Hosts, 300));
-    let Ok(Answer::Routes(routes)) = fetch(&daemon.path, Question::Routes) else { panic!("no routes") };
+    let server = serve(UnsortedHosts, ServerLimits::default());
+    assert_eq!(fetch(&server.path, Query::Hosts).expect("a response"), response_to(Query::Hosts, 300));
+    let Ok(Response::Routes(routes)) = fetch(&server.path, Query::Routes) else { panic!("no routes") };
     assert!(matches!(routes[0].address, Destination::Host(_)) && routes.len() == 2);
 }
 
 #[test]
-fn several_requests_share_a_connection_and_a_fault_does_not_end_it() {
-    let daemon = daemon(Almanac { hosts: 0 }, Allowance::default());
+fn several_queries_share_a_connection_and_an_error_does_not_end_it() {
+    let server = serve(FixedHosts { hosts: 0 }, ServerLimits::default());
     let text = converse(
-        &daemon.path,
+        &server.path,
         b"{\"get\":\"hosts\"}\n\n{\"get\":\"weather\"}\r\nhello\n\xff\n{\"get\":\"status\"}\n",
     );
     assert_eq!(codes(&text), ["ok", "unknown_request", "bad_request", "bad_request", "ok"]);
@@ -64,148 +64,153 @@ fn several_requests_share_a_connection_and_a_fault_does_not_end_it() {
 }
 
 #[test]
-fn half_closed_client_without_a_newline_gets_its_answer() {
-    let daemon = daemon(Almanac { hosts: 1 }, Allowance::default());
-    assert_eq!(codes(&converse(&daemon.path, b"{\"get\":\"hosts\"}")), ["ok"]);
+fn half_closed_client_without_a_newline_gets_its_response() {
+    let server = serve(FixedHosts { hosts: 1 }, ServerLimits::default());
+    assert_eq!(codes(&converse(&server.path, b"{\"get\":\"hosts\"}")), ["ok"]);
 }
 
 #[test]
-fn request_without_an_end_is_cut_off_at_64_kib() {
-    let daemon = daemon(Almanac { hosts: 1 }, Allowance::default());
-    assert_eq!(codes(&converse(&daemon.path, &vec![b' '; REQUEST_LIMIT + 1])), ["too_long"]);
-    let mut padded = vec![b' '; REQUEST_LIMIT - 16];
+fn query_longer_than_64_kib_is_refused() {
+    let server = serve(FixedHosts { hosts: 1 }, ServerLimits::default());
+    assert_eq!(codes(&converse(&server.path, &vec![b' '; QUERY_LIMIT + 1])), ["too_long"]);
+    let mut padded = vec![b' '; QUERY_LIMIT - 16];
     padded.extend_from_slice(b"{\"get\":\"hosts\"}\n");
-    assert_eq!(padded.len(), REQUEST_LIMIT);
-    assert_eq!(codes(&converse(&daemon.path, &padded)), ["ok"]);
+    assert_eq!(padded.len(), QUERY_LIMIT);
+    assert_eq!(codes(&converse(&server.path, &padded)), ["ok"]);
 }
 
 #[test]
-fn one_client_too_many_is_told_so_and_served_when_another_has_left() {
-    let daemon = daemon(Almanac { hosts: 1 }, Allowance { connections: 2, ..Allowance::default() });
-    let first = connect(&daemon.path);
-    let _second = connect(&daemon.path);
-    let refusal = fetch(&daemon.path, Question::Status).expect_err("no room");
-    assert!(refusal.to_string().contains("2 clients are connected already"), "{refusal}");
+fn one_client_too_many_gets_an_error_and_is_served_when_another_has_left() {
+    let server = serve(FixedHosts { hosts: 1 }, ServerLimits { connections: 2, ..ServerLimits::default() });
+    let first = connect(&server.path);
+    let _second = connect(&server.path);
+    let refusal = fetch(&server.path, Query::Status).expect_err("no room");
+    assert!(refusal.to_string().contains("too many clients: 2 are connected"), "{refusal}");
     assert_eq!(refusal.exit_code(), Exit::Unavailable);
     drop(first);
-    eventually(|| fetch(&daemon.path, Question::Status));
+    eventually(|| fetch(&server.path, Query::Status));
 }
 
 #[test]
-fn client_that_does_not_read_keeps_nobody_waiting() {
-    let daemon = daemon(Almanac { hosts: 20_000 }, Allowance::default());
-    let mut slow = connect(&daemon.path);
-    slow.write_all(b"{\"get\":\"hosts\"}\n").expect("a small request");
-    assert_eq!(fetch(&daemon.path, Question::Hosts).expect("an answer"), answer_to(Question::Hosts, 20_000));
+fn client_that_does_not_read_delays_no_other() {
+    let server = serve(FixedHosts { hosts: 20_000 }, ServerLimits::default());
+    let mut slow = connect(&server.path);
+    slow.write_all(b"{\"get\":\"hosts\"}\n").expect("a small query");
+    assert_eq!(fetch(&server.path, Query::Hosts).expect("a response"), response_to(Query::Hosts, 20_000));
 }
 
 #[test]
-fn client_that_does_not_read_loses_its_place() {
-    let impatient = Allowance { connections: 1, write: Duration::from_millis(50), ..Allowance::default() };
-    let daemon = daemon(Almanac { hosts: 20_000 }, impatient);
-    let mut slow = connect(&daemon.path);
-    slow.write_all(b"{\"get\":\"hosts\"}\n").expect("a small request");
-    eventually(|| fetch(&daemon.path, Question::Status));
+fn client_that_does_not_read_is_disconnected() {
+    let limits = ServerLimits { connections: 1, write: Duration::from_millis(50), ..ServerLimits::default() };
+    let server = serve(FixedHosts { hosts: 20_000 }, limits);
+    let mut slow = connect(&server.path);
+    slow.write_all(b"{\"get\":\"hosts\"}\n").expect("a small query");
+    eventually(|| fetch(&server.path, Query::Status));
     let mut rest = Vec::new();
     let _ = slow.read_to_end(&mut rest);
-    assert!(!rest.is_empty() && !rest.ends_with(b"\n"), "{} octets", rest.len());
+    assert!(!rest.is_empty() && !rest.ends_with(b"\n"), "{} bytes", rest.len());
 }
 
 #[test]
-fn client_that_says_nothing_loses_its_place() {
-    let daemon =
-        daemon(Almanac { hosts: 1 }, Allowance { idle: Duration::from_millis(20), ..Allowance::default() });
-    let mut silent = connect(&daemon.path);
+fn idle_client_is_disconnected() {
+    let server = serve(
+        FixedHosts { hosts: 1 },
+        ServerLimits { idle: Duration::from_millis(20), ..ServerLimits::default() },
+    );
+    let mut silent = connect(&server.path);
     assert_eq!(silent.read(&mut [0; 1]).expect("an end"), 0);
 }
 
-/// Tells when it is asked, and answers when it is let.
-struct Gate {
-    asked: Sender<()>,
+/// Reports each query on `queried`, and responds once `go` allows it.
+struct BlockingHandler {
+    queried: Sender<()>,
     go: Receiver<()>,
 }
 
-impl Oracle for Gate {
-    fn ask(&self, question: Question) -> BoxFuture<'static, Result<Answer, Unavailable>> {
-        let (asked, go) = (self.asked.clone(), self.go.clone());
+impl QueryHandler for BlockingHandler {
+    fn handle(&self, query: Query) -> BoxFuture<'static, Result<Response, Unavailable>> {
+        let (queried, go) = (self.queried.clone(), self.go.clone());
         Box::pin(async move {
-            let _ = asked.send(()).await;
+            let _ = queried.send(()).await;
             go.recv().await.map_err(|_| Unavailable("the daemon is stopping".into()))?;
-            Ok(answer_to(question, 1))
+            Ok(response_to(query, 1))
         })
     }
 }
 
-fn gate() -> (Gate, Receiver<()>, Sender<()>) {
-    let (asked, was_asked) = channel::bounded(8);
+fn blocking_handler() -> (BlockingHandler, Receiver<()>, Sender<()>) {
+    let (queried, was_queried) = channel::bounded(8);
     let (let_go, go) = channel::bounded(8);
-    (Gate { asked, go }, was_asked, let_go)
+    (BlockingHandler { queried, go }, was_queried, let_go)
 }
 
 #[test]
-fn stop_finishes_the_reply_in_flight() {
-    let (oracle, was_asked, let_go) = gate();
-    let mut daemon = daemon(oracle, Allowance { stop: LIMIT, ..Allowance::default() });
-    let idle = connect(&daemon.path);
-    let path = daemon.path.clone();
-    let client = thread::spawn(move || fetch(&path, Question::Hosts));
-    task::block_on(was_asked.recv()).expect("the question");
-    let path = daemon.path.clone();
+fn stop_finishes_the_response_in_flight() {
+    let (handler, was_queried, let_go) = blocking_handler();
+    let mut server = serve(handler, ServerLimits { stop: LIMIT, ..ServerLimits::default() });
+    let idle = connect(&server.path);
+    let path = server.path.clone();
+    let client = thread::spawn(move || fetch(&path, Query::Hosts));
+    task::block_on(was_queried.recv()).expect("the query");
+    let path = server.path.clone();
     let stopper = thread::spawn(move || {
-        daemon.handle.stop_blocking();
-        daemon
+        server.handle.stop_blocking();
+        server
     });
     eventually(|| if path.exists() { Err("the socket is there") } else { Ok(()) });
-    task::block_on(let_go.send(())).expect("an oracle that waits");
-    assert_eq!(client.join().expect("no panic").expect("an answer"), answer_to(Question::Hosts, 1));
-    let daemon = stopper.join().expect("no panic");
-    assert!(matches!(fetch(&daemon.path, Question::Status), Err(ClientError::NoDaemon { .. })));
-    assert!(matches!(Server::bind(&daemon.path), Err(ControlError::Held(_))), "the place is free too early");
-    drop((idle, daemon));
+    task::block_on(let_go.send(())).expect("a handler that waits");
+    assert_eq!(client.join().expect("no panic").expect("a response"), response_to(Query::Hosts, 1));
+    let server = stopper.join().expect("no panic");
+    assert!(matches!(fetch(&server.path, Query::Status), Err(ClientError::NoDaemon { .. })));
+    assert!(matches!(Server::bind(&server.path), Err(ControlError::Locked(_))), "the lock is free too early");
+    drop((idle, server));
 }
 
 #[test]
 fn stop_does_not_wait_for_ever() {
-    let (oracle, was_asked, _let_go) = gate();
-    let mut daemon = daemon(oracle, Allowance { stop: Duration::from_millis(20), ..Allowance::default() });
-    let mut client = connect(&daemon.path);
-    client.write_all(b"{\"get\":\"hosts\"}\n").expect("a small request");
-    task::block_on(was_asked.recv()).expect("the question");
+    let (handler, was_queried, _let_go) = blocking_handler();
+    let mut server =
+        serve(handler, ServerLimits { stop: Duration::from_millis(20), ..ServerLimits::default() });
+    let mut client = connect(&server.path);
+    client.write_all(b"{\"get\":\"hosts\"}\n").expect("a small query");
+    task::block_on(was_queried.recv()).expect("the query");
     let start = Instant::now();
-    daemon.handle.stop_blocking();
+    server.handle.stop_blocking();
     assert!(start.elapsed() < LIMIT / 4);
 }
 
 #[test]
-fn oracle_that_has_no_answer_or_is_late_is_a_fault_the_client_is_told() {
-    let (oracle, _was_asked, let_go) = gate();
-    let daemon = daemon(oracle, Allowance { ask: Duration::from_millis(20), ..Allowance::default() });
-    assert_eq!(codes(&converse(&daemon.path, b"{\"get\":\"hosts\"}\n")), ["timeout"]);
+fn client_gets_an_error_if_the_handler_fails_or_is_late() {
+    let (handler, _was_queried, let_go) = blocking_handler();
+    let server =
+        serve(handler, ServerLimits { handle: Duration::from_millis(20), ..ServerLimits::default() });
+    assert_eq!(codes(&converse(&server.path, b"{\"get\":\"hosts\"}\n")), ["timeout"]);
     drop(let_go);
-    let refusal = fetch(&daemon.path, Question::Status).expect_err("no answer");
+    let refusal = fetch(&server.path, Query::Status).expect_err("no response");
     assert!(refusal.to_string().ends_with("the daemon is stopping"), "{refusal}");
 }
 
-static HARDY: LazyLock<Daemon> = LazyLock::new(|| daemon(Almanac { hosts: 2 }, Allowance::default()));
+static SHARED: LazyLock<TestServer> =
+    LazyLock::new(|| serve(FixedHosts { hosts: 2 }, ServerLimits::default()));
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn no_octets_keep_the_next_client_from_its_answer(
-        octets in prop_oneof![
+    fn no_bytes_keep_the_next_client_from_its_response(
+        bytes in prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..2048),
             "[\\[\\]{}\":,a-z0-9 \n\\\\]{0,200}".prop_map(String::into_bytes),
             Just(vec![b'['; 70_000]),
         ],
-        breaks_off in any::<bool>(),
+        disconnects in any::<bool>(),
     ) {
-        if breaks_off {
-            let _ = connect(&HARDY.path).write_all(&octets);
+        if disconnects {
+            let _ = connect(&SHARED.path).write_all(&bytes);
         } else {
             // Every line that comes back is JSON.
-            codes(&converse(&HARDY.path, &octets));
+            codes(&converse(&SHARED.path, &bytes));
         }
-        prop_assert!(fetch(&HARDY.path, Question::Hosts).is_ok());
+        prop_assert!(fetch(&SHARED.path, Query::Hosts).is_ok());
     }
 }

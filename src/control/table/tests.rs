@@ -4,7 +4,7 @@ use arpherd_core::view::{CountersView, Destination};
 
 use super::*;
 
-fn on_paper(answer: &Answer) -> String {
+fn as_text(answer: &Response) -> String {
     let mut out = Vec::new();
     write_text(&mut out, answer).expect("memory does not fail");
     String::from_utf8(out).expect("text")
@@ -51,7 +51,7 @@ address     lladdr             domain   segment  interface  state    learned  ag
 10.2.0.101  02:00:00:00:00:65  cluster  vms      br1        suspect  request   3m
 10.2.0.200  02:00:00:00:00:c8  cluster  vms      br1        suspect  request   2h
 ";
-    let text = on_paper(&Answer::Hosts(rows));
+    let text = as_text(&Response::Hosts(rows));
     // One column too many for the wide gap: the narrow one keeps the rows on the terminal.
     let wide = expected.lines().map(str::len).max().unwrap_or(0);
     assert!(wide > NARROW);
@@ -80,7 +80,7 @@ cluster  br1      10.2.0.64/28
 ";
     let unpublished = SegmentView { publish: Vec::new(), ..segment("eth0") };
     let private = SegmentView { private_vlan: "open".into(), ..segment("br1") };
-    let text = on_paper(&Answer::Segments(vec![unpublished, private]));
+    let text = as_text(&Response::Segments(vec![unpublished, private]));
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(&text), words(expected));
     assert!(text.lines().all(|line| line.len() <= NARROW), "{text}");
@@ -108,7 +108,7 @@ fn routes_and_their_cover_are_listed() {
         ..host.clone()
     };
     assert_eq!(
-        on_paper(&Answer::Routes(vec![host, cover])),
+        as_text(&Response::Routes(vec![host, cover])),
         "\
 address      interface  source    metric  table  protocol  state
 10.2.0.9     eth0       10.2.0.1      50   main       169  installed
@@ -123,7 +123,7 @@ fn namespaces_have_a_column_where_there_are_any() {
         host(9, "lan", "eth0", 12),
         HostView { netns: Some("blue".into()), ..host(9, "lan", "eth0", 1) },
     ];
-    let words: Vec<_> = on_paper(&Answer::Hosts(rows))
+    let words: Vec<_> = as_text(&Response::Hosts(rows))
         .lines()
         .filter_map(|line| line.split_whitespace().last().map(str::to_owned))
         .collect();
@@ -150,14 +150,14 @@ routes   2
 ready    yes
 event    duplicate_address 3
 ";
-    assert_eq!(on_paper(&Answer::Status(status)), expected);
+    assert_eq!(as_text(&Response::Status(status)), expected);
 }
 
 #[test]
 fn row_is_one_harmless_line_whatever_its_names() {
     let mut long = host(9, "a\nb\x1b[2J", &"x".repeat(300), 1);
     long.lladdr = LinkAddr::try_new(&[0xfe; 20]).expect("20 octets");
-    let text = on_paper(&Answer::Hosts(vec![long]));
+    let text = as_text(&Response::Hosts(vec![long]));
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.contains("a\\nb\\u{1b}[2J") && text.contains(&"x".repeat(300)), "{text}");
     assert!(text.contains(&["fe"; 20].join(":")), "{text}");
@@ -165,8 +165,8 @@ fn row_is_one_harmless_line_whatever_its_names() {
 
 #[test]
 fn nothing_known_is_a_heading_or_an_empty_list() {
-    let none = Answer::Hosts(Vec::new());
-    assert_eq!(on_paper(&none).lines().count(), 1);
+    let none = Response::Hosts(Vec::new());
+    assert_eq!(as_text(&none).lines().count(), 1);
     let mut out = Vec::new();
     write_json(&mut out, &none).expect("memory does not fail");
     assert_eq!(out, b"[]\n");
@@ -175,14 +175,14 @@ fn nothing_known_is_a_heading_or_an_empty_list() {
 #[test]
 fn json_is_one_document_of_plain_objects() {
     let mut out = Vec::new();
-    write_json(&mut out, &Answer::Segments(vec![segment("eth0")])).expect("memory does not fail");
+    write_json(&mut out, &Response::Segments(vec![segment("eth0")])).expect("memory does not fail");
     let document: serde_json::Value = serde_json::from_slice(&out).expect("one document");
     assert_eq!(document[0]["malformed"], 1);
     assert_eq!(document[0]["lladdr"], "02:00:00:00:00:01");
 }
 
 #[test]
-fn spans_are_told_in_their_largest_unit() {
+fn durations_are_shown_in_their_largest_unit() {
     assert_eq!(
         [0, 59, 60, 3599, 3600, 86_399, 86_400].map(span),
         ["0s", "59s", "1m", "59m", "1h", "23h", "1d"]

@@ -46,7 +46,7 @@ fn ready_rig() -> Result<Rig> {
 }
 
 #[harness::test]
-fn doctor_has_nothing_to_complain_of_beside_a_daemon_in_order() -> Result<()> {
+fn doctor_reports_no_problem_beside_a_correct_daemon() -> Result<()> {
     let rig = Rig::new()?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     let daemon = Config::common().start(&rig.r)?;
@@ -61,7 +61,7 @@ fn doctor_has_nothing_to_complain_of_beside_a_daemon_in_order() -> Result<()> {
             "{:#?}",
             report.findings
         );
-        let fields = ["check", "found", "mend", "severity", "subject", "why"];
+        let fields = ["check", "fix", "found", "severity", "subject", "why"];
         for finding in &report.findings {
             let object = finding.as_object().expect("an object");
             assert_eq!(object.keys().map(String::as_str).collect::<Vec<_>>(), fields);
@@ -73,7 +73,7 @@ fn doctor_has_nothing_to_complain_of_beside_a_daemon_in_order() -> Result<()> {
 }
 
 #[harness::test]
-fn doctor_needs_to_be_told_what_to_look_at() -> Result<()> {
+fn doctor_requires_a_target() -> Result<()> {
     let ns = Netns::new("r")?;
     let run = |args: &[&str]| Launch::new(&ns, binary()).args(args).run();
     let nobody = run(&["doctor"])?;
@@ -88,7 +88,7 @@ fn doctor_needs_to_be_told_what_to_look_at() -> Result<()> {
 }
 
 #[harness::test]
-fn doctor_tells_what_the_daemon_noticed() -> Result<()> {
+fn doctor_reports_events_of_the_daemon() -> Result<()> {
     let rig = Rig::new()?;
     let a = rig.left(10)?;
     let mut b = Host::new("other", &format!("{}/24", ip(10)))?.with_mac(Mac([2, 0, 0, 0, 0, 0x10]));

@@ -18,8 +18,8 @@ fn doctor_misses_routes_that_the_daemon_wants() -> Result<()> {
     assert_eq!(report.code, Some(2));
     let missing = report.one("error", "routes", "10.9.0.10", "by eth0");
     let route = "ip route replace 10.9.0.10 dev eth0 scope link src 10.9.0.1 proto 169 metric 50 table 254";
-    assert!(missing["mend"].as_str().is_some_and(|mend| mend.ends_with(route)), "{missing:#}");
-    report.one("error", "routes", SUBNET, "the route that the daemon wants");
+    assert!(missing["fix"].as_str().is_some_and(|fix| fix.ends_with(route)), "{missing:#}");
+    report.one("error", "routes", SUBNET, "the daemon's route is missing");
     Ok(())
 }
 
@@ -33,7 +33,7 @@ fn doctor_finds_routes_that_stand_in_the_way() -> Result<()> {
     wait_event(&daemon, "route_conflict", |_| true);
     let report = beside(&daemon)?;
     assert_eq!(report.code, Some(1), "{:#?}", report.findings);
-    report.one("warning", "routes", "10.9.0.10", "somebody else's route");
+    report.one("warning", "routes", "10.9.0.10", "a foreign route");
     report.one("warning", "daemon", "daemon", "route_conflict");
     Ok(())
 }
@@ -50,7 +50,12 @@ fn doctor_names_other_daemons_routes() -> Result<()> {
         |link, address| report.one("warning", "routes", link, address)["why"].as_str().expect("a text");
     assert!(maker("eth0", "10.9.0.10").contains("fillarpd"));
     assert!(maker("eth1", "10.9.0.20").contains("parprouted"));
-    assert_eq!(report.count("warning"), 2, "what lies outside is nobody's business: {:#?}", report.findings);
+    assert_eq!(
+        report.count("warning"),
+        2,
+        "routes outside the prefix are not reported: {:#?}",
+        report.findings
+    );
     Ok(())
 }
 
@@ -62,13 +67,13 @@ fn doctor_finds_what_a_crash_left() -> Result<()> {
     introduce(&a, &rig.r, "eth0")?;
     // While it runs, a doctor that asks on another socket does not take its routes for leftovers.
     let report = doctor(&rig.r, &[])?;
-    report.one("warning", "routes", "daemon", "an arpherd serves eth0, eth1, but answers on another socket");
+    report.one("warning", "routes", "daemon", "an arpherd serves eth0, eth1, but listens on another socket");
     assert_eq!(report.said("warning", "routes", "routes"), [] as [&serde_json::Value; 0]);
     daemon.kill();
     let report = doctor(&rig.r, &[])?;
     let finding =
-        report.one("warning", "routes", "routes", "1 routes of protocol 169 and no daemon: 10.9.0.10");
-    assert!(finding["mend"].as_str().is_some_and(|mend| mend.contains("ip route flush table 254 proto 169")));
+        report.one("warning", "routes", "routes", "1 routes of protocol 169, but no daemon runs: 10.9.0.10");
+    assert!(finding["fix"].as_str().is_some_and(|fix| fix.contains("ip route flush table 254 proto 169")));
     assert_eq!(report.code, Some(1));
     Ok(())
 }
@@ -81,9 +86,7 @@ fn doctor_finds_tables_that_nobody_looks_up() -> Result<()> {
     assert_eq!(report.code, Some(2));
     let finding = report.one("error", "lookup", "table 300", "no rule looks up table 300");
     assert!(
-        finding["mend"]
-            .as_str()
-            .is_some_and(|mend| mend.starts_with("ip rule add lookup 300 priority 32000"))
+        finding["fix"].as_str().is_some_and(|fix| fix.starts_with("ip rule add lookup 300 priority 32000"))
     );
     rig.r.rule_for_all(32000, 300)?;
     assert_eq!(doctor_with(&rig.r, &config)?.code, Some(0));
@@ -116,9 +119,9 @@ fn doctor_finds_single_entries_that_answer_beside_arpherd() -> Result<()> {
     assert!(doctor(&rig.r, &[])?.well("entries"));
     rig.r.add_proxy_neighbour("eth0", ip(20))?;
     let report = doctor(&rig.r, &[])?;
-    let finding = report.one("warning", "entries", "eth0", "single entries for 10.9.0.20");
-    let mend = finding["mend"].as_str().expect("a text");
-    assert!(mend.contains("ip neigh del proxy 10.9.0.20 dev eth0"), "{mend}");
+    let finding = report.one("warning", "entries", "eth0", "proxy entries for 10.9.0.20");
+    let fix = finding["fix"].as_str().expect("a text");
+    assert!(fix.contains("ip neigh del proxy 10.9.0.20 dev eth0"), "{fix}");
     assert_eq!(report.code, Some(1));
     Ok(())
 }

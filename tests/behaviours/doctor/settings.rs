@@ -10,21 +10,21 @@ use crate::rig::{Config, Rig, SOON, SUBNET, ip};
 fn doctor_tells_what_the_daemon_will_set_and_what_nobody_will() -> Result<()> {
     let rig = Rig::new()?;
     let report = doctor_with(&rig.r, &Config::common())?;
-    assert_eq!(report.code, Some(0), "the daemon will see to it: {:#?}", report.findings);
+    assert_eq!(report.code, Some(0), "the daemon sets it at start: {:#?}", report.findings);
     let finding = report.one("info", "settings", "eth0", "forwarding = 0");
     assert!(
-        finding["mend"].as_str().is_some_and(|mend| mend.starts_with("nothing to do: the daemon sets this"))
+        finding["fix"].as_str().is_some_and(|fix| fix.starts_with("nothing to do: the daemon sets this"))
     );
     let report = doctor_with(&rig.r, &Config::common_with(&[("sysctl", "leave")]))?;
-    assert_eq!(report.code, Some(2), "nobody will see to it");
+    assert_eq!(report.code, Some(2), "the daemon does not set it");
     report.one("error", "settings", "eth1", "forwarding = 0");
     Ok(())
 }
 
 /// Does what a finding prescribes, which is `sysctl -w NAME=VALUE …`.
 fn take(ns: &Netns, finding: &Value) -> Result<()> {
-    let mend = finding["mend"].as_str().expect("a text");
-    let writes = mend.strip_prefix("sysctl -w net.").unwrap_or_else(|| panic!("no setting: {mend}"));
+    let fix = finding["fix"].as_str().expect("a text");
+    let writes = fix.strip_prefix("sysctl -w net.").unwrap_or_else(|| panic!("no setting: {fix}"));
     for write in writes.split(" net.") {
         let (name, value) = write.split_once('=').expect("NAME=VALUE");
         ns.set_sysctl(&name.replace('.', "/"), value)?;
@@ -33,7 +33,7 @@ fn take(ns: &Netns, finding: &Value) -> Result<()> {
 }
 
 #[harness::test]
-fn doctor_prescribes_settings_that_mend() -> Result<()> {
+fn doctor_suggests_settings_that_fix_the_problem() -> Result<()> {
     // The router's address is shared as a /32, so what silences it matters.
     let faults = [
         ("ipv4/conf/eth0/forwarding", "0", "forwarding = 0", "error"),
@@ -97,13 +97,13 @@ fn b6_doctor_warns_of_a_kernel_that_claims_everything() -> Result<()> {
     let claimed = host.wire()?.ask(&host.request([1, 1, 1, 1].into()), SOON);
     assert!(!claimed.is_empty(), "the kernel answers for 1.1.1.1");
     let report = doctor_with(&rig.r, &config)?;
-    report.one("warning", "claims", "eth0", "the default route leaves by eth1");
+    report.one("warning", "claims", "eth0", "the default route uses eth1");
     report.one("warning", "claims", "eth0", "no route covers 10.9.0.0/24");
     assert_ne!(report.code, Some(0));
     // A daemon that leaves the settings alone does not end it, and its cover ends only half of it.
     let daemon = config.start(&rig.r)?;
     let report = beside(&daemon)?;
-    report.one("warning", "claims", "eth0", "the default route leaves by eth1");
+    report.one("warning", "claims", "eth0", "the default route uses eth1");
     assert_eq!(report.said("warning", "claims", "eth0").len(), 1, "{:#?}", report.findings);
     Ok(())
 }

@@ -17,16 +17,16 @@ fn doctor_finds_a_chain_that_drops_what_is_forwarded() -> Result<()> {
     let report = doctor(&rig.r, &[])?;
     assert_eq!(report.code, Some(2));
     let finding = report.one("error", "filter", "forwarding", "chain ip filter FORWARD: policy drop");
-    let mend = finding["mend"].as_str().expect("a text");
+    let fix = finding["fix"].as_str().expect("a text");
     let rule = |from, to| format!("iptables -I FORWARD -i {from} -o {to} -j ACCEPT");
     let rules = [rule("eth0", "eth1"), rule("eth1", "eth0")].join(" && ");
-    assert!(mend.starts_with(&rules), "{mend}");
+    assert!(fix.starts_with(&rules), "{fix}");
     // What these commands do, half of it first.
     rig.r.accept_forwarded("eth0", "eth1")?;
     let report = doctor(&rig.r, &[])?;
     let finding = report.one("warning", "filter", "forwarding", "policy drop, 1 rules");
-    let mend = finding["mend"].as_str().expect("a text");
-    assert!(mend.starts_with(&rule("eth1", "eth0")), "{mend}");
+    let fix = finding["fix"].as_str().expect("a text");
+    assert!(fix.starts_with(&rule("eth1", "eth0")), "{fix}");
     rig.r.accept_forwarded("eth1", "eth0")?;
     let report = doctor(&rig.r, &[])?;
     assert_eq!(report.code, Some(0), "{:#?}", report.findings);
@@ -62,7 +62,7 @@ fn doctor_names_another_proxy_only_if_it_may_ask() -> Result<()> {
     let proxy = claimant(&rig.left)?;
     let quiet = Capture::start(&rig.r, "eth0")?;
     let report = doctor(&rig.r, &[])?;
-    report.one("info", "proxies", "proxies", "nobody was asked");
+    report.one("info", "proxies", "proxies", "not probed");
     assert_eq!((report.code, quiet.arps()), (Some(0), Vec::new()), "unasked, nothing is sent");
     let report = doctor(&rig.r, &["--probe"])?;
     assert_eq!(report.code, Some(1), "{:#?}", report.findings);
@@ -82,8 +82,8 @@ fn doctor_notices_segments_that_are_one_link() -> Result<()> {
     rig.left.plug(&rig.r, "eth2")?;
     let links = ["doctor", "eth0", "eth2", "--prefix", SUBNET, "--json", "--probe"];
     let report = DoctorOutput::of(&Launch::new(&rig.r, binary()).args(&links).run()?);
-    report.one("error", "proxies", "eth0", "questions sent on eth2 are heard on eth0");
-    report.one("error", "proxies", "eth2", "questions sent on eth0 are heard on eth2");
+    report.one("error", "proxies", "eth0", "requests sent on eth2 are received on eth0");
+    report.one("error", "proxies", "eth2", "requests sent on eth0 are received on eth2");
     assert!(doctor(&rig.r, &["--probe"])?.well("proxies"), "the others are apart");
     Ok(())
 }
@@ -94,7 +94,7 @@ fn doctor_finds_different_mtus() -> Result<()> {
     rig.r.set_mtu("eth1", 1280)?;
     let report = doctor(&rig.r, &[])?;
     let finding = report.one("warning", "mtu", "join", "eth1 1280, eth0 1500");
-    assert!(finding["mend"].as_str().is_some_and(|mend| mend.contains("ip link set dev eth0 mtu 1280")));
+    assert!(finding["fix"].as_str().is_some_and(|fix| fix.contains("ip link set dev eth0 mtu 1280")));
     assert_eq!(report.code, Some(1));
     Ok(())
 }
@@ -108,7 +108,7 @@ fn doctor_tells_links_apart() -> Result<()> {
     let report = doctor(&rig.r, &["eth9", "lo"])?;
     assert_eq!(report.code, Some(2));
     report.one("error", "links", "eth0", "it is set down");
-    assert_eq!(report.one("error", "links", "eth1", "port of the bridge br0")["mend"], "interface: br0");
+    assert_eq!(report.one("error", "links", "eth1", "port of the bridge br0")["fix"], "interface: br0");
     report.one("error", "links", "eth9", "there is no interface eth9");
     report.one("error", "links", "lo", "no link with ARP");
     let rig = ready_rig()?;
@@ -127,7 +127,7 @@ fn doctor_finds_rights_missing() -> Result<()> {
     let report = DoctorOutput::of(&launch.run()?);
     assert_eq!(report.code, Some(1), "{:#?}", report.findings);
     report.one("warning", "rights", "this process", "it lacks CAP_NET_ADMIN");
-    report.one("info", "filter", "forwarding", "nf_tables could not be looked at");
+    report.one("info", "filter", "forwarding", "nf_tables cannot be read");
     assert_eq!(report.said("warning", "rights", "this process").len(), 1, "it has CAP_NET_RAW");
     Ok(())
 }
@@ -142,8 +142,8 @@ fn doctor_looks_into_other_namespaces() -> Result<()> {
     let report = doctor_with(&own, &config)?;
     assert_eq!(report.code, Some(2));
     let finding = report.one("error", "settings", "eth0 in netns doctored", "forwarding = 0");
-    let mend = "there (ip netns exec doctored sh): sysctl -w net.ipv4.conf.eth0.forwarding=1";
-    assert_eq!(finding["mend"], mend);
+    let fix = "in that namespace (ip netns exec doctored sh): sysctl -w net.ipv4.conf.eth0.forwarding=1";
+    assert_eq!(finding["fix"], fix);
     let keys = [("netns", "nowhere")];
     let config = Config::of(SUBNET).segment("eth0", &keys).segment("eth1", &keys);
     let report = doctor_with(&own, &config)?;

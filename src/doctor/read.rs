@@ -1,5 +1,4 @@
-//! Reading a machine: everything the checks see of the network namespace that the calling
-//! thread is in, which is `ground`.
+//! Reads the state of the machine that the checks need, in the network namespace of the calling thread.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,18 +12,17 @@ use arpherd_actors::io::process::Rights;
 use arpherd_actors::io::sysctl::{Setting, Sysctls};
 use arpherd_actors::required_sysctls::{RequiredSysctl, SysctlDir, SysctlMode, required_sysctls};
 
-use super::case::Case;
-use super::machine::{Filters, Kernel, Link, Machine, Process};
+use super::machine::{Filters, KernelBuild, Machine, MachineLink, Process};
+use super::scope::{CheckedSegment, Scope};
 
-/// All that is looked at.
+/// Reads the state of `netns`, which must be the namespace of the calling thread.
 ///
 /// # Errors
-/// When the kernel does not list its interfaces, addresses, routes or neighbours. What else cannot be read is
-/// told by the checks.
-pub(super) fn look(case: &Case, ground: &Netns) -> Result<Machine, NetlinkError> {
+/// If the interfaces, addresses, routes or neighbours cannot be read. Other failures are reported by the checks.
+pub(super) fn machine(scope: &Scope, netns: &Netns) -> Result<Machine, NetlinkError> {
     let mut reader = Reader::open()?;
     let links = reader.links()?;
-    let links = links.into_iter().map(|seen| Link { kind: seen.kind_in(ground), seen }).collect();
+    let links = links.into_iter().map(|info| MachineLink { kind: info.kind_in(netns), info }).collect();
     let mut rules = reader.rules().map_err(|error| error.to_string());
     if let Ok(rules) = &mut rules {
         rules.sort_by_key(|rule| rule.priority);
@@ -37,7 +35,7 @@ pub(super) fn look(case: &Case, ground: &Netns) -> Result<Machine, NetlinkError>
         rules,
         neighbours: reader.neighbours()?,
         proxies: reader.proxies()?,
-        settings: settings(case),
+        settings: settings(scope),
         filters: Filters {
             chains: policies.nf_tables.map_err(|error| error.to_string()),
             iptables: policies.ip_tables.map_err(|error| error.to_string()),
@@ -48,8 +46,8 @@ pub(super) fn look(case: &Case, ground: &Netns) -> Result<Machine, NetlinkError>
     })
 }
 
-/// Every setting that any way of answering has to do with.
-fn table() -> Vec<RequiredSysctl> {
+/// The sysctls that any answer mode requires.
+fn requirements() -> Vec<RequiredSysctl> {
     let all = [
         SysctlMode::default(),
         SysctlMode { proxies: true, answers_on_link: true, hairpins: true, ..SysctlMode::default() },
@@ -58,14 +56,14 @@ fn table() -> Vec<RequiredSysctl> {
     all.into_iter().flat_map(required_sysctls).collect()
 }
 
-/// The values of the segments' interfaces, of `all`, and of the neighbour table. One that cannot be read is
-/// missing from it, which the checks say.
-fn settings(case: &Case) -> BTreeMap<String, i32> {
+/// The values for the segments' interfaces, for `all`, and for the neighbour table. Those that cannot be read are
+/// absent, which the checks report.
+fn settings(scope: &Scope) -> BTreeMap<String, i32> {
     let sysctls = Sysctls::new();
     let mut wanted: Vec<Setting> =
         ["gc_thresh1", "gc_thresh2", "gc_thresh3"].map(|key| Setting::neigh("default", key)).into();
-    for need in table() {
-        let names = case.segments.iter().map(super::case::Segment::interface);
+    for need in requirements() {
+        let names = scope.segments.iter().map(CheckedSegment::interface);
         wanted.extend(names.map(|name| need.setting(name)));
         if need.dir == SysctlDir::Conf {
             wanted.push(need.setting("all"));
@@ -75,10 +73,12 @@ fn settings(case: &Case) -> BTreeMap<String, i32> {
     wanted.iter().filter_map(|setting| Some((setting.to_string(), value(setting)?))).collect()
 }
 
-/// What is the same in all network namespaces.
+/// Reads the state that all network namespaces share.
 pub(super) fn process() -> Process {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let kernel =
-        Kernel { release: release.trim().to_owned(), packet_sockets: Path::new("/proc/net/packet").exists() };
+    let kernel = KernelBuild {
+        release: release.trim().to_owned(),
+        packet_sockets: Path::new("/proc/net/packet").exists(),
+    };
     Process { rights: Rights::own().map_err(|error| error.to_string()), kernel }
 }

@@ -1,4 +1,4 @@
-//! What is wanted of the machine: by a configuration, by a running daemon, or by a few names of interfaces.
+//! What doctor checks the machine against: a configuration, a running daemon, or a list of interfaces.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -10,69 +10,69 @@ use ipnetwork::Ipv4Network;
 
 use crate::config::NetnsPlan;
 
-/// The segments of one network namespace, and what is wanted of it.
+/// The segments of one network namespace, with the daemon's state there.
 #[derive(Debug, Clone)]
-pub(crate) struct Case {
-    /// The namespace's name; `None`: the one the doctor was started in.
+pub(crate) struct Scope {
+    /// The name of the namespace; `None`: the one doctor was started in.
     pub(crate) netns: Option<String>,
     /// The segments.
-    pub(crate) segments: Vec<Segment>,
-    /// How routes are marked.
+    pub(crate) segments: Vec<CheckedSegment>,
+    /// Protocol, table and metric of the daemon's routes.
     pub(crate) routes: RoutePlan,
-    /// The daemon, as far as it runs.
-    pub(crate) daemon: Daemon,
+    /// The daemon's state.
+    pub(crate) daemon: DaemonState,
 }
 
-/// A segment.
+/// A segment to check.
 #[derive(Debug, Clone)]
-pub(crate) struct Segment {
-    /// What is to be done there.
+pub(crate) struct CheckedSegment {
+    /// Its plan.
     pub(crate) plan: SegmentPlan,
     /// The name of its domain.
     pub(crate) domain: String,
-    /// Who looks after the kernel's settings.
-    pub(crate) care: Care,
+    /// Who sets the sysctls of its interface.
+    pub(crate) sysctl_owner: SysctlOwner,
 }
 
-/// Who looks after the kernel's settings of a segment.
+/// Who sets the sysctls of a segment's interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Care {
-    /// The daemon does, from its start on (`sysctl: manage`).
+pub(crate) enum SysctlOwner {
+    /// The daemon, from its start (`sysctl: manage`).
     Daemon,
-    /// The administrator does (`sysctl: leave`).
+    /// The administrator (`sysctl: leave`).
     Administrator,
-    /// Nobody said.
+    /// Not known, without a configuration.
     Unknown,
 }
 
-/// What can be said of the daemon.
+/// The state of the daemon.
 #[derive(Debug, Clone)]
-pub(crate) enum Daemon {
-    /// Nobody answers on its socket, as said.
+pub(crate) enum DaemonState {
+    /// No daemon listens on the socket, with the reason.
     Absent(String),
-    /// Somebody is there, but could not be asked.
-    Silent(String),
-    /// It runs and told what it does.
-    Running(Box<Running>),
+    /// A process listens on the socket but cannot be queried, with the reason.
+    Unreachable(String),
+    /// It runs and responded to all queries.
+    Running(Box<RunningDaemon>),
 }
 
-/// What a running daemon told.
+/// The responses of a running daemon.
 #[derive(Debug, Clone)]
-pub(crate) struct Running {
-    /// Its process and what that may do, if it can be seen from here.
+pub(crate) struct RunningDaemon {
+    /// Its process id and capabilities, if they can be read.
     pub(crate) process: Option<(u32, Rights)>,
     /// Its segments.
     pub(crate) segments: Vec<SegmentView>,
     /// The hosts it knows.
     pub(crate) hosts: Vec<HostView>,
-    /// The routes it wanted both before and after the kernel's were read.
+    /// The routes that it wanted both before and after the kernel's were read.
     pub(crate) routes: Vec<RouteView>,
     /// How often each event happened, by its name; empty if it does not count them.
     pub(crate) events: BTreeMap<String, u64>,
 }
 
-impl Running {
-    /// What it told of one network namespace.
+impl RunningDaemon {
+    /// The part that concerns one network namespace.
     fn within(&self, netns: Option<&str>) -> Self {
         let mut part = self.clone();
         part.segments.retain(|segment| segment.netns.as_deref() == netns);
@@ -82,7 +82,7 @@ impl Running {
     }
 }
 
-impl Daemon {
+impl DaemonState {
     fn within(&self, netns: Option<&str>) -> Self {
         match self {
             Self::Running(running) => Self::Running(Box::new(running.within(netns))),
@@ -91,58 +91,51 @@ impl Daemon {
     }
 }
 
-impl Segment {
+impl CheckedSegment {
     /// The interface it is reached through.
     pub(crate) fn interface(&self) -> &str {
         &self.plan.interface
     }
 
-    /// Whether arpherd or, as it was told, the kernel answers for others here.
+    /// Whether arpherd, or the kernel on its behalf, answers for other hosts here.
     pub(crate) fn is_answered(&self) -> bool {
-        self.plan.answer != AnswerMode::Off
-            || self.plan.private_vlan.is_on()
-            || !self.plan.addresses.publish.is_empty()
+        self.plan.answer != AnswerMode::Off || self.plan.private_vlan.is_on() || !self.plan.addresses.publish.is_empty()
     }
 }
 
-impl Case {
-    /// What a configuration wants in one network namespace.
-    pub(crate) fn of_part(part: &NetnsPlan, daemon: &Daemon) -> Self {
+impl Scope {
+    /// One network namespace of a configuration.
+    pub(crate) fn of_part(part: &NetnsPlan, daemon: &DaemonState) -> Self {
         let name = |id: DomainId| part.plan.domains.get(usize::from(id.0)).map(|domain| domain.name.clone());
-        let segment = |(plan, manage): (&SegmentPlan, &bool)| Segment {
+        let segment = |(plan, manage): (&SegmentPlan, &bool)| CheckedSegment {
             domain: name(plan.domain).unwrap_or_default(),
             plan: plan.clone(),
-            care: if *manage { Care::Daemon } else { Care::Administrator },
+            sysctl_owner: if *manage { SysctlOwner::Daemon } else { SysctlOwner::Administrator },
         };
         let segments = part.plan.segments.iter().zip(&part.manage).map(segment).collect();
         let daemon = daemon.within(part.netns.as_deref());
         Self { netns: part.netns.clone(), segments, routes: part.plan.routes, daemon }
     }
 
-    /// One domain over these interfaces, as `arpherd join` would make it.
-    pub(crate) fn of_interfaces(names: &[String], prefixes: &[Ipv4Network], daemon: &Daemon) -> Self {
-        let segment = |name: &String| Segment {
-            plan: bare(name, name, prefixes),
+    /// One domain over these interfaces, as `arpherd join` makes it.
+    pub(crate) fn of_interfaces(names: &[String], prefixes: &[Ipv4Network], daemon: &DaemonState) -> Self {
+        let segment = |name: &String| CheckedSegment {
+            plan: default_plan(name, name, prefixes),
             domain: "join".to_owned(),
-            care: Care::Unknown,
+            sysctl_owner: SysctlOwner::Unknown,
         };
         let daemon = daemon.within(None);
-        Self {
-            netns: None,
-            segments: names.iter().map(segment).collect(),
-            routes: RoutePlan::default(),
-            daemon,
-        }
+        Self { netns: None, segments: names.iter().map(segment).collect(), routes: RoutePlan::default(), daemon }
     }
 
-    /// What a running daemon does, as far as it tells, a case for each network namespace.
-    pub(crate) fn all_of_running(running: &Running) -> Vec<Self> {
+    /// What a running daemon serves: one scope for each network namespace.
+    pub(crate) fn all_of_running(running: &RunningDaemon) -> Vec<Self> {
         let names: BTreeSet<_> = running.segments.iter().map(|segment| segment.netns.as_deref()).collect();
         names.into_iter().map(|netns| Self::of_running(running.within(netns), netns)).collect()
     }
 
     /// The prefixes are those of the covering routes.
-    fn of_running(running: Running, netns: Option<&str>) -> Self {
+    fn of_running(running: RunningDaemon, netns: Option<&str>) -> Self {
         let covers: Vec<Ipv4Network> = running.routes.iter().filter_map(prefix_of).collect();
         let host = running.routes.iter().find(|route| prefix_of(route).is_none());
         let routes = running.routes.first().map_or_else(RoutePlan::default, |any| RoutePlan {
@@ -151,19 +144,24 @@ impl Case {
             metric: host.map_or(RoutePlan::default().metric, |route| route.metric),
         });
         let segment = |view: &SegmentView| {
-            let mut plan = bare(&view.segment, &view.interface, &covers);
+            let mut plan = default_plan(&view.segment, &view.interface, &covers);
             plan.answer = answer_of(&view.answer);
             plan.addresses.publish.clone_from(&view.publish);
             plan.private_vlan = if view.private_vlan == "off" { PrivateVlan::Off } else { PrivateVlan::Open };
-            Segment { plan, domain: view.domain.to_string(), care: Care::Unknown }
+            CheckedSegment { plan, domain: view.domain.to_string(), sysctl_owner: SysctlOwner::Unknown }
         };
         let segments = running.segments.iter().map(segment).collect();
-        Self { netns: netns.map(str::to_owned), segments, routes, daemon: Daemon::Running(Box::new(running)) }
+        Self {
+            netns: netns.map(str::to_owned),
+            segments,
+            routes,
+            daemon: DaemonState::Running(Box::new(running)),
+        }
     }
 
     /// The segments of each domain.
-    pub(crate) fn domains(&self) -> BTreeMap<&str, Vec<&Segment>> {
-        let mut domains: BTreeMap<&str, Vec<&Segment>> = BTreeMap::new();
+    pub(crate) fn domains(&self) -> BTreeMap<&str, Vec<&CheckedSegment>> {
+        let mut domains: BTreeMap<&str, Vec<&CheckedSegment>> = BTreeMap::new();
         for segment in &self.segments {
             domains.entry(&segment.domain).or_default().push(segment);
         }
@@ -179,7 +177,7 @@ impl Case {
         all
     }
 
-    /// Whether the address lies in any prefix.
+    /// Whether the address is in a prefix of a segment.
     pub(crate) fn concerns(&self, address: Ipv4Addr) -> bool {
         self.segments
             .iter()
@@ -194,13 +192,13 @@ fn prefix_of(route: &RouteView) -> Option<Ipv4Network> {
     }
 }
 
-fn answer_of(word: &str) -> AnswerMode {
+fn answer_of(keyword: &str) -> AnswerMode {
     let all = [AnswerMode::Routed, AnswerMode::Kernel, AnswerMode::Off];
-    all.into_iter().find(|answer| answer.as_str() == word).unwrap_or(AnswerMode::Live)
+    all.into_iter().find(|answer| answer.as_str() == keyword).unwrap_or(AnswerMode::Live)
 }
 
-/// A segment of which nothing but its place is known: everything else is as by default.
-fn bare(name: &str, interface: &str, prefixes: &[Ipv4Network]) -> SegmentPlan {
+/// A segment with default values, of which only name, interface and prefixes are known.
+fn default_plan(name: &str, interface: &str, prefixes: &[Ipv4Network]) -> SegmentPlan {
     let plan = SegmentPlan::new(name, DomainId(0), prefixes);
     SegmentPlan { interface: interface.to_owned(), sweep: None, ..plan }
 }

@@ -1,4 +1,4 @@
-//! What a running daemon tells of itself.
+//! Queries to the running daemon.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,26 +7,26 @@ use arpherd_actors::io::process::{Rights, listener};
 use arpherd_core::view::{HostView, RouteView};
 use serde_json::Value;
 
-use super::case::{Case, Daemon, Running};
-use crate::control::{ClientError, Question, fetch_as};
+use super::scope::{DaemonState, RunningDaemon, Scope};
+use crate::control::{ClientError, Query, fetch_as};
 
-/// Asks the daemon whose socket that is.
-pub(super) fn ask(path: &Path) -> Daemon {
+/// The state of the daemon that listens on the socket.
+pub(super) fn query_daemon(path: &Path) -> DaemonState {
     match running(path) {
-        Ok(running) => Daemon::Running(Box::new(running)),
-        Err(error @ ClientError::NoDaemon { .. }) => Daemon::Absent(error.to_string()),
-        Err(error) => Daemon::Silent(error.to_string()),
+        Ok(running) => DaemonState::Running(Box::new(running)),
+        Err(error @ ClientError::NoDaemon { .. }) => DaemonState::Absent(error.to_string()),
+        Err(error) => DaemonState::Unreachable(error.to_string()),
     }
 }
 
-fn running(path: &Path) -> Result<Running, ClientError> {
-    // As plain JSON: a daemon of another version may count no events.
-    let status: Value = fetch_as(path, Question::Status)?;
-    Ok(Running {
+fn running(path: &Path) -> Result<RunningDaemon, ClientError> {
+    // As plain JSON, because a daemon of another version may not count events.
+    let status: Value = fetch_as(path, Query::Status)?;
+    Ok(RunningDaemon {
         process: process(path),
-        segments: fetch_as(path, Question::Segments)?,
-        hosts: fetch_as(path, Question::Hosts)?,
-        routes: fetch_as(path, Question::Routes)?,
+        segments: fetch_as(path, Query::Segments)?,
+        hosts: fetch_as(path, Query::Hosts)?,
+        routes: fetch_as(path, Query::Routes)?,
         events: events(&status),
     })
 }
@@ -41,12 +41,13 @@ fn events(status: &Value) -> BTreeMap<String, u64> {
     counts.filter_map(|(name, count)| Some((name.clone(), count.as_u64()?))).collect()
 }
 
-/// Leaves what the daemon still says after the machine was looked at: what changed in between is no finding.
-pub(super) fn confirm(case: &mut Case, path: &Path) {
-    let Daemon::Running(running) = &mut case.daemon else { return };
+/// Keeps only the hosts and routes that the daemon still has after the machine was read, so that changes in
+/// between are not reported.
+pub(super) fn confirm(scope: &mut Scope, path: &Path) {
+    let DaemonState::Running(running) = &mut scope.daemon else { return };
     let again = (|| {
-        let hosts: Vec<HostView> = fetch_as(path, Question::Hosts)?;
-        let routes: Vec<RouteView> = fetch_as(path, Question::Routes)?;
+        let hosts: Vec<HostView> = fetch_as(path, Query::Hosts)?;
+        let routes: Vec<RouteView> = fetch_as(path, Query::Routes)?;
         Ok::<_, ClientError>((hosts, routes))
     })();
     match again {
@@ -60,7 +61,7 @@ pub(super) fn confirm(case: &mut Case, path: &Path) {
             }
             running.routes.retain(|route| now.get(&route.address).is_some_and(|now| now.contains(&route)));
         }
-        Err(error) => case.daemon = Daemon::Silent(error.to_string()),
+        Err(error) => scope.daemon = DaemonState::Unreachable(error.to_string()),
     }
 }
 
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_read_if_they_are_counted() {
+    fn events_are_read_if_the_daemon_counts_them() {
         let status = serde_json::json!({ "version": "1", "events": { "proxy_found": 2, "odd": "x" } });
         assert_eq!(events(&status), BTreeMap::from([("proxy_found".to_owned(), 2)]));
         assert_eq!(events(&serde_json::json!({ "version": "0.1.0" })), BTreeMap::new());
