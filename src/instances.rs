@@ -12,7 +12,7 @@ use arpherd_actors::supervisor::{Instance, InstanceConfig, StartError};
 use arpherd_core::view::Label;
 use slog::{Logger, error, o};
 
-use crate::config::{Config, OnExit, NetnsPlan};
+use crate::config::{Config, NetnsPlan, OnExit};
 use crate::control::{BoxFuture, Query, QueryHandler, Response, Unavailable};
 use crate::exit::Exit;
 use crate::log;

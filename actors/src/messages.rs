@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use actix::Message;
 use arpherd_core::fact::Link;
 use arpherd_core::plan::LinkKind;
-use arpherd_core::view::{Response, Query};
+use arpherd_core::view::{Query, Response};
 use arpherd_core::{Fact, LinkAddr, SegmentId, Time};
 
 use crate::io::FramePort;

@@ -4,7 +4,7 @@
 //! carried out before the next message is handled: first the kernel's tables, then frames, then events.
 
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle};
-use arpherd_core::view::{Response, Query, StatusView};
+use arpherd_core::view::{Query, Response, StatusView};
 use arpherd_core::{Event, Fact, Ledger, Order, Time};
 use slog::{Logger, debug};
 

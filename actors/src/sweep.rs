@@ -131,7 +131,7 @@ impl SweepActor {
     }
 
     fn begin_round(&mut self, now: Time, context: SweepContext) {
-        debug!(self.log, "sweep_begun"; "known" => context.skip.len());
+        debug!(self.log, "sweep_started"; "known" => context.skip.len());
         self.source = context.source;
         self.lladdr = context.lladdr;
         // Verifications between two rounds do not slow this one.

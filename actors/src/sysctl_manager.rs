@@ -95,7 +95,7 @@ impl SysctlManager {
     fn in_netns(&mut self, work: impl FnOnce(&mut ManagedSysctls)) {
         let Some(managed) = &mut self.managed else { return };
         if let Err(error) = self.netns.within(|| work(managed)) {
-            warn!(self.log, "settings_unreachable"; "error" => %error);
+            warn!(self.log, "sysctls_unreachable"; "error" => %error);
         }
     }
 }

@@ -149,7 +149,9 @@ fn not_entered(scope: &Scope, error: &NetnsError) -> Finding {
 /// The scopes of the target, one for each network namespace.
 fn scopes(target: &Target<'_>, daemon: &DaemonState) -> Result<Vec<Scope>, DoctorError> {
     Ok(match target {
-        Target::Config(config) => config.netns_plans().iter().map(|part| Scope::of_part(part, daemon)).collect(),
+        Target::Config(config) => {
+            config.netns_plans().iter().map(|part| Scope::of_part(part, daemon)).collect()
+        }
         Target::Interfaces(names, []) => vec![Scope::of_interfaces(names, &prefixes_of(names)?, daemon)],
         Target::Interfaces(names, prefixes) => vec![Scope::of_interfaces(names, prefixes, daemon)],
         Target::Daemon => match daemon {

@@ -105,7 +105,8 @@ impl ProbeSocket {
 
 /// The sender address for probes: one of this machine that the segment's hosts know, if there is one.
 fn sender_of(machine: &Machine, segment: &CheckedSegment) -> Ipv4Addr {
-    let inside = |address: Ipv4Addr| segment.plan.addresses.prefixes.iter().any(|prefix| prefix.contains(address));
+    let inside =
+        |address: Ipv4Addr| segment.plan.addresses.prefixes.iter().any(|prefix| prefix.contains(address));
     let own = machine.link(segment.interface()).map(|link| link.info.index);
     let mut addresses: Vec<_> =
         machine.addresses.iter().filter(|info| !info.network.ip().is_loopback()).collect();
@@ -124,8 +125,13 @@ fn targets(segment: &CheckedSegment) -> Vec<Ipv4Addr> {
     let last = u8::try_from(sum % 254).unwrap_or_default() + 1;
     let unused = DOCUMENTATION.iter().map(|[a, b, c]| Ipv4Addr::new(*a, *b, *c, last));
     // RFC 3021: a /31 and a /32 have no network address.
-    let networks =
-        segment.plan.addresses.prefixes.iter().filter(|prefix| prefix.prefix() < 31).map(|prefix| prefix.network());
+    let networks = segment
+        .plan
+        .addresses
+        .prefixes
+        .iter()
+        .filter(|prefix| prefix.prefix() < 31)
+        .map(|prefix| prefix.network());
     unused.chain(networks.take(4)).collect()
 }
 

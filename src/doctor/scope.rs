@@ -99,7 +99,9 @@ impl CheckedSegment {
 
     /// Whether arpherd, or the kernel on its behalf, answers for other hosts here.
     pub(crate) fn is_answered(&self) -> bool {
-        self.plan.answer != AnswerMode::Off || self.plan.private_vlan.is_on() || !self.plan.addresses.publish.is_empty()
+        self.plan.answer != AnswerMode::Off
+            || self.plan.private_vlan.is_on()
+            || !self.plan.addresses.publish.is_empty()
     }
 }
 
@@ -125,7 +127,12 @@ impl Scope {
             sysctl_owner: SysctlOwner::Unknown,
         };
         let daemon = daemon.within(None);
-        Self { netns: None, segments: names.iter().map(segment).collect(), routes: RoutePlan::default(), daemon }
+        Self {
+            netns: None,
+            segments: names.iter().map(segment).collect(),
+            routes: RoutePlan::default(),
+            daemon,
+        }
     }
 
     /// What a running daemon serves: one scope for each network namespace.

@@ -85,7 +85,12 @@ fn is_set_at_start(scope: &Scope, group: &InterfaceSegments<'_>, need: &Required
     managed && need.enforcement == Enforcement::Set && matches!(scope.daemon, DaemonState::Absent(_))
 }
 
-fn severity(scope: &Scope, machine: &Machine, group: &InterfaceSegments<'_>, need: &RequiredSysctl) -> Severity {
+fn severity(
+    scope: &Scope,
+    machine: &Machine,
+    group: &InterfaceSegments<'_>,
+    need: &RequiredSysctl,
+) -> Severity {
     if is_set_at_start(scope, group, need) {
         return Severity::Info;
     }

@@ -85,7 +85,7 @@ fn the_kernel_proxies_only_when_its_delay_is_gone() -> Result<()> {
     let keys = [("answer", "kernel"), ("private_vlan", "open")];
     let mut daemon = Config::common_with(&keys).start(&rig.r)?;
     let place = |setting: &str| {
-        let changes = events(&daemon, "setting_changed");
+        let changes = events(&daemon, "sysctl_changed");
         changes.iter().position(|event| event["setting"] == dotted(setting)).expect("it was set")
     };
     for first in ["neigh/eth0/proxy_delay", "neigh/eth0/proxy_qlen", "conf/eth0/forwarding"] {
@@ -138,7 +138,7 @@ fn settings_of_other_interfaces_are_not_touched() -> Result<()> {
 
 /// The record that a setting was put right, once it is there.
 fn wait_healed(daemon: &Daemon, setting: &str) -> Value {
-    wait_event(daemon, "setting_healed", |event| event["setting"] == dotted(setting))
+    wait_event(daemon, "sysctl_healed", |event| event["setting"] == dotted(setting))
 }
 
 #[harness::test]
@@ -182,16 +182,16 @@ fn who_fights_for_a_setting_is_named_once_and_given_in_to() -> Result<()> {
     for round in 0..6 {
         write(&rig, forwarding, "0")?;
         // By the log, too: the kernel shows a value already while the write waits for the lock to apply it.
-        let healed = || events(&daemon, "setting_healed").len() > round && read(&rig, forwarding) == "1";
+        let healed = || events(&daemon, "sysctl_healed").len() > round && read(&rig, forwarding) == "1";
         wait_until(SOON, &format!("it forwards, round {round}"), healed);
     }
-    wait_event(&daemon, "setting_contested", |event| event["setting"] == dotted(forwarding));
+    wait_event(&daemon, "sysctl_contested", |event| event["setting"] == dotted(forwarding));
     // The kernel shows a value already while it waits for its lock to apply it; only then the daemon has put it back.
-    wait_until(SOON, "all six are put back", || events(&daemon, "setting_healed").len() == 6);
+    wait_until(SOON, "all six are put back", || events(&daemon, "sysctl_healed").len() == 6);
     write(&rig, forwarding, "0")?;
     pass(A_WHILE);
     assert_eq!(read(&rig, forwarding), "0", "not before a minute is over");
-    assert_eq!(events(&daemon, "setting_contested").len(), 1);
+    assert_eq!(events(&daemon, "sysctl_contested").len(), 1);
     // It is about this one setting.
     write(&rig, "conf/eth1/forwarding", "0")?;
     wait_until(SOON, "the other forwards", || read(&rig, "conf/eth1/forwarding") == "1");
@@ -207,11 +207,11 @@ fn a_setting_given_up_to_others_is_left_to_them() -> Result<()> {
         write(&rig, delay, "40")?;
         wait_until(SOON, &format!("the delay is gone, round {round}"), || read(&rig, delay) == "0");
     }
-    wait_event(&daemon, "setting_contested", |event| event["setting"] == dotted(delay));
+    wait_event(&daemon, "sysctl_contested", |event| event["setting"] == dotted(delay));
     write(&rig, delay, "40")?;
     assert!(daemon.terminate().success());
     assert_eq!(read(&rig, delay), "40");
-    let record = wait_event(&daemon, "setting_left", |event| event["setting"] == dotted(delay));
+    let record = wait_event(&daemon, "sysctl_left", |event| event["setting"] == dotted(delay));
     assert_eq!(record["found"], 40, "{record}");
     Ok(())
 }

@@ -35,12 +35,12 @@ impl ManagedSysctls {
         let saved = match saved.map(SavedSysctls::at).transpose() {
             Ok(saved) => saved.unwrap_or_default(),
             Err(error) => {
-                warn!(log, "settings_not_saved"; "error" => %error);
+                warn!(log, "sysctls_not_saved"; "error" => %error);
                 SavedSysctls::default()
             }
         };
         for change in saved.changes() {
-            info!(log, "setting_adopted"; "setting" => %change.setting, "value" => change.now,
+            info!(log, "sysctl_adopted"; "setting" => %change.setting, "value" => change.now,
                 "before" => change.before, "detail" => "an earlier run set it and did not restore it");
         }
         Self {
@@ -134,9 +134,9 @@ impl ManagedSysctls {
     fn log_refusal(&mut self, setting: &Setting, error: &SysctlError) {
         if matches!(error, SysctlError::Missing(_)) {
             // The interface is gone, and its return will be reported; or the kernel has no such sysctl.
-            debug!(self.log, "setting_missing"; "error" => %error);
+            debug!(self.log, "sysctl_missing"; "error" => %error);
         } else if self.refused.insert(setting.clone()) {
-            warn!(self.log, "setting_refused"; "error" => %error,
+            warn!(self.log, "sysctl_refused"; "error" => %error,
                 "hint" => "set it by hand, or allow writing to /proc/sys/net");
         }
     }
@@ -155,16 +155,16 @@ impl ManagedSysctls {
                 self.valid.insert(setting.clone(), wanted);
                 self.refused.remove(setting);
                 if was_changed {
-                    info!(self.log, "setting_healed"; "setting" => %setting, "found" => found, "value" => wanted,
+                    info!(self.log, "sysctl_healed"; "setting" => %setting, "found" => found, "value" => wanted,
                         "detail" => "somebody changed it, and it was set again");
                 } else {
-                    info!(self.log, "setting_changed"; "setting" => %setting, "found" => found, "value" => wanted);
+                    info!(self.log, "sysctl_changed"; "setting" => %setting, "found" => found, "value" => wanted);
                 }
             }
             Err(error) => self.log_refusal(setting, &error),
         }
         if let Some(error) = self.sysctls.saved().take_error() {
-            warn!(self.log, "settings_not_saved"; "error" => %error,
+            warn!(self.log, "sysctls_not_saved"; "error" => %error,
                 "detail" => "after a crash the original values will not be known");
         }
     }
@@ -174,7 +174,7 @@ impl ManagedSysctls {
         let now = self.clock.now();
         let decision = self.rewrite_limits.entry(setting.clone()).or_default().decide(now);
         if decision == RewriteDecision::RewriteAndWarn {
-            warn!(self.log, "setting_contested"; "setting" => %setting,
+            warn!(self.log, "sysctl_contested"; "setting" => %setting,
                 "detail" => "somebody keeps changing it; from now on it is set again once a minute",
                 "hint" => "find out who, or set `sysctl: leave` for the segment");
         }
@@ -201,12 +201,12 @@ impl ManagedSysctls {
             let setting = &change.setting;
             match outcome {
                 Restored::Done => {
-                    info!(self.log, "setting_restored"; "setting" => %setting, "value" => change.before);
+                    info!(self.log, "sysctl_restored"; "setting" => %setting, "value" => change.before);
                 }
-                Restored::Left(value) => info!(self.log, "setting_left"; "setting" => %setting,
+                Restored::Left(value) => info!(self.log, "sysctl_left"; "setting" => %setting,
                     "found" => value, "detail" => "somebody has set it since arpherd did"),
                 Restored::Gone => {}
-                Restored::Failed(error) => warn!(self.log, "setting_not_restored"; "error" => %error),
+                Restored::Failed(error) => warn!(self.log, "sysctl_not_restored"; "error" => %error),
             }
         }
     }

@@ -13,7 +13,7 @@ use arpherd_actors::messages::{
     Finish, GetSweepContext, Observed, ReadTable, RecordFacts, RunQuery, SendPort,
 };
 use arpherd_actors::owner::{Connect, RouteOwner};
-use arpherd_core::view::{Response, Query};
+use arpherd_core::view::{Query, Response};
 use arpherd_core::{Event, Fact, Frame, Ledger, Operation, Plan, SegmentId};
 
 use crate::fakes::{
