@@ -96,6 +96,8 @@ impl RouteOwner {
         self.carry_out(now);
         if !more {
             self.write_deferred(now);
+            // A refusal is a step of the ledger, too.
+            self.carry_out(now);
         }
         self.arm(ctx);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arpherd_actors::io::netlink::{AnyRoute, Rule};
+use arpherd_actors::io::netlink::{AnyRoute, PolicyRule};
 use ipnetwork::Ipv4Network;
 
 use super::finding::{Finding, Severity};
@@ -65,9 +65,9 @@ fn without_rules(scope: &Scope, reason: &str) -> Vec<Finding> {
     vec![finding.with_severity(Severity::Error).why(why).fix("routes.table: main")]
 }
 
-fn rules_of(scope: &Scope, machine: &Machine, rules: &[Rule]) -> Vec<Finding> {
+fn rules_of(scope: &Scope, machine: &Machine, rules: &[PolicyRule]) -> Vec<Finding> {
     let table = scope.routes.table;
-    let uses_table = |rule: &&Rule| rule.table == Some(table);
+    let uses_table = |rule: &&PolicyRule| rule.table == Some(table);
     let Some(first) = rules.iter().find(uses_table) else {
         let finding = Finding::error(
             format!("table {table}"),
@@ -94,7 +94,7 @@ fn rules_of(scope: &Scope, machine: &Machine, rules: &[Rule]) -> Vec<Finding> {
 }
 
 /// A rule with precedence over the daemon's table whose own table has a route to the prefixes.
-fn preceding(scope: &Scope, machine: &Machine, rule: &Rule) -> Option<Finding> {
+fn preceding(scope: &Scope, machine: &Machine, rule: &PolicyRule) -> Option<Finding> {
     let other = rule.table?;
     let prefixes = scope.prefixes();
     let overlaps = |route: &&AnyRoute| {
@@ -182,8 +182,8 @@ mod tests {
     use super::super::testing::{machine, scope};
     use super::*;
 
-    fn rule(priority: u32, table: u32, for_all: bool) -> Rule {
-        Rule { priority, table: Some(table), of_vrf: false, for_all }
+    fn rule(priority: u32, table: u32, for_all: bool) -> PolicyRule {
+        PolicyRule { priority, table: Some(table), of_vrf: false, for_all }
     }
 
     fn checked(scope: &Scope, machine: &Machine) -> Vec<Severity> {
@@ -226,7 +226,7 @@ mod tests {
             [Severity::Error],
             "no rule for VRFs, so the table is not used"
         );
-        let of_vrf = Rule { priority: 1000, table: None, of_vrf: true, for_all: false };
+        let of_vrf = PolicyRule { priority: 1000, table: None, of_vrf: true, for_all: false };
         machine.rules = Ok(vec![rule(0, 255, true), of_vrf, rule(32766, 254, true)]);
         assert_eq!(checked(&scope, &machine), []);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use arpherd_actors::io::netlink::{AddressInfo, AnyRoute, LinkInfo, NeighbourInfo, ProxyInfo, Rule};
+use arpherd_actors::io::netlink::{AddressInfo, AnyRoute, LinkInfo, NeighbourInfo, PolicyRule, ProxyInfo};
 use arpherd_actors::io::packet_filter::ForwardPolicy;
 use arpherd_actors::io::process::Rights;
 use arpherd_actors::io::sysctl::Setting;
@@ -20,7 +20,7 @@ pub(crate) struct Machine {
     /// Its IPv4 routes, of all tables.
     pub(crate) routes: Vec<AnyRoute>,
     /// Its rules, in the order they are tried; or why they cannot be read.
-    pub(crate) rules: Result<Vec<Rule>, String>,
+    pub(crate) rules: Result<Vec<PolicyRule>, String>,
     /// Its neighbour table.
     pub(crate) neighbours: Vec<NeighbourInfo>,
     /// Its proxy neighbour entries (`ip neigh show proxy`).

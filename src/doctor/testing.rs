@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arpherd_actors::io::netlink::{AddressInfo, AnyRoute, LinkInfo, NeighbourInfo, Rule};
+use arpherd_actors::io::netlink::{AddressInfo, AnyRoute, LinkInfo, NeighbourInfo, PolicyRule};
 use arpherd_actors::io::process::Rights;
 use arpherd_core::LinkAddr;
 use arpherd_core::plan::LinkKind;
@@ -104,7 +104,12 @@ pub(super) fn machine() -> Machine {
         addresses: Vec::new(),
         routes: Vec::new(),
         rules: Ok([(0, 255), (32766, 254), (32767, 253)]
-            .map(|(priority, table)| Rule { priority, table: Some(table), of_vrf: false, for_all: true })
+            .map(|(priority, table)| PolicyRule {
+                priority,
+                table: Some(table),
+                of_vrf: false,
+                for_all: true,
+            })
             .into()),
         neighbours: Vec::new(),
         proxies: Vec::new(),

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixListener;
 
 use arpherd_actors::io::lock::{Lock, served};
-use arpherd_actors::io::netlink::{Reader, Rule};
+use arpherd_actors::io::netlink::{Reader, PolicyRule};
 use arpherd_actors::io::packet_filter::{AcceptRule, ForwardPolicy, NamePattern, forward_policies};
 use arpherd_actors::io::process::{Capability, Rights, listener};
 use arpherd_lab::{Netns, RouteSpec};
@@ -34,7 +34,7 @@ fn rules_are_read_with_their_tables() {
     let ns = Netns::new("ruled").unwrap();
     ns.rule_for_all(77, 300).unwrap();
     let rules = ns.run(|| Reader::open()?.rules()).unwrap();
-    let rule = |priority, table| Rule { priority, table: Some(table), of_vrf: false, for_all: true };
+    let rule = |priority, table| PolicyRule { priority, table: Some(table), of_vrf: false, for_all: true };
     assert_eq!(rules, [rule(0, 255), rule(77, 300), rule(32766, 254), rule(32767, 253)]);
 }
 

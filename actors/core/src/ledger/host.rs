@@ -55,7 +55,7 @@ pub(super) enum HostState {
 
 /// What changes a host's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum Transition {
     /// It was heard at its place.
     Heard,
     /// There is a reason to probe it.
@@ -65,25 +65,27 @@ pub(super) enum Change {
     /// It was given up, or its segment went down.
     Lost,
     /// Its segment or its station returned.
-    Roused,
+    Woken,
     /// It was probed in vain.
     Unanswered,
 }
 
 impl HostState {
     /// The state after a change: all the transitions there are. Whatever is not listed changes nothing.
-    pub(super) fn after(self, change: Change) -> Self {
-        match (self, change) {
-            (Self::Alive | Self::Suspect { .. }, Change::Heard) => Self::Alive,
-            (Self::Alive | Self::Suspect { .. }, Change::Doubted) => Self::Suspect { probes: 0 },
-            (Self::Alive, Change::Probed) => Self::Suspect { probes: 1 },
-            (Self::Suspect { probes }, Change::Probed) => Self::Suspect { probes: probes.saturating_add(1) },
-            (Self::Alive | Self::Suspect { .. }, Change::Lost) => Self::Dormant,
-            (Self::Dormant | Self::Returning { .. }, Change::Roused) => Self::Returning { probes: 0 },
-            (Self::Returning { probes }, Change::Probed) => {
+    pub(super) fn after(self, transition: Transition) -> Self {
+        match (self, transition) {
+            (Self::Alive | Self::Suspect { .. }, Transition::Heard) => Self::Alive,
+            (Self::Alive | Self::Suspect { .. }, Transition::Doubted) => Self::Suspect { probes: 0 },
+            (Self::Alive, Transition::Probed) => Self::Suspect { probes: 1 },
+            (Self::Suspect { probes }, Transition::Probed) => {
+                Self::Suspect { probes: probes.saturating_add(1) }
+            }
+            (Self::Alive | Self::Suspect { .. }, Transition::Lost) => Self::Dormant,
+            (Self::Dormant | Self::Returning { .. }, Transition::Woken) => Self::Returning { probes: 0 },
+            (Self::Returning { probes }, Transition::Probed) => {
                 Self::Returning { probes: probes.saturating_add(1) }
             }
-            (Self::Returning { .. }, Change::Unanswered) => Self::Dormant,
+            (Self::Returning { .. }, Transition::Unanswered) => Self::Dormant,
             (unchanged, _) => unchanged,
         }
     }
@@ -160,16 +162,19 @@ mod tests {
     #[test]
     fn only_a_live_host_is_kept_alive_by_being_heard() {
         for state in [HostState::Dormant, HostState::Returning { probes: 3 }] {
-            assert_eq!(state.after(Change::Heard), state, "a dormant host has to be learned anew");
+            assert_eq!(state.after(Transition::Heard), state, "a dormant host has to be learned anew");
         }
-        assert_eq!(HostState::Suspect { probes: 3 }.after(Change::Heard), HostState::Alive);
+        assert_eq!(HostState::Suspect { probes: 3 }.after(Transition::Heard), HostState::Alive);
     }
 
     #[test]
     fn a_host_is_lost_once_and_roused_only_then() {
-        assert_eq!(HostState::Alive.after(Change::Roused), HostState::Alive);
-        let lost = HostState::Alive.after(Change::Lost);
-        assert_eq!((lost, lost.after(Change::Lost)), (HostState::Dormant, HostState::Dormant));
-        assert_eq!(lost.after(Change::Roused).after(Change::Probed), HostState::Returning { probes: 1 });
+        assert_eq!(HostState::Alive.after(Transition::Woken), HostState::Alive);
+        let lost = HostState::Alive.after(Transition::Lost);
+        assert_eq!((lost, lost.after(Transition::Lost)), (HostState::Dormant, HostState::Dormant));
+        assert_eq!(
+            lost.after(Transition::Woken).after(Transition::Probed),
+            HostState::Returning { probes: 1 }
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::host::{Change, Host, Origin, Sighting};
+use super::host::{Host, Origin, Sighting, Transition};
 use super::installed::Installed;
 use super::key::Key;
 use super::timers::Token;
@@ -130,7 +130,7 @@ impl Hosts {
     pub(super) fn refresh(&mut self, key: &Key, now: Time) {
         if let Some(host) = self.table.get_mut(key) {
             host.last_heard = now;
-            host.state = host.state.after(Change::Heard);
+            host.state = host.state.after(Transition::Heard);
         }
     }
 
@@ -157,7 +157,7 @@ impl Hosts {
         self.readdress(key, lladdr);
         if let Some(host) = self.table.get_mut(key).filter(|host| host.is_live()) {
             host.origin = Origin::Static;
-            host.state = host.state.after(Change::Heard);
+            host.state = host.state.after(Transition::Heard);
         }
     }
 
@@ -168,7 +168,7 @@ impl Hosts {
         let before = (host.segment, host.lladdr);
         (host.segment, host.lladdr, host.origin) = (to.segment, to.lladdr, to.origin);
         host.last_heard = now;
-        host.state = host.state.after(Change::Heard);
+        host.state = host.state.after(Transition::Heard);
         host.installed.outdate_neighbour();
         if before.0 != to.segment {
             host.installed.relocated();
@@ -195,7 +195,7 @@ impl Hosts {
     /// There is a reason to probe a live host. False where the operator says that it lives.
     pub(super) fn doubt(&mut self, key: &Key) -> bool {
         let may_die = |host: &&mut Host| host.is_live() && host.origin != Origin::Static;
-        self.change(key, may_die, Change::Doubted)
+        self.change(key, may_die, Transition::Doubted)
     }
 
     /// A live host is given up. It is remembered as long as there is room. Returns it as it was.
@@ -205,7 +205,7 @@ impl Hosts {
         before.installed.doubt();
         let census = &self.census[before.segment.index()];
         if census.dormant < census.room {
-            let state = before.state.after(Change::Lost);
+            let state = before.state.after(Transition::Lost);
             let asleep = Host { state, has_slot: false, timer: Token::default(), ..before.clone() };
             self.census[asleep.segment.index()].add(&asleep);
             self.table.insert(*key, asleep);
@@ -218,17 +218,17 @@ impl Hosts {
 
     /// A dormant host is to be probed: its segment or its station returned. False if there is none.
     pub(super) fn wake(&mut self, key: &Key) -> bool {
-        self.change(key, |host| !host.is_live(), Change::Roused)
+        self.change(key, |host| !host.is_live(), Transition::Woken)
     }
 
     /// A probe was sent, or waited for.
     pub(super) fn probed(&mut self, key: &Key) {
-        self.change(key, |_| true, Change::Probed);
+        self.change(key, |_| true, Transition::Probed);
     }
 
     /// A dormant host was probed in vain.
     pub(super) fn rest(&mut self, key: &Key) {
-        self.change(key, |_| true, Change::Unanswered);
+        self.change(key, |_| true, Transition::Unanswered);
     }
 
     /// Removes a host, live or remembered.
@@ -290,10 +290,15 @@ impl Hosts {
         Some(host)
     }
 
-    fn change(&mut self, key: &Key, applies: impl FnOnce(&&mut Host) -> bool, change: Change) -> bool {
+    fn change(
+        &mut self,
+        key: &Key,
+        applies: impl FnOnce(&&mut Host) -> bool,
+        transition: Transition,
+    ) -> bool {
         let Some(host) = self.table.get_mut(key).filter(applies) else { return false };
-        host.state = host.state.after(change);
-        if matches!(change, Change::Doubted | Change::Roused) {
+        host.state = host.state.after(transition);
+        if matches!(transition, Transition::Doubted | Transition::Woken) {
             host.has_slot = false;
         }
         true

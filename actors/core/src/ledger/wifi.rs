@@ -27,11 +27,11 @@ const STEPS: u32 = 16;
 
 /// What is known of the radios of all segments.
 #[derive(Debug)]
-pub(super) struct Wifi(Vec<Radio>);
+pub(super) struct Wifi(Vec<SegmentRadio>);
 
 /// What is known of a segment's radio.
 #[derive(Debug, Default)]
-struct Radio {
+struct SegmentRadio {
     /// What the interface is there; `None`: no radio reports of it.
     role: Option<WifiRole>,
     /// The stations of an access point, and when each was last heard.
@@ -59,7 +59,7 @@ pub(super) struct StationsRead {
     pub(super) added: Vec<LinkAddr>,
 }
 
-impl Radio {
+impl SegmentRadio {
     /// What is known of a station now, and whether the list is to be read. `at`: the time the host's timer was
     /// set for.
     fn look_up(&mut self, now: Time, at: Time, lladdr: &LinkAddr) -> (Listed, bool) {
@@ -80,7 +80,7 @@ impl Radio {
 
 impl Wifi {
     pub(super) fn new(segments: usize) -> Self {
-        Self((0..segments).map(|_| Radio::default()).collect())
+        Self((0..segments).map(|_| SegmentRadio::default()).collect())
     }
 
     /// What the segment's interface is among radios.
@@ -92,7 +92,7 @@ impl Wifi {
     pub(super) fn set_role(&mut self, segment: SegmentId, role: Option<WifiRole>) {
         let radio = &mut self.0[segment.index()];
         if radio.role != role {
-            *radio = Radio { role, ..Radio::default() };
+            *radio = SegmentRadio { role, ..SegmentRadio::default() };
         }
     }
 

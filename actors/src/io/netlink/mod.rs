@@ -4,7 +4,7 @@
 //! write         RouteWriter ── Write ──► kernel ──► Refusal                     (compose: the messages)
 //! route_lookup  RouteLookup: where a packet would be forwarded to, for RouteWriter
 //! read          Reader ◄── LinkInfo, AddressInfo, KernelRoute, NeighbourInfo, ProxyInfo   (info, decode)
-//! route_dump    Reader ◄── AnyRoute, Rule: everybody's, for a diagnosis
+//! route_dump    Reader ◄── AnyRoute, PolicyRule: everybody's, for a diagnosis
 //! nl80211       Radios ◄── RadioNews, RadioInfo: Wi-Fi interfaces and stations, by generic netlink
 //! monitor       Monitor ◄── Changed, as others change things
 //! leftovers     deletes proxy entries of an earlier run
@@ -34,7 +34,7 @@ pub use info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
 pub use monitor::{Changed, Monitor, MonitorError};
 pub use nl80211::{RadioInfo, RadioNews, Radios};
 pub use read::{Reader, addresses_of};
-pub use route_dump::{AnyRoute, Rule};
+pub use route_dump::{AnyRoute, PolicyRule};
 pub use write::RouteWriter;
 
 /// Why the kernel could not be asked, or did not answer.

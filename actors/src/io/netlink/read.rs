@@ -15,7 +15,7 @@ use super::compose::{self, Unwritable, Verb, attribute};
 use super::decode::{self, Decoded};
 use super::info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
 use super::socket::Channel;
-use super::wire::{Message, Messages, Verdict};
+use super::wire::{Message, Messages, NetlinkAck};
 use super::{NetlinkError, errno_text};
 
 /// Bytes of one answer; the kernel fills up to 32 KiB of what it is offered.
@@ -224,8 +224,8 @@ impl Reader {
                     each(&message);
                     continue;
                 }
-                match Verdict::of(&message) {
-                    Some(Verdict { errno, text }) if errno != 0 => {
+                match NetlinkAck::of(&message) {
+                    Some(NetlinkAck { errno, text }) if errno != 0 => {
                         let reason = text.map_or_else(|| errno_text(errno), str::to_owned);
                         return Err(NetlinkError::Refused { what, errno, reason });
                     }

@@ -56,7 +56,7 @@ impl AnyRoute {
 
 /// A rule that says which table is looked up (`ip rule`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub struct PolicyRule {
     /// Rules are tried from the lowest on.
     pub priority: u32,
     /// The table it looks up, if that is what it does.
@@ -80,7 +80,7 @@ impl Reader {
     ///
     /// # Errors
     /// A kernel without several routing tables has no rules: [`NetlinkError::Refused`].
-    pub fn rules(&mut self) -> Result<Vec<Rule>, NetlinkError> {
+    pub fn rules(&mut self) -> Result<Vec<PolicyRule>, NetlinkError> {
         self.list("rules", Rtm::Getrule, Rtm::Newrule, rule, || Ok(request()))
     }
 }
@@ -143,7 +143,7 @@ fn next_hops(mut bytes: &[u8]) -> Vec<u32> {
     interfaces
 }
 
-fn rule(bytes: &[u8]) -> Decoded<Rule> {
+fn rule(bytes: &[u8]) -> Decoded<PolicyRule> {
     // linux/fib_rules.h; libc has none of them.
     const PRIORITY: u16 = 6;
     const TABLE: u16 = 15;
@@ -160,7 +160,7 @@ fn rule(bytes: &[u8]) -> Decoded<Rule> {
     }
     let [_, to, from, tos, table, ..] = *header;
     let flags = decode::number(&header[8..]).ok_or(Malformed)?;
-    let mut rule = Rule { priority: 0, table: Some(u32::from(table)), of_vrf: false, for_all: true };
+    let mut rule = PolicyRule { priority: 0, table: Some(u32::from(table)), of_vrf: false, for_all: true };
     for (kind, payload) in attributes(rest) {
         match kind {
             PRIORITY => rule.priority = decode::number(payload).ok_or(Malformed)?,
@@ -216,7 +216,7 @@ mod tests {
                 [vec![2, 0, 0, 0, 254, 0, 0, 1, flags, 0, 0, 0], attribute(kind, &7_u32.to_ne_bytes())];
             super::rule(&bytes.concat()).expect("well-formed").expect("IPv4")
         };
-        assert_eq!(rule(0, 6), Rule { priority: 7, table: Some(254), of_vrf: false, for_all: true });
+        assert_eq!(rule(0, 6), PolicyRule { priority: 7, table: Some(254), of_vrf: false, for_all: true });
         assert!(!rule(2, 6).for_all, "inverted");
         assert!(!rule(0, 10).for_all, "a mark");
         let vrf = rule(0, 19);

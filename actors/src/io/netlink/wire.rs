@@ -55,14 +55,14 @@ impl<'a> Iterator for Messages<'a> {
 
 /// What the kernel said of a request: `nlmsgerr` and what follows it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Verdict<'a> {
+pub(super) struct NetlinkAck<'a> {
     /// 0: done. Positive: the error number.
     pub(super) errno: i32,
     /// The text beside it.
     pub(super) text: Option<&'a str>,
 }
 
-impl<'a> Verdict<'a> {
+impl<'a> NetlinkAck<'a> {
     /// Reads the body of an `NLMSG_ERROR`, or of an `NLMSG_DONE` that carries an error number.
     pub(super) fn of(message: &Message<'a>) -> Option<Self> {
         let errno = word(message.body, 0)?.cast_signed().saturating_neg();
@@ -117,7 +117,7 @@ mod tests {
         #[test]
         fn no_bytes_can_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             for message in Messages::of(&bytes) {
-                let _ = Verdict::of(&message);
+                let _ = NetlinkAck::of(&message);
             }
         }
 
@@ -128,7 +128,7 @@ mod tests {
             let bytes = message(kind, flags, &body);
             let messages: Vec<_> = Messages::of(&bytes).collect();
             prop_assert_eq!(messages.len(), 1);
-            let _ = Verdict::of(&messages[0]);
+            let _ = NetlinkAck::of(&messages[0]);
         }
     }
 
@@ -152,8 +152,8 @@ mod tests {
         let capped = tlvs | u16::try_from(libc::NLM_F_CAPPED).expect("16 bits");
         for (flags, repeated) in [(tlvs, &request[..]), (capped, &request[..HEADER])] {
             let bytes = message(2, flags, &[&number, repeated, &text].concat());
-            let verdict = Messages::of(&bytes).next().and_then(|message| Verdict::of(&message));
-            assert_eq!(verdict, Some(Verdict { errno: 22, text: Some("no route") }));
+            let verdict = Messages::of(&bytes).next().and_then(|message| NetlinkAck::of(&message));
+            assert_eq!(verdict, Some(NetlinkAck { errno: 22, text: Some("no route") }));
         }
     }
 }

@@ -12,7 +12,7 @@ use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 use super::compose::{self, Route, Unwritable, Verb};
 use super::route_lookup::RouteLookup;
 use super::socket::Channel;
-use super::wire::{Messages, Verdict};
+use super::wire::{Messages, NetlinkAck};
 use super::{NetlinkError, errno_text};
 use crate::io::RouteTable;
 
@@ -142,7 +142,7 @@ impl RouteWriter {
             };
             for message in Messages::of(&self.answers[..length]) {
                 let index = usize::try_from(message.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
-                let (Some(write), Some(verdict)) = (writes.get(index), Verdict::of(&message)) else {
+                let (Some(write), Some(verdict)) = (writes.get(index), NetlinkAck::of(&message)) else {
                     continue;
                 };
                 if verdict.errno != 0 && !write.is_satisfied_by(verdict.errno) {

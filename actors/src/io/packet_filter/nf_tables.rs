@@ -7,7 +7,7 @@ use neli::consts::socket::NlFamily;
 
 use super::ForwardPolicy;
 use crate::io::netlink::{NetlinkError, Reader};
-use decode::{ForwardChain, HEADER, Rule};
+use decode::{FilterRule, ForwardChain, HEADER};
 
 /// `NFNL_SUBSYS_NFTABLES`, in a message's type.
 const SUBSYSTEM: u16 = 10 << 8;
@@ -37,7 +37,7 @@ pub(super) fn forward_policies() -> Result<Vec<ForwardPolicy>, NetlinkError> {
     Ok(chains.iter().map(|chain| policy(chain, &rules)).collect())
 }
 
-fn policy(chain: &ForwardChain, rules: &[Rule]) -> ForwardPolicy {
+fn policy(chain: &ForwardChain, rules: &[FilterRule]) -> ForwardPolicy {
     let own = rules.iter().filter(|rule| concerns(rule, chain));
     ForwardPolicy {
         accepts: own.map(|rule| rule.accepts.clone()).collect(),
@@ -49,7 +49,7 @@ fn policy(chain: &ForwardChain, rules: &[Rule]) -> ForwardPolicy {
 
 /// Whether the rule is about packets that pass the chain: it stands there, or in the same table and names both
 /// interfaces.
-fn concerns(rule: &Rule, chain: &ForwardChain) -> bool {
+fn concerns(rule: &FilterRule, chain: &ForwardChain) -> bool {
     let same_table = (rule.family, &rule.table) == (chain.family, &chain.table);
     same_table && (rule.chain == chain.name || rule.accepts.names_both())
 }

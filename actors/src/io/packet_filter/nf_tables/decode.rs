@@ -25,7 +25,7 @@ pub(super) struct ForwardChain {
 }
 
 /// A rule that accepts by the interfaces alone.
-pub(super) struct Rule {
+pub(super) struct FilterRule {
     /// `ip` or `inet`.
     pub(super) family: &'static str,
     /// Its table.
@@ -65,7 +65,7 @@ pub(super) fn chain(bytes: &[u8]) -> Decoded<ForwardChain> {
 }
 
 /// Reads `NFT_MSG_NEWRULE`.
-pub(super) fn rule(bytes: &[u8]) -> Decoded<Rule> {
+pub(super) fn rule(bytes: &[u8]) -> Decoded<FilterRule> {
     const TABLE: u16 = 1;
     const CHAIN: u16 = 2;
     const EXPRESSIONS: u16 = 4;
@@ -79,7 +79,7 @@ pub(super) fn rule(bytes: &[u8]) -> Decoded<Rule> {
             _ => {}
         }
     }
-    Ok(accepts.map(|accepts| Rule { family, table, chain, accepts }))
+    Ok(accepts.map(|accepts| FilterRule { family, table, chain, accepts }))
 }
 
 /// The family by its name in nft(8), if IPv4 packets pass its chains, and the attributes.
