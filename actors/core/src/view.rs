@@ -5,13 +5,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::Ipv4Addr;
 use std::ops::{Add, Deref};
 use std::sync::Arc;
 
-use ipnetwork::Ipv4Network;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;
 
 /// A lower-case keyword of a short list, such as a state or a kind. Text and not an enum, so that a client can
@@ -103,7 +102,7 @@ pub struct SegmentView {
     /// `off`, `open` or `groups`.
     pub private_vlan: Keyword,
     /// Prefixes answered for whether or not a host is known.
-    pub publish: Vec<Ipv4Network>,
+    pub publish: Vec<Prefix>,
     /// How many hosts live here.
     pub hosts: u64,
     /// Counters of its frames.
@@ -146,7 +145,7 @@ impl Add for CountersView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostView {
     /// Its address.
-    pub address: Ipv4Addr,
+    pub address: Address,
     /// Its link-layer address; empty for a host of a route adopted at start that has sent nothing yet.
     pub lladdr: LinkAddr,
     /// The domain it belongs to.
@@ -173,7 +172,7 @@ pub struct RouteView {
     /// The interface it leaves by; none for a covering route.
     pub interface: Option<Label>,
     /// The preferred source, if it has one.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<Address>,
     /// `RTA_PRIORITY`
     pub metric: u32,
     /// The number of the routing table.
@@ -191,9 +190,9 @@ pub struct RouteView {
 #[serde(untagged)]
 pub enum Destination {
     /// A single address.
-    Host(Ipv4Addr),
+    Host(Address),
     /// All addresses of a prefix.
-    Prefix(Ipv4Network),
+    Prefix(Prefix),
 }
 
 impl fmt::Display for Destination {
@@ -295,7 +294,7 @@ mod tests {
         );
         assert_round_trip(
             &HostView {
-                address: Ipv4Addr::new(10, 2, 0, 9),
+                address: Address::new(10, 2, 0, 9),
                 lladdr: LinkAddr::UNKNOWN,
                 domain: "cluster".into(),
                 segment: "lan".into(),
@@ -315,9 +314,9 @@ mod tests {
     #[test]
     fn a_covering_route_is_listed_by_its_prefix() {
         let host = RouteView {
-            address: Destination::Host(Ipv4Addr::new(10, 2, 0, 9)),
+            address: Destination::Host(Address::new(10, 2, 0, 9)),
             interface: Some("eth0".into()),
-            source: Some(Ipv4Addr::new(10, 2, 0, 1)),
+            source: Some(Address::new(10, 2, 0, 1)),
             metric: 50,
             table: 254,
             protocol: 169,

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixListener;
 
 use arpherd_actors::io::lock::{Lock, served};
-use arpherd_actors::io::netlink::{Reader, PolicyRule};
+use arpherd_actors::io::netlink::{PolicyRule, Reader};
 use arpherd_actors::io::packet_filter::{AcceptRule, ForwardPolicy, NamePattern, forward_policies};
 use arpherd_actors::io::process::{Capability, Rights, listener};
 use arpherd_lab::{Netns, RouteSpec};

@@ -1,19 +1,20 @@
 //! The ledger: which host lives where, and everything that follows from it.
 //!
 //! ```text
-//!  step ─┬ hearing, requests, bridging   a packet came in: who spoke, what was asked
-//!        ├ links                         an interface or an address of ours changed
-//!        ├ radio                         a station came, went, was listed
-//!        ├ routes                        others changed the kernel's routes, or it refused one of ours
-//!        └ liveness, contest             time passed; two places claim one address
-//!              │ ask for a verdict                     │ change
-//!              ▼                                       ▼
-//!   learning, answering ──► policy          world: the verbs of a host's life
-//!   pure, with their reasons                  ├ topology ─ segment, bridges     what there is
-//!                                             ├ hosts ──── host                 who is where
-//!   claims, searches, announcements,          └ kernel_state ─ installed,       what the kernel's tables
-//!   proxies, published, wifi, pacing:                          foreign, entries  hold and should hold
-//!   what is going on                        effects ─ timers, reports           what a step brings about
+//!  step ─┬ hearing, requests      a packet came in: who spoke, what was asked
+//!        ├ radio                  a station came, went, was listed
+//!        └ liveness, contest      time passed; two places claim one address
+//!             │                                    │
+//!             │ ask for a verdict                  │ change
+//!             ▼                                    ▼
+//!   learning, answering ─► policy        world      what can happen to a host: arrive, move, give up …
+//!   pure, with their reasons               ├ links, routes, probing, bridging    its other verbs
+//!                                          ├ topology ── segment, bridges        what there is
+//!   claims, searches, announcements,       ├ hosts ───── host                    who is where
+//!   proxies, wifi:                         ├ published, pacing                   who uses what, how fast
+//!   what is going on                       └ kernel_state ─ installed, foreign, entries
+//!                                                         what the kernel's tables hold and should hold
+//!   effects ─ timers, reports                             what a step brings about
 //! ```
 //!
 //! Nothing calls upwards. After each fact the ledger settles: the kernel's tables follow the addresses that were
