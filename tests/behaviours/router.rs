@@ -4,11 +4,11 @@
 use std::fs;
 use std::time::Duration;
 
-use arpherd_lab::{Host, Result, Route, RouteSpec, wait_until};
+use arpherd_lab::{Host, Result, Route, RouteSpec, Segment, wait_until};
 
 use crate::rig::{
-    Config, PROTOCOL, QUICK_EXPIRY, ROUTER, Rig, SOON, events, host_routes, introduce, ip, segment_row,
-    wait_route,
+    Config, PROTOCOL, QUICK_EXPIRY, ROUTER, Rig, SOON, events, host_routes, introduce, ip, routed_by,
+    segment_row, wait_route,
 };
 use crate::trio::Trio;
 
@@ -192,6 +192,34 @@ fn what_the_kernel_could_not_tell_is_read_from_its_tables() -> Result<()> {
     late.announce()?;
     wait_until(SOON, "the conflict is seen", || !events(&daemon, "route_conflict").is_empty());
     assert_eq!(rig.r.routes_to(ip(30)).len(), 1);
+    Ok(())
+}
+
+/// The kernel cannot say that the segment's interface got another name and another interface took its own. What
+/// stands on the old one is taken away there; left behind, it would have the host's new route refused for ever.
+#[harness::test]
+fn an_interface_that_lost_its_name_unseen_keeps_no_route() -> Result<()> {
+    let rig = Rig::new()?;
+    let mut host = rig.left(10)?;
+    let spare = Segment::new("spare")?;
+    spare.plug(&rig.r, "eth9")?;
+    rig.r.dummy("wan")?;
+    rig.r.up("wan")?;
+    let mut daemon = Config::common_with(&[("expiry", "{ quiet: 1h }")]).start(&rig.r)?;
+    introduce(&host, &rig.r, "eth0")?;
+    daemon.signal(SIGSTOP)?;
+    overflow(&rig)?;
+    rig.r.rename("eth0", "old0")?;
+    rig.r.rename("eth9", "eth0")?;
+    assert_eq!(routed_by(&rig.r, ip(10)).as_deref(), Some("old0"), "the route stays with its interface");
+    daemon.signal(SIGCONT)?;
+    wait_until(2 * SOON, "the table is read again", || !events(&daemon, "kernel_overrun").is_empty());
+    wait_until(SOON, "nothing is left on the old interface", || rig.r.routes_to(ip(10)).is_empty());
+    host.move_to(&spare)?;
+    host.announce()?;
+    wait_route(&rig.r, ip(10), "eth0");
+    assert_eq!(rig.r.routes_to(ip(10)).len(), 1);
+    assert!(events(&daemon, "route_refused").is_empty(), "{}", daemon.log());
     Ok(())
 }
 
