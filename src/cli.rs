@@ -25,8 +25,8 @@ const DEMO_EXAMPLE: &str = "
   arpherd demo                                  run in a network namespace of its own";
 const EXAMPLES: &str = "
   arpherd join eth0 wlan0                       one subnet over two interfaces, without a file
-  arpherd check /etc/arpherd/arpherd.toml       check the file and show the effective values
-  arpherd run --config /etc/arpherd/arpherd.toml
+  arpherd check /etc/arpherd                    check the file there and show the effective values
+  arpherd run --config /etc/arpherd
   arpherd hosts --json
 
 Exit codes: 64 usage, 69 no daemon or interface, 77 missing permission, 78 configuration;
@@ -69,7 +69,7 @@ pub(crate) enum CliCommand {
 
 const RUN_EXAMPLES: &str = "\
 Examples:
-  arpherd run --config /etc/arpherd/arpherd.yaml
+  arpherd run --config /etc/arpherd
   arpherd run --config arpherd.toml --set domains.lan.segments.eth0.sweep=off
   arpherd run --interface ibs1 --sourceip 10.2.0.1 --network 10.2.0.0/24 --sweepinterval 60
 
@@ -83,7 +83,7 @@ Examples:
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
-  arpherd doctor --config /etc/arpherd/arpherd.toml   check against a configuration file
+  arpherd doctor --config /etc/arpherd                check against a configuration file
   arpherd doctor                                      check the segments of the running daemon
   arpherd doctor eth0 wlan0 --probe                   check interfaces, and probe for other proxies
 
@@ -93,7 +93,7 @@ Exit status: 0 no problem, 1 the worst finding is a warning, 2 an error;
 /// `arpherd run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Configuration file; .toml, .yaml or .yml
+    /// Configuration file (.toml, .yaml or .yml), or a folder that holds exactly one
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Settings that override the file.
@@ -127,7 +127,7 @@ pub(crate) struct JoinArgs {
 /// `arpherd check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Configuration file; .toml, .yaml or .yml
+    /// Configuration file (.toml, .yaml or .yml), or a folder that holds exactly one
     pub(crate) file: PathBuf,
     /// Print a JSON list of objects with key, value and origin
     #[arg(long)]
@@ -143,7 +143,7 @@ pub(crate) struct DoctorArgs {
     /// Interfaces of the subnet's segments [default: those of the running daemon]
     #[arg(value_name = "IFACE", conflicts_with = "config")]
     pub(crate) interfaces: Vec<String>,
-    /// Configuration file; .toml, .yaml or .yml
+    /// Configuration file (.toml, .yaml or .yml), or a folder that holds exactly one
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Prefix of the subnet; repeatable [default: networks of the interfaces' addresses]

@@ -11,7 +11,7 @@ use super::errors::{ConfigError, Problem, ValueOrigin};
 use super::locate::{Position, PositionMap};
 use super::parsed::Defect;
 use super::path::KeyPath;
-use super::{text, toml, yaml};
+use super::{folder, text, toml, yaml};
 
 /// Maximum size of a file in bytes; the largest realistic configuration has about a quarter of it.
 const LARGEST: u64 = 16 << 20;
@@ -24,20 +24,25 @@ pub(crate) struct FileSource {
 }
 
 impl FileSource {
-    /// Reads and parses the file. The errors it returns beside the values (duplicate keys) leave the rest
+    /// Reads and parses the file, or the one configuration file of a folder. The errors it returns beside the values (duplicate keys) leave the rest
     /// readable, so that the reader can continue and find the others.
     pub(crate) fn read(path: &Path) -> Result<(Self, Vec<Problem>), ConfigError> {
-        let name = text::file_name(path);
-        let alone = |text: String| {
-            ConfigError::wrong(vec![problem(&name, Position { line: 0, column: 0 }, None, text)])
+        let at = Position { line: 0, column: 0 };
+        let refuse = |path: &Path, text: String| {
+            ConfigError::wrong(vec![problem(&text::file_name(path), at, None, text::plain(&text))])
         };
+        let path = match path.is_dir() {
+            true => &folder::file_in(path).map_err(|text| refuse(path, text))?,
+            false => path,
+        };
+        let name = text::file_name(path);
+        let alone = |text: String| refuse(path, text);
         let parse = match extension(path).as_deref() {
             Some("toml") => toml::parse,
             Some("yaml" | "yml") => yaml::parse,
             _ => return Err(alone("expected a file name that ends in .toml, .yaml or .yml".to_owned())),
         };
-        let bytes = read(path)
-            .map_err(|error| alone(format!("cannot be read: {}", text::plain(&error.to_string()))))?;
+        let bytes = read(path).map_err(|error| alone(format!("cannot be read: {error}")))?;
         if bytes.len() as u64 > LARGEST {
             return Err(alone(format!("expected a configuration of at most {} MiB", LARGEST >> 20)));
         }

@@ -16,6 +16,7 @@ mod errors;
 mod field;
 mod file;
 mod fillarpd;
+mod folder;
 mod join;
 mod keys;
 mod kind;
@@ -80,7 +81,7 @@ impl Loaded {
     }
 }
 
-/// Reads a TOML or YAML file, the environment's `ARPHERD_*`, and the command line's settings.
+/// Reads a TOML or YAML file or the one in a folder, the environment's `ARPHERD_*`, and the command line's settings.
 pub(crate) fn from_file(
     path: &Path,
     environment: &Environment,

@@ -1,6 +1,7 @@
 //! Configurations through the built binary: its messages, their positions, and exit codes.
 
 mod faults;
+mod folder;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -102,7 +103,7 @@ fn files_that_cannot_be_read_are_a_configuration_error() {
     std::fs::create_dir(dir.path().join("dir.yaml")).expect("made");
     for (name, expected) in [
         ("missing.yaml", "missing.yaml: cannot be read: No such file"),
-        ("dir.yaml", "dir.yaml: cannot be read: Is a directory"),
+        ("dir.yaml", "dir.yaml: found no file that ends in .toml, .yaml or .yml, expected exactly one"),
         ("binary.toml", "binary.toml:2:1: found a byte that is not UTF-8"),
         ("other.json", "other.json: expected a file name that ends in .toml, .yaml or .yml"),
         ("/dev/zero", "/dev/zero: expected a file name"),
