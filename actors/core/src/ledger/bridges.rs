@@ -12,8 +12,11 @@ use super::timers::Token;
 use crate::plan::SegmentId;
 use crate::time::Time;
 
-/// They are two again if none of our frames came back for so long.
-const SEPARATED: Duration = Duration::from_secs(16);
+/// Between two requests that show whether bridged segments still are. Each is sent on both.
+pub(super) const TEST_INTERVAL: Duration = Duration::from_millis(1500);
+/// They are two again if none of our frames came back for so long: those of two tests, at least. Hosts that can no
+/// longer reach each other wait for it, so it is short; a lost frame is not a separation.
+const SEPARATED: Duration = Duration::from_millis(4250);
 
 /// Pairs of segments that are one link.
 #[derive(Debug, Default)]

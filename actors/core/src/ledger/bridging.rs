@@ -1,7 +1,6 @@
 //! Segments that turn out to be one link, and later two again: see `bridges.rs`.
 
-use std::time::Duration;
-
+use super::bridges::TEST_INTERVAL;
 use super::effects::Effects;
 use super::key::Pair;
 use super::timers::{Timer, Token};
@@ -9,9 +8,6 @@ use super::world::World;
 use crate::event::Event;
 use crate::order::Purpose;
 use crate::plan::SegmentId;
-
-/// Between two requests that show whether bridged segments still are.
-const BRIDGE_TEST: Duration = Duration::from_secs(5);
 
 impl World {
     /// A frame of ours came back. Only a marked one says anything of segments: the mark is a secret of the
@@ -22,7 +18,7 @@ impl World {
         let is_bridge = from != on && topology.planned(from).is_some_and(|it| it.plan.domain == domain);
         let (pair, now) = (Pair::of(from, on), effects.now());
         if is_bridge && !topology.bridges.heard_again(pair, now) {
-            topology.bridges.found(pair, now, effects.after(BRIDGE_TEST, Timer::Bridge(pair)));
+            topology.bridges.found(pair, now, effects.after(TEST_INTERVAL, Timer::Bridge(pair)));
             effects.emit(Event::SegmentsBridged { segment: from, other: on });
         }
     }
@@ -38,7 +34,7 @@ impl World {
             effects.emit(Event::SegmentsSeparated { segment, other });
             return;
         }
-        topology.bridges.test_again(&pair, effects.after(BRIDGE_TEST, Timer::Bridge(pair)));
+        topology.bridges.test_again(&pair, effects.after(TEST_INTERVAL, Timer::Bridge(pair)));
         // Nobody holds a network address, so nobody answers; that it comes back is all there is to know.
         let domain = topology.domain(topology.segment(segment).plan.domain);
         let Some(network) = domain.prefixes.first().map(|prefix| prefix.network()) else { return };
