@@ -1,18 +1,11 @@
 //! What becomes of a request: a pure judgement with its reason. Nothing is changed here.
 
-use std::time::Duration;
-
-use super::host::HostState;
 use super::policy::{self, Silence};
 use super::segment::Segment;
 use super::world::World;
 use crate::arp::Arp;
 use crate::fact::PendingRequest;
 use crate::plan::AnswerMode;
-use crate::time::Time;
-
-/// A host heard within this time needs no proof of life before it is defended.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// What to do about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +14,8 @@ pub(super) enum Reaction {
     Answer,
     /// Answer because the target is published, and search for it all the same.
     AnswerPublished,
-    /// Tell a prober that the address is taken, RFC 5227 section 2.1.1.
-    Defend,
-    /// The same, once its holder has shown that it still lives.
+    /// A prober wants the address of a live host (RFC 5227): it is told so once the host has shown that it still
+    /// lives. However lately it was heard, it may be gone; the prober waits two seconds, the proof takes a quarter.
     Verify,
     /// Nobody is known to have the target: hold the request and search for it.
     Search,
@@ -61,7 +53,7 @@ pub(super) fn judge_request(world: &World, segment: &Segment, arp: &Arp) -> Reac
 }
 
 /// A host on the segment makes sure that nobody has an address, before it takes it.
-pub(super) fn judge_probe(world: &World, now: Time, segment: &Segment, arp: &Arp) -> Reaction {
+pub(super) fn judge_probe(world: &World, segment: &Segment, arp: &Arp) -> Reaction {
     if let Err(reason) = policy::may_speak(&world.topology, segment, arp.target) {
         return reason.into();
     }
@@ -69,13 +61,8 @@ pub(super) fn judge_probe(world: &World, now: Time, segment: &Segment, arp: &Arp
     match world.hosts.live_host(&key) {
         // Its own address: it moved here, and will say so. Or the holder hears the probe itself.
         Some(host) if host.is_located() => {
-            match policy::may_defend(world, host, &key, segment, &arp.sender_lladdr) {
-                Err(reason) => reason.into(),
-                Ok(()) if host.state == HostState::Alive && now.since(host.last_heard) < FRESH => {
-                    Reaction::Defend
-                }
-                Ok(()) => Reaction::Verify,
-            }
+            let may = policy::may_defend(world, host, &key, segment, &arp.sender_lladdr);
+            may.map_or_else(Reaction::from, |()| Reaction::Verify)
         }
         Some(host) if host.segment == segment.id => Silence::Unlocated.into(),
         _ => Reaction::Search,

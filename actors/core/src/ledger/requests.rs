@@ -25,7 +25,7 @@ impl Ledger {
     /// A host on the segment makes sure that nobody has a target.
     pub(super) fn address_probed(&mut self, id: SegmentId, arp: &Arp) {
         let now = self.effects.now();
-        let reaction = judge_probe(&self.world, now, self.world.topology.segment(id), arp);
+        let reaction = judge_probe(&self.world, self.world.topology.segment(id), arp);
         let key = self.world.topology.key(id, arp.target);
         if reaction == Reaction::Search
             && let Some(first) = self.searches.other_prober(&key, id, &arp.sender_lladdr)
@@ -60,7 +60,6 @@ impl Ledger {
                 self.answer(key, &requester);
                 self.search(key, requester.answered());
             }
-            Reaction::Defend => self.defend(key, id, lladdr),
             Reaction::Verify => {
                 if !self.claims.is_contested(key) {
                     let prober = Sighting { key: *key, segment: id, lladdr, origin: Origin::Request };

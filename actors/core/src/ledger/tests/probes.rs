@@ -45,11 +45,20 @@ fn nobody_is_learned_from_a_probe() {
 }
 
 #[test]
-fn a_host_heard_a_moment_ago_on_another_segment_is_defended_at_once() {
+fn a_host_that_died_a_moment_after_it_was_heard_is_not_defended() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
-    bench.passes(ms(900));
     let log = bench.hears(B, prober().probes());
+    assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))]);
+    assert!(log.answers().is_empty() && bench.passes(2 * SECOND).answers().is_empty());
+}
+
+#[test]
+fn a_host_heard_a_moment_ago_is_defended_once_it_has_shown_that_it_lives() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.hears(B, prober().probes());
+    let log = bench.hears(A, host(9).replies());
     assert!(defended(&log), "{log:?}");
     assert_eq!(log.events(), [duplicate()]);
 }

@@ -103,7 +103,8 @@ fn only_a_live_host_is_defended() {
     let mut bench = Bench::with(published());
     assert!(bench.hears(A, host(70).probes()).answers().is_empty());
     bench.knows(B, host(71));
-    assert_eq!(bench.hears(A, host(71).with_mac(66).probes()).answers(), [(A, ip(71), mac(66))]);
+    bench.hears(A, host(71).with_mac(66).probes());
+    assert_eq!(bench.hears(B, host(71).replies()).answers(), [(A, ip(71), mac(66))]);
 }
 
 #[test]
