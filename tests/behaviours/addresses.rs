@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use arpherd_lab::{Result, wait_until};
 
-use crate::rig::{ROUTER, SOON, ip, segment_row, wait_event};
+use crate::rig::{
+    Config, ROUTER, Rig, SLOW_EXPIRY, SOON, introduce, ip, segment_row, wait_event, wait_route,
+};
 use crate::trio::Trio;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -117,5 +119,26 @@ fn all_addresses_replaced_in_one_go_cost_nothing_lasting() -> Result<()> {
             .map(|host| trio.rig.r.routes_to(host.ip()).first().and_then(|route| route.source))
     };
     wait_until(SOON, "every route with its source", || sources() == [Some(ROUTER); 3]);
+    Ok(())
+}
+
+/// A virtual address goes back to its master, who announces it while this router still has it, and never again.
+#[harness::test]
+fn an_own_address_that_goes_to_another_machine_is_routed_at_once() -> Result<()> {
+    let rig = Rig::new()?;
+    let (client, master) = (rig.left(10)?, rig.right(50)?);
+    rig.use_kernel_timers(&[&client, &master])?;
+    rig.r.address_noprefix("eth0", "10.9.0.50/32")?;
+    let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY), ("sweep", "off")]).start(&rig.r)?;
+    introduce(&client, &rig.r, "eth0")?;
+    // The client's cache holds the router's own link-layer address for it, as that of the owner.
+    assert_eq!(client.ns.ping(master.ip(), 1, SECOND, SECOND).received, 1);
+    master.announce()?;
+    wait_event(&daemon, "own_address_claimed", |_| true);
+    let without = std::time::Instant::now();
+    rig.r.remove_address("eth0", "10.9.0.50/32")?;
+    wait_route(&rig.r, master.ip(), "eth1");
+    assert!(without.elapsed() < SECOND, "routed after {:?}", without.elapsed());
+    assert_eq!(client.ns.ping(master.ip(), 3, SECOND / 10, SECOND).received, 3);
     Ok(())
 }

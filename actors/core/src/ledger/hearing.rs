@@ -38,6 +38,7 @@ impl Ledger {
             }
         } else if self.world.topology.is_own(arp.sender) {
             let (address, lladdr) = (arp.sender, arp.sender_lladdr);
+            self.world.own_claims.note_claim(address, id, lladdr);
             let event = Event::OwnAddressClaimed { address, lladdr, segment: id };
             self.effects.report(id, Subject::Address(address), event);
         } else {

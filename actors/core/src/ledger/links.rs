@@ -8,7 +8,7 @@ use super::world::World;
 use crate::address::Address;
 use crate::event::{DownReason, Event};
 use crate::fact::Link;
-use crate::order::Order;
+use crate::order::{Order, Purpose};
 use crate::plan::SegmentId;
 
 impl World {
@@ -44,7 +44,8 @@ impl World {
 
     /// This machine's addresses are now these.
     pub(super) fn own_addresses_changed(&mut self, addresses: Vec<Address>, effects: &mut Effects) {
-        for address in self.topology.set_own_addresses(addresses) {
+        let changed = self.topology.set_own_addresses(addresses);
+        for &address in &changed {
             for segment in self.topology.segments().iter().filter(|segment| segment.publishes(address)) {
                 follow_use(segment, address, &self.reasons(), effects);
             }
@@ -58,6 +59,22 @@ impl World {
         let segments: Vec<_> = self.topology.segments().iter().map(|segment| segment.id).collect();
         for id in segments {
             self.look_again(id, effects);
+        }
+        for address in changed {
+            self.ask_claimants(address, effects);
+        }
+    }
+
+    /// Whoever claimed an address while it was ours has it now, perhaps.
+    fn ask_claimants(&mut self, address: Address, effects: &mut Effects) {
+        if self.topology.is_own(address) {
+            return;
+        }
+        for (id, lladdr) in self.own_claims.take_claimants(address) {
+            let segment = self.topology.segment(id);
+            if segment.may_hold(address) {
+                effects.request(segment, address, Some(lladdr), Purpose::Verify);
+            }
         }
     }
 

@@ -11,7 +11,7 @@
 //!   pure, with their reasons               ├ links, routes, probing, bridging    its other verbs
 //!                                          ├ topology ── segment, bridges        what there is
 //!   claims, searches, announcements,       ├ hosts ───── host                    who is where
-//!   proxies, wifi:                         ├ published, pacing                   who uses what, how fast
+//!   proxies, wifi:                         ├ published, own_claims, pacing       who uses what, how fast
 //!   what is going on                       └ kernel_state ─ installed, foreign, entries
 //!                                                         what the kernel's tables hold and should hold
 //!   effects ─ timers, reports                             what a step brings about
@@ -38,6 +38,7 @@ mod key;
 mod learning;
 mod links;
 mod liveness;
+mod own_claims;
 mod pacing;
 mod policy;
 mod probing;

@@ -9,6 +9,7 @@ use super::host::{Host, Sighting};
 use super::hosts::Hosts;
 use super::kernel_state::KernelState;
 use super::key::Key;
+use super::own_claims::OwnClaims;
 use super::pacing::Pacing;
 use super::published::PublishedUsers;
 use super::timers::Timer;
@@ -30,6 +31,7 @@ pub(super) struct World {
     pub(super) hosts: Hosts,
     pub(super) kernel: KernelState,
     pub(super) published: PublishedUsers,
+    pub(super) own_claims: OwnClaims,
     pub(super) pacing: Pacing,
     pending: Pending,
 }
@@ -52,8 +54,15 @@ impl World {
         let pacing = Pacing::new(&plan.segments);
         let topology = Topology::new(plan);
         let kernel = KernelState::new(plan, &topology);
-        let published = PublishedUsers::default();
-        Self { topology, hosts, kernel, published, pacing, pending: Pending::default() }
+        Self {
+            topology,
+            hosts,
+            kernel,
+            published: PublishedUsers::default(),
+            own_claims: OwnClaims::default(),
+            pacing,
+            pending: Pending::default(),
+        }
     }
 
     /// A host that spoke lives here from now on.

@@ -144,3 +144,28 @@ fn an_address_that_is_ours_is_neither_asked_for_nor_searched() {
     bench.links(A, None);
     assert!(bench.up(A).verifications().is_empty());
 }
+
+#[test]
+fn whoever_claimed_an_address_of_ours_is_asked_when_it_is_no_longer_ours() {
+    let mut bench = Bench::new();
+    addresses(&mut bench, &[1, 50]);
+    bench.hears(B, host(50).announces());
+    bench.passes(3 * SECOND);
+    let log = addresses(&mut bench, &[1]);
+    assert_eq!(log.verifications(), [(B, ip(50), Some(mac(50)))]);
+    assert_eq!(bench.hears(B, host(50).replies()).routes(), [put(B, 50)]);
+    addresses(&mut bench, &[1, 50]);
+    assert!(
+        addresses(&mut bench, &[1]).verifications().iter().all(|(_, target, _)| *target != ip(50)),
+        "once"
+    );
+}
+
+#[test]
+fn as_long_as_an_address_is_ours_its_claimants_are_not_asked() {
+    let mut bench = Bench::new();
+    addresses(&mut bench, &[1, 50]);
+    bench.hears(B, host(50).announces());
+    assert!(addresses(&mut bench, &[1, 50, 51]).verifications().is_empty());
+    assert!(bench.passes(60 * SECOND).verifications().is_empty());
+}
