@@ -96,13 +96,15 @@ fn example_infiniband_bridge() -> Result<()> {
 #[harness::test]
 fn example_proxmox_wifi() -> Result<()> {
     let laptop = Laptop::new("192.168.1.50/24")?;
-    laptop.ns.address_noprefix("vmbr0", "192.168.1.10/32")?;
     let _daemon = start("proxmox-wifi", &laptop.ns)?;
     talk(&laptop.vm, &laptop.router)?;
+    // Another lease: nothing in the file names the old one.
+    laptop.ns.remove_address("wlan0", "192.168.1.10/24")?;
+    laptop.ns.address("wlan0", "192.168.1.11/24")?;
     for host in [&laptop.vm, &laptop.router] {
-        echoes(&host.ns, Ipv4Addr::new(192, 168, 1, 10));
+        echoes(&host.ns, Ipv4Addr::new(192, 168, 1, 11));
     }
-    Ok(())
+    talk(&laptop.vm, &laptop.router)
 }
 
 #[harness::test]
