@@ -2,12 +2,12 @@
 
 use std::net::Ipv4Addr;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use arpherd_lab::{ArpFrame, Capture, Captured, Host, PingStats, Result, RouteWatch, wait_until};
+use arpherd_lab::{ArpFrame, Capture, Captured, Host, Mac, PingStats, Result, RouteWatch, wait_until};
 
 use crate::rig::{
-    A_WHILE, Config, Rig, SOON, echoes, introduce, ip, pass, routed_by, wait_event, wait_route,
+    A_WHILE, Config, Rig, SOON, echoes, events, introduce, ip, pass, routed_by, wait_event, wait_route,
 };
 
 /// The address that moves.
@@ -241,5 +241,39 @@ fn b4_move_is_one_replace_in_the_operators_table() -> Result<()> {
     assert_eq!((routes[0].protocol, routes[0].metric, routes[0].table), (77, 7, 100));
     let removed = watch.events().into_iter().find(|event| !event.is_new);
     assert_eq!(removed, None, "never a gap");
+    Ok(())
+}
+
+/// A host has a link on each segment, for safety, and one address on both. While both live one is used, and nothing
+/// flaps; when that one dies without a word the other, which speaks twice a second, is used within a second.
+#[harness::test(alone)]
+fn b4_a_host_on_two_segments_is_reached_by_its_other_link_within_a_second() -> Result<()> {
+    let rig = Rig::new()?;
+    let daemon = Config::common().start(&rig.r)?;
+    let used = rig.left(60)?;
+    let mut spare = Host::new("spare", "10.9.0.60/24")?.with_mac(Mac([2, 0, 0, 0, 0, 0x61]));
+    spare.attach_to(&rig.right)?;
+    rig.use_kernel_timers(&[&used, &spare])?;
+    introduce(&used, &rig.r, "eth0")?;
+    for _ in 0..6 {
+        spare.announce()?;
+        pass(Duration::from_millis(500)); // the pace of its words
+        assert_eq!(routed_by(&rig.r, used.ip()).as_deref(), Some("eth0"), "the first keeps it");
+    }
+    used.silence(true)?;
+    let died = Instant::now();
+    let is_taken_over = || routed_by(&rig.r, used.ip()).as_deref() == Some("eth1");
+    for beat in 0.. {
+        if is_taken_over() {
+            break;
+        }
+        assert!(died.elapsed() < SOON, "still routed by {:?}", routed_by(&rig.r, used.ip()));
+        if beat % (A_SECOND / 2) == 0 {
+            spare.announce()?;
+        }
+        pass(BEAT);
+    }
+    assert!(died.elapsed() < Duration::from_secs(1), "taken over after {:?}", died.elapsed());
+    assert!(events(&daemon, "host_flapping").is_empty());
     Ok(())
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::host::{Origin, Sighting};
 use super::key::Key;
-use super::reports::REPORT_INTERVAL;
 use super::timers::Token;
 use crate::address::Address;
 use crate::lladdr::LinkAddr;
@@ -16,6 +15,10 @@ use crate::time::Time;
 const FLAP_MOVES: usize = 5;
 const FLAP_WINDOW: Duration = Duration::from_secs(60);
 const FLAP_HOLD: Duration = Duration::from_secs(60);
+/// A claimant that was refused is not listened to for so long. Short: the incumbent, whose life was just proved, may
+/// die in silence, and whoever else has the address is then to get it within a second. A probe or two of the incumbent
+/// in each interval is all that a claimant costs that does not give in; reports are limited by themselves.
+const REFUSAL: Duration = Duration::from_millis(400);
 /// Addresses whose moves are remembered.
 const HISTORIES: usize = 4096;
 
@@ -141,7 +144,7 @@ impl Claims {
 
     /// The claimant was refused, and is not listened to for a while.
     pub(super) fn note_refusal(&mut self, now: Time, claimant: &Sighting) {
-        let refused = Some((claimant.lladdr, claimant.segment, now + REPORT_INTERVAL));
+        let refused = Some((claimant.lladdr, claimant.segment, now + REFUSAL));
         self.history(now, claimant.key).refused = refused;
     }
 

@@ -77,13 +77,34 @@ fn a_claimant_that_was_refused_is_not_looked_into_again_for_a_while() {
     bench.knows(A, host(9));
     bench.hears(B, host(9).with_mac(99).announces());
     bench.hears(A, host(9).replies());
-    for _ in 0..9 {
-        bench.passes(SECOND);
+    for _ in 0..3 {
+        bench.passes(ms(100));
         assert!(bench.hears(B, host(9).with_mac(99).speaks()).is_empty());
     }
+    for _ in 0..20 {
+        bench.passes(ms(450));
+        assert_eq!(bench.hears(B, host(9).with_mac(99).speaks()).verifications(), [(A, ip(9), Some(mac(9)))]);
+        assert!(bench.hears(A, host(9).replies()).events().is_empty(), "reported once in ten seconds");
+    }
     bench.passes(SECOND);
-    assert_eq!(bench.hears(B, host(9).with_mac(99).speaks()).verifications(), [(A, ip(9), Some(mac(9)))]);
+    bench.hears(B, host(9).with_mac(99).speaks());
     assert_eq!(bench.hears(A, host(9).replies()).events(), [duplicate(mac(99), B)]);
+}
+
+#[test]
+fn a_claimant_gets_the_address_within_a_second_of_its_incumbents_silent_death() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    let mut routes = Vec::new();
+    for round in 0..8 {
+        routes.extend(bench.hears(B, host(9).with_mac(99).speaks()).routes());
+        if round < 5 {
+            bench.hears(A, host(9).replies());
+            assert_eq!(routes, []);
+        }
+        routes.extend(bench.passes(ms(500)).routes());
+    }
+    assert_eq!(routes, [replace(B, 9)], "two words of it later, and for good");
 }
 
 #[test]
