@@ -23,13 +23,7 @@ impl ConfigField<Config> for Domains {
         key: &'static str,
         config: &mut Config,
     ) {
-        let before = reader.problems.len();
-        let named = reader.named(root, key);
-        if named.is_empty() && reader.problems.len() == before {
-            let text = "found none, expected at least one domain with prefixes and segments";
-            reader.problem(&root.path.key(key), text.to_owned());
-        }
-        for (name, table) in named {
+        for (name, table) in reader.named(root, key, "at least one domain with prefixes and segments") {
             check_name(reader, name, &table.path);
             let mut domain = DomainConfig { name: name.to_owned(), ..DomainConfig::default() };
             read_keys(reader, &table, self.keys, &mut domain);
@@ -82,13 +76,7 @@ impl ConfigField<DomainConfig> for Segments {
         key: &'static str,
         domain: &mut DomainConfig,
     ) {
-        let before = reader.problems.len();
-        let named = reader.named(table, key);
-        if named.is_empty() && reader.problems.len() == before && !table.broken {
-            let text = "found none, expected at least one segment, named like its interface";
-            reader.problem(&table.path.key(key), text.to_owned());
-        }
-        for (name, table) in named {
+        for (name, table) in reader.named(table, key, "at least one segment, named like its interface") {
             let mut segment = SegmentConfig::new(name, &domain.prefixes);
             if !check_name(reader, name, &table.path) {
                 segment.plan.interface.clear();

@@ -68,9 +68,18 @@ impl<'m> ConfigReader<'m> {
         ConfigTable { path: KeyPath::root(), broken: false, entries: self.merged.root().as_dict() }
     }
 
-    /// The tables under this key, by the names that the operator gave them.
-    pub(crate) fn named(&mut self, parent: &ConfigTable<'m>, key: &str) -> Vec<(&'m str, ConfigTable<'m>)> {
+    /// The tables under this key, by the names that the operator gave them. None at all is an error, unless one
+    /// was reported already.
+    pub(crate) fn named(
+        &mut self,
+        parent: &ConfigTable<'m>,
+        key: &str,
+        expected: &str,
+    ) -> Vec<(&'m str, ConfigTable<'m>)> {
         let table = self.open(parent, key);
+        if table.keys().next().is_none() && !table.broken && !parent.broken {
+            self.problem(&table.path, format!("found none, expected {expected}"));
+        }
         table.keys().map(|name| (name, self.open(&table, name))).collect()
     }
 

@@ -41,21 +41,7 @@ pub(super) fn response_to(query: Query, hosts: u32) -> Response {
             ready: true,
             events: [].into(),
         }),
-        Query::Segments => Response::Segments(vec![SegmentView {
-            domain: "cluster".into(),
-            segment: "lan".into(),
-            interface: "eth0".into(),
-            kind: "ethernet".into(),
-            wifi: None,
-            state: "up".into(),
-            lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
-            answer: "live".into(),
-            private_vlan: "off".into(),
-            publish: Vec::new(),
-            hosts: hosts.into(),
-            counters: CountersView { read: 1, ..CountersView::default() },
-            netns: None,
-        }]),
+        Query::Segments => Response::Segments(vec![segment("lan", "eth0", hosts)]),
         Query::Hosts => Response::Hosts((0..hosts).map(host).collect()),
         Query::Routes => Response::Routes(vec![RouteView {
             address: Destination::Host(Ipv4Addr::new(10, 2, 0, 9)),
@@ -67,6 +53,24 @@ pub(super) fn response_to(query: Query, hosts: u32) -> Response {
             state: "installed".into(),
             netns: None,
         }]),
+    }
+}
+
+pub(super) fn segment(name: &str, interface: &str, hosts: u32) -> SegmentView {
+    SegmentView {
+        domain: "cluster".into(),
+        segment: name.into(),
+        interface: interface.into(),
+        kind: "ethernet".into(),
+        wifi: None,
+        state: "up".into(),
+        lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
+        answer: "live".into(),
+        private_vlan: "off".into(),
+        publish: Vec::new(),
+        hosts: hosts.into(),
+        counters: CountersView { read: 1, ..CountersView::default() },
+        netns: None,
     }
 }
 

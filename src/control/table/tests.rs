@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 use arpherd_core::view::{CountersView, Destination};
 
 use super::*;
+use crate::control::testing;
 
 fn as_text(answer: &Response) -> String {
     let mut out = Vec::new();
@@ -26,19 +27,9 @@ fn host(last: u8, segment: &str, interface: &str, age_seconds: u64) -> HostView 
 
 fn segment(name: &str) -> SegmentView {
     SegmentView {
-        domain: "cluster".into(),
-        segment: name.into(),
-        interface: name.into(),
-        kind: "ethernet".into(),
-        wifi: None,
-        state: "up".into(),
-        lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
-        answer: "live".into(),
-        private_vlan: "off".into(),
         publish: vec!["10.2.0.64/28".parse().expect("a prefix")],
-        hosts: 250,
         counters: CountersView { read: 123_456, answered: 7, probed: 80, dropped: 0, malformed: 1 },
-        netns: None,
+        ..testing::segment(name, name, 250)
     }
 }
 
