@@ -28,13 +28,13 @@ impl World {
 
     fn set_link(&mut self, id: SegmentId, link: Option<Link>, is_renumbered: bool, effects: &mut Effects) {
         self.topology.segment_mut(id).set_link(link);
-        if self.refresh(id, effects) || is_renumbered {
+        self.look_again(id, effects);
+        if is_renumbered {
             self.rewrite_routes(id);
         }
-        self.settle_static_hosts(id, effects);
     }
 
-    /// Works out what follows from news about the segment that are not about its interface.
+    /// Works out what follows from news about the segment.
     pub(super) fn look_again(&mut self, id: SegmentId, effects: &mut Effects) {
         if self.refresh(id, effects) {
             self.rewrite_routes(id);

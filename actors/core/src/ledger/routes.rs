@@ -91,7 +91,7 @@ impl World {
             }
             self.hosts.touch(key);
         }
-        self.refresh_source(&key, route);
+        self.refresh_source(&key, segment, route);
         Some((key, segment))
     }
 
@@ -115,8 +115,8 @@ impl World {
     }
 
     /// Has a route of ours written again if its preferred source is an old one.
-    fn refresh_source(&mut self, key: &Key, route: &KernelRoute) {
-        let Some(segment) = route.segment.map(|id| self.topology.segment(id)) else { return };
+    fn refresh_source(&mut self, key: &Key, segment: SegmentId, route: &KernelRoute) {
+        let segment = self.topology.segment(segment);
         if segment.is_up()
             && segment.source != route.source
             && let Some(installed) = self.hosts.installed_mut(key)

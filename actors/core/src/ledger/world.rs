@@ -112,8 +112,7 @@ impl World {
 
     fn look_after_quiet_time(&mut self, key: &Key, segment: SegmentId, effects: &mut Effects) {
         let quiet = self.topology.segment(segment).plan.expiry.quiet;
-        let timer = effects.after(quiet, Timer::Host(*key));
-        self.hosts.set_timer(key, timer);
+        self.look_after(key, effects.now() + quiet, effects);
     }
 
     /// Has the host's timer fire then.
