@@ -53,21 +53,11 @@ fn burst(setup: &mut Setup) -> Result<(u64, u64)> {
     let begun = monotonic_ns();
     let last = thread::scope(|scope| {
         // Heard while it goes on, so that no queue between the kernel and us fills up.
-        let heard = scope.spawn(|| {
-            let mut last = begun;
-            listener
-                .wait(LIMIT, |change| {
-                    if change.is_new && missing.remove(&change.address) {
-                        last = change.at;
-                    }
-                    missing.is_empty()
-                })
-                .map(|_| last)
-        });
+        let heard = scope.spawn(|| listener.wait_for_routes(LIMIT, &mut missing));
         let sent = speaker.send_many(&frames);
         let heard = heard.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         crate::error::Tried::tried(sent, || "send a burst".to_owned()).and(heard)
     })?;
     let lost = u64::try_from(missing.len()).unwrap_or(u64::MAX);
-    Ok((last.saturating_sub(begun), lost))
+    Ok((last.unwrap_or(begun).saturating_sub(begun), lost))
 }

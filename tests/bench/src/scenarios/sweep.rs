@@ -54,17 +54,7 @@ fn sweep(bench: &Bench, who: Who) -> Result<u64> {
     let (first, last) = thread::scope(|scope| {
         // Closed after the first request, so that the other 65,533 cost nothing here.
         let first = scope.spawn(move || wire.recv(LIMIT).map(|(_, at)| at));
-        let last = scope.spawn(|| {
-            let mut last = 0;
-            listener
-                .wait(LIMIT, |change| {
-                    if change.is_new && missing.remove(&change.address) {
-                        last = change.at;
-                    }
-                    missing.is_empty()
-                })
-                .map(|_| last)
-        });
+        let last = scope.spawn(|| listener.wait_for_routes(LIMIT, &mut missing));
         let contender = begin(bench, who, &testbed);
         let first = first.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let last = last.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -76,7 +66,7 @@ fn sweep(bench: &Bench, who: Who) -> Result<u64> {
     if !missing.is_empty() {
         return Err(absent(format!("the last {} routes", missing.len())));
     }
-    Ok(last.saturating_sub(first))
+    Ok(last.unwrap_or(0).saturating_sub(first))
 }
 
 fn begin(bench: &Bench, who: Who, testbed: &Testbed) -> Result<Contender> {

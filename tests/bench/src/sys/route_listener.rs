@@ -4,6 +4,7 @@
 //! would be a second wake-up and, in a burst, most of the time measured.
 #![expect(unsafe_code, reason = "netlink sockets are system calls")]
 
+use std::collections::HashSet;
 use std::io;
 use std::mem;
 use std::net::Ipv4Addr;
@@ -58,6 +59,23 @@ impl RouteListener {
                 None => {}
             }
         }
+    }
+
+    /// Takes every address that gets a route off `missing`, until none is left or `limit` passed. Returns when the
+    /// last came; none if none did.
+    pub(crate) fn wait_for_routes(
+        &mut self,
+        limit: Duration,
+        missing: &mut HashSet<Ipv4Addr>,
+    ) -> Result<Option<u64>> {
+        let mut last = None;
+        self.wait(limit, |change| {
+            if change.is_new && missing.remove(&change.address) {
+                last = Some(change.at);
+            }
+            missing.is_empty()
+        })?;
+        Ok(last)
     }
 
     /// Forgets the changes that wait.
