@@ -262,6 +262,11 @@ impl<'m> ConfigReader<'m> {
         self.problems.iter().any(|problem| problem.key.as_ref() == Some(path))
     }
 
+    /// Whether the value at this path is the text of a variable or a flag, in which a list is written with commas.
+    pub(crate) fn is_bare_text(&self, path: &KeyPath) -> bool {
+        self.merged.is_untyped(path)
+    }
+
     /// Where the value at this path came from.
     pub(crate) fn origin(&self, path: &KeyPath) -> ValueOrigin {
         self.merged.origin(path)

@@ -35,7 +35,7 @@ pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config, drop_in: boo
         for segment in &domain.segments {
             let path = path.key("segments").key(&segment.plan.name);
             segment_prefixes(reader, &path, segment, domain);
-            source(reader, &path, segment, domain, drop_in);
+            sources(reader, &path, segment, domain, drop_in);
             answering::check(reader, &path, segment, domain);
         }
         stations::check(reader, &path, domain);
@@ -97,31 +97,37 @@ fn segment_prefixes(
     }
 }
 
-/// As a replacement of fillarpd (`drop_in`) the source may be outside: its users may sweep a part of their subnet.
-fn source(
+/// The sources of a segment, each once.
+fn sources(
     reader: &mut ConfigReader<'_>,
     path: &KeyPath,
     segment: &SegmentConfig,
     domain: &DomainConfig,
     drop_in: bool,
 ) {
-    let Some(address) = segment.plan.source else { return };
-    let path = path.key("source");
-    match domain.prefixes.iter().find(|network| network.contains(address)) {
-        Some(network) if is_reserved(address, *network) => {
-            let text = format!(
-                "found {address}, expected a host's address; this is the network or broadcast address of {network}"
-            );
-            reader.problem(&path, text);
+    let (path, sources) = (path.key("source"), &segment.plan.sources);
+    for (index, source) in sources.iter().enumerate() {
+        let place = if sources.len() == 1 { path.clone() } else { path.item(index) };
+        if sources.iter().take(index).any(|earlier| earlier == source) {
+            reader.problem(&place, format!("found {source} a second time, expected it once"));
+        } else if let Some(text) = misplaced(*source, domain, drop_in) {
+            reader.problem(&place, text);
         }
-        None if !domain.prefixes.is_empty() && !drop_in => {
-            let text = format!(
-                "found {address}, expected an address inside the domain's prefixes ({})",
-                join(&domain.prefixes)
-            );
-            reader.problem(&path, text);
-        }
-        _ => {}
+    }
+}
+
+/// Why the address cannot be a source in the domain. As a replacement of fillarpd (`drop_in`) it may be outside: its
+/// users may sweep a part of their subnet.
+fn misplaced(source: Ipv4Addr, domain: &DomainConfig, drop_in: bool) -> Option<String> {
+    match domain.prefixes.iter().find(|network| network.contains(source)) {
+        Some(network) if is_reserved(source, *network) => Some(format!(
+            "found {source}, expected a host's address; this is the network or broadcast address of {network}"
+        )),
+        None if !domain.prefixes.is_empty() && !drop_in => Some(format!(
+            "found {source}, expected an address inside the domain's prefixes ({})",
+            join(&domain.prefixes)
+        )),
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ use arpherd_core::plan::{AnswerMode, KernelProxy, SweepPlan};
 use figment::value::Value;
 use serde_json::json;
 
-use super::addresses::{NetworkPrefix, StationAddress};
+use super::addresses::{HostAddress, NetworkPrefix, StationAddress};
 use super::errors::ValueOrigin;
 use super::field::{ConfigField, ConfigKey, describe, read_keys};
 use super::kind::DefaultValue;
@@ -77,6 +77,40 @@ impl ConfigField<SegmentConfig> for SegmentPrefixes {
 
     fn describe(&self, _: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
         (ValueKind::List(Box::new(NetworkPrefix.kind())), DefaultValue::Derived("the domain's prefixes"))
+    }
+}
+
+/// The source: one address, or a list of which the first that the machine has is used.
+pub(crate) struct SourceAddresses;
+
+/// What the source is when none is given.
+const FIRST_ADDRESS: &str = "its first address in the domain";
+
+impl ConfigField<SegmentConfig> for SourceAddresses {
+    fn read<'m>(
+        &self,
+        reader: &mut ConfigReader<'m>,
+        table: &ConfigTable<'m>,
+        key: &'static str,
+        config: &mut SegmentConfig,
+    ) {
+        let is_list = match table.get(key) {
+            Some(Value::Array(..)) => true,
+            Some(Value::String(_, text)) => text.contains(',') && reader.is_bare_text(&table.path.key(key)),
+            _ => false,
+        };
+        let sources = if is_list {
+            reader.list(table, key, &HostAddress).flatten()
+        } else {
+            let one = reader.optional(table, key, &HostAddress, FIRST_ADDRESS).flatten();
+            one.map(|source| vec![source])
+        };
+        config.plan.sources = sources.unwrap_or_default();
+    }
+
+    fn describe(&self, _: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
+        let kinds = vec![HostAddress.kind(), ValueKind::List(Box::new(HostAddress.kind()))];
+        (ValueKind::Either(kinds), DefaultValue::Derived(FIRST_ADDRESS))
     }
 }
 

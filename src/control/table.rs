@@ -40,7 +40,7 @@ fn write_status(out: &mut impl Write, status: &StatusView) -> io::Result<()> {
     Ok(())
 }
 
-/// Two or three tables, because one would be twice as wide as a terminal.
+/// Three or four tables, because one would be twice as wide as a terminal.
 fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
     let spaces = rows.iter().any(|row| row.netns.is_some());
     let mut links = TextTable::with_netns(
@@ -86,6 +86,8 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
     }
     links.write(out)?;
     out.write_all(b"\n")?;
+    write_subnets(out, rows)?;
+    out.write_all(b"\n")?;
     counters.write(out)?;
     write_published(out, rows)
 }
@@ -104,14 +106,25 @@ fn answer_of(row: &SegmentView) -> String {
     }
 }
 
+/// What each segment is part of, and its own address there.
+fn write_subnets(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
+    let mut table = TextTable::new(&[Left("domain"), Left("segment"), Left("source"), Left("prefixes")]);
+    for row in rows {
+        let source = row.subnet.source.as_ref().map_or_else(none, ToString::to_string);
+        let prefixes: Vec<_> = row.subnet.prefixes.iter().map(ToString::to_string).collect();
+        table.add([text(&row.domain), text(&row.segment), source, text(&prefixes.join(","))]);
+    }
+    table.write(out)
+}
+
 fn write_published(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
     let mut table = TextTable::new(&[Left("domain"), Left("segment"), Left("published")]);
     for row in rows {
-        for prefix in &row.publish {
+        for prefix in &row.subnet.publish {
             table.add([text(&row.domain), text(&row.segment), prefix.to_string()]);
         }
     }
-    if rows.iter().all(|row| row.publish.is_empty()) {
+    if rows.iter().all(|row| row.subnet.publish.is_empty()) {
         return Ok(());
     }
     out.write_all(b"\n")?;

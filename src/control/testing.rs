@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use arpherd_core::LinkAddr;
 use arpherd_core::view::{
-    CountersView, Destination, HostView, Query, Response, RouteView, SegmentView, StatusView,
+    CountersView, Destination, HostView, Query, Response, RouteView, SegmentView, StatusView, SubnetView,
 };
 
 use super::server::{BoxFuture, QueryHandler, Server, ServerHandle, ServerLimits, Unavailable};
@@ -67,7 +67,11 @@ pub(super) fn segment(name: &str, interface: &str, hosts: u32) -> SegmentView {
         lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
         answer: "live".into(),
         private_vlan: "off".into(),
-        publish: Vec::new(),
+        subnet: SubnetView {
+            prefixes: vec!["10.2.0.0/24".parse().expect("a prefix")],
+            source: Some(Ipv4Addr::new(10, 2, 0, 1)),
+            publish: Vec::new(),
+        },
         hosts: hosts.into(),
         counters: CountersView { read: 1, ..CountersView::default() },
         netns: None,

@@ -2,7 +2,7 @@
 
 use arpherd_core::plan::LinkKind;
 
-use super::finding::Finding;
+use super::finding::{Finding, list_of};
 use super::machine::{Machine, MachineLink};
 use super::scope::{CheckedSegment, Scope};
 
@@ -95,16 +95,26 @@ fn stations_below(machine: &Machine, link: &MachineLink) -> Vec<Finding> {
 
 fn source(scope: &Scope, machine: &Machine, segment: &CheckedSegment, link: &MachineLink) -> Option<Finding> {
     let name = segment.interface();
-    if let Some(source) = segment.plan.source {
-        if machine.owns(source) {
+    if let [source, others @ ..] = &segment.plan.sources[..] {
+        if machine.owns(*source) || others.iter().any(|source| machine.owns(*source)) {
             return None;
         }
-        let finding = Finding::error(name, format!("source {source} is not an address of this machine"))
+        let found = match others {
+            [] => format!("source {source} is not an address of this machine"),
+            _ => format!(
+                "none of the sources is an address of this machine: {}",
+                list_of(&segment.plan.sources)
+            ),
+        };
+        let finding = Finding::error(name, found)
             .why(
                 "the kernel refuses routes with a preferred source that is not its own, so the segment is not \
                     served",
             )
-            .fix(format!("ip addr add {source}/32 dev {name}, or set another source:"));
+            .fix(format!(
+                "ip addr add {source}/32 dev {name}, or set another source:, or leave it out where addresses come \
+                    by DHCP"
+            ));
         return Some(finding);
     }
     let own = |info: &&arpherd_actors::io::netlink::AddressInfo| scope.concerns(info.network.ip());
@@ -244,7 +254,7 @@ mod tests {
     #[test]
     fn a_source_must_be_an_address_of_the_machine() {
         let mut scope = scope(SysctlOwner::Daemon);
-        scope.segments[0].plan.source = Some([10, 9, 0, 7].into());
+        scope.segments[0].plan.sources = vec![[10, 9, 0, 7].into()];
         let findings = check(&scope, &machine());
         assert!(findings.iter().any(|it| it.severity == Severity::Error && it.found.contains("10.9.0.7")));
         assert!(

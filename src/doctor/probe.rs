@@ -113,7 +113,8 @@ fn sender_of(machine: &Machine, segment: &CheckedSegment) -> Ipv4Addr {
     // Those of the subnet first, then those of the interface.
     addresses.sort_by_key(|info| (!inside(info.network.ip()), Some(info.interface) != own));
     let best = addresses.first().filter(|info| inside(info.network.ip()) || Some(info.interface) == own);
-    segment.plan.source.or(best.map(|info| info.network.ip())).unwrap_or(Ipv4Addr::UNSPECIFIED)
+    let source = segment.plan.sources.iter().copied().find(|source| machine.owns(*source));
+    source.or(best.map(|info| info.network.ip())).unwrap_or(Ipv4Addr::UNSPECIFIED)
 }
 
 /// Addresses that no host can have: two for documentation, different on each interface, and the networks' own.

@@ -153,7 +153,7 @@ impl Scope {
         let segment = |view: &SegmentView| {
             let mut plan = default_plan(&view.segment, &view.interface, &covers);
             plan.answer = answer_of(&view.answer);
-            plan.addresses.publish.clone_from(&view.publish);
+            plan.addresses.publish.clone_from(&view.subnet.publish);
             plan.private_vlan = if view.private_vlan == "off" { PrivateVlan::Off } else { PrivateVlan::Open };
             CheckedSegment { plan, domain: view.domain.to_string(), sysctl_owner: SysctlOwner::Unknown }
         };

@@ -6,7 +6,7 @@ use arpherd_actors::io::netlink::{AddressInfo, AnyRoute, LinkInfo, NeighbourInfo
 use arpherd_actors::io::process::Rights;
 use arpherd_core::LinkAddr;
 use arpherd_core::plan::LinkKind;
-use arpherd_core::view::{CountersView, HostView, RouteView, SegmentView};
+use arpherd_core::view::{CountersView, HostView, RouteView, SegmentView, SubnetView};
 use ipnetwork::Ipv4Network;
 
 use super::machine::{Filters, KernelBuild, Machine, MachineLink, Process};
@@ -55,7 +55,7 @@ pub(super) fn segment_view(interface: &str, state: &'static str) -> SegmentView 
         lladdr: LinkAddr::UNKNOWN,
         answer: "live".into(),
         private_vlan: "off".into(),
-        publish: Vec::new(),
+        subnet: SubnetView::default(),
         hosts: 0,
         counters: CountersView::default(),
         netns: None,

@@ -88,6 +88,30 @@ fn a_configured_source_taken_away_and_put_back() -> Result<()> {
     Ok(())
 }
 
+/// The lease changes between two networks that the operator knows.
+#[harness::test]
+fn of_a_list_of_sources_the_first_that_is_there_is_followed() -> Result<()> {
+    let trio = Trio::without_eth2()?;
+    trio.plug("10.9.0.4/32")?;
+    let daemon = trio.start(&Trio::config_with(&[("source", "[10.9.0.3, 10.9.0.4]")]))?;
+    let calm = trio.calm()?;
+    let is = |last| {
+        source(&trio) == Some(ip(last)) && segment_row(&daemon, "eth2")["source"] == ip(last).to_string()
+    };
+    wait_until(SOON, "the second, where the first is missing", || is(4));
+    trio.rig.r.address_noprefix("eth2", OWN)?;
+    wait_until(SOON, "the first, once it is there", || is(3));
+    trio.rig.r.remove_address("eth2", "10.9.0.4/32")?;
+    trio.rig.r.remove_address("eth2", OWN)?;
+    let missing = || segment_row(&daemon, "eth2")["state"] == "source_missing";
+    wait_until(SOON, "none is there", missing);
+    trio.rig.r.address_noprefix("eth2", "10.9.0.4/32")?;
+    trio.recovers();
+    wait_until(SOON, "the second again", || is(4));
+    calm.held();
+    Ok(())
+}
+
 #[harness::test]
 fn another_address_in_place_of_the_last_is_the_new_source() -> Result<()> {
     let trio = Trio::without_eth2()?;

@@ -114,6 +114,38 @@ pub(crate) const FAULTS_TOML: &[(&str, &str)] = &[
     ),
 ];
 
+/// Faults in lists of sources.
+pub(crate) const FAULTS_SOURCES: &[(&str, &str)] = &[
+    ("domains:", ""),
+    ("  lan:", ""),
+    ("    prefixes: [10.2.0.0/24]", ""),
+    ("    segments:", ""),
+    (
+        "      a: { source: [] }",
+        ":5:20: domains.lan.segments.a.source: found an empty list, expected at least one: an IPv4 address of a host",
+    ),
+    (
+        "      b: { source: [10.2.0.1, 10.2.0.2, 10.2.0.1] }",
+        ":6:41: domains.lan.segments.b.source[2]: found 10.2.0.1 a second time, expected it once",
+    ),
+    (
+        "      c: { source: [10.2.0.1, 10.9.0.1] }",
+        ":7:31: domains.lan.segments.c.source[1]: found 10.9.0.1, expected an address inside the domain's prefixes (10.2.0.0/24",
+    ),
+    (
+        "      d: { source: [10.2.0.0, 10.2.0.1] }",
+        ":8:21: domains.lan.segments.d.source[0]: found 10.2.0.0, expected a host's address",
+    ),
+    (
+        "      e: { source: [10.2.0.1, dhcp] }",
+        ":9:31: domains.lan.segments.e.source[1]: found \"dhcp\", expected an IPv4 address of a host",
+    ),
+    (
+        "      f: { source: '10.2.0.1, 10.2.0.2' }",
+        ":10:20: domains.lan.segments.f.source: found \"10.2.0.1, 10.2.0.2\", expected an IPv4 address of a host",
+    ),
+];
+
 /// Faults in how requests are answered, and where.
 pub(crate) const FAULTS_MODES: &[(&str, &str)] = &[
     ("domains:", ""),

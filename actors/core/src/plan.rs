@@ -5,6 +5,7 @@
 //! place that holds default values; the configuration reads them from here.
 
 mod private_vlan;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -95,9 +96,10 @@ pub struct SegmentPlan {
     pub interface: String,
     /// Link kind given by the operator; `None`: detected from the interface.
     pub kind: Option<LinkKind>,
-    /// Preferred source address of routes and sender address of probes; `None`: the interface's first address in
-    /// the domain.
-    pub source: Option<Address>,
+    /// Preferred source address of routes and sender address of probes: the first of these that this machine has.
+    /// Empty: the interface's first address in the domain.
+    #[serde(rename = "source", with = "sources", default)]
+    pub sources: Vec<Address>,
     /// Which addresses may live here, which may not, and which are fixed.
     #[serde(flatten)]
     pub addresses: AddressRules,
@@ -162,7 +164,7 @@ impl Default for SegmentPlan {
             domain: DomainId(0),
             interface: String::new(),
             kind: None,
-            source: None,
+            sources: Vec::new(),
             addresses: AddressRules::default(),
             answer: AnswerMode::default(),
             kernel: KernelProxy::default(),

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use arpherd_core::plan::{AnswerMode, ExpiryPlan, Groups, KernelProxy, Limits, LinkKind, SweepPlan};
 
-use crate::config::addresses::{HostAddress, PrefixOrAddress};
+use crate::config::addresses::PrefixOrAddress;
 use crate::config::field::{ConfigKey, DerivedField, ListField, TableField, ValueField};
 use crate::config::model::{SegmentConfig, SysctlPolicy};
 use crate::config::name::NetnsName;
 use crate::config::private_vlan::{Communities, PrivateVlanMode};
-use crate::config::segment::{AddressTable, Interface, KernelMode, SegmentPrefixes, SweepMode};
+use crate::config::segment::{
+    AddressTable, Interface, KernelMode, SegmentPrefixes, SourceAddresses, SweepMode,
+};
 use crate::config::value::{Choice, DurationRange, WholeNumber};
 
 /// The keys of a segment.
@@ -38,13 +40,11 @@ pub(super) static SEGMENT: &[ConfigKey<SegmentConfig>] = &[
     ConfigKey {
         name: "source",
         meaning: "The preferred source address of the routes and sender address of probes: an address of this \
-                  machine inside the domain. Segments may share one.",
+                  machine inside the domain, or a list of such addresses, of which the first that the machine has \
+                  is used. While it has none of them the segment is not served, so leave the key out where \
+                  addresses come by DHCP. Segments may share one.",
         example: Some(r#""10.2.0.1""#),
-        field: &DerivedField {
-            parser: HostAddress,
-            of: |segment: &mut SegmentConfig| &mut segment.plan.source,
-            note: |_| "its first address in the domain",
-        },
+        field: &SourceAddresses,
     },
     ConfigKey {
         name: "prefixes",

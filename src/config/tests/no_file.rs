@@ -1,5 +1,6 @@
 //! Configurations without a file: `join`, and fillarpd's flags and variables.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ fn fillarpd_flags_and_variables_make_one_segment() {
     let segment = &plan.segments[0];
     assert_eq!(segment.interface, "ibs1");
     assert_eq!(segment.addresses.prefixes, [net("10.2.0.0/24")]);
-    assert_eq!(segment.source, Some("10.2.0.1".parse().expect("an address")));
+    assert_eq!(segment.sources, [Ipv4Addr::new(10, 2, 0, 1)]);
     assert_eq!(segment.answer, AnswerMode::Off);
     let sweep = segment.sweep.expect("sweeps");
     assert_eq!((sweep.interval, sweep.in_flight, sweep.rate), (Duration::from_secs(90), 24, 500));

@@ -1,5 +1,6 @@
 //! What a file's values become, and the files that come with arpherd.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ fn a_small_file_gets_every_default() {
     assert_eq!(names, [("eth0", "eth0", DomainId(0)), ("eth1", "eth1", DomainId(0))]);
     for segment in &plan.segments {
         assert_eq!(segment.addresses.prefixes, [net("10.2.0.0/24")]);
-        assert_eq!((segment.kind, segment.source, segment.answer), (None, None, AnswerMode::Live));
+        assert_eq!((segment.kind, &segment.sources[..], segment.answer), (None, &[][..], AnswerMode::Live));
         assert_eq!(
             (segment.sweep, segment.expiry, segment.limits),
             (Some(SweepPlan::default()), ExpiryPlan::default(), Limits::default())
@@ -56,6 +57,7 @@ domains:
         limits: { hosts: 1, hosts_per_lladdr: 2, new_per_second: 3 }
         sysctl: leave
         netns: null
+      t: { source: [10.2.0.2, 10.2.0.1] }
 "#;
     let config = yaml(text).expect("loads").config;
     let plan = config.plan();
@@ -63,10 +65,11 @@ domains:
     assert_eq!(config.daemon.on_exit, OnExit::Keep);
     let segment = &plan.segments[0];
     assert_eq!((segment.interface.as_str(), segment.domain), ("eth0.100", DomainId(0)));
-    assert_eq!(plan.segments[1].domain, DomainId(1));
+    assert_eq!(plan.segments[2].domain, DomainId(1));
     assert_eq!((segment.kind, segment.answer), (Some(LinkKind::Wifi), AnswerMode::Off));
-    assert_eq!(segment.source, Some("10.2.0.1".parse().expect("an address")));
+    assert_eq!(segment.sources, [Ipv4Addr::new(10, 2, 0, 1)]);
     assert_eq!(segment.addresses.prefixes, [net("10.2.0.64/28")]);
+    assert_eq!(plan.segments[1].sources, [2, 1].map(|last| Ipv4Addr::new(10, 2, 0, last)));
     let sweep = segment.sweep.expect("sweeps");
     assert_eq!((sweep.interval, sweep.rate, sweep.in_flight), (Duration::from_secs(120), 9, 4));
     assert_eq!(

@@ -1,6 +1,6 @@
 use std::net::Ipv4Addr;
 
-use arpherd_core::view::{CountersView, Destination};
+use arpherd_core::view::{CountersView, Destination, SubnetView};
 
 use super::*;
 use crate::control::testing;
@@ -26,10 +26,11 @@ fn host(last: u8, segment: &str, interface: &str, age_seconds: u64) -> HostView 
 }
 
 fn segment(name: &str) -> SegmentView {
+    let plain = testing::segment(name, name, 250);
     SegmentView {
-        publish: vec!["10.2.0.64/28".parse().expect("a prefix")],
+        subnet: SubnetView { publish: vec!["10.2.0.64/28".parse().expect("a prefix")], ..plain.subnet },
         counters: CountersView { read: 123_456, answered: 7, probed: 80, dropped: 0, malformed: 1 },
-        ..testing::segment(name, name, 250)
+        ..plain
     }
 }
 
@@ -62,6 +63,10 @@ domain  segment interface kind     state lladdr            answer hosts
 cluster eth0    eth0      ethernet up    02:00:00:00:00:01 live     250
 cluster br1     br1       ethernet up    02:00:00:00:00:01 live+pvlan 250
 
+domain   segment  source    prefixes
+cluster  eth0     -         -
+cluster  br1      10.2.0.1  10.2.0.0/24
+
 domain   segment    read  answered  probed  dropped  malformed
 cluster  eth0     123456         7      80        0          1
 cluster  br1      123456         7      80        0          1
@@ -69,7 +74,7 @@ cluster  br1      123456         7      80        0          1
 domain   segment  published
 cluster  br1      10.2.0.64/28
 ";
-    let unpublished = SegmentView { publish: Vec::new(), ..segment("eth0") };
+    let unpublished = SegmentView { subnet: SubnetView::default(), ..segment("eth0") };
     let private = SegmentView { private_vlan: "open".into(), ..segment("br1") };
     let text = as_text(&Response::Segments(vec![unpublished, private]));
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();

@@ -16,7 +16,7 @@ pub enum DownReason {
     AdminDown,
     /// It has no carrier.
     NoCarrier,
-    /// The configured source is not an address of this machine.
+    /// None of the configured sources is an address of this machine.
     SourceMissing,
     /// It is a port of a bridge, bond or team, which its packets belong to.
     Port,
@@ -54,7 +54,10 @@ impl DownReason {
             Self::NoCarrier => {
                 "it is taken up when the link has a carrier; look at cable, port or access point"
             }
-            Self::SourceMissing => "give this machine the configured source address, or configure another",
+            Self::SourceMissing => {
+                "give this machine a configured source address, or configure another, or none where addresses come by \
+                 DHCP"
+            }
             Self::Port => {
                 "it is a port of a bridge, bond or team and its packets are theirs: configure that interface \
                  instead"

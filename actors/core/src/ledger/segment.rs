@@ -178,16 +178,17 @@ impl Segment {
         last.is_some()
     }
 
-    /// The source that configuration and addresses give: the configured one if this machine has it, else
-    /// the interface's first address in the domain, else any of ours in the domain (one address shared by
-    /// several links), else none.
+    /// The source that configuration and addresses give. Of those configured it is the first that this machine has:
+    /// with none of them the kernel would refuse every route. Otherwise it is the interface's first address in
+    /// the domain, else any of ours in the domain (one address shared by several links), else none.
     fn choose_source(
         &self,
         own: &BTreeSet<Address>,
         domain: &DomainPlan,
     ) -> Result<Option<Address>, DownReason> {
-        if let Some(source) = self.plan.source {
-            return if own.contains(&source) { Ok(Some(source)) } else { Err(DownReason::SourceMissing) };
+        if let [_, ..] = self.plan.sources[..] {
+            let present = self.plan.sources.iter().find(|source| own.contains(source));
+            return present.map(|source| Some(*source)).ok_or(DownReason::SourceMissing);
         }
         let is_in_domain = |address: &Address| contains(&domain.prefixes, *address);
         let on_link = self.link.iter().flat_map(|link| link.addresses.iter().map(|network| network.ip()));

@@ -11,7 +11,9 @@ use crate::event::DownReason;
 use crate::lladdr::LinkAddr;
 use crate::plan::{COVER_METRIC, SegmentId};
 use crate::time::Time;
-use crate::view::{CountersView, Destination, HostView, Label, RouteView, SegmentView, StatusView};
+use crate::view::{
+    CountersView, Destination, HostView, Label, RouteView, SegmentView, StatusView, SubnetView,
+};
 
 impl Ledger {
     /// For a sweep of the segment: the sender of its probes, that one's link-layer address, and the addresses
@@ -64,7 +66,11 @@ impl Ledger {
                 lladdr: segment.lladdr(),
                 answer: segment.plan.answer.as_str().into(),
                 private_vlan: segment.plan.private_vlan.as_str().into(),
-                publish: segment.plan.addresses.publish.clone(),
+                subnet: SubnetView {
+                    prefixes: segment.plan.addresses.prefixes.clone(),
+                    source: segment.source.filter(|_| segment.is_up()),
+                    publish: segment.plan.addresses.publish.clone(),
+                },
                 hosts: u64::from(self.world.hosts.live_on(segment.id)),
                 counters: CountersView {
                     dropped: pace.shed,

@@ -39,7 +39,7 @@ pub(crate) fn plan() -> Plan {
         segment("d", 1, lab),
         segment("e", 1, lab),
     ];
-    segments[0].source = Some(Ipv4Addr::new(10, 0, 0, 1));
+    segments[0].sources = vec![Ipv4Addr::new(10, 0, 0, 1)];
     segments[1].kind = Some(LinkKind::Wifi);
     segments[1].limits = Limits { hosts: 4, hosts_per_lladdr: 2, new_per_second: 2 };
     segments[2].expiry.interval = Duration::ZERO;

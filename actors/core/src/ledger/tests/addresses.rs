@@ -85,7 +85,7 @@ fn a_claim_to_an_address_that_is_ours_from_now_on_comes_to_nothing() {
 
 fn with_source() -> Bench {
     let mut plan = plan(2);
-    plan.segments[0].source = Some(ip(1));
+    plan.segments[0].sources = vec![ip(1)];
     Bench::with(plan)
 }
 
@@ -105,9 +105,25 @@ fn a_segment_whose_configured_source_is_missing_is_down_until_it_is_there() {
 }
 
 #[test]
+fn of_several_configured_sources_the_first_that_is_there_is_used() {
+    let mut plan = plan(2);
+    plan.segments[0].sources = vec![ip(2), ip(1)];
+    let mut bench = Bench::with(plan);
+    bench.knows(A, host(9));
+    assert_eq!(
+        addresses(&mut bench, &[1, 2]).routes(),
+        [put_with(Some(2), true)],
+        "one comes that is named before"
+    );
+    assert_eq!(addresses(&mut bench, &[1]).routes(), [put_with(Some(1), true)], "and goes");
+    let log = addresses(&mut bench, &[3]);
+    assert_eq!(log.events(), [Event::SegmentDown { segment: A, reason: DownReason::SourceMissing }]);
+}
+
+#[test]
 fn a_configured_source_may_be_on_any_interface() {
     let mut plan = plan(2);
-    plan.segments[1].source = Some(ip(1));
+    plan.segments[1].sources = vec![ip(1)];
     let mut bench = Bench::with(plan);
     assert!(link(B).addresses.is_empty());
     assert_eq!(bench.hears(B, host(9).speaks()).routes(), [put(B, 9)]);

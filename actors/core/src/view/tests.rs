@@ -1,0 +1,108 @@
+use super::*;
+
+fn assert_round_trip<T>(value: &T, text: &str)
+where
+    T: Serialize + serde::de::DeserializeOwned + PartialEq + fmt::Debug,
+{
+    assert_eq!(serde_json::to_string(value).expect("plain data"), text);
+    assert_eq!(&serde_json::from_str::<T>(text).expect("own text"), value);
+}
+
+#[test]
+fn field_names_and_their_order_are_stable() {
+    assert_round_trip(
+        &StatusView {
+            version: "0.1.0".into(),
+            uptime_seconds: 9,
+            domains: 1,
+            hosts: 2,
+            routes: 2,
+            ready: true,
+            events: [("host_found".into(), 2)].into(),
+        },
+        concat!(
+            r#"{"version":"0.1.0","uptime_seconds":9,"domains":1,"hosts":2,"routes":2,"ready":true,"#,
+            r#""events":{"host_found":2}}"#,
+        ),
+    );
+    assert_round_trip(
+        &SegmentView {
+            domain: "cluster".into(),
+            segment: "lan".into(),
+            interface: "eth0".into(),
+            kind: "ethernet".into(),
+            wifi: None,
+            state: "no_carrier".into(),
+            lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
+            answer: "live".into(),
+            private_vlan: "off".into(),
+            subnet: SubnetView {
+                prefixes: vec!["10.2.0.0/24".parse().expect("a prefix")],
+                source: Some(Address::new(10, 2, 0, 1)),
+                publish: vec!["10.2.0.64/28".parse().expect("a prefix")],
+            },
+            hosts: 2,
+            counters: CountersView { read: 5, answered: 4, probed: 3, dropped: 2, malformed: 1 },
+            netns: None,
+        },
+        concat!(
+            r#"{"domain":"cluster","segment":"lan","interface":"eth0","kind":"ethernet","wifi":null,"#,
+            r#""state":"no_carrier","lladdr":"02:00:00:00:00:01","answer":"live","#,
+            r#""private_vlan":"off","prefixes":["10.2.0.0/24"],"source":"10.2.0.1","publish":["10.2.0.64/28"],"hosts":2,"#,
+            r#""read":5,"answered":4,"probed":3,"dropped":2,"malformed":1,"netns":null}"#,
+        ),
+    );
+    assert_round_trip(
+        &HostView {
+            address: Address::new(10, 2, 0, 9),
+            lladdr: LinkAddr::UNKNOWN,
+            domain: "cluster".into(),
+            segment: "lan".into(),
+            interface: "eth0".into(),
+            state: "alive".into(),
+            learned_from: "request".into(),
+            age_seconds: 12,
+            netns: Some("blue".into()),
+        },
+        concat!(
+            r#"{"address":"10.2.0.9","lladdr":"","domain":"cluster","segment":"lan","#,
+            r#""interface":"eth0","state":"alive","learned_from":"request","age_seconds":12,"netns":"blue"}"#,
+        ),
+    );
+}
+
+#[test]
+fn a_covering_route_is_listed_by_its_prefix() {
+    let host = RouteView {
+        address: Destination::Host(Address::new(10, 2, 0, 9)),
+        interface: Some("eth0".into()),
+        source: Some(Address::new(10, 2, 0, 1)),
+        metric: 50,
+        table: 254,
+        protocol: 169,
+        state: "installed".into(),
+        netns: None,
+    };
+    assert_round_trip(
+        &host,
+        concat!(
+            r#"{"address":"10.2.0.9","interface":"eth0","source":"10.2.0.1","metric":50,"table":254,"#,
+            r#""protocol":169,"state":"installed","netns":null}"#,
+        ),
+    );
+    let prefix = "10.2.0.0/24".parse().expect("a prefix");
+    let cover = RouteView {
+        address: Destination::Prefix(prefix),
+        interface: None,
+        source: None,
+        state: "cover".into(),
+        ..host
+    };
+    assert_round_trip(
+        &cover,
+        concat!(
+            r#"{"address":"10.2.0.0/24","interface":null,"source":null,"metric":50,"table":254,"#,
+            r#""protocol":169,"state":"cover","netns":null}"#,
+        ),
+    );
+}
