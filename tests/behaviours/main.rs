@@ -24,6 +24,7 @@ mod entries;
 mod examples;
 mod judge;
 mod links;
+mod many_addresses;
 mod marks;
 mod namespaces;
 mod rig;

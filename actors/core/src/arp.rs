@@ -55,6 +55,14 @@ pub struct Heard {
     pub mark: Option<Mark>,
 }
 
+impl Heard {
+    /// Whether the frame's source is not the packet's sender: somebody speaks for somebody else, or masks its own
+    /// link-layer address.
+    pub fn is_mismatched(&self) -> bool {
+        !self.from.is_empty() && !self.from.same_port(&self.arp.sender_lladdr)
+    }
+}
+
 /// The mark of an arpherd: octets after the ARP packet of every request and announcement, which everybody
 /// else takes for padding. It keeps proxies from relaying each other's requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

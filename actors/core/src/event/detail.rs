@@ -82,8 +82,8 @@ impl fmt::Display for DownReason {
 pub enum ProxySign {
     /// Its requests bear the mark of another arpherd.
     Mark,
-    /// It answered for more addresses than `limits.hosts_per_lladdr` allows.
-    ManyAddresses,
+    /// It answered for addresses that nobody has, or for hosts that live elsewhere.
+    FalseAnswers,
     /// It claimed several addresses whose holders live elsewhere.
     Disputes,
 }
@@ -93,7 +93,7 @@ impl ProxySign {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mark => "mark",
-            Self::ManyAddresses => "many_addresses",
+            Self::FalseAnswers => "false_answers",
             Self::Disputes => "disputes",
         }
     }

@@ -16,7 +16,7 @@ use super::proxies::Party;
 use super::reports::Subject;
 use super::timers::{Timer, Token};
 use crate::address::Address;
-use crate::event::{Event, Limit, ProxySign};
+use crate::event::{Event, ProxySign};
 use crate::lladdr::LinkAddr;
 use crate::plan::{LinkKind, SegmentId};
 
@@ -93,21 +93,6 @@ impl Ledger {
         self.effects.report(claimant_segment, Subject::Address(address), event)
     }
 
-    /// A station showed that it speaks for others.
-    pub(super) fn expose(&mut self, proxy: Party, sign: ProxySign) {
-        if !self.proxies.note_sign(self.effects.now(), &proxy, sign) {
-            return;
-        }
-        let Party { segment, lladdr } = proxy;
-        self.effects.emit(Event::ProxyFound { segment, lladdr, sign });
-        // What its replies taught before is as doubtful as what they would teach now.
-        let is_hearsay = |host: &Host| host.is_carried_by(segment, &lladdr) && host.origin == Origin::Reply;
-        for key in self.world.hosts.keys_where(is_hearsay) {
-            self.world.give_up(&key, &mut self.effects);
-            self.world.hosts.remove(&key);
-        }
-    }
-
     /// The time for an incumbent's answer is over.
     pub(super) fn claim_due(&mut self, key: &Key, token: Token) {
         let kind = self.world.hosts.host(key).map(|host| self.world.topology.segment(host.segment).kind());
@@ -180,21 +165,6 @@ impl Ledger {
             Ok(()) => self.world.admit(sighting, &mut self.effects),
             Err(limit) => self.keep_out(limit, sighting),
         }
-    }
-
-    /// A new host is not learned because of a limit.
-    pub(super) fn keep_out(&mut self, limit: Limit, sighting: &Sighting) {
-        self.report_limit(limit, sighting);
-        if limit == Limit::HostsPerLladdr && sighting.origin == Origin::Reply {
-            let station = Party { segment: sighting.segment, lladdr: sighting.lladdr };
-            self.expose(station, ProxySign::ManyAddresses);
-        }
-    }
-
-    fn report_limit(&mut self, limit: Limit, sighting: &Sighting) {
-        let Sighting { key, segment, lladdr, .. } = *sighting;
-        let event = Event::LimitReached { segment, limit, address: key.address, lladdr };
-        self.effects.report(segment, Subject::Limit(limit), event);
     }
 
     /// What a judgement of a sighting looks at.

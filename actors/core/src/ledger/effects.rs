@@ -104,16 +104,28 @@ impl Effects {
         to: Option<LinkAddr>,
         purpose: Purpose,
     ) {
+        let sender = segment.source.unwrap_or(Address::UNSPECIFIED);
+        self.request_from(segment, sender, target, to, purpose);
+    }
+
+    /// Asks one station whether it has the address, in nobody's name (RFC 5227, section 1.1).
+    pub(super) fn address_probe(&mut self, segment: &Segment, target: Address, to: LinkAddr) {
+        self.request_from(segment, Address::UNSPECIFIED, target, Some(to), Purpose::Verify);
+    }
+
+    fn request_from(
+        &mut self,
+        segment: &Segment,
+        sender: Address,
+        target: Address,
+        to: Option<LinkAddr>,
+        purpose: Purpose,
+    ) {
         if !segment.is_up() {
             return;
         }
-        let arp = Arp {
-            operation: Operation::Request,
-            sender_lladdr: segment.lladdr(),
-            sender: segment.source.unwrap_or(Address::UNSPECIFIED),
-            target_lladdr: LinkAddr::UNKNOWN,
-            target,
-        };
+        let (sender_lladdr, target_lladdr) = (segment.lladdr(), LinkAddr::UNKNOWN);
+        let arp = Arp { operation: Operation::Request, sender_lladdr, sender, target_lladdr, target };
         self.transmit(segment.id, Frame { to, arp }, purpose);
     }
 

@@ -51,6 +51,9 @@ impl Ledger {
 
     /// Learns from the packet's sender.
     fn learn(&mut self, id: SegmentId, heard: &Heard) {
+        if self.trials.concerns(id, &heard.arp) && !heard.is_mismatched() {
+            return self.heard_on_trial(id, &heard.arp);
+        }
         let segment = self.world.topology.segment(id);
         let sighting = sighting_of(segment, heard);
         let verdict = self.evidence().judge(segment, heard, &sighting);

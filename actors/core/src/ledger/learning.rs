@@ -86,7 +86,7 @@ impl Evidence<'_> {
             let is_published = segment.publishes(sender);
             return Verdict::Ignore(if is_published { Ignored::Published } else { Ignored::NotHere });
         }
-        if !heard.from.is_empty() && !heard.from.same_port(lladdr) {
+        if heard.is_mismatched() {
             return Verdict::Ignore(Ignored::Mismatch);
         }
         if let Some(pin) = self.world.topology.pin_against(&sighting.key, segment.id, lladdr) {

@@ -3,7 +3,8 @@
 //! ```text
 //!  step ─┬ hearing, requests      a packet came in: who spoke, what was asked
 //!        ├ radio                  a station came, went, was listed
-//!        └ liveness, contest      time passed; two places claim one address
+//!        └ liveness, contest,     time passed; two places claim one address;
+//!          exposure               a station speaks for too many
 //!             │                                    │
 //!             │ ask for a verdict                  │ change
 //!             ▼                                    ▼
@@ -11,7 +12,7 @@
 //!   pure, with their reasons               ├ links, routes, probing, bridging    its other verbs
 //!                                          ├ topology ── segment, bridges        what there is
 //!   claims, searches, announcements,       ├ hosts ───── host                    who is where
-//!   proxies, wifi:                         ├ published, own_claims, pacing       who uses what, how fast
+//!   proxies, trials, wifi:                 ├ published, own_claims, pacing       who uses what, how fast
 //!   what is going on                       └ kernel_state ─ installed, foreign, entries
 //!                                                         what the kernel's tables hold and should hold
 //!   effects ─ timers, reports                             what a step brings about
@@ -28,6 +29,7 @@ mod claims;
 mod contest;
 mod effects;
 mod entries;
+mod exposure;
 mod foreign;
 mod hearing;
 mod host;
@@ -54,6 +56,7 @@ mod segment;
 mod tests;
 mod timers;
 mod topology;
+mod trials;
 mod view;
 mod wifi;
 mod world;
@@ -65,6 +68,7 @@ use host::Host;
 use proxies::Proxies;
 use searches::Searches;
 use timers::{Due, Timer};
+use trials::Trials;
 use wifi::Wifi;
 use world::World;
 
@@ -83,6 +87,7 @@ pub struct Ledger {
     announcements: Announcements,
     /// Other proxies.
     proxies: Proxies,
+    trials: Trials,
     wifi: Wifi,
     effects: Effects,
     is_stopped: bool,
@@ -96,6 +101,7 @@ impl Ledger {
             searches: Searches::default(),
             announcements: Announcements::default(),
             proxies: Proxies::default(),
+            trials: Trials::default(),
             wifi: Wifi::new(plan.segments.len()),
             effects: Effects::default(),
             is_stopped: false,
@@ -159,6 +165,7 @@ impl Ledger {
         match timer {
             Timer::Host(key) => self.host_due(at, &key, token),
             Timer::Claim(key) => self.claim_due(&key, token),
+            Timer::Trial => self.trial_due(token),
             Timer::Search(key) => {
                 self.searches.search_due(key, token, &world.topology, &mut world.pacing, effects);
             }

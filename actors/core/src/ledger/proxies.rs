@@ -26,14 +26,19 @@ const STATIONS: usize = 1024;
 /// A station on a segment.
 type Station = (SegmentId, LinkAddr);
 
-/// A station's part in a dispute about an address.
-#[derive(Debug, Clone, Copy)]
+/// A station on a segment, as a party to a dispute about an address, or one that is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Party {
     pub(super) segment: SegmentId,
     pub(super) lladdr: LinkAddr,
 }
 
 impl Party {
+    /// The station, whatever the flags octet says on IPoIB.
+    pub(super) fn of(segment: SegmentId, lladdr: &LinkAddr) -> Self {
+        Self { segment, lladdr: lladdr.port() }
+    }
+
     fn station(&self) -> Station {
         (self.segment, self.lladdr.port())
     }

@@ -26,5 +26,6 @@ mod searching;
 mod shown;
 mod stopping;
 mod sweeping;
+mod trials;
 mod uplink;
 mod wifi;

@@ -15,6 +15,8 @@ pub(super) enum Timer {
     Host(Key),
     /// A contested address is to be decided, or its incumbent probed again.
     Claim(Key),
+    /// A station that answers for too many is to be judged.
+    Trial,
     /// An unknown target is to be searched for again, or given up.
     Search(Key),
     /// An announcement is to be repeated.

@@ -178,6 +178,11 @@ impl Topology {
         if pins.iter().any(is_here) { None } else { pins.first().copied() }
     }
 
+    /// Whether the operator fixed the address to a place.
+    pub(super) fn is_pinned(&self, key: &Key) -> bool {
+        self.pins.contains_key(key)
+    }
+
     /// Whether all segments that the fact names are of the plan.
     pub(super) fn concerns_us(&self, fact: &Fact) -> bool {
         let segment = match fact {

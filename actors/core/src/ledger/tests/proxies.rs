@@ -1,6 +1,6 @@
 //! Other proxies on our segments, and segments that are one link.
 
-use super::bench::{A, B, Bench, C, Host, SECOND, host, ip, mac, ms, plan};
+use super::bench::{A, B, Bench, C, Host, SECOND, host, ip, mac, ms};
 use crate::arp::{Mark, Operation};
 use crate::event::ProxySign;
 use crate::order::Purpose;
@@ -69,33 +69,6 @@ fn a_proxy_is_told_once_and_forgotten_after_ten_minutes_without_a_sign() {
     assert_eq!(told, 1);
     bench.passes(601 * SECOND);
     assert_eq!(bench.hears(B, for_other(10).replies()).routes().len(), 1);
-}
-
-#[test]
-fn who_answers_for_more_than_one_station_may_hold_is_a_proxy_and_what_it_taught_goes() {
-    let mut plan = plan(2);
-    plan.segments[0].limits.hosts_per_lladdr = 5;
-    let mut bench = Bench::with(plan);
-    for last in 10..15 {
-        bench.hears(A, host(last).with_mac(66).replies());
-    }
-    let log = bench.hears(A, host(15).with_mac(66).replies());
-    assert!(log.events().contains(&found(A, mac(66), ProxySign::ManyAddresses)));
-    assert_eq!(log.routes().len(), 5, "every route learned from it is deleted");
-    assert!(bench.hears(A, host(10).with_mac(66).replies()).is_empty());
-    assert!(bench.hears(B, host(20).asks(ip(10))).answers().is_empty());
-}
-
-#[test]
-fn who_holds_many_addresses_and_speaks_from_them_is_no_proxy() {
-    let mut plan = plan(2);
-    plan.segments[0].limits.hosts_per_lladdr = 5;
-    let mut bench = Bench::with(plan);
-    for last in 10..16 {
-        let log = bench.hears(A, host(last).with_mac(66).announces());
-        assert!(!names(&log.events()).contains(&"proxy_found"));
-    }
-    assert_eq!(bench.hears(B, host(20).asks(ip(10))).answers().len(), 1);
 }
 
 /// A station claims what others have, and they answer when asked.

@@ -1,0 +1,86 @@
+//! Stations that speak for others: what happens to those that answer for more addresses than one may hold, and to
+//! proxies.
+
+use super::Ledger;
+use super::host::{Host, Origin, Sighting};
+use super::proxies::Party;
+use super::reports::Subject;
+use super::timers::{Timer, Token};
+use super::trials::{Outcome, WAIT, questions_for};
+use crate::arp::Arp;
+use crate::event::{Event, Limit, ProxySign};
+use crate::order::Purpose;
+use crate::plan::SegmentId;
+
+impl Ledger {
+    /// A new host is not learned because of a limit. What is known stays, also of a station that has reached its own:
+    /// it may be one machine with many addresses. Whether it is a proxy is put to the proof.
+    pub(super) fn keep_out(&mut self, limit: Limit, sighting: &Sighting) {
+        self.report_limit(limit, sighting);
+        if limit == Limit::HostsPerLladdr && sighting.origin == Origin::Reply {
+            self.try_station(Party { segment: sighting.segment, lladdr: sighting.lladdr });
+        }
+    }
+
+    pub(super) fn report_limit(&mut self, limit: Limit, sighting: &Sighting) {
+        let Sighting { key, segment, lladdr, .. } = *sighting;
+        let event = Event::LimitReached { segment, limit, address: key.address, lladdr };
+        self.effects.report(segment, Subject::Limit(limit), event);
+    }
+
+    /// Asks a station for addresses that it cannot have.
+    fn try_station(&mut self, station: Party) {
+        let now = self.effects.now();
+        let segment = self.world.topology.segment(station.segment);
+        // Without a source every request is an address probe, which tells nothing.
+        if segment.source.is_none() || !self.trials.may_open(now, &station) {
+            return;
+        }
+        let mut questions = questions_for(&self.world, segment, now);
+        questions.retain(|it| !self.searches.is_sought(&self.world.topology.key(segment.id, it.address)));
+        for question in &questions {
+            self.effects.request(segment, question.address, Some(station.lladdr), Purpose::Verify);
+        }
+        let timer = self.effects.after(WAIT, Timer::Trial);
+        self.trials.open(now, station, questions, timer);
+    }
+
+    /// A station that is tried said something about an address that it was asked for.
+    pub(super) fn heard_on_trial(&mut self, id: SegmentId, arp: &Arp) {
+        let segment = self.world.topology.segment(id);
+        if self.trials.note_answer(id, arp, segment.source) {
+            self.effects.address_probe(segment, arp.sender, arp.sender_lladdr);
+        }
+    }
+
+    /// The time of a trial is over.
+    pub(super) fn trial_due(&mut self, token: Token) {
+        match self.trials.due(token) {
+            Some((station, Outcome::Undecided(addresses))) => {
+                // A frame may have been lost.
+                let segment = self.world.topology.segment(station.segment);
+                for address in addresses {
+                    self.effects.address_probe(segment, address, station.lladdr);
+                }
+                self.trials.go_on(&station, self.effects.after(WAIT, Timer::Trial));
+            }
+            Some((station, Outcome::Proxy)) => self.expose(station, ProxySign::FalseAnswers),
+            Some((_, Outcome::Unproven)) | None => {}
+        }
+    }
+
+    /// A station showed that it speaks for others.
+    pub(super) fn expose(&mut self, proxy: Party, sign: ProxySign) {
+        if !self.proxies.note_sign(self.effects.now(), &proxy, sign) {
+            return;
+        }
+        let Party { segment, lladdr } = proxy;
+        self.effects.emit(Event::ProxyFound { segment, lladdr, sign });
+        // What its replies taught before is as doubtful as what they would teach now.
+        let is_hearsay = |host: &Host| host.is_carried_by(segment, &lladdr) && host.origin == Origin::Reply;
+        for key in self.world.hosts.keys_where(is_hearsay) {
+            self.world.give_up(&key, &mut self.effects);
+            self.world.hosts.remove(&key);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Trials: whether a station that answers for more addresses than one may hold is a proxy, or a machine that has them.
+//!
+//! A proxy also answers for addresses that nobody has. So the station is asked, by unicast, for some: who answers for
+//! one and does not have it is a proxy. Whether it has the address is asked as well, by an address probe (RFC 5227,
+//! section 1.1): who has an address answers that, too, while the kernel's proxy does not (`arp_process` in
+//! net/ipv4/arp.c answers a request of 0.0.0.0 for local addresses only). It is also asked for hosts of other
+//! segments; who answers for two of those, which are at two other stations, is a proxy whatever it says to probes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::host::Host;
+use super::proxies::Party;
+use super::segment::Segment;
+use super::timers::Token;
+use super::world::World;
+use crate::address::Address;
+use crate::arp::{Arp, Operation};
+use crate::lladdr::LinkAddr;
+use crate::plan::SegmentId;
+use crate::time::Time;
+
+/// How long a station may take to answer.
+pub(super) const WAIT: Duration = Duration::from_millis(250);
+/// A station is not tried again within this time.
+const REST: Duration = Duration::from_secs(60);
+/// Stations on trial at the same time.
+const OPEN: usize = 8;
+/// Stations of which it is remembered when they were tried.
+const STATIONS: usize = 256;
+/// Addresses asked for, of either sort.
+const PER_SORT: usize = 2;
+/// Addresses looked at in search of such.
+const LOOKED_AT: u32 = 1024;
+
+/// One address that a station on trial is asked for.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) address: Address,
+    /// It is a host's of another segment; otherwise nobody is known to have it.
+    is_elsewhere: bool,
+    /// The station answered for it.
+    is_answered: bool,
+    /// It has the address: it answered an address probe, or spoke from it.
+    is_held: bool,
+}
+
+impl Question {
+    /// Answered for, but not said to be the station's own.
+    fn is_suspicious(&self) -> bool {
+        self.is_answered && !self.is_held
+    }
+}
+
+/// A station that is tried, or was.
+#[derive(Debug)]
+struct Trial {
+    /// None once it is over.
+    questions: Vec<Question>,
+    /// As it was heard, to send to.
+    lladdr: LinkAddr,
+    since: Time,
+    /// It was given the last chance to say that it has what it answers for.
+    is_last: bool,
+    timer: Token,
+}
+
+impl Trial {
+    fn is_open(&self) -> bool {
+        !self.questions.is_empty()
+    }
+}
+
+/// What came of a trial when its time was over.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It answered for these, and is to be given another chance to say that it has them.
+    Undecided(Vec<Address>),
+    /// It is a proxy.
+    Proxy,
+    /// Nothing shows that it is one.
+    Unproven,
+}
+
+/// Stations that are tried, and those that were lately.
+#[derive(Debug, Default)]
+pub(super) struct Trials(BTreeMap<Party, Trial>);
+
+impl Trials {
+    /// Whether the packet's sender is what its station is asked for.
+    pub(super) fn concerns(&self, segment: SegmentId, arp: &Arp) -> bool {
+        let is_asked_for = |trial: &Trial| trial.questions.iter().any(|it| it.address == arp.sender);
+        !self.0.is_empty() && self.0.get(&Party::of(segment, &arp.sender_lladdr)).is_some_and(is_asked_for)
+    }
+
+    /// Whether the station may be tried now.
+    pub(super) fn may_open(&mut self, now: Time, station: &Party) -> bool {
+        let station = Party::of(station.segment, &station.lladdr);
+        let is_rested = |trial: &Trial| now.since(trial.since) >= REST;
+        if self.0.len() >= STATIONS {
+            self.0.retain(|_, trial| !is_rested(trial));
+        }
+        let has_room = self.0.len() < STATIONS && self.0.values().filter(|it| it.is_open()).count() < OPEN;
+        has_room && self.0.get(&station).is_none_or(is_rested)
+    }
+
+    /// The station is asked for these addresses from now on.
+    pub(super) fn open(&mut self, now: Time, station: Party, questions: Vec<Question>, timer: Token) {
+        let trial = Trial { questions, lladdr: station.lladdr, since: now, is_last: false, timer };
+        self.0.insert(Party::of(station.segment, &station.lladdr), trial);
+    }
+
+    /// A station said something about an address that it was asked for in the name of `source`. True if it is an
+    /// answer, the first one: whether the station has the address is to be asked next.
+    pub(super) fn note_answer(&mut self, segment: SegmentId, arp: &Arp, source: Option<Address>) -> bool {
+        let trial = self.0.get_mut(&Party::of(segment, &arp.sender_lladdr));
+        let question = trial.and_then(|it| it.questions.iter_mut().find(|it| it.address == arp.sender));
+        let Some(question) = question else { return false };
+        // Only who has the address answers a probe, which nobody's name is in, or asks for others from it.
+        let is_answer = arp.operation == Operation::Reply && Some(arp.target) == source;
+        question.is_held |= !is_answer;
+        is_answer && !std::mem::replace(&mut question.is_answered, true)
+    }
+
+    /// The time of a trial is over: whose it was, and what came of it.
+    pub(super) fn due(&mut self, timer: Token) -> Option<(Party, Outcome)> {
+        let (station, trial) = self.0.iter_mut().find(|(_, trial)| trial.timer == timer)?;
+        let outcome = judge(trial);
+        if !matches!(outcome, Outcome::Undecided(_)) {
+            trial.questions.clear();
+        }
+        trial.is_last = true;
+        Some((Party { segment: station.segment, lladdr: trial.lladdr }, outcome))
+    }
+
+    /// An undecided trial goes on.
+    pub(super) fn go_on(&mut self, station: &Party, timer: Token) {
+        if let Some(trial) = self.0.get_mut(&Party::of(station.segment, &station.lladdr)) {
+            trial.timer = timer;
+        }
+    }
+}
+
+fn judge(trial: &Trial) -> Outcome {
+    let is_for_another = |it: &&Question| it.is_elsewhere && it.is_answered;
+    let suspicious: Vec<Address> =
+        trial.questions.iter().filter(|it| it.is_suspicious()).map(|it| it.address).collect();
+    if trial.questions.iter().filter(is_for_another).count() >= PER_SORT {
+        Outcome::Proxy
+    } else if suspicious.is_empty() {
+        Outcome::Unproven
+    } else if trial.is_last {
+        Outcome::Proxy
+    } else {
+        Outcome::Undecided(suspicious)
+    }
+}
+
+/// What to ask a station on the segment for: addresses that nobody is known to have, and hosts of other segments at
+/// different stations. Where in the prefixes they are taken from differs from trial to trial and is not to be
+/// foreseen from outside, because it depends on the nanosecond.
+pub(super) fn questions_for(world: &World, segment: &Segment, now: Time) -> Vec<Question> {
+    let prefixes = &segment.plan.addresses.prefixes;
+    let (mut free, mut elsewhere) = (Vec::new(), Vec::new());
+    let mut stations: Vec<LinkAddr> = Vec::new();
+    let (start, stride) = (scatter(now.as_nanos()), scatter(!now.as_nanos()) | 1);
+    for (step, prefix) in (0..LOOKED_AT).zip(prefixes.iter().cycle()) {
+        let within = start.wrapping_add(stride.wrapping_mul(step)) & !u32::from(prefix.mask());
+        let address = Address::from(u32::from(prefix.network()) | within);
+        let is_new = free.iter().chain(&elsewhere).all(|it: &Question| it.address != address);
+        if !is_new || !is_askable(world, segment, address) {
+            continue;
+        }
+        let question = |is_elsewhere| Question { address, is_elsewhere, is_answered: false, is_held: false };
+        match world.hosts.host(&world.topology.key(segment.id, address)) {
+            None if free.len() < PER_SORT => free.push(question(false)),
+            Some(host) if is_elsewhere(world, host, segment) && !stations.contains(&host.lladdr.port()) => {
+                stations.push(host.lladdr.port());
+                elsewhere.push(question(true));
+            }
+            _ => {}
+        }
+        if free.len() == PER_SORT && elsewhere.len() >= PER_SORT {
+            break;
+        }
+    }
+    elsewhere.truncate(PER_SORT);
+    free.into_iter().chain(elsewhere).collect()
+}
+
+/// Whether a host of this address could be on the segment, as far as the configuration says.
+fn is_askable(world: &World, segment: &Segment, address: Address) -> bool {
+    let topology = &world.topology;
+    let key = topology.key(segment.id, address);
+    segment.may_hold(address)
+        && !topology.is_own(address)
+        && !topology.is_pinned(&key)
+        && topology.others(segment.id).all(|other| !other.publishes(address))
+}
+
+fn is_elsewhere(world: &World, host: &Host, segment: &Segment) -> bool {
+    host.is_located()
+        && host.segment != segment.id
+        && !world.topology.is_one_link(host.segment, segment.id)
+        && world.topology.segment(host.segment).is_up()
+}
+
+/// Spreads a number over all bits (the finaliser of SplitMix64).
+fn scatter(number: u64) -> u32 {
+    let mut bits = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let [a, b, c, d, ..] = (bits ^ (bits >> 31)).to_be_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
