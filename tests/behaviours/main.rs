@@ -11,6 +11,7 @@ mod b_forged_senders;
 mod b_kernel;
 mod b_moves;
 mod b_private;
+mod b_roaming;
 mod b_routed;
 mod bridged;
 mod c_pace;

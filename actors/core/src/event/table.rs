@@ -95,7 +95,7 @@ events! {
     level: Warning,
     hint: "both are about to take the address; give one of them another";
 
-    /// An address moved too often; it is held where it is for a while.
+    /// An address moved to and fro too quickly: for a minute it is held where it is, as long as somebody answers there.
     HostFlapping = "host_flapping" {
         /// The address.
         address: Address,

@@ -11,10 +11,18 @@ use crate::lladdr::LinkAddr;
 use crate::plan::SegmentId;
 use crate::time::Time;
 
-/// More moves than this within [`FLAP_WINDOW`] and the address is held for [`FLAP_HOLD`].
+/// Nobody walks back so soon: an address that moves again within this time is claimed by both places, or heard on both
+/// by way of a loop. A host that roams, however often, stays longer where it is.
+const UNREST: Duration = Duration::from_millis(1500);
+/// After so many such moves within [`FLAP_WINDOW`] the address is held for [`FLAP_HOLD`].
 const FLAP_MOVES: usize = 5;
 const FLAP_WINDOW: Duration = Duration::from_secs(60);
 const FLAP_HOLD: Duration = Duration::from_secs(60);
+/// Probes of the holder of an address that is held. It has to be silent for 750 ms to lose it, so that two who both go on
+/// claiming it are heard in time though they answer no probe.
+const PROBES_OF_HOLDER: u8 = 6;
+/// Each move within [`UNREST`] during the hold doubles them, so many times at the most.
+const MOST_DOUBLINGS: usize = 3;
 /// A claimant that was refused is not listened to for so long. Short: the incumbent, whose life was just proved, may
 /// die in silence, and whoever else has the address is then to get it within a second. A probe or two of the incumbent
 /// in each interval is all that a claimant costs that does not give in; reports are limited by themselves.
@@ -35,13 +43,24 @@ pub(super) enum Stake {
     Unproven,
 }
 
-/// Why a claim is not even considered.
+/// What a claim rests on when the address moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Damped {
-    /// The address moved too often, and is held where it is.
+pub(super) enum Proof {
+    /// The old place was probed and silent, or has no link: nobody is there any more.
+    Silence,
+    /// The same host was heard elsewhere. The old place was not probed.
+    SameHost,
+}
+
+/// What a move means for the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It moves.
+    Granted,
+    /// It moves, and is held from now on.
+    GrantedAndHeld,
+    /// It is held from now on: the holder is probed first.
     Held,
-    /// The claimant was refused a moment ago.
-    Refused,
 }
 
 /// An address being decided upon.
@@ -49,6 +68,7 @@ pub(super) enum Damped {
 pub(super) struct Claim {
     pub(super) claimant: Sighting,
     pub(super) stake: Stake,
+    /// Sent so far.
     pub(super) probes: u8,
     pub(super) timer: Token,
 }
@@ -56,7 +76,10 @@ pub(super) struct Claim {
 /// What an address went through lately.
 #[derive(Debug, Default)]
 struct History {
-    moves: VecDeque<Time>,
+    /// When it moved last.
+    last_move: Option<Time>,
+    /// When it moved within [`UNREST`] of the move before: to be held, or since it is.
+    unrest: VecDeque<Time>,
     held_until: Option<Time>,
     /// A claimant that was refused, and until when it is not listened to.
     refused: Option<(LinkAddr, SegmentId, Time)>,
@@ -64,9 +87,13 @@ struct History {
 
 impl History {
     fn is_stale(&self, now: Time) -> bool {
-        self.moves.back().is_none_or(|last| now.since(*last) > FLAP_WINDOW)
-            && self.held_until.is_none_or(|until| until <= now)
+        self.last_move.is_none_or(|last| now.since(last) > FLAP_WINDOW)
+            && !self.is_held(now)
             && self.refused.is_none_or(|(_, _, until)| until <= now)
+    }
+
+    fn is_held(&self, now: Time) -> bool {
+        self.held_until.is_some_and(|until| until > now)
     }
 }
 
@@ -130,16 +157,25 @@ impl Claims {
         }
     }
 
-    /// Why the sighting is not to contest the address; `None` if it may.
-    pub(super) fn damping(&self, now: Time, sighting: &Sighting) -> Option<Damped> {
-        let history = self.histories.get(&sighting.key)?;
-        if history.held_until.is_some_and(|until| until > now) {
-            return Some(Damped::Held);
-        }
-        let is_refused = |(lladdr, segment, until): (LinkAddr, SegmentId, Time)| {
+    /// Whether the claimant was refused a moment ago.
+    pub(super) fn is_refused(&self, now: Time, sighting: &Sighting) -> bool {
+        let refused = self.histories.get(&sighting.key).and_then(|history| history.refused);
+        refused.is_some_and(|(lladdr, segment, until)| {
             until > now && segment == sighting.segment && lladdr.same_port(&sighting.lladdr)
+        })
+    }
+
+    /// Whether the address moved too often: nothing moves it but the silence of its holder.
+    pub(super) fn is_held(&self, now: Time, key: &Key) -> bool {
+        self.histories.get(key).is_some_and(|history| history.is_held(now))
+    }
+
+    /// How often the incumbent of an address is probed that others are probed for so often.
+    pub(super) fn probes_of(&self, now: Time, key: &Key, usual: u8) -> u8 {
+        let Some(history) = self.histories.get(key).filter(|history| history.is_held(now)) else {
+            return usual;
         };
-        history.refused.is_some_and(is_refused).then_some(Damped::Refused)
+        PROBES_OF_HOLDER << history.unrest.len().min(MOST_DOUBLINGS)
     }
 
     /// The claimant was refused, and is not listened to for a while.
@@ -148,18 +184,25 @@ impl Claims {
         self.history(now, claimant.key).refused = refused;
     }
 
-    /// Counts a move. False if there were too many lately: the address is held from now on.
-    pub(super) fn admit_move(&mut self, now: Time, key: Key) -> bool {
+    /// Judges a move, and counts it. The silence of the old place is always enough; without it the address does not
+    /// move any more once it moved too often too quickly. A refusal ends with the incumbent for whose sake it was.
+    pub(super) fn admit_move(&mut self, now: Time, key: Key, proof: Proof) -> Admission {
         let history = self.history(now, key);
-        history.moves.retain(|then| now.since(*then) <= FLAP_WINDOW);
-        let is_flapping = history.moves.len() >= FLAP_MOVES;
-        if is_flapping {
+        let is_unrest = history.last_move.is_some_and(|then| now.since(then) < UNREST);
+        history.unrest.retain(|then| now.since(*then) <= FLAP_WINDOW);
+        let is_too_much = is_unrest && !history.is_held(now) && history.unrest.len() + 1 >= FLAP_MOVES;
+        if is_too_much {
             history.held_until = Some(now + FLAP_HOLD);
-            history.moves.clear();
-        } else {
-            history.moves.push_back(now);
+            history.unrest.clear();
+            if proof == Proof::SameHost {
+                return Admission::Held;
+            }
+        } else if is_unrest {
+            history.unrest.push_back(now);
         }
-        !is_flapping
+        history.last_move = Some(now);
+        history.refused = None;
+        if is_too_much { Admission::GrantedAndHeld } else { Admission::Granted }
     }
 
     fn history(&mut self, now: Time, key: Key) -> &mut History {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Ledger;
 use super::announcements::reassert;
-use super::claims::{Claim, Stake};
+use super::claims::{Admission, Claim, Proof, Stake};
 use super::host::{Host, HostState, Origin, Sighting};
 use super::key::Key;
 use super::learning::Evidence;
@@ -66,6 +66,11 @@ impl Ledger {
     fn refuse_claim(&mut self, claimant: &Sighting) {
         let now = self.effects.now();
         self.claims.note_refusal(now, claimant);
+        // One host that is heard in two places, by way of a loop, has no dispute with itself.
+        let is_itself = |host: &Host| host.lladdr.same_port(&claimant.lladdr);
+        if self.world.hosts.host(&claimant.key).is_none_or(is_itself) {
+            return;
+        }
         if self.report_duplicate(&claimant.key, claimant.segment, claimant.lladdr) {
             reassert(&claimant.key, claimant.segment, &self.world, &mut self.effects);
         }
@@ -96,7 +101,8 @@ impl Ledger {
     /// The time for an incumbent's answer is over.
     pub(super) fn claim_due(&mut self, key: &Key, token: Token) {
         let kind = self.world.hosts.host(key).map(|host| self.world.topology.segment(host.segment).kind());
-        let probes = if kind == Some(LinkKind::Wifi) { PROBES_ON_WIFI } else { PROBES };
+        let usual = if kind == Some(LinkKind::Wifi) { PROBES_ON_WIFI } else { PROBES };
+        let probes = self.claims.probes_of(self.effects.now(), key, usual);
         let Some(claim) = self.claims.due_claim(key, token) else { return };
         if claim.probes < probes {
             claim.probes += 1;
@@ -116,10 +122,10 @@ impl Ledger {
         let state = self.world.hosts.host(key).map(|host| host.state);
         let is_live = state.is_some_and(HostState::is_live);
         match (stake, is_live) {
-            (Stake::Address, true) => self.move_host(&claimant),
+            (Stake::Address, true) => self.move_host(&claimant, Proof::Silence),
             (Stake::Address, false) => self.appear(&claimant),
             (Stake::Joining, true) => {
-                self.move_host(&claimant);
+                self.move_host(&claimant, Proof::Silence);
                 let is_there = |host: &Host| host.segment == claimant.segment;
                 if self.world.hosts.host(key).is_some_and(is_there) {
                     self.world.doubt(key, &mut self.effects);
@@ -140,22 +146,26 @@ impl Ledger {
         }
     }
 
-    /// The address is now where it was heard, unless it moved too often lately or the new holder holds too much.
-    pub(super) fn move_host(&mut self, to: &Sighting) {
+    /// The address is now where it was heard, unless the new holder holds too much, or it was heard here and there too
+    /// often lately: then only its holder's silence moves it.
+    pub(super) fn move_host(&mut self, to: &Sighting, proof: Proof) {
         let Some(host) = self.world.hosts.live_host(&to.key) else { return };
-        let (lladdr, segment) = (host.lladdr, host.segment);
-        if let Some(limit) = self.world.limit_for(to, to.segment != segment) {
+        let from = Party { segment: host.segment, lladdr: host.lladdr };
+        if let Some(limit) = self.world.limit_for(to, to.segment != from.segment) {
             self.report_limit(limit, to);
-        } else if self.claims.admit_move(self.effects.now(), to.key) {
-            self.world.relocate(to, &mut self.effects);
-        } else {
-            self.effects.emit(Event::HostFlapping {
-                address: to.key.address,
-                lladdr,
-                segment,
-                claimant_lladdr: to.lladdr,
-                claimant_segment: to.segment,
-            });
+            return;
+        }
+        let there = Party { segment: to.segment, lladdr: to.lladdr };
+        match self.claims.admit_move(self.effects.now(), to.key, proof) {
+            Admission::Granted => self.world.relocate(to, &mut self.effects),
+            Admission::GrantedAndHeld => {
+                self.world.relocate(to, &mut self.effects);
+                self.effects.emit(flapping(to.key.address, &there, &from));
+            }
+            Admission::Held => {
+                self.effects.emit(flapping(to.key.address, &from, &there));
+                self.contest(*to, Stake::Address);
+            }
         }
     }
 
@@ -170,5 +180,16 @@ impl Ledger {
     /// What a judgement of a sighting looks at.
     pub(super) fn evidence(&self) -> Evidence<'_> {
         Evidence { now: self.effects.now(), world: &self.world, claims: &self.claims, proxies: &self.proxies }
+    }
+}
+
+/// An address is held where it is.
+fn flapping(address: Address, holder: &Party, claimant: &Party) -> Event {
+    Event::HostFlapping {
+        address,
+        lladdr: holder.lladdr,
+        segment: holder.segment,
+        claimant_lladdr: claimant.lladdr,
+        claimant_segment: claimant.segment,
     }
 }

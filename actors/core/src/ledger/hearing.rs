@@ -70,11 +70,12 @@ impl Ledger {
             }
             Verdict::Sustain => self.world.hosts.credit(&key, self.effects.now()),
             Verdict::New => self.world.admit(&sighting, &mut self.effects),
-            Verdict::Move | Verdict::Contest(_) => {
+            Verdict::Move(_) | Verdict::Contest(_) => {
                 self.claims.note_sighting(&sighting);
                 match verdict {
                     Verdict::Contest(stake) => self.contest(sighting, stake),
-                    _ => self.move_host(&sighting),
+                    Verdict::Move(proof) => self.move_host(&sighting, proof),
+                    _ => {}
                 }
                 self.world.correct_neighbour(&key, id, &sighting.lladdr);
             }
@@ -95,7 +96,7 @@ impl Ledger {
                 self.report_pin(&pin, sighting);
                 self.world.correct_neighbour(&key, segment, &lladdr);
             }
-            Ignored::Pending | Ignored::Held | Ignored::RefusedLately | Ignored::Unproven => {
+            Ignored::Pending | Ignored::RefusedLately | Ignored::Unproven => {
                 self.claims.note_sighting(sighting);
                 self.world.correct_neighbour(&key, segment, &lladdr);
             }

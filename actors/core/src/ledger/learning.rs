@@ -1,6 +1,6 @@
 //! What a sighting proves: a pure judgement with its reason. Nothing is changed here.
 
-use super::claims::{Claims, Damped, Stake};
+use super::claims::{Claims, Proof, Stake};
 use super::host::{Host, HostState, Origin, Sighting};
 use super::proxies::Proxies;
 use super::segment::Segment;
@@ -23,8 +23,8 @@ pub(super) enum Verdict {
     Sustain,
     /// Nobody is known to have the address, or only remembered to have had it.
     New,
-    /// The host is at another place.
-    Move,
+    /// The host is at another place, as this proves.
+    Move(Proof),
     /// Two places claim the address: the incumbent is probed.
     Contest(Stake),
     /// Nothing is learned.
@@ -48,8 +48,6 @@ pub(super) enum Ignored {
     FromProxy,
     /// The address is being decided upon.
     Pending,
-    /// The address moved too often, and is held where it is.
-    Held,
     /// The claimant was refused a moment ago.
     RefusedLately,
     /// An unsolicited reply: anybody can send one.
@@ -130,11 +128,8 @@ impl Evidence<'_> {
         if self.claims.is_decided_by_claim(sighting) {
             return Verdict::Ignore(Ignored::Pending);
         }
-        if let Some(damped) = self.claims.damping(self.now, sighting) {
-            return Verdict::Ignore(match damped {
-                Damped::Held => Ignored::Held,
-                Damped::Refused => Ignored::RefusedLately,
-            });
+        if self.claims.is_refused(self.now, sighting) {
+            return Verdict::Ignore(Ignored::RefusedLately);
         }
         let is_here = host.segment == sighting.segment;
         let is_asked_here = is_here && matches!(host.state, HostState::Suspect { probes: 1.. });
@@ -143,10 +138,13 @@ impl Evidence<'_> {
         let is_cut_off = !self.world.topology.segment(host.segment).is_up();
         // Anybody can send a reply; only one that answers a request of ours may take an address.
         let is_unsolicited = sighting.origin == Origin::Reply && !is_asked_here;
-        match (is_same_host || is_cut_off, is_unsolicited) {
+        // What is heard on two segments at once, by way of a loop, is the same host on both.
+        let is_followed = is_same_host && !self.claims.is_held(self.now, &sighting.key);
+        match (is_cut_off || is_followed, is_unsolicited) {
             (true, true) => Verdict::Ignore(Ignored::Unproven),
+            (false, true) if is_same_host => Verdict::Ignore(Ignored::Unproven),
             (false, true) => Verdict::Contest(Stake::Unproven),
-            (true, false) => Verdict::Move,
+            (true, false) => Verdict::Move(if is_cut_off { Proof::Silence } else { Proof::SameHost }),
             (false, false) => Verdict::Contest(Stake::Address),
         }
     }

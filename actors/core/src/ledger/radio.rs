@@ -48,7 +48,7 @@ impl Ledger {
     /// The station of a live host joined another segment: if the host is silent at the old place, it has moved.
     fn claim_by_joining(&mut self, claimant: Sighting) {
         let now = self.effects.now();
-        if !self.claims.is_contested(&claimant.key) && self.claims.damping(now, &claimant).is_none() {
+        if !self.claims.is_contested(&claimant.key) && !self.claims.is_refused(now, &claimant) {
             self.contest(claimant, Stake::Joining);
         }
     }

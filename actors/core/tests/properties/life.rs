@@ -94,4 +94,18 @@ proptest! {
         world.check_routes();
         world.check_answers();
     }
+
+    /// However often it walks, and wherever to: an address is held only against those who do not go away.
+    #[test]
+    fn a_host_that_roams_is_followed_within_a_second(
+        walks in proptest::collection::vec(((0..SEGMENTS).prop_map(SegmentId), 0_u8..3, 1600_u64..9000), 1..30),
+    ) {
+        let mut world = World::new(Duration::ZERO, &[]);
+        for (segment, which, stay) in walks {
+            world.act(Act::Arrive { last: 2, segment, which, announces: true });
+            world.pass(Duration::from_secs(1));
+            world.check_routes();
+            world.pass(Duration::from_millis(stay - 1000));
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! An address claimed by a second station while the first still answers, and addresses that flap.
+//! An address claimed by a second station while the first still answers.
 
 use super::bench::{A, B, Bench, C, SECOND, host, ip, mac, ms};
 use super::log::{put_neighbour, replace};
@@ -139,62 +139,6 @@ fn only_one_claim_to_an_address_is_looked_into_at_a_time() {
     assert_eq!(bench.hears(B, host(9).with_mac(98).speaks()).verifications().len(), 1);
     assert!(bench.hears(C, host(9).with_mac(99).speaks()).is_empty());
     assert_eq!(bench.passes(SECOND).routes(), [replace(B, 9)]);
-}
-
-fn is_flapping(event: &Event) -> bool {
-    matches!(event, Event::HostFlapping { .. })
-}
-
-#[test]
-fn an_address_that_flaps_is_held_where_it_is_for_a_minute() {
-    let mut bench = Bench::new();
-    bench.knows(A, host(9));
-    for (segment, _) in [B, A, B, A, B].into_iter().zip(0..) {
-        bench.passes(SECOND);
-        assert_eq!(bench.hears(segment, host(9).speaks()).routes(), [replace(segment, 9)]);
-    }
-    bench.passes(SECOND);
-    let log = bench.hears(A, host(9).speaks());
-    let flapping = Event::HostFlapping {
-        address: ip(9),
-        lladdr: mac(9),
-        segment: B,
-        claimant_lladdr: mac(9),
-        claimant_segment: A,
-    };
-    assert_eq!(log.events(), [flapping]);
-    assert!(log.routes().is_empty());
-    for _ in 0..5 {
-        bench.passes(10 * SECOND);
-        bench.knows(B, host(9));
-        assert!(bench.hears(A, host(9).speaks()).is_empty(), "held, and told once");
-    }
-    bench.passes(10 * SECOND);
-    assert_eq!(bench.hears(A, host(9).speaks()).routes(), [replace(A, 9)]);
-}
-
-#[test]
-fn a_few_moves_an_hour_are_no_flapping() {
-    let mut bench = Bench::new();
-    bench.knows(A, host(9));
-    for segment in [B, A, B, A, B, A, B, A, B, A] {
-        bench.passes(13 * SECOND);
-        assert_eq!(bench.hears(segment, host(9).speaks()).routes(), [replace(segment, 9)]);
-    }
-}
-
-#[test]
-fn who_is_held_and_silent_is_given_up_all_the_same() {
-    let mut bench = Bench::new();
-    bench.knows(A, host(9));
-    for segment in [B, A, B, A, B, A] {
-        bench.hears(segment, host(9).speaks());
-    }
-    let log = bench.passes(40 * SECOND);
-    assert!(
-        log.events().iter().any(|event| matches!(event, Event::HostGone { segment, .. } if *segment == B))
-    );
-    assert!(!bench.hears(A, host(9).speaks()).events().iter().any(is_flapping));
 }
 
 /// The incumbent was given up while it was being asked, and then answered after all.
