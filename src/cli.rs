@@ -1,5 +1,7 @@
 //! The command line.
 
+mod queries;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,6 +11,8 @@ use ipnetwork::Ipv4Network;
 
 use crate::config::{CONTROL, CONTROL_VARIABLE, Environment, FillarpdArgs, KeySetting, ValueOrigin};
 use crate::exit::Exit;
+use queries::{EVENTS_EXAMPLES, EXPLAIN_EXAMPLES};
+pub(crate) use queries::{EventsArgs, ExplainArgs};
 
 /// Proxy-ARP daemon: connects segments of one IP subnet that cannot be bridged.
 ///
@@ -60,6 +64,12 @@ pub(crate) enum CliCommand {
     Hosts(ClientArgs),
     /// Show the daemon's routes
     Routes(ClientArgs),
+    /// Explain what is known of an address, where it is answered for and where not, and why
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+    /// Show what happened lately
+    #[command(after_help = EVENTS_EXAMPLES)]
+    Events(EventsArgs),
     /// Check this machine for everything known to break proxy ARP, and show fixes
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),

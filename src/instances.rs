@@ -13,7 +13,8 @@ use arpherd_core::view::Label;
 use slog::{Logger, error, o};
 
 use crate::config::{Config, NetnsPlan, OnExit};
-use crate::control::{BoxFuture, Query, QueryHandler, Response, Unavailable};
+use crate::control::{BoxFuture, ControlQuery, ControlResponse, Query, QueryHandler, Response, Unavailable};
+use crate::events::{EventRing, EventSource};
 use crate::exit::Exit;
 use crate::log;
 
@@ -67,7 +68,10 @@ pub(crate) struct Files {
 }
 
 /// The running instances, each with its namespace's name (`None`: the daemon's own).
-pub(crate) struct Instances(Vec<(Option<Label>, Instance)>);
+pub(crate) struct Instances {
+    instances: Vec<(Option<Label>, Instance)>,
+    events: Arc<EventRing>,
+}
 
 impl Instances {
     /// Starts an instance for each network namespace of the configuration.
@@ -83,7 +87,7 @@ impl Instances {
         };
         // Open all namespaces before anything is changed in one of them.
         let namespaces = open_namespaces(&parts).map_err(|error| refuse(log, &error))?;
-        let mut instances = Self(Vec::new());
+        let mut instances = Self { instances: Vec::new(), events: Arc::default() };
         for (part, netns) in parts.into_iter().zip(namespaces) {
             let log = match &part.netns {
                 Some(name) => log.new(o!("netns" => name.clone())),
@@ -91,10 +95,14 @@ impl Instances {
             };
             let name = part.netns.as_deref().map(Label::from);
             let config = instance_config(part, netns, config.daemon.on_exit, &files);
-            let (names, sink_log) = (log::SegmentNames::new(&config.plan), log.clone());
-            let sink = Box::new(move |event: &_| log::log_event(&sink_log, event, &names));
+            let source = EventSource { netns: name.clone(), names: log::SegmentNames::new(&config.plan) };
+            let (source, ring, sink_log) = (Arc::new(source), Arc::clone(&instances.events), log.clone());
+            let sink = Box::new(move |event: &_| {
+                log::log_event(&sink_log, event, &source.names);
+                ring.push(&source, event);
+            });
             match Instance::start(config, sink, log.clone()).await {
-                Ok(instance) => instances.0.push((name, instance)),
+                Ok(instance) => instances.instances.push((name, instance)),
                 Err(error) => {
                     let code = refuse(&log, &error.into());
                     instances.stop().await;
@@ -112,12 +120,13 @@ impl Instances {
             owner: instance.queries(),
             captures: instance.counter_updates(),
         };
-        Arc::new(AllInstances(self.0.iter().map(queries).collect()))
+        let instances = self.instances.iter().map(queries).collect();
+        Arc::new(AllInstances { instances, events: Arc::clone(&self.events) })
     }
 
     /// Stops them all, the last one first.
     pub(crate) async fn stop(self) {
-        for (_, instance) in self.0.into_iter().rev() {
+        for (_, instance) in self.instances.into_iter().rev() {
             instance.stop().await;
         }
     }
@@ -160,7 +169,10 @@ fn recording_path(path: &Path, netns: Option<&str>) -> PathBuf {
 }
 
 /// Sends each query to every instance and merges their responses.
-struct AllInstances(Vec<InstanceQueries>);
+struct AllInstances {
+    instances: Vec<InstanceQueries>,
+    events: Arc<EventRing>,
+}
 
 /// The actors of one instance that a query needs.
 #[derive(Clone)]
@@ -186,17 +198,24 @@ impl InstanceQueries {
 }
 
 impl QueryHandler for AllInstances {
-    fn handle(&self, query: Query) -> BoxFuture<'static, Result<Response, Unavailable>> {
-        let instances = self.0.clone();
+    fn handle(&self, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Unavailable>> {
+        let (instances, events) = (self.instances.clone(), Arc::clone(&self.events));
         Box::pin(async move {
-            let mut responses = Vec::new();
-            for instance in instances {
-                responses.push(instance.run(query).await?);
+            match query {
+                ControlQuery::State(query) => run_all(instances, query).await.map(ControlResponse::State),
+                ControlQuery::Events(query) => Ok(ControlResponse::Events(events.read(&query).await)),
             }
-            let whole = responses.into_iter().reduce(merged).map(in_order);
-            whole.ok_or(Unavailable("the daemon has no instance to query".into()))
         })
     }
+}
+
+async fn run_all(instances: Vec<InstanceQueries>, query: Query) -> Result<Response, Unavailable> {
+    let mut responses = Vec::new();
+    for instance in instances {
+        responses.push(instance.run(query.clone()).await?);
+    }
+    let whole = responses.into_iter().reduce(merged).map(in_order);
+    whole.ok_or(Unavailable("the daemon has no instance to query".into()))
 }
 
 /// The response with its namespace in every row.
@@ -206,6 +225,7 @@ fn in_netns(mut response: Response, netns: Option<&Label>) -> Response {
         Response::Segments(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Hosts(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Routes(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
+        Response::Explain(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
     }
     response
 }
@@ -226,6 +246,13 @@ fn merged(mut one: Response, other: Response) -> Response {
         (Response::Segments(rows), Response::Segments(more)) => rows.extend(more),
         (Response::Hosts(rows), Response::Hosts(more)) => rows.extend(more),
         (Response::Routes(rows), Response::Routes(more)) => rows.extend(more),
+        // Domains that hold the address say more than those that do not.
+        (Response::Explain(rows), Response::Explain(more)) => {
+            rows.extend(more);
+            if rows.iter().any(|row| row.in_domain) {
+                rows.retain(|row| row.in_domain);
+            }
+        }
         // All instances got the same query.
         _ => {}
     }

@@ -19,7 +19,7 @@ use slog_async::{AsyncGuard, OverflowStrategy};
 use slog_term::{Decorator, FullFormat, PlainDecorator, TermDecorator};
 
 pub(crate) use escape::Escaped;
-pub(crate) use event_record::{SegmentNames, log_event};
+pub(crate) use event_record::{SegmentNames, event_values, log_event};
 
 /// Records that may wait for the log's thread.
 const CHANNEL: usize = 4096;

@@ -6,6 +6,7 @@ mod control;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
+mod events;
 mod exit;
 mod instances;
 mod log;
@@ -16,12 +17,17 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write as _};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use arpherd_actors::io::netlink::addresses_of;
-use cli::{CheckArgs, CliCommand, ClientArgs, CommandLine, DoctorArgs, JoinArgs, ReplayArgs, RunArgs};
+use arpherd_core::view::ExplainQuery;
+use cli::{
+    CheckArgs, CliCommand, ClientArgs, CommandLine, DoctorArgs, EventsArgs, JoinArgs, ReplayArgs, RunArgs,
+};
 use config::{CONTROL_VARIABLE, ConfigError, Environment, Loaded};
 use control::Query;
 use doctor::{DoctorError, Target};
+use events::EventsQuery;
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -42,6 +48,11 @@ fn main() -> ExitCode {
         CliCommand::Segments(args) => query(Query::Segments, args, &environment),
         CliCommand::Hosts(args) => query(Query::Hosts, args, &environment),
         CliCommand::Routes(args) => query(Query::Routes, args, &environment),
+        CliCommand::Explain(args) => {
+            let question = ExplainQuery { address: args.address, from: args.from.clone() };
+            query(Query::Explain(question), &args.client, &environment)
+        }
+        CliCommand::Events(args) => events(args, &environment),
         CliCommand::Doctor(args) => doctor(args, &environment),
         CliCommand::Replay(args) => replay(args),
     }
@@ -128,6 +139,15 @@ fn demo(args: &cli::DemoArgs) -> ExitCode {
 
 fn query(query: Query, args: &ClientArgs, environment: &Environment) -> ExitCode {
     control::run_client(query, &args.socket(environment), args.json)
+}
+
+fn events(args: &EventsArgs, environment: &Environment) -> ExitCode {
+    // Who only follows wants to know of what happens from now on.
+    let since = args.since.or_else(|| args.follow.then(SystemTime::now));
+    let since = since.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let since = since.map(|since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+    let query = EventsQuery { since, names: args.names.clone(), ..EventsQuery::default() };
+    control::run_events(query, &args.client.socket(environment), args.client.json, args.follow)
 }
 
 fn replay(args: &ReplayArgs) -> ExitCode {

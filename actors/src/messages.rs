@@ -115,6 +115,6 @@ pub struct Finish {
 pub struct RecordFacts(pub Vec<(Time, Fact)>);
 
 /// An operator's query, from the control socket.
-#[derive(Debug, Clone, Copy, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Response")]
 pub struct RunQuery(pub Query);

@@ -252,6 +252,9 @@ impl Handler<RunQuery> for RouteOwner {
             Query::Segments => self.segments(),
             Query::Hosts => Response::Hosts(self.ledger.host_views(now)),
             Query::Routes => Response::Routes(self.ledger.route_views()),
+            Query::Explain(query) => {
+                Response::Explain(self.ledger.explain(now, query.address, query.from.as_deref()))
+            }
         })
     }
 }

@@ -46,6 +46,7 @@ use std::path::Path;
 
 use ipnetwork::Ipv4Network;
 
+pub(crate) use duration::parse as parse_duration;
 pub(crate) use errors::{ConfigError, ValueOrigin};
 pub(crate) use fillarpd::FillarpdArgs;
 pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, NetnsPlan, OnExit};

@@ -12,8 +12,9 @@ use async_std::os::unix::net::UnixStream;
 use async_std::task;
 use serde::de::DeserializeOwned;
 
-use super::protocol::{QueryError, ResponseLine, write_query};
+use super::protocol::{ControlQuery, QueryError, ResponseLine, write_query};
 use super::table;
+use crate::events::{EventsQuery, EventsView};
 use crate::exit::Exit;
 use crate::log::Escaped;
 
@@ -48,6 +49,9 @@ pub(crate) enum ClientError {
         /// The error.
         error: QueryError,
     },
+    /// The daemon closed the connection without a response: it has ended.
+    #[error("the daemon on {} closed the connection; look at its log", escaped(.0))]
+    Closed(PathBuf),
     /// The response cannot be parsed.
     #[error("malformed response from {}: {detail}; check that an arpherd of this version listens there", escaped(.path))]
     Malformed {
@@ -76,9 +80,11 @@ impl ClientError {
         match self {
             Self::NotAllowed(_) => Exit::NoPerm,
             Self::Malformed { .. } => Exit::Protocol,
-            Self::NoDaemon { .. } | Self::Timeout(_) | Self::Rejected { .. } | Self::Io { .. } => {
-                Exit::Unavailable
-            }
+            Self::NoDaemon { .. }
+            | Self::Timeout(_)
+            | Self::Closed(_)
+            | Self::Rejected { .. }
+            | Self::Io { .. } => Exit::Unavailable,
         }
     }
 
@@ -104,33 +110,77 @@ pub(crate) fn fetch(path: &Path, query: Query) -> Result<Response, ClientError> 
         Query::Segments => fetch_as(path, query).map(Response::Segments),
         Query::Hosts => fetch_as(path, query).map(Response::Hosts),
         Query::Routes => fetch_as(path, query).map(Response::Routes),
+        Query::Explain(_) => fetch_as(path, query).map(Response::Explain),
     }
 }
 
-/// Like [`fetch`], deserialized into the type that the caller expects.
+/// Like [`fetch`] for any query, deserialized into the type that the caller expects.
 ///
 /// # Errors
 /// As [`fetch`], and if the response is of another type.
-pub(crate) fn fetch_as<T: DeserializeOwned>(path: &Path, query: Query) -> Result<T, ClientError> {
-    let line = task::block_on(exchange(path, query)).map_err(|error| ClientError::from_io(path, error))?;
+pub(crate) fn fetch_as<T: DeserializeOwned>(
+    path: &Path,
+    query: impl Into<ControlQuery>,
+) -> Result<T, ClientError> {
+    let query = query.into();
+    let line = task::block_on(exchange(path, &query)).map_err(|error| ClientError::from_io(path, error))?;
     read(path, &line)
 }
 
 /// Runs a query and prints the response on standard output, as a table or with `json` as one JSON document; or
 /// the error in one line on standard error.
 pub(crate) fn run_client(query: Query, path: &Path, json: bool) -> ExitCode {
+    let from = match &query {
+        Query::Explain(query) => query.from.clone(),
+        Query::Status | Query::Segments | Query::Hosts | Query::Routes => None,
+    };
     let response = match fetch(path, query) {
         Ok(response) => response,
-        Err(error) => {
-            // If that cannot be written either, the exit code still reports the failure.
-            let _ = writeln!(io::stderr(), "arpherd: {error}");
-            return error.exit_code().into();
-        }
+        Err(error) => return report(&error),
     };
+    if let (Response::Explain(rows), Some(from)) = (&response, from)
+        && rows.iter().all(|row| row.segments.is_empty())
+    {
+        let from = Escaped(&from);
+        let _ =
+            writeln!(io::stderr(), "arpherd: no segment or interface {from}; `arpherd segments` lists them");
+        return Exit::Usage.into();
+    }
+    print(|out| if json { table::write_json(out, &response) } else { table::write_text(out, &response) })
+}
+
+/// Prints events on standard output, a line each; with `follow` until there is no daemon any more or the reader
+/// has gone.
+pub(crate) fn run_events(mut query: EventsQuery, path: &Path, json: bool, follow: bool) -> ExitCode {
+    loop {
+        let view: EventsView = match fetch_as(path, ControlQuery::Events(query.clone())) {
+            Ok(view) => view,
+            Err(error) => return report(&error),
+        };
+        if view.missed > 0 {
+            let missed = view.missed;
+            let _ = writeln!(
+                io::stderr(),
+                "arpherd: {missed} events are missing: they were forgotten before they were read"
+            );
+        }
+        let written = print(|out| table::write_events(out, &view.events, json));
+        if !follow || written != ExitCode::SUCCESS {
+            return written;
+        }
+        query = EventsQuery { after: Some(view.last), since: None, wait: true, ..query };
+    }
+}
+
+fn report(error: &ClientError) -> ExitCode {
+    // If that cannot be written either, the exit code still reports the failure.
+    let _ = writeln!(io::stderr(), "arpherd: {error}");
+    error.exit_code().into()
+}
+
+fn print(write: impl FnOnce(&mut io::BufWriter<io::StdoutLock<'_>>) -> io::Result<()>) -> ExitCode {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let written =
-        if json { table::write_json(&mut out, &response) } else { table::write_text(&mut out, &response) };
-    match written.and_then(|()| out.flush()) {
+    match write(&mut out).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has closed its end, as `head` does.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -142,7 +192,7 @@ pub(crate) fn run_client(query: Query, path: &Path, json: bool) -> ExitCode {
 }
 
 /// Sends the query and returns the line of the response.
-async fn exchange(path: &Path, query: Query) -> io::Result<Vec<u8>> {
+async fn exchange(path: &Path, query: &ControlQuery) -> io::Result<Vec<u8>> {
     let mut stream = timeout(TIMEOUT, UnixStream::connect(path)).await?;
     let line = write_query(query);
     match timeout(TIMEOUT, stream.write_all(line.as_bytes())).await {
@@ -167,9 +217,11 @@ async fn exchange(path: &Path, query: Query) -> io::Result<Vec<u8>> {
 
 fn read<T: DeserializeOwned>(path: &Path, line: &[u8]) -> Result<T, ClientError> {
     let path = path.to_owned();
+    if line.is_empty() {
+        return Err(ClientError::Closed(path));
+    }
     if !line.ends_with(b"\n") {
-        let detail = if line.is_empty() { "the connection was closed" } else { "the response is incomplete" };
-        return Err(ClientError::Malformed { path, detail: detail.into() });
+        return Err(ClientError::Malformed { path, detail: "the response is incomplete".into() });
     }
     match serde_json::from_slice(line) {
         Ok(ResponseLine::Ok(response)) => Ok(response),

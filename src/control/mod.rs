@@ -17,7 +17,8 @@ mod table;
 mod testing;
 
 pub(crate) use arpherd_core::view::{Query, Response};
-pub(crate) use client::{ClientError, fetch_as, run_client};
+pub(crate) use client::{ClientError, fetch_as, run_client, run_events};
+pub(crate) use protocol::{ControlQuery, ControlResponse};
 pub(crate) use server::{BoxFuture, QueryHandler, Server, ServerHandle, Unavailable};
 pub(crate) use socket_file::ControlError;
 

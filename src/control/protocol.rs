@@ -3,14 +3,60 @@
 //! ```text
 //! → {"get":"hosts"}
 //! ← {"ok":[{"address":"10.2.0.9", …}, …]}
+//! → {"get":"explain","address":"10.2.0.9","from":"eth0"}
+//! ← {"ok":[{"address":"10.2.0.9", …}]}
 //! → {"get":"weather"}
 //! ← {"error":{"code":"unknown_request","message":"…"}}
 //! ```
 
 use std::borrow::Cow;
 
-use arpherd_core::view::Query;
+use arpherd_core::view::{Query, Response};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::events::{EventsQuery, EventsView};
+
+/// What a client may ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ControlQuery {
+    /// What the ledger knows.
+    State(Query),
+    /// What happened lately.
+    Events(EventsQuery),
+}
+
+impl ControlQuery {
+    const NAMES: [&'static str; 6] = ["status", "segments", "hosts", "routes", "explain", "events"];
+
+    /// Its name on the control socket.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::State(Query::Status) => "status",
+            Self::State(Query::Segments) => "segments",
+            Self::State(Query::Hosts) => "hosts",
+            Self::State(Query::Routes) => "routes",
+            Self::State(Query::Explain(_)) => "explain",
+            Self::Events(_) => "events",
+        }
+    }
+}
+
+impl From<Query> for ControlQuery {
+    fn from(query: Query) -> Self {
+        Self::State(query)
+    }
+}
+
+/// The response to a query of the same name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ControlResponse {
+    /// To [`ControlQuery::State`].
+    State(Response),
+    /// To [`ControlQuery::Events`].
+    Events(EventsView),
+}
 
 /// Maximum length of a query in bytes, including the newline.
 pub(super) const QUERY_LIMIT: usize = 64 * 1024;
@@ -39,7 +85,7 @@ impl QueryError {
 
     /// This daemon does not know the query.
     pub(super) fn unknown_request() -> Self {
-        let known = Query::ALL.map(Query::as_str).join(", ");
+        let known = ControlQuery::NAMES.join(", ");
         Self::new("unknown_request", format!("unknown query; expected one of {known}"))
     }
 
@@ -64,27 +110,58 @@ impl QueryError {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct QueryLine<'a> {
-    #[serde(borrow)]
-    get: Cow<'a, str>,
+#[derive(Deserialize)]
+struct QueryLine {
+    get: String,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
 }
 
 /// A query as it is sent, with its newline.
-pub(super) fn write_query(query: Query) -> String {
-    format!("{{\"get\":\"{}\"}}\n", query.as_str())
+pub(super) fn write_query(query: &ControlQuery) -> String {
+    let fields = match query {
+        ControlQuery::State(Query::Explain(query)) => serde_json::json!(query),
+        ControlQuery::Events(query) => serde_json::json!(query),
+        ControlQuery::State(Query::Status | Query::Segments | Query::Hosts | Query::Routes) => Value::Null,
+    };
+    let mut line = Map::new();
+    line.insert("get".into(), query.name().into());
+    if let Value::Object(fields) = fields {
+        line.extend(fields);
+    }
+    format!("{}\n", Value::Object(line))
 }
 
 /// Parses a line, which may be any bytes.
 ///
 /// # Errors
 /// The response to send, if the line is not a known query.
-pub(super) fn read_query(line: &[u8]) -> Result<Query, QueryError> {
+pub(super) fn read_query(line: &[u8]) -> Result<ControlQuery, QueryError> {
     let text = std::str::from_utf8(line).map_err(|_| QueryError::bad_request("the query is not UTF-8"))?;
-    let line: QueryLine<'_> =
-        serde_json::from_str(text).map_err(|_| QueryError::bad_request("the query is not valid"))?;
-    Query::ALL.into_iter().find(|query| query.as_str() == line.get).ok_or_else(QueryError::unknown_request)
+    let invalid = || QueryError::bad_request("the query is not valid");
+    let QueryLine { get: name, fields } = serde_json::from_str(text).map_err(|_| invalid())?;
+    let plain = |query: Query| if fields.is_empty() { Ok(query.into()) } else { Err(invalid()) };
+    match name.as_str() {
+        "status" => plain(Query::Status),
+        "segments" => plain(Query::Segments),
+        "hosts" => plain(Query::Hosts),
+        "routes" => plain(Query::Routes),
+        "explain" => read_fields(fields).map(|query| Query::Explain(query).into()),
+        "events" => {
+            let query: EventsQuery = read_fields(fields)?;
+            match query.unknown_name() {
+                Some(name) => Err(QueryError::bad_request(&format!("there is no event {name:?}"))),
+                None => Ok(ControlQuery::Events(query)),
+            }
+        }
+        _ => Err(QueryError::unknown_request()),
+    }
+}
+
+fn read_fields<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, QueryError> {
+    let detail =
+        |error: serde_json::Error| QueryError::bad_request(&format!("the query is not valid: {error}"));
+    serde_json::from_value(Value::Object(fields)).map_err(detail)
 }
 
 /// A response as the client parses it.
@@ -99,18 +176,26 @@ pub(super) enum ResponseLine<T> {
 
 #[cfg(test)]
 mod tests {
+    use arpherd_core::view::ExplainQuery;
+
     use super::*;
 
     fn code(line: &str) -> String {
-        read_query(line.as_bytes())
-            .map_or_else(|error| error.code.into_owned(), |query| query.as_str().into())
+        read_query(line.as_bytes()).map_or_else(|error| error.code.into_owned(), |query| query.name().into())
     }
 
     #[test]
     fn every_question_survives_the_wire() {
-        for query in Query::ALL {
-            assert_eq!(read_query(write_query(query).trim_end().as_bytes()), Ok(query));
+        let explain = ExplainQuery { address: [10, 2, 0, 9].into(), from: Some("eth0".into()) };
+        let events = EventsQuery { after: Some(7), wait: true, ..EventsQuery::default() };
+        let state = [Query::Status, Query::Segments, Query::Hosts, Query::Routes, Query::Explain(explain)];
+        let all = state.map(ControlQuery::State).into_iter().chain([ControlQuery::Events(events)]);
+        let mut names = Vec::new();
+        for query in all {
+            assert_eq!(read_query(write_query(&query).trim_end().as_bytes()), Ok(query.clone()));
+            names.push(query.name());
         }
+        assert_eq!(names, ControlQuery::NAMES);
         assert_eq!(code(" { \"get\" : \"hosts\" }\r"), "hosts");
     }
 
@@ -123,6 +208,15 @@ mod tests {
         }
         assert_eq!(code(r#"{"get":"hosts","get":"hosts"}"#), "bad_request");
         assert_eq!(code(&"[".repeat(QUERY_LIMIT)), "bad_request");
+        for line in [
+            r#"{"get":"explain"}"#,
+            r#"{"get":"explain","address":"eth0"}"#,
+            r#"{"get":"explain","address":"10.2.0.9","to":"eth0"}"#,
+            r#"{"get":"events","after":-1}"#,
+        ] {
+            let error = read_query(line.as_bytes()).expect_err("invalid");
+            assert!(error.code == "bad_request" && error.message.len() > 60, "{}", error.message);
+        }
         assert_eq!(code(r#"{"get":"Hosts"}"#), "unknown_request");
         assert_eq!(read_query(b"\xff\xfe").map_err(|error| error.code), Err("bad_request".into()));
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use arpherd_core::view::{Query, Response};
+use arpherd_core::view::Response;
 use async_std::channel::{Receiver, Sender, bounded};
 use async_std::future::timeout;
 use async_std::io::prelude::*;
@@ -22,8 +22,9 @@ use async_std::os::unix::net::{UnixListener, UnixStream};
 use async_std::task;
 use serde::Serialize;
 
-use super::protocol::{QUERY_LIMIT, QueryError, read_query};
+use super::protocol::{ControlQuery, ControlResponse, QUERY_LIMIT, QueryError, read_query};
 use super::socket_file::{ControlError, SocketFile};
+use crate::events::EventsView;
 
 /// Bytes of a response that are buffered before they are written.
 const CHUNK: usize = 32 * 1024;
@@ -41,7 +42,7 @@ pub(crate) trait QueryHandler: Send + Sync + 'static {
     ///
     /// # Errors
     /// If the daemon cannot respond.
-    fn handle(&self, query: Query) -> BoxFuture<'static, Result<Response, Unavailable>>;
+    fn handle(&self, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Unavailable>>;
 }
 
 /// Why a query cannot be handled; the text is shown to the user.
@@ -233,11 +234,21 @@ async fn read_line(reader: &mut BufReader<&UnixStream>, line: &mut Vec<u8>) -> i
     reader.take(limit).read_until(b'\n', line).await.map(|_| ())
 }
 
-async fn handle(query: Query, shared: &ServerState) -> Result<Response, QueryError> {
-    match timeout(shared.limits.handle, shared.handler.handle(query)).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(unavailable)) => Err(QueryError::unavailable(&unavailable.0)),
-        Err(_) => Err(QueryError::timeout()),
+async fn handle(query: ControlQuery, shared: &ServerState) -> Result<ControlResponse, QueryError> {
+    // Who waits for an event is told after a while that there was none, and at once if the daemon stops.
+    let last = match &query {
+        ControlQuery::Events(query) if query.wait => Some(query.after.unwrap_or_default()),
+        ControlQuery::Events(_) | ControlQuery::State(_) => None,
+    };
+    let none = last.map(|last| ControlResponse::Events(EventsView { last, ..EventsView::default() }));
+    let handled = timeout(shared.limits.handle, shared.handler.handle(query));
+    let handled = if none.is_some() { shared.unless_stopped(handled).await } else { Some(handled.await) };
+    match (handled, none) {
+        (Some(Ok(Ok(response))), _) => Ok(response),
+        (Some(Ok(Err(unavailable))), _) => Err(QueryError::unavailable(&unavailable.0)),
+        (Some(Err(_)), Some(none)) => Ok(none),
+        (Some(Err(_)), None) => Err(QueryError::timeout()),
+        (None, _) => Err(QueryError::unavailable("the daemon is stopping")),
     }
 }
 
@@ -248,9 +259,18 @@ async fn send_error(stream: &UnixStream, error: QueryError, limits: &ServerLimit
     io::timeout(limits.write, stream.write_all(&line)).await
 }
 
-async fn send(stream: &UnixStream, response: Response, limits: &ServerLimits) -> io::Result<()> {
+async fn send(stream: &UnixStream, response: ControlResponse, limits: &ServerLimits) -> io::Result<()> {
     let mut out = ResponseWriter { stream, limit: limits.write, buffer: Vec::with_capacity(CHUNK) };
     out.buffer.extend_from_slice(b"{\"ok\":");
+    match response {
+        ControlResponse::State(response) => send_state(&mut out, response).await?,
+        ControlResponse::Events(events) => serde_json::to_writer(&mut out.buffer, &events)?,
+    }
+    out.buffer.extend_from_slice(b"}\n");
+    out.flush().await
+}
+
+async fn send_state(out: &mut ResponseWriter<'_>, response: Response) -> io::Result<()> {
     match response {
         Response::Status(status) => serde_json::to_writer(&mut out.buffer, &status)?,
         Response::Segments(rows) => out.list(rows).await?,
@@ -263,9 +283,9 @@ async fn send(stream: &UnixStream, response: Response, limits: &ServerLimits) ->
             rows.sort_unstable_by(|a, b| (a.address, &a.netns).cmp(&(b.address, &b.netns)));
             out.list(rows).await?;
         }
+        Response::Explain(rows) => out.list(rows).await?,
     }
-    out.buffer.extend_from_slice(b"}\n");
-    out.flush().await
+    Ok(())
 }
 
 /// Writes a response in chunks, so that its text is never in memory as a whole, however many hosts there are.

@@ -1,5 +1,8 @@
 //! Output of responses: tables as text, or one JSON document.
 
+mod events;
+mod explanation;
+
 use std::io::{self, Write};
 
 use arpherd_core::LinkAddr;
@@ -8,6 +11,8 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use crate::log::Escaped;
+pub(super) use events::write_events;
+use explanation::write_explanations;
 
 /// Terminal width that tables try to fit into, in columns.
 const NARROW: usize = 80;
@@ -25,6 +30,7 @@ pub(super) fn write_text(out: &mut impl Write, response: &Response) -> io::Resul
         Response::Segments(rows) => write_segments(out, rows),
         Response::Hosts(rows) => write_hosts(out, rows),
         Response::Routes(rows) => write_routes(out, rows),
+        Response::Explain(rows) => write_explanations(out, rows),
     }
 }
 

@@ -13,6 +13,7 @@ use arpherd_core::view::{
     CountersView, Destination, HostView, Query, Response, RouteView, SegmentView, StatusView, SubnetView,
 };
 
+use super::protocol::{ControlQuery, ControlResponse};
 use super::server::{BoxFuture, QueryHandler, Server, ServerHandle, ServerLimits, Unavailable};
 
 /// Longer than anything here takes on a busy machine; a test that gets there has failed.
@@ -24,13 +25,27 @@ pub(super) struct FixedHosts {
 }
 
 impl QueryHandler for FixedHosts {
-    fn handle(&self, query: Query) -> BoxFuture<'static, Result<Response, Unavailable>> {
-        let response = response_to(query, self.hosts);
-        Box::pin(async { Ok(response) })
+    fn handle(&self, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Unavailable>> {
+        let response = state_of(query, self.hosts);
+        Box::pin(async { Ok(response.into()) })
     }
 }
 
-pub(super) fn response_to(query: Query, hosts: u32) -> Response {
+impl From<Response> for ControlResponse {
+    fn from(response: Response) -> Self {
+        Self::State(response)
+    }
+}
+
+/// The response to a query about the ledger; these tests ask for nothing else.
+pub(super) fn state_of(query: ControlQuery, hosts: u32) -> Response {
+    match query {
+        ControlQuery::State(query) => response_to(&query, hosts),
+        ControlQuery::Events(query) => panic!("not a query of these tests: {query:?}"),
+    }
+}
+
+pub(super) fn response_to(query: &Query, hosts: u32) -> Response {
     match query {
         Query::Status => Response::Status(StatusView {
             version: "0.1.0".into(),
@@ -53,6 +68,7 @@ pub(super) fn response_to(query: Query, hosts: u32) -> Response {
             state: "installed".into(),
             netns: None,
         }]),
+        Query::Explain(_) => Response::Explain(Vec::new()),
     }
 }
 

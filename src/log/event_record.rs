@@ -1,6 +1,7 @@
 //! The core's events as log records: the event's name is the message, its fields are the keys.
 
 use std::fmt::Display;
+use std::net::Ipv4Addr;
 
 use arpherd_core::event::{EventLevel, FieldValue};
 use arpherd_core::{Event, Plan, SegmentId};
@@ -53,6 +54,20 @@ pub(crate) fn log_event(log: &Logger, event: &Event, names: &SegmentNames) {
     log.log(&Record::new(&fixed, &format_args!("{}", event.name()), BorrowedKV(&record)));
 }
 
+/// The keys of the event's log record with their values as text; those without a value are left out.
+pub(crate) fn event_values(event: &Event, names: &SegmentNames) -> Vec<(&'static str, String)> {
+    let text = |value: RecordValue<'_>| match value {
+        RecordValue::Str(text) => Some(text.to_owned()),
+        RecordValue::Display(text) => Some(text.to_string()),
+        RecordValue::Address(address) => Some(address.to_string()),
+        RecordValue::Number(number) => Some(number.to_string()),
+        RecordValue::Unnamed(id) => Some(format!("number {}", id.index())),
+        RecordValue::None => None,
+    };
+    let fields = EventRecord::new(event, names).fields;
+    fields.into_iter().filter_map(|(key, value)| Some((key, text(value)?))).collect()
+}
+
 fn slog_level(level: EventLevel) -> Level {
     match level {
         EventLevel::Debug => Level::Debug,
@@ -71,6 +86,7 @@ struct EventRecord<'a> {
 enum RecordValue<'a> {
     Str(&'a str),
     Display(&'a dyn Display),
+    Address(Ipv4Addr),
     Number(i64),
     /// A segment that has no name.
     Unnamed(SegmentId),
@@ -108,6 +124,7 @@ impl<'a> EventRecord<'a> {
         for (field, value) in event.fields() {
             match value {
                 FieldValue::Segment(segment) => record.push_segment(segment_keys(field), segment, names),
+                FieldValue::Address(address) => record.push(key(field), RecordValue::Address(address)),
                 FieldValue::Number(number) => record.push(key(field), RecordValue::Number(number)),
                 FieldValue::Text(text) => record.push(key(field), RecordValue::Display(text)),
                 FieldValue::Absent => record.push(key(field), RecordValue::None),
@@ -144,6 +161,9 @@ impl KV for EventRecord<'_> {
             match value {
                 RecordValue::Str(text) => serializer.emit_str(key, text)?,
                 RecordValue::Display(text) => serializer.emit_arguments(key, &format_args!("{text}"))?,
+                RecordValue::Address(address) => {
+                    serializer.emit_arguments(key, &format_args!("{address}"))?;
+                }
                 RecordValue::Number(number) => serializer.emit_i64(key, *number)?,
                 RecordValue::Unnamed(id) => {
                     serializer.emit_arguments(key, &format_args!("number {}", id.index()))?;

@@ -23,6 +23,7 @@ mod d_restart;
 mod doctor;
 mod entries;
 mod examples;
+mod explain;
 mod judge;
 mod links;
 mod many_addresses;

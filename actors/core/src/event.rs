@@ -82,6 +82,8 @@ pub struct EventField {
 pub enum FieldValue<'a> {
     /// A segment, which has a name only in the plan.
     Segment(SegmentId),
+    /// An address.
+    Address(Address),
     /// A number.
     Number(i64),
     /// Anything else that has a value.
@@ -115,9 +117,15 @@ impl From<&SegmentId> for FieldValue<'_> {
     }
 }
 
-impl<'a> From<&'a Option<Address>> for FieldValue<'a> {
-    fn from(address: &'a Option<Address>) -> Self {
-        address.as_ref().map_or(Self::Absent, Self::from)
+impl From<&Address> for FieldValue<'_> {
+    fn from(address: &Address) -> Self {
+        Self::Address(*address)
+    }
+}
+
+impl From<&Option<Address>> for FieldValue<'_> {
+    fn from(address: &Option<Address>) -> Self {
+        address.map_or(Self::Absent, Self::Address)
     }
 }
 
@@ -143,7 +151,6 @@ macro_rules! field_types {
 }
 
 field_types! {
-    Address => Text,
     LinkAddr => Text,
     String => Text,
     DownReason => Text,

@@ -2,13 +2,18 @@
 //!
 //! The names of the fields are the names in `--json` and in tables; they and their order are stable.
 
+mod explanation;
+mod label;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::{Add, Deref};
-use std::sync::Arc;
+use std::ops::Add;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+
+pub use explanation::{AnswerView, DecisionView, ExplainedHostView, ExplanationView, SearchView};
+pub use label::Label;
 
 use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;
@@ -17,9 +22,8 @@ use crate::lladdr::LinkAddr;
 /// show keywords of a daemon newer than itself.
 pub type Keyword = Cow<'static, str>;
 
-/// A query that a client may send over the control socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// A query about the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
     /// The daemon as a whole.
     Status,
@@ -29,21 +33,19 @@ pub enum Query {
     Hosts,
     /// The routes it wants in the kernel.
     Routes,
+    /// Why an address is answered for, or not.
+    Explain(ExplainQuery),
 }
 
-impl Query {
-    /// All queries.
-    pub const ALL: [Self; 4] = [Self::Status, Self::Segments, Self::Hosts, Self::Routes];
-
-    /// Its name on the command line and on the control socket.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Status => "status",
-            Self::Segments => "segments",
-            Self::Hosts => "hosts",
-            Self::Routes => "routes",
-        }
-    }
+/// What is to be explained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainQuery {
+    /// The address.
+    pub address: Address,
+    /// A segment by its name or its interface's, or the address of the host that asks; all segments without it.
+    #[serde(default)]
+    pub from: Option<String>,
 }
 
 /// The response to the query of the same name. Serialized as its content: one object, or a list.
@@ -58,6 +60,8 @@ pub enum Response {
     Hosts(Vec<HostView>),
     /// To [`Query::Routes`], in any order; the control socket sorts them by address, covering routes last.
     Routes(Vec<RouteView>),
+    /// To [`Query::Explain`]: an explanation for each domain that the address lies in, or for each of all domains.
+    Explain(Vec<ExplanationView>),
 }
 
 /// The daemon as a whole.
@@ -215,42 +219,6 @@ impl fmt::Display for Destination {
             Self::Host(address) => address.fmt(f),
             Self::Prefix(prefix) => prefix.fmt(f),
         }
-    }
-}
-
-/// A name from the configuration. Thousands of rows share one copy of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Label(Arc<str>);
-
-impl From<&str> for Label {
-    fn from(text: &str) -> Self {
-        Self(text.into())
-    }
-}
-
-impl Deref for Label {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl Serialize for Label {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Label {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<'de, str>::deserialize(deserializer).map(|text| Self(text.into()))
     }
 }
 

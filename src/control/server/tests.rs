@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::Instant;
 
-use arpherd_core::view::{Destination, RouteView};
+use arpherd_core::view::{Destination, ExplainQuery, Query, RouteView};
 use async_std::channel;
 use proptest::prelude::*;
 
@@ -15,39 +15,40 @@ use crate::exit::Exit;
 #[test]
 fn every_question_is_answered() {
     let server = serve(FixedHosts { hosts: 3 }, ServerLimits::default());
-    for query in Query::ALL {
-        assert_eq!(fetch(&server.path, query).expect("a response"), response_to(query, 3));
+    let explain = Query::Explain(ExplainQuery { address: [10, 2, 0, 9].into(), from: None });
+    for query in [Query::Status, Query::Segments, Query::Hosts, Query::Routes, explain] {
+        assert_eq!(fetch(&server.path, query.clone()).expect("a response"), response_to(&query, 3));
     }
 }
 
 #[test]
 fn response_of_many_chunks_arrives_whole() {
     let server = serve(FixedHosts { hosts: 65_536 }, ServerLimits::default());
-    assert_eq!(fetch(&server.path, Query::Hosts).expect("a response"), response_to(Query::Hosts, 65_536));
+    assert_eq!(fetch(&server.path, Query::Hosts).expect("a response"), response_to(&Query::Hosts, 65_536));
 }
 
 /// Responds with hosts and routes out of order.
 struct UnsortedHosts;
 
 impl QueryHandler for UnsortedHosts {
-    fn handle(&self, query: Query) -> BoxFuture<'static, Result<Response, Unavailable>> {
-        let mut response = response_to(query, 300);
+    fn handle(&self, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Unavailable>> {
+        let mut response = state_of(query, 300);
         match &mut response {
             Response::Hosts(rows) => rows.reverse(),
             Response::Routes(rows) => {
                 let prefix = "10.2.0.0/24".parse().map(Destination::Prefix).expect("a prefix");
                 rows.insert(0, RouteView { address: prefix, ..rows[0].clone() });
             }
-            Response::Status(_) | Response::Segments(_) => {}
+            Response::Status(_) | Response::Segments(_) | Response::Explain(_) => {}
         }
-        Box::pin(async { Ok(response) })
+        Box::pin(async { Ok(response.into()) })
     }
 }
 
 #[test]
 fn hosts_and_routes_are_sorted_and_covers_come_last() {
     let server = serve(UnsortedHosts, ServerLimits::default());
-    assert_eq!(fetch(&server.path, Query::Hosts).expect("a response"), response_to(Query::Hosts, 300));
+    assert_eq!(fetch(&server.path, Query::Hosts).expect("a response"), response_to(&Query::Hosts, 300));
     let Ok(Response::Routes(routes)) = fetch(&server.path, Query::Routes) else { panic!("no routes") };
     assert!(matches!(routes[0].address, Destination::Host(_)) && routes.len() == 2);
 }
@@ -96,7 +97,7 @@ fn client_that_does_not_read_delays_no_other() {
     let server = serve(FixedHosts { hosts: 20_000 }, ServerLimits::default());
     let mut slow = connect(&server.path);
     slow.write_all(b"{\"get\":\"hosts\"}\n").expect("a small query");
-    assert_eq!(fetch(&server.path, Query::Hosts).expect("a response"), response_to(Query::Hosts, 20_000));
+    assert_eq!(fetch(&server.path, Query::Hosts).expect("a response"), response_to(&Query::Hosts, 20_000));
 }
 
 #[test]
@@ -128,12 +129,12 @@ struct BlockingHandler {
 }
 
 impl QueryHandler for BlockingHandler {
-    fn handle(&self, query: Query) -> BoxFuture<'static, Result<Response, Unavailable>> {
+    fn handle(&self, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Unavailable>> {
         let (queried, go) = (self.queried.clone(), self.go.clone());
         Box::pin(async move {
             let _ = queried.send(()).await;
             go.recv().await.map_err(|_| Unavailable("the daemon is stopping".into()))?;
-            Ok(response_to(query, 1))
+            Ok(state_of(query, 1).into())
         })
     }
 }
@@ -159,7 +160,7 @@ fn stop_finishes_the_response_in_flight() {
     });
     eventually(|| if path.exists() { Err("the socket is there") } else { Ok(()) });
     task::block_on(let_go.send(())).expect("a handler that waits");
-    assert_eq!(client.join().expect("no panic").expect("a response"), response_to(Query::Hosts, 1));
+    assert_eq!(client.join().expect("no panic").expect("a response"), response_to(&Query::Hosts, 1));
     let server = stopper.join().expect("no panic");
     assert!(matches!(fetch(&server.path, Query::Status), Err(ClientError::NoDaemon { .. })));
     assert!(matches!(Server::bind(&server.path), Err(ControlError::Locked(_))), "the lock is free too early");

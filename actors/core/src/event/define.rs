@@ -58,6 +58,17 @@ macro_rules! events {
                 }
             }
 
+            /// The address that it is about; `None` where it is about a segment or a station.
+            pub fn address(&self) -> Option<Address> {
+                let address = match self {
+                    $(Self::$variant { $($field),+ } => {
+                        let fields = [$((stringify!($field), FieldValue::from($field))),+];
+                        fields.into_iter().find(|(name, _)| *name == "address")
+                    })+
+                };
+                address.and_then(|(_, value)| if let FieldValue::Address(address) = value { Some(address) } else { None })
+            }
+
             /// Its fields with their names, in the order of the table.
             pub fn fields(&self) -> Vec<(&'static str, FieldValue<'_>)> {
                 match self {

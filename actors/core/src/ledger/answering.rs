@@ -1,5 +1,6 @@
 //! What becomes of a request: a pure judgement with its reason. Nothing is changed here.
 
+use super::journal::Rule;
 use super::policy::{self, Silence};
 use super::segment::Segment;
 use super::world::World;
@@ -23,6 +24,51 @@ pub(super) enum Reaction {
     LookUpRoute,
     /// Say nothing.
     Silent(Silence),
+}
+
+impl Reaction {
+    /// The rule in words, for operators.
+    pub(super) fn rule(self) -> &'static Rule {
+        macro_rules! rule {
+            ($name:literal, $because:literal) => {
+                const { &Rule { name: $name, because: $because } }
+            };
+        }
+        match self {
+            Self::Answer => rule!("live", "it lives elsewhere, and packets for it are routed there"),
+            Self::AnswerPublished => rule!("published", "the address is published there"),
+            Self::Verify => {
+                rule!("verified", "an address probe: it is answered once the holder has shown that it lives")
+            }
+            Self::Search => rule!("searched", "no live host is known, so it is searched for"),
+            Self::LookUpRoute => {
+                rule!("routed", "no host is known, so the kernel's route decides (`answer: routed`)")
+            }
+            Self::Silent(reason) => reason.rule(),
+        }
+    }
+
+    /// Whether a request is answered, in a word.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Answer | Self::AnswerPublished => "yes",
+            Self::Verify | Self::Search => "search",
+            Self::LookUpRoute => "route",
+            Self::Silent(_) => "no",
+        }
+    }
+
+    /// Whether it is worth remembering: not what every packet between known hosts repeats.
+    pub(super) fn is_memorable(self) -> bool {
+        match self {
+            Self::Verify | Self::Search | Self::LookUpRoute => true,
+            Self::Answer | Self::AnswerPublished => false,
+            Self::Silent(reason) => matches!(
+                reason,
+                Silence::NoRoute | Silence::Unlocated | Silence::PublishedInUse | Silence::Isolated
+            ),
+        }
+    }
 }
 
 impl From<Silence> for Reaction {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::journal::{Decision, Journal, Outcome, Rule};
 use super::reports::{Reports, Subject};
 use super::segment::Segment;
 use super::timers::{Due, Timer, Timers, Token};
@@ -21,6 +22,7 @@ pub(super) struct Effects {
     orders: Vec<Order>,
     timers: Timers,
     reports: Reports,
+    journal: Journal,
 }
 
 impl Effects {
@@ -53,16 +55,40 @@ impl Effects {
     /// Reports an event, whatever was reported before.
     pub(super) fn emit(&mut self, event: Event) {
         self.reports.count(event.kind());
+        self.remember(&event);
         self.orders.push(Order::Emit(event));
     }
 
     /// Reports an event unless its like was reported lately, which is returned; it is counted in any case.
     pub(super) fn report(&mut self, segment: SegmentId, subject: Subject, event: Event) -> bool {
+        self.remember(&event);
         let is_admitted = self.reports.admit(self.now, segment, subject, event.kind());
         if is_admitted {
             self.orders.push(Order::Emit(event));
         }
         is_admitted
+    }
+
+    /// Remembers that a rule decided something about an address, for `explain`.
+    pub(super) fn note(
+        &mut self,
+        address: Address,
+        rule: &'static Rule,
+        segment: SegmentId,
+        lladdr: LinkAddr,
+    ) {
+        self.journal.note(self.now, address, Outcome::Rule { rule, segment, lladdr });
+    }
+
+    fn remember(&mut self, event: &Event) {
+        if let Some(address) = event.address() {
+            self.journal.note(self.now, address, Outcome::Event(event.clone()));
+        }
+    }
+
+    /// What was decided about an address lately, the newest first.
+    pub(super) fn decisions(&self, address: Address) -> impl Iterator<Item = &Decision> {
+        self.journal.of(address)
     }
 
     /// How often each kind of event happened; those that did not are left out.

@@ -4,6 +4,7 @@
 use super::Ledger;
 use super::announcements::{reassert, was_missed};
 use super::host::Sighting;
+use super::journal::Rule;
 use super::learning::{Ignored, Verdict, sighting_of};
 use super::proxies::Party;
 use super::reports::Subject;
@@ -11,6 +12,10 @@ use super::topology::Pin;
 use crate::arp::{Heard, Mark, Operation};
 use crate::event::{Event, ProxySign};
 use crate::plan::SegmentId;
+
+/// An address was heard at another place than the one that is known.
+static CONTESTED: Rule =
+    Rule { name: "contested", because: "it was heard there, so the holder is asked whether it still lives" };
 
 impl Ledger {
     /// An ARP packet came in.
@@ -73,7 +78,10 @@ impl Ledger {
             Verdict::Move(_) | Verdict::Contest(_) => {
                 self.claims.note_sighting(&sighting);
                 match verdict {
-                    Verdict::Contest(stake) => self.contest(sighting, stake),
+                    Verdict::Contest(stake) => {
+                        self.effects.note(key.address, &CONTESTED, id, sighting.lladdr);
+                        self.contest(sighting, stake);
+                    }
                     Verdict::Move(proof) => self.move_host(&sighting, proof),
                     _ => {}
                 }
@@ -86,6 +94,9 @@ impl Ledger {
     /// Nothing is learned from a sighting; some reasons have consequences of their own.
     fn pass_over(&mut self, reason: Ignored, sighting: &Sighting) {
         let Sighting { key, segment, lladdr, .. } = *sighting;
+        if let Some(rule) = reason.rule() {
+            self.effects.note(key.address, rule, segment, lladdr);
+        }
         match reason {
             Ignored::Published => self.world.published_address_used(sighting, &mut self.effects),
             Ignored::Mismatch => {

@@ -2,6 +2,7 @@
 
 use super::claims::{Claims, Proof, Stake};
 use super::host::{Host, HostState, Origin, Sighting};
+use super::journal::Rule;
 use super::proxies::Proxies;
 use super::segment::Segment;
 use super::topology::Pin;
@@ -54,6 +55,32 @@ pub(super) enum Ignored {
     Unproven,
     /// A limit is reached.
     Limit(Limit),
+}
+
+impl Ignored {
+    /// The reason in words, for operators; `None` where it lasts for milliseconds only.
+    pub(super) fn rule(self) -> Option<&'static Rule> {
+        macro_rules! rules {
+            ($($variant:pat => $name:literal, $because:literal;)+) => {
+                match self {
+                    Self::Pending => None,
+                    $($variant => Some(const { &Rule { name: $name, because: $because } }),)+
+                }
+            };
+        }
+        rules! {
+            Self::NotHere => "not_here", "no host of this address may live where it was heard";
+            Self::Published => "published", "it is published where it was heard";
+            Self::Mismatch => "source_mismatch", "the frame came from another station than its ARP sender";
+            Self::Pinned(_) => "pinned", "the configuration fixes it to another place";
+            Self::FromProxy => "from_proxy", "a proxy spoke for it, which proves nothing";
+            Self::RefusedLately => "refused_lately", "its incumbent answered a moment ago";
+            Self::Unproven => "unproven", "an unsolicited reply, which anybody can send";
+            Self::Limit(Limit::Hosts) => "limit_hosts", "the segment has limits.hosts hosts";
+            Self::Limit(Limit::HostsPerLladdr) => "limit_hosts_per_lladdr", "its station has limits.hosts_per_lladdr addresses";
+            Self::Limit(Limit::NewPerSecond) => "limit_new_per_second", "more hosts than limits.new_per_second appeared at once";
+        }
+    }
 }
 
 /// What a judgement looks at.

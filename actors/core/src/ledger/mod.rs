@@ -15,8 +15,10 @@
 //!   proxies, trials, wifi:                 ├ published, own_claims, pacing       who uses what, how fast
 //!   what is going on                       └ kernel_state ─ installed, foreign, entries
 //!                                                         what the kernel's tables hold and should hold
-//!   effects ─ timers, reports                             what a step brings about
+//!   effects ─ timers, reports, journal                    what a step brings about, and remembers of it
 //! ```
+//!
+//! `view` and `explain` read all of it for operators; the latter by the functions that decide.
 //!
 //! Nothing calls upwards. After each fact the ledger settles: the kernel's tables follow the addresses that were
 //! touched, requests that were held for them are answered, and hosts that moved are announced.
@@ -29,12 +31,14 @@ mod claims;
 mod contest;
 mod effects;
 mod entries;
+mod explain;
 mod exposure;
 mod foreign;
 mod hearing;
 mod host;
 mod hosts;
 mod installed;
+mod journal;
 mod kernel_state;
 mod key;
 mod learning;

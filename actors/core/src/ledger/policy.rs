@@ -3,6 +3,7 @@
 
 use super::host::Host;
 use super::installed::RouteState;
+use super::journal::Rule;
 use super::key::Key;
 use super::segment::Segment;
 use super::topology::Topology;
@@ -36,6 +37,30 @@ pub(super) enum Silence {
     Unlocated,
     /// A host of the segment uses the published address, and answers for itself.
     PublishedInUse,
+}
+
+impl Silence {
+    /// The reason in words, for operators.
+    pub(super) fn rule(self) -> &'static Rule {
+        macro_rules! rules {
+            ($($variant:ident => $name:literal, $because:literal;)+) => {
+                match self { $(Self::$variant => const { &Rule { name: $name, because: $because } },)+ }
+            };
+        }
+        rules! {
+            SegmentDown => "segment_down", "the segment cannot be used";
+            Mode => "answer_mode", "the kernel or nobody answers there, as `answer` says";
+            OwnAddress => "own_address", "it is an address of this machine, for which the kernel answers";
+            Never => "never", "the configuration forbids it (`never`)";
+            SameLink => "same_link", "it lives there and hears requests itself";
+            Isolated => "isolated", "the groups of the private VLAN keep requester and host apart";
+            Itself => "own_station", "the requester's link-layer address is the host's own";
+            NotLive => "not_live", "no live host is known";
+            NoRoute => "no_route", "its route does not stand in the kernel";
+            Unlocated => "unlocated", "a route of an earlier run leads there, and its host was not heard since";
+            PublishedInUse => "published_in_use", "a host of the segment uses the published address and answers itself";
+        }
+    }
 }
 
 /// Whether a request for the target on the segment is ours to answer at all.

@@ -54,6 +54,9 @@ impl Ledger {
 
     fn react(&mut self, reaction: Reaction, key: &Key, requester: Requester) {
         let Requester { segment: id, lladdr, address, .. } = requester;
+        if reaction.is_memorable() {
+            self.effects.note(key.address, reaction.rule(), id, lladdr);
+        }
         match reaction {
             Reaction::Answer => self.answer(key, &requester),
             Reaction::AnswerPublished => {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::effects::Effects;
+use super::journal::Rule;
 use super::key::Key;
 use super::pacing::Pacing;
 use super::policy;
@@ -29,6 +30,10 @@ const SEARCHES_PER_STATION: u32 = 1000;
 const ECHO: Duration = Duration::from_millis(100);
 /// Requesters held for one target.
 const REQUESTERS: usize = 16;
+
+/// A search was given up.
+static NOBODY_ANSWERED: Rule =
+    Rule { name: "nobody_answered", because: "it was searched for, and nobody answered" };
 
 /// Who waits for a target to prove itself. An unspecified address is that of an address probe.
 #[derive(Debug, Clone, Copy)]
@@ -146,6 +151,13 @@ impl Searches {
         self.open.contains_key(key)
     }
 
+    /// How many stations wait for a target that is searched for, and where it was searched for.
+    pub(super) fn progress(&self, key: &Key) -> Option<(u64, impl Iterator<Item = SegmentId>)> {
+        let search = self.open.get(key)?;
+        let waiting = search.requesters.iter().filter(|requester| requester.is_waiting).count();
+        Some((waiting as u64, search.searched.iter().map(|(segment, _)| *segment)))
+    }
+
     /// A target is found, given up, or nobody's to search for. Returns those who asked for it.
     pub(super) fn close_search(&mut self, key: &Key) -> Vec<Requester> {
         let Some(search) = self.open.remove(key) else { return Vec::new() };
@@ -188,7 +200,9 @@ impl Searches {
         search.requesters.retain(|requester| now.since(requester.at) < HOLD);
         let is_recent = |(_, then): &(SegmentId, Time)| now.since(*then) < SEARCH_GAP;
         if search.requesters.is_empty() && !search.searched.iter().any(is_recent) {
+            let (segment, lladdr) = search.first;
             self.close_search(&key);
+            effects.note(key.address, &NOBODY_ANSWERED, segment, lladdr);
             return;
         }
         search.timer = effects.after(SEARCH_GAP, Timer::Search(key));

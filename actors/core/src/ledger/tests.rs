@@ -7,6 +7,7 @@ mod bench;
 mod domains;
 mod duplicates;
 mod entries;
+mod explaining;
 mod flapping;
 mod learning;
 mod limits;

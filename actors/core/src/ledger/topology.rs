@@ -139,7 +139,7 @@ impl Topology {
     }
 
     /// Whether the address lies in the domain.
-    fn spans(&self, domain: DomainId, address: Address) -> bool {
+    pub(super) fn spans(&self, domain: DomainId, address: Address) -> bool {
         self.domain(domain).prefixes.iter().any(|prefix| prefix.contains(address))
     }
 

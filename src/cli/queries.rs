@@ -1,0 +1,99 @@
+//! Subcommands that ask a running daemon about an address, and about what happened.
+
+use std::net::Ipv4Addr;
+use std::time::SystemTime;
+
+use arpherd_core::event::EventKind;
+use clap::Args;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::ClientArgs;
+use crate::config::parse_duration;
+
+pub(super) const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  arpherd explain 10.2.0.9                      on every segment
+  arpherd explain 10.2.0.9 --from eth0          a request on that segment
+  arpherd explain 10.2.0.9 --from 10.2.0.7      a request of that host";
+
+pub(super) const EVENTS_EXAMPLES: &str = "\
+Examples:
+  arpherd events                                all that are remembered, 4096 at the most
+  arpherd events --since 10m --event host_moved
+  arpherd events --follow --json                as they happen, one JSON object a line";
+
+/// `arpherd explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The address
+    pub(crate) address: Ipv4Addr,
+    /// Only requests on this segment or interface, or of the host of this address
+    #[arg(long, value_name = "SEGMENT")]
+    pub(crate) from: Option<String>,
+    /// Output and control socket.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// `arpherd events`.
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Go on with events as they happen; those of before only with --since
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only events since this time: a duration ago (10m, 24h), or an RFC 3339 time
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub(crate) since: Option<SystemTime>,
+    /// Only events of this name, such as host_moved; repeatable
+    #[arg(long = "event", value_name = "NAME", value_parser = event_name)]
+    pub(crate) names: Vec<String>,
+    /// Output and control socket.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// A time: so long ago, or an absolute one.
+fn since(text: &str) -> Result<SystemTime, String> {
+    if let Some(ago) = parse_duration(text) {
+        return Ok(SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH));
+    }
+    let time = OffsetDateTime::parse(text, &Rfc3339);
+    time.map(SystemTime::from)
+        .map_err(|_| "expected a duration such as 10m, or a time such as 2026-01-31T08:00:00Z".to_owned())
+}
+
+/// The name of an event that there is.
+fn event_name(text: &str) -> Result<String, String> {
+    let names = || EventKind::ALL.iter().map(|kind| kind.name());
+    if names().any(|name| name == text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("there is no such event; there are {}", names().collect::<Vec<_>>().join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_time_is_so_long_ago_or_absolute() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        assert_eq!(since("1970-01-01T00:01:00Z"), Ok(epoch + Duration::from_secs(60)));
+        assert_eq!(since("1970-01-01T02:00:00.5+02:00"), Ok(epoch + Duration::from_millis(500)));
+        let before = SystemTime::now();
+        let hour = before.duration_since(since("1h").expect("a duration")).expect("the past");
+        assert!((3500..=3600).contains(&hour.as_secs()), "{hour:?}");
+        for text in ["", "yesterday", "10", "2026-01-31", "1970-01-01T00:00:00"] {
+            assert!(since(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_event_is_refused_with_those_there_are() {
+        assert_eq!(event_name("host_moved").as_deref(), Ok("host_moved"));
+        assert!(event_name("host_flew").is_err_and(|error| error.contains("host_moved")));
+    }
+}
