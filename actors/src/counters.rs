@@ -13,8 +13,9 @@ pub struct Counters {
     pub answered: AtomicU64,
     /// Requests sent: searches, verifications and sweeps.
     pub probed: AtomicU64,
-    /// Requests among them that verified known hosts; a sweep lowers its rate by as many.
-    pub verified: AtomicU64,
+    /// Frames that share the rate of a sweep, which is lowered by as many: requests that verified known hosts, and
+    /// corrections of outdated neighbour caches.
+    pub paced: AtomicU64,
     /// Frames lost on receipt or sending because a queue was full or the link was down.
     pub dropped: AtomicU64,
     /// Frames that are no ARP packet of a supported form.

@@ -155,7 +155,7 @@ struct Outbox {
     /// Counts of `frames` by purpose.
     answered: u64,
     probed: u64,
-    verified: u64,
+    paced: u64,
 }
 
 impl Outbox {
@@ -166,8 +166,9 @@ impl Outbox {
             Purpose::Search => self.probed += 1,
             Purpose::Verify => {
                 self.probed += 1;
-                self.verified += 1;
+                self.paced += 1;
             }
+            Purpose::Correct => self.paced += 1,
             Purpose::Announce => {}
         }
     }
@@ -189,11 +190,11 @@ impl Outbox {
         {
             Counters::add(&counters.answered, self.answered);
             Counters::add(&counters.probed, self.probed);
-            Counters::add(&counters.verified, self.verified);
+            Counters::add(&counters.paced, self.paced);
         }
         let lost = if self.port.is_some() { self.tally.unsent - before } else { self.frames.len() as u64 };
         Counters::add(&counters.dropped, lost);
-        (self.answered, self.probed, self.verified) = (0, 0, 0);
+        (self.answered, self.probed, self.paced) = (0, 0, 0);
         self.frames.clear();
     }
 }

@@ -44,8 +44,8 @@ pub struct SweepActor {
     timer: Option<SpawnHandle>,
     /// A [`GetSweepContext`] is unanswered.
     is_waiting_for_context: bool,
-    /// Value of [`Counters::verified`] when the pace was last corrected by it.
-    verified_before: u64,
+    /// Value of [`Counters::paced`] when the pace was last corrected by it.
+    paced_before: u64,
 }
 
 /// Continue the round, after other messages were handled.
@@ -81,7 +81,7 @@ impl SweepActor {
             frames: Vec::new(),
             timer: None,
             is_waiting_for_context: false,
-            verified_before: 0,
+            paced_before: 0,
         }
     }
 
@@ -95,8 +95,8 @@ impl SweepActor {
             self.request_context(ctx);
             return;
         }
-        let verified = self.counters.verified.load(Ordering::Relaxed);
-        self.plan.give_way(now, verified - std::mem::replace(&mut self.verified_before, verified));
+        let paced = self.counters.paced.load(Ordering::Relaxed);
+        self.plan.give_way(now, paced - std::mem::replace(&mut self.paced_before, paced));
         self.targets.clear();
         self.plan.next(now, BATCH, &mut self.targets);
         self.probe();
@@ -134,8 +134,8 @@ impl SweepActor {
         debug!(self.log, "sweep_started"; "known" => context.skip.len());
         self.source = context.source;
         self.lladdr = context.lladdr;
-        // Verifications between two rounds do not slow this one.
-        self.verified_before = self.counters.verified.load(Ordering::Relaxed);
+        // What was sent between two rounds does not slow this one.
+        self.paced_before = self.counters.paced.load(Ordering::Relaxed);
         self.plan.begin(now, context.skip);
     }
 

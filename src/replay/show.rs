@@ -83,6 +83,9 @@ impl PlanNames {
             Purpose::Verify => format!("ask for {} on {on}, to {to}, from {}", arp.target, arp.sender),
             Purpose::Search => format!("search {} on {on}, to {to}, from {}", arp.target, arp.sender),
             Purpose::Announce => format!("announce {} on {on} at {}", arp.sender, arp.sender_lladdr),
+            Purpose::Correct => {
+                format!("tell {to} on {on} that {} is at {}", arp.sender, arp.sender_lladdr)
+            }
             Purpose::Answer => {
                 let (target, requester) = (arp.sender, arp.target);
                 format!("answer {target} on {on} at {}, to {requester} at {to}", arp.sender_lladdr)

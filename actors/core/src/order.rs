@@ -71,6 +71,9 @@ pub enum Purpose {
     Search,
     /// A gratuitous request of ours.
     Announce,
+    /// A gratuitous request to one station alone, whose neighbour cache is outdated. What it says is where that
+    /// station finds an address on its link, which need not be with us.
+    Correct,
 }
 
 /// The events among the orders, in their order.

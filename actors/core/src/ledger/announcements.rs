@@ -12,7 +12,7 @@ use crate::plan::SegmentId;
 
 /// Pauses before the second and third announcement. Linux ignores an update within a second of the last one
 /// (`locktime`), so the three span more than two.
-const PAUSES: [Duration; 2] = [Duration::from_millis(1100), Duration::from_millis(1400)];
+pub(super) const PAUSES: [Duration; 2] = [Duration::from_millis(1100), Duration::from_millis(1400)];
 /// After an own link-layer address changed, so many addresses are announced at once …
 const CHUNK: usize = 50;
 /// … and then after this pause the next.

@@ -182,6 +182,19 @@ impl Effects {
         self.transmit(segment.id, Frame { to: None, arp }, Purpose::Announce);
     }
 
+    /// Tells one station that packets for the address are to be sent to a link-layer address on its segment: a
+    /// gratuitous request to it alone.
+    pub(super) fn correct(&mut self, segment: &Segment, address: Address, lladdr: LinkAddr, to: LinkAddr) {
+        let arp = Arp {
+            operation: Operation::Request,
+            sender_lladdr: lladdr,
+            sender: address,
+            target_lladdr: LinkAddr::UNKNOWN,
+            target: address,
+        };
+        self.transmit(segment.id, Frame { to: Some(to), arp }, Purpose::Correct);
+    }
+
     fn transmit(&mut self, segment: SegmentId, frame: Frame, purpose: Purpose) {
         self.orders.push(Order::Transmit { segment, frame, purpose });
     }

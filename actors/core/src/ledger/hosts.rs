@@ -1,13 +1,15 @@
 //! The table of hosts: the only place that adds, moves or removes one, and so the only one that counts them.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use super::host::{Host, Origin, Sighting, Transition};
 use super::installed::Installed;
 use super::key::Key;
 use super::timers::Token;
+use crate::address::Address;
 use crate::lladdr::LinkAddr;
-use crate::plan::{SegmentId, SegmentPlan};
+use crate::plan::{DomainId, SegmentId, SegmentPlan};
 use crate::time::Time;
 
 /// All hosts, live and remembered.
@@ -101,6 +103,15 @@ impl Hosts {
     /// The addresses of all live hosts, in no order.
     pub(super) fn live_keys(&self) -> impl Iterator<Item = &Key> {
         self.table.iter().filter(|(_, host)| host.is_live()).map(|(key, _)| key)
+    }
+
+    /// The addresses of a domain's live hosts whose link-layer address is known, those heard last first.
+    pub(super) fn by_last_word(&self, domain: DomainId) -> Vec<Address> {
+        let of_domain = self.table.iter().filter(|(key, host)| key.domain == domain && host.is_located());
+        let mut words: Vec<(Reverse<Time>, Address)> =
+            of_domain.map(|(key, host)| (Reverse(host.last_heard), key.address)).collect();
+        words.sort_unstable();
+        words.into_iter().map(|(_, address)| address).collect()
     }
 
     /// Live hosts of a segment.

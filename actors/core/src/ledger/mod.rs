@@ -12,8 +12,8 @@
 //!   pure, with their reasons               ├ links, routes, probing, bridging    its other verbs
 //!                                          ├ topology ── segment, bridges        what there is
 //!   claims, searches, announcements,       ├ hosts ───── host                    who is where
-//!   proxies, trials, wifi:                 ├ published, own_claims, pacing       who uses what, how fast
-//!   what is going on                       └ kernel_state ─ installed, foreign, entries
+//!   movers, contacts, proxies, trials,     ├ published, own_claims, pacing       who uses what, how fast
+//!   wifi: what is going on                 └ kernel_state ─ installed, foreign, entries
 //!                                                         what the kernel's tables hold and should hold
 //!   effects ─ timers, reports, journal                    what a step brings about, and remembers of it
 //! ```
@@ -21,13 +21,14 @@
 //! `view` and `explain` read all of it for operators; the latter by the functions that decide.
 //!
 //! Nothing calls upwards. After each fact the ledger settles: the kernel's tables follow the addresses that were
-//! touched, requests that were held for them are answered, and hosts that moved are announced.
+//! touched, requests that were held for them are answered, and hosts that moved are announced and told where others are.
 
 mod announcements;
 mod answering;
 mod bridges;
 mod bridging;
 mod claims;
+mod contacts;
 mod contest;
 mod effects;
 mod entries;
@@ -44,6 +45,7 @@ mod key;
 mod learning;
 mod links;
 mod liveness;
+mod movers;
 mod own_claims;
 mod pacing;
 mod policy;
@@ -67,14 +69,16 @@ mod world;
 
 use announcements::Announcements;
 use claims::Claims;
+use contacts::Contacts;
 use effects::Effects;
 use host::Host;
+use movers::Movers;
 use proxies::Proxies;
 use searches::Searches;
 use timers::{Due, Timer};
 use trials::Trials;
 use wifi::Wifi;
-use world::World;
+use world::{Moved, World};
 
 use crate::address::Address;
 use crate::fact::Fact;
@@ -89,6 +93,8 @@ pub struct Ledger {
     claims: Claims,
     searches: Searches,
     announcements: Announcements,
+    contacts: Contacts,
+    movers: Movers,
     /// Other proxies.
     proxies: Proxies,
     trials: Trials,
@@ -104,6 +110,8 @@ impl Ledger {
             claims: Claims::default(),
             searches: Searches::default(),
             announcements: Announcements::default(),
+            contacts: Contacts::default(),
+            movers: Movers::default(),
             proxies: Proxies::default(),
             trials: Trials::default(),
             wifi: Wifi::new(plan.segments.len()),
@@ -174,6 +182,7 @@ impl Ledger {
                 self.searches.search_due(key, token, &world.topology, &mut world.pacing, effects);
             }
             Timer::Announce(key) => self.announcements.announcement_due(key, token, world, effects),
+            Timer::Movers(segment) => self.movers.movers_due(segment, token, world, effects),
             Timer::AnnounceAll(segment) => {
                 self.announcements.announce_all_due(segment, token, world, effects);
             }
@@ -195,12 +204,27 @@ impl Ledger {
             for key in pending.arrived {
                 self.incumbent_spoke(&key);
             }
-            for key in pending.moved {
-                self.announcements.announce_host(key, &self.world, &mut self.effects);
+            for moved in pending.moved {
+                self.announcements.announce_host(moved.key, &self.world, &mut self.effects);
+                self.correct_mover(&moved);
             }
             for segment in pending.relabelled {
                 self.announcements.announce_all(segment, &self.world, &mut self.effects);
             }
+        }
+    }
+
+    /// A machine that moved with its neighbour cache is told where it finds others now. A proxy is not: it is
+    /// not the host that it speaks for. Segments that are one link leave no cache outdated.
+    fn correct_mover(&mut self, moved: &Moved) {
+        let Moved { key, from, is_same_station } = *moved;
+        self.movers.forget_mover(&key);
+        let Some(host) = self.world.hosts.live_host(&key).filter(|_| is_same_station) else { return };
+        if host.segment != from
+            && !self.world.topology.is_one_link(host.segment, from)
+            && !self.proxies.is_proxy(self.effects.now(), host.segment, &host.lladdr)
+        {
+            self.movers.tell_mover(key, &self.contacts, &mut self.world, &mut self.effects);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::pace::Pace;
 use crate::plan::{SegmentId, SegmentPlan};
+use crate::time::Time;
 
 /// Probes of known hosts a second where no sweep sets a rate.
 const VERIFY_RATE: u32 = 500;
@@ -21,6 +22,8 @@ pub(super) struct SegmentPace {
     pub(super) newcomers: Pace,
     /// Probes of known hosts.
     pub(super) probes: Pace,
+    /// Corrections of outdated caches, beside those that the pace of probes leaves room for.
+    corrections: Pace,
     /// Searches for unknown targets.
     pub(super) searches: Pace,
     /// Look-ups of routes.
@@ -35,11 +38,13 @@ impl Pacing {
     pub(super) fn new(segments: &[SegmentPlan]) -> Self {
         let pace = |plan: &SegmentPlan| {
             // Sweeps and probes of known hosts share the rate. A sweep gives way, and a quarter is left to it.
+            let rate = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate);
             let probes = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate - sweep.rate / 4);
             let newcomers = plan.limits.new_per_second;
             SegmentPace {
                 newcomers: Pace::new(newcomers, newcomers.saturating_mul(4)),
                 probes: Pace::new(probes, probes / 10),
+                corrections: Pace::new(rate / 4, rate / 2),
                 searches: Pace::new(SEARCH_RATE, SEARCH_RATE),
                 lookups: Pace::new(LOOKUP_RATE, LOOKUP_RATE / 4),
                 mismatched: 0,
@@ -55,5 +60,21 @@ impl Pacing {
 
     pub(super) fn pace_mut(&mut self, segment: SegmentId) -> &mut SegmentPace {
         &mut self.0[segment.index()]
+    }
+}
+
+impl SegmentPace {
+    /// When a cache may be corrected next: now or later. Corrections have a quarter of the segment's rate for
+    /// themselves, with a burst of half a second's worth, and what probes of known hosts leave of theirs; a sweep
+    /// gives way to both.
+    pub(super) fn earliest_correction(&self, now: Time) -> Time {
+        self.probes.earliest(now).min(self.corrections.earliest(now))
+    }
+
+    /// Takes the place for a correction.
+    pub(super) fn take_correction(&mut self, now: Time) {
+        if !self.corrections.take(now) {
+            self.probes.take(now);
+        }
     }
 }

@@ -132,6 +132,44 @@ pub(super) fn is_reachable(world: &World, host: &Host, address: Address) -> bool
     }
 }
 
+/// The link-layer address at which a station on the segment, who has come there from elsewhere, now finds a peer:
+/// ours, or that of a host on its own link. `None` if there is nothing to say: the peer is unknown or the station's
+/// own, or the operator will not have it spoken of there.
+///
+/// Where the kernel answers it is ours to say as well, as announcements are.
+pub(super) fn lladdr_for(
+    world: &World,
+    segment: &Segment,
+    station: &Host,
+    station_address: Address,
+    peer: Address,
+) -> Option<LinkAddr> {
+    let key = world.topology.key(segment.id, peer);
+    if segment.is_never(peer) {
+        return None;
+    }
+    if world.topology.is_own(peer) {
+        return Some(segment.lladdr());
+    }
+    if segment.plan.answer == AnswerMode::Off {
+        return None;
+    }
+    let Some(host) = world.hosts.live_host(&key) else {
+        let is_ours = segment.publishes(peer) && !world.published.is_used(segment.id, peer);
+        return is_ours.then(|| segment.lladdr());
+    };
+    if !host.is_located() || host.lladdr.same_port(&station.lladdr) {
+        return None;
+    }
+    let is_on_link = host.segment == segment.id || world.topology.is_one_link(host.segment, segment.id);
+    let private = &segment.plan.private_vlan;
+    if is_on_link && !private.is_on() {
+        return Some(host.lladdr).filter(|lladdr| lladdr.len() == segment.lladdr().len());
+    }
+    let is_isolated = host.segment == segment.id && !private.joins(station_address, peer);
+    (!is_isolated && is_reachable(world, host, peer)).then(|| segment.lladdr())
+}
+
 /// Where a target that somebody on the segment asks for may be found: on the other links of the domain, and
 /// on a private VLAN on the same one. A requester of 0.0.0.0 makes sure that nobody has the address.
 pub(super) fn places_to_search(

@@ -19,6 +19,7 @@ impl Ledger {
     pub(super) fn asked(&mut self, id: SegmentId, arp: &Arp) {
         let reaction = judge_request(&self.world, self.world.topology.segment(id), arp);
         let key = self.world.topology.key(id, arp.target);
+        self.contacts.note_contact(&key, arp.sender);
         self.react(reaction, &key, Requester::of(self.effects.now(), id, arp));
     }
 

@@ -14,6 +14,7 @@ mod limits;
 mod links;
 mod liveness;
 mod log;
+mod movers;
 mod moves;
 mod pinned;
 mod private;

@@ -21,6 +21,8 @@ pub(super) enum Timer {
     Search(Key),
     /// An announcement is to be repeated.
     Announce(Key),
+    /// More is to be said to those who moved to a segment.
+    Movers(SegmentId),
     /// More of a segment's addresses are to be announced after its own link-layer address changed.
     AnnounceAll(SegmentId),
     /// A refused route is to be tried again.

@@ -115,6 +115,11 @@ impl Topology {
         &self.own
     }
 
+    /// This machine's addresses that lie in the domain.
+    pub(super) fn own_addresses_in(&self, domain: DomainId) -> impl Iterator<Item = Address> {
+        self.own.iter().copied().filter(move |address| self.spans(domain, *address))
+    }
+
     /// This machine's addresses are now these. Returns those that came and those that went.
     pub(super) fn set_own_addresses(&mut self, addresses: Vec<Address>) -> Vec<Address> {
         let before = std::mem::replace(&mut self.own, addresses.into_iter().collect());

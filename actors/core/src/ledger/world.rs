@@ -42,10 +42,19 @@ pub(super) struct Pending {
     /// Hosts that were not known before.
     pub(super) arrived: Vec<Key>,
     /// Hosts that are on another segment than before, and have to be announced.
-    pub(super) moved: Vec<Key>,
+    pub(super) moved: Vec<Moved>,
     /// Segments on which everything has to be announced: their own link-layer address is another one, or their
     /// interface found an access point.
     pub(super) relabelled: Vec<SegmentId>,
+}
+
+/// A host that is on another segment than before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moved {
+    pub(super) key: Key,
+    pub(super) from: SegmentId,
+    /// Its link-layer address is still the same, as far as is known: the machine moved, and not only the address.
+    pub(super) is_same_station: bool,
 }
 
 impl World {
@@ -106,7 +115,9 @@ impl World {
     ) {
         if old_segment != to.segment {
             effects.emit(host_moved(to, old_segment, old_lladdr));
-            self.pending.moved.push(to.key);
+            let is_same_station =
+                old_lladdr.is_empty() || old_lladdr.same_port(&to.lladdr) || old_lladdr.same_gid(&to.lladdr);
+            self.pending.moved.push(Moved { key: to.key, from: old_segment, is_same_station });
         }
     }
 

@@ -15,8 +15,12 @@ impl World {
         match act {
             Act::Arrive { last, segment, which, announces } => {
                 let lladdr = mac(last, which);
-                self.stations.insert(ip(last), Station { segment, lladdr });
+                let before = self.stations.insert(ip(last), Station { segment, lladdr });
+                if before.is_none_or(|before| before.lladdr != lladdr) {
+                    self.caches.clear(ip(last));
+                }
                 if announces {
+                    self.caches.announced(segment, ip(last), lladdr, &self.stations);
                     self.says(segment, request(ip(last), lladdr, ip(last)));
                 }
             }
@@ -25,6 +29,7 @@ impl World {
             }
             Act::Ask { last, target } => {
                 if let Some(station) = self.stations.get(&ip(last)).copied() {
+                    self.meet(last, target);
                     self.says(station.segment, request(ip(last), station.lladdr, ip(target)));
                 }
             }
@@ -36,6 +41,18 @@ impl World {
             _ => self.meddle(act),
         }
         self.pass(Duration::ZERO);
+    }
+
+    /// If the two are on one segment, each enters the other's address.
+    fn meet(&mut self, last: u8, target: u8) {
+        let (one, other) = (self.stations.get(&ip(last)), self.stations.get(&ip(target)));
+        if let (Some(one), Some(other)) = (one.copied(), other.copied())
+            && one.segment == other.segment
+            && last != target
+        {
+            self.caches.enter(ip(last), ip(target), other.lladdr);
+            self.caches.enter(ip(target), ip(last), one.lladdr);
+        }
     }
 
     /// The route as it is told, with its segment.

@@ -7,7 +7,7 @@ use arpherd_core::fact::Link;
 use proptest::prelude::*;
 
 use crate::facts::{METRIC, PROTOCOL};
-use crate::stations::{Act, HOSTS, SEGMENTS, any_act, ip, mac, request};
+use crate::stations::{Act, HOSTS, SEGMENTS, Station, any_act, ip, mac, request};
 use crate::world::{World, fine, segments, swapped};
 
 impl World {
@@ -63,6 +63,26 @@ impl World {
     }
 }
 
+impl World {
+    /// What hosts believe of one another gets their packets there: straight, or through the gateway, which passes
+    /// them on even to the segment that they come from.
+    fn check_caches(&self) {
+        for (host, station) in &self.stations {
+            let own = self.kernel.links[station.segment.index()].as_ref().map(|link| link.lladdr);
+            for (neighbour, lladdr) in self.caches.of(*host) {
+                let is_ours = Some(lladdr) == own;
+                let is_straight = |it: &Station| (it.segment, it.lladdr) == (station.segment, lladdr);
+                let is_right = match self.stations.get(&neighbour) {
+                    Some(it) => is_ours || is_straight(it),
+                    None => is_ours || neighbour != ip(1),
+                };
+                let place = self.stations.get(&neighbour);
+                assert!(is_right, "{host} at {station:?} has {neighbour}, at {place:?}, at {lladdr}");
+            }
+        }
+    }
+}
+
 fn live(lag: Duration, leftovers: &[(u8, SegmentId)], acts: &[Act]) -> World {
     let mut world = World::new(lag, leftovers);
     for act in acts {
@@ -70,6 +90,13 @@ fn live(lag: Duration, leftovers: &[(u8, SegmentId)], acts: &[Act]) -> World {
     }
     world.settle();
     world
+}
+
+/// Hosts that move with their caches, or to another machine, that ask, and that leave; nobody meddles.
+fn any_calm_act() -> impl Strategy<Value = Act> {
+    any_act().prop_filter("an act of a host's", |act| {
+        matches!(act, Act::Arrive { announces: true, .. } | Act::Ask { .. } | Act::Leave(_) | Act::Wait(_))
+    })
 }
 
 fn any_life() -> impl Strategy<Value = (Vec<(u8, SegmentId)>, Vec<Act>)> {
@@ -107,5 +134,11 @@ proptest! {
             world.check_routes();
             world.pass(Duration::from_millis(stay - 1000));
         }
+    }
+
+    #[test]
+    fn in_the_end_every_host_finds_those_it_knew(acts in proptest::collection::vec(any_calm_act(), 1..60)) {
+        let world = live(Duration::ZERO, &[], &acts);
+        world.check_caches();
     }
 }

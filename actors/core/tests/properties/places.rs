@@ -32,6 +32,10 @@ pub(crate) struct Places {
     routed: BTreeSet<Ipv4Addr>,
     /// The interface of each segment, or its last one.
     interfaces: BTreeMap<SegmentId, u32>,
+    /// Our own link-layer address on each.
+    own_lladdrs: BTreeMap<SegmentId, LinkAddr>,
+    /// Our own addresses.
+    own: BTreeSet<Ipv4Addr>,
 }
 
 impl Places {
@@ -43,6 +47,8 @@ impl Places {
             bridges: BTreeSet::new(),
             entries: BTreeSet::new(),
             interfaces: BTreeMap::new(),
+            own_lladdrs: BTreeMap::new(),
+            own: BTreeSet::new(),
             routed: BTreeSet::new(),
         }
     }
@@ -51,7 +57,13 @@ impl Places {
     pub(crate) fn note_link(&mut self, segment: SegmentId, link: Option<&Link>) {
         if let Some(link) = link.filter(|_| segment.index() < self.plan.segments.len()) {
             self.interfaces.insert(segment, link.index);
+            self.own_lladdrs.insert(segment, link.lladdr);
         }
+    }
+
+    /// These are our own addresses from now on.
+    pub(crate) fn note_own(&mut self, addresses: &[Ipv4Addr]) {
+        self.own = addresses.iter().copied().collect();
     }
 
     /// The segments with this interface, of which chaos gives some to several.
@@ -101,15 +113,57 @@ impl Places {
                 during.push((key, place));
             }
         }
+        let is_bridged = |one: SegmentId, other: SegmentId| {
+            let pair = (one.min(other), one.max(other));
+            self.bridges.contains(&pair) && bridged_before.contains(&pair)
+        };
         for order in orders {
-            if let Order::Transmit { segment, frame, purpose: Purpose::Answer } = order {
-                let is_bridged = |one: SegmentId, other: SegmentId| {
-                    let pair = (one.min(other), one.max(other));
-                    self.bridges.contains(&pair) && bridged_before.contains(&pair)
-                };
-                self.check_answer(now, *segment, frame, &during, is_bridged);
+            match order {
+                Order::Transmit { segment, frame, purpose: Purpose::Answer } => {
+                    self.check_answer(now, *segment, frame, &during, is_bridged);
+                }
+                Order::Transmit { segment, frame, purpose: Purpose::Correct } => {
+                    self.check_correction(*segment, frame, &during, &bridged_before);
+                }
+                _ => {}
             }
         }
+    }
+
+    /// Who is told where it finds another is a host of the segment, and what it is told is true: ours is the
+    /// link-layer address of hosts elsewhere, and a host of its own link has its own.
+    fn check_correction(
+        &self,
+        segment: SegmentId,
+        frame: &Frame,
+        during: &[(Key, Place)],
+        bridged_before: &BTreeSet<(SegmentId, SegmentId)>,
+    ) {
+        let (address, lladdr) = (frame.arp.sender, frame.arp.sender_lladdr);
+        let it = self.segment(segment);
+        let to = frame.to.expect("one station alone is told");
+        assert!(frame.arp.is_gratuitous() && !holds(&it.addresses.never, address));
+        // The events do not say at which link-layer address the host of a leftover route is.
+        let is_it = |of: LinkAddr, lladdr: LinkAddr| of.is_empty() || of.same_port(&lladdr);
+        let is_mover = |(_, (at, of)): &(Key, Place)| *at == segment && is_it(*of, to);
+        assert!(during.iter().any(is_mover), "{to} is no host on {segment:?}");
+        let is_own = self.own_lladdrs.get(&segment) == Some(&lladdr);
+        if self.own.contains(&address) {
+            assert!(is_own, "{address} is ours, and told to be at {lladdr}");
+            return;
+        }
+        assert_ne!(it.answer, AnswerMode::Off);
+        let was_bridged = |at: SegmentId| bridged_before.contains(&(at.min(segment), at.max(segment)));
+        let is_bridged = |at: SegmentId| self.bridges.contains(&(at.min(segment), at.max(segment)));
+        let is_right = |at: SegmentId, of: LinkAddr| match is_own {
+            true if at == segment => it.private_vlan.is_on(),
+            true => !(was_bridged(at) && is_bridged(at)) || it.private_vlan.is_on(),
+            false => is_it(of, lladdr) && (at == segment || was_bridged(at) || is_bridged(at)),
+        };
+        let key = (self.domain(segment), address);
+        let is_told_right = during.iter().any(|(host, (at, of))| *host == key && is_right(*at, *of));
+        let is_published = is_own && holds(&it.addresses.publish, address);
+        assert!(is_told_right || is_published, "{to} on {segment:?} is told {address} at {lladdr}");
     }
 
     fn check_answer(

@@ -11,6 +11,7 @@ use arpherd_core::plan::{DomainPlan, Plan, RoutePlan};
 use arpherd_core::{Fact, Ledger, Order, SegmentId, Time};
 
 use crate::acts::impostor;
+use crate::caches::Caches;
 use crate::facts::{METRIC, PROTOCOL, good_link, segment};
 use crate::kernel::Kernel;
 use crate::places::Places;
@@ -49,6 +50,7 @@ pub(crate) struct World {
     pub(crate) kernel: Kernel,
     places: Places,
     pub(crate) stations: BTreeMap<Ipv4Addr, Station>,
+    pub(crate) caches: Caches,
     pub(crate) now: Time,
     /// How long the kernel's news take.
     lag: Duration,
@@ -64,6 +66,7 @@ impl World {
             kernel: Kernel::new(segments().map(|segment| Some(fine(segment))).collect()),
             places: Places::new(&plan()),
             stations: BTreeMap::new(),
+            caches: Caches::default(),
             now: Time::ZERO + Duration::from_secs(1),
             lag,
             news: VecDeque::new(),
@@ -89,6 +92,7 @@ impl World {
                     self.places.note_sender(self.now, *segment, heard.arp.sender);
                 }
                 Fact::LinkChanged { segment, link } => self.places.note_link(*segment, link.as_ref()),
+                Fact::AddressesChanged { addresses } => self.places.note_own(addresses),
                 _ => {}
             }
             let mut orders = Vec::new();
@@ -142,6 +146,7 @@ impl World {
         if purpose == Purpose::Answer {
             self.answers.push((segment, frame.arp.sender));
         }
+        self.caches.received(segment, frame, purpose, &self.stations);
         let is_request = matches!(purpose, Purpose::Verify | Purpose::Search);
         let station = *self.stations.get(&frame.arp.target)?;
         let is_reached = station.segment == segment && frame.to.is_none_or(|to| to == station.lladdr);

@@ -115,6 +115,15 @@ impl Log {
         self.frames(Purpose::Announce).into_iter().map(told).collect()
     }
 
+    /// Unicast announcements: where, to which station, of which address, and at which link-layer address.
+    pub(super) fn corrections(&self) -> Vec<(SegmentId, LinkAddr, Ipv4Addr, LinkAddr)> {
+        let told = |(segment, frame): (SegmentId, Frame)| {
+            let to = frame.to.expect("a correction is for one station");
+            (segment, to, frame.arp.sender, frame.arp.sender_lladdr)
+        };
+        self.frames(Purpose::Correct).into_iter().map(told).collect()
+    }
+
     /// When frames of one sort were sent, in milliseconds since `start`.
     pub(super) fn millis_of(&self, sort: Purpose, start: Time) -> Vec<u128> {
         let is_wanted = |order: &Order| matches!(order, Order::Transmit { purpose, .. } if *purpose == sort);
