@@ -70,7 +70,9 @@ fn run(args: &RunArgs, environment: &Environment) -> ExitCode {
     let spare = |loaded: &Loaded| {
         let interface = loaded.config.segments().next()?.plan.interface.clone();
         let is_drop_in = args.config.is_none() && !has_socket;
-        is_drop_in.then(|| loaded.config.daemon.control.with_file_name(format!("{interface}.sock")))
+        // An alternative name may be longer than a socket's path.
+        let stem = &interface[..interface.floor_char_boundary(60)];
+        is_drop_in.then(|| loaded.config.daemon.control.with_file_name(format!("{stem}.sock")))
     };
     match loaded {
         Ok(loaded) => run::run(&loaded, &args.report, spare(&loaded).as_deref()),

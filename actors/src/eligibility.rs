@@ -20,6 +20,7 @@ pub(crate) fn link_update(info: &LinkInfo, netns: &Netns, addresses: &[(u32, Ipv
     let medium = Medium { interface: info.index, kind, broadcast: info.broadcast };
     let link = Link {
         index: info.index,
+        name: info.name.clone(),
         kind,
         lladdr: info.lladdr,
         up: info.up,

@@ -38,6 +38,12 @@ pub struct SendPort {
 pub struct LinkUpdate(pub Option<(Medium, Link)>);
 
 impl LinkUpdate {
+    /// Index and name of the interface; `None` if there is none or it is ineligible.
+    pub(crate) fn served(&self) -> Option<(u32, &str)> {
+        let (_, link) = self.0.as_ref().filter(|(_, link)| link.ineligible.is_none())?;
+        Some((link.index, &link.name))
+    }
+
     /// What a port is to be opened on; `None` if there is no interface or it is ineligible.
     pub fn medium(&self) -> Option<Medium> {
         self.0.as_ref().filter(|(_, link)| link.ineligible.is_none()).map(|(medium, _)| *medium)

@@ -54,6 +54,16 @@ impl SysctlMode {
         mode
     }
 
+    /// The mode of an interface of which one name has this mode, and another name that one: both have segments.
+    pub(crate) fn beside(self, other: Self) -> Self {
+        Self {
+            proxies: self.proxies || other.proxies,
+            entries: self.entries || other.entries,
+            answers_on_link: self.answers_on_link || other.answers_on_link,
+            hairpins: true,
+        }
+    }
+
     /// Whether the kernel sends any proxied answer.
     fn answers(self) -> bool {
         self.proxies || self.entries || self.answers_on_link

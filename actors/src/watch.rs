@@ -17,7 +17,7 @@ use ipnetwork::Ipv4Network;
 use slog::{Logger, info, warn};
 
 use crate::io::Wake;
-use crate::io::netlink::{Changed, LinkInfo, Monitor, MonitorError, NetlinkError, Reader};
+use crate::io::netlink::{Changed, LinkInfo, Monitor, MonitorError, NetlinkError, Reader, find_link};
 use crate::io::netns::Netns;
 use crate::messages::{Begin, Finish, LinkUpdate, Observed, ReadTable, WifiLink};
 use crate::port::readiness;
@@ -39,9 +39,10 @@ const PROXY_INTERVAL: Duration = Duration::from_secs(5);
 pub struct WatchedSegment {
     /// The segment.
     pub segment: SegmentId,
-    /// The interface's name.
+    /// The interface's name, or an alternative name of it.
     pub interface: String,
-    /// What the interface's sysctls are to serve; `None`: they are left to the administrator.
+    /// What the interface's sysctls are to serve for the segments that name it so; `None`: they are left to the
+    /// administrator.
     pub sysctl_mode: Option<SysctlMode>,
     /// Whether the kernel answers there by proxy entries of ours.
     pub has_proxy_entries: bool,
@@ -109,10 +110,18 @@ impl Watch {
         if netns.interfaces().is_none() {
             warn!(log, "wifi_undetected"; "hint" => "set `kind: wifi` where it is; here it looks like Ethernet");
         }
-        let modes = segments.iter().map(|segment| (segment.interface.as_str(), segment.sysctl_mode));
+        let monitor = Monitor::open(routes.table, own_port)?;
+        let mut reader = Reader::open()?;
+        let links = reader.links()?;
+        let name_of = |segment: &WatchedSegment| {
+            find_link(links.iter(), &segment.interface)
+                .map_or_else(|| segment.interface.clone(), |link| link.name.clone())
+        };
+        let modes: Vec<_> = segments.iter().map(|segment| (name_of(segment), segment.sysctl_mode)).collect();
+        let modes = modes.iter().map(|(name, mode)| (name.as_str(), *mode));
         Ok(Self {
-            monitor: Monitor::open(routes.table, own_port)?,
-            reader: Reader::open()?,
+            monitor,
+            reader,
             netns: netns.clone(),
             routes,
             owner,
@@ -148,8 +157,8 @@ impl Watch {
     }
 
     fn segment_of(&self, interface: u32) -> Option<SegmentId> {
-        let name = &self.links.get(&interface)?.name;
-        self.segments.iter().find(|segment| segment.interface == *name).map(|segment| segment.segment)
+        let link = self.links.get(&interface)?;
+        self.segments.iter().find(|segment| link.is_called(&segment.interface)).map(|segment| segment.segment)
     }
 
     fn report(&self, fact: Fact) {

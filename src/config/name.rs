@@ -12,8 +12,8 @@ use super::reader::ConfigReader;
 use super::text;
 use super::value::{RawValue, ValueParser};
 
-/// Maximum length of a name in characters.
-pub(crate) const LONGEST_NAME: usize = 64;
+/// Maximum length of a name in characters: a segment may be named like its interface, or an alternative name of it.
+pub(crate) const LONGEST_NAME: usize = 127;
 
 /// Whether this name can be shown in tables, logs and events as it is; otherwise reports an error.
 pub(crate) fn check_name(reader: &mut ConfigReader<'_>, name: &str, path: &KeyPath) -> bool {
@@ -75,14 +75,15 @@ impl ValueParser for RoutingTable {
     }
 }
 
-/// Parses an interface's name by the kernel's rule (`dev_valid_name` in net/core/dev.c).
+/// Parses an interface's name by the kernel's rule (`dev_valid_name` in net/core/dev.c), or an alternative name, which
+/// may be longer (`ALTIFNAMSIZ`). Which of the two it is, and of what interface, is known where that exists.
 pub(crate) struct InterfaceName;
 
 impl InterfaceName {
     /// Whether the kernel accepts this interface name and all its characters are printable.
     pub(crate) fn fits(name: &str) -> bool {
         let dots = name == "." || name == "..";
-        (1..=15).contains(&name.len()) && !dots && !name.contains(['/', ':']) && printable(name)
+        (1..=127).contains(&name.len()) && !dots && !name.contains(['/', ':']) && printable(name)
     }
 }
 
@@ -95,7 +96,8 @@ pub(crate) fn printable(name: &str) -> bool {
 impl ValueParser for InterfaceName {
     type Value = String;
     fn expected(&self) -> String {
-        "an interface's name: 1 to 15 bytes without spaces, slashes and colons".to_owned()
+        "an interface's name or alternative name: 1 to 127 bytes without spaces, slashes and colons"
+            .to_owned()
     }
     fn read(&self, raw: RawValue<'_>) -> Result<String, Option<String>> {
         raw.text().filter(|name| Self::fits(name)).ok_or(None)

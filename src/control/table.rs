@@ -77,7 +77,7 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
             [
                 text(&row.domain),
                 text(&row.segment),
-                text(&row.interface),
+                interface_of(row),
                 kind_of(row),
                 text(&row.state),
                 lladdr(&row.lladdr),
@@ -96,6 +96,15 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
     out.write_all(b"\n")?;
     counters.write(out)?;
     write_published(out, rows)
+}
+
+/// The interface's name, and the configured one where that is an alternative name.
+fn interface_of(row: &SegmentView) -> String {
+    let configured = &row.configured_interface;
+    if configured.is_empty() || *configured == row.interface {
+        return text(&row.interface);
+    }
+    format!("{}={}", text(&row.interface), text(configured))
 }
 
 /// The kind of link and, on Wi-Fi, its role.

@@ -77,6 +77,7 @@ pub(super) fn segment(name: &str, interface: &str, hosts: u32) -> SegmentView {
         domain: "cluster".into(),
         segment: name.into(),
         interface: interface.into(),
+        configured_interface: interface.into(),
         kind: "ethernet".into(),
         wifi: None,
         state: "up".into(),

@@ -7,7 +7,29 @@ use super::machine::{Machine, MachineLink};
 use super::scope::{CheckedSegment, Scope};
 
 pub(super) fn check(scope: &Scope, machine: &Machine) -> Vec<Finding> {
-    scope.segments.iter().flat_map(|segment| link_of(scope, machine, segment)).collect()
+    let links = scope.segments.iter().flat_map(|segment| link_of(scope, machine, segment));
+    links.chain(taken_twice(scope)).collect()
+}
+
+/// Interfaces of two segments of a domain, which name them differently: by the name and an alternative one.
+fn taken_twice(scope: &Scope) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for segments in scope.domains().into_values() {
+        for (place, segment) in segments.iter().enumerate() {
+            let name = segment.interface();
+            let Some(first) = segments.iter().take(place).find(|first| first.interface() == name) else {
+                continue;
+            };
+            let found =
+                format!("it is the interface of two segments, {} and {}", first.plan.name, segment.plan.name);
+            findings.push(
+                Finding::error(name, found)
+                    .why("an interface serves one segment of a domain; the second is not served")
+                    .fix("configure it once; its alternative names are listed by: ip link show"),
+            );
+        }
+    }
+    findings
 }
 
 fn link_of(scope: &Scope, machine: &Machine, segment: &CheckedSegment) -> Vec<Finding> {
@@ -262,6 +284,21 @@ mod tests {
                 .iter()
                 .all(|it| it.severity == Severity::Info)
         );
+    }
+
+    #[test]
+    fn an_interface_named_twice_is_reported_and_goes_by_its_own_name() {
+        let machine = machine().change("eth0", |link| link.info.alternative_names = vec!["uplink".into()]);
+        let links: Vec<_> = machine.links.iter().map(|link| link.info.clone()).collect();
+        let mut scope = scope(SysctlOwner::Daemon);
+        scope.segments[0].plan.interface = "uplink".into();
+        scope.use_kernel_names(&links);
+        assert!(check(&scope, &machine).iter().all(|it| it.severity < Severity::Error));
+        scope.segments[1].plan.interface = "uplink".into();
+        scope.use_kernel_names(&links);
+        let findings = check(&scope, &machine);
+        let twice = findings.iter().find(|it| it.severity == Severity::Error).expect("a finding");
+        assert!(twice.subject == "eth0" && twice.found.contains("two segments"), "{twice:?}");
     }
 
     #[test]

@@ -112,8 +112,9 @@ pub(crate) fn examine(target: &Target<'_>, control: &Path, probe: bool) -> Resul
     let mut findings = process_checks(&daemon, &read::process(), entering);
     for mut scope in scopes {
         let entered = scope.netns.as_deref().map_or_else(|| Ok(Netns::own()), Netns::named);
-        let opened = entered
-            .and_then(|netns| netns.within(|| read::machine(&scope, &netns)).map(|machine| (netns, machine)));
+        let opened = entered.and_then(|netns| {
+            netns.within(|| read::machine(&mut scope, &netns)).map(|machine| (netns, machine))
+        });
         let (netns, machine) = match opened {
             Ok(opened) => opened,
             Err(error) => {

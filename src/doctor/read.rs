@@ -15,13 +15,15 @@ use arpherd_actors::required_sysctls::{RequiredSysctl, SysctlDir, SysctlMode, re
 use super::machine::{Filters, KernelBuild, Machine, MachineLink, Process};
 use super::scope::{CheckedSegment, Scope};
 
-/// Reads the state of `netns`, which must be the namespace of the calling thread.
+/// Reads the state of `netns`, which must be the namespace of the calling thread. The scope's interfaces go by the
+/// kernel's names from then on, as its sysctls do.
 ///
 /// # Errors
 /// If the interfaces, addresses, routes or neighbours cannot be read. Other failures are reported by the checks.
-pub(super) fn machine(scope: &Scope, netns: &Netns) -> Result<Machine, NetlinkError> {
+pub(super) fn machine(scope: &mut Scope, netns: &Netns) -> Result<Machine, NetlinkError> {
     let mut reader = Reader::open()?;
     let links = reader.links()?;
+    scope.use_kernel_names(&links);
     let links = links.into_iter().map(|info| MachineLink { kind: info.kind_in(netns), info }).collect();
     let mut rules = reader.rules().map_err(|error| error.to_string());
     if let Ok(rules) = &mut rules {

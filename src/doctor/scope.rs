@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use arpherd_actors::io::netlink::{LinkInfo, find_link};
 use arpherd_actors::io::process::Rights;
 use arpherd_core::plan::{AnswerMode, DomainId, PrivateVlan, RoutePlan, SegmentPlan};
 use arpherd_core::view::{Destination, HostView, RouteView, SegmentView};
@@ -163,6 +164,15 @@ impl Scope {
             segments,
             routes,
             daemon: DaemonState::Running(Box::new(running)),
+        }
+    }
+
+    /// Calls each interface by its own name where it was configured by an alternative one.
+    pub(crate) fn use_kernel_names(&mut self, links: &[LinkInfo]) {
+        for segment in &mut self.segments {
+            if let Some(link) = find_link(links.iter(), &segment.plan.interface) {
+                segment.plan.interface.clone_from(&link.name);
+            }
         }
     }
 

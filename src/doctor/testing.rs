@@ -49,6 +49,7 @@ pub(super) fn segment_view(interface: &str, state: &'static str) -> SegmentView 
         domain: "lan".into(),
         segment: interface.into(),
         interface: interface.into(),
+        configured_interface: interface.into(),
         kind: "ethernet".into(),
         wifi: None,
         state: state.into(),
@@ -152,6 +153,7 @@ impl Machine {
         let info = LinkInfo {
             index,
             name: name.into(),
+            alternative_names: Vec::new(),
             hardware: 1,
             up: true,
             carrier: true,

@@ -29,6 +29,7 @@ mod judge;
 mod links;
 mod many_addresses;
 mod marks;
+mod names;
 mod namespaces;
 mod rig;
 mod router;

@@ -48,8 +48,8 @@ pub(crate) const FAULTS_YAML: &[(&str, &str)] = &[
         ":18:21: domains.lan.segments.eth5.kind: found \"wi\\u{1b}[31mfi\", expected auto, ethernet, wifi or ipoib",
     ),
     (
-        "      averylonginterface: {}",
-        ":19:7: domains.lan.segments.averylonginterface: found the name \"averylonginterface\", expected an interface's name",
+        "      eth0/1: {}",
+        ":19:7: domains.lan.segments.\"eth0/1\": found the name \"eth0/1\", expected an interface's name or alternative name",
     ),
     ("      eth6: 5", ":20:13: domains.lan.segments.eth6: found 5, expected a table"),
     (

@@ -135,6 +135,10 @@ pub struct PendingRequest {
 pub struct Link {
     /// The kernel's number for the interface; a recreated interface has another.
     pub index: u32,
+    /// Its name in the kernel, which need not be the one in the plan: that may be an alternative name. Empty where it
+    /// was not recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// What it is.
     pub kind: LinkKind,
     /// Its own link-layer address.

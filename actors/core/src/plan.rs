@@ -54,7 +54,7 @@ pub struct Plan {
 /// One IP subnet whose hosts are spread over several segments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainPlan {
-    /// Name given by the operator: 1 to 64 printable characters without spaces.
+    /// Name given by the operator: 1 to 127 printable characters without spaces.
     pub name: String,
     /// The prefixes that make up the subnet, each of length 8 to 32, none inside another.
     pub prefixes: Vec<Prefix>,
@@ -88,11 +88,12 @@ pub const COVER_METRIC: u32 = 0xffff_ff00;
 /// One link of a domain and the rules on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentPlan {
-    /// Name given by the operator: 1 to 64 printable characters without spaces.
+    /// Name given by the operator: 1 to 127 printable characters without spaces.
     pub name: String,
     /// The domain it belongs to.
     pub domain: DomainId,
-    /// Name of the network interface, 1 to 15 bytes. The interface need not exist yet.
+    /// Name of the network interface, or an alternative name (`ip link property add … altname …`), 1 to 127 bytes.
+    /// The interface need not exist yet.
     pub interface: String,
     /// Link kind given by the operator; `None`: detected from the interface.
     pub kind: Option<LinkKind>,

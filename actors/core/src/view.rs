@@ -90,14 +90,18 @@ pub struct SegmentView {
     pub domain: Label,
     /// Its own name.
     pub segment: Label,
-    /// The interface it is reached through.
+    /// The interface it is reached through, by its name in the kernel while it exists.
     pub interface: Label,
+    /// The interface's name in the configuration, which may be an alternative one.
+    #[serde(default = "label::unknown")]
+    pub configured_interface: Label,
     /// `ethernet`, `wifi`, `ipoib`; `auto` while the interface is absent and none was configured.
     pub kind: Keyword,
     /// `ap`, `station` or `4addr`; none where nl80211 reports no role.
     #[serde(default)]
     pub wifi: Option<Keyword>,
-    /// `up`, or why it is not: `absent`, `admin_down`, `no_carrier`, `source_missing`.
+    /// `up`, or why it is not: `absent`, `admin_down`, `no_carrier`, `source_missing`,
+    /// `port`, `no_arp`, `interface_taken`.
     pub state: Keyword,
     /// The interface's own link-layer address; empty while it is absent.
     pub lladdr: LinkAddr,

@@ -1,5 +1,6 @@
 //! One daemon a link: a lock that ends with the process that holds it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -70,7 +71,7 @@ impl Lock {
     /// [`LockError::Held`], and errors of the socket.
     pub fn take(protocol: u8, interface: &str) -> Result<Self, LockError> {
         let failed = |cause| LockError::Failed { interface: interface.to_owned(), cause };
-        let name = SockAddr::unix(format!("\0arpherd/{protocol}/{interface}")).map_err(failed)?;
+        let name = SockAddr::unix(format!("\0arpherd/{protocol}/{}", fitted(interface))).map_err(failed)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
         match socket.bind(&name) {
             Ok(()) => {
@@ -85,6 +86,21 @@ impl Lock {
             Err(cause) => Err(failed(cause)),
         }
     }
+}
+
+/// Bytes of an interface's name that a socket's name has room for, beside the rest of it.
+const LONGEST: usize = 80;
+
+/// The name, or what stands for an alternative name that is too long: its beginning and its hash (FNV-1a), which is
+/// the same in every build.
+fn fitted(interface: &str) -> Cow<'_, str> {
+    if interface.len() <= LONGEST {
+        return interface.into();
+    }
+    let fold = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x100_0000_01b3);
+    let hash = interface.bytes().fold(0xcbf2_9ce4_8422_2325, fold);
+    let beginning = &interface[..interface.floor_char_boundary(LONGEST - 17)];
+    format!("{beginning}~{hash:016x}").into()
 }
 
 /// Which interfaces are served under which protocol numbers, in the calling thread's network namespace. No lock is
@@ -132,7 +148,9 @@ mod tests {
             let LockError::Held { holder, .. } = &error else { panic!("{error}") };
             assert_eq!(holder.pid, Some(std::process::id()), "{error}");
         }
-        drop((lock, other));
+        let long = ["a", "b"].map(|last| format!("{}{last}", "x".repeat(126)));
+        let long = long.each_ref().map(|name| Lock::take(169, name).expect("alternative names are long"));
+        drop((lock, other, long));
         Lock::take(169, &interface).expect("free again");
     }
 }

@@ -9,8 +9,8 @@ use slog::{Logger, info, warn};
 
 use super::StartError;
 use crate::io::lock::{Lock, LockError};
-use crate::io::netlink::RouteWriter;
 use crate::io::netlink::leftovers::clear_proxies;
+use crate::io::netlink::{LinkInfo, Reader, RouteWriter, find_link};
 use crate::io::packet::{Medium, PacketPort};
 use crate::io::{PortError, RouteTable};
 
@@ -22,7 +22,7 @@ const EPERM: i32 = 1;
 pub(super) fn acquire(plan: &Plan, log: &Logger) -> Result<(RouteWriter, Vec<Lock>), StartError> {
     let mut table = RouteWriter::open(plan.routes)?;
     check_capabilities(&mut table)?;
-    let locks = lock_interfaces(plan)?;
+    let locks = lock_interfaces(plan, &Reader::open()?.links()?)?;
     clear_proxy_entries(&mut table, plan, log);
     Ok((table, locks))
 }
@@ -46,9 +46,13 @@ fn check_capabilities(table: &mut RouteWriter) -> Result<(), StartError> {
     }
 }
 
-/// Takes one lock for each interface, however many segments are reached through it.
-fn lock_interfaces(plan: &Plan) -> Result<Vec<Lock>, LockError> {
-    let interfaces: BTreeSet<&str> = plan.segments.iter().map(|segment| segment.interface.as_str()).collect();
+/// Takes one lock for each interface, however many segments are reached through it, under its own name, and where the
+/// configuration calls it otherwise under that name, too: another daemon may be configured with either.
+fn lock_interfaces(plan: &Plan, links: &[LinkInfo]) -> Result<Vec<Lock>, LockError> {
+    let configured = plan.segments.iter().map(|segment| segment.interface.as_str());
+    let own =
+        configured.clone().filter_map(|name| find_link(links.iter(), name)).map(|link| link.name.as_str());
+    let interfaces: BTreeSet<&str> = configured.clone().chain(own).collect();
     interfaces.into_iter().map(|interface| Lock::take(plan.routes.protocol, interface)).collect()
 }
 

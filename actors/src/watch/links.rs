@@ -1,12 +1,15 @@
 //! Reports addresses to the route owner, and links to the actors of their segments.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use arpherd_core::Fact;
 
 use super::Watch;
 use crate::eligibility::link_update;
+use crate::io::netlink::{LinkInfo, find_link};
 use crate::messages::{LinkUpdate, WifiLink};
+use crate::required_sysctls::SysctlMode;
 
 impl Watch {
     /// Reports the addresses of all interfaces if they changed.
@@ -20,17 +23,20 @@ impl Watch {
         }
     }
 
-    /// Reports the links that changed.
+    /// Reports the links that changed; of two segments whose interfaces change names, the one that loses its first.
     pub(super) fn report_links(&mut self) {
+        let mut changed = Vec::new();
         for index in 0..self.segments.len() {
             self.vrfs.check(&self.segments[index].interface, &self.links, &self.log);
             let update = self.present_link(index);
-            if self.sent[index] == update {
-                continue;
+            if self.sent[index] != update {
+                changed.push((index, update));
             }
+        }
+        changed.sort_by_key(|(_, update)| update.0.is_some());
+        for (index, update) in changed {
+            self.follow_sysctls(index, &update);
             let segment = &self.segments[index];
-            let interface = update.medium().map(|medium| medium.interface);
-            self.sysctls.link_changed(&segment.interface, interface, segment.sysctl_mode);
             if let Some(sweep) = &segment.sweep {
                 sweep.do_send(update.clone());
             }
@@ -43,9 +49,34 @@ impl Watch {
         }
     }
 
+    /// Has the sysctls follow the interface of a segment. They go by its own name, whatever the segment calls it.
+    fn follow_sysctls(&mut self, index: usize, update: &LinkUpdate) {
+        let (before, now) = (self.sent[index].served(), update.served());
+        if let Some((_, name)) = before.filter(|before| now.map(|(_, name)| name) != Some(before.1))
+            && !self.links.values().any(|link| link.name == name && self.sysctl_mode_of(link).is_some())
+        {
+            self.sysctls.link_changed(name, None, self.segments[index].sysctl_mode);
+        }
+        if let Some((interface, name)) = now {
+            let mode = self.links.get(&interface).and_then(|link| self.sysctl_mode_of(link));
+            self.sysctls.link_changed(name, Some(interface), mode);
+        }
+    }
+
+    /// What the interface's sysctls are to serve, for all segments that are reached through it, whatever they call it.
+    fn sysctl_mode_of(&self, link: &LinkInfo) -> Option<SysctlMode> {
+        let mut modes: BTreeMap<&str, Option<SysctlMode>> = BTreeMap::new();
+        for segment in self.segments.iter().filter(|segment| link.is_called(&segment.interface)) {
+            modes.insert(&segment.interface, segment.sysctl_mode);
+        }
+        let modes: Option<Vec<_>> = modes.into_values().collect();
+        modes?.into_iter().reduce(SysctlMode::beside)
+    }
+
     fn present_link(&self, index: usize) -> LinkUpdate {
-        let name = &self.segments[index].interface;
-        let Some(info) = self.links.values().find(|link| link.name == *name) else { return LinkUpdate(None) };
+        let Some(info) = find_link(self.links.values(), &self.segments[index].interface) else {
+            return LinkUpdate(None);
+        };
         link_update(info, &self.netns, &self.addresses)
     }
 }

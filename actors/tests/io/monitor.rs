@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use arpherd_actors::io::netlink::{Changed, Monitor, MonitorError};
+use arpherd_actors::io::netlink::{Changed, Monitor, MonitorError, Reader};
 use arpherd_core::LinkAddr;
 use arpherd_core::Write;
 use arpherd_lab::{Mac, RouteKind, RouteSpec, wait_until};
@@ -195,4 +195,34 @@ fn some_settings_are_reported_when_somebody_sets_them() {
     }
     rig.router.set_sysctl("ipv4/conf/lan0/proxy_arp", "1").unwrap();
     assert_eq!(drain(&mut monitor), [], "it was that already");
+}
+
+/// The kernel says so of a link that is up (`netdev_state_change`); of another one when it is set up.
+#[harness::test]
+fn alternative_names_are_followed() {
+    let rig = Rig::new();
+    let mut monitor = open(&rig, rig.writer().port());
+    let long = "n".repeat(127);
+    for name in ["uplink", &long] {
+        rig.router.add_altname("lan0", name).unwrap();
+        let is_called = |change: &Changed| matches!(change, Changed::Link(link) if link.is_called(name));
+        let changes = wait_for(&mut monitor, "the new name", is_called);
+        assert!(changes.iter().all(|change| matches!(change, Changed::Link(link) if link.name == "lan0")));
+        let mut reader = rig.router.run(Reader::open).unwrap();
+        assert_eq!(reader.link(name).unwrap().map(|link| link.index), Some(rig.lan));
+    }
+    rig.router.remove_altname("lan0", "uplink").unwrap();
+    let is_without = |change: &Changed| matches!(change, Changed::Link(link) if !link.is_called("uplink") && link.is_called(&long));
+    wait_for(&mut monitor, "the name's end", is_without);
+    rig.router.down("lan0").unwrap();
+    drain(&mut monitor);
+    rig.router.add_altname("lan0", "uplink").unwrap();
+    assert_eq!(drain(&mut monitor), [], "nothing is said of a link that is down");
+    rig.router.up("lan0").unwrap();
+    wait_for(
+        &mut monitor,
+        "the name, with the link up",
+        |change| matches!(change, Changed::Link(link) if link.up && link.is_called("uplink")),
+    );
+    assert!(rig.router.add_altname("lan0", "lo").is_err(), "the kernel gives no name twice");
 }

@@ -219,6 +219,7 @@ pub(crate) fn link(index: u32) -> (Medium, Link) {
         Medium { interface: index, kind: LinkKind::Ethernet, broadcast: LinkAddr::ethernet([0xff; 6]) };
     let link = Link {
         index,
+        name: format!("eth{index}"),
         kind: LinkKind::Ethernet,
         lladdr: own,
         up: true,

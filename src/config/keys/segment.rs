@@ -18,8 +18,8 @@ use crate::config::value::{Choice, DurationRange, WholeNumber};
 pub(super) static SEGMENT: &[ConfigKey<SegmentConfig>] = &[
     ConfigKey {
         name: "interface",
-        meaning: "The network interface; by default it has the segment's name. It may appear and disappear while \
-                  the daemon runs.",
+        meaning: "The network interface, by its name or an alternative name (altname in `ip link`); by default it \
+                  has the segment's name. It may appear and disappear while the daemon runs.",
         example: None,
         field: &Interface,
     },

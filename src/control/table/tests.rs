@@ -57,6 +57,12 @@ address     lladdr             domain   segment  interface  state    learned  ag
 }
 
 #[test]
+fn an_interface_configured_by_an_alternative_name_is_shown_with_both() {
+    let row = SegmentView { configured_interface: "uplink".into(), ..segment("eth0") };
+    assert!(as_text(&Response::Segments(vec![row])).contains(" eth0=uplink "));
+}
+
+#[test]
 fn segments_and_their_counters_fit_a_terminal() {
     let expected = "\
 domain  segment interface kind     state lladdr            answer hosts

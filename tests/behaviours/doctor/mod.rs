@@ -1,7 +1,7 @@
 //! `arpherd doctor` on machines on which something is really wrong: each fault is made, found by the built
 //! program, and, where that is a setting, fixed by the very command it prints.
 
-mod output;
+pub(crate) mod output;
 mod routes;
 mod settings;
 mod surroundings;

@@ -8,7 +8,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     BridgePortState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoVeth, LinkAttribute,
-    LinkFlags, LinkInfo as Info, LinkMessage, State,
+    LinkFlags, LinkInfo as Info, LinkMessage, Prop, State,
 };
 
 use crate::error::Tried;
@@ -123,6 +123,38 @@ impl Netns {
     /// When it is missing, the name is taken or the kernel refuses.
     pub fn rename(&self, link: &str, new: &str) -> Result<()> {
         self.set(link, "rename", |message| message.attributes.push(LinkAttribute::IfName(new.to_owned())))
+    }
+
+    /// Gives the link an alternative name, of up to 127 octets.
+    ///
+    /// # Errors
+    /// When it is missing, the name is taken or the kernel refuses.
+    pub fn add_altname(&self, link: &str, name: &str) -> Result<()> {
+        let flags = NLM_F_CREATE | NLM_F_EXCL;
+        self.change_altname(link, name, "add an alternative name to", RouteNetlinkMessage::NewLinkProp, flags)
+    }
+
+    /// Takes an alternative name away from the link.
+    ///
+    /// # Errors
+    /// When either is missing or the kernel refuses.
+    pub fn remove_altname(&self, link: &str, name: &str) -> Result<()> {
+        self.change_altname(link, name, "take an alternative name from", RouteNetlinkMessage::DelLinkProp, 0)
+    }
+
+    fn change_altname(
+        &self,
+        link: &str,
+        name: &str,
+        verb: &str,
+        request: fn(LinkMessage) -> RouteNetlinkMessage,
+        flags: u16,
+    ) -> Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = self.index(link)?;
+        message.attributes.push(LinkAttribute::PropList(vec![Prop::AltIfName(name.to_owned())]));
+        let what = format!("{verb} {link} in {}", self.name());
+        self.rtnl().change(&what, request(message), flags)
     }
 
     /// Gives the link another Ethernet address.

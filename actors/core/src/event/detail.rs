@@ -22,6 +22,8 @@ pub enum DownReason {
     Port,
     /// ARP as we know it is not spoken on it.
     NoArp,
+    /// Another segment of the domain has the interface already, under another of its names.
+    InterfaceTaken,
 }
 
 impl From<Ineligible> for DownReason {
@@ -43,6 +45,7 @@ impl DownReason {
             Self::SourceMissing => "source_missing",
             Self::Port => "port",
             Self::NoArp => "no_arp",
+            Self::InterfaceTaken => "interface_taken",
         }
     }
 
@@ -65,6 +68,10 @@ impl DownReason {
             Self::NoArp => {
                 "it has no link-layer address of 6 or 20 octets, or ARP is off (ip link set … arp on); \
                  it is taken up when that changes"
+            }
+            Self::InterfaceTaken => {
+                "another segment of the domain has this interface under another of its names (ip link show lists \
+                 them): configure it once"
             }
         }
     }

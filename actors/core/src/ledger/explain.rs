@@ -62,7 +62,9 @@ impl Explainer<'_> {
         });
         let is_meant = |segment: &&Segment| match (&asker, from) {
             (Some((_, place)), _) => place.is_none_or(|place| place == segment.id),
-            (None, Some(name)) => segment.plan.name == name || segment.plan.interface == name,
+            (None, Some(name)) => {
+                segment.plan.name == name || segment.plan.interface == name || segment.interface() == name
+            }
             (None, None) => true,
         };
         let host = self.ledger.world.hosts.host(&key);
@@ -93,7 +95,7 @@ impl Explainer<'_> {
             }
             .into(),
             segment: self.name(host.segment),
-            interface: Label::from(segment.plan.interface.as_str()),
+            interface: Label::from(segment.interface()),
             lladdr: host.lladdr,
             learned_from: host.origin.as_str().into(),
             age_seconds: self.now.since(host.last_heard).as_secs(),
@@ -136,7 +138,7 @@ impl Explainer<'_> {
         };
         AnswerView {
             segment: self.name(segment.id),
-            interface: Label::from(segment.plan.interface.as_str()),
+            interface: Label::from(segment.interface()),
             answered: answered.into(),
             rule: rule.name.into(),
             because: rule.because.into(),

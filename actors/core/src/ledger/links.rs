@@ -24,6 +24,13 @@ impl World {
             self.set_link(id, None, false, effects);
         }
         self.set_link(id, link, is_renumbered && !is_recreated, effects);
+        // Whether it is free or taken from now on, other segments that name it otherwise follow.
+        let old = old.map(|link| link.index);
+        if old != self.topology.segment(id).index() {
+            for other in self.topology.later_members_on(id, old) {
+                self.look_again(other, effects);
+            }
+        }
     }
 
     fn set_link(&mut self, id: SegmentId, link: Option<Link>, is_renumbered: bool, effects: &mut Effects) {
@@ -143,7 +150,8 @@ impl World {
                 | DownReason::Absent
                 | DownReason::SourceMissing
                 | DownReason::Port
-                | DownReason::NoArp => {
+                | DownReason::NoArp
+                | DownReason::InterfaceTaken => {
                     self.put_to_sleep(&key, effects);
                 }
             }

@@ -87,6 +87,12 @@ impl Segment {
         self.link.as_ref().map_or(LinkAddr::UNKNOWN, |link| link.lladdr)
     }
 
+    /// The interface's name in the kernel, or the configured one while there is no interface.
+    pub(super) fn interface(&self) -> &str {
+        let name = self.link.as_ref().map(|link| link.name.as_str());
+        name.filter(|name| !name.is_empty()).unwrap_or(&self.plan.interface)
+    }
+
     pub(super) fn index(&self) -> Option<u32> {
         self.link.as_ref().map(|link| link.index)
     }
@@ -139,9 +145,11 @@ impl Segment {
         self.is_disassociated = false;
     }
 
-    /// Works out anew what its source is and whether it can be used.
+    /// Works out anew what its source is and whether it can be used. `is_taken`: another segment of the domain has
+    /// its interface.
     pub(super) fn refresh_state(
         &mut self,
+        is_taken: bool,
         own: &BTreeSet<Address>,
         domain: &DomainPlan,
         now: Time,
@@ -150,6 +158,7 @@ impl Segment {
         let down = match (&self.link, &chosen) {
             (None, _) => Some(DownReason::Absent),
             (Some(Link { ineligible: Some(reason), .. }), _) => Some((*reason).into()),
+            (Some(_), _) if is_taken => Some(DownReason::InterfaceTaken),
             (Some(link), _) if !link.up => Some(DownReason::AdminDown),
             (_, Err(reason)) => Some(*reason),
             (Some(link), _) if !link.carrier || self.is_disassociated => Some(DownReason::NoCarrier),

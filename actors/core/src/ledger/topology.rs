@@ -134,8 +134,27 @@ impl Topology {
 
     /// Works out anew what a segment's source is and whether it can be used.
     pub(super) fn refresh_segment(&mut self, id: SegmentId, now: Time) -> Refreshed {
+        let is_taken = self.is_taken(id);
         let segment = &mut self.segments[id.index()];
-        segment.refresh_state(&self.own, &self.domains[segment.plan.domain.index()], now)
+        segment.refresh_state(is_taken, &self.own, &self.domains[segment.plan.domain.index()], now)
+    }
+
+    /// Whether an earlier segment of the domain is reached through the same interface. The configuration cannot see
+    /// that, where they name it differently: an interface has one name and any number of alternative ones.
+    fn is_taken(&self, id: SegmentId) -> bool {
+        let segment = self.segment(id);
+        let mut earlier = self.members(segment.plan.domain).take_while(|other| other.id < id);
+        segment.index().is_some_and(|index| earlier.any(|other| other.index() == Some(index)))
+    }
+
+    /// The later segments of the segment's domain whose interface is its own, or the one of that number.
+    pub(super) fn later_members_on(&self, id: SegmentId, index: Option<u32>) -> Vec<SegmentId> {
+        let segment = self.segment(id);
+        let later = self.members(segment.plan.domain).filter(|other| other.id > id);
+        let is_there = |other: &&Segment| {
+            other.index().is_some() && (other.index() == index || other.index() == segment.index())
+        };
+        later.filter(is_there).map(|other| other.id).collect()
     }
 
     /// The domain of an address of which no segment is known.
@@ -169,7 +188,11 @@ impl Topology {
                 return None;
             }
             let mut members = self.members(self.domain_of(route.address)?);
-            members.find(|other| other.plan.interface == near.plan.interface).map(|other| other.id)
+            let is_same = |other: &&Segment| {
+                other.plan.interface == near.plan.interface
+                    || near.last_index.is_some() && other.last_index == near.last_index
+            };
+            members.find(is_same).map(|other| other.id)
         };
         let near = route.segment.and_then(|id| self.planned(id));
         KernelRoute { segment: near.map(|near| twin(near).unwrap_or(near.id)), ..*route }

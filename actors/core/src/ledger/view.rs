@@ -56,7 +56,8 @@ impl Ledger {
             SegmentView {
                 domain: Label::from(self.world.topology.domain(segment.plan.domain).name.as_str()),
                 segment: Label::from(segment.plan.name.as_str()),
-                interface: Label::from(segment.plan.interface.as_str()),
+                interface: Label::from(segment.interface()),
+                configured_interface: Label::from(segment.plan.interface.as_str()),
                 kind: match (segment.plan.kind, &segment.link) {
                     (None, None) => "auto".into(),
                     _ => segment.kind().as_str().into(),

@@ -11,6 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label(Arc<str>);
 
+/// The name that is not said by a daemon older than its client.
+pub(super) fn unknown() -> Label {
+    Label::from("")
+}
+
 impl From<&str> for Label {
     fn from(text: &str) -> Self {
         Self(text.into())

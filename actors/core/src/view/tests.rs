@@ -30,6 +30,7 @@ fn field_names_and_their_order_are_stable() {
             domain: "cluster".into(),
             segment: "lan".into(),
             interface: "eth0".into(),
+            configured_interface: "uplink-port-of-the-rack".into(),
             kind: "ethernet".into(),
             wifi: None,
             state: "no_carrier".into(),
@@ -46,7 +47,8 @@ fn field_names_and_their_order_are_stable() {
             netns: None,
         },
         concat!(
-            r#"{"domain":"cluster","segment":"lan","interface":"eth0","kind":"ethernet","wifi":null,"#,
+            r#"{"domain":"cluster","segment":"lan","interface":"eth0","#,
+            r#""configured_interface":"uplink-port-of-the-rack","kind":"ethernet","wifi":null,"#,
             r#""state":"no_carrier","lladdr":"02:00:00:00:00:01","answer":"live","#,
             r#""private_vlan":"off","prefixes":["10.2.0.0/24"],"source":"10.2.0.1","publish":["10.2.0.64/28"],"hosts":2,"#,
             r#""read":5,"answered":4,"probed":3,"dropped":2,"malformed":1,"netns":null}"#,

@@ -126,6 +126,7 @@ fn any_link() -> impl Strategy<Value = Link> {
     (1_u32..9, 0_u8..5, proptest::bool::weighted(0.7), proptest::bool::weighted(0.7), networks, ineligible)
         .prop_map(|(index, label, up, carrier, addresses, ineligible)| Link {
             index,
+            name: String::new(),
             kind: LinkKind::Ethernet,
             lladdr: own_lladdr(label),
             up,
@@ -140,6 +141,7 @@ pub(crate) fn good_link(segment: SegmentId) -> Link {
     let [_, label] = segment.0.to_be_bytes();
     Link {
         index: u32::from(label) + 1,
+        name: String::new(),
         kind: LinkKind::Ethernet,
         lladdr: own_lladdr(label),
         up: true,

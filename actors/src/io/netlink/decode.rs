@@ -14,6 +14,9 @@ use neli::rtnl::{Ifaddrmsg, Ifinfomsg, Ndmsg, Rtmsg};
 use super::compose;
 use super::info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
 
+/// `NLA_TYPE_MASK` of linux/netlink.h: the type of an attribute without its flags.
+const TYPE_MASK: u16 = 0x3fff;
+
 /// A message that cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a netlink message cannot be decoded")]
@@ -55,6 +58,7 @@ pub(super) fn link(bytes: &[u8]) -> Decoded<LinkInfo> {
     let mut link = LinkInfo {
         index: u32::try_from(*message.ifi_index()).map_err(|_| Malformed)?,
         name: String::new(),
+        alternative_names: Vec::new(),
         hardware: u16::from(*message.ifi_type()),
         up: flags & libc::IFF_UP.cast_unsigned() != 0,
         carrier: flags & libc::IFF_LOWER_UP.cast_unsigned() != 0,
@@ -89,6 +93,14 @@ pub(super) fn link(bytes: &[u8]) -> Decoded<LinkInfo> {
                             link.vrf_table = nested.rta_payload().as_ref().get(4..8).and_then(number);
                         }
                         _ => {}
+                    }
+                }
+            }
+            // The kernel marks the list as nested, which makes it another type to the library.
+            other if u16::from(*other) & TYPE_MASK == libc::IFLA_PROP_LIST => {
+                for nested in attribute.get_attr_handle::<Ifla>().map_err(|_| Malformed)?.iter() {
+                    if *nested.rta_type() == Ifla::AltIfname {
+                        link.alternative_names.push(text(nested.rta_payload().as_ref()));
                     }
                 }
             }

@@ -16,6 +16,9 @@ pub struct LinkInfo {
     pub index: u32,
     /// Its name, made printable.
     pub name: String,
+    /// Its alternative names (`IFLA_ALT_IFNAME`), made printable. The kernel gives no name to two interfaces of a network
+    /// namespace, whichever of the two sorts it is.
+    pub alternative_names: Vec<String>,
     /// `ARPHRD_…`: what kind of link-layer header it has.
     pub hardware: u16,
     /// `IFF_UP`: set up by the administrator.
@@ -43,6 +46,11 @@ pub struct LinkInfo {
 }
 
 impl LinkInfo {
+    /// Whether this is its name or one of its alternative names.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.alternative_names.iter().any(|other| other == name)
+    }
+
     /// What kind of link it is to arpherd; `None` if ARP over it is not supported.
     pub fn kind(&self) -> Option<LinkKind> {
         self.kind_in(&Netns::own())
@@ -62,6 +70,16 @@ impl LinkInfo {
             _ => None,
         }
     }
+}
+
+/// The interface of that name or alternative name. While news of several changes is read a name may stand at two: the
+/// one whose own name it is comes first.
+pub fn find_link<'a>(
+    mut links: impl Iterator<Item = &'a LinkInfo> + Clone,
+    name: &str,
+) -> Option<&'a LinkInfo> {
+    let its_own = links.clone().find(|link| link.name == name);
+    its_own.or_else(|| links.find(|link| link.is_called(name)))
 }
 
 fn is_wireless(sysfs: &Path, name: &str) -> bool {

@@ -24,7 +24,9 @@ pub fn clear_proxies(
         return Ok(0);
     }
     let links = reader.links()?;
-    let ours = |index| links.iter().any(|link| link.index == index && interfaces.contains(&&*link.name));
+    let ours = |index| {
+        links.iter().any(|link| link.index == index && interfaces.iter().any(|name| link.is_called(name)))
+    };
     let leftovers = proxies.iter().filter(|entry| ours(entry.interface));
     let delete =
         |entry: &ProxyInfo| Write::DeleteProxy { interface: entry.interface, address: entry.address };

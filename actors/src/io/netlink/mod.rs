@@ -30,7 +30,7 @@ mod compose;
 
 use std::io;
 
-pub use info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
+pub use info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo, find_link};
 pub use monitor::{Changed, Monitor, MonitorError};
 pub use nl80211::{RadioInfo, RadioNews, Radios};
 pub use read::{Reader, addresses_of};

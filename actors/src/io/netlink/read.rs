@@ -13,7 +13,7 @@ use neli::{Size, ToBytes};
 
 use super::compose::{self, Unwritable, Verb, attribute};
 use super::decode::{self, Decoded};
-use super::info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
+use super::info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo, find_link};
 use super::socket::Channel;
 use super::wire::{Message, Messages, NetlinkAck};
 use super::{NetlinkError, errno_text};
@@ -67,12 +67,12 @@ impl Reader {
         })
     }
 
-    /// The interface of that name, if there is one.
+    /// The interface of that name or alternative name, if there is one.
     ///
     /// # Errors
     /// See [`NetlinkError`].
     pub fn link(&mut self, name: &str) -> Result<Option<LinkInfo>, NetlinkError> {
-        Ok(self.links()?.into_iter().find(|link| link.name == name))
+        Ok(find_link(self.links()?.iter(), name).cloned())
     }
 
     /// All IPv4 addresses of this host, in the kernel's order.
@@ -236,7 +236,7 @@ impl Reader {
     }
 }
 
-/// The IPv4 addresses of the interface of that name, in the kernel's order; empty if it has none or there
+/// The IPv4 addresses of the interface of that name or alternative name, in the kernel's order; empty if it has none or there
 /// is no such interface.
 ///
 /// # Errors

@@ -115,6 +115,7 @@ pub(super) fn segment(name: char, prefixes: &[Ipv4Network]) -> SegmentPlan {
 pub(super) fn link(segment: SegmentId) -> Link {
     Link {
         index: interface(segment),
+        name: String::new(),
         kind: LinkKind::Ethernet,
         lladdr: own_mac(segment),
         up: true,

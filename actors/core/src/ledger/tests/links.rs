@@ -315,3 +315,32 @@ fn a_link_that_returns_for_a_moment_forgets_nobody() {
     bench.passes(60 * SECOND);
     assert_eq!(bench.up(A).verifications(), [(A, ip(9), Some(mac(9)))]);
 }
+
+/// An interface may be configured by its name and by an alternative one, which nobody can see before it is there.
+#[test]
+fn an_interface_serves_one_segment_of_a_domain() {
+    let mut bench = Bench::new();
+    bench.knows(B, host(9));
+    let log = bench.links(B, Some(Link { index: interface(A), ..link(A) }));
+    let taken = Event::SegmentDown { segment: B, reason: DownReason::InterfaceTaken };
+    assert!(log.events().contains(&taken), "{:?}", log.events());
+    assert!(bench.hears(B, host(20).speaks()).is_empty());
+    let log = bench.links(A, None);
+    assert!(log.events().iter().any(|event| matches!(event, Event::SegmentUp { segment: B, .. })));
+    assert!(bench.links(A, Some(link(A))).events().contains(&taken), "the first of the configuration has it");
+    bench.links(B, Some(link(B)));
+    assert_eq!(bench.ledger.segment_views()[1].state, "up");
+}
+
+#[test]
+fn a_segment_shows_the_kernels_name_of_its_interface_and_the_configured_one() {
+    let mut bench = Bench::new();
+    bench.links(A, Some(Link { name: "enp5s0".into(), ..link(A) }));
+    let view = |bench: &Bench| {
+        let view = bench.ledger.segment_views().remove(0);
+        (view.interface.to_string(), view.configured_interface.to_string())
+    };
+    assert_eq!(view(&bench), ("enp5s0".into(), "a".into()));
+    bench.links(A, None);
+    assert_eq!(view(&bench), ("a".into(), "a".into()));
+}

@@ -74,6 +74,27 @@ fn news_of_an_association_is_no_news_of_the_link() {
     assert_eq!(link(&with_attribute(libc::IFLA_WIRELESS, &[0; 8])), Ok(None));
 }
 
+/// Longer ones than names may be, too (`ALTIFNAMSIZ`).
+#[test]
+fn alternative_names_are_read() {
+    let long = "n".repeat(127);
+    let mut list = Vec::new();
+    for name in ["uplink", &long] {
+        list.extend(u16::try_from(name.len() + 5).expect("short").to_ne_bytes());
+        list.extend(libc::IFLA_ALT_IFNAME.to_ne_bytes());
+        list.extend(name.bytes());
+        list.push(0);
+        list.resize(list.len().next_multiple_of(4), 0);
+    }
+    const NESTED: u16 = 0x8000;
+    for flag in [0, NESTED] {
+        let read =
+            link(&with_attribute(libc::IFLA_PROP_LIST | flag, &list)).expect("well-formed").expect("a link");
+        assert_eq!(read.alternative_names, ["uplink", &long]);
+        assert!(read.is_called("uplink") && read.is_called(&long) && !read.is_called("n"));
+    }
+}
+
 /// Of the kernel's address, its broadcast and its kind nothing is cut off; the P_Key is in the broadcast address.
 #[test]
 fn a_link_of_twenty_octets_is_read_whole() {
@@ -82,6 +103,7 @@ fn a_link_of_twenty_octets_is_read_whole() {
     let expected = LinkInfo {
         index: 3,
         name: "ib0".into(),
+        alternative_names: Vec::new(),
         hardware: libc::ARPHRD_INFINIBAND,
         up: true,
         carrier: true,
