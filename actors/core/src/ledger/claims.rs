@@ -37,6 +37,8 @@ pub(super) enum Stake {
     Address,
     /// The address, but it did not say so: only its station has joined the claimant's segment.
     Joining,
+    /// The address, if it answers: it is the alternative of an incumbent that was not heard for a moment.
+    Standby,
     /// Nothing: it only probes (RFC 5227), and is answered if the incumbent lives.
     Defence,
     /// Nothing: an unsolicited reply proves nothing, but whoever sends it for a living incumbent spoofs.
@@ -147,6 +149,10 @@ impl Claims {
         let Some(claim) = self.open.get_mut(&sighting.key) else { return };
         if is_superseded(claim, sighting) {
             self.open.remove(&sighting.key);
+        } else if claim.stake == Stake::Standby {
+            if is_its(claim, sighting) {
+                claim.stake = Stake::Address;
+            }
         } else if sighting.origin != Origin::Reply {
             if claim.stake == Stake::Unproven {
                 claim.claimant = *sighting;
@@ -217,5 +223,14 @@ impl Claims {
 }
 
 fn is_superseded(claim: &Claim, sighting: &Sighting) -> bool {
-    claim.stake == Stake::Joining && sighting.origin != Origin::Reply
+    let is_silent_so_far = match claim.stake {
+        Stake::Joining => true,
+        Stake::Standby => !is_its(claim, sighting),
+        Stake::Address | Stake::Defence | Stake::Unproven => false,
+    };
+    is_silent_so_far && sighting.origin != Origin::Reply
+}
+
+fn is_its(claim: &Claim, sighting: &Sighting) -> bool {
+    claim.claimant.segment == sighting.segment && claim.claimant.lladdr.same_port(&sighting.lladdr)
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::Ledger;
+use super::alternatives::Alternative;
 use super::announcements::reassert;
 use super::claims::{Admission, Claim, Proof, Stake};
 use super::host::{Host, HostState, Origin, Sighting};
@@ -24,6 +25,8 @@ use crate::plan::{LinkKind, SegmentId};
 pub(super) const PROBE_WAIT: Duration = Duration::from_millis(125);
 /// Probes of an incumbent.
 const PROBES: u8 = 2;
+/// The same where an alternative answers: both live as a rule, and a lost frame or two is no death.
+const PROBES_BESIDE_ALTERNATIVE: u8 = 3;
 /// The same for one that may be asleep.
 pub(super) const PROBES_ON_WIFI: u8 = 4;
 
@@ -50,8 +53,8 @@ impl Ledger {
                 }
             }
             // It is reached where it was, so nobody is wronged.
-            Stake::Joining => {}
-            Stake::Address | Stake::Unproven => self.refuse_claim(&claimant),
+            Stake::Joining | Stake::Standby => {}
+            Stake::Address | Stake::Unproven => self.refuse_claim(&claimant, stake),
         }
     }
 
@@ -63,13 +66,16 @@ impl Ledger {
     }
 
     /// A claim failed because its incumbent answered.
-    fn refuse_claim(&mut self, claimant: &Sighting) {
+    fn refuse_claim(&mut self, claimant: &Sighting, stake: Stake) {
         let now = self.effects.now();
         self.claims.note_refusal(now, claimant);
         // One host that is heard in two places, by way of a loop, has no dispute with itself.
         let is_itself = |host: &Host| host.lladdr.same_port(&claimant.lladdr);
         if self.world.hosts.host(&claimant.key).is_none_or(is_itself) {
             return;
+        }
+        if stake == Stake::Address {
+            self.alternatives.remember(claimant, false, &mut self.effects);
         }
         if self.report_duplicate(&claimant.key, claimant.segment, claimant.lladdr) {
             reassert(&claimant.key, claimant.segment, &self.world, &mut self.effects);
@@ -101,13 +107,23 @@ impl Ledger {
     /// The time for an incumbent's answer is over.
     pub(super) fn claim_due(&mut self, key: &Key, token: Token) {
         let kind = self.world.hosts.host(key).map(|host| self.world.topology.segment(host.segment).kind());
-        let usual = if kind == Some(LinkKind::Wifi) { PROBES_ON_WIFI } else { PROBES };
+        let usual = if kind == Some(LinkKind::Wifi) {
+            PROBES_ON_WIFI
+        } else if self.alternatives.of(key).is_some_and(Alternative::is_answering) {
+            PROBES_BESIDE_ALTERNATIVE
+        } else {
+            PROBES
+        };
         let probes = self.claims.probes_of(self.effects.now(), key, usual);
         let Some(claim) = self.claims.due_claim(key, token) else { return };
         if claim.probes < probes {
             claim.probes += 1;
             claim.timer = self.effects.after(PROBE_WAIT, Timer::Claim(*key));
+            let is_standby = claim.stake == Stake::Standby;
             self.world.probe_incumbent(key, &mut self.effects);
+            if is_standby {
+                self.alternatives.ask(key, &mut self.world, &mut self.effects);
+            }
         } else {
             self.decide(key);
         }
@@ -134,9 +150,10 @@ impl Ledger {
             (Stake::Joining, false) => {
                 self.world.follow_station(key, claimant.segment, &mut self.effects);
             }
-            // The prober will announce itself if it takes the address; that is a claim of its own.
+            // The prober will announce itself if it takes the address; that is a claim of its own. An alternative that
+            // is silent, too, claims nothing.
             // A host that is being probed already is not given another chance with every address probe.
-            (Stake::Defence, _) => {
+            (Stake::Defence | Stake::Standby, _) => {
                 if state == Some(HostState::Alive) {
                     self.world.doubt(key, &mut self.effects);
                 }
@@ -156,10 +173,15 @@ impl Ledger {
             return;
         }
         let there = Party { segment: to.segment, lladdr: to.lladdr };
+        let before = Sighting { segment: from.segment, lladdr: from.lladdr, ..*to };
         match self.claims.admit_move(self.effects.now(), to.key, proof) {
-            Admission::Granted => self.world.relocate(to, &mut self.effects),
+            Admission::Granted => {
+                self.world.relocate(to, &mut self.effects);
+                self.alternatives.address_moved(&before, to, &mut self.effects);
+            }
             Admission::GrantedAndHeld => {
                 self.world.relocate(to, &mut self.effects);
+                self.alternatives.address_moved(&before, to, &mut self.effects);
                 self.effects.emit(flapping(to.key.address, &there, &from));
             }
             Admission::Held => {
@@ -179,7 +201,13 @@ impl Ledger {
 
     /// What a judgement of a sighting looks at.
     pub(super) fn evidence(&self) -> Evidence<'_> {
-        Evidence { now: self.effects.now(), world: &self.world, claims: &self.claims, proxies: &self.proxies }
+        Evidence {
+            now: self.effects.now(),
+            world: &self.world,
+            claims: &self.claims,
+            alternatives: &self.alternatives,
+            proxies: &self.proxies,
+        }
     }
 }
 

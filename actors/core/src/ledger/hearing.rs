@@ -77,6 +77,7 @@ impl Ledger {
             Verdict::New => self.world.admit(&sighting, &mut self.effects),
             Verdict::Move(_) | Verdict::Contest(_) => {
                 self.claims.note_sighting(&sighting);
+                self.alternatives.heard(&sighting, &mut self.effects);
                 match verdict {
                     Verdict::Contest(stake) => {
                         self.effects.note(key.address, &CONTESTED, id, sighting.lladdr);
@@ -107,8 +108,9 @@ impl Ledger {
                 self.report_pin(&pin, sighting);
                 self.world.correct_neighbour(&key, segment, &lladdr);
             }
-            Ignored::Pending | Ignored::RefusedLately | Ignored::Unproven => {
+            Ignored::Pending | Ignored::RefusedLately | Ignored::Alternative | Ignored::Unproven => {
                 self.claims.note_sighting(sighting);
+                self.alternatives.heard(sighting, &mut self.effects);
                 self.world.correct_neighbour(&key, segment, &lladdr);
             }
             Ignored::Limit(limit) => self.keep_out(limit, sighting),

@@ -1,5 +1,6 @@
 //! What a sighting proves: a pure judgement with its reason. Nothing is changed here.
 
+use super::alternatives::Alternatives;
 use super::claims::{Claims, Proof, Stake};
 use super::host::{Host, HostState, Origin, Sighting};
 use super::journal::Rule;
@@ -51,6 +52,8 @@ pub(super) enum Ignored {
     Pending,
     /// The claimant was refused a moment ago.
     RefusedLately,
+    /// The host's alternative answered the question whether it does.
+    Alternative,
     /// An unsolicited reply: anybody can send one.
     Unproven,
     /// A limit is reached.
@@ -75,6 +78,7 @@ impl Ignored {
             Self::Pinned(_) => "pinned", "the configuration fixes it to another place";
             Self::FromProxy => "from_proxy", "a proxy spoke for it, which proves nothing";
             Self::RefusedLately => "refused_lately", "its incumbent answered a moment ago";
+            Self::Alternative => "alternative", "its other place answers, and takes it over when the one in use is silent";
             Self::Unproven => "unproven", "an unsolicited reply, which anybody can send";
             Self::Limit(Limit::Hosts) => "limit_hosts", "the segment has limits.hosts hosts";
             Self::Limit(Limit::HostsPerLladdr) => "limit_hosts_per_lladdr", "its station has limits.hosts_per_lladdr addresses";
@@ -88,6 +92,7 @@ pub(super) struct Evidence<'a> {
     pub(super) now: Time,
     pub(super) world: &'a World,
     pub(super) claims: &'a Claims,
+    pub(super) alternatives: &'a Alternatives,
     pub(super) proxies: &'a Proxies,
 }
 
@@ -163,8 +168,12 @@ impl Evidence<'_> {
         let is_same_host =
             host.lladdr.same_port(&sighting.lladdr) || is_here && host.lladdr.same_gid(&sighting.lladdr);
         let is_cut_off = !self.world.topology.segment(host.segment).is_up();
+        let is_answer = self.alternatives.is_answer(self.now, sighting);
+        if is_answer && !is_cut_off {
+            return Verdict::Ignore(Ignored::Alternative);
+        }
         // Anybody can send a reply; only one that answers a request of ours may take an address.
-        let is_unsolicited = sighting.origin == Origin::Reply && !is_asked_here;
+        let is_unsolicited = sighting.origin == Origin::Reply && !is_asked_here && !is_answer;
         // What is heard on two segments at once, by way of a loop, is the same host on both.
         let is_followed = is_same_host && !self.claims.is_held(self.now, &sighting.key);
         match (is_cut_off || is_followed, is_unsolicited) {

@@ -1,6 +1,7 @@
 //! Time passed: the quiet are probed, the silent are given up.
 
 use super::Ledger;
+use super::claims::Stake;
 use super::contest::{PROBE_WAIT, PROBES_ON_WIFI};
 use super::host::{Host, HostState, Origin};
 use super::key::Key;
@@ -27,7 +28,12 @@ impl Ledger {
             // It lives because the operator says so.
             HostState::Alive | HostState::Suspect { .. } if host.origin == Origin::Static => {}
             HostState::Alive => self.look_at_alive(at, key),
-            HostState::Suspect { probes } if probes < budget => self.world.probe(key, &mut self.effects),
+            HostState::Suspect { probes } if probes < budget => {
+                self.world.probe(key, &mut self.effects);
+                if let Some(claimant) = self.alternatives.standby(key, &self.claims).filter(|_| probes > 0) {
+                    self.contest(claimant, Stake::Standby);
+                }
+            }
             // A claim gives it a last chance to answer; more of them do not give it more.
             HostState::Suspect { probes }
                 if probes - budget < PROBES_ON_WIFI && self.claims.is_contested(key) =>

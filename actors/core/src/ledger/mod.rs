@@ -3,18 +3,18 @@
 //! ```text
 //!  step ─┬ hearing, requests      a packet came in: who spoke, what was asked
 //!        ├ radio                  a station came, went, was listed
-//!        └ liveness, contest,     time passed; two places claim one address;
-//!          exposure               a station speaks for too many
+//!        └ liveness, contest,     time passed; two places claim one address,
+//!          takeover, exposure     or one station too many; one of two dies
 //!             │                                    │
 //!             │ ask for a verdict                  │ change
 //!             ▼                                    ▼
 //!   learning, answering ─► policy        world      what can happen to a host: arrive, move, give up …
 //!   pure, with their reasons               ├ links, routes, probing, bridging    its other verbs
 //!                                          ├ topology ── segment, bridges        what there is
-//!   claims, searches, announcements,       ├ hosts ───── host                    who is where
-//!   movers, contacts, proxies, trials,     ├ published, own_claims, pacing       who uses what, how fast
-//!   wifi: what is going on                 └ kernel_state ─ installed, foreign, entries
-//!                                                         what the kernel's tables hold and should hold
+//!   claims, alternatives, searches,        ├ hosts ───── host                    who is where
+//!   announcements, movers, contacts,       ├ published, own_claims, pacing       who uses what, how fast
+//!   proxies, trials, wifi:                 └ kernel_state ─ installed, foreign, entries
+//!   what is going on                                      what the kernel's tables hold and should hold
 //!   effects ─ timers, reports, journal                    what a step brings about, and remembers of it
 //! ```
 //!
@@ -23,6 +23,7 @@
 //! Nothing calls upwards. After each fact the ledger settles: the kernel's tables follow the addresses that were
 //! touched, requests that were held for them are answered, and hosts that moved are announced and told where others are.
 
+mod alternatives;
 mod announcements;
 mod answering;
 mod bridges;
@@ -58,6 +59,7 @@ mod requests;
 mod routes;
 mod searches;
 mod segment;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -67,8 +69,9 @@ mod view;
 mod wifi;
 mod world;
 
+use alternatives::Alternatives;
 use announcements::Announcements;
-use claims::Claims;
+use claims::{Claims, Stake};
 use contacts::Contacts;
 use effects::Effects;
 use host::Host;
@@ -91,6 +94,8 @@ use crate::time::Time;
 pub struct Ledger {
     world: World,
     claims: Claims,
+    /// Other places of addresses.
+    alternatives: Alternatives,
     searches: Searches,
     announcements: Announcements,
     contacts: Contacts,
@@ -108,6 +113,7 @@ impl Ledger {
     pub fn new(plan: &Plan) -> Self {
         Self {
             claims: Claims::default(),
+            alternatives: Alternatives::default(),
             searches: Searches::default(),
             announcements: Announcements::default(),
             contacts: Contacts::default(),
@@ -177,6 +183,12 @@ impl Ledger {
         match timer {
             Timer::Host(key) => self.host_due(at, &key, token),
             Timer::Claim(key) => self.claim_due(&key, token),
+            Timer::Alternative(key) => {
+                let is_quiet = self.alternatives.alternative_due(&key, token, world, effects);
+                if let Some(claimant) = self.alternatives.standby(&key, &self.claims).filter(|_| is_quiet) {
+                    self.contest(claimant, Stake::Standby);
+                }
+            }
             Timer::Trial => self.trial_due(token),
             Timer::Search(key) => {
                 self.searches.search_due(key, token, &world.topology, &mut world.pacing, effects);
@@ -233,6 +245,7 @@ impl Ledger {
         self.world.own_addresses_changed(addresses, &mut self.effects);
         let topology = &self.world.topology;
         self.claims.close_claims_on(|address| topology.is_own(address));
+        self.alternatives.forget_of(|address| topology.is_own(address));
         self.searches.close_searches_for(|address| topology.is_own(address));
     }
 

@@ -88,8 +88,9 @@ impl Proxies {
         is_new
     }
 
-    /// A claim was refused because the incumbent answered. Who loses many is a proxy or spoofs; so is who keeps,
-    /// by nothing but replies, what several others claim. Returns whom that makes a proxy.
+    /// A claim was refused because the incumbent answered. Who loses against many is a proxy or spoofs; so is who
+    /// keeps, by nothing but replies, what several others claim. Returns whom that makes a proxy. Two that dispute many
+    /// addresses with each other only are one machine with two links, or a machine and its copy.
     pub(super) fn note_dispute(
         &mut self,
         now: Time,
@@ -98,8 +99,8 @@ impl Proxies {
         incumbent: Party,
         is_kept_by_replies: bool,
     ) -> Option<Party> {
-        let claimed = note(&mut self.claimed, now, claimant.station(), address, incumbent.lladdr).len();
         let others = |parties: &BTreeMap<Address, LinkAddr>| parties.values().collect::<BTreeSet<_>>().len();
+        let claimed = others(note(&mut self.claimed, now, claimant.station(), address, incumbent.lladdr));
         let kept = is_kept_by_replies
             .then(|| others(note(&mut self.kept, now, incumbent.station(), address, claimant.lladdr)));
         if kept.is_some_and(|kept| kept >= DISPUTES) {
@@ -129,7 +130,8 @@ fn note(
         disputes.parties.clear();
     }
     disputes.last = now;
-    if disputes.parties.len() < DISPUTES {
+    let is_another = !disputes.parties.values().any(|known| known.same_port(&party));
+    if disputes.parties.len() < DISPUTES || is_another {
         disputes.parties.insert(address, party);
     }
     &disputes.parties

@@ -29,6 +29,7 @@ mod searching;
 mod shown;
 mod stopping;
 mod sweeping;
+mod takeover;
 mod trials;
 mod uplink;
 mod wifi;

@@ -17,6 +17,8 @@ pub(super) enum Timer {
     Claim(Key),
     /// A station that answers for too many is to be judged.
     Trial,
+    /// A host that has an alternative is to be looked at, and its alternative.
+    Alternative(Key),
     /// An unknown target is to be searched for again, or given up.
     Search(Key),
     /// An announcement is to be repeated.

@@ -17,8 +17,9 @@ fn an_incumbent_that_answers_keeps_its_address_and_both_are_named() {
         let log = bench.hears(A, host(9).replies());
         assert_eq!(log.events(), [duplicate(mac(99), segment)]);
         assert_eq!(log.announcements(), told_better);
-        assert_eq!(log.orders().len(), 1 + told_better.len());
-        assert!(bench.passes(SECOND).is_empty());
+        assert_eq!(log.verifications(), [(segment, ip(9), Some(mac(99)))], "whether it answers");
+        assert_eq!(log.orders().len(), 2 + told_better.len());
+        assert!(bench.passes(ms(900)).is_empty());
     }
 }
 
@@ -68,7 +69,7 @@ fn a_late_answer_still_keeps_the_address() {
     bench.hears(B, host(9).with_mac(99).speaks());
     bench.passes(ms(249));
     assert_eq!(bench.hears(A, host(9).replies()).events(), [duplicate(mac(99), B)]);
-    assert!(bench.passes(SECOND).is_empty());
+    assert!(bench.passes(ms(900)).is_empty());
 }
 
 #[test]
