@@ -166,3 +166,27 @@ fn an_own_address_that_goes_to_another_machine_is_routed_at_once() -> Result<()>
     assert_eq!(client.ns.ping(master.ip(), 3, SECOND / 10, SECOND).received, 3);
     Ok(())
 }
+
+/// A virtual address of a machine on the left becomes this router's, which has it on its other interface: nobody
+/// announces it on the left, where the cache of a neighbour holds the former owner's link-layer address.
+#[harness::test]
+fn another_machines_address_that_becomes_our_own_is_reached_at_once() -> Result<()> {
+    let rig = Rig::new()?;
+    let (near, far, master) = (rig.left(10)?, rig.right(20)?, rig.left(50)?);
+    rig.use_kernel_timers(&[&near, &far, &master])?;
+    let _daemon = Config::common_with(&[("expiry", SLOW_EXPIRY), ("sweep", "off")]).start(&rig.r)?;
+    introduce(&near, &rig.r, "eth0")?;
+    introduce(&far, &rig.r, "eth1")?;
+    introduce(&master, &rig.r, "eth0")?;
+    for client in [&near, &far] {
+        assert_eq!(client.ns.ping(master.ip(), 1, SECOND, SECOND).received, 1);
+    }
+    master.ns.remove_address(&master.ifname, "10.9.0.50/24")?;
+    rig.r.address_noprefix("eth1", "10.9.0.50/32")?;
+    for client in [&near, &far] {
+        let pings = client.ns.ping(master.ip(), 20, SECOND / 20, SECOND);
+        eprintln!("{} lost {:?}", client.ip(), pings.lost);
+        assert!(pings.longest_gap() <= 5, "{} lost {:?} of 20 in a second", client.ip(), pings.lost);
+    }
+    Ok(())
+}

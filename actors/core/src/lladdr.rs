@@ -78,6 +78,11 @@ impl LinkAddr {
         }
     }
 
+    /// Whether it is that of a virtual IPv4 router, which goes from master to master (RFC 9568, section 7.3).
+    pub fn is_vrrp(&self) -> bool {
+        self.octets().starts_with(&[0x00, 0x00, 0x5e, 0x00, 0x01]) && self.len() == ETHERNET_LEN
+    }
+
     /// Whether both name the same interface port.
     ///
     /// On IPoIB the flags octet is a peer's capability, not identity (RFC 4755), and is left out.

@@ -8,6 +8,7 @@ use super::key::Key;
 use super::policy;
 use super::timers::{Timer, Token};
 use super::world::World;
+use crate::address::Address;
 use crate::plan::SegmentId;
 
 /// Pauses before the second and third announcement. Linux ignores an update within a second of the last one
@@ -17,6 +18,9 @@ pub(super) const PAUSES: [Duration; 2] = [Duration::from_millis(1100), Duration:
 const CHUNK: usize = 50;
 /// … and then after this pause the next.
 const CHUNK_PAUSE: Duration = Duration::from_millis(100);
+
+/// Own addresses that are announced at the same time; more only as the kernel or whoever gave them to us does.
+const OWN: usize = 1024;
 
 /// An address being announced.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ struct Roll {
 #[derive(Debug, Default)]
 pub(super) struct Announcements {
     hosts: BTreeMap<Key, Announcement>,
+    /// Addresses of this machine, where they were a host's before.
+    own: BTreeMap<(SegmentId, Address), Announcement>,
     segments: BTreeMap<SegmentId, Roll>,
 }
 
@@ -68,6 +74,47 @@ impl Announcements {
             for other in others.filter(|it| !world.topology.is_one_link(it.id, host.segment)) {
                 effects.announce(other, key.address);
             }
+        }
+    }
+
+    /// A host's address is this machine's now. On the host's own segment everybody has its link-layer address in the
+    /// cache, where the kernel's answers do not reach; whoever gave us the address (a VRRP daemon, say) announces it on
+    /// one interface, perhaps another. On other segments we were asked for it, and still are.
+    pub(super) fn announce_own(
+        &mut self,
+        segment: SegmentId,
+        address: Address,
+        world: &World,
+        effects: &mut Effects,
+    ) {
+        if self.own.len() < OWN || self.own.contains_key(&(segment, address)) {
+            self.own.insert((segment, address), Announcement { sent: 0, timer: Token::default() });
+            self.own_announcement_due(segment, address, Token::default(), world, effects);
+        }
+    }
+
+    pub(super) fn own_announcement_due(
+        &mut self,
+        segment: SegmentId,
+        address: Address,
+        timer: Token,
+        world: &World,
+        effects: &mut Effects,
+    ) {
+        let key = (segment, address);
+        let Some(announcement) = self.own.get_mut(&key).filter(|it| it.timer == timer) else { return };
+        let is_own = world.topology.is_own(address);
+        match PAUSES.get(announcement.sent).filter(|_| is_own) {
+            Some(pause) => {
+                announcement.sent += 1;
+                announcement.timer = effects.after(*pause, Timer::AnnounceOwn(segment, address));
+            }
+            None => {
+                self.own.remove(&key);
+            }
+        }
+        if is_own {
+            effects.announce(world.topology.segment(segment), address);
         }
     }
 

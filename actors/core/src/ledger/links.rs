@@ -60,8 +60,7 @@ impl World {
         let mut taken = self.hosts.keys_where(|_| true);
         taken.retain(|key| self.topology.is_own(key.address));
         for key in taken {
-            self.give_up(&key, effects);
-            self.hosts.remove(&key);
+            self.take_from_host(&key, effects);
         }
         let segments: Vec<_> = self.topology.segments().iter().map(|segment| segment.id).collect();
         for id in segments {

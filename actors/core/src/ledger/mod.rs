@@ -195,6 +195,9 @@ impl Ledger {
             }
             Timer::Announce(key) => self.announcements.announcement_due(key, token, world, effects),
             Timer::Movers(segment) => self.movers.movers_due(segment, token, world, effects),
+            Timer::AnnounceOwn(segment, address) => {
+                self.announcements.own_announcement_due(segment, address, token, world, effects);
+            }
             Timer::AnnounceAll(segment) => {
                 self.announcements.announce_all_due(segment, token, world, effects);
             }
@@ -219,6 +222,9 @@ impl Ledger {
             for moved in pending.moved {
                 self.announcements.announce_host(moved.key, &self.world, &mut self.effects);
                 self.correct_mover(&moved);
+            }
+            for (segment, address) in pending.taken {
+                self.announcements.announce_own(segment, address, &self.world, &mut self.effects);
             }
             for segment in pending.relabelled {
                 self.announcements.announce_all(segment, &self.world, &mut self.effects);

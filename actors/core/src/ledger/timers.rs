@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Announce(Key),
     /// More is to be said to those who moved to a segment.
     Movers(SegmentId),
+    /// The announcement of an own address is to be repeated.
+    AnnounceOwn(SegmentId, Address),
     /// More of a segment's addresses are to be announced after its own link-layer address changed.
     AnnounceAll(SegmentId),
     /// A refused route is to be tried again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::effects::Effects;
 use super::entries::Reasons;
-use super::host::{Host, Sighting};
+use super::host::{Host, Origin, Sighting};
 use super::hosts::Hosts;
 use super::kernel_state::KernelState;
 use super::key::Key;
@@ -14,6 +14,7 @@ use super::pacing::Pacing;
 use super::published::PublishedUsers;
 use super::timers::Timer;
 use super::topology::Topology;
+use crate::address::Address;
 use crate::event::{Event, Limit};
 use crate::lladdr::LinkAddr;
 use crate::order::Order;
@@ -43,6 +44,8 @@ pub(super) struct Pending {
     pub(super) arrived: Vec<Key>,
     /// Hosts that are on another segment than before, and have to be announced.
     pub(super) moved: Vec<Moved>,
+    /// Addresses of hosts that are this machine's now, with the segments where they were known.
+    pub(super) taken: Vec<(SegmentId, Address)>,
     /// Segments on which everything has to be announced: their own link-layer address is another one, or their
     /// interface found an access point.
     pub(super) relabelled: Vec<SegmentId>,
@@ -215,8 +218,12 @@ impl World {
 
     /// Whether nothing has changed since the ledger settled.
     pub(super) fn is_settled(&self) -> bool {
-        let Pending { arrived, moved, relabelled } = &self.pending;
-        !self.hosts.is_touched() && arrived.is_empty() && moved.is_empty() && relabelled.is_empty()
+        let Pending { arrived, moved, taken, relabelled } = &self.pending;
+        !self.hosts.is_touched()
+            && arrived.is_empty()
+            && moved.is_empty()
+            && taken.is_empty()
+            && relabelled.is_empty()
     }
 
     /// Has the kernel's tables follow what changed. Returns the addresses that were touched.
@@ -228,6 +235,16 @@ impl World {
             }
         }
         touched
+    }
+
+    /// A host's address is this machine's: the host is gone. On its segment the address is announced, unless it is at
+    /// the virtual link-layer address of a VRRP router, which comes along with it.
+    pub(super) fn take_from_host(&mut self, key: &Key, effects: &mut Effects) {
+        self.give_up(key, effects);
+        let Some(host) = self.hosts.remove(key) else { return };
+        if host.origin != Origin::Kernel && !host.lladdr.is_vrrp() {
+            self.pending.taken.push((host.lived_on.unwrap_or(host.segment), key.address));
+        }
     }
 
     /// Everything is to be announced on the segment.

@@ -80,7 +80,8 @@ fn a_claim_to_an_address_that_is_ours_from_now_on_comes_to_nothing() {
     bench.knows(A, host(9));
     bench.hears(B, host(9).with_mac(99).announces());
     addresses(&mut bench, &[1, 9]);
-    assert!(bench.passes(60 * SECOND).is_empty());
+    let log = bench.passes(60 * SECOND);
+    assert!(log.routes().is_empty() && log.events().is_empty() && log.verifications().is_empty());
 }
 
 fn with_source() -> Bench {
@@ -184,4 +185,53 @@ fn as_long_as_an_address_is_ours_its_claimants_are_not_asked() {
     bench.hears(B, host(50).announces());
     assert!(addresses(&mut bench, &[1, 50, 51]).verifications().is_empty());
     assert!(bench.passes(60 * SECOND).verifications().is_empty());
+}
+
+#[test]
+fn a_hosts_address_that_becomes_ours_is_announced_where_the_host_was() {
+    let mut bench = Bench::new();
+    bench.knows(B, host(9));
+    let start = bench.now;
+    let mut log = addresses(&mut bench, &[1, 9]);
+    assert_eq!(log.routes(), [delete(B, 9)]);
+    log.append(bench.passes(10 * SECOND));
+    assert_eq!(log.announcements(), [(B, ip(9)); 3]);
+    assert_eq!(log.millis_of(Purpose::Announce, start), [0, 1100, 2500]);
+}
+
+#[test]
+fn nor_is_it_announced_when_it_is_no_longer_ours() {
+    let mut bench = Bench::new();
+    bench.knows(B, host(9));
+    addresses(&mut bench, &[1, 9]);
+    let mut log = addresses(&mut bench, &[1]);
+    log.append(bench.passes(10 * SECOND));
+    assert_eq!(log.announcements(), []);
+}
+
+#[test]
+fn of_a_host_that_is_only_remembered_it_is_announced_too() {
+    let mut bench = Bench::new();
+    bench.knows(B, host(9));
+    bench.passes(60 * SECOND);
+    assert_eq!(addresses(&mut bench, &[1, 9]).announcements(), [(B, ip(9))]);
+}
+
+/// VRRP with a virtual link-layer address: caches hold what is now one of ours.
+#[test]
+fn an_address_at_a_virtual_link_layer_address_is_not_announced() {
+    let mut bench = Bench::new();
+    let lladdr = crate::LinkAddr::ethernet([0, 0, 0x5e, 0, 1, 7]);
+    bench.knows(B, super::bench::Host { lladdr, ..host(9) });
+    let mut log = addresses(&mut bench, &[1, 9]);
+    log.append(bench.passes(10 * SECOND));
+    assert_eq!(log.announcements(), []);
+}
+
+#[test]
+fn an_own_address_that_was_nobodys_is_the_kernels_to_announce() {
+    let mut bench = Bench::new();
+    let mut log = addresses(&mut bench, &[1, 9]);
+    log.append(bench.passes(10 * SECOND));
+    assert_eq!(log.announcements(), []);
 }
