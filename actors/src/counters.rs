@@ -37,6 +37,8 @@ impl Counters {
             probed: get(&self.probed),
             dropped: get(&self.dropped),
             malformed: get(&self.malformed),
+            // Only the ledger knows.
+            mismatched: 0,
         }
     }
 }

@@ -70,6 +70,7 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
         Right("probed"),
         Right("dropped"),
         Right("malformed"),
+        Right("mismatched"),
     ]);
     for row in rows {
         links.add_in(
@@ -86,7 +87,8 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
             ],
         );
         let count = row.counters;
-        let numbers = [count.read, count.answered, count.probed, count.dropped, count.malformed];
+        let numbers =
+            [count.read, count.answered, count.probed, count.dropped, count.malformed, count.mismatched];
         let names = [text(&row.domain), text(&row.segment)];
         counters.add(names.into_iter().chain(numbers.map(|number| number.to_string())));
     }

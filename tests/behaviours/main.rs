@@ -30,6 +30,7 @@ mod judge;
 mod links;
 mod many_addresses;
 mod marks;
+mod masked;
 mod names;
 mod namespaces;
 mod rig;

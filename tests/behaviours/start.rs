@@ -102,8 +102,8 @@ fn json_has_the_promised_fields() -> Result<()> {
         (
             "segments",
             2,
-            "domain segment interface kind wifi state lladdr answer private_vlan publish hosts read answered probed \
-             dropped malformed netns",
+            "domain segment interface configured_interface kind wifi state lladdr answer private_vlan prefixes source publish hosts read answered probed \
+             dropped malformed mismatched netns",
         ),
     ] {
         let rows = daemon.cli(&[command]);

@@ -179,7 +179,7 @@ fn trap_frames_from_another_mac_than_they_say_are_counted_not_learned() -> Resul
     let daemon = Config::common().start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&b, &rig.r, "eth1")?;
-    let before = counter(&daemon, "eth0", "malformed");
+    let before = counter(&daemon, "eth0", "mismatched");
     let wire = a.wire()?;
     let forged = ArpFrame { src: FORGER, ..ArpFrame::gratuitous(Mac([2, 0, 0, 0, 0, 0xab]), ip(66)) };
     let theft = ArpFrame { src: FORGER, ..ArpFrame::gratuitous(Mac([2, 0, 0, 0, 0, 0xab]), b.ip()) };
@@ -189,7 +189,8 @@ fn trap_frames_from_another_mac_than_they_say_are_counted_not_learned() -> Resul
     assert_eq!(host_row(&daemon, ip(66)), None);
     assert_eq!(host_row(&daemon, b.ip()).expect("a known host")["lladdr"], b.mac().to_string());
     assert_eq!(events(&daemon, "duplicate_address"), Vec::<Value>::new());
-    assert_eq!(counter(&daemon, "eth0", "malformed"), before + 2);
+    assert_eq!(counter(&daemon, "eth0", "mismatched"), before + 2);
+    assert_eq!(counter(&daemon, "eth0", "malformed"), 0);
     Ok(())
 }
 

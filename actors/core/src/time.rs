@@ -24,6 +24,16 @@ impl Time {
         self.0
     }
 
+    /// A number that depends on the nanosecond, so that nobody outside can foresee it; spread evenly over its bits
+    /// (the finaliser of SplitMix64).
+    pub(crate) fn scattered(self) -> u32 {
+        let mut bits = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let [a, b, c, d, ..] = (bits ^ (bits >> 31)).to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
+
     /// How long ago `earlier` was; zero if it is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -147,6 +147,9 @@ pub struct CountersView {
     pub dropped: u64,
     /// Frames that are not valid ARP for IPv4.
     pub malformed: u64,
+    /// Packets that taught nothing by themselves because they name another sender than the frame's source.
+    #[serde(default)]
+    pub mismatched: u64,
 }
 
 impl Add for CountersView {
@@ -159,6 +162,7 @@ impl Add for CountersView {
             probed: self.probed + other.probed,
             dropped: self.dropped + other.dropped,
             malformed: self.malformed + other.malformed,
+            mismatched: self.mismatched + other.mismatched,
         }
     }
 }
@@ -178,7 +182,7 @@ pub struct HostView {
     pub interface: Label,
     /// `alive` or `suspect`.
     pub state: Keyword,
-    /// The source it was learned from: `request`, `reply`, `announcement`, or `kernel` for an adopted route.
+    /// The source it was learned from: `request`, `reply`, `answer`, `announcement`, or `kernel` for an adopted route.
     pub learned_from: Keyword,
     /// Seconds since it last sent ARP.
     pub age_seconds: u64,

@@ -29,7 +29,14 @@ fn segment(name: &str) -> SegmentView {
     let plain = testing::segment(name, name, 250);
     SegmentView {
         subnet: SubnetView { publish: vec!["10.2.0.64/28".parse().expect("a prefix")], ..plain.subnet },
-        counters: CountersView { read: 123_456, answered: 7, probed: 80, dropped: 0, malformed: 1 },
+        counters: CountersView {
+            read: 123_456,
+            answered: 7,
+            probed: 80,
+            dropped: 0,
+            malformed: 1,
+            mismatched: 2,
+        },
         ..plain
     }
 }
@@ -73,9 +80,9 @@ domain   segment  source    prefixes
 cluster  eth0     -         -
 cluster  br1      10.2.0.1  10.2.0.0/24
 
-domain   segment    read  answered  probed  dropped  malformed
-cluster  eth0     123456         7      80        0          1
-cluster  br1      123456         7      80        0          1
+domain   segment    read  answered  probed  dropped  malformed  mismatched
+cluster  eth0     123456         7      80        0          1           2
+cluster  br1      123456         7      80        0          1           2
 
 domain   segment  published
 cluster  br1      10.2.0.64/28

@@ -83,6 +83,7 @@ fn every_event() -> Vec<Event> {
         Event::LimitReached { segment, limit: Limit::HostsPerLladdr, address, lladdr },
         Event::PublishedAddressUsed { address, lladdr, segment },
         Event::PinViolated { address, lladdr, segment, claimant_lladdr, claimant_segment },
+        Event::SenderUnconfirmed { address, lladdr, segment, frame_lladdr: lladdr },
         Event::ProxyFound { segment, lladdr, sign: ProxySign::Mark },
         Event::SegmentsBridged { segment, other: claimant_segment },
         Event::SegmentsSeparated { segment, other: claimant_segment },
@@ -123,6 +124,7 @@ const KEYS: &[(&str, &str)] = &[
         "address lladdr domain segment interface claimant_lladdr claimant_domain claimant_segment \
          claimant_interface hint",
     ),
+    ("sender_unconfirmed", "address lladdr domain segment interface frame_lladdr hint"),
     ("proxy_found", "domain segment interface lladdr sign hint"),
     ("segments_bridged", "domain segment interface other_domain other_segment other_interface hint"),
     ("segments_separated", "domain segment interface other_domain other_segment other_interface"),
@@ -264,8 +266,8 @@ fn warnings_say_what_to_do() {
 fn routine_is_quiet_and_trouble_is_loud() {
     let level = |index: usize| record_of(&every_event()[index]).0;
     assert_eq!([0, 1, 10].map(level), [Level::Debug; 3]);
-    assert_eq!([2, 8, 11, 12, 18].map(level), [Level::Info; 5]);
-    assert_eq!([3, 4, 5, 6, 7, 9, 13, 14, 15, 16, 17].map(level), [Level::Warning; 11]);
+    assert_eq!([2, 8, 11, 12, 19].map(level), [Level::Info; 5]);
+    assert_eq!([3, 4, 5, 6, 7, 9, 13, 14, 15, 16, 17, 18].map(level), [Level::Warning; 12]);
 }
 
 #[test]

@@ -231,6 +231,25 @@ events! {
         "somebody claimed an address that is pinned to another; in vain, but not by chance",
         fix "the log has the claimant's link-layer address (pin_violated)";
 
+    /// A packet names another sender than its frame's source, and whoever it names did not answer there.
+    SenderUnconfirmed = "sender_unconfirmed" {
+        /// The address that it names.
+        address: Address,
+        /// The link-layer address that it names.
+        lladdr: LinkAddr,
+        /// Where it was heard.
+        segment: SegmentId,
+        /// The frame's source.
+        frame_lladdr: LinkAddr,
+    }
+    level: Warning,
+    hint: "it did not answer at the link-layer address it names; if it is no forgery: hosts: { ADDRESS: LLADDR }",
+    doctor: Warning,
+        "ARP packets name another sender than the frame they came in, and nobody answered there: a forger, or a \
+         cluster or relay that does not answer by unicast; they teach nothing",
+        fix "the log names both (sender_unconfirmed); if they are legitimate, say where the host is: hosts: { \
+             ADDRESS: LLADDR } of the segment";
+
     /// A station answers for others; its replies teach nothing.
     ProxyFound = "proxy_found" {
         /// Where it was heard.

@@ -9,6 +9,7 @@ use super::Ledger;
 use super::alternatives::Alternative;
 use super::announcements::reassert;
 use super::claims::{Admission, Claim, Proof, Stake};
+use super::exposure::report_limit;
 use super::host::{Host, HostState, Origin, Sighting};
 use super::key::Key;
 use super::learning::Evidence;
@@ -169,7 +170,7 @@ impl Ledger {
         let Some(host) = self.world.hosts.live_host(&to.key) else { return };
         let from = Party { segment: host.segment, lladdr: host.lladdr };
         if let Some(limit) = self.world.limit_for(to, to.segment != from.segment) {
-            self.report_limit(limit, to);
+            report_limit(limit, to, &mut self.effects);
             return;
         }
         let there = Party { segment: to.segment, lladdr: to.lladdr };

@@ -2,54 +2,22 @@
 //! proxies.
 
 use super::Ledger;
+use super::effects::Effects;
 use super::host::{Host, Origin, Sighting};
 use super::proxies::Party;
 use super::reports::Subject;
 use super::timers::{Timer, Token};
-use super::trials::{Outcome, WAIT, questions_for};
-use crate::arp::Arp;
+use super::trials::{Outcome, WAIT};
 use crate::event::{Event, Limit, ProxySign};
-use crate::order::Purpose;
-use crate::plan::SegmentId;
 
 impl Ledger {
     /// A new host is not learned because of a limit. What is known stays, also of a station that has reached its own:
     /// it may be one machine with many addresses. Whether it is a proxy is put to the proof.
     pub(super) fn keep_out(&mut self, limit: Limit, sighting: &Sighting) {
-        self.report_limit(limit, sighting);
+        report_limit(limit, sighting, &mut self.effects);
         if limit == Limit::HostsPerLladdr && sighting.origin == Origin::Reply {
-            self.try_station(Party { segment: sighting.segment, lladdr: sighting.lladdr });
-        }
-    }
-
-    pub(super) fn report_limit(&mut self, limit: Limit, sighting: &Sighting) {
-        let Sighting { key, segment, lladdr, .. } = *sighting;
-        let event = Event::LimitReached { segment, limit, address: key.address, lladdr };
-        self.effects.report(segment, Subject::Limit(limit), event);
-    }
-
-    /// Asks a station for addresses that it cannot have.
-    fn try_station(&mut self, station: Party) {
-        let now = self.effects.now();
-        let segment = self.world.topology.segment(station.segment);
-        // Without a source every request is an address probe, which tells nothing.
-        if segment.source.is_none() || !self.trials.may_open(now, &station) {
-            return;
-        }
-        let mut questions = questions_for(&self.world, segment, now);
-        questions.retain(|it| !self.searches.is_sought(&self.world.topology.key(segment.id, it.address)));
-        for question in &questions {
-            self.effects.request(segment, question.address, Some(station.lladdr), Purpose::Verify);
-        }
-        let timer = self.effects.after(WAIT, Timer::Trial);
-        self.trials.open(now, station, questions, timer);
-    }
-
-    /// A station that is tried said something about an address that it was asked for.
-    pub(super) fn heard_on_trial(&mut self, id: SegmentId, arp: &Arp) {
-        let segment = self.world.topology.segment(id);
-        if self.trials.note_answer(id, arp, segment.source) {
-            self.effects.address_probe(segment, arp.sender, arp.sender_lladdr);
+            let station = Party { segment: sighting.segment, lladdr: sighting.lladdr };
+            self.trials.try_station(station, &self.world, &mut self.effects);
         }
     }
 
@@ -83,4 +51,11 @@ impl Ledger {
             self.world.hosts.remove(&key);
         }
     }
+}
+
+/// Tells that something was not learned because of a limit.
+pub(super) fn report_limit(limit: Limit, sighting: &Sighting, effects: &mut Effects) {
+    let Sighting { key, segment, lladdr, .. } = *sighting;
+    let event = Event::LimitReached { segment, limit, address: key.address, lladdr };
+    effects.report(segment, Subject::Limit(limit), event);
 }

@@ -56,13 +56,20 @@ impl Ledger {
 
     /// Learns from the packet's sender.
     fn learn(&mut self, id: SegmentId, heard: &Heard) {
-        if self.trials.concerns(id, &heard.arp) && !heard.is_mismatched() {
-            return self.heard_on_trial(id, &heard.arp);
-        }
         let segment = self.world.topology.segment(id);
+        if self.trials.concerns(id, &heard.arp) && !heard.is_mismatched() {
+            return self.trials.heard_on_trial(segment, &heard.arp, &mut self.effects);
+        }
         let sighting = sighting_of(segment, heard);
-        let verdict = self.evidence().judge(segment, heard, &sighting);
-        let key = sighting.key;
+        match self.evidence().judge(segment, heard, &sighting) {
+            Verdict::Ignore(Ignored::Mismatch) => self.mismatched(heard, &sighting),
+            verdict => self.follow(verdict, &sighting),
+        }
+    }
+
+    /// Does what follows from a verdict on a sighting.
+    pub(super) fn follow(&mut self, verdict: Verdict, sighting: &Sighting) {
+        let Sighting { key, segment: id, .. } = *sighting;
         match verdict {
             Verdict::Refresh { is_readdressed } => {
                 self.world.hosts.refresh(&key, self.effects.now());
@@ -74,21 +81,21 @@ impl Ledger {
                 }
             }
             Verdict::Sustain => self.world.hosts.credit(&key, self.effects.now()),
-            Verdict::New => self.world.admit(&sighting, &mut self.effects),
+            Verdict::New => self.world.admit(sighting, &mut self.effects),
             Verdict::Move(_) | Verdict::Contest(_) => {
-                self.claims.note_sighting(&sighting);
-                self.alternatives.heard(&sighting, &mut self.effects);
+                self.claims.note_sighting(sighting);
+                self.alternatives.heard(sighting, &mut self.effects);
                 match verdict {
                     Verdict::Contest(stake) => {
                         self.effects.note(key.address, &CONTESTED, id, sighting.lladdr);
-                        self.contest(sighting, stake);
+                        self.contest(*sighting, stake);
                     }
-                    Verdict::Move(proof) => self.move_host(&sighting, proof),
+                    Verdict::Move(proof) => self.move_host(sighting, proof),
                     _ => {}
                 }
                 self.world.correct_neighbour(&key, id, &sighting.lladdr);
             }
-            Verdict::Ignore(reason) => self.pass_over(reason, &sighting),
+            Verdict::Ignore(reason) => self.pass_over(reason, sighting),
         }
     }
 
@@ -100,10 +107,6 @@ impl Ledger {
         }
         match reason {
             Ignored::Published => self.world.published_address_used(sighting, &mut self.effects),
-            Ignored::Mismatch => {
-                self.world.pacing.pace_mut(segment).mismatched += 1;
-                self.world.correct_neighbour(&key, segment, &lladdr);
-            }
             Ignored::Pinned(pin) => {
                 self.report_pin(&pin, sighting);
                 self.world.correct_neighbour(&key, segment, &lladdr);
@@ -114,7 +117,7 @@ impl Ledger {
                 self.world.correct_neighbour(&key, segment, &lladdr);
             }
             Ignored::Limit(limit) => self.keep_out(limit, sighting),
-            Ignored::NotHere | Ignored::FromProxy => {}
+            Ignored::NotHere | Ignored::FromProxy | Ignored::Mismatch => {}
         }
     }
 

@@ -12,6 +12,8 @@ use crate::time::Time;
 pub(super) enum Origin {
     Request,
     Reply,
+    /// The answer to a question of ours that was sent to nobody else, in a frame of another source.
+    Answer,
     Announcement,
     Kernel,
     /// The configuration.
@@ -23,6 +25,7 @@ impl Origin {
         match self {
             Self::Request => "request",
             Self::Reply => "reply",
+            Self::Answer => "answer",
             Self::Announcement => "announcement",
             Self::Kernel => "kernel",
             Self::Static => "static",

@@ -41,7 +41,7 @@ pub(super) enum Ignored {
     /// The address is published there.
     Published,
     /// The frame's source is not the ARP packet's sender: somebody speaks for somebody else. It may be right,
-    /// but proves nothing.
+    /// but proves nothing before it is confirmed.
     Mismatch,
     /// The operator fixed the address to another place.
     Pinned(Pin),
@@ -111,28 +111,55 @@ pub(super) fn sighting_of(segment: &Segment, heard: &Heard) -> Sighting {
 impl Evidence<'_> {
     /// What a packet says of its sender.
     pub(super) fn judge(&self, segment: &Segment, heard: &Heard, sighting: &Sighting) -> Verdict {
-        let (sender, lladdr) = (heard.arp.sender, &heard.arp.sender_lladdr);
+        let sender = heard.arp.sender;
         if !segment.may_hold(sender) {
             let is_published = segment.publishes(sender);
             return Verdict::Ignore(if is_published { Ignored::Published } else { Ignored::NotHere });
         }
-        if heard.is_mismatched() {
+        if heard.is_mismatched() && !self.is_credible(segment, heard, sighting) {
             return Verdict::Ignore(Ignored::Mismatch);
         }
-        if let Some(pin) = self.world.topology.pin_against(&sighting.key, segment.id, lladdr) {
+        self.judge_sighting(sighting)
+    }
+
+    /// Whether a packet in a frame of another source is to be believed: the operator says where its sender is, or
+    /// it is there because it answered a question of ours, or answers one now.
+    fn is_credible(&self, segment: &Segment, heard: &Heard, sighting: &Sighting) -> bool {
+        let Sighting { key, lladdr, .. } = sighting;
+        if self.world.topology.is_pinned_at(key, segment.id, lladdr) {
+            return true;
+        }
+        let here = self.world.hosts.host(key).filter(|host| host.is_at(segment.id, lladdr));
+        here.is_some_and(|host| {
+            let by_unicast = segment.plan.expiry.unicast_on(segment.kind());
+            let is_asked = match host.state {
+                HostState::Suspect { probes } | HostState::Returning { probes } => {
+                    (1..=by_unicast).contains(&probes)
+                }
+                HostState::Alive => self.claims.is_contested(key),
+                HostState::Dormant => false,
+            };
+            host.is_live() && host.origin == Origin::Answer
+                || is_asked && !host.lladdr.is_empty() && segment.is_answer(&heard.arp)
+        })
+    }
+
+    /// What a sighting says that its sender itself gave.
+    pub(super) fn judge_sighting(&self, sighting: &Sighting) -> Verdict {
+        let (id, lladdr) = (sighting.segment, &sighting.lladdr);
+        if let Some(pin) = self.world.topology.pin_against(&sighting.key, id, lladdr) {
             return Verdict::Ignore(Ignored::Pinned(pin));
         }
         let live = self.world.hosts.live_host(&sighting.key);
-        if self.proxies.is_proxy(self.now, segment.id, lladdr) && self.is_hearsay(sighting, live) {
+        if self.proxies.is_proxy(self.now, id, lladdr) && self.is_hearsay(sighting, live) {
             return Verdict::Ignore(Ignored::FromProxy);
         }
         match live {
-            Some(host) if host.is_at(segment.id, lladdr) => {
+            Some(host) if host.is_at(id, lladdr) => {
                 Verdict::Refresh { is_readdressed: host.lladdr != *lladdr }
             }
             Some(host)
-                if host.lladdr.same_port(lladdr)
-                    && self.world.topology.is_one_link(host.segment, segment.id) =>
+                if host.lladdr.same_port(lladdr) && self.world.topology.is_one_link(host.segment, id) =>
             {
                 Verdict::Sustain
             }

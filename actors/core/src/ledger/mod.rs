@@ -11,9 +11,9 @@
 //!   learning, answering ─► policy        world      what can happen to a host: arrive, move, give up …
 //!   pure, with their reasons               ├ links, routes, probing, bridging    its other verbs
 //!                                          ├ topology ── segment, bridges        what there is
-//!   claims, alternatives, searches,        ├ hosts ───── host                    who is where
-//!   announcements, movers, contacts,       ├ published, own_claims, pacing       who uses what, how fast
-//!   proxies, trials, wifi:                 └ kernel_state ─ installed, foreign, entries
+//!   claims, alternatives, confirmations,   ├ hosts ───── host                    who is where
+//!   searches, announcements, movers,       ├ published, own_claims, pacing       who uses what, how fast
+//!   contacts, proxies, trials, wifi:       └ kernel_state ─ installed, foreign, entries
 //!   what is going on                                      what the kernel's tables hold and should hold
 //!   effects ─ timers, reports, journal                    what a step brings about, and remembers of it
 //! ```
@@ -29,6 +29,8 @@ mod answering;
 mod bridges;
 mod bridging;
 mod claims;
+mod confirmations;
+mod confirming;
 mod contacts;
 mod contest;
 mod effects;
@@ -72,6 +74,7 @@ mod world;
 use alternatives::Alternatives;
 use announcements::Announcements;
 use claims::{Claims, Stake};
+use confirmations::Confirmations;
 use contacts::Contacts;
 use effects::Effects;
 use host::Host;
@@ -96,6 +99,7 @@ pub struct Ledger {
     claims: Claims,
     /// Other places of addresses.
     alternatives: Alternatives,
+    confirmations: Confirmations,
     searches: Searches,
     announcements: Announcements,
     contacts: Contacts,
@@ -114,6 +118,7 @@ impl Ledger {
         Self {
             claims: Claims::default(),
             alternatives: Alternatives::default(),
+            confirmations: Confirmations::default(),
             searches: Searches::default(),
             announcements: Announcements::default(),
             contacts: Contacts::default(),
@@ -190,6 +195,7 @@ impl Ledger {
                 }
             }
             Timer::Trial => self.trial_due(token),
+            Timer::Confirmation(segment, address) => self.confirmation_due(segment, address, token),
             Timer::Search(key) => {
                 self.searches.search_due(key, token, &world.topology, &mut world.pacing, effects);
             }

@@ -8,6 +8,8 @@ use crate::time::Time;
 const VERIFY_RATE: u32 = 500;
 /// Searches for unknown targets a second and segment.
 const SEARCH_RATE: u32 = 2000;
+/// Sightings a second that are confirmed by a request of ours.
+const CONFIRMATION_RATE: u32 = 100;
 /// Look-ups of routes a second; each costs the kernel some microseconds.
 const LOOKUP_RATE: u32 = 10_000;
 
@@ -26,6 +28,8 @@ pub(super) struct SegmentPace {
     corrections: Pace,
     /// Searches for unknown targets.
     pub(super) searches: Pace,
+    /// Sightings that are to be confirmed.
+    pub(super) confirmations: Pace,
     /// Look-ups of routes.
     pub(super) lookups: Pace,
     /// Sightings that were not learned because frame source and ARP sender differ.
@@ -46,6 +50,7 @@ impl Pacing {
                 probes: Pace::new(probes, probes / 10),
                 corrections: Pace::new(rate / 4, rate / 2),
                 searches: Pace::new(SEARCH_RATE, SEARCH_RATE),
+                confirmations: Pace::new(CONFIRMATION_RATE, CONFIRMATION_RATE),
                 lookups: Pace::new(LOOKUP_RATE, LOOKUP_RATE / 4),
                 mismatched: 0,
                 shed: 0,

@@ -20,6 +20,8 @@ pub(super) enum Subject {
     Address(Address),
     /// A limit of the segment.
     Limit(Limit),
+    /// The segment itself: one such report is enough, whomever it names.
+    Segment,
 }
 
 /// Reports made lately, and the count of every kind of event.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::address::{Address, Prefix};
+use crate::arp::{Arp, Operation};
 use crate::event::DownReason;
 use crate::fact::Link;
 use crate::lladdr::LinkAddr;
@@ -81,6 +82,14 @@ impl Segment {
     /// Whether frames of this station can come in: it is one, of this kind of link, and the link is up.
     pub(super) fn may_hear(&self, station: &LinkAddr) -> bool {
         self.is_up() && station.len() == self.lladdr().len() && station.is_station()
+    }
+
+    /// Whether the packet has the form of an answer to a request of ours.
+    pub(super) fn is_answer(&self, arp: &Arp) -> bool {
+        arp.operation == Operation::Reply
+            && !arp.is_gratuitous()
+            && arp.target_lladdr.same_port(&self.lladdr())
+            && arp.target == self.source.unwrap_or(Address::UNSPECIFIED)
     }
 
     pub(super) fn lladdr(&self) -> LinkAddr {

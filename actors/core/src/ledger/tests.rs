@@ -4,6 +4,7 @@ mod addresses;
 mod adoption;
 mod answering;
 mod bench;
+mod confirming;
 mod domains;
 mod duplicates;
 mod entries;

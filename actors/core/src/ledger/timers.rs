@@ -15,6 +15,8 @@ pub(super) enum Timer {
     Host(Key),
     /// A contested address is to be decided, or its incumbent probed again.
     Claim(Key),
+    /// Who speaks in a frame of another source is to be asked, or what it was asked to be decided.
+    Confirmation(SegmentId, Address),
     /// A station that answers for too many is to be judged.
     Trial,
     /// A host that has an alternative is to be looked at, and its alternative.

@@ -206,6 +206,12 @@ impl Topology {
         if pins.iter().any(is_here) { None } else { pins.first().copied() }
     }
 
+    /// Whether the operator fixed the address to this very place.
+    pub(super) fn is_pinned_at(&self, key: &Key, segment: SegmentId, lladdr: &LinkAddr) -> bool {
+        let is_here = |pin: &Pin| pin.segment == segment && pin.lladdr.same_port(lladdr);
+        self.pins.get(key).is_some_and(|pins| pins.iter().any(is_here))
+    }
+
     /// Whether the operator fixed the address to a place.
     pub(super) fn is_pinned(&self, key: &Key) -> bool {
         self.pins.contains_key(key)

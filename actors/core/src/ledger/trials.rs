@@ -9,14 +9,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::effects::Effects;
 use super::host::Host;
 use super::proxies::Party;
 use super::segment::Segment;
-use super::timers::Token;
+use super::timers::{Timer, Token};
 use super::world::World;
 use crate::address::Address;
 use crate::arp::{Arp, Operation};
 use crate::lladdr::LinkAddr;
+use crate::order::Purpose;
 use crate::plan::SegmentId;
 use crate::time::Time;
 
@@ -35,8 +37,8 @@ const LOOKED_AT: u32 = 1024;
 
 /// One address that a station on trial is asked for.
 #[derive(Debug)]
-pub(super) struct Question {
-    pub(super) address: Address,
+struct Question {
+    address: Address,
     /// It is a host's of another segment; otherwise nobody is known to have it.
     is_elsewhere: bool,
     /// The station answered for it.
@@ -93,8 +95,33 @@ impl Trials {
         !self.0.is_empty() && self.0.get(&Party::of(segment, &arp.sender_lladdr)).is_some_and(is_asked_for)
     }
 
+    /// Asks a station for addresses that it cannot have, unless it was lately.
+    pub(super) fn try_station(&mut self, station: Party, world: &World, effects: &mut Effects) {
+        let now = effects.now();
+        let segment = world.topology.segment(station.segment);
+        // Without a source every request is an address probe, which tells nothing.
+        if segment.source.is_none() || !self.may_open(now, &station) {
+            return;
+        }
+        let questions = questions_for(world, segment, now);
+        for question in &questions {
+            effects.request(segment, question.address, Some(station.lladdr), Purpose::Verify);
+        }
+        let (timer, lladdr) = (effects.after(WAIT, Timer::Trial), station.lladdr);
+        let trial = Trial { questions, lladdr, since: now, is_last: false, timer };
+        self.0.insert(Party::of(station.segment, &lladdr), trial);
+    }
+
+    /// A station that is tried said something about an address that it was asked for. Whether it has the address is
+    /// asked next.
+    pub(super) fn heard_on_trial(&mut self, segment: &Segment, arp: &Arp, effects: &mut Effects) {
+        if self.note_answer(segment, arp) {
+            effects.address_probe(segment, arp.sender, arp.sender_lladdr);
+        }
+    }
+
     /// Whether the station may be tried now.
-    pub(super) fn may_open(&mut self, now: Time, station: &Party) -> bool {
+    fn may_open(&mut self, now: Time, station: &Party) -> bool {
         let station = Party::of(station.segment, &station.lladdr);
         let is_rested = |trial: &Trial| now.since(trial.since) >= REST;
         if self.0.len() >= STATIONS {
@@ -104,20 +131,13 @@ impl Trials {
         has_room && self.0.get(&station).is_none_or(is_rested)
     }
 
-    /// The station is asked for these addresses from now on.
-    pub(super) fn open(&mut self, now: Time, station: Party, questions: Vec<Question>, timer: Token) {
-        let trial = Trial { questions, lladdr: station.lladdr, since: now, is_last: false, timer };
-        self.0.insert(Party::of(station.segment, &station.lladdr), trial);
-    }
-
-    /// A station said something about an address that it was asked for in the name of `source`. True if it is an
-    /// answer, the first one: whether the station has the address is to be asked next.
-    pub(super) fn note_answer(&mut self, segment: SegmentId, arp: &Arp, source: Option<Address>) -> bool {
-        let trial = self.0.get_mut(&Party::of(segment, &arp.sender_lladdr));
+    /// True if it is an answer for the address, the first one.
+    fn note_answer(&mut self, segment: &Segment, arp: &Arp) -> bool {
+        let trial = self.0.get_mut(&Party::of(segment.id, &arp.sender_lladdr));
         let question = trial.and_then(|it| it.questions.iter_mut().find(|it| it.address == arp.sender));
         let Some(question) = question else { return false };
         // Only who has the address answers a probe, which nobody's name is in, or asks for others from it.
-        let is_answer = arp.operation == Operation::Reply && Some(arp.target) == source;
+        let is_answer = arp.operation == Operation::Reply && Some(arp.target) == segment.source;
         question.is_held |= !is_answer;
         is_answer && !std::mem::replace(&mut question.is_answered, true)
     }
@@ -159,11 +179,11 @@ fn judge(trial: &Trial) -> Outcome {
 /// What to ask a station on the segment for: addresses that nobody is known to have, and hosts of other segments at
 /// different stations. Where in the prefixes they are taken from differs from trial to trial and is not to be
 /// foreseen from outside, because it depends on the nanosecond.
-pub(super) fn questions_for(world: &World, segment: &Segment, now: Time) -> Vec<Question> {
+fn questions_for(world: &World, segment: &Segment, now: Time) -> Vec<Question> {
     let prefixes = &segment.plan.addresses.prefixes;
     let (mut free, mut elsewhere) = (Vec::new(), Vec::new());
     let mut stations: Vec<LinkAddr> = Vec::new();
-    let (start, stride) = (scatter(now.as_nanos()), scatter(!now.as_nanos()) | 1);
+    let (start, stride) = (now.scattered(), now.scattered().rotate_left(16) | 1);
     for (step, prefix) in (0..LOOKED_AT).zip(prefixes.iter().cycle()) {
         let within = start.wrapping_add(stride.wrapping_mul(step)) & !u32::from(prefix.mask());
         let address = Address::from(u32::from(prefix.network()) | within);
@@ -203,13 +223,4 @@ fn is_elsewhere(world: &World, host: &Host, segment: &Segment) -> bool {
         && host.segment != segment.id
         && !world.topology.is_one_link(host.segment, segment.id)
         && world.topology.segment(host.segment).is_up()
-}
-
-/// Spreads a number over all bits (the finaliser of SplitMix64).
-fn scatter(number: u64) -> u32 {
-    let mut bits = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    let [a, b, c, d, ..] = (bits ^ (bits >> 31)).to_be_bytes();
-    u32::from_be_bytes([a, b, c, d])
 }

@@ -75,7 +75,7 @@ impl Ledger {
                 hosts: u64::from(self.world.hosts.live_on(segment.id)),
                 counters: CountersView {
                     dropped: pace.shed,
-                    malformed: pace.mismatched,
+                    mismatched: pace.mismatched,
                     ..CountersView::default()
                 },
                 netns: None,

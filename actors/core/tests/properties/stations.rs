@@ -20,6 +20,12 @@ pub(crate) fn mac(last: u8, which: u8) -> LinkAddr {
     LinkAddr::ethernet([2, 0, 0, 0, which, last])
 }
 
+/// The third station of each address is behind a repeater, which is the source of its frames.
+pub(crate) fn source_of(sender: LinkAddr) -> LinkAddr {
+    let is_masked = sender.octets().get(4) == Some(&2);
+    if is_masked { LinkAddr::ethernet([2, 0, 0, 9, 9, 9]) } else { sender }
+}
+
 /// A host as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Station {

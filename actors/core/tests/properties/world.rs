@@ -15,7 +15,7 @@ use crate::caches::Caches;
 use crate::facts::{METRIC, PROTOCOL, good_link, segment};
 use crate::kernel::Kernel;
 use crate::places::Places;
-use crate::stations::{SEGMENTS, Station};
+use crate::stations::{SEGMENTS, Station, source_of};
 
 fn plan() -> Plan {
     let prefix = "10.0.0.0/24";
@@ -213,5 +213,5 @@ impl World {
 }
 
 fn heard(segment: SegmentId, arp: Arp) -> Fact {
-    Fact::Heard { segment, heard: Heard { arp, from: arp.sender_lladdr, mark: None } }
+    Fact::Heard { segment, heard: Heard { arp, from: source_of(arp.sender_lladdr), mark: None } }
 }
