@@ -12,7 +12,7 @@ use ipnetwork::Ipv4Network;
 use crate::config::{CONTROL, CONTROL_VARIABLE, Environment, FillarpdArgs, KeySetting, ValueOrigin};
 use crate::exit::Exit;
 use queries::{EVENTS_EXAMPLES, EXPLAIN_EXAMPLES};
-pub(crate) use queries::{EventsArgs, ExplainArgs};
+pub(crate) use queries::{EventsArgs, ExplainArgs, ReloadArgs};
 
 /// Proxy-ARP daemon: connects segments of one IP subnet that cannot be bridged.
 ///
@@ -70,6 +70,8 @@ pub(crate) enum CliCommand {
     /// Show what happened lately
     #[command(after_help = EVENTS_EXAMPLES)]
     Events(EventsArgs),
+    /// Have the daemon read its configuration file again
+    Reload(ReloadArgs),
     /// Check this machine for everything known to break proxy ARP, and show fixes
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),

@@ -1,22 +1,24 @@
 //! One instance of the actors for each network namespace, because each namespace has kernel tables of its own.
 //! Instances are started one after another, queried as one, and stopped in reverse order.
 
+mod queries;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use actix::Recipient;
 use arpherd_actors::io::netns::{Netns, NetnsError};
-use arpherd_actors::messages::{Barrier, RunQuery};
 use arpherd_actors::supervisor::{Instance, InstanceConfig, StartError};
 use arpherd_core::view::Label;
-use slog::{Logger, error, o};
+use slog::{Logger, error, info, o};
 
 use crate::config::{Config, NetnsPlan, OnExit};
-use crate::control::{BoxFuture, ControlQuery, ControlResponse, Query, QueryHandler, Response, Unavailable};
-use crate::events::{EventRing, EventSource};
+use crate::control::QueryHandler;
+use crate::events::EventSource;
 use crate::exit::Exit;
 use crate::log;
+use crate::reload::ReloadSender;
+use queries::{AllInstances, InstanceQueries};
 
 /// Why the instances could not all be started.
 #[derive(Debug, thiserror::Error)]
@@ -67,10 +69,20 @@ pub(crate) struct Files {
     pub(crate) record: Option<PathBuf>,
 }
 
-/// The running instances, each with its namespace's name (`None`: the daemon's own).
+/// The running instances.
 pub(crate) struct Instances {
-    instances: Vec<(Option<Label>, Instance)>,
-    events: Arc<EventRing>,
+    running: Vec<Running>,
+    queries: Arc<AllInstances>,
+    files: Files,
+    /// How often instances were replaced, to name their recordings.
+    replacements: u32,
+}
+
+/// An instance, and what it was started with.
+struct Running {
+    part: NetnsPlan,
+    netns: Netns,
+    instance: Instance,
 }
 
 impl Instances {
@@ -79,57 +91,170 @@ impl Instances {
     /// # Errors
     /// The exit code, if one does not start. The reason is in the log, and the instances started before are
     /// stopped in the ordinary way.
-    pub(crate) async fn start(config: &Config, files: Files, log: &Logger) -> Result<Self, Exit> {
+    pub(crate) async fn start(
+        config: &Config,
+        files: Files,
+        reloads: ReloadSender,
+        log: &Logger,
+    ) -> Result<Self, Exit> {
         let parts = config.netns_plans();
-        let refuse = |log: &Logger, error: &InstancesError| {
+        let refuse = |error: &InstancesError| {
             error!(log, "not_started"; "error" => %error);
             error.exit_code()
         };
         // Open all namespaces before anything is changed in one of them.
-        let namespaces = open_namespaces(&parts).map_err(|error| refuse(log, &error))?;
-        let mut instances = Self { instances: Vec::new(), events: Arc::default() };
+        let namespaces = open_namespaces(&parts).map_err(|error| refuse(&error))?;
+        let queries = Arc::new(AllInstances::new(reloads));
+        let mut instances = Self { running: Vec::new(), queries, files, replacements: 0 };
         for (part, netns) in parts.into_iter().zip(namespaces) {
-            let log = match &part.netns {
-                Some(name) => log.new(o!("netns" => name.clone())),
-                None => log.clone(),
-            };
-            let name = part.netns.as_deref().map(Label::from);
-            let config = instance_config(part, netns, config.daemon.on_exit, &files);
-            let source = EventSource { netns: name.clone(), names: log::SegmentNames::new(&config.plan) };
-            let (source, ring, sink_log) = (Arc::new(source), Arc::clone(&instances.events), log.clone());
-            let sink = Box::new(move |event: &_| {
-                log::log_event(&sink_log, event, &source.names);
-                ring.push(&source, event);
-            });
-            match Instance::start(config, sink, log.clone()).await {
-                Ok(instance) => instances.instances.push((name, instance)),
-                Err(error) => {
-                    let code = refuse(&log, &error.into());
-                    instances.stop().await;
-                    return Err(code);
-                }
+            if let Err(error) = instances.start_one(part, netns, config.daemon.on_exit, log).await {
+                let code = refuse(&error);
+                instances.stop().await;
+                return Err(code);
             }
         }
+        instances.publish();
         Ok(instances)
+    }
+
+    async fn start_one(
+        &mut self,
+        part: NetnsPlan,
+        netns: Netns,
+        on_exit: OnExit,
+        log: &Logger,
+    ) -> Result<(), InstancesError> {
+        let log = log_of(log, part.netns.as_deref());
+        let source = EventSource {
+            netns: part.netns.as_deref().map(Label::from),
+            names: log::SegmentNames::new(&part.plan),
+        };
+        let (source, queries, sink_log) = (Arc::new(source), Arc::clone(&self.queries), log.clone());
+        let sink = Box::new(move |event: &_| {
+            log::log_event(&sink_log, event, &source.names);
+            queries.events.push(&source, event);
+        });
+        let record = self.files.record.as_ref();
+        let config = InstanceConfig {
+            saved_sysctls: Some(self.files.saved_sysctls.clone()),
+            record: record.map(|path| recording_path(path, netns.name(), self.replacements)),
+            netns: netns.clone(),
+            manage: part.manage.clone(),
+            purge: on_exit == OnExit::Purge,
+            plan: part.plan.clone(),
+        };
+        let instance = Instance::start(config, sink, log).await?;
+        self.running.push(Running { part, netns, instance });
+        Ok(())
+    }
+
+    /// Goes on with another configuration. Instances whose part of it is the same are not touched.
+    ///
+    /// # Errors
+    /// [`ReplaceError::Refused`] if nothing has changed, or all that had is as it was before; otherwise the daemon
+    /// cannot go on.
+    pub(crate) async fn replace(&mut self, config: &Config, log: &Logger) -> Result<(), ReplaceError> {
+        let parts = config.netns_plans();
+        let namespaces = open_namespaces(&parts).map_err(ReplaceError::Refused)?;
+        let mut next: Vec<(NetnsPlan, Netns)> = parts.into_iter().zip(namespaces).collect();
+        let purge = config.daemon.on_exit == OnExit::Purge;
+        let mut replaced = Vec::new();
+        self.replacements += 1;
+        for mut old in std::mem::take(&mut self.running) {
+            let same_name = next.iter().position(|(part, _)| part.netns == old.part.netns);
+            match same_name.map(|at| next.remove(at)) {
+                None => {
+                    info!(log_of(log, old.part.netns.as_deref()), "netns_retired");
+                    old.instance.set_purge(true);
+                    old.instance.stop().await;
+                }
+                Some((part, netns)) if old.is_served_by(&part, &netns) => {
+                    old.instance.set_purge(purge);
+                    self.running.push(old);
+                }
+                Some(new) => replaced.push((old, new)),
+            }
+        }
+        for (old, (part, netns)) in replaced {
+            self.replace_one(old, part, netns, config.daemon.on_exit, log).await?;
+        }
+        for (part, netns) in next {
+            self.start_one(part, netns, config.daemon.on_exit, log).await.map_err(ReplaceError::Refused)?;
+        }
+        self.running.sort_by(|one, other| one.part.netns.cmp(&other.part.netns));
+        self.publish();
+        Ok(())
+    }
+
+    /// Puts an instance with another plan in the place of one; if that does not start, one with the plan of before.
+    async fn replace_one(
+        &mut self,
+        old: Running,
+        part: NetnsPlan,
+        netns: Netns,
+        on_exit: OnExit,
+        log: &Logger,
+    ) -> Result<(), ReplaceError> {
+        let Running { part: before, netns: old_netns, mut instance } = old;
+        if before.plan.routes == part.plan.routes {
+            instance.give_way_to(&part.plan).await;
+        } else {
+            // Another protocol, table or metric: nothing of before would be adopted.
+            instance.set_purge(true);
+            instance.stop().await;
+        }
+        let Err(error) = self.start_one(part, netns, on_exit, log).await else { return Ok(()) };
+        match self.start_one(before, old_netns, on_exit, log).await {
+            Ok(()) => {
+                self.publish();
+                Err(ReplaceError::Refused(error))
+            }
+            Err(_) => Err(ReplaceError::Lost(error)),
+        }
+    }
+
+    /// Has queries go to the instances that run now.
+    fn publish(&self) {
+        let queries = |running: &Running| InstanceQueries {
+            netns: running.part.netns.as_deref().map(Label::from),
+            owner: running.instance.queries(),
+            captures: running.instance.counter_updates(),
+        };
+        self.queries.set(self.running.iter().map(queries).collect());
     }
 
     /// The handler of the control socket's queries.
     pub(crate) fn query_handler(&self) -> Arc<dyn QueryHandler> {
-        let queries = |(netns, instance): &(Option<Label>, Instance)| InstanceQueries {
-            netns: netns.clone(),
-            owner: instance.queries(),
-            captures: instance.counter_updates(),
-        };
-        let instances = self.instances.iter().map(queries).collect();
-        Arc::new(AllInstances { instances, events: Arc::clone(&self.events) })
+        Arc::clone(&self.queries) as Arc<dyn QueryHandler>
     }
 
     /// Stops them all, the last one first.
     pub(crate) async fn stop(self) {
-        for (_, instance) in self.instances.into_iter().rev() {
-            instance.stop().await;
+        for running in self.running.into_iter().rev() {
+            running.instance.stop().await;
         }
     }
+}
+
+impl Running {
+    /// Whether it does already what it would be started for.
+    fn is_served_by(&self, part: &NetnsPlan, netns: &Netns) -> bool {
+        let is_same = |one: &Netns, other: &Netns| one.identity().ok() == other.identity().ok();
+        self.part == *part && is_same(&self.netns, netns)
+    }
+}
+
+/// Why the instances were not replaced.
+#[derive(Debug)]
+pub(crate) enum ReplaceError {
+    /// All goes on as before.
+    Refused(InstancesError),
+    /// Neither the new instance starts nor the one of before.
+    Lost(InstancesError),
+}
+
+fn log_of(log: &Logger, netns: Option<&str>) -> Logger {
+    netns.map_or_else(|| log.clone(), |name| log.new(o!("netns" => name.to_owned())))
 }
 
 /// Opens the namespaces of the parts; they must all differ.
@@ -148,153 +273,28 @@ fn open_namespaces(parts: &[NetnsPlan]) -> Result<Vec<Netns>, InstancesError> {
     Ok(namespaces)
 }
 
-fn instance_config(part: NetnsPlan, netns: Netns, on_exit: OnExit, files: &Files) -> InstanceConfig {
-    InstanceConfig {
-        saved_sysctls: Some(files.saved_sysctls.clone()),
-        record: files.record.as_ref().map(|path| recording_path(path, netns.name())),
-        netns,
-        manage: part.manage,
-        purge: on_exit == OnExit::Purge,
-        plan: part.plan,
-    }
-}
-
-/// `FILE` for the daemon's own namespace, `FILE.NAME` for another.
-fn recording_path(path: &Path, netns: Option<&str>) -> PathBuf {
+/// `FILE` for the daemon's own namespace, `FILE.NAME` for another; with a number after each replacement, so that the
+/// recording of before is kept.
+fn recording_path(path: &Path, netns: Option<&str>, replacements: u32) -> PathBuf {
     let mut path = path.to_path_buf();
     if let Some(name) = netns {
         path.as_mut_os_string().push(format!(".{name}"));
     }
+    if replacements > 0 {
+        path.as_mut_os_string().push(format!(".{replacements}"));
+    }
     path
-}
-
-/// Sends each query to every instance and merges their responses.
-struct AllInstances {
-    instances: Vec<InstanceQueries>,
-    events: Arc<EventRing>,
-}
-
-/// The actors of one instance that a query needs.
-#[derive(Clone)]
-struct InstanceQueries {
-    netns: Option<Label>,
-    owner: Recipient<RunQuery>,
-    /// Captures read the kernel's drop counts only on request; without it the counters are incomplete.
-    captures: Vec<Recipient<Barrier>>,
-}
-
-impl InstanceQueries {
-    async fn run(self, query: Query) -> Result<Response, Unavailable> {
-        if query == Query::Segments {
-            for capture in self.captures {
-                // A capture that has stopped counts nothing more.
-                let _ = capture.send(Barrier).await;
-            }
-        }
-        let response = self.owner.send(RunQuery(query)).await;
-        let response = response.map_err(|_| Unavailable("the daemon is stopping".into()))?;
-        Ok(in_netns(response, self.netns.as_ref()))
-    }
-}
-
-impl QueryHandler for AllInstances {
-    fn handle(&self, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Unavailable>> {
-        let (instances, events) = (self.instances.clone(), Arc::clone(&self.events));
-        Box::pin(async move {
-            match query {
-                ControlQuery::State(query) => run_all(instances, query).await.map(ControlResponse::State),
-                ControlQuery::Events(query) => Ok(ControlResponse::Events(events.read(&query).await)),
-            }
-        })
-    }
-}
-
-async fn run_all(instances: Vec<InstanceQueries>, query: Query) -> Result<Response, Unavailable> {
-    let mut responses = Vec::new();
-    for instance in instances {
-        responses.push(instance.run(query.clone()).await?);
-    }
-    let whole = responses.into_iter().reduce(merged).map(in_order);
-    whole.ok_or(Unavailable("the daemon has no instance to query".into()))
-}
-
-/// The response with its namespace in every row.
-fn in_netns(mut response: Response, netns: Option<&Label>) -> Response {
-    match &mut response {
-        Response::Status(_) => {}
-        Response::Segments(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
-        Response::Hosts(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
-        Response::Routes(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
-        Response::Explain(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
-    }
-    response
-}
-
-/// Merges two responses to the same query.
-fn merged(mut one: Response, other: Response) -> Response {
-    match (&mut one, other) {
-        (Response::Status(sum), Response::Status(more)) => {
-            sum.domains += more.domains;
-            sum.hosts += more.hosts;
-            sum.routes += more.routes;
-            sum.ready &= more.ready;
-            sum.uptime_seconds = sum.uptime_seconds.max(more.uptime_seconds);
-            for (name, count) in more.events {
-                *sum.events.entry(name).or_default() += count;
-            }
-        }
-        (Response::Segments(rows), Response::Segments(more)) => rows.extend(more),
-        (Response::Hosts(rows), Response::Hosts(more)) => rows.extend(more),
-        (Response::Routes(rows), Response::Routes(more)) => rows.extend(more),
-        // Domains that hold the address say more than those that do not.
-        (Response::Explain(rows), Response::Explain(more)) => {
-            rows.extend(more);
-            if rows.iter().any(|row| row.in_domain) {
-                rows.retain(|row| row.in_domain);
-            }
-        }
-        // All instances got the same query.
-        _ => {}
-    }
-    one
-}
-
-/// Segments are sorted by domain and keep the configuration's order within it. Hosts and routes are sorted
-/// when they are sent.
-fn in_order(mut response: Response) -> Response {
-    if let Response::Segments(rows) = &mut response {
-        rows.sort_by(|one, other| one.domain.cmp(&other.domain));
-    }
-    response
 }
 
 #[cfg(test)]
 mod tests {
-    use arpherd_core::view::StatusView;
-
     use super::*;
 
     #[test]
     fn each_namespace_is_recorded_in_a_file_of_its_own() {
-        let names = [None, Some("blue")].map(|name| recording_path(Path::new("/tmp/facts.json"), name));
+        let names = [None, Some("blue")].map(|name| recording_path(Path::new("/tmp/facts.json"), name, 0));
         assert_eq!(names, ["/tmp/facts.json", "/tmp/facts.json.blue"].map(PathBuf::from));
-    }
-
-    #[test]
-    fn the_daemon_is_ready_when_all_of_it_is_and_counts_all_there_is() {
-        let status = |hosts, ready| {
-            Response::Status(StatusView {
-                version: "1".into(),
-                uptime_seconds: hosts,
-                domains: 1,
-                hosts,
-                routes: hosts,
-                ready,
-                events: [("host_found".into(), hosts)].into(),
-            })
-        };
-        let Response::Status(sum) = merged(status(2, true), status(3, false)) else { panic!("a status") };
-        assert_eq!((sum.domains, sum.hosts, sum.routes, sum.uptime_seconds, sum.ready), (2, 5, 5, 3, false));
-        assert_eq!(sum.events, [("host_found".into(), 5)].into());
+        let second = recording_path(Path::new("/tmp/facts.json"), None, 1);
+        assert_eq!(second, PathBuf::from("/tmp/facts.json.1"), "what was recorded before a reload is kept");
     }
 }

@@ -10,6 +10,7 @@ mod events;
 mod exit;
 mod instances;
 mod log;
+mod reload;
 mod replay;
 mod run;
 
@@ -29,6 +30,7 @@ use control::Query;
 use doctor::{DoctorError, Target};
 use events::EventsQuery;
 use exit::Exit;
+use reload::{ReadConfig, ReloadCommand};
 
 fn main() -> ExitCode {
     // First, because the environment may be changed only while there is a single thread.
@@ -53,6 +55,10 @@ fn main() -> ExitCode {
             query(Query::Explain(question), &args.client, &environment)
         }
         CliCommand::Events(args) => events(args, &environment),
+        CliCommand::Reload(args) => {
+            let command = ReloadCommand { dry_run: args.dry_run };
+            control::run_reload(command, &args.client.socket(&environment), args.client.json)
+        }
         CliCommand::Doctor(args) => doctor(args, &environment),
         CliCommand::Replay(args) => replay(args),
     }
@@ -75,7 +81,14 @@ fn run(args: &RunArgs, environment: &Environment) -> ExitCode {
         is_drop_in.then(|| loaded.config.daemon.control.with_file_name(format!("{stem}.sock")))
     };
     match loaded {
-        Ok(loaded) => run::run(&loaded, &args.report, spare(&loaded).as_deref()),
+        Ok(loaded) => {
+            let spare = spare(&loaded);
+            let read = args.config.clone().map(|file| {
+                let environment = environment.to_vec();
+                Box::new(move || config::from_file(&file, &environment, &flags)) as ReadConfig
+            });
+            run::run(loaded, &args.report, spare.as_deref(), read)
+        }
         Err(error) => refuse(&error),
     }
 }
@@ -85,7 +98,7 @@ fn join(args: &JoinArgs, environment: &Environment) -> ExitCode {
     // An interface that cannot be read has no address; the configuration reports that as an error.
     let addresses = |interface: &str| addresses_of(interface).unwrap_or_default();
     let loaded = config::from_join(&args.interfaces, &args.prefixes, addresses, environment, &flags);
-    loaded.map_or_else(|error| refuse(&error), |loaded: Loaded| run::run(&loaded, &args.report, None))
+    loaded.map_or_else(|error| refuse(&error), |loaded: Loaded| run::run(loaded, &args.report, None, None))
 }
 
 fn check(args: &CheckArgs, environment: &Environment) -> ExitCode {

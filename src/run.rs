@@ -9,30 +9,36 @@ use slog::{Logger, error, info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{LogFormat, LogLevel, ReportArgs};
-use crate::config::{Config, Loaded};
+use crate::config::Loaded;
 use crate::control::{ControlError, Server, ServerHandle};
 use crate::exit::Exit;
 use crate::instances::{Files, Instances};
 use crate::log;
+use crate::reload::{ReadConfig, ReloadSender, Reloader};
 
 /// Runs the daemon with the configuration until a signal stops it. `spare`: the path of its control socket if
 /// another daemon has the configured one.
-pub(crate) fn run(loaded: &Loaded, report: &ReportArgs, spare: Option<&Path>) -> ExitCode {
+/// `read`: reads it again, for a reload.
+pub(crate) fn run(
+    loaded: Loaded,
+    report: &ReportArgs,
+    spare: Option<&Path>,
+    read: Option<ReadConfig>,
+) -> ExitCode {
     let log = log::start(format_of(report.log_format), level_of(report.log_level));
-    let config = &loaded.config;
     // Before anything else, so that a second daemon changes nothing.
-    let server = match bind(&config.daemon.control, spare, &log.logger) {
+    let server = match bind(&loaded.config.daemon.control, spare, &log.logger) {
         Ok(server) => server,
         Err(error) => {
             error!(log.logger, "not_started"; "error" => %error);
             return error.exit_code().into();
         }
     };
-    let (config, record, logger) = (config.clone(), report.record.clone(), log.logger.clone());
+    let (record, logger) = (report.record.clone(), log.logger.clone());
     let levels = LogLevels { switch: log.level.clone(), configured: level_of(report.log_level) };
     System::new().block_on(async {
         // A task of its own, because `block_on` polls its future each time any actor wakes.
-        let daemon = actix::spawn(async move { serve(&config, server, record, &logger, &levels).await });
+        let daemon = actix::spawn(async move { serve(loaded, read, server, record, &logger, &levels).await });
         daemon.await.unwrap_or(Exit::Software.into())
     })
 }
@@ -51,7 +57,8 @@ fn bind(path: &Path, spare: Option<&Path>, log: &Logger) -> Result<Server, Contr
 
 /// Starts the instances, serves until a signal arrives, and stops them. Packets are handled on the calling thread.
 async fn serve(
-    config: &Config,
+    loaded: Loaded,
+    read: Option<ReadConfig>,
     server: Server,
     record: Option<PathBuf>,
     log: &Logger,
@@ -67,19 +74,34 @@ async fn serve(
     };
     // Beside the socket, where the daemon's next start finds it.
     let files = Files { saved_sysctls: server.path().with_extension("settings.json"), record };
-    let instances = match Instances::start(config, files, log).await {
+    let (reloads, mut commands) = ReloadSender::channel();
+    let instances = match Instances::start(&loaded.config, files, reloads, log).await {
         Ok(instances) => instances,
         Err(code) => return code.into(),
     };
     let control = server.path().to_path_buf();
     let mut handle = server.serve(instances.query_handler());
     notify_service_manager(log, &[sd_notify::NotifyState::Ready]);
+    let config = &loaded.config;
     info!(log, "ready"; "domains" => config.domains.len(), "segments" => config.segments().count(),
         "control" => %control.display(), "version" => env!("CARGO_PKG_VERSION"));
-    signals.wait_for_end(log, levels).await;
+    let mut reloader = Reloader { instances, loaded, read, log };
+    let lost = loop {
+        let pending = tokio::select! {
+            request = signals.next(log, levels) => match request {
+                Request::Stop => break None,
+                Request::Reload => None,
+            },
+            pending = commands.recv() => pending,
+        };
+        if let Err(code) = reloader.carry_out(pending).await {
+            break Some(code);
+        }
+    };
+    let instances = reloader.instances;
     notify_service_manager(log, &[sd_notify::NotifyState::Stopping]);
     stop(instances, &mut handle).await;
-    ExitCode::SUCCESS
+    lost.map_or(ExitCode::SUCCESS, ExitCode::from)
 }
 
 /// Stops the instances, which withdraws routes, and then the control socket, which responds until then.
@@ -94,6 +116,13 @@ struct LogLevels {
     configured: slog::Level,
 }
 
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Request {
+    Stop,
+    Reload,
+}
+
 /// The signals that the daemon handles.
 struct Signals {
     terminate: Signal,
@@ -103,7 +132,7 @@ struct Signals {
 }
 
 impl Signals {
-    /// Installs the handlers; signals that arrive before [`Self::wait_for_end`] are not lost.
+    /// Installs the handlers; signals that arrive before [`Self::next`] are not lost.
     fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -113,14 +142,19 @@ impl Signals {
         })
     }
 
-    /// Waits for the signal that ends the daemon. SIGUSR1 turns debug records on and off meanwhile.
-    async fn wait_for_end(&mut self, log: &Logger, levels: &LogLevels) {
+    /// Waits for a signal that asks for something. SIGUSR1 turns debug records on and off meanwhile.
+    async fn next(&mut self, log: &Logger, levels: &LogLevels) -> Request {
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => break info!(log, "stopping"; "signal" => "SIGTERM"),
-                _ = self.interrupt.recv() => break info!(log, "stopping"; "signal" => "SIGINT"),
-                _ = self.hangup.recv() => warn!(log, "reload_unsupported";
-                    "hint" => "restart with `on_exit: keep` to change the configuration without losing a packet"),
+                _ = self.terminate.recv() => {
+                    info!(log, "stopping"; "signal" => "SIGTERM");
+                    return Request::Stop;
+                }
+                _ = self.interrupt.recv() => {
+                    info!(log, "stopping"; "signal" => "SIGINT");
+                    return Request::Stop;
+                }
+                _ = self.hangup.recv() => return Request::Reload,
                 _ = self.toggle_debug.recv() => {
                     let level = levels.switch.toggle_debug(levels.configured);
                     info!(log, "log_level"; "level" => level.as_str());
@@ -130,7 +164,7 @@ impl Signals {
     }
 }
 
-fn notify_service_manager(log: &Logger, state: &[sd_notify::NotifyState<'_>]) {
+pub(crate) fn notify_service_manager(log: &Logger, state: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         warn!(log, "service_manager_not_notified"; "error" => %error);
     }

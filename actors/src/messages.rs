@@ -115,6 +115,16 @@ pub struct Finish {
     pub purge: bool,
 }
 
+/// The route owner gives way to that of another configuration. Answered when done.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct GiveWay(pub Fact);
+
+/// Restore the sysctls of these interfaces, which are no longer served. Answered when done.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct RestoreSysctls(pub Vec<String>);
+
 /// Facts for the recorder, each with the time at which it was given to the ledger.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

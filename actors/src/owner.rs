@@ -12,7 +12,8 @@ use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, SegmentSinks};
 use crate::io::{Refusal, RouteTable};
 use crate::messages::{
-    Finish, GetSweepContext, Observed, ReadStations, ReadTable, RecordFacts, RunQuery, SendPort, SweepContext,
+    Finish, GetSweepContext, GiveWay, Observed, ReadStations, ReadTable, RecordFacts, RunQuery, SendPort,
+    SweepContext,
 };
 
 /// Rounds of orders a message may cause. The results of a round (refusals, routes looked up) are facts and cause
@@ -184,6 +185,15 @@ impl RouteOwner {
         self.timer = Some((deadline, handle));
     }
 
+    /// Gives the ledger its last fact.
+    fn end(&mut self, last: Fact, ctx: &mut Context<Self>) {
+        self.is_ready = false;
+        self.take(vec![last], false, ctx);
+        if let Some((_, handle)) = self.timer.take() {
+            ctx.cancel_future(handle);
+        }
+    }
+
     fn segments(&self) -> Response {
         let mut views = self.ledger.segment_views();
         for (view, sinks) in views.iter_mut().zip(self.dispatcher.sinks()) {
@@ -271,10 +281,14 @@ impl Handler<Finish> for RouteOwner {
     type Result = ();
 
     fn handle(&mut self, Finish { purge }: Finish, ctx: &mut Self::Context) {
-        self.is_ready = false;
-        self.take(vec![Fact::Stopped { purge }], false, ctx);
-        if let Some((_, handle)) = self.timer.take() {
-            ctx.cancel_future(handle);
-        }
+        self.end(Fact::Stopped { purge }, ctx);
+    }
+}
+
+impl Handler<GiveWay> for RouteOwner {
+    type Result = ();
+
+    fn handle(&mut self, GiveWay(fact): GiveWay, ctx: &mut Self::Context) {
+        self.end(fact, ctx);
     }
 }

@@ -7,7 +7,7 @@ mod kernel_access;
 mod segment_actors;
 
 use actix::{Actor, Addr, Arbiter, MailboxError, Recipient};
-use arpherd_core::Ledger;
+use arpherd_core::{Ledger, Plan};
 use slog::{Logger, info, o, warn};
 
 pub use config::{InstanceConfig, StartError};
@@ -17,7 +17,7 @@ use crate::capture::CaptureActor;
 use crate::clock::Clock;
 use crate::io::lock::Lock;
 use crate::io::netlink::Radios;
-use crate::messages::{Barrier, Begin, Finish, Observed, RunQuery};
+use crate::messages::{Barrier, Begin, Finish, GiveWay, Observed, RestoreSysctls, RunQuery};
 use crate::owner::{Connect, EventSink, MarkReady, RouteOwner};
 use crate::port::radio_opener;
 use crate::recorder::Recorder;
@@ -35,6 +35,7 @@ pub struct Instance {
     sweeps: Vec<Addr<SweepActor>>,
     recorder: Option<Addr<Recorder>>,
     back: Arbiter,
+    plan: Plan,
     purge: bool,
     log: Logger,
     /// Held until the instance has stopped.
@@ -72,9 +73,9 @@ impl Instance {
             wifi: wifi.clone().map(Addr::recipient),
             recorder: recorder.clone().map(Addr::recipient),
         });
-        let purge = config.purge;
+        let (purge, plan) = (config.purge, config.plan.clone());
         let instance =
-            Self { owner, watch, wifi, captures, sweeps, recorder, back, purge, log, _locks: locks };
+            Self { owner, watch, wifi, captures, sweeps, recorder, back, plan, purge, log, _locks: locks };
         instance.wait_until_ready().await.map_err(|_| StartError::Stopped)?;
         Ok(instance)
     }
@@ -105,14 +106,39 @@ impl Instance {
     /// keeps or deletes routes, then the watch, because routes that are kept need their settings until the end.
     /// An actor that has stopped already is logged and skipped.
     pub async fn stop(self) {
-        let Self { owner, watch, wifi: _, captures, sweeps, recorder, back, purge, log, _locks } = self;
+        let purge = self.purge;
+        self.end(purge, None).await;
+    }
+
+    /// Stops the actors so that an instance with another plan can take over: routes, entries and settings stay, but for
+    /// those of interfaces and prefixes that the other plan does not have.
+    pub async fn give_way_to(self, next: &Plan) {
+        let retired = self.plan.interfaces_without(next);
+        if !retired.is_empty() {
+            log_if_gone(&self.log, "watch", self.watch.send(RestoreSysctls(retired)).await);
+        }
+        let last = self.plan.give_way_to(next);
+        self.end(false, Some(GiveWay(last))).await;
+    }
+
+    /// Whether routes are removed and settings restored at the end, from now on.
+    pub fn set_purge(&mut self, purge: bool) {
+        self.purge = purge;
+    }
+
+    async fn end(self, purge: bool, give_way: Option<GiveWay>) {
+        let Self { owner, watch, wifi: _, captures, sweeps, recorder, back, log, .. } = self;
         for sweep in sweeps {
             log_if_gone(&log, "sweep", sweep.send(Finish { purge }).await);
         }
         for capture in captures {
             log_if_gone(&log, "capture", capture.send(Finish { purge }).await);
         }
-        log_if_gone(&log, "route_owner", owner.send(Finish { purge }).await);
+        let ended = match give_way {
+            Some(give_way) => owner.send(give_way).await,
+            None => owner.send(Finish { purge }).await,
+        };
+        log_if_gone(&log, "route_owner", ended);
         log_if_gone(&log, "watch", watch.send(Finish { purge }).await);
         if let Some(recorder) = recorder {
             log_if_gone(&log, "recorder", recorder.send(Finish { purge }).await);

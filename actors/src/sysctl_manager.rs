@@ -87,6 +87,11 @@ impl SysctlManager {
         self.managed = None;
     }
 
+    /// Restores the original values of these interfaces and manages them no longer.
+    pub(crate) fn restore_interfaces(&mut self, interfaces: &[String]) {
+        self.in_netns(|managed| managed.restore_interfaces(interfaces));
+    }
+
     /// Stops managing and leaves the values as they are.
     pub(crate) fn release(&mut self) {
         self.managed = None;

@@ -19,7 +19,7 @@ use slog::{Logger, info, warn};
 use crate::io::Wake;
 use crate::io::netlink::{Changed, LinkInfo, Monitor, MonitorError, NetlinkError, Reader, find_link};
 use crate::io::netns::Netns;
-use crate::messages::{Begin, Finish, LinkUpdate, Observed, ReadTable, WifiLink};
+use crate::messages::{Begin, Finish, LinkUpdate, Observed, ReadTable, RestoreSysctls, WifiLink};
 use crate::port::readiness;
 use crate::required_sysctls::SysctlMode;
 use crate::sysctl_manager::SysctlManager;
@@ -301,5 +301,13 @@ impl Handler<Finish> for Watch {
     /// Routes that are kept need their sysctls: without forwarding they would have no effect until the next start.
     fn handle(&mut self, Finish { purge }: Finish, _: &mut Self::Context) {
         if purge { self.sysctls.restore() } else { self.sysctls.release() }
+    }
+}
+
+impl Handler<RestoreSysctls> for Watch {
+    type Result = ();
+
+    fn handle(&mut self, RestoreSysctls(interfaces): RestoreSysctls, _: &mut Self::Context) {
+        self.sysctls.restore_interfaces(&interfaces);
     }
 }

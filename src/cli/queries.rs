@@ -53,6 +53,17 @@ pub(crate) struct EventsArgs {
     pub(crate) client: ClientArgs,
 }
 
+/// `arpherd reload`.
+#[derive(Debug, Args)]
+pub(crate) struct ReloadArgs {
+    /// Only show what would change
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Output and control socket.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
 /// A time: so long ago, or an absolute one.
 fn since(text: &str) -> Result<SystemTime, String> {
     if let Some(ago) = parse_duration(text) {

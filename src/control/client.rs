@@ -17,6 +17,7 @@ use super::table;
 use crate::events::{EventsQuery, EventsView};
 use crate::exit::Exit;
 use crate::log::Escaped;
+use crate::reload::ReloadCommand;
 
 /// Limit for each step: connecting, sending the query, and receiving each piece of the response. The daemon's
 /// own limit is shorter and yields an error response.
@@ -80,6 +81,7 @@ impl ClientError {
         match self {
             Self::NotAllowed(_) => Exit::NoPerm,
             Self::Malformed { .. } => Exit::Protocol,
+            Self::Rejected { error, .. } if error.code == "forbidden" => Exit::NoPerm,
             Self::NoDaemon { .. }
             | Self::Timeout(_)
             | Self::Closed(_)
@@ -169,6 +171,21 @@ pub(crate) fn run_events(mut query: EventsQuery, path: &Path, json: bool, follow
             return written;
         }
         query = EventsQuery { after: Some(view.last), since: None, wait: true, ..query };
+    }
+}
+
+/// Has the daemon read its configuration again, and prints what changed.
+pub(crate) fn run_reload(command: ReloadCommand, path: &Path, json: bool) -> ExitCode {
+    match fetch_as(path, ControlQuery::Reload(command)) {
+        Ok(view) => print(|out| table::write_reload(out, &view, json)),
+        Err(ClientError::Rejected { error, .. }) if error.code == "refused" => {
+            for line in error.message.lines() {
+                let _ = writeln!(io::stderr(), "arpherd: {}", Escaped(line));
+            }
+            let _ = writeln!(io::stderr(), "arpherd: nothing is changed; the daemon goes on as before");
+            Exit::Config.into()
+        }
+        Err(error) => report(&error),
     }
 }
 

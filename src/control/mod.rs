@@ -17,9 +17,9 @@ mod table;
 mod testing;
 
 pub(crate) use arpherd_core::view::{Query, Response};
-pub(crate) use client::{ClientError, fetch_as, run_client, run_events};
+pub(crate) use client::{ClientError, fetch_as, run_client, run_events, run_reload};
 pub(crate) use protocol::{ControlQuery, ControlResponse};
-pub(crate) use server::{BoxFuture, QueryHandler, Server, ServerHandle, Unavailable};
+pub(crate) use server::{BoxFuture, Failure, QueryHandler, Server, ServerHandle};
 pub(crate) use socket_file::ControlError;
 
 /// Limits async-std to one thread instead of one per processor; the control socket needs no more.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::events::{EventsQuery, EventsView};
+use crate::reload::{ReloadCommand, ReloadView};
 
 /// What a client may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +26,12 @@ pub(crate) enum ControlQuery {
     State(Query),
     /// What happened lately.
     Events(EventsQuery),
+    /// Read the configuration again; a command, which only those may give who may change the daemon.
+    Reload(ReloadCommand),
 }
 
 impl ControlQuery {
-    const NAMES: [&'static str; 6] = ["status", "segments", "hosts", "routes", "explain", "events"];
+    const NAMES: [&'static str; 7] = ["status", "segments", "hosts", "routes", "explain", "events", "reload"];
 
     /// Its name on the control socket.
     pub(crate) fn name(&self) -> &'static str {
@@ -39,7 +42,13 @@ impl ControlQuery {
             Self::State(Query::Routes) => "routes",
             Self::State(Query::Explain(_)) => "explain",
             Self::Events(_) => "events",
+            Self::Reload(_) => "reload",
         }
+    }
+
+    /// Whether it changes anything.
+    pub(super) fn is_command(&self) -> bool {
+        matches!(self, Self::Reload(_))
     }
 }
 
@@ -56,6 +65,8 @@ pub(crate) enum ControlResponse {
     State(Response),
     /// To [`ControlQuery::Events`].
     Events(EventsView),
+    /// To [`ControlQuery::Reload`].
+    Reload(ReloadView),
 }
 
 /// Maximum length of a query in bytes, including the newline.
@@ -87,6 +98,16 @@ impl QueryError {
     pub(super) fn unknown_request() -> Self {
         let known = ControlQuery::NAMES.join(", ");
         Self::new("unknown_request", format!("unknown query; expected one of {known}"))
+    }
+
+    /// The client may read but not change.
+    pub(super) fn forbidden() -> Self {
+        Self::new("forbidden", "only root and the user that the daemon runs as may do this")
+    }
+
+    /// The command is not carried out.
+    pub(super) fn refused(reason: &str) -> Self {
+        Self::new("refused", reason)
     }
 
     /// The line is too long.
@@ -122,6 +143,7 @@ pub(super) fn write_query(query: &ControlQuery) -> String {
     let fields = match query {
         ControlQuery::State(Query::Explain(query)) => serde_json::json!(query),
         ControlQuery::Events(query) => serde_json::json!(query),
+        ControlQuery::Reload(command) => serde_json::json!(command),
         ControlQuery::State(Query::Status | Query::Segments | Query::Hosts | Query::Routes) => Value::Null,
     };
     let mut line = Map::new();
@@ -154,6 +176,7 @@ pub(super) fn read_query(line: &[u8]) -> Result<ControlQuery, QueryError> {
                 None => Ok(ControlQuery::Events(query)),
             }
         }
+        "reload" => read_fields(fields).map(ControlQuery::Reload),
         _ => Err(QueryError::unknown_request()),
     }
 }
@@ -189,7 +212,8 @@ mod tests {
         let explain = ExplainQuery { address: [10, 2, 0, 9].into(), from: Some("eth0".into()) };
         let events = EventsQuery { after: Some(7), wait: true, ..EventsQuery::default() };
         let state = [Query::Status, Query::Segments, Query::Hosts, Query::Routes, Query::Explain(explain)];
-        let all = state.map(ControlQuery::State).into_iter().chain([ControlQuery::Events(events)]);
+        let reload = ControlQuery::Reload(ReloadCommand { dry_run: true });
+        let all = state.map(ControlQuery::State).into_iter().chain([ControlQuery::Events(events), reload]);
         let mut names = Vec::new();
         for query in all {
             assert_eq!(read_query(write_query(&query).trim_end().as_bytes()), Ok(query.clone()));

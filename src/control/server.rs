@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use arpherd_actors::io::process::{own_user, peer_user};
 use arpherd_core::view::Response;
 use async_std::channel::{Receiver, Sender, bounded};
 use async_std::future::timeout;
@@ -42,13 +43,17 @@ pub(crate) trait QueryHandler: Send + Sync + 'static {
     ///
     /// # Errors
     /// If the daemon cannot respond.
-    fn handle(&self, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Unavailable>>;
+    fn handle(self: Arc<Self>, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Failure>>;
 }
 
-/// Why a query cannot be handled; the text is shown to the user.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Unavailable(pub(crate) Cow<'static, str>);
+/// Why a query has no result; the text is shown to the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The daemon cannot respond now.
+    Unavailable(Cow<'static, str>),
+    /// It does not carry the command out.
+    Refused(String),
+}
 
 /// The server's limits for clients.
 #[derive(Debug, Clone, Copy)]
@@ -218,6 +223,7 @@ async fn serve_client(stream: &UnixStream, shared: &ServerState) -> io::Result<(
             continue;
         }
         let response = match read_query(&line) {
+            Ok(query) if query.is_command() && !may_change(stream) => Err(QueryError::forbidden()),
             Ok(query) => handle(query, shared).await,
             Err(error) => Err(error),
         };
@@ -226,6 +232,11 @@ async fn serve_client(stream: &UnixStream, shared: &ServerState) -> io::Result<(
             Err(error) => send_error(stream, error, limits).await?,
         }
     }
+}
+
+/// Whether the client may change the daemon: root, or the daemon's own user. All others that may connect may read.
+fn may_change(stream: &UnixStream) -> bool {
+    peer_user(stream).is_ok_and(|user| user == 0 || user == own_user())
 }
 
 /// Reads up to a newline, the end of the stream, or one byte more than a query may have.
@@ -238,14 +249,15 @@ async fn handle(query: ControlQuery, shared: &ServerState) -> Result<ControlResp
     // Who waits for an event is told after a while that there was none, and at once if the daemon stops.
     let last = match &query {
         ControlQuery::Events(query) if query.wait => Some(query.after.unwrap_or_default()),
-        ControlQuery::Events(_) | ControlQuery::State(_) => None,
+        ControlQuery::Events(_) | ControlQuery::State(_) | ControlQuery::Reload(_) => None,
     };
     let none = last.map(|last| ControlResponse::Events(EventsView { last, ..EventsView::default() }));
-    let handled = timeout(shared.limits.handle, shared.handler.handle(query));
+    let handled = timeout(shared.limits.handle, Arc::clone(&shared.handler).handle(query));
     let handled = if none.is_some() { shared.unless_stopped(handled).await } else { Some(handled.await) };
     match (handled, none) {
         (Some(Ok(Ok(response))), _) => Ok(response),
-        (Some(Ok(Err(unavailable))), _) => Err(QueryError::unavailable(&unavailable.0)),
+        (Some(Ok(Err(Failure::Unavailable(reason)))), _) => Err(QueryError::unavailable(&reason)),
+        (Some(Ok(Err(Failure::Refused(reason)))), _) => Err(QueryError::refused(&reason)),
         (Some(Err(_)), Some(none)) => Ok(none),
         (Some(Err(_)), None) => Err(QueryError::timeout()),
         (None, _) => Err(QueryError::unavailable("the daemon is stopping")),
@@ -265,6 +277,7 @@ async fn send(stream: &UnixStream, response: ControlResponse, limits: &ServerLim
     match response {
         ControlResponse::State(response) => send_state(&mut out, response).await?,
         ControlResponse::Events(events) => serde_json::to_writer(&mut out.buffer, &events)?,
+        ControlResponse::Reload(reload) => serde_json::to_writer(&mut out.buffer, &reload)?,
     }
     out.buffer.extend_from_slice(b"}\n");
     out.flush().await

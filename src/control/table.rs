@@ -2,6 +2,7 @@
 
 mod events;
 mod explanation;
+mod reload;
 
 use std::io::{self, Write};
 
@@ -13,6 +14,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use crate::log::Escaped;
 pub(super) use events::write_events;
 use explanation::write_explanations;
+pub(super) use reload::write_reload;
 
 /// Terminal width that tables try to fit into, in columns.
 const NARROW: usize = 80;

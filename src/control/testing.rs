@@ -14,7 +14,7 @@ use arpherd_core::view::{
 };
 
 use super::protocol::{ControlQuery, ControlResponse};
-use super::server::{BoxFuture, QueryHandler, Server, ServerHandle, ServerLimits, Unavailable};
+use super::server::{BoxFuture, Failure, QueryHandler, Server, ServerHandle, ServerLimits};
 
 /// Longer than anything here takes on a busy machine; a test that gets there has failed.
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
@@ -25,8 +25,8 @@ pub(super) struct FixedHosts {
 }
 
 impl QueryHandler for FixedHosts {
-    fn handle(&self, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Unavailable>> {
-        let response = state_of(query, self.hosts);
+    fn handle(self: Arc<Self>, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Failure>> {
+        let response = state_of(&query, self.hosts);
         Box::pin(async { Ok(response.into()) })
     }
 }
@@ -38,10 +38,10 @@ impl From<Response> for ControlResponse {
 }
 
 /// The response to a query about the ledger; these tests ask for nothing else.
-pub(super) fn state_of(query: ControlQuery, hosts: u32) -> Response {
+pub(super) fn state_of(query: &ControlQuery, hosts: u32) -> Response {
     match query {
-        ControlQuery::State(query) => response_to(&query, hosts),
-        ControlQuery::Events(query) => panic!("not a query of these tests: {query:?}"),
+        ControlQuery::State(query) => response_to(query, hosts),
+        ControlQuery::Events(_) | ControlQuery::Reload(_) => panic!("not a query of these tests: {query:?}"),
     }
 }
 

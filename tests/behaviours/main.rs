@@ -33,6 +33,7 @@ mod marks;
 mod masked;
 mod names;
 mod namespaces;
+mod reload;
 mod rig;
 mod router;
 mod routes;

@@ -110,6 +110,14 @@ pub enum Fact {
     },
     /// The deadline the core asked for has come, or some time has passed anyway.
     TimePassed,
+    /// The daemon goes on with another configuration, and this ledger gives way to another one. What it has in the
+    /// kernel's tables stays and is adopted, but for what the other one would not know of.
+    Replaced {
+        /// Segments whose interfaces are no longer served: their hosts' routes and entries go.
+        retired: Vec<SegmentId>,
+        /// The prefixes that are served from now on: covering routes of others go.
+        prefixes: Vec<Prefix>,
+    },
     /// The daemon is stopping.
     Stopped {
         /// Whether routes are to be taken away (`on_exit: purge`).

@@ -5,6 +5,7 @@
 //! place that holds default values; the configuration reads them from here.
 
 mod private_vlan;
+mod replacement;
 mod sources;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -91,6 +92,19 @@ pub fn listener(path: &Path) -> io::Result<Option<u32>> {
     socket.set_nonblocking(true)?;
     socket.connect(&SockAddr::unix(path)?)?;
     sockopt::peer_process(&socket)
+}
+
+/// The user at the other end of a connected unix socket.
+///
+/// # Errors
+/// If it is no connected unix socket.
+pub fn peer_user(socket: &impl AsFd) -> io::Result<u32> {
+    sockopt::peer_user(socket)
+}
+
+/// The effective user of this process.
+pub fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 #[cfg(test)]

@@ -61,6 +61,12 @@ pub(super) fn peer_process(socket: &impl AsFd) -> io::Result<Option<u32>> {
     Ok(u32::try_from(pid).ok().filter(|pid| *pid != 0))
 }
 
+/// The user at the other end of a connected unix socket.
+pub(super) fn peer_user(socket: &impl AsFd) -> io::Result<u32> {
+    let [_pid, uid, _gid] = get::<3>(socket, libc::SOL_SOCKET, libc::SO_PEERCRED)?;
+    Ok(uid.cast_unsigned())
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;

@@ -175,11 +175,20 @@ impl Sysctls {
         &mut self.saved
     }
 
-    /// Restores everything, the last change first, and returns what became of each. It goes on after failures.
+    /// Restores every setting whose interface fits by its present name, or `all`; the last change first. Returns what
+    /// became of each. It goes on after failures.
     ///
     /// `name` gives what the interface of that number is called now, if it is still there.
-    pub fn restore(&mut self, name: impl Fn(u32) -> Option<String>) -> Vec<(Change, Restored)> {
-        let changes = self.saved.clear();
+    pub fn restore(
+        &mut self,
+        name: impl Fn(u32) -> Option<String>,
+        fits: impl Fn(&str) -> bool,
+    ) -> Vec<(Change, Restored)> {
+        let is_meant = |change: &Change| {
+            let present = if change.index == 0 { None } else { name(change.index) };
+            fits(present.as_deref().unwrap_or(change.setting.interface()))
+        };
+        let changes = self.saved.take(is_meant);
         let restore = |change: Change| {
             let Some(change) = change.clone().renamed(&name) else { return (change, Restored::Gone) };
             let outcome = self.restore_one(&change);

@@ -196,8 +196,20 @@ impl ManagedSysctls {
     /// Restores all values as they were before the first change, except those that others set since.
     pub(super) fn restore(&mut self) {
         self.interfaces.clear();
+        self.restore_where(|_| true);
+    }
+
+    /// Restores the values of these interfaces in the same way.
+    pub(super) fn restore_interfaces(&mut self, interfaces: &[String]) {
+        self.interfaces.retain(|name, _| !interfaces.contains(name));
+        self.restore_where(|name| interfaces.iter().any(|interface| interface == name));
+    }
+
+    /// Restores the values of interfaces whose present names fit.
+    fn restore_where(&mut self, fits: impl Fn(&str) -> bool) {
         let names = self.names();
-        for (change, outcome) in self.sysctls.restore(|index| names.get(&index).cloned()) {
+        let name = |index| names.get(&index).cloned();
+        for (change, outcome) in self.sysctls.restore(name, fits) {
             let setting = &change.setting;
             match outcome {
                 Restored::Done => {

@@ -57,7 +57,7 @@ fn settings_are_those_of_the_namespace() {
         let mut sysctls = Sysctls::new();
         sysctls.set(&setting, rig.lan, 0, 1).unwrap();
         assert_eq!(sysctls.read(&setting).unwrap(), 1);
-        assert!(matches!(sysctls.restore(lan0)[..], [(_, Restored::Done)]));
+        assert!(matches!(sysctls.restore(lan0, |_| true)[..], [(_, Restored::Done)]));
         assert_eq!(sysctls.read(&setting).unwrap(), 0);
     });
     rig.far.run(|| assert!(Sysctls::new().read(&setting).is_err(), "lan0 is not in this namespace"));
@@ -82,7 +82,7 @@ fn what_a_killed_run_changed_is_put_back_by_the_next() {
         // What the second run does in its turn does not hide what was first.
         second.set(&everywhere(), 0, 0, 1).unwrap();
         second.set(&everywhere(), 0, 1, 0).unwrap();
-        second.restore(lan0);
+        second.restore(lan0, |_| true);
         assert_eq!((second.read(&arp()).unwrap(), second.read(&everywhere()).unwrap()), (0, 1));
     });
     assert_eq!(scratch.files(), 0, "there is nothing to remember any more");
@@ -124,7 +124,7 @@ fn a_renamed_interface_is_the_same_and_a_new_one_of_its_name_is_not() {
     assert_eq!(second.changes()[0].setting, Setting::conf("old0", "proxy_arp"));
     let name = |index| Some(if index == new { "lan0" } else { "old0" }.to_owned());
     rig.router.run(|| {
-        assert!(second.restore(name).iter().all(|(_, outcome)| matches!(outcome, Restored::Done)));
+        assert!(second.restore(name, |_| true).iter().all(|(_, outcome)| matches!(outcome, Restored::Done)));
         for interface in ["old0", "lan0"] {
             assert_eq!(second.read(&Setting::conf(interface, "proxy_arp")).unwrap(), 0, "{interface}");
         }

@@ -31,8 +31,8 @@ fn response_of_many_chunks_arrives_whole() {
 struct UnsortedHosts;
 
 impl QueryHandler for UnsortedHosts {
-    fn handle(&self, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Unavailable>> {
-        let mut response = state_of(query, 300);
+    fn handle(self: Arc<Self>, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Failure>> {
+        let mut response = state_of(&query, 300);
         match &mut response {
             Response::Hosts(rows) => rows.reverse(),
             Response::Routes(rows) => {
@@ -129,12 +129,12 @@ struct BlockingHandler {
 }
 
 impl QueryHandler for BlockingHandler {
-    fn handle(&self, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Unavailable>> {
+    fn handle(self: Arc<Self>, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Failure>> {
         let (queried, go) = (self.queried.clone(), self.go.clone());
         Box::pin(async move {
             let _ = queried.send(()).await;
-            go.recv().await.map_err(|_| Unavailable("the daemon is stopping".into()))?;
-            Ok(state_of(query, 1).into())
+            go.recv().await.map_err(|_| Failure::Unavailable("the daemon is stopping".into()))?;
+            Ok(state_of(&query, 1).into())
         })
     }
 }

@@ -77,6 +77,24 @@ impl KernelState {
         }
     }
 
+    /// Takes away all entries on segments that are no longer served.
+    pub(super) fn delete_entries_on(
+        &self,
+        retired: &[SegmentId],
+        reasons: &Reasons<'_>,
+        effects: &mut Effects,
+    ) {
+        for segment in retired.iter().filter(|id| self.entry_segments.contains(id)) {
+            let segment = reasons.topology.segment(*segment);
+            let Some(interface) = segment.last_index.filter(|_| segment.keeps_kernel_state()) else {
+                continue;
+            };
+            for address in reasons.wanted_entries(segment) {
+                effects.write(Write::DeleteProxy { interface, address });
+            }
+        }
+    }
+
     /// The kernel's entries as they are: what others deleted comes back, what is not wanted goes. The kernel
     /// reports neither, so they are read now and then.
     pub(super) fn proxies_read(

@@ -61,6 +61,7 @@ mod requests;
 mod routes;
 mod searches;
 mod segment;
+mod stopping;
 mod takeover;
 #[cfg(test)]
 mod tests;
@@ -77,10 +78,10 @@ use claims::{Claims, Stake};
 use confirmations::Confirmations;
 use contacts::Contacts;
 use effects::Effects;
-use host::Host;
 use movers::Movers;
 use proxies::Proxies;
 use searches::Searches;
+use stopping::End;
 use timers::{Due, Timer};
 use trials::Trials;
 use wifi::Wifi;
@@ -179,7 +180,9 @@ impl Ledger {
                 world.kernel.proxies_read(&proxies, &world.reasons(), effects);
             }
             Fact::TimePassed => {}
-            Fact::Stopped { purge } => self.stop(purge),
+            Fact::Replaced { retired, prefixes } => self.stop(&End::Replaced { retired, prefixes }),
+            Fact::Stopped { purge: true } => self.stop(&End::Purged),
+            Fact::Stopped { purge: false } => self.stop(&End::Kept),
         }
     }
 
@@ -261,16 +264,9 @@ impl Ledger {
         self.searches.close_searches_for(|address| topology.is_own(address));
     }
 
-    fn stop(&mut self, purge: bool) {
-        if purge {
-            let (world, effects) = (&mut self.world, &mut self.effects);
-            for key in world.hosts.keys_where(Host::is_live) {
-                world.hosts.remove(&key);
-            }
-            world.reconcile_touched(effects);
-            world.kernel.uncover(&world.topology, effects);
-            world.kernel.delete_published_entries(&world.topology, effects);
-        }
+    /// The end: nothing is done any more.
+    fn stop(&mut self, end: &End) {
+        self.world.end(end, &mut self.effects);
         self.effects.drop_timers();
         self.is_stopped = true;
     }

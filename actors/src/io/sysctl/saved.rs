@@ -153,11 +153,12 @@ impl SavedSysctls {
         self.save();
     }
 
-    /// Drops everything, and returns what was saved.
-    pub(super) fn clear(&mut self) -> Vec<Change> {
-        let changes = std::mem::take(&mut self.changes);
+    /// Drops the changes that fit, and returns them in their order.
+    pub(super) fn take(&mut self, fits: impl Fn(&Change) -> bool) -> Vec<Change> {
+        let (taken, kept) = std::mem::take(&mut self.changes).into_iter().partition(fits);
+        self.changes = kept;
         self.save();
-        changes
+        taken
     }
 
     /// Writes the file atomically, by renaming, or removes it when there is nothing to save.

@@ -23,7 +23,7 @@ fn what_was_first_is_put_back() {
     assert_eq!(sysctls.read(&filter).expect("read"), 2);
     let changes: Vec<_> = sysctls.changes().iter().map(|change| (change.before, change.now)).collect();
     assert_eq!(changes, [(1, 0), (0, 2)]);
-    let restored = sysctls.restore(|_| Some("eth0.100".into()));
+    let restored = sysctls.restore(|_| Some("eth0.100".into()), |_| true);
     assert!(restored.iter().all(|(_, outcome)| matches!(outcome, Restored::Done)), "{restored:?}");
     assert_eq!(restored[0].0.setting, filter, "the last change is the first to go");
     assert_eq!((sysctls.read(&proxy).expect("read"), sysctls.read(&filter).expect("read")), (1, 0));
@@ -40,7 +40,7 @@ fn what_others_changed_since_is_left_alone() {
     sysctls.set(&filter, 0, 1, 0).expect("set");
     fs::remove_dir_all(root.join("conf/eth0.100")).expect("the interface is gone");
     fs::write(root.join("conf/all/proxy_arp"), "7\n").expect("somebody else's");
-    let restored = sysctls.restore(|_| Some("eth0.100".into()));
+    let restored = sysctls.restore(|_| Some("eth0.100".into()), |_| true);
     assert!(matches!(restored[0].1, Restored::Left(7)), "{restored:?}");
     assert!(matches!(restored[1].1, Restored::Gone), "{restored:?}");
     assert_eq!(sysctls.read(&filter).expect("read"), 7);

@@ -1,12 +1,13 @@
 //! The end of the daemon.
 
-use super::bench::{A, B, Bench, SECOND, foreign_route, host, ip, net};
+use super::bench::{A, B, Bench, SECOND, foreign_route, host, ip, net, plan};
 use super::log::put;
 use super::log::refused;
 use super::log::{delete, delete_neighbour};
 use crate::Fact;
 use crate::Write;
 use crate::order::Order;
+use crate::plan::Plan;
 
 #[test]
 fn a_purge_takes_every_route_cover_and_neighbour_entry_of_ours() {
@@ -25,6 +26,28 @@ fn keeping_leaves_everything_as_it_is() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     assert!(bench.give(Fact::Stopped { purge: false }).is_empty());
+}
+
+#[test]
+fn what_another_configuration_does_not_know_of_goes_and_all_else_stays() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.knows(B, host(10));
+    let next = Plan { segments: plan(3).segments.into_iter().skip(1).collect(), ..plan(3) };
+    let log = bench.give(plan(3).give_way_to(&next));
+    assert_eq!((log.routes(), log.neighbours()), (vec![delete(A, 9)], vec![delete_neighbour(A, 9)]));
+    assert_eq!(log.orders().len(), 2, "{:?}", log.orders());
+    assert!(bench.hears(A, host(11).speaks()).is_empty(), "it has given way");
+}
+
+#[test]
+fn a_prefix_that_is_no_longer_served_is_no_longer_covered() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    let mut next = plan(3);
+    next.domains[0].prefixes = vec![net("10.0.0.0/23")];
+    let cover = Order::Write(Write::DeleteCover { prefix: net("10.0.0.0/24") });
+    assert_eq!(bench.give(plan(3).give_way_to(&next)).orders(), [cover]);
 }
 
 #[test]

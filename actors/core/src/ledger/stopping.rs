@@ -1,0 +1,52 @@
+//! What stays in the kernel's tables at the end.
+
+use super::effects::Effects;
+use super::host::Host;
+use super::world::World;
+use crate::address::Prefix;
+use crate::plan::SegmentId;
+use crate::write::Write;
+
+/// How a ledger ends.
+pub(super) enum End {
+    /// Everything is taken away.
+    Purged,
+    /// Everything stays for the next start.
+    Kept,
+    /// Another ledger adopts what this one has written, but for what that would take for somebody else's.
+    Replaced {
+        /// Segments that the other one does not have.
+        retired: Vec<SegmentId>,
+        /// Prefixes that it covers.
+        prefixes: Vec<Prefix>,
+    },
+}
+
+impl World {
+    /// Takes away what is not to stay.
+    pub(super) fn end(&mut self, end: &End, effects: &mut Effects) {
+        match end {
+            End::Purged => {
+                self.forget_hosts(Host::is_live, effects);
+                self.kernel.uncover(&self.topology, effects);
+                self.kernel.delete_published_entries(&self.topology, effects);
+            }
+            End::Kept => {}
+            End::Replaced { retired, prefixes } => {
+                self.kernel.delete_entries_on(retired, &self.reasons(), effects);
+                self.forget_hosts(|host| host.is_live() && retired.contains(&host.segment), effects);
+                let covers: Vec<Prefix> = self.kernel.covers(&self.topology).collect();
+                for prefix in covers.into_iter().filter(|prefix| !prefixes.contains(prefix)) {
+                    effects.write(Write::DeleteCover { prefix });
+                }
+            }
+        }
+    }
+
+    fn forget_hosts(&mut self, fits: impl Fn(&Host) -> bool, effects: &mut Effects) {
+        for key in self.hosts.keys_where(fits) {
+            self.hosts.remove(&key);
+        }
+        self.reconcile_touched(effects);
+    }
+}

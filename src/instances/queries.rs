@@ -1,0 +1,153 @@
+//! Queries of operators, sent to every instance; their responses are merged.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix::Recipient;
+use arpherd_actors::messages::{Barrier, RunQuery};
+use arpherd_core::view::Label;
+
+use crate::control::{BoxFuture, ControlQuery, ControlResponse, Failure, Query, QueryHandler, Response};
+use crate::events::EventRing;
+use crate::reload::ReloadSender;
+
+/// Sends each query to every instance and merges their responses.
+pub(super) struct AllInstances {
+    instances: RwLock<Vec<InstanceQueries>>,
+    pub(super) events: EventRing,
+    reloads: ReloadSender,
+}
+
+impl AllInstances {
+    /// Without instances yet.
+    pub(super) fn new(reloads: ReloadSender) -> Self {
+        Self { instances: RwLock::default(), events: EventRing::default(), reloads }
+    }
+
+    /// Queries go to these instances from now on.
+    pub(super) fn set(&self, instances: Vec<InstanceQueries>) {
+        *self.instances.write().unwrap_or_else(PoisonError::into_inner) = instances;
+    }
+
+    fn get(&self) -> Vec<InstanceQueries> {
+        self.instances.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The actors of one instance that a query needs.
+#[derive(Clone)]
+pub(super) struct InstanceQueries {
+    pub(super) netns: Option<Label>,
+    pub(super) owner: Recipient<RunQuery>,
+    /// Captures read the kernel's drop counts only on request; without it the counters are incomplete.
+    pub(super) captures: Vec<Recipient<Barrier>>,
+}
+
+impl InstanceQueries {
+    async fn run(self, query: Query) -> Result<Response, Failure> {
+        if query == Query::Segments {
+            for capture in self.captures {
+                // A capture that has stopped counts nothing more.
+                let _ = capture.send(Barrier).await;
+            }
+        }
+        let response = self.owner.send(RunQuery(query)).await;
+        let response = response.map_err(|_| Failure::Unavailable("the daemon is stopping".into()))?;
+        Ok(in_netns(response, self.netns.as_ref()))
+    }
+}
+
+impl QueryHandler for AllInstances {
+    fn handle(self: Arc<Self>, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Failure>> {
+        Box::pin(async move {
+            match query {
+                ControlQuery::State(query) => run_all(self.get(), query).await.map(ControlResponse::State),
+                ControlQuery::Events(query) => Ok(ControlResponse::Events(self.events.read(&query).await)),
+                ControlQuery::Reload(command) => self.reloads.send(command).await,
+            }
+        })
+    }
+}
+
+async fn run_all(instances: Vec<InstanceQueries>, query: Query) -> Result<Response, Failure> {
+    let mut responses = Vec::new();
+    for instance in instances {
+        responses.push(instance.run(query.clone()).await?);
+    }
+    let whole = responses.into_iter().reduce(merged).map(in_order);
+    whole.ok_or(Failure::Unavailable("the daemon has no instance to query".into()))
+}
+
+/// The response with its namespace in every row.
+fn in_netns(mut response: Response, netns: Option<&Label>) -> Response {
+    match &mut response {
+        Response::Status(_) => {}
+        Response::Segments(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
+        Response::Hosts(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
+        Response::Routes(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
+        Response::Explain(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
+    }
+    response
+}
+
+/// Merges two responses to the same query.
+fn merged(mut one: Response, other: Response) -> Response {
+    match (&mut one, other) {
+        (Response::Status(sum), Response::Status(more)) => {
+            sum.domains += more.domains;
+            sum.hosts += more.hosts;
+            sum.routes += more.routes;
+            sum.ready &= more.ready;
+            sum.uptime_seconds = sum.uptime_seconds.max(more.uptime_seconds);
+            for (name, count) in more.events {
+                *sum.events.entry(name).or_default() += count;
+            }
+        }
+        (Response::Segments(rows), Response::Segments(more)) => rows.extend(more),
+        (Response::Hosts(rows), Response::Hosts(more)) => rows.extend(more),
+        (Response::Routes(rows), Response::Routes(more)) => rows.extend(more),
+        // Domains that hold the address say more than those that do not.
+        (Response::Explain(rows), Response::Explain(more)) => {
+            rows.extend(more);
+            if rows.iter().any(|row| row.in_domain) {
+                rows.retain(|row| row.in_domain);
+            }
+        }
+        // All instances got the same query.
+        _ => {}
+    }
+    one
+}
+
+/// Segments are sorted by domain and keep the configuration's order within it. Hosts and routes are sorted
+/// when they are sent.
+fn in_order(mut response: Response) -> Response {
+    if let Response::Segments(rows) = &mut response {
+        rows.sort_by(|one, other| one.domain.cmp(&other.domain));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use arpherd_core::view::StatusView;
+
+    use super::*;
+
+    #[test]
+    fn the_daemon_is_ready_when_all_of_it_is_and_counts_all_there_is() {
+        let status = |hosts, ready| {
+            Response::Status(StatusView {
+                version: "1".into(),
+                uptime_seconds: hosts,
+                domains: 1,
+                hosts,
+                routes: hosts,
+                ready,
+                events: [("host_found".into(), hosts)].into(),
+            })
+        };
+        let Response::Status(sum) = merged(status(2, true), status(3, false)) else { panic!("a status") };
+        assert_eq!((sum.domains, sum.hosts, sum.routes, sum.uptime_seconds, sum.ready), (2, 5, 5, 3, false));
+        assert_eq!(sum.events, [("host_found".into(), 5)].into());
+    }
+}

@@ -1,0 +1,269 @@
+//! Taking up a changed configuration while the daemon runs.
+//!
+//! The whole configuration is read and checked first; if anything is wrong with it, nothing changes. Then the network
+//! namespaces whose plans differ get a new instance of the actors, which adopts the routes, entries and settings of the
+//! one before; the others are not touched.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use sd_notify::NotifyState;
+use serde::{Deserialize, Serialize};
+use slog::{Logger, error, info};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::{Config, ConfigError, EffectiveValue, Loaded};
+use crate::control::{ControlResponse, Failure};
+use crate::exit::Exit;
+use crate::instances::{Instances, ReplaceError};
+use crate::run::notify_service_manager;
+
+/// Reads the configuration again.
+pub(crate) type ReadConfig = Box<dyn Fn() -> Result<Loaded, ConfigError>>;
+
+/// What a client commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ReloadCommand {
+    /// Only show the difference.
+    pub(crate) dry_run: bool,
+}
+
+/// What a reload changed, or would change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReloadView {
+    /// Whether it is in effect.
+    pub(crate) applied: bool,
+    /// The keys whose values differ.
+    pub(crate) changes: Vec<KeyChange>,
+}
+
+/// A command that waits for its outcome.
+pub(crate) struct PendingReload {
+    /// The command.
+    pub(crate) command: ReloadCommand,
+    /// Where the outcome goes, or why it was refused.
+    pub(crate) outcome: oneshot::Sender<Result<ReloadView, String>>,
+}
+
+/// Passes commands on to the daemon's main loop, which carries out one after the other.
+#[derive(Clone)]
+pub(crate) struct ReloadSender(mpsc::Sender<PendingReload>);
+
+impl ReloadSender {
+    /// A sender and what it sends to.
+    pub(crate) fn channel() -> (Self, mpsc::Receiver<PendingReload>) {
+        let (sender, receiver) = mpsc::channel(1);
+        (Self(sender), receiver)
+    }
+
+    /// Sends a command and waits for its outcome.
+    ///
+    /// # Errors
+    /// If it is refused, or the daemon is stopping.
+    pub(crate) async fn send(&self, command: ReloadCommand) -> Result<ControlResponse, Failure> {
+        let stopping = || Failure::Unavailable("the daemon is stopping".into());
+        let (outcome, receiver) = oneshot::channel();
+        self.0.send(PendingReload { command, outcome }).await.map_err(|_| stopping())?;
+        let view = receiver.await.map_err(|_| stopping())?.map_err(Failure::Refused)?;
+        Ok(ControlResponse::Reload(view))
+    }
+}
+
+/// A key whose value differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeyChange {
+    /// The key's path.
+    pub(crate) key: String,
+    /// Its value in effect; none where the key is new, or its value is derived.
+    pub(crate) before: serde_json::Value,
+    /// Its value in the configuration that was read; none where the key is gone, or its value is derived.
+    pub(crate) after: serde_json::Value,
+}
+
+/// Why a configuration is not taken up.
+#[derive(Debug)]
+enum Refusal {
+    /// The daemon runs without a configuration file.
+    NoFile,
+    /// The configuration is wrong.
+    Wrong(ConfigError),
+    /// This key can only be changed by a restart.
+    NeedsRestart(&'static str),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFile => {
+                f.write_str("the daemon runs without a configuration file; restart it with other flags")
+            }
+            Self::Wrong(error) => error.fmt(f),
+            Self::NeedsRestart(key) => write!(f, "{key} can only be changed by a restart"),
+        }
+    }
+}
+
+/// Carries reloads out, one after the other.
+pub(crate) struct Reloader<'a> {
+    /// What runs.
+    pub(crate) instances: Instances,
+    /// The configuration in effect.
+    pub(crate) loaded: Loaded,
+    /// Reads it again; none without a file.
+    pub(crate) read: Option<ReadConfig>,
+    /// Where all of it is logged.
+    pub(crate) log: &'a Logger,
+}
+
+impl Reloader<'_> {
+    /// Takes up a changed configuration, for a client that waits or for a signal. One that is wrong, or cannot be taken
+    /// up, is logged, and all goes on as before.
+    ///
+    /// # Errors
+    /// The exit code, if neither the new configuration nor the one of before can be served any more.
+    pub(crate) async fn carry_out(&mut self, pending: Option<PendingReload>) -> Result<(), Exit> {
+        let dry_run = pending.as_ref().is_some_and(|pending| pending.command.dry_run);
+        notify_service_manager(self.log, &reloading());
+        let outcome = self.reload(dry_run).await;
+        notify_service_manager(self.log, &[NotifyState::Ready]);
+        let (told, lost) = match outcome {
+            Ok(view) => (Ok(view), None),
+            Err((text, lost)) => (Err(text), lost),
+        };
+        if let Some(pending) = pending {
+            // The client may have gone.
+            let _ = pending.outcome.send(told);
+        }
+        lost.map_or(Ok(()), Err)
+    }
+
+    async fn reload(&mut self, dry_run: bool) -> Result<ReloadView, (String, Option<Exit>)> {
+        let refused = |log: &Logger, text: String| {
+            for line in text.lines() {
+                error!(log, "reload_refused"; "error" => line, "detail" => "the daemon goes on as before");
+            }
+            (text, None)
+        };
+        let (next, changes) = read_changes(self.read.as_ref(), &self.loaded)
+            .map_err(|refusal| refused(self.log, refusal.to_string()))?;
+        if dry_run {
+            return Ok(ReloadView { applied: false, changes });
+        }
+        for KeyChange { key, before, after } in &changes {
+            info!(self.log, "config_changed"; "key" => key, "before" => %before, "after" => %after);
+        }
+        match self.instances.replace(&next.config, self.log).await {
+            Ok(()) => {
+                info!(self.log, "reloaded"; "changes" => changes.len());
+                self.loaded = next;
+                Ok(ReloadView { applied: true, changes })
+            }
+            Err(ReplaceError::Refused(error)) => Err(refused(self.log, error.to_string())),
+            Err(ReplaceError::Lost(error)) => {
+                error!(self.log, "reload_failed"; "error" => %error);
+                Err((error.to_string(), Some(error.exit_code())))
+            }
+        }
+    }
+}
+
+/// What the service manager is told at the beginning of a reload; see sd_notify(3).
+fn reloading() -> Vec<NotifyState<'static>> {
+    let now = NotifyState::monotonic_usec_now().ok();
+    std::iter::once(NotifyState::Reloading).chain(now).collect()
+}
+
+/// Reads the configuration and compares it with the one in effect.
+///
+/// # Errors
+/// If it cannot be taken up.
+fn read_changes(read: Option<&ReadConfig>, now: &Loaded) -> Result<(Loaded, Vec<KeyChange>), Refusal> {
+    let read = read.ok_or(Refusal::NoFile)?;
+    let next = read().map_err(Refusal::Wrong)?;
+    if let Some(key) = needs_restart(&now.config, &next.config) {
+        return Err(Refusal::NeedsRestart(key));
+    }
+    let changes = changes(&now.rows, &next.rows);
+    Ok((next, changes))
+}
+
+/// A key that differs and can only be changed by a restart. Clients find the daemon by its socket, and the saved sysctls
+/// lie beside it.
+fn needs_restart(now: &Config, next: &Config) -> Option<&'static str> {
+    (now.daemon.control != next.daemon.control).then_some("daemon.control")
+}
+
+fn changes(before: &[EffectiveValue], after: &[EffectiveValue]) -> Vec<KeyChange> {
+    let values = |rows: &[EffectiveValue]| -> BTreeMap<String, serde_json::Value> {
+        rows.iter().map(|row| (row.key.to_string(), row.value.clone())).collect()
+    };
+    let (before, mut after) = (values(before), values(after));
+    let mut changes = Vec::new();
+    for (key, before) in before {
+        let after = after.remove(&key).unwrap_or_default();
+        if before != after {
+            changes.push(KeyChange { key, before, after });
+        }
+    }
+    let added = after.into_iter().filter(|(_, value)| !value.is_null());
+    changes.extend(added.map(|(key, after)| KeyChange { key, before: serde_json::Value::Null, after }));
+    changes.sort_by(|one, other| one.key.cmp(&other.key));
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config;
+
+    /// The configuration of a file with this text.
+    fn loaded(text: &str) -> Result<Loaded, ConfigError> {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let file: PathBuf = directory.path().join("a.yaml");
+        std::fs::write(&file, text).expect("a file");
+        config::from_file(&file, &[], &[])
+    }
+
+    fn with(sweep: &str, more: &str) -> String {
+        let segments = format!("segments: {{ eth0: {{ sweep: {sweep} }}, eth1: {{}}{more} }}");
+        format!("domains: {{ lan: {{ prefixes: [10.2.0.0/24], {segments} }} }}")
+    }
+
+    fn compare(before: &str, after: String) -> Result<Vec<(String, String, String)>, Refusal> {
+        let now = loaded(before).unwrap_or_else(|error| panic!("{error}"));
+        let read: ReadConfig = Box::new(move || loaded(&after));
+        let (_, changes) = read_changes(Some(&read), &now)?;
+        Ok(changes.into_iter().map(|it| (it.key, it.before.to_string(), it.after.to_string())).collect())
+    }
+
+    #[test]
+    fn the_difference_is_shown_key_by_key() {
+        let before = with("{ interval: 60s }", "");
+        assert_eq!(compare(&before, before.clone()).expect("valid"), []);
+        let changes = compare(&before, with("{ interval: 30s }", "")).expect("valid");
+        let interval = "domains.lan.segments.eth0.sweep.interval".to_owned();
+        assert_eq!(changes, [(interval, "\"60s\"".to_owned(), "\"30s\"".to_owned())]);
+        let changes = compare(&before, with("{ interval: 60s }", ", eth2: {}")).expect("valid");
+        assert!(!changes.is_empty());
+        assert!(
+            changes.iter().all(|(key, before, _)| key.contains("eth2") && before == "null"),
+            "{changes:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_or_needs_a_restart_is_refused_with_a_word() {
+        let before = with("off", "");
+        let wrong = compare(&before, with("sometimes", "")).expect_err("wrong").to_string();
+        assert!(wrong.contains("sweep") && wrong.contains("sometimes"), "{wrong}");
+        let moved = format!("daemon: {{ control: /run/other.sock }}\n{before}");
+        let refusal = compare(&before, moved).expect_err("another socket").to_string();
+        assert_eq!(refusal, "daemon.control can only be changed by a restart");
+        let now = loaded(&before).unwrap_or_else(|error| panic!("{error}"));
+        let refusal = read_changes(None, &now).err().map(|refusal| refusal.to_string());
+        assert!(refusal.is_some_and(|text| text.contains("without a configuration file")));
+    }
+}
