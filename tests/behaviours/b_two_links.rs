@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use arpherd_lab::{Daemon, Host, Mac, PingStats, Result, RouteWatch, wait_until};
 
-use crate::rig::{SOON, echoes, events, introduce, pass, routed_by};
+use crate::rig::{Config, Rig, SOON, echoes, events, introduce, pass, routed_by, wait_route};
 use crate::trio::Trio;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -112,5 +112,29 @@ fn b4_while_both_links_live_one_is_used_and_nothing_flaps() -> Result<()> {
     assert_eq!(changes, 0);
     let records = host.daemon.log().lines().count() - reported;
     assert!(records <= 6, "{records} records in 30 s");
+    Ok(())
+}
+
+/// Neither link ever speaks by itself; a sweep finds both.
+#[harness::test(alone)]
+fn b4_two_links_that_only_answer_are_found_by_a_sweep() -> Result<()> {
+    let rig = Rig::new()?;
+    let (mut one, mut two) = (Host::new("one", "10.9.0.60/24")?, Host::new("two", "10.9.0.60/24")?);
+    two = two.with_mac(Mac([2, 0, 0, 0, 0, 0x61]));
+    one.attach_to(&rig.left)?;
+    two.attach_to(&rig.right)?;
+    rig.use_kernel_timers(&[&one, &two])?;
+    let keys = [("expiry", "{ quiet: 30s }"), ("sweep", "{ interval: 1h }")];
+    let daemon = Config::common_with(&keys).start(&rig.r)?;
+    wait_until(SOON, "both are found", || !events(&daemon, "duplicate_address").is_empty());
+    pass(SECOND); // the other one shows that it answers
+    let (used, other) = match routed_by(&rig.r, one.ip()).as_deref() {
+        Some("eth0") => (&one, "eth1"),
+        _ => (&two, "eth0"),
+    };
+    dies(used)?;
+    let died = Instant::now();
+    wait_route(&rig.r, one.ip(), other);
+    assert!(died.elapsed() < SECOND, "{:?}", died.elapsed());
     Ok(())
 }

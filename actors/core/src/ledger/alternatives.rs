@@ -66,7 +66,7 @@ impl Alternative {
     pub(super) fn check_at(&self) -> Time {
         match self.asked {
             None => self.heard,
-            Some(asked) if (1..TRIES).contains(&self.unanswered) => asked + RETRY,
+            Some(asked) if (1..TRIES).contains(&self.unanswered) || self.is_lost() => asked + RETRY,
             Some(asked) => asked.max(self.heard) + CHECK,
         }
     }
@@ -75,7 +75,8 @@ impl Alternative {
         self.segment == sighting.segment && self.lladdr.same_port(&sighting.lladdr)
     }
 
-    fn is_lost(&self) -> bool {
+    /// Whether it did not answer for so long that it is forgotten.
+    pub(super) fn is_lost(&self) -> bool {
         self.unanswered >= if self.is_proven { LOST } else { TRIES }
     }
 }
@@ -90,12 +91,14 @@ impl Alternatives {
         self.0.get(key)
     }
 
-    /// Remembers where the address was claimed. One that answers is not given up for one that only claims. True if it
-    /// was not known before.
+    /// Remembers where the address was claimed, be it by a reply to a sweep's question: whether it is true its own answer
+    /// will show. One that answers is not given up for one that only claims. True if it was not known before.
     pub(super) fn insert(&mut self, now: Time, claimant: &Sighting, is_proven: bool) -> bool {
         let known = self.0.get(&claimant.key);
-        let is_full = self.0.len() >= ALTERNATIVES && known.is_none();
-        if is_full || known.is_some_and(|it| it.is_answering() || it.is_at(claimant)) {
+        if known.is_some_and(|it| it.is_answering() || it.is_at(claimant)) {
+            return false;
+        }
+        if known.is_none() && !self.has_room() {
             return false;
         }
         let (segment, lladdr) = (claimant.segment, claimant.lladdr);
@@ -105,6 +108,15 @@ impl Alternatives {
             Alternative { segment, lladdr, is_proven, heard, asked, unanswered: 0, timer },
         );
         true
+    }
+
+    /// Whether there is room for one more; the first that never answered gives way.
+    fn has_room(&mut self) -> bool {
+        if self.0.len() < ALTERNATIVES {
+            return true;
+        }
+        let forged = self.0.iter().find(|(_, alternative)| !alternative.is_proven).map(|(key, _)| *key);
+        forged.is_some_and(|key| self.0.remove(&key).is_some())
     }
 
     /// Which timer looks after the alternative from now on.
@@ -119,14 +131,11 @@ impl Alternatives {
         self.0.get(key).filter(|alternative| alternative.timer == timer).copied()
     }
 
-    /// It was asked. If it did not answer for too long, it is forgotten.
+    /// It was asked.
     pub(super) fn note_asked(&mut self, now: Time, key: &Key) {
-        let Some(alternative) = self.0.get_mut(key) else { return };
-        if alternative.is_lost() {
-            self.0.remove(key);
-        } else {
+        if let Some(alternative) = self.0.get_mut(key) {
             alternative.asked = Some(now);
-            alternative.unanswered += 1;
+            alternative.unanswered = alternative.unanswered.saturating_add(1);
         }
     }
 

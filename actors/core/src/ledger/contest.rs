@@ -55,7 +55,7 @@ impl Ledger {
             }
             // It is reached where it was, so nobody is wronged.
             Stake::Joining | Stake::Standby => {}
-            Stake::Address | Stake::Unproven => self.refuse_claim(&claimant, stake),
+            Stake::Address | Stake::Unproven => self.refuse_claim(&claimant),
         }
     }
 
@@ -67,7 +67,7 @@ impl Ledger {
     }
 
     /// A claim failed because its incumbent answered.
-    fn refuse_claim(&mut self, claimant: &Sighting, stake: Stake) {
+    fn refuse_claim(&mut self, claimant: &Sighting) {
         let now = self.effects.now();
         self.claims.note_refusal(now, claimant);
         // One host that is heard in two places, by way of a loop, has no dispute with itself.
@@ -75,9 +75,7 @@ impl Ledger {
         if self.world.hosts.host(&claimant.key).is_none_or(is_itself) {
             return;
         }
-        if stake == Stake::Address {
-            self.alternatives.remember(claimant, false, &mut self.effects);
-        }
+        self.alternatives.remember(claimant, false, &mut self.effects);
         if self.report_duplicate(&claimant.key, claimant.segment, claimant.lladdr) {
             reassert(&claimant.key, claimant.segment, &self.world, &mut self.effects);
         }

@@ -57,7 +57,8 @@ impl Alternatives {
             self.forget(key);
             return false;
         };
-        if host.is_at(alternative.segment, &alternative.lladdr) {
+        let is_there = host.is_at(alternative.segment, &alternative.lladdr);
+        if is_there || alternative.is_lost() && alternative.check_at() <= now {
             self.forget(key);
             return false;
         }
@@ -81,7 +82,7 @@ impl Alternatives {
         is_due && world.pacing.pace_mut(id).probes.take(now)
     }
 
-    /// Asks an alternative whether it answers for the address. One that never does is forgotten.
+    /// Asks an alternative whether it answers for the address.
     pub(super) fn ask(&mut self, key: &Key, world: &mut World, effects: &mut Effects) {
         let Some(alternative) = self.of(key) else { return };
         let (id, to) = (alternative.segment, alternative.lladdr);

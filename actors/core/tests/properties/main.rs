@@ -9,6 +9,7 @@ mod chaos;
 mod facts;
 mod kernel;
 mod life;
+mod links;
 mod modes;
 mod places;
 mod stations;

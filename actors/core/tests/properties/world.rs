@@ -50,6 +50,8 @@ pub(crate) struct World {
     pub(crate) kernel: Kernel,
     places: Places,
     pub(crate) stations: BTreeMap<Ipv4Addr, Station>,
+    /// Second links of hosts, with the same address.
+    pub(crate) spares: BTreeMap<Ipv4Addr, Station>,
     pub(crate) caches: Caches,
     pub(crate) now: Time,
     /// How long the kernel's news take.
@@ -66,6 +68,7 @@ impl World {
             kernel: Kernel::new(segments().map(|segment| Some(fine(segment))).collect()),
             places: Places::new(&plan()),
             stations: BTreeMap::new(),
+            spares: BTreeMap::new(),
             caches: Caches::default(),
             now: Time::ZERO + Duration::from_secs(1),
             lag,
@@ -148,9 +151,10 @@ impl World {
         }
         self.caches.received(segment, frame, purpose, &self.stations);
         let is_request = matches!(purpose, Purpose::Verify | Purpose::Search);
-        let station = *self.stations.get(&frame.arp.target)?;
-        let is_reached = station.segment == segment && frame.to.is_none_or(|to| to == station.lladdr);
-        (is_request && is_reached).then_some(())?;
+        let target = &frame.arp.target;
+        let is_reached = |it: &&Station| it.segment == segment && frame.to.is_none_or(|to| to == it.lladdr);
+        let mut links = self.stations.get(target).into_iter().chain(self.spares.get(target));
+        let station = links.find(is_reached).filter(|_| is_request)?;
         let arp = Arp {
             operation: Operation::Reply,
             sender_lladdr: station.lladdr,

@@ -57,6 +57,45 @@ fn a_claimant_that_was_refused_is_asked_whether_it_answers() {
     assert_eq!(log.verifications(), [(B, ip(9), Some(mac(99))); 2], "who only speaks changes nothing");
 }
 
+/// A sweep finds it, or a search: it answers, and never speaks by itself.
+#[test]
+fn a_link_that_only_answers_is_known_by_its_answer() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.hears(B, place(SPARE).replies());
+    let log = bench.hears(A, host(9).replies());
+    assert_eq!(log.verifications(), [(B, ip(9), Some(mac(99)))]);
+    bench.hears(B, place(SPARE).replies());
+    let log = lives(&mut bench, SECOND, &[SPARE]);
+    assert_eq!(log.routes(), [replace(B, 9)]);
+}
+
+#[test]
+fn forged_replies_leave_room_for_links_that_answer() {
+    let mut bench = Bench::with({
+        let mut plan = super::bench::plan(3);
+        let wide = vec![super::bench::net("10.0.0.0/16")];
+        plan.domains[0].prefixes.clone_from(&wide);
+        plan.segments.iter_mut().for_each(|segment| segment.addresses.prefixes.clone_from(&wide));
+        plan
+    });
+    for number in 0..1500_u16 {
+        let [high, low] = (512 + number).to_be_bytes();
+        let address = std::net::Ipv4Addr::new(10, 0, high, low);
+        let at = |first| Host { address, lladdr: crate::LinkAddr::ethernet([first, 0, 0, 7, high, low]) };
+        bench.knows(A, at(2));
+        bench.hears(B, at(6).replies());
+        bench.hears(A, at(2).replies());
+        bench.passes(ms(3));
+    }
+    bench.knows(A, host(9));
+    bench.hears(C, place((C, 99)).announces());
+    bench.hears(A, host(9).replies());
+    let log = lives(&mut bench, 12 * SECOND, &[USED, (C, 99)]);
+    assert!(log.verifications().contains(&(C, ip(9), Some(mac(99)))));
+    assert_eq!(lives(&mut bench, SECOND, &[(C, 99)]).routes(), [replace(C, 9)]);
+}
+
 #[test]
 fn while_both_live_one_is_used_and_nothing_is_reported() {
     let mut bench = two_links();
