@@ -80,21 +80,23 @@ impl ValueParser for StationAddress {
         "a link-layer address of 6 bytes, like 02:00:00:00:00:09, or of 20 on IPoIB".to_owned()
     }
     fn read(&self, raw: RawValue<'_>) -> Result<LinkAddr, Option<String>> {
-        let text = raw.text().ok_or(None)?;
-        let text = text.trim();
-        let plain = !text.is_empty() && text.bytes().all(|octet| octet == b':' || octet.is_ascii_hexdigit());
-        let address: LinkAddr = if plain { text.parse().map_err(|_| None)? } else { return Err(None) };
-        if address.is_station() {
-            return Ok(address);
-        }
-        let why = if address.octets().iter().all(|octet| *octet == 0) {
-            "the zero address"
-        } else {
-            "a group address"
-        };
-        Err(Some(format!("expected the link-layer address of one station, not {why}")))
+        station(&raw.text().ok_or(None)?)
     }
     fn show(&self, value: &LinkAddr) -> serde_json::Value {
         json!(value.to_string())
     }
+}
+
+/// The link-layer address of one station that the text is; otherwise what was expected, if more is to be said of it
+/// than [`StationAddress`] does.
+pub(crate) fn station(text: &str) -> Result<LinkAddr, Option<String>> {
+    let text = text.trim();
+    let plain = !text.is_empty() && text.bytes().all(|octet| octet == b':' || octet.is_ascii_hexdigit());
+    let address: LinkAddr = if plain { text.parse().map_err(|_| None)? } else { return Err(None) };
+    if address.is_station() {
+        return Ok(address);
+    }
+    let why =
+        if address.octets().iter().all(|octet| *octet == 0) { "the zero address" } else { "a group address" };
+    Err(Some(format!("expected the link-layer address of one station, not {why}")))
 }

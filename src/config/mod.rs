@@ -10,6 +10,7 @@
 //! `keys` is the table of all keys. Defaults are those of the structs that keys fill (the core's plan, `model`).
 
 mod addresses;
+mod behind;
 mod domain;
 mod duration;
 mod errors;

@@ -143,7 +143,8 @@ fn line(origin: &ValueOrigin) -> usize {
     }
 }
 
-fn join(networks: &[Ipv4Network]) -> String {
+/// The first of them, as a list in words.
+pub(super) fn join(networks: &[Ipv4Network]) -> String {
     const SHOWN: usize = 4;
     let mut shown: Vec<_> = networks.iter().take(SHOWN).map(ToString::to_string).collect();
     if networks.len() > SHOWN {

@@ -29,8 +29,12 @@ fn noticed(running: &RunningDaemon) -> Vec<Finding> {
         let diagnosis = row.diagnosis?;
         let count = running.events.get(row.name).copied().filter(|count| *count > 0)?;
         let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        let hints = running.hints.get(row.name).into_iter().flatten();
+        let fix = hints.fold(diagnosis.fix.to_owned(), |fix, (segment, hint)| {
+            format!("{fix}; segment {segment}: {hint}")
+        });
         let finding = Finding::info("daemon", format!("{} {times} since the daemon's start", row.name));
-        Some(finding.with_severity(severity_of(diagnosis.severity)).why(diagnosis.why).fix(diagnosis.fix))
+        Some(finding.with_severity(severity_of(diagnosis.severity)).why(diagnosis.why).fix(fix))
     };
     let mut findings: Vec<_> = EventKind::ALL.iter().filter_map(|kind| finding(kind.row())).collect();
     findings.extend(segments(running));
@@ -93,6 +97,16 @@ mod tests {
             let expected: Vec<_> = row.diagnosis.iter().map(|it| (it.why, it.fix)).collect();
             assert_eq!(texts, expected, "{}", row.name);
         }
+    }
+
+    #[test]
+    fn hints_about_what_happened_are_shown_with_their_segment() {
+        let mut daemon = with_events(&[("proxy_found", 1)]);
+        let DaemonState::Running(running) = &mut daemon else { panic!("it runs") };
+        let hint = ("lan".to_owned(), "behind: { \"02:00:00:00:00:42\": allow }".to_owned());
+        running.hints.insert("proxy_found".to_owned(), [hint].into());
+        let fix = &check(&daemon)[0].fix;
+        assert!(fix.ends_with("; segment lan: behind: { \"02:00:00:00:00:42\": allow }"), "{fix}");
     }
 
     #[test]

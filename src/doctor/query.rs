@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use arpherd_actors::io::process::{Rights, listener};
+use arpherd_core::event::EventKind;
 use arpherd_core::view::{HostView, RouteView};
 use serde_json::Value;
 
 use super::scope::{DaemonState, RunningDaemon, Scope};
-use crate::control::{ClientError, Query, fetch_as};
+use crate::control::{ClientError, ControlQuery, Query, fetch_as};
+use crate::events::{EventsQuery, EventsView};
 
 /// The state of the daemon that listens on the socket.
 pub(super) fn query_daemon(path: &Path) -> DaemonState {
@@ -28,7 +30,34 @@ fn running(path: &Path) -> Result<RunningDaemon, ClientError> {
         hosts: fetch_as(path, Query::Hosts)?,
         routes: fetch_as(path, Query::Routes)?,
         events: events(&status),
+        // A daemon of another version may not tell its events.
+        hints: fetch_as(path, ControlQuery::Events(with_hints()))
+            .map(|view: EventsView| hints(&view))
+            .unwrap_or_default(),
     })
+}
+
+/// The events whose hints depend on what happened.
+fn with_hints() -> EventsQuery {
+    let rows = EventKind::ALL.iter().map(|kind| kind.row());
+    let names = rows.filter(|row| row.hint_by.is_some() && row.diagnosis.is_some());
+    EventsQuery { names: names.map(|row| row.name.to_owned()).collect(), ..EventsQuery::default() }
+}
+
+/// Segments and hints of these events, the newest ones of each kind.
+fn hints(view: &EventsView) -> BTreeMap<String, BTreeSet<(String, String)>> {
+    const SHOWN: usize = 4;
+    let mut hints: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    for event in view.events.iter().rev() {
+        let value = |key: &str| event.values.get(key).cloned();
+        let of_kind = hints.entry(event.event.to_string()).or_default();
+        if let (Some(segment), Some(hint)) = (value("segment"), value("hint"))
+            && of_kind.len() < SHOWN
+        {
+            of_kind.insert((segment, hint));
+        }
+    }
+    hints
 }
 
 fn process(path: &Path) -> Option<(u32, Rights)> {

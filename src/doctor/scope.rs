@@ -70,6 +70,8 @@ pub(crate) struct RunningDaemon {
     pub(crate) routes: Vec<RouteView>,
     /// How often each event happened, by its name; empty if it does not count them.
     pub(crate) events: BTreeMap<String, u64>,
+    /// By the name of an event whose hint depends on what happened: segments and what was said to be done there.
+    pub(crate) hints: BTreeMap<String, BTreeSet<(String, String)>>,
 }
 
 impl RunningDaemon {

@@ -39,6 +39,7 @@ pub(super) fn running_scope(sysctl_owner: SysctlOwner) -> Scope {
         hosts: Vec::new(),
         routes: Vec::new(),
         events: BTreeMap::new(),
+        hints: BTreeMap::new(),
     };
     Scope { daemon: DaemonState::Running(Box::new(running)), ..scope(sysctl_owner) }
 }

@@ -1,5 +1,6 @@
 //! The core's events as log records: the event's name is the message, its fields are the keys.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::Ipv4Addr;
 
@@ -57,7 +58,7 @@ pub(crate) fn log_event(log: &Logger, event: &Event, names: &SegmentNames) {
 /// The keys of the event's log record with their values as text; those without a value are left out.
 pub(crate) fn event_values(event: &Event, names: &SegmentNames) -> Vec<(&'static str, String)> {
     let text = |value: RecordValue<'_>| match value {
-        RecordValue::Str(text) => Some(text.to_owned()),
+        RecordValue::Str(text) => Some(text.into_owned()),
         RecordValue::Display(text) => Some(text.to_string()),
         RecordValue::Address(address) => Some(address.to_string()),
         RecordValue::Number(number) => Some(number.to_string()),
@@ -84,7 +85,7 @@ struct EventRecord<'a> {
 
 /// A value of a log record, not formatted yet.
 enum RecordValue<'a> {
-    Str(&'a str),
+    Str(Cow<'a, str>),
     Display(&'a dyn Display),
     Address(Ipv4Addr),
     Number(i64),
@@ -144,9 +145,9 @@ impl<'a> EventRecord<'a> {
         let [domain, segment, interface] = keys;
         match names.segments.get(id.index()) {
             Some(named) => {
-                self.push(domain, RecordValue::Str(&named.domain));
-                self.push(segment, RecordValue::Str(&named.segment));
-                self.push(interface, RecordValue::Str(&named.interface));
+                self.push(domain, RecordValue::Str(named.domain.as_str().into()));
+                self.push(segment, RecordValue::Str(named.segment.as_str().into()));
+                self.push(interface, RecordValue::Str(named.interface.as_str().into()));
             }
             None => self.push(segment, RecordValue::Unnamed(id)),
         }

@@ -102,7 +102,8 @@ fn json_has_the_promised_fields() -> Result<()> {
         (
             "segments",
             2,
-            "domain segment interface configured_interface kind wifi state lladdr answer private_vlan prefixes source publish hosts read answered probed \
+            "domain segment interface configured_interface kind wifi state lladdr answer private_vlan prefixes source \
+             publish hosts read answered probed \
              dropped malformed mismatched netns",
         ),
     ] {

@@ -4,6 +4,7 @@
 //! with file and line); the core does not check it again. The `Default` implementations here are the only
 //! place that holds default values; the configuration reads them from here.
 
+mod behind;
 mod private_vlan;
 mod replacement;
 mod sources;
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use behind::Behind;
+pub(crate) use behind::is_behind;
 pub use private_vlan::{Groups, PrivateVlan};
 
 use crate::address::{Address, Prefix};
@@ -156,6 +159,17 @@ pub struct AddressRules {
     /// Pinned addresses: only this link-layer address may use them, and only on this segment.
     #[serde(default)]
     pub pins: BTreeMap<Address, LinkAddr>,
+    /// Stations that speak for hosts behind them, by their [ports](LinkAddr::port): such hosts are learned from their
+    /// replies and do not count towards [`Limits::hosts_per_lladdr`].
+    #[serde(default)]
+    pub behind: BTreeMap<LinkAddr, Behind>,
+}
+
+impl AddressRules {
+    /// Whether the station speaks for the address because the operator says so.
+    pub(crate) fn is_behind(&self, lladdr: &LinkAddr, address: Address) -> bool {
+        is_behind(&self.behind, lladdr, address)
+    }
 }
 
 /// The default of every setting. Name, interface and prefixes are empty: use [`SegmentPlan::new`].

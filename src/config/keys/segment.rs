@@ -5,6 +5,7 @@ use std::time::Duration;
 use arpherd_core::plan::{AnswerMode, ExpiryPlan, Groups, KernelProxy, Limits, LinkKind, SweepPlan};
 
 use crate::config::addresses::PrefixOrAddress;
+use crate::config::behind::BehindStations;
 use crate::config::field::{ConfigKey, DerivedField, ListField, TableField, ValueField};
 use crate::config::model::{SegmentConfig, SysctlPolicy};
 use crate::config::name::NetnsName;
@@ -137,6 +138,15 @@ pub(super) static SEGMENT: &[ConfigKey<SegmentConfig>] = &[
                   gateway's address first.",
         example: Some(r#"{ "10.2.0.254" = "02:00:00:00:00:fe" }"#),
         field: &AddressTable { of: |segment: &mut SegmentConfig| &mut segment.plan.addresses.pins },
+    },
+    ConfigKey {
+        name: "behind",
+        meaning: "Stations that speak for hosts behind them: proxies, routers, machines with many addresses. Such \
+                  hosts, any or those of a network, are learned from the station's replies, which count as proof \
+                  that they live, and not towards limits.hosts_per_lladdr; for them it is never taken for a proxy \
+                  that answers for others (proxy_found). Two arpherds in a row name each other here.",
+        example: Some(r#"{ "02:00:00:00:00:42" = "10.2.0.64/28" }"#),
+        field: &BehindStations,
     },
     ConfigKey {
         name: "sweep",

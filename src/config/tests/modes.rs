@@ -1,6 +1,7 @@
 //! The keys that control answering, and domains in network namespaces of their own.
 
-use arpherd_core::plan::{AnswerMode, KernelProxy, PrivateVlan, SegmentPlan};
+use arpherd_core::LinkAddr;
+use arpherd_core::plan::{AnswerMode, Behind, KernelProxy, PrivateVlan, SegmentPlan};
 
 use super::super::model::Config;
 use super::{SMALL, load_text, net, row, yaml};
@@ -80,6 +81,42 @@ fn hosts_and_pins_are_tables_of_stations() {
         let error = fault(&format!("pins: {{ 10.2.0.9: {wrong} }}"));
         assert!(error.contains("pins.\"10.2.0.9\": found") && error.contains(why), "{error}");
     }
+}
+
+#[test]
+fn stations_may_speak_for_all_or_for_a_network_behind_them() {
+    let guid = format!("80:00:00:48:fe:80{}:09", ":00".repeat(13));
+    let plan = segment(&format!(
+        "behind: {{ 02:00:00:00:00:42: allow, '02:00:00:00:00:43': 10.2.0.64/28, '{guid}': [10.2.0.8/29, 10.2.0.32] }}"
+    ));
+    let station = |text: &str| text.parse::<LinkAddr>().expect("an address").port();
+    let behind = [
+        (station("02:00:00:00:00:42"), Behind::Allow),
+        (station("02:00:00:00:00:43"), Behind::Within(vec![net("10.2.0.64/28")])),
+        (station(&guid), Behind::Within(vec![net("10.2.0.8/29"), net("10.2.0.32/32")])),
+    ];
+    assert_eq!(plan.addresses.behind, behind.into());
+    for (wrong, key, why) in [
+        (
+            "02:00:00:00:00: allow",
+            "02:00:00:00:00",
+            "found the key \"02:00:00:00:00\", expected a link-layer address of 6",
+        ),
+        ("ff:ff:ff:ff:ff:ff: allow", "ff", "not a group address"),
+        ("02:00:00:00:00:42: yes", "02", "expected allow, or an IPv4 network or address"),
+        ("02:00:00:00:00:42: 10.2.0.65/28", "02", "did you mean 10.2.0.64/28?"),
+        ("02:00:00:00:00:42: []", "02", "found an empty list"),
+        ("02:00:00:00:00:42: [10.2.0.64/28, 10.2.0.65]", "[1]", "apart from 10.2.0.64/28"),
+        ("02:00:00:00:00:42: 10.3.0.0/24", "02", "inside the segment's prefixes (10.2.0.0/24)"),
+        ("02:00:00:00:00:42: 10.2.0.64/28, 02:00:00:00:00:42 : allow", "02", "02:00:00:00:00:42"),
+        ("02:00:00:00:00:aa: allow, 02:00:00:00:00:AA: allow", "02", "a second time"),
+    ] {
+        let error = fault(&format!("behind: {{ {wrong} }}"));
+        assert!(error.contains("behind.") && error.contains(key) && error.contains(why), "{error}");
+    }
+    let never = fault("never: [10.2.0.64/26], behind: { 02:00:00:00:00:42: 10.2.0.64/28 }");
+    assert!(never.contains("outside never (10.2.0.64/26)"), "{never}");
+    assert!(fault("kind: ipoib, behind: { 02:00:00:00:00:42: allow }").contains("expected 20 bytes"));
 }
 
 #[test]

@@ -52,9 +52,12 @@ macro_rules! events {
             }
 
             /// What the operator can do about it; every event that is logged as a warning has such a hint.
-            pub fn hint(&self) -> Option<&'static str> {
+            pub fn hint(&self) -> Option<Cow<'static, str>> {
                 match self {
-                    $(Self::$variant { $($by,)? .. } => optional!($($hint)?)$(.or($chosen))?,)+
+                    $(Self::$variant { $($by,)? .. } => {
+                        let fixed: Option<&'static str> = optional!($($hint)?);
+                        fixed.map(Cow::Borrowed)$(.or($chosen.map(Cow::from)))?
+                    })+
                 }
             }
 

@@ -1,5 +1,7 @@
 //! The table of events. See the macro for what an entry consists of.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{DownReason, EventDiagnosis, EventField, EventLevel, EventRow, FieldValue, Limit, ProxySign};
@@ -260,11 +262,15 @@ events! {
         sign: ProxySign,
     }
     level: Warning,
-    hint: "it answers for others; have one proxy on a segment, or one that is a router only",
+    hint by lladdr: Some(format!(
+        "it answers for others; turn its proxying off, or, if hosts are to be reached through it: \
+         behind: {{ \"{lladdr}\": allow }} of the segment (or their prefix instead of allow)"
+    )),
     doctor: Warning,
         "another proxy answers on a segment: its answers teach nothing, but requesters may believe it instead",
         fix "the log names it (proxy_found, lladdr); turn its proxying off, on a Linux router: sysctl \
-             net.ipv4.conf.all.proxy_arp=0";
+             net.ipv4.conf.all.proxy_arp=0; or, if hosts are to be reached through it, allow it in the segment: \
+             behind: { \"LLADDR\": allow }, or their prefix instead of allow";
 
     /// Two segments of a domain turned out to be one link: frames of ours sent on one were heard on the other.
     /// Nothing is proxied between them until that stops.

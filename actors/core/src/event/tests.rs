@@ -58,7 +58,7 @@ fn what_is_a_warning_or_worse_has_a_hint() {
     for kind in EventKind::ALL {
         let (row, hint) = (kind.row(), sample(*kind).hint());
         assert!(hint.is_some() || row.level < EventLevel::Warning, "{} has no hint", row.name);
-        assert!(row.hint.is_none() || row.hint == hint, "{}", row.name);
+        assert!(row.hint.is_none() || row.hint == hint.as_deref(), "{}", row.name);
         if let Some(hint) = hint {
             assert!(hint.len() > 10 && !hint.ends_with('.'), "{}: {hint}", row.name);
         }

@@ -84,6 +84,14 @@ impl Ledger {
         let is_kept_by_replies = host.origin == Origin::Reply;
         let party = Party { segment: claimant.segment, lladdr: claimant.lladdr };
         let address = claimant.key.address;
+        // Who speaks for others with the operator's consent is no proxy for that.
+        let is_known = |party: &Party| {
+            let segment = self.world.topology.segment(party.segment);
+            segment.plan.addresses.is_behind(&party.lladdr, address)
+        };
+        if is_known(&party) || is_known(&incumbent) {
+            return;
+        }
         let proxy = self.proxies.note_dispute(now, address, party, incumbent, is_kept_by_replies);
         if let Some(proxy) = proxy {
             self.expose(proxy, ProxySign::Disputes);

@@ -9,6 +9,7 @@ use super::reports::Subject;
 use super::timers::{Timer, Token};
 use super::trials::{Outcome, WAIT};
 use crate::event::{Event, Limit, ProxySign};
+use crate::plan::Behind;
 
 impl Ledger {
     /// A new host is not learned because of a limit. What is known stays, also of a station that has reached its own:
@@ -16,8 +17,7 @@ impl Ledger {
     pub(super) fn keep_out(&mut self, limit: Limit, sighting: &Sighting) {
         report_limit(limit, sighting, &mut self.effects);
         if limit == Limit::HostsPerLladdr && sighting.origin == Origin::Reply {
-            let station = Party { segment: sighting.segment, lladdr: sighting.lladdr };
-            self.trials.try_station(station, &self.world, &mut self.effects);
+            self.trials.try_station(sighting, &self.world, &mut self.effects);
         }
     }
 
@@ -39,14 +39,19 @@ impl Ledger {
 
     /// A station showed that it speaks for others.
     pub(super) fn expose(&mut self, proxy: Party, sign: ProxySign) {
-        if !self.proxies.note_sign(self.effects.now(), &proxy, sign) {
+        let Party { segment, lladdr } = proxy;
+        let behind = &self.world.topology.segment(segment).plan.addresses.behind;
+        let behind = behind.get(&lladdr.port()).cloned();
+        // The operator knows.
+        if behind == Some(Behind::Allow) || !self.proxies.note_sign(self.effects.now(), &proxy, sign) {
             return;
         }
-        let Party { segment, lladdr } = proxy;
         self.effects.emit(Event::ProxyFound { segment, lladdr, sign });
         // What its replies taught before is as doubtful as what they would teach now.
         let is_hearsay = |host: &Host| host.is_carried_by(segment, &lladdr) && host.origin == Origin::Reply;
-        for key in self.world.hosts.keys_where(is_hearsay) {
+        let mut keys = self.world.hosts.keys_where(is_hearsay);
+        keys.retain(|key| !behind.as_ref().is_some_and(|it| it.holds(key.address)));
+        for key in keys {
             self.world.give_up(&key, &mut self.effects);
             self.world.hosts.remove(&key);
         }

@@ -49,7 +49,7 @@ impl Ledger {
         } else {
             self.learn(id, heard);
             if arp.operation == Operation::Request && !arp.is_gratuitous() {
-                self.asked(id, arp);
+                self.asked(id, arp, false);
             }
         }
     }
@@ -144,6 +144,11 @@ impl Ledger {
         let speaks_for_itself = arp.operation == Operation::Request && !arp.is_gratuitous();
         if speaks_for_itself && !arp.is_address_probe() && !self.world.topology.is_own(arp.sender) {
             self.learn(id, heard);
+            // Of a chain of proxies each knows the other, and they share one segment only.
+            let segment = self.world.topology.segment(id);
+            if segment.plan.addresses.behind.contains_key(&arp.sender_lladdr.port()) {
+                self.asked(id, arp, true);
+            }
         }
     }
 

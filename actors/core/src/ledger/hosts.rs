@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
+use super::census::Census;
 use super::host::{Host, Origin, Sighting, Transition};
 use super::installed::Installed;
 use super::key::Key;
@@ -24,59 +25,12 @@ pub(super) struct Hosts {
     remains: BTreeMap<Key, Installed>,
 }
 
-/// The hosts of one segment, counted.
-#[derive(Debug, Default)]
-struct Census {
-    live: u32,
-    dormant: u32,
-    /// Dormant hosts at the most.
-    room: u32,
-    /// Live hosts of each link-layer address.
-    holders: HashMap<LinkAddr, u32>,
-}
-
-impl Census {
-    fn hold(&mut self, lladdr: &LinkAddr) {
-        if !lladdr.is_empty() {
-            *self.holders.entry(lladdr.port()).or_default() += 1;
-        }
-    }
-
-    fn release(&mut self, lladdr: &LinkAddr) {
-        if let Some(held) = self.holders.get_mut(&lladdr.port()) {
-            *held -= 1;
-            if *held == 0 {
-                self.holders.remove(&lladdr.port());
-            }
-        }
-    }
-
-    fn add(&mut self, host: &Host) {
-        if host.is_live() {
-            self.live += 1;
-            self.hold(&host.lladdr);
-        } else {
-            self.dormant += 1;
-        }
-    }
-
-    fn subtract(&mut self, host: &Host) {
-        if host.is_live() {
-            self.live -= 1;
-            self.release(&host.lladdr);
-        } else {
-            self.dormant -= 1;
-        }
-    }
-}
-
 impl Hosts {
     /// A table for hosts of these segments.
     pub(super) fn new(segments: &[SegmentPlan]) -> Self {
-        let census = |plan: &SegmentPlan| Census { room: plan.limits.hosts, ..Census::default() };
         Self {
             table: HashMap::new(),
-            census: segments.iter().map(census).collect(),
+            census: segments.iter().map(Census::new).collect(),
             touched: Vec::new(),
             remains: BTreeMap::new(),
         }
@@ -119,9 +73,9 @@ impl Hosts {
         self.census[segment.index()].live
     }
 
-    /// Live hosts of a segment at one link-layer address.
+    /// Live hosts of a segment at one link-layer address, those behind it left out.
     pub(super) fn held_by(&self, segment: SegmentId, lladdr: &LinkAddr) -> u32 {
-        self.census[segment.index()].holders.get(&lladdr.port()).copied().unwrap_or_default()
+        self.census[segment.index()].held_by(lladdr)
     }
 
     /// Puts a host into the table in place of the one of the same address, which is returned. What the kernel
@@ -130,7 +84,7 @@ impl Hosts {
         let before = self.take(&key);
         let remains = self.remains.remove(&key);
         host.installed = before.as_ref().map(|old| old.installed).or(remains).unwrap_or_default();
-        self.census[host.segment.index()].add(&host);
+        self.census[host.segment.index()].add(&key, &host);
         host.installed.relocated();
         self.table.insert(key, host);
         self.touched.push(key);
@@ -156,8 +110,8 @@ impl Hosts {
     pub(super) fn readdress(&mut self, key: &Key, lladdr: LinkAddr) {
         let Some(host) = self.table.get_mut(key).filter(|host| host.is_live()) else { return };
         let census = &mut self.census[host.segment.index()];
-        census.release(&host.lladdr);
-        census.hold(&lladdr);
+        census.release(key, &host.lladdr);
+        census.hold(key, &lladdr);
         host.lladdr = lladdr;
         host.installed.outdate_neighbour();
         self.touched.push(*key);
@@ -175,7 +129,7 @@ impl Hosts {
     /// A live host is now where it was seen. Returns where it was.
     pub(super) fn relocate(&mut self, to: &Sighting, now: Time) -> Option<(SegmentId, LinkAddr)> {
         let host = self.table.get_mut(&to.key).filter(|host| host.is_live())?;
-        self.census[host.segment.index()].subtract(host);
+        self.census[host.segment.index()].subtract(&to.key, host);
         let before = (host.segment, host.lladdr);
         (host.segment, host.lladdr, host.origin) = (to.segment, to.lladdr, to.origin);
         host.last_heard = now;
@@ -184,7 +138,7 @@ impl Hosts {
         if before.0 != to.segment {
             host.installed.relocated();
         }
-        self.census[host.segment.index()].add(host);
+        self.census[host.segment.index()].add(&to.key, host);
         self.touched.push(to.key);
         Some(before)
     }
@@ -218,7 +172,7 @@ impl Hosts {
         if census.dormant < census.room {
             let state = before.state.after(Transition::Lost);
             let asleep = Host { state, has_slot: false, timer: Token::default(), ..before.clone() };
-            self.census[asleep.segment.index()].add(&asleep);
+            self.census[asleep.segment.index()].add(key, &asleep);
             self.table.insert(*key, asleep);
         } else {
             self.remains.insert(*key, before.installed);
@@ -297,7 +251,7 @@ impl Hosts {
 
     fn take(&mut self, key: &Key) -> Option<Host> {
         let host = self.table.remove(key)?;
-        self.census[host.segment.index()].subtract(&host);
+        self.census[host.segment.index()].subtract(key, &host);
         Some(host)
     }
 

@@ -151,7 +151,10 @@ impl Evidence<'_> {
             return Verdict::Ignore(Ignored::Pinned(pin));
         }
         let live = self.world.hosts.live_host(&sighting.key);
-        if self.proxies.is_proxy(self.now, id, lladdr) && self.is_hearsay(sighting, live) {
+        if self.proxies.is_proxy(self.now, id, lladdr)
+            && self.is_hearsay(sighting, live)
+            && !self.world.is_behind(sighting)
+        {
             return Verdict::Ignore(Ignored::FromProxy);
         }
         match live {
@@ -199,8 +202,12 @@ impl Evidence<'_> {
         if is_answer && !is_cut_off {
             return Verdict::Ignore(Ignored::Alternative);
         }
-        // Anybody can send a reply; only one that answers a request of ours may take an address.
-        let is_unsolicited = sighting.origin == Origin::Reply && !is_asked_here && !is_answer;
+        // Anybody can send a reply; only one that answers a request of ours may take an address, or one of a station
+        // that speaks for others: they do not speak themselves.
+        let is_unsolicited = sighting.origin == Origin::Reply
+            && !is_asked_here
+            && !is_answer
+            && !self.world.is_behind(sighting);
         // What is heard on two segments at once, by way of a loop, is the same host on both.
         let is_followed = is_same_host && !self.claims.is_held(self.now, &sighting.key);
         match (is_cut_off || is_followed, is_unsolicited) {

@@ -28,6 +28,7 @@ mod announcements;
 mod answering;
 mod bridges;
 mod bridging;
+mod census;
 mod claims;
 mod confirmations;
 mod confirming;

@@ -15,9 +15,13 @@ use crate::order::Order;
 use crate::plan::SegmentId;
 
 impl Ledger {
-    /// A host on the segment asks for a target.
-    pub(super) fn asked(&mut self, id: SegmentId, arp: &Arp) {
+    /// A host on the segment asks for a target. Another arpherd, which the operator knows, is answered for who is known
+    /// to live elsewhere, but nobody is searched for on its behalf: so two of us do not ask each other for ever.
+    pub(super) fn asked(&mut self, id: SegmentId, arp: &Arp, is_by_peer: bool) {
         let reaction = judge_request(&self.world, self.world.topology.segment(id), arp);
+        if is_by_peer && reaction != Reaction::Answer {
+            return;
+        }
         let key = self.world.topology.key(id, arp.target);
         self.contacts.note_contact(&key, arp.sender);
         self.react(reaction, &key, Requester::of(self.effects.now(), id, arp));

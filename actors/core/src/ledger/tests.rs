@@ -3,6 +3,7 @@
 mod addresses;
 mod adoption;
 mod answering;
+mod behind;
 mod bench;
 mod confirming;
 mod domains;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::effects::Effects;
-use super::host::Host;
+use super::host::{Host, Sighting};
 use super::proxies::Party;
 use super::segment::Segment;
 use super::timers::{Timer, Token};
@@ -32,6 +32,8 @@ const OPEN: usize = 8;
 const STATIONS: usize = 256;
 /// Addresses asked for, of either sort.
 const PER_SORT: usize = 2;
+/// How far a neighbour of a refused address may be.
+const NEAR: u32 = 16;
 /// Addresses looked at in search of such.
 const LOOKED_AT: u32 = 1024;
 
@@ -95,15 +97,16 @@ impl Trials {
         !self.0.is_empty() && self.0.get(&Party::of(segment, &arp.sender_lladdr)).is_some_and(is_asked_for)
     }
 
-    /// Asks a station for addresses that it cannot have, unless it was lately.
-    pub(super) fn try_station(&mut self, station: Party, world: &World, effects: &mut Effects) {
+    /// Asks the station of an address that it was refused for others that it cannot have, unless it was tried lately.
+    pub(super) fn try_station(&mut self, refused: &Sighting, world: &World, effects: &mut Effects) {
         let now = effects.now();
+        let station = Party { segment: refused.segment, lladdr: refused.lladdr };
         let segment = world.topology.segment(station.segment);
         // Without a source every request is an address probe, which tells nothing.
         if segment.source.is_none() || !self.may_open(now, &station) {
             return;
         }
-        let questions = questions_for(world, segment, now);
+        let questions = questions_for(world, segment, refused, now);
         for question in &questions {
             effects.request(segment, question.address, Some(station.lladdr), Purpose::Verify);
         }
@@ -177,26 +180,33 @@ fn judge(trial: &Trial) -> Outcome {
 }
 
 /// What to ask a station on the segment for: addresses that nobody is known to have, and hosts of other segments at
-/// different stations. Where in the prefixes they are taken from differs from trial to trial and is not to be
+/// different stations. The first address is a neighbour of the one that the station was refused, because a proxy may
+/// answer for a part of the prefixes only. Where the others are taken from differs from trial to trial and is not to be
 /// foreseen from outside, because it depends on the nanosecond.
-fn questions_for(world: &World, segment: &Segment, now: Time) -> Vec<Question> {
+fn questions_for(world: &World, segment: &Segment, refused: &Sighting, now: Time) -> Vec<Question> {
     let prefixes = &segment.plan.addresses.prefixes;
-    let (mut free, mut elsewhere) = (Vec::new(), Vec::new());
-    let mut stations: Vec<LinkAddr> = Vec::new();
+    let question =
+        |address, is_elsewhere| Question { address, is_elsewhere, is_answered: false, is_held: false };
+    // What the operator says is behind it proves nothing.
+    let is_fair = |address: Address| {
+        is_askable(world, segment, address) && !segment.plan.addresses.is_behind(&refused.lladdr, address)
+    };
+    let host_of = |address| world.hosts.host(&world.topology.key(segment.id, address));
+    let near = near(refused.key.address).find(|it| is_fair(*it) && host_of(*it).is_none());
+    let mut free: Vec<Question> = near.into_iter().map(|address| question(address, false)).collect();
+    let (mut elsewhere, mut stations) = (Vec::new(), Vec::<LinkAddr>::new());
     let (start, stride) = (now.scattered(), now.scattered().rotate_left(16) | 1);
     for (step, prefix) in (0..LOOKED_AT).zip(prefixes.iter().cycle()) {
         let within = start.wrapping_add(stride.wrapping_mul(step)) & !u32::from(prefix.mask());
         let address = Address::from(u32::from(prefix.network()) | within);
-        let is_new = free.iter().chain(&elsewhere).all(|it: &Question| it.address != address);
-        if !is_new || !is_askable(world, segment, address) {
+        if free.iter().chain(&elsewhere).any(|it| it.address == address) || !is_fair(address) {
             continue;
         }
-        let question = |is_elsewhere| Question { address, is_elsewhere, is_answered: false, is_held: false };
-        match world.hosts.host(&world.topology.key(segment.id, address)) {
-            None if free.len() < PER_SORT => free.push(question(false)),
+        match host_of(address) {
+            None if free.len() < PER_SORT => free.push(question(address, false)),
             Some(host) if is_elsewhere(world, host, segment) && !stations.contains(&host.lladdr.port()) => {
                 stations.push(host.lladdr.port());
-                elsewhere.push(question(true));
+                elsewhere.push(question(address, true));
             }
             _ => {}
         }
@@ -206,6 +216,12 @@ fn questions_for(world: &World, segment: &Segment, now: Time) -> Vec<Question> {
     }
     elsewhere.truncate(PER_SORT);
     free.into_iter().chain(elsewhere).collect()
+}
+
+/// The addresses around one, the nearest first.
+fn near(address: Address) -> impl Iterator<Item = Address> {
+    let centre = u32::from(address);
+    (1..=NEAR).flat_map(move |far| [centre.wrapping_add(far), centre.wrapping_sub(far)]).map(Address::from)
 }
 
 /// Whether a host of this address could be on the segment, as far as the configuration says.

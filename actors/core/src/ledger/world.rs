@@ -207,8 +207,17 @@ impl World {
         if is_new_there && self.hosts.live_on(sighting.segment) >= limits.hosts {
             return Some(Limit::Hosts);
         }
+        if self.is_behind(sighting) {
+            return None;
+        }
         let held = self.hosts.held_by(sighting.segment, &sighting.lladdr);
         (held >= limits.hosts_per_lladdr).then_some(Limit::HostsPerLladdr)
+    }
+
+    /// Whether the operator says that the station speaks for the address.
+    pub(super) fn is_behind(&self, sighting: &Sighting) -> bool {
+        let segment = self.topology.segment(sighting.segment);
+        segment.plan.addresses.is_behind(&sighting.lladdr, sighting.key.address)
     }
 
     /// What the kernel's proxy entries depend on.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arpherd_core::arp::{Arp, Heard, Mark, Operation};
 use arpherd_core::fact::{Ineligible, KernelRoute, Link, WifiRole};
 use arpherd_core::plan::{
-    AnswerMode, DomainId, DomainPlan, Limits, LinkKind, Plan, RoutePlan, SegmentPlan, SweepPlan,
+    AnswerMode, Behind, DomainId, DomainPlan, Limits, LinkKind, Plan, RoutePlan, SegmentPlan, SweepPlan,
 };
 use arpherd_core::{Fact, LinkAddr, SegmentId};
 use ipnetwork::Ipv4Network;
@@ -40,6 +40,7 @@ pub(crate) fn plan() -> Plan {
         segment("e", 1, lab),
     ];
     segments[0].sources = vec![Ipv4Addr::new(10, 0, 0, 1)];
+    segments[0].addresses.behind = [(LinkAddr::ethernet([2, 0, 0, 0, 0, 5]), Behind::Allow)].into();
     segments[1].kind = Some(LinkKind::Wifi);
     segments[1].limits = Limits { hosts: 4, hosts_per_lladdr: 2, new_per_second: 2 };
     segments[2].expiry.interval = Duration::ZERO;

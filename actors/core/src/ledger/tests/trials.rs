@@ -65,6 +65,7 @@ fn only_what_is_over_the_limit_is_refused_and_the_station_is_asked_for_what_nobo
     let asked_for = asked(&log, false);
     assert_eq!(asked_for.iter().collect::<BTreeSet<_>>().len(), 2);
     assert!(asked_for.iter().all(|it| !(10..15).map(ip).any(|known| known == *it)), "{asked_for:?}");
+    assert_eq!(asked_for[0], ip(16), "a proxy may answer for a part of the prefix only");
     let log = bench.passes(5 * SECOND);
     assert!(log.is_empty(), "it is silent, and nothing comes of it: {:?}", log.orders());
     nothing_is_lost(&mut bench);
