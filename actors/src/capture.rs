@@ -1,6 +1,6 @@
-//! The capture actor: receives the ARP frames of one segment's link.
+//! The capture actor: receives the ARP frames of one segment's link, and the RARP requests.
 //!
-//! It owns the link's packet socket and sends what it receives to the route owner as facts, one message for each
+//! It owns the link's packet sockets and sends what it receives to the route owner as facts, one message for each
 //! batch. When it opens the link it gives the route owner a second port to send on, so frames pass through the
 //! actors in one direction. It makes no decision except that a frame is malformed.
 
@@ -13,10 +13,12 @@ use slog::{Logger, info, warn};
 
 use crate::counters::Counters;
 use crate::io::packet::Medium;
-use crate::io::{FramePort, PortError, Tally};
+use crate::io::{FramePort, PortError, StationPort, Tally};
 use crate::messages::{Barrier, Finish, LinkUpdate, Observed, SendPort};
 use crate::port::PortOpener;
 
+/// Pause after a full batch of stations.
+const STATIONS_PAUSE: Duration = Duration::from_millis(10);
 /// Pause before a socket that could not be opened or broke is opened again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -41,7 +43,12 @@ struct OpenLink {
     /// The last batch was full: [`ReadMoreFrames`] was sent and not handled yet.
     is_reading_more: bool,
     tally: Tally,
+    stations: Box<dyn StationPort>,
+    station_stream: SpawnHandle,
 }
+
+/// There may be stations to read.
+struct StationsReady;
 
 /// The socket may have frames to read.
 struct FramesReady;
@@ -95,6 +102,36 @@ impl CaptureActor {
         }
     }
 
+    /// Reads one batch of stations and sends it to the route owner, each once. After a full batch the next waits, so that
+    /// a flood costs little; the kernel drops what finds no room.
+    fn read_stations(&mut self, ctx: &mut Context<Self>) {
+        let Some(open) = &mut self.open else { return };
+        let mut stations = Vec::new();
+        let mut tally = Tally::default();
+        let more = match open.stations.receive(&mut stations, &mut tally) {
+            Ok(more) => more,
+            // As above.
+            Err(PortError::Down) => true,
+            Err(error @ PortError::Failed { .. }) => {
+                warn!(self.log, "capture_failed"; "error" => %error);
+                self.reopen_later(ctx);
+                false
+            }
+        };
+        Counters::add(&self.counters.traces, tally.read - tally.malformed);
+        Counters::add(&self.counters.malformed, tally.malformed);
+        if more {
+            ctx.run_later(STATIONS_PAUSE, Self::read_stations);
+        }
+        stations.sort_unstable();
+        stations.dedup();
+        if !stations.is_empty() {
+            let segment = self.segment;
+            let facts = stations.into_iter().map(|lladdr| Fact::StationHeard { segment, lladdr }).collect();
+            self.send(Observed { facts, more: false });
+        }
+    }
+
     /// Sends frames to the route owner. If its mailbox is full they are dropped and counted.
     fn send(&self, observed: Observed) {
         let count = observed.facts.len() as u64;
@@ -106,6 +143,7 @@ impl CaptureActor {
     fn close(&mut self, ctx: &mut Context<Self>) {
         if let Some(open) = self.open.take() {
             ctx.cancel_future(open.stream);
+            ctx.cancel_future(open.station_stream);
             self.send_ports.do_send(SendPort { segment: self.segment, port: None });
         }
     }
@@ -134,10 +172,21 @@ impl CaptureActor {
 
     fn open(&mut self, medium: Medium, ctx: &mut Context<Self>) -> Result<(), PortError> {
         let (port, readiness) = self.opener.open(medium)?;
+        let (stations, stations_readiness) = self.opener.open_stations(medium)?;
         let send_port = self.opener.open_send_only(medium)?;
         self.send_ports.do_send(SendPort { segment: self.segment, port: Some(send_port) });
         let stream = ctx.add_stream(futures_util::StreamExt::map(readiness, |()| FramesReady));
-        self.open = Some(OpenLink { medium, port, stream, is_reading_more: false, tally: Tally::default() });
+        let station_stream =
+            ctx.add_stream(futures_util::StreamExt::map(stations_readiness, |()| StationsReady));
+        self.open = Some(OpenLink {
+            medium,
+            port,
+            stream,
+            is_reading_more: false,
+            tally: Tally::default(),
+            stations,
+            station_stream,
+        });
         info!(self.log, "capture_open"; "ifindex" => medium.interface, "kind" => medium.kind.as_str());
         Ok(())
     }
@@ -163,6 +212,15 @@ impl StreamHandler<FramesReady> for CaptureActor {
     }
 
     /// A closed port's stream ends; by default that would stop the actor, which waits for its link instead.
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+impl StreamHandler<StationsReady> for CaptureActor {
+    fn handle(&mut self, _: StationsReady, ctx: &mut Self::Context) {
+        self.read_stations(ctx);
+    }
+
+    /// As for frames.
     fn finished(&mut self, _: &mut Self::Context) {}
 }
 

@@ -18,6 +18,8 @@ pub struct Counters {
     pub paced: AtomicU64,
     /// Frames lost on receipt or sending because a queue was full or the link was down.
     pub dropped: AtomicU64,
+    /// Frames that show where a station is, but none of its addresses: RARP requests.
+    pub traces: AtomicU64,
     /// Frames that are no ARP packet of a supported form.
     pub malformed: AtomicU64,
 }
@@ -35,6 +37,7 @@ impl Counters {
             read: get(&self.read),
             answered: get(&self.answered),
             probed: get(&self.probed),
+            traces: get(&self.traces),
             dropped: get(&self.dropped),
             malformed: get(&self.malformed),
             // Only the ledger knows.

@@ -1,6 +1,7 @@
 //! How actors open the sockets that they own: packet sockets and nl80211, or stand-ins in tests.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 
 use futures_util::Stream;
@@ -9,8 +10,9 @@ use futures_util::stream::unfold;
 use crate::io::mark::MarkKey;
 use crate::io::netlink::Radios;
 use crate::io::netns::Netns;
+use crate::io::packet::reverse::ReversePort;
 use crate::io::packet::{Medium, PacketPort};
-use crate::io::{FramePort, PortError, Radio, Wake};
+use crate::io::{FramePort, PortError, Radio, StationPort, Wake};
 
 /// Yields an item each time the socket may have something to read.
 pub type Readiness = Pin<Box<dyn Stream<Item = ()>>>;
@@ -22,6 +24,12 @@ pub trait PortOpener: Send {
     /// # Errors
     /// As [`PacketPort::open`].
     fn open(&self, medium: Medium) -> Result<(Box<dyn FramePort>, Readiness), PortError>;
+
+    /// Opens a port that receives what shows where stations are, and none of their addresses.
+    ///
+    /// # Errors
+    /// As [`ReversePort::open`].
+    fn open_stations(&self, medium: Medium) -> Result<(Box<dyn StationPort>, Readiness), PortError>;
 
     /// Opens a port that only sends.
     ///
@@ -40,26 +48,34 @@ pub struct PacketOpener {
 }
 
 impl PacketOpener {
-    fn open_in_netns(
-        &self,
-        open: impl FnOnce() -> Result<PacketPort, PortError>,
-    ) -> Result<PacketPort, PortError> {
+    fn open_in_netns<P>(&self, open: impl FnOnce() -> Result<P, PortError>) -> Result<P, PortError> {
         let failed =
             |error| PortError::Failed { doing: "open a packet socket", cause: io::Error::other(error) };
-        Ok(self.netns.within(open).map_err(failed)??.marked(self.mark.clone()))
+        self.netns.within(open).map_err(failed)?
     }
+}
+
+fn watch(socket: &impl AsFd) -> Result<Readiness, PortError> {
+    let failed = |cause| PortError::Failed { doing: "watch a packet socket", cause };
+    Wake::on(socket).map(readiness).map_err(failed)
 }
 
 impl PortOpener for PacketOpener {
     fn open(&self, medium: Medium) -> Result<(Box<dyn FramePort>, Readiness), PortError> {
-        let port = self.open_in_netns(|| PacketPort::open(medium))?;
-        let wake =
-            Wake::on(&port).map_err(|cause| PortError::Failed { doing: "watch a packet socket", cause })?;
-        Ok((Box::new(port), readiness(wake)))
+        let port = self.open_in_netns(|| PacketPort::open(medium))?.marked(self.mark.clone());
+        let readiness = watch(&port)?;
+        Ok((Box::new(port), readiness))
+    }
+
+    fn open_stations(&self, medium: Medium) -> Result<(Box<dyn StationPort>, Readiness), PortError> {
+        let port = self.open_in_netns(|| ReversePort::open(medium))?;
+        let readiness = watch(&port)?;
+        Ok((Box::new(port), readiness))
     }
 
     fn open_send_only(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
-        Ok(Box::new(self.open_in_netns(|| PacketPort::open_send_only(medium))?))
+        let port = self.open_in_netns(|| PacketPort::open_send_only(medium))?;
+        Ok(Box::new(port.marked(self.mark.clone())))
     }
 }
 

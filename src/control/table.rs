@@ -70,6 +70,7 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
         Right("read"),
         Right("answered"),
         Right("probed"),
+        Right("traces"),
         Right("dropped"),
         Right("malformed"),
         Right("mismatched"),
@@ -89,8 +90,15 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
             ],
         );
         let count = row.counters;
-        let numbers =
-            [count.read, count.answered, count.probed, count.dropped, count.malformed, count.mismatched];
+        let numbers = [
+            count.read,
+            count.answered,
+            count.probed,
+            count.traces,
+            count.dropped,
+            count.malformed,
+            count.mismatched,
+        ];
         let names = [text(&row.domain), text(&row.segment)];
         counters.add(names.into_iter().chain(numbers.map(|number| number.to_string())));
     }

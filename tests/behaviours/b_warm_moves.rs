@@ -29,12 +29,13 @@ const BEFORE: u32 = 5;
 const AFTER: u32 = 3 * A_SECOND;
 
 /// A virtual machine, and the hypervisor's switch with an uplink to each segment.
-struct Guest {
-    host: Host,
+pub(crate) struct Guest {
+    pub(crate) host: Host,
     switch: Segment,
 }
 
-const UPLINKS: [&str; 2] = ["up0", "up1"];
+/// To the left and to the right.
+pub(crate) const UPLINKS: [&str; 2] = ["up0", "up1"];
 
 impl Guest {
     /// A guest `10.9.0.50` behind the left segment.
@@ -57,7 +58,7 @@ impl Guest {
     }
 
     /// To the other segment; the guest's link notices nothing of it.
-    fn migrate(&self, from: &str, to: &str) -> Result<()> {
+    pub(crate) fn migrate(&self, from: &str, to: &str) -> Result<()> {
         self.switch.ns.release(from)?;
         self.connect(to)
     }
@@ -81,19 +82,19 @@ fn interruptions(ways: &[(&Netns, Ipv4Addr)], change: impl FnOnce() -> Result<()
 }
 
 /// The mover and the others, all known and with warm caches.
-struct Warm {
-    trio: Trio,
-    guest: Guest,
-    _daemon: Daemon,
+pub(crate) struct Warm {
+    pub(crate) trio: Trio,
+    pub(crate) guest: Guest,
+    pub(crate) daemon: Daemon,
 }
 
 impl Warm {
-    fn new(config: &Config) -> Result<Self> {
+    pub(crate) fn new(config: &Config) -> Result<Self> {
         let trio = Trio::new()?;
         let guest = Guest::new(&trio)?;
         let daemon = trio.start(config)?;
         introduce(&guest.host, &trio.rig.r, "eth0")?;
-        let warm = Self { trio, guest, _daemon: daemon };
+        let warm = Self { trio, guest, daemon };
         for (from, to) in warm.ways() {
             assert_eq!(from.ping(to, 3, BEAT / 2, BEAT * 5).received, 3, "{} to {to}", from.name());
         }
@@ -111,9 +112,10 @@ impl Warm {
     }
 
     /// Whatever happens interrupts none of the ways for more than a second.
-    fn stays_connected(&self, change: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub(crate) fn stays_connected(&self, change: impl FnOnce() -> Result<()>) -> Result<()> {
         let ways = self.ways();
         let spans = interruptions(&ways, change)?;
+        eprintln!("SPANS {spans:?}");
         for ((from, to), span) in ways.iter().zip(&spans) {
             assert!(*span <= BEAT * A_SECOND, "{} to {to} was interrupted for {span:?}", from.name());
         }

@@ -13,6 +13,7 @@ mod b_moves;
 mod b_private;
 mod b_roaming;
 mod b_routed;
+mod b_traces;
 mod b_two_links;
 mod b_warm_moves;
 mod bridged;

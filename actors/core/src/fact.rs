@@ -22,6 +22,14 @@ pub enum Fact {
         /// What.
         heard: Heard,
     },
+    /// A frame came in on a segment that names its station but no IPv4 address: a RARP packet (RFC 903), as
+    /// hypervisors send for a virtual machine that they took over.
+    StationHeard {
+        /// Where.
+        segment: SegmentId,
+        /// Its sender hardware address.
+        lladdr: LinkAddr,
+    },
     /// A segment's interface is now like this, and frames can be sent and heard on it; `None`: it is gone.
     LinkChanged {
         /// Which segment.

@@ -143,6 +143,9 @@ pub struct CountersView {
     pub answered: u64,
     /// ARP requests sent, of every kind.
     pub probed: u64,
+    /// RARP requests read, which show where a station is, but none of its addresses; they are not among `read`.
+    #[serde(default)]
+    pub traces: u64,
     /// Frames lost between the kernel and the ledger, and searches left undone, because there were too many.
     pub dropped: u64,
     /// Frames that are not valid ARP for IPv4.
@@ -160,6 +163,7 @@ impl Add for CountersView {
             read: self.read + other.read,
             answered: self.answered + other.answered,
             probed: self.probed + other.probed,
+            traces: self.traces + other.traces,
             dropped: self.dropped + other.dropped,
             malformed: self.malformed + other.malformed,
             mismatched: self.mismatched + other.mismatched,

@@ -21,6 +21,8 @@ const HARDWARE_ETHERNET: u16 = 1;
 const HARDWARE_INFINIBAND: u16 = 32;
 /// `ar$pro` of IPv4.
 const PROTOCOL_IPV4: u16 = 0x0800;
+/// `ar$op` of a RARP request.
+const REVERSE_REQUEST: u16 = 3;
 /// Octets of an IPv4 address.
 const IPV4: usize = 4;
 /// Octets of an ARP packet with 6-octet addresses.
@@ -48,8 +50,8 @@ pub enum Rejected {
     /// `ar$hln` or `ar$pln` is not the link's or not IPv4's.
     #[error("address lengths {0} and {1} are not the link's and IPv4's")]
     Lengths(u8, u8),
-    /// `ar$op` is neither request nor reply.
-    #[error("operation {0} is neither request nor reply")]
+    /// `ar$op` is none that the protocol has: neither request nor reply in ARP, no request in RARP.
+    #[error("operation {0} is not expected")]
     Operation(u16),
     /// `ar$sha` cannot be the address of one station: a group address or all zeroes.
     #[error("sender hardware address is not a station's")]
@@ -92,7 +94,11 @@ fn hardware_type(link: LinkKind) -> u16 {
 /// # Errors
 /// For anything that RFC 826 says to drop, and for a sender that cannot be one station.
 pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<(Arp, Option<WireMark>), Rejected> {
-    let operation = check_header(link, bytes)?;
+    let operation = match check_header(link, bytes)? {
+        1 => Operation::Request,
+        2 => Operation::Reply,
+        other => return Err(Rejected::Operation(other)),
+    };
     let arp = match link {
         LinkKind::Ethernet | LinkKind::Wifi => decode_ethernet(operation, bytes)?,
         LinkKind::Ipoib => decode_ipoib(operation, bytes)?,
@@ -104,9 +110,22 @@ pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<(Arp, Option<WireMark>), R
     Ok((arp, behind.and_then(WireMark::read)))
 }
 
+/// Reads who sent a RARP request (RFC 903) that came in on such a link: the packet has the form of ARP's.
+///
+/// # Errors
+/// For a packet of another form, and for a sender that cannot be one station.
+pub fn decode_reverse_request(link: LinkKind, bytes: &[u8]) -> Result<LinkAddr, Rejected> {
+    match check_header(link, bytes)? {
+        REVERSE_REQUEST => {}
+        other => return Err(Rejected::Operation(other)),
+    }
+    let sender = bytes.get(HEADER..HEADER + address_len(link)).and_then(LinkAddr::try_new);
+    sender.filter(LinkAddr::is_station).ok_or(Rejected::SenderAddress)
+}
+
 /// Checks the fields before the addresses, and that there is room for those: pnet's getters trust the lengths in the
-/// packet.
-fn check_header(link: LinkKind, bytes: &[u8]) -> Result<Operation, Rejected> {
+/// packet. Returns the operation.
+fn check_header(link: LinkKind, bytes: &[u8]) -> Result<u16, Rejected> {
     let header: &[u8; HEADER] = bytes.first_chunk().ok_or(Rejected::Short)?;
     let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
     if word(0) != hardware_type(link) {
@@ -122,11 +141,7 @@ fn check_header(link: LinkKind, bytes: &[u8]) -> Result<Operation, Rejected> {
     if bytes.len() < packet_len(link) {
         return Err(Rejected::Short);
     }
-    match word(6) {
-        1 => Ok(Operation::Request),
-        2 => Ok(Operation::Reply),
-        other => Err(Rejected::Operation(other)),
-    }
+    Ok(word(6))
 }
 
 fn decode_ethernet(operation: Operation, bytes: &[u8]) -> Result<Arp, Rejected> {

@@ -26,6 +26,17 @@ pub(super) fn arp_for_us(interface: u32) -> Vec<SockFilter> {
     ])
 }
 
+/// RARP requests for IPv4 that came in on the interface and were sent to this station, which broadcasts are too.
+pub(super) fn reverse_requests_for_us(interface: u32) -> Vec<SockFilter> {
+    all_of(vec![
+        Check::equal(ancillary(libc::SKF_AD_PROTOCOL), BPF_H, 0x8035),
+        Check::equal(ancillary(libc::SKF_AD_IFINDEX), BPF_W, interface),
+        Check::at_most(ancillary(libc::SKF_AD_PKTTYPE), BPF_B, PACKET_MULTICAST),
+        Check::equal(2, BPF_H, 0x0800),
+        Check::equal(6, BPF_H, 3),
+    ])
+}
+
 /// rtnetlink notifications of what others did; of routes only those to single hosts and the `unreachable` ones, which
 /// the covering routes are.
 ///

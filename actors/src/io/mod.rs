@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! packet ── arp, filter     ARP frames on one link                      (FramePort)
+//!   reverse                 RARP requests on it                         (StationPort)
 //!           mark            tells requests of this run and of other arpherds from all others
 //! netlink::write            routes and neighbour entries, in batches;   (RouteTable)
 //!                           looks up where a packet would be forwarded
@@ -63,6 +64,17 @@ pub trait FramePort: Send {
 
     /// Adds what the kernel dropped since the last call, for want of room, to `tally.overrun`.
     fn count_overrun(&mut self, tally: &mut Tally);
+}
+
+/// Receives frames of one link that show where a station is, and none of its addresses.
+pub trait StationPort: Send {
+    /// Reads what has arrived, up to a fixed number of frames, and appends their stations. Never blocks.
+    ///
+    /// Returns whether more may be waiting.
+    ///
+    /// # Errors
+    /// As [`FramePort::receive`].
+    fn receive(&mut self, stations: &mut Vec<LinkAddr>, tally: &mut Tally) -> Result<bool, PortError>;
 }
 
 /// Writes routes and neighbour entries, and looks up routes.

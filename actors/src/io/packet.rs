@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "batches of messages have no safe wrapper")]
 
 mod address;
+pub mod reverse;
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -23,6 +24,8 @@ use address::{ADDRESS_LENGTH, PacketAddress};
 use super::mark::MarkKey;
 use super::{FramePort, PortError, Tally, arp, filter, sockopt};
 
+/// `ETH_P_ARP` of linux/if_ether.h.
+const ARP: u16 = 0x0806;
 /// Frames moved in one system call.
 pub const BATCH: usize = 64;
 /// Frames asked for when the last call returned few: laying out a batch costs as much as reading a frame.
@@ -86,7 +89,7 @@ impl PacketPort {
     /// As [`PacketPort::open`], but a missing interface shows only when sending.
     pub fn open_send_only(medium: Medium) -> Result<Self, PortError> {
         let interface = i32::try_from(medium.interface).map_err(|_| PortError::Down)?;
-        let address = PacketAddress::new(interface);
+        let address = PacketAddress::new(interface, ARP);
         let doing = |doing| move |cause| PortError::of(doing, cause);
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, None).map_err(doing("open a packet socket"))?;
         socket.set_nonblocking(true).map_err(doing("make a packet socket non-blocking"))?;

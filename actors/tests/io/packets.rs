@@ -4,12 +4,13 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_actors::io::mark::MarkKey;
+use arpherd_actors::io::packet::reverse::ReversePort;
 use arpherd_actors::io::packet::{BATCH, Medium, PacketPort};
-use arpherd_actors::io::{FramePort, PortError, Tally};
+use arpherd_actors::io::{FramePort, PortError, StationPort, Tally};
 use arpherd_core::arp::Mark;
 use arpherd_core::plan::LinkKind;
 use arpherd_core::{Arp, Frame, Heard, LinkAddr, Operation, SegmentId};
-use arpherd_lab::{ArpFrame, Mac, Wire, wait_until};
+use arpherd_lab::{ArpFrame, Mac, Wire, reverse_request, wait_until};
 
 use crate::rig::{HOST, OWN, Rig};
 
@@ -291,4 +292,37 @@ fn own_requests_are_known_when_they_come_back_and_so_are_a_peers() {
     let marks: Vec<_> = drain(&mut port, &mut tally).into_iter().map(|heard| heard.mark).collect();
     let ours = |segment| Some(Mark::Ours(SegmentId(segment)));
     assert_eq!(marks, [ours(2), Some(Mark::Peer), None, ours(1), None]);
+}
+
+fn stations(port: &mut ReversePort, tally: &mut Tally) -> Vec<LinkAddr> {
+    let mut stations = Vec::new();
+    while port.receive(&mut stations, tally).unwrap() {}
+    stations
+}
+
+#[harness::test]
+fn rarp_requests_for_us_show_their_stations_and_nothing_else_does() {
+    let (rig, _, wire) = port();
+    let medium = Medium { interface: rig.lan, kind: LinkKind::Ethernet, broadcast: BROADCAST };
+    let mut port = rig.router.run(|| ReversePort::open(medium)).unwrap();
+    let mut tally = Tally::default();
+    let request = reverse_request(FAR);
+    wire.send_raw(&request).unwrap();
+    assert_eq!(stations(&mut port, &mut tally), [FAR_LLADDR]);
+    // ARP, a RARP reply, a request to another station.
+    wire.send(&ArpFrame::request(FAR, HOST, OWN)).unwrap();
+    let mut reply = request;
+    reply[21] = 4;
+    wire.send_raw(&reply).unwrap();
+    let mut elsewhere = request;
+    elsewhere[..6].copy_from_slice(&[2, 0, 0, 0, 0, 0x99]);
+    wire.send_raw(&elsewhere).unwrap();
+    assert_eq!(stations(&mut port, &mut tally), []);
+    assert_eq!(tally, Tally { read: 1, ..Tally::default() });
+    // One that names a group.
+    let mut group = request;
+    group[22] = 3;
+    wire.send_raw(&group).unwrap();
+    assert_eq!(stations(&mut port, &mut tally), []);
+    assert_eq!((tally.read, tally.malformed), (2, 1));
 }

@@ -8,7 +8,7 @@ use arpherd_actors::capture::CaptureActor;
 use arpherd_actors::counters::Counters;
 use arpherd_actors::io::packet::BATCH;
 use arpherd_actors::messages::{LinkUpdate, Observed, SendPort};
-use arpherd_core::{Fact, SegmentId};
+use arpherd_core::{Fact, LinkAddr, SegmentId};
 
 use crate::fakes::{FakeLink, in_virtual_time, link, quiet_log, request, settle};
 
@@ -175,5 +175,41 @@ fn the_owner_gets_a_send_port_with_the_link_and_loses_it_with_the_link() {
         bench.capture.do_send(LinkUpdate(None));
         settle().await;
         assert_eq!(bench.owner.send_ports(), [false]);
+    });
+}
+
+#[test]
+fn stations_are_reported_once_a_batch_and_a_flood_of_them_waits() {
+    in_virtual_time(async {
+        let bench = bench();
+        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        settle().await;
+        bench.owner.observed();
+        let station = |number: u8| LinkAddr::ethernet([2, 0, 0, 0, 0, number]);
+        bench.wire.announce_stations([station(2), station(1), station(2)]);
+        settle().await;
+        let heard = |number| Fact::StationHeard { segment: SegmentId(0), lladdr: station(number) };
+        assert_eq!(bench.owner.observed(), [(vec![heard(1), heard(2)], false)]);
+        bench.wire.announce_stations((0..3 * BATCH).map(|_| station(1)));
+        settle().await;
+        assert_eq!(bench.owner.observed(), [(vec![heard(1)], false)], "one batch");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(bench.owner.observed().len(), 2, "and the others later");
+        assert_eq!(bench.counters.view().traces, 3 + 3 * BATCH as u64);
+    });
+}
+
+#[test]
+fn nothing_is_read_from_a_link_that_is_gone() {
+    in_virtual_time(async {
+        let bench = bench();
+        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        settle().await;
+        bench.capture.do_send(LinkUpdate(None));
+        settle().await;
+        bench.owner.observed();
+        bench.wire.announce_stations([LinkAddr::ethernet([2, 0, 0, 0, 0, 1])]);
+        settle().await;
+        assert_eq!(bench.owner.observed(), []);
     });
 }

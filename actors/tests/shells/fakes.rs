@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::System;
 use arpherd_actors::io::packet::{BATCH, Medium};
-use arpherd_actors::io::{FramePort, PortError, Refusal, RouteTable, Tally};
+use arpherd_actors::io::{FramePort, PortError, Refusal, RouteTable, StationPort, Tally};
 use arpherd_actors::port::{PortOpener, Readiness};
 use arpherd_core::Write;
 use arpherd_core::fact::Link;
@@ -49,11 +49,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct FakeLink {
     inner: Arc<Mutex<FakeLinkState>>,
     arrived: Arc<Notify>,
+    stations_arrived: Arc<Notify>,
 }
 
 #[derive(Default)]
 struct FakeLinkState {
     waiting: Vec<Heard>,
+    stations: Vec<LinkAddr>,
     sent: Vec<Frame>,
     opened: Vec<Medium>,
     refuse_to_open: bool,
@@ -65,6 +67,12 @@ impl FakeLink {
     pub(crate) fn arrive(&self, heard: impl IntoIterator<Item = Heard>) {
         locked(&self.inner).waiting.extend(heard);
         self.arrived.notify_one();
+    }
+
+    /// RARP requests of these stations arrive.
+    pub(crate) fn announce_stations(&self, stations: impl IntoIterator<Item = LinkAddr>) {
+        locked(&self.inner).stations.extend(stations);
+        self.stations_arrived.notify_one();
     }
 
     /// The link was down for a while: only the next attempt to read returns that error.
@@ -107,9 +115,27 @@ impl PortOpener for FakeLink {
         Ok((Box::new(self.clone()), Box::pin(readiness)))
     }
 
+    fn open_stations(&self, _: Medium) -> Result<(Box<dyn StationPort>, Readiness), PortError> {
+        let readiness = unfold(self.stations_arrived.clone(), |arrived| async move {
+            arrived.notified().await;
+            Some(((), arrived))
+        });
+        Ok((Box::new(self.clone()), Box::pin(readiness)))
+    }
+
     fn open_send_only(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
         self.try_open(medium)?;
         Ok(Box::new(self.clone()))
+    }
+}
+
+impl StationPort for FakeLink {
+    fn receive(&mut self, stations: &mut Vec<LinkAddr>, tally: &mut Tally) -> Result<bool, PortError> {
+        let waiting = &mut locked(&self.inner).stations;
+        let count = waiting.len().min(BATCH);
+        stations.extend(waiting.drain(..count));
+        tally.read += count as u64;
+        Ok(count == BATCH)
     }
 }
 

@@ -33,6 +33,7 @@ fn segment(name: &str) -> SegmentView {
             read: 123_456,
             answered: 7,
             probed: 80,
+            traces: 3,
             dropped: 0,
             malformed: 1,
             mismatched: 2,
@@ -80,9 +81,9 @@ domain   segment  source    prefixes
 cluster  eth0     -         -
 cluster  br1      10.2.0.1  10.2.0.0/24
 
-domain   segment    read  answered  probed  dropped  malformed  mismatched
-cluster  eth0     123456         7      80        0          1           2
-cluster  br1      123456         7      80        0          1           2
+domain  segment   read answered probed traces dropped malformed mismatched
+cluster eth0    123456        7     80      3       0         1          2
+cluster br1     123456        7     80      3       0         1          2
 
 domain   segment  published
 cluster  br1      10.2.0.64/28

@@ -130,6 +130,17 @@ impl ArpFrame {
     }
 }
 
+/// The broadcast by which a hypervisor announces a virtual machine that it took over: a RARP request (RFC 903) that
+/// bears its Ethernet address twice and no other, as QEMU's `announce_self_create` writes it.
+pub fn reverse_request(mac: Mac) -> [u8; 60] {
+    let mut packet = ArpFrame::request(mac, Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
+    (packet.op, packet.tha) = (3, mac);
+    let mut frame = [0; 60];
+    frame[..ArpFrame::LEN].copy_from_slice(&packet.encode());
+    frame[12..14].copy_from_slice(&[0x80, 0x35]);
+    frame
+}
+
 impl fmt::Display for ArpFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { dst, src, op, sha, spa, tha, tpa } = self;

@@ -64,7 +64,7 @@ mod wait;
 mod watch;
 mod wire;
 
-pub use arp::ArpFrame;
+pub use arp::{ArpFrame, reverse_request};
 pub use bridge::PortFlags;
 pub use capture::{Capture, Captured};
 pub use crowd::{Crowd, CrowdRequest};

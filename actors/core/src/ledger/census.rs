@@ -14,10 +14,20 @@ pub(super) struct Census {
     pub(super) dormant: u32,
     /// Dormant hosts at the most.
     pub(super) room: u32,
-    /// Live hosts of each link-layer address, those behind it left out.
-    holders: HashMap<LinkAddr, u32>,
+    /// Hosts of each link-layer address.
+    holders: HashMap<LinkAddr, Held>,
     /// Stations that speak for hosts behind them.
     behind: BTreeMap<LinkAddr, Behind>,
+}
+
+/// The hosts at one link-layer address, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Held {
+    /// Live ones that are its own.
+    own: u32,
+    /// Live ones that the operator says are behind it.
+    behind: u32,
+    dormant: u32,
 }
 
 impl Census {
@@ -34,46 +44,50 @@ impl Census {
 
     /// Live hosts at one link-layer address, those behind it left out.
     pub(super) fn held_by(&self, lladdr: &LinkAddr) -> u32 {
-        self.holders.get(&lladdr.port()).copied().unwrap_or_default()
+        self.holders.get(&lladdr.port()).map_or(0, |held| held.own)
     }
 
-    /// One more live host is at the link-layer address.
-    pub(super) fn hold(&mut self, key: &Key, lladdr: &LinkAddr) {
-        if !lladdr.is_empty() && !is_behind(&self.behind, lladdr, key.address) {
-            *self.holders.entry(lladdr.port()).or_default() += 1;
-        }
+    /// Whether any host is at the link-layer address, live or dormant.
+    pub(super) fn is_known(&self, lladdr: &LinkAddr) -> bool {
+        self.holders.contains_key(&lladdr.port())
     }
 
-    /// One less is.
-    pub(super) fn release(&mut self, key: &Key, lladdr: &LinkAddr) {
-        if is_behind(&self.behind, lladdr, key.address) {
-            return;
-        }
-        if let Some(held) = self.holders.get_mut(&lladdr.port()) {
-            *held -= 1;
-            if *held == 0 {
-                self.holders.remove(&lladdr.port());
-            }
-        }
+    /// Whether a dormant host is remembered at the link-layer address.
+    pub(super) fn is_remembered(&self, lladdr: &LinkAddr) -> bool {
+        self.holders.get(&lladdr.port()).is_some_and(|held| held.dormant > 0)
     }
 
     /// A host is on the segment, live or remembered.
     pub(super) fn add(&mut self, key: &Key, host: &Host) {
-        if host.is_live() {
-            self.live += 1;
-            self.hold(key, &host.lladdr);
-        } else {
-            self.dormant += 1;
+        *self.total(host) += 1;
+        if !host.lladdr.is_empty() {
+            let is_behind = is_behind(&self.behind, &host.lladdr, key.address);
+            *self.holders.entry(host.lladdr.port()).or_default().number(host, is_behind) += 1;
         }
     }
 
-    /// It is not any longer, or is to be added in another state.
+    /// It is not any longer, or is to be added in another state or at another link-layer address.
     pub(super) fn subtract(&mut self, key: &Key, host: &Host) {
-        if host.is_live() {
-            self.live -= 1;
-            self.release(key, &host.lladdr);
-        } else {
-            self.dormant -= 1;
+        *self.total(host) -= 1;
+        if let Some(held) = self.holders.get_mut(&host.lladdr.port()) {
+            *held.number(host, is_behind(&self.behind, &host.lladdr, key.address)) -= 1;
+            if *held == Held::default() {
+                self.holders.remove(&host.lladdr.port());
+            }
+        }
+    }
+
+    fn total(&mut self, host: &Host) -> &mut u32 {
+        if host.is_live() { &mut self.live } else { &mut self.dormant }
+    }
+}
+
+impl Held {
+    fn number(&mut self, host: &Host, is_behind: bool) -> &mut u32 {
+        match (host.is_live(), is_behind) {
+            (true, false) => &mut self.own,
+            (true, true) => &mut self.behind,
+            (false, _) => &mut self.dormant,
         }
     }
 }

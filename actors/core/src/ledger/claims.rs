@@ -39,6 +39,9 @@ pub(super) enum Stake {
     Joining,
     /// The address, if it answers: it is the alternative of an incumbent that was not heard for a moment.
     Standby,
+    /// The address, if it answers at the claimant's place: its station was heard there, or somebody who pretends to be
+    /// it.
+    Traced,
     /// Nothing: it only probes (RFC 5227), and is answered if the incumbent lives.
     Defence,
     /// Nothing: an unsolicited reply proves nothing, but whoever sends it for a living incumbent spoofs.
@@ -149,7 +152,8 @@ impl Claims {
         let Some(claim) = self.open.get_mut(&sighting.key) else { return };
         if is_superseded(claim, sighting) {
             self.open.remove(&sighting.key);
-        } else if claim.stake == Stake::Standby {
+        } else if matches!(claim.stake, Stake::Standby | Stake::Traced) {
+            // A reply of the claimant's is not an unsolicited one: it was asked.
             if is_its(claim, sighting) {
                 claim.stake = Stake::Address;
             }
@@ -224,7 +228,7 @@ impl Claims {
 
 fn is_superseded(claim: &Claim, sighting: &Sighting) -> bool {
     let is_silent_so_far = match claim.stake {
-        Stake::Joining => true,
+        Stake::Joining | Stake::Traced => true,
         Stake::Standby => !is_its(claim, sighting),
         Stake::Address | Stake::Defence | Stake::Unproven => false,
     };

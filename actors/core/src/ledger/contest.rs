@@ -30,6 +30,8 @@ const PROBES: u8 = 2;
 const PROBES_BESIDE_ALTERNATIVE: u8 = 3;
 /// The same for one that may be asleep.
 pub(super) const PROBES_ON_WIFI: u8 = 4;
+/// Probes of a host where its station was heard, and of the same host where it is known, until one of both answers.
+const PROBES_OF_TRACED: u8 = 4;
 
 impl Ledger {
     /// Probes the incumbent, and decides when it has answered or time is up.
@@ -54,7 +56,7 @@ impl Ledger {
                 }
             }
             // It is reached where it was, so nobody is wronged.
-            Stake::Joining | Stake::Standby => {}
+            Stake::Joining | Stake::Standby | Stake::Traced => {}
             Stake::Address | Stake::Unproven => self.refuse_claim(&claimant),
         }
     }
@@ -123,13 +125,17 @@ impl Ledger {
         };
         let probes = self.claims.probes_of(self.effects.now(), key, usual);
         let Some(claim) = self.claims.due_claim(key, token) else { return };
+        // A machine that was just moved may not run yet.
+        let probes = if claim.stake == Stake::Traced { probes.max(PROBES_OF_TRACED) } else { probes };
         if claim.probes < probes {
             claim.probes += 1;
             claim.timer = self.effects.after(PROBE_WAIT, Timer::Claim(*key));
-            let is_standby = claim.stake == Stake::Standby;
+            let (stake, Sighting { segment, lladdr, .. }) = (claim.stake, claim.claimant);
             self.world.probe_incumbent(key, &mut self.effects);
-            if is_standby {
-                self.alternatives.ask(key, &mut self.world, &mut self.effects);
+            match stake {
+                Stake::Standby => self.alternatives.ask(key, &mut self.world, &mut self.effects),
+                Stake::Traced => self.world.probe_there(key, segment, &lladdr, &mut self.effects),
+                Stake::Address | Stake::Joining | Stake::Defence | Stake::Unproven => {}
             }
         } else {
             self.decide(key);
@@ -154,13 +160,13 @@ impl Ledger {
                     self.world.doubt(key, &mut self.effects);
                 }
             }
-            (Stake::Joining, false) => {
+            (Stake::Joining | Stake::Traced, false) => {
                 self.world.follow_station(key, claimant.segment, &mut self.effects);
             }
             // The prober will announce itself if it takes the address; that is a claim of its own. An alternative that
-            // is silent, too, claims nothing.
+            // is silent, too, claims nothing, nor does a station whose hosts answer nowhere.
             // A host that is being probed already is not given another chance with every address probe.
-            (Stake::Defence | Stake::Standby, _) => {
+            (Stake::Defence | Stake::Standby, _) | (Stake::Traced, true) => {
                 if state == Some(HostState::Alive) {
                     self.world.doubt(key, &mut self.effects);
                 }

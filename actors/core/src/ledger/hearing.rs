@@ -117,7 +117,9 @@ impl Ledger {
                 self.world.correct_neighbour(&key, segment, &lladdr);
             }
             Ignored::Limit(limit) => self.keep_out(limit, sighting),
-            Ignored::NotHere | Ignored::FromProxy | Ignored::Mismatch => {}
+            // Its other addresses may have moved here.
+            Ignored::NotHere => self.station_traced(segment, lladdr),
+            Ignored::FromProxy | Ignored::Mismatch => {}
         }
     }
 

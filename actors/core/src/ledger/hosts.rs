@@ -78,6 +78,16 @@ impl Hosts {
         self.census[segment.index()].held_by(lladdr)
     }
 
+    /// Whether a host at the link-layer address is known on the segment, live or dormant.
+    pub(super) fn is_known_at(&self, segment: SegmentId, lladdr: &LinkAddr) -> bool {
+        self.census[segment.index()].is_known(lladdr)
+    }
+
+    /// Whether a dormant host at the link-layer address is remembered for the segment.
+    pub(super) fn is_remembered_at(&self, segment: SegmentId, lladdr: &LinkAddr) -> bool {
+        self.census[segment.index()].is_remembered(lladdr)
+    }
+
     /// Puts a host into the table in place of the one of the same address, which is returned. What the kernel
     /// holds for the address stays known.
     pub(super) fn insert(&mut self, key: Key, mut host: Host) -> Option<Host> {
@@ -110,9 +120,9 @@ impl Hosts {
     pub(super) fn readdress(&mut self, key: &Key, lladdr: LinkAddr) {
         let Some(host) = self.table.get_mut(key).filter(|host| host.is_live()) else { return };
         let census = &mut self.census[host.segment.index()];
-        census.release(key, &host.lladdr);
-        census.hold(key, &lladdr);
+        census.subtract(key, host);
         host.lladdr = lladdr;
+        census.add(key, host);
         host.installed.outdate_neighbour();
         self.touched.push(*key);
     }
@@ -149,10 +159,10 @@ impl Hosts {
         let Some(host) = self.table.get_mut(key).filter(|host| !host.is_live()) else { return false };
         let census = &self.census[segment.index()];
         if host.segment != segment && census.dormant < census.room {
-            self.census[host.segment.index()].dormant -= 1;
-            self.census[segment.index()].dormant += 1;
+            self.census[host.segment.index()].subtract(key, host);
             host.lived_on = Some(host.lived_on.unwrap_or(host.segment));
             host.segment = segment;
+            self.census[segment.index()].add(key, host);
         }
         host.segment == segment
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  step ─┬ hearing, requests      a packet came in: who spoke, what was asked
-//!        ├ radio                  a station came, went, was listed
+//!        ├ radio, traces          a station came, went, was listed, was heard
 //!        └ liveness, contest,     time passed; two places claim one address,
 //!          takeover, exposure     or one station too many; one of two dies
 //!             │                                    │
@@ -68,6 +68,7 @@ mod takeover;
 mod tests;
 mod timers;
 mod topology;
+mod traces;
 mod trials;
 mod view;
 mod wifi;
@@ -84,9 +85,10 @@ use proxies::Proxies;
 use searches::Searches;
 use stopping::End;
 use timers::{Due, Timer};
+use traces::Traces;
 use trials::Trials;
 use wifi::Wifi;
-use world::{Moved, World};
+use world::World;
 
 use crate::address::Address;
 use crate::fact::Fact;
@@ -108,6 +110,7 @@ pub struct Ledger {
     movers: Movers,
     /// Other proxies.
     proxies: Proxies,
+    traces: Traces,
     trials: Trials,
     wifi: Wifi,
     effects: Effects,
@@ -126,6 +129,7 @@ impl Ledger {
             contacts: Contacts::default(),
             movers: Movers::default(),
             proxies: Proxies::default(),
+            traces: Traces::default(),
             trials: Trials::default(),
             wifi: Wifi::new(plan.segments.len()),
             effects: Effects::default(),
@@ -161,6 +165,7 @@ impl Ledger {
         let (world, effects) = (&mut self.world, &mut self.effects);
         match fact {
             Fact::Heard { segment, heard } => self.heard(segment, &heard),
+            Fact::StationHeard { segment, lladdr } => self.station_traced(segment, lladdr),
             Fact::LinkChanged { segment, link } => world.link_changed(segment, link, effects),
             Fact::AddressesChanged { addresses } => self.addresses_changed(addresses),
             Fact::TableRead { routes } => world.table_read(&routes, effects),
@@ -204,6 +209,8 @@ impl Ledger {
                 self.searches.search_due(key, token, &world.topology, &mut world.pacing, effects);
             }
             Timer::Announce(key) => self.announcements.announcement_due(key, token, world, effects),
+            Timer::Traces if self.traces.is_due(token) => self.follow_traces(),
+            Timer::Traces => {}
             Timer::Movers(segment) => self.movers.movers_due(segment, token, world, effects),
             Timer::AnnounceOwn(segment, address) => {
                 self.announcements.own_announcement_due(segment, address, token, world, effects);
@@ -226,12 +233,20 @@ impl Ledger {
                 self.release_requesters(&key);
             }
             let pending = self.world.take_pending();
-            for key in pending.arrived {
-                self.incumbent_spoke(&key);
+            for key in &pending.arrived {
+                self.incumbent_spoke(key);
             }
-            for moved in pending.moved {
-                self.announcements.announce_host(moved.key, &self.world, &mut self.effects);
-                self.correct_mover(&moved);
+            for moved in &pending.moved {
+                let (world, effects) = (&mut self.world, &mut self.effects);
+                self.announcements.announce_host(moved.key, world, effects);
+                self.movers.host_moved(moved, &self.contacts, &self.proxies, world, effects);
+            }
+            // A host is where it was not known to be: so are the others at its link-layer address, perhaps.
+            for key in pending.arrived.iter().chain(pending.moved.iter().map(|moved| &moved.key)) {
+                let place = self.world.hosts.live_host(key).map(|host| (host.segment, host.lladdr));
+                if let Some((segment, lladdr)) = place {
+                    self.station_traced(segment, lladdr);
+                }
             }
             for (segment, address) in pending.taken {
                 self.announcements.announce_own(segment, address, &self.world, &mut self.effects);
@@ -239,20 +254,6 @@ impl Ledger {
             for segment in pending.relabelled {
                 self.announcements.announce_all(segment, &self.world, &mut self.effects);
             }
-        }
-    }
-
-    /// A machine that moved with its neighbour cache is told where it finds others now. A proxy is not: it is
-    /// not the host that it speaks for. Segments that are one link leave no cache outdated.
-    fn correct_mover(&mut self, moved: &Moved) {
-        let Moved { key, from, is_same_station } = *moved;
-        self.movers.forget_mover(&key);
-        let Some(host) = self.world.hosts.live_host(&key).filter(|_| is_same_station) else { return };
-        if host.segment != from
-            && !self.world.topology.is_one_link(host.segment, from)
-            && !self.proxies.is_proxy(self.effects.now(), host.segment, &host.lladdr)
-        {
-            self.movers.tell_mover(key, &self.contacts, &mut self.world, &mut self.effects);
         }
     }
 

@@ -22,8 +22,9 @@ use super::contacts::Contacts;
 use super::effects::Effects;
 use super::key::Key;
 use super::policy;
+use super::proxies::Proxies;
 use super::timers::{Timer, Token};
-use super::world::World;
+use super::world::{Moved, World};
 use crate::address::Address;
 use crate::fact::PendingRequest;
 use crate::order::Order;
@@ -131,17 +132,36 @@ pub(super) struct Movers {
 }
 
 impl Movers {
-    /// A host moved to where it is now: whatever it was told about another place is outdated, and it is told about
-    /// this one.
-    pub(super) fn tell_mover(
+    /// A host moved: what it was being told about another place is outdated, and if the machine moved with its neighbour
+    /// cache, it is told about this one. A proxy is not: it is not the host that it speaks for. Segments that are one
+    /// link leave no cache outdated.
+    pub(super) fn host_moved(
+        &mut self,
+        moved: &Moved,
+        contacts: &Contacts,
+        proxies: &Proxies,
+        world: &mut World,
+        effects: &mut Effects,
+    ) {
+        let Moved { key, from, is_same_station } = *moved;
+        self.forget_mover(&key);
+        let Some(host) = world.hosts.live_host(&key).filter(|_| is_same_station) else { return };
+        if host.segment != from
+            && !world.topology.is_one_link(host.segment, from)
+            && !proxies.is_proxy(effects.now(), host.segment, &host.lladdr)
+        {
+            self.tell_mover(key, host.segment, contacts, world, effects);
+        }
+    }
+
+    fn tell_mover(
         &mut self,
         key: Key,
+        segment: SegmentId,
         contacts: &Contacts,
         world: &mut World,
         effects: &mut Effects,
     ) {
-        let Some(host) = world.hosts.live_host(&key) else { return };
-        let segment = host.segment;
         let now = effects.now();
         let roster = self.roster(key.domain, world, now);
         let mut likely = own_addresses(segment, world);
@@ -152,7 +172,6 @@ impl Movers {
         likely.extend(recent);
         let mover =
             Mover { key, likely, first, roster, round: 0, begins: now, next_likely: 0, next_of_roster: 0 };
-        self.forget_mover(&key);
         let queue = self.queues.entry(segment).or_default();
         if queue.movers.len() >= MOVERS {
             queue.movers.pop_front();
@@ -161,8 +180,7 @@ impl Movers {
         self.work_off(segment, world, effects);
     }
 
-    /// A host is not to be told any more of what is being said to it.
-    pub(super) fn forget_mover(&mut self, key: &Key) {
+    fn forget_mover(&mut self, key: &Key) {
         for queue in self.queues.values_mut() {
             queue.movers.retain(|mover| mover.key != *key);
         }

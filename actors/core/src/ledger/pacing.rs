@@ -26,6 +26,8 @@ pub(super) struct SegmentPace {
     pub(super) probes: Pace,
     /// Corrections of outdated caches, beside those that the pace of probes leaves room for.
     corrections: Pace,
+    /// Hosts whose station was heard on the segment, and nothing else of it.
+    pub(super) traces: Pace,
     /// Searches for unknown targets.
     pub(super) searches: Pace,
     /// Sightings that are to be confirmed.
@@ -49,6 +51,7 @@ impl Pacing {
                 newcomers: Pace::new(newcomers, newcomers.saturating_mul(4)),
                 probes: Pace::new(probes, probes / 10),
                 corrections: Pace::new(rate / 4, rate / 2),
+                traces: Pace::new(rate / 4, rate / 2),
                 searches: Pace::new(SEARCH_RATE, SEARCH_RATE),
                 confirmations: Pace::new(CONFIRMATION_RATE, CONFIRMATION_RATE),
                 lookups: Pace::new(LOOKUP_RATE, LOOKUP_RATE / 4),

@@ -10,6 +10,7 @@ use super::timers::{Timer, Token};
 use super::world::{REMEMBERED, World};
 use crate::address::Address;
 use crate::event::Event;
+use crate::lladdr::LinkAddr;
 use crate::order::Purpose;
 use crate::plan::SegmentId;
 
@@ -105,6 +106,11 @@ impl World {
         let timer = effects.after(expiry.interval, Timer::Published(id, address));
         self.published.note_probe(id, address, timer);
         effects.request(segment, address, Some(lladdr), Purpose::Verify);
+    }
+
+    /// Asks for a known host at a place where it may be now, whatever that segment's pace.
+    pub(super) fn probe_there(&self, key: &Key, id: SegmentId, lladdr: &LinkAddr, effects: &mut Effects) {
+        effects.request(self.topology.segment(id), key.address, Some(*lladdr), Purpose::Verify);
     }
 
     /// Asks the host of a contested address whether it lives, whatever its segment's pace.

@@ -26,40 +26,36 @@ impl Ledger {
             return;
         }
         for key in self.world.hosts.keys_where(|host| host.lladdr.same_port(lladdr)) {
-            self.host_joined(&key, id);
+            self.host_joined(&key, id, Stake::Joining);
         }
     }
 
-    fn host_joined(&mut self, key: &Key, id: SegmentId) {
-        let Some(host) = self.world.hosts.host(key) else { return };
+    /// A host's station joined a segment, or was heard there. False if nothing follows from it.
+    pub(super) fn host_joined(&mut self, key: &Key, id: SegmentId, stake: Stake) -> bool {
+        let Some(host) = self.world.hosts.host(key) else { return false };
         let Host { lladdr, origin, segment: place, .. } = *host;
         let is_live = host.is_live();
         if place == id {
             self.world.wake(key, &mut self.effects);
-        } else if !self.may_live_on(id, key, &lladdr) || self.world.topology.is_one_link(place, id) {
-            // Its address is that of another place.
-        } else if is_live {
-            self.claim_by_joining(Sighting { key: *key, segment: id, lladdr, origin });
-        } else {
-            self.world.follow_station(key, id, &mut self.effects);
+            return !is_live;
         }
-    }
-
-    /// The station of a live host joined another segment: if the host is silent at the old place, it has moved.
-    fn claim_by_joining(&mut self, claimant: Sighting) {
-        let now = self.effects.now();
-        if !self.claims.is_contested(&claimant.key) && !self.claims.is_refused(now, &claimant) {
-            self.contest(claimant, Stake::Joining);
-        }
-    }
-
-    fn may_live_on(&self, id: SegmentId, key: &Key, lladdr: &LinkAddr) -> bool {
+        // Its address may be that of another place.
         let topology = &self.world.topology;
-        let segment = topology.segment(id);
-        segment.plan.domain == key.domain
-            && segment.may_hold(key.address)
-            && !topology.is_own(key.address)
-            && topology.pin_against(key, id, lladdr).is_none()
+        if !topology.may_live_on(id, key, &lladdr) || topology.is_one_link(place, id) {
+            return false;
+        }
+        if !is_live {
+            self.world.follow_station(key, id, &mut self.effects);
+            return true;
+        }
+        // The old place is probed, unless that is being done already, or was in vain a moment ago.
+        let claimant = Sighting { key: *key, segment: id, lladdr, origin };
+        let is_idle =
+            !self.claims.is_contested(key) && !self.claims.is_refused(self.effects.now(), &claimant);
+        if is_idle {
+            self.contest(claimant, stake);
+        }
+        is_idle
     }
 
     /// A station left: its hosts are gone at once, and remembered.

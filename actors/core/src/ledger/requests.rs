@@ -45,6 +45,11 @@ impl Ledger {
             self.effects.report(id.min(first.segment), Subject::Address(key.address), event);
         }
         self.react(reaction, &key, Requester::of(now, id, arp));
+        // Whoever has moved may probe for its addresses there. Without an address of ours we would do so, too, and it
+        // would give way to us (RFC 5227, section 2.1.1).
+        if self.world.topology.segment(id).source.is_some() {
+            self.station_traced(id, arp.sender_lladdr);
+        }
     }
 
     /// The kernel's route to a target is known.

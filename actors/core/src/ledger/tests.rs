@@ -32,6 +32,7 @@ mod shown;
 mod stopping;
 mod sweeping;
 mod takeover;
+mod traces;
 mod trials;
 mod uplink;
 mod wifi;

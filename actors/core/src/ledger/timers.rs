@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Search(Key),
     /// An announcement is to be repeated.
     Announce(Key),
+    /// Traces of stations are to be followed.
+    Traces,
     /// More is to be said to those who moved to a segment.
     Movers(SegmentId),
     /// The announcement of an own address is to be repeated.

@@ -217,12 +217,22 @@ impl Topology {
         self.pins.contains_key(key)
     }
 
+    /// Whether the host could live on that segment at its link-layer address, if it has left its own.
+    pub(super) fn may_live_on(&self, id: SegmentId, key: &Key, lladdr: &LinkAddr) -> bool {
+        let segment = self.segment(id);
+        segment.plan.domain == key.domain
+            && segment.may_hold(key.address)
+            && !self.is_own(key.address)
+            && self.pin_against(key, id, lladdr).is_none()
+    }
+
     /// Whether all segments that the fact names are of the plan.
     pub(super) fn concerns_us(&self, fact: &Fact) -> bool {
         let segment = match fact {
             Fact::Heard { segment, .. }
             | Fact::LinkChanged { segment, .. }
             | Fact::WifiRoleChanged { segment, .. }
+            | Fact::StationHeard { segment, .. }
             | Fact::StationJoined { segment, .. }
             | Fact::StationLeft { segment, .. }
             | Fact::StationsRead { segment, .. }

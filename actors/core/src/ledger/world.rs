@@ -12,6 +12,7 @@ use super::key::Key;
 use super::own_claims::OwnClaims;
 use super::pacing::Pacing;
 use super::published::PublishedUsers;
+use super::segment::Segment;
 use super::timers::Timer;
 use super::topology::Topology;
 use crate::address::Address;
@@ -218,6 +219,15 @@ impl World {
     pub(super) fn is_behind(&self, sighting: &Sighting) -> bool {
         let segment = self.topology.segment(sighting.segment);
         segment.plan.addresses.is_behind(&sighting.lladdr, sighting.key.address)
+    }
+
+    /// Whether hosts are known at the link-layer address that may now be on the segment: they live on another one, or
+    /// are only remembered.
+    pub(super) fn may_have_moved(&self, id: SegmentId, lladdr: &LinkAddr) -> bool {
+        let is_away = |other: &Segment| {
+            self.hosts.is_known_at(other.id, lladdr) && !self.topology.is_one_link(other.id, id)
+        };
+        self.hosts.is_remembered_at(id, lladdr) || self.topology.others(id).any(is_away)
     }
 
     /// What the kernel's proxy entries depend on.

@@ -47,6 +47,7 @@ fn field_names_and_their_order_are_stable() {
                 read: 5,
                 answered: 4,
                 probed: 3,
+                traces: 7,
                 dropped: 2,
                 malformed: 1,
                 mismatched: 6,
@@ -58,7 +59,7 @@ fn field_names_and_their_order_are_stable() {
             r#""configured_interface":"uplink-port-of-the-rack","kind":"ethernet","wifi":null,"#,
             r#""state":"no_carrier","lladdr":"02:00:00:00:00:01","answer":"live","#,
             r#""private_vlan":"off","prefixes":["10.2.0.0/24"],"source":"10.2.0.1","publish":["10.2.0.64/28"],"hosts":2,"#,
-            r#""read":5,"answered":4,"probed":3,"dropped":2,"malformed":1,"mismatched":6,"netns":null}"#,
+            r#""read":5,"answered":4,"probed":3,"traces":7,"dropped":2,"malformed":1,"mismatched":6,"netns":null}"#,
         ),
     );
     assert_round_trip(

@@ -33,6 +33,12 @@ impl World {
                     self.says(station.segment, request(ip(last), station.lladdr, ip(target)));
                 }
             }
+            Act::Show(last) => {
+                if let Some(station) = self.stations.get(&ip(last)).copied() {
+                    self.shows(station.segment, station.lladdr);
+                }
+            }
+            Act::ForgeTrace { last, segment, which } => self.shows(segment, mac(last, which)),
             Act::Forge { last, segment } => self.says(segment, request(ip(last), mac(last, 9), ip(last))),
             Act::Probe { last, segment } => {
                 self.says(segment, request(Ipv4Addr::UNSPECIFIED, mac(last, 8), ip(last)));

@@ -190,6 +190,7 @@ proptest! {
     fn facts_about_segments_outside_the_plan_change_nothing(facts in any_facts()) {
         let names_a_stranger = |fact: &Fact| match fact {
             Fact::Heard { segment, .. }
+            | Fact::StationHeard { segment, .. }
             | Fact::LinkChanged { segment, .. }
             | Fact::WifiRoleChanged { segment, .. }
             | Fact::StationJoined { segment, .. }

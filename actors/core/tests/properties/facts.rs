@@ -207,6 +207,8 @@ pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
     let errno = prop_oneof![Just(17), Just(100), Just(22)];
     prop_oneof![
             60 => (any_segment(), any_heard()).prop_map(|(segment, heard)| Fact::Heard { segment, heard }),
+            3 => (any_segment(), any_lladdr())
+                .prop_map(|(segment, lladdr)| Fact::StationHeard { segment, lladdr }),
             1 => (any_segment(), proptest::option::weighted(0.9, any_link()))
                 .prop_map(|(segment, link)| Fact::LinkChanged { segment, link }),
             3 => any_segment().prop_map(|segment| Fact::LinkChanged { segment, link: Some(good_link(segment)) }),

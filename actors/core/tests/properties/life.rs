@@ -101,6 +101,7 @@ fn any_calm_act() -> impl Strategy<Value = Act> {
             Act::Arrive { announces: true, which: 0 | 1, .. }
                 | Act::Ask { .. }
                 | Act::Leave(_)
+                | Act::Show(_)
                 | Act::Wait(_)
         )
     })
@@ -147,5 +148,24 @@ proptest! {
     fn in_the_end_every_host_finds_those_it_knew(acts in proptest::collection::vec(any_calm_act(), 1..60)) {
         let world = live(Duration::ZERO, &[], &acts);
         world.check_caches();
+    }
+
+    /// Whoever moved and is shown there is followed within a second, though it says nothing; and forged traces move
+    /// nobody in between.
+    #[test]
+    fn a_machine_that_is_shown_at_its_new_place_is_followed_within_a_second(
+        moves in proptest::collection::vec(((0..SEGMENTS).prop_map(SegmentId), (0..SEGMENTS).prop_map(SegmentId), 1600_u64..9000), 1..20),
+    ) {
+        let mut world = World::new(Duration::ZERO, &[]);
+        world.act(Act::Arrive { last: 2, segment: SegmentId(0), which: 0, announces: true });
+        for (segment, forged, stay) in moves {
+            world.act(Act::Arrive { last: 2, segment, which: 0, announces: false });
+            world.act(Act::Show(2));
+            world.pass(Duration::from_secs(1));
+            world.check_routes();
+            world.act(Act::ForgeTrace { last: 2, segment: forged, which: 0 });
+            world.pass(Duration::from_millis(stay - 1000));
+            world.check_routes();
+        }
     }
 }

@@ -60,6 +60,14 @@ pub(crate) enum Act {
         last: u8,
         segment: SegmentId,
     },
+    /// The station that has the address is heard without it, as by a RARP request.
+    Show(u8),
+    /// Somebody pretends to be a station that has the address.
+    ForgeTrace {
+        last: u8,
+        segment: SegmentId,
+        which: u8,
+    },
     /// Somebody makes sure that an address is free.
     Probe {
         last: u8,
@@ -111,6 +119,9 @@ pub(crate) fn any_act() -> impl Strategy<Value = Act> {
         2 => last().prop_map(Act::Leave),
         8 => (last(), 2_u8..9).prop_map(|(last, target)| Act::Ask { last, target }),
         2 => (last(), segment()).prop_map(|(last, segment)| Act::Forge { last, segment }),
+        3 => last().prop_map(Act::Show),
+        2 => (last(), segment(), 0_u8..3)
+            .prop_map(|(last, segment, which)| Act::ForgeTrace { last, segment, which }),
         2 => (last(), segment()).prop_map(|(last, segment)| Act::Probe { last, segment }),
         1 => segment().prop_map(Act::AdminDown),
         1 => segment().prop_map(Act::NoCarrier),

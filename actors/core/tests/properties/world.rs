@@ -8,7 +8,7 @@ use arpherd_core::arp::{Arp, Frame, Heard, Operation};
 use arpherd_core::fact::Link;
 use arpherd_core::order::Purpose;
 use arpherd_core::plan::{DomainPlan, Plan, RoutePlan};
-use arpherd_core::{Fact, Ledger, Order, SegmentId, Time};
+use arpherd_core::{Fact, Ledger, LinkAddr, Order, SegmentId, Time};
 
 use crate::acts::impostor;
 use crate::caches::Caches;
@@ -167,10 +167,20 @@ impl World {
 
     /// A station's word, if there is a link to carry it.
     pub(crate) fn says(&mut self, segment: SegmentId, arp: Arp) {
-        let link = self.kernel.links[segment.index()].as_ref();
-        if link.is_some_and(|link| link.up && link.carrier) {
+        if self.carries(segment) {
             self.tell(heard(segment, arp));
         }
+    }
+
+    /// A station's frame that names none of its addresses.
+    pub(crate) fn shows(&mut self, segment: SegmentId, lladdr: LinkAddr) {
+        if self.carries(segment) {
+            self.tell(Fact::StationHeard { segment, lladdr });
+        }
+    }
+
+    fn carries(&self, segment: SegmentId) -> bool {
+        self.kernel.links[segment.index()].as_ref().is_some_and(|link| link.up && link.carrier)
     }
 
     pub(crate) fn hear_of(&mut self, fact: Fact) {
@@ -209,7 +219,9 @@ impl World {
             let next = news.into_iter().chain(self.ledger.deadline()).min();
             let Some(at) = next.filter(|at| *at <= end) else { break };
             self.now = self.now.max(at);
-            let fact = if news == Some(at) { self.news.pop_front().map(|(_, fact)| fact) } else { None };
+            // What is due at the same time is done before the news, by the state of things before it.
+            let is_due = self.ledger.deadline().is_some_and(|due| due <= at);
+            let fact = if is_due { None } else { self.news.pop_front().map(|(_, fact)| fact) };
             self.tell(fact.unwrap_or(Fact::TimePassed));
         }
         self.now = end;

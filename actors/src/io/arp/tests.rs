@@ -51,6 +51,7 @@ proptest! {
     fn no_bytes_can_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..130)) {
         for link in LINKS {
             let _ = decode(link, &bytes);
+            let _ = decode_reverse_request(link, &bytes);
         }
     }
 
@@ -181,4 +182,22 @@ fn a_reply_bears_no_mark_and_one_in_it_is_not_believed() {
         let echoed = [&room[..packet_len(link)], &MARK_OCTETS].concat();
         assert_eq!(decode(link, &echoed), Ok((arp, None)));
     }
+}
+
+#[test]
+fn a_reverse_request_names_its_sender_on_either_link() {
+    let mut bytes = request();
+    bytes[7] = 3;
+    let sender = LinkAddr::ethernet([2, 0, 0, 0, 0, 0]);
+    assert_eq!(decode_reverse_request(LinkKind::Ethernet, &bytes), Ok(sender));
+    assert_eq!(decode_reverse_request(LinkKind::Ethernet, &bytes[..27]), Err(Rejected::Short));
+    assert_eq!(decode_reverse_request(LinkKind::Ethernet, &request()), Err(Rejected::Operation(1)));
+    assert_eq!(decode(LinkKind::Ethernet, &bytes), Err(Rejected::Operation(3)));
+    let mut wide = [0; IPOIB_ARP];
+    wide[..HEADER].copy_from_slice(&[0, 32, 8, 0, 20, 4, 0, 3]);
+    wide[HEADER..HEADER + 20].fill(7);
+    assert_eq!(
+        decode_reverse_request(LinkKind::Ipoib, &wide),
+        LinkAddr::try_new(&[7; 20]).ok_or(Rejected::Short)
+    );
 }

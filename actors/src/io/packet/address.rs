@@ -12,8 +12,6 @@ use socket2::Socket;
 
 /// `libc::AF_PACKET`, of the width it has in an address.
 const AF_PACKET: u16 = 17;
-/// `ETH_P_ARP` in network order, as packet addresses have it.
-const PROTOCOL: u16 = 0x0806_u16.to_be();
 
 /// `struct sockaddr_ll` with room for any link-layer address (`MAX_ADDR_LEN` in `linux/netdevice.h`); the
 /// one in libc ends after 8 octets.
@@ -33,9 +31,9 @@ pub(super) struct PacketAddress {
 pub(super) const ADDRESS_LENGTH: socklen_t = 44;
 
 impl PacketAddress {
-    /// Of the interface, for ARP.
-    pub(super) fn new(interface: i32) -> Self {
-        Self { family: AF_PACKET, protocol: PROTOCOL, interface, ..Self::default() }
+    /// Of the interface, for the protocol of this number (`ETH_P_…` of linux/if_ether.h).
+    pub(super) fn new(interface: i32, protocol: u16) -> Self {
+        Self { family: AF_PACKET, protocol: protocol.to_be(), interface, ..Self::default() }
     }
 
     /// Of a station on that link.

@@ -202,6 +202,11 @@ impl Bench {
         self.give(Fact::Heard { segment, heard: Heard { arp, from: arp.sender_lladdr, mark: None } })
     }
 
+    /// A RARP packet of a host's: its link-layer address, and nothing else of it.
+    pub(super) fn traces(&mut self, segment: SegmentId, host: Host) -> Log {
+        self.give(Fact::StationHeard { segment, lladdr: host.lladdr })
+    }
+
     /// A frame that bears an arpherd's mark.
     pub(super) fn hears_marked(&mut self, segment: SegmentId, arp: Arp, mark: Mark) -> Log {
         let heard = Heard { arp, from: arp.sender_lladdr, mark: Some(mark) };
