@@ -90,7 +90,7 @@ Precedence: defaults < file < environment < command line.";
 
 const JOIN_EXAMPLES: &str = "\
 Examples:
-  arpherd join eth0 wlan0                       prefixes from the interfaces' addresses
+  arpherd join eth0 wlan0                       prefixes from the interfaces' addresses, now and later
   arpherd join eth0 ibs1 --prefix 10.2.0.0/24";
 
 const DOCTOR_EXAMPLES: &str = "\
@@ -125,7 +125,7 @@ pub(crate) struct JoinArgs {
     /// Interfaces of the subnet's segments, at least two
     #[arg(required = true, num_args = 2.., value_name = "IFACE")]
     pub(crate) interfaces: Vec<String>,
-    /// Prefix of the subnet; repeatable [default: networks of the interfaces' addresses]
+    /// Prefix of the subnet; repeatable [default: networks of the interfaces' addresses, waited for and followed]
     #[arg(short, long = "prefix", value_name = "NETWORK")]
     pub(crate) prefixes: Vec<String>,
     /// Settings that override the defaults.

@@ -20,7 +20,6 @@ use std::io::{BufReader, BufWriter, Write as _};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use arpherd_actors::io::netlink::addresses_of;
 use arpherd_core::view::ExplainQuery;
 use cli::{
     CheckArgs, CliCommand, ClientArgs, CommandLine, DoctorArgs, EventsArgs, JoinArgs, ReplayArgs, RunArgs,
@@ -95,9 +94,7 @@ fn run(args: &RunArgs, environment: &Environment) -> ExitCode {
 
 fn join(args: &JoinArgs, environment: &Environment) -> ExitCode {
     let flags = args.over.settings();
-    // An interface that cannot be read has no address; the configuration reports that as an error.
-    let addresses = |interface: &str| addresses_of(interface).unwrap_or_default();
-    let loaded = config::from_join(&args.interfaces, &args.prefixes, addresses, environment, &flags);
+    let loaded = config::from_join(&args.interfaces, &args.prefixes, environment, &flags);
     loaded.map_or_else(|error| refuse(&error), |loaded: Loaded| run::run(loaded, &args.report, None, None))
 }
 

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use actix::Message;
 use arpherd_core::fact::Link;
 use arpherd_core::plan::LinkKind;
+use arpherd_core::sweep::SweepContext;
 use arpherd_core::view::{Query, Response};
-use arpherd_core::{Fact, LinkAddr, SegmentId, Time};
+use arpherd_core::{Fact, SegmentId, Time};
 
 use crate::io::FramePort;
 use crate::io::packet::Medium;
@@ -80,17 +81,6 @@ pub struct HostsSeen(pub Vec<Ipv4Addr>);
 #[derive(Debug, Message)]
 #[rtype(result = "Option<SweepContext>")]
 pub struct GetSweepContext(pub SegmentId);
-
-/// What a round of sweeping needs to know of the ledger.
-#[derive(Debug)]
-pub struct SweepContext {
-    /// Sender protocol address of the probes; `None`: 0.0.0.0 (RFC 5227, 1.1).
-    pub source: Option<Ipv4Addr>,
-    /// Sender link-layer address of the probes.
-    pub lladdr: LinkAddr,
-    /// Addresses that are not to be probed.
-    pub skip: Vec<Ipv4Addr>,
-}
 
 /// Read the kernel's routes in full and report them to the route owner.
 #[derive(Debug, Message)]

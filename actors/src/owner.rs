@@ -13,7 +13,6 @@ use crate::dispatch::{Dispatcher, SegmentSinks};
 use crate::io::{Refusal, RouteTable};
 use crate::messages::{
     Finish, GetSweepContext, GiveWay, Observed, ReadStations, ReadTable, RecordFacts, RunQuery, SendPort,
-    SweepContext,
 };
 
 /// Rounds of orders a message may cause. The results of a round (refusals, routes looked up) are facts and cause
@@ -240,8 +239,7 @@ impl Handler<GetSweepContext> for RouteOwner {
     type Result = MessageResult<GetSweepContext>;
 
     fn handle(&mut self, GetSweepContext(segment): GetSweepContext, _: &mut Self::Context) -> Self::Result {
-        let context = self.ledger.sweep_context(segment);
-        MessageResult(context.map(|(source, lladdr, skip)| SweepContext { source, lladdr, skip }))
+        MessageResult(self.ledger.sweep_context(segment))
     }
 }
 

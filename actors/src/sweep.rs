@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle, WrapFuture,
 };
-use arpherd_core::sweep::Sweep as Plan;
+use arpherd_core::sweep::{Sweep as Plan, SweepContext};
 use arpherd_core::{Arp, Frame, LinkAddr, Operation, SegmentId, Time};
 use slog::{Logger, debug, warn};
 
@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::io::packet::{BATCH, Medium};
 use crate::io::{FramePort, Tally};
-use crate::messages::{Finish, GetSweepContext, HostsSeen, LinkUpdate, SetSweep, SweepContext};
+use crate::messages::{Finish, GetSweepContext, HostsSeen, LinkUpdate, SetSweep};
 use crate::port::PortOpener;
 
 /// Pause before a round that could not begin is tried again.
@@ -136,7 +136,7 @@ impl SweepActor {
         self.lladdr = context.lladdr;
         // What was sent between two rounds does not slow this one.
         self.paced_before = self.counters.paced.load(Ordering::Relaxed);
-        self.plan.begin(now, context.skip);
+        self.plan.begin(now, context.prefixes, context.skip);
     }
 
     /// Opens the socket if there is a link and no socket yet; whether there is one.

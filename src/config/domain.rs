@@ -1,5 +1,8 @@
 //! The keys `domains`, `domains.NAME.prefixes` and `domains.NAME.segments`, which have to be given.
 
+use figment::value::Value;
+use serde_json::json;
+
 use super::addresses::NetworkPrefix;
 use super::field::{ConfigField, ConfigKey, describe, read_keys};
 use super::kind::DefaultValue;
@@ -37,8 +40,12 @@ impl ConfigField<Config> for Domains {
     }
 }
 
-/// The networks of a domain. They are empty after an error, and no rule reports more about them.
+/// The networks of a domain, or `auto`. They are empty after an error or with `auto`, and no rule reports more about
+/// them.
 pub(crate) struct DomainPrefixes;
+
+/// The word for networks that follow the interfaces' addresses.
+pub(crate) const AUTO: &str = "auto";
 
 impl ConfigField<DomainConfig> for DomainPrefixes {
     fn read<'m>(
@@ -48,16 +55,35 @@ impl ConfigField<DomainConfig> for DomainPrefixes {
         key: &'static str,
         domain: &mut DomainConfig,
     ) {
+        match table.get(key) {
+            Some(Value::String(_, text)) if text.trim() == AUTO => {
+                domain.auto = true;
+                return reader.in_effect(table.path.key(key), json!(AUTO));
+            }
+            Some(Value::String(..)) if !reader.is_bare_text(&table.path.key(key)) => {
+                let expected = format!("expected {AUTO}, or a list of IPv4 networks, like [\"10.2.0.0/24\"]");
+                return reader.misfit(table, key, &expected);
+            }
+            _ => {}
+        }
         let prefixes = reader.list(table, key, &NetworkPrefix);
         if matches!(prefixes, Some(None)) && !table.broken {
-            let text = "found none, expected a list of the subnet's networks, like [\"10.2.0.0/24\"]";
+            let text =
+                "found none, expected auto, or a list of the subnet's networks, like [\"10.2.0.0/24\"]";
             reader.problem(&table.path.key(key), text.to_owned());
         }
         domain.prefixes = prefixes.flatten().unwrap_or_default();
     }
 
     fn describe(&self, _: &mut DomainConfig) -> (ValueKind, DefaultValue) {
-        (ValueKind::List(Box::new(NetworkPrefix.kind())), DefaultValue::Required)
+        let auto = ValueKind::Choice(vec![(
+            AUTO,
+            "those of the addresses of the domain's interfaces, which are waited for, and followed when they change",
+        )]);
+        (
+            ValueKind::Either(vec![auto, ValueKind::List(Box::new(NetworkPrefix.kind()))]),
+            DefaultValue::Required,
+        )
     }
 }
 

@@ -25,8 +25,6 @@ pub(crate) enum ValueOrigin {
     Environment(String),
     /// This flag of the command line.
     CommandLine(String),
-    /// The addresses of these interfaces.
-    Interfaces(String),
 }
 
 impl ValueOrigin {
@@ -37,7 +35,6 @@ impl ValueOrigin {
             Self::File { line, column, .. } => (1, *line, *column),
             Self::Environment(_) => (2, 0, 0),
             Self::CommandLine(_) => (3, 0, 0),
-            Self::Interfaces(_) => (4, 0, 0),
         }
     }
 }
@@ -50,7 +47,6 @@ impl fmt::Display for ValueOrigin {
             Self::File { name, line, .. } => write!(f, "{name}:{line}"),
             Self::Environment(name) => write!(f, "environment variable {}", text::plain(name)),
             Self::CommandLine(flag) => write!(f, "command line {}", text::plain(flag)),
-            Self::Interfaces(names) => write!(f, "addresses of {}", text::plain(names)),
         }
     }
 }
@@ -75,7 +71,6 @@ impl fmt::Display for Problem {
             ValueOrigin::File { name, line, column } => write!(f, "{name}:{line}:{column}: ")?,
             ValueOrigin::Environment(name) => write!(f, "environment variable {}: ", text::plain(name))?,
             ValueOrigin::CommandLine(flag) => write!(f, "{}: ", text::plain(flag))?,
-            ValueOrigin::Interfaces(names) => write!(f, "addresses of {}: ", text::plain(names))?,
         }
         if let Some(key) = &self.key {
             write!(f, "{key}: ")?;

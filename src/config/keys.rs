@@ -103,7 +103,9 @@ static ROUTES: &[ConfigKey<RoutePlan>] = &[
 static DOMAIN: &[ConfigKey<DomainConfig>] = &[
     ConfigKey {
         name: "prefixes",
-        meaning: "The networks of the subnet, none inside another.",
+        meaning: "The networks of the subnet, none inside another. With auto, /32 and link-local addresses give \
+                  none, nor do those in `never` of their segment; a network whose last address is gone is kept for \
+                  30 s, unless another one comes; and the domain waits while another domain has its network.",
         example: Some(r#"["10.2.0.0/24"]"#),
         field: &DomainPrefixes,
     },

@@ -45,8 +45,6 @@ mod yaml;
 use std::ffi::OsString;
 use std::path::Path;
 
-use ipnetwork::Ipv4Network;
-
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use errors::{ConfigError, ValueOrigin};
 pub(crate) use fillarpd::FillarpdArgs;
@@ -103,16 +101,14 @@ pub(crate) fn from_fillarpd(
     load(None, Vec::new(), &base, environment, flags, true)
 }
 
-/// Makes one domain of these interfaces. `addresses` reads an interface's IPv4 addresses with their prefix
-/// lengths; it is called only when no prefix is given.
+/// Makes one domain of these interfaces, whose prefixes follow their addresses if none are given.
 pub(crate) fn from_join(
     interfaces: &[String],
     prefixes: &[String],
-    addresses: impl Fn(&str) -> Vec<Ipv4Network>,
     environment: &Environment,
     flags: &[KeySetting],
 ) -> Result<Loaded, ConfigError> {
-    let base = join::settings(interfaces, prefixes, addresses)?;
+    let base = join::settings(interfaces, prefixes)?;
     load(None, Vec::new(), &base, environment, flags, false)
 }
 

@@ -66,6 +66,8 @@ pub(crate) struct DomainConfig {
     pub(crate) name: String,
     /// The prefixes that make it up, in the operator's order, none inside another.
     pub(crate) prefixes: Vec<Ipv4Network>,
+    /// The prefixes follow the addresses of the interfaces instead; then there are none here.
+    pub(crate) auto: bool,
     /// Its links, sorted by name.
     pub(crate) segments: Vec<SegmentConfig>,
 }
@@ -149,7 +151,7 @@ impl DomainConfig {
     }
 
     fn plan(&self) -> DomainPlan {
-        DomainPlan { name: self.name.clone(), prefixes: self.prefixes.clone() }
+        DomainPlan { name: self.name.clone(), prefixes: self.prefixes.clone(), auto: self.auto }
     }
 }
 

@@ -21,7 +21,6 @@ const NESTING: usize = 16;
 
 const ENVIRONMENT: &str = "environment";
 const COMMAND_LINE: &str = "command line";
-const INTERFACES: &str = "interfaces";
 
 /// One key set from outside a file.
 #[derive(Debug, Clone)]
@@ -84,7 +83,6 @@ impl Provider for &KeySetting {
         let (kind, name) = match &self.origin {
             ValueOrigin::Environment(name) => (ENVIRONMENT, name.as_str()),
             ValueOrigin::CommandLine(flag) => (COMMAND_LINE, flag.as_str()),
-            ValueOrigin::Interfaces(names) => (INTERFACES, names.as_str()),
             ValueOrigin::Default | ValueOrigin::File { .. } => ("", ""),
         };
         Metadata::named(kind).source(name.to_owned())
@@ -219,7 +217,6 @@ impl MergedSources {
         match metadata.name.as_ref() {
             ENVIRONMENT => Some(ValueOrigin::Environment(name)),
             COMMAND_LINE => Some(ValueOrigin::CommandLine(name)),
-            INTERFACES => Some(ValueOrigin::Interfaces(name)),
             _ => self.file.as_ref().map(|file| in_file(file, path)),
         }
     }

@@ -35,7 +35,7 @@ mod wanted;
 
 use std::path::Path;
 
-use arpherd_actors::io::netlink::{NetlinkError, addresses_of};
+use arpherd_actors::io::netlink::NetlinkError;
 use arpherd_actors::io::netns::{Netns, NetnsError};
 use ipnetwork::Ipv4Network;
 
@@ -153,7 +153,6 @@ fn scopes(target: &Target<'_>, daemon: &DaemonState) -> Result<Vec<Scope>, Docto
         Target::Config(config) => {
             config.netns_plans().iter().map(|part| Scope::of_part(part, daemon)).collect()
         }
-        Target::Interfaces(names, []) => vec![Scope::of_interfaces(names, &prefixes_of(names)?, daemon)],
         Target::Interfaces(names, prefixes) => vec![Scope::of_interfaces(names, prefixes, daemon)],
         Target::Daemon => match daemon {
             DaemonState::Running(running) => Scope::all_of_running(running),
@@ -162,20 +161,6 @@ fn scopes(target: &Target<'_>, daemon: &DaemonState) -> Result<Vec<Scope>, Docto
             }
         },
     })
-}
-
-/// The networks of the interfaces' addresses, except those of a single address.
-fn prefixes_of(names: &[String]) -> Result<Vec<Ipv4Network>, NetlinkError> {
-    let mut prefixes = Vec::new();
-    for name in names {
-        let networks = addresses_of(name)?.into_iter().filter(|address| address.prefix() < 32);
-        prefixes.extend(
-            networks.filter_map(|address| Ipv4Network::new(address.network(), address.prefix()).ok()),
-        );
-    }
-    prefixes.sort_unstable();
-    prefixes.dedup();
-    Ok(prefixes)
 }
 
 /// The checks of state that all network namespaces share.

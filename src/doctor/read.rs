@@ -24,6 +24,8 @@ pub(super) fn machine(scope: &mut Scope, netns: &Netns) -> Result<Machine, Netli
     let mut reader = Reader::open()?;
     let links = reader.links()?;
     scope.use_kernel_names(&links);
+    let addresses = reader.addresses()?;
+    scope.follow_addresses(&links, &addresses);
     let links = links.into_iter().map(|info| MachineLink { kind: info.kind_in(netns), info }).collect();
     let mut rules = reader.rules().map_err(|error| error.to_string());
     if let Ok(rules) = &mut rules {
@@ -32,7 +34,7 @@ pub(super) fn machine(scope: &mut Scope, netns: &Netns) -> Result<Machine, Netli
     let policies = forward_policies();
     Ok(Machine {
         links,
-        addresses: reader.addresses()?,
+        addresses,
         routes: reader.routes()?,
         rules,
         neighbours: reader.neighbours()?,

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use arpherd_actors::io::netlink::{LinkInfo, find_link};
+use arpherd_actors::io::netlink::{AddressInfo, LinkInfo, find_link};
 use arpherd_actors::io::process::Rights;
 use arpherd_core::plan::{AnswerMode, DomainId, PrivateVlan, RoutePlan, SegmentPlan};
+use arpherd_core::subnet::{given_by, intersection, widest};
 use arpherd_core::view::{Destination, HostView, RouteView, SegmentView};
 use ipnetwork::Ipv4Network;
 
@@ -33,6 +34,8 @@ pub(crate) struct CheckedSegment {
     pub(crate) domain: String,
     /// Who sets the sysctls of its interface.
     pub(crate) sysctl_owner: SysctlOwner,
+    /// The domain's prefixes are those of its interfaces' addresses.
+    pub(crate) follows_addresses: bool,
 }
 
 /// Who sets the sysctls of a segment's interface.
@@ -116,18 +119,20 @@ impl Scope {
             domain: name(plan.domain).unwrap_or_default(),
             plan: plan.clone(),
             sysctl_owner: if *manage { SysctlOwner::Daemon } else { SysctlOwner::Administrator },
+            follows_addresses: part.plan.domains.get(usize::from(plan.domain.0)).is_some_and(|it| it.auto),
         };
         let segments = part.plan.segments.iter().zip(&part.manage).map(segment).collect();
         let daemon = daemon.within(part.netns.as_deref());
         Self { netns: part.netns.clone(), segments, routes: part.plan.routes, daemon }
     }
 
-    /// One domain over these interfaces, as `arpherd join` makes it.
+    /// One domain over these interfaces, as `arpherd join` makes it: without prefixes they are those of the addresses.
     pub(crate) fn of_interfaces(names: &[String], prefixes: &[Ipv4Network], daemon: &DaemonState) -> Self {
         let segment = |name: &String| CheckedSegment {
             plan: default_plan(name, name, prefixes),
             domain: "join".to_owned(),
             sysctl_owner: SysctlOwner::Unknown,
+            follows_addresses: prefixes.is_empty(),
         };
         let daemon = daemon.within(None);
         Self {
@@ -144,7 +149,7 @@ impl Scope {
         names.into_iter().map(|netns| Self::of_running(running.within(netns), netns)).collect()
     }
 
-    /// The prefixes are those of the covering routes.
+    /// The prefixes are those that the daemon shows, or of one that shows none those of the covering routes.
     fn of_running(running: RunningDaemon, netns: Option<&str>) -> Self {
         let covers: Vec<Ipv4Network> = running.routes.iter().filter_map(prefix_of).collect();
         let host = running.routes.iter().find(|route| prefix_of(route).is_none());
@@ -154,11 +159,17 @@ impl Scope {
             metric: host.map_or(RoutePlan::default().metric, |route| route.metric),
         });
         let segment = |view: &SegmentView| {
-            let mut plan = default_plan(&view.segment, &view.interface, &covers);
+            let prefixes = if view.subnet.prefixes.is_empty() { &covers } else { &view.subnet.prefixes };
+            let mut plan = default_plan(&view.segment, &view.interface, prefixes);
             plan.answer = answer_of(&view.answer);
             plan.addresses.publish.clone_from(&view.subnet.publish);
             plan.private_vlan = if view.private_vlan == "off" { PrivateVlan::Off } else { PrivateVlan::Open };
-            CheckedSegment { plan, domain: view.domain.to_string(), sysctl_owner: SysctlOwner::Unknown }
+            CheckedSegment {
+                plan,
+                domain: view.domain.to_string(),
+                sysctl_owner: SysctlOwner::Unknown,
+                follows_addresses: false,
+            }
         };
         let segments = running.segments.iter().map(segment).collect();
         Self {
@@ -166,6 +177,25 @@ impl Scope {
             segments,
             routes,
             daemon: DaemonState::Running(Box::new(running)),
+        }
+    }
+
+    /// Fills in the prefixes of domains that follow their interfaces' addresses.
+    pub(crate) fn follow_addresses(&mut self, links: &[LinkInfo], addresses: &[AddressInfo]) {
+        let given = |segment: &CheckedSegment| {
+            let link = find_link(links.iter(), segment.interface());
+            let on_link = addresses.iter().filter(|it| link.is_some_and(|link| it.interface == link.index));
+            let networks: Vec<_> = on_link.map(|it| it.network).collect();
+            given_by(&networks, &segment.plan.addresses.never)
+        };
+        let mut by_domain: BTreeMap<String, Vec<Ipv4Network>> = BTreeMap::new();
+        for segment in self.segments.iter().filter(|segment| segment.follows_addresses) {
+            by_domain.entry(segment.domain.clone()).or_default().extend(given(segment));
+        }
+        for segment in self.segments.iter_mut().filter(|segment| segment.follows_addresses) {
+            let all = widest(by_domain.get(&segment.domain).into_iter().flatten().copied());
+            let own = &mut segment.plan.addresses.prefixes;
+            *own = if own.is_empty() { all } else { intersection(own, &all) };
         }
     }
 

@@ -13,6 +13,7 @@ use slog::{
 /// What segments are called.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SegmentNames {
+    domains: Vec<String>,
     segments: Vec<NamedSegment>,
 }
 
@@ -32,7 +33,10 @@ impl SegmentNames {
             segment: segment.name.clone(),
             interface: segment.interface.clone(),
         });
-        Self { segments: segments.collect() }
+        Self {
+            domains: plan.domains.iter().map(|domain| domain.name.clone()).collect(),
+            segments: segments.collect(),
+        }
     }
 }
 
@@ -125,6 +129,11 @@ impl<'a> EventRecord<'a> {
         for (field, value) in event.fields() {
             match value {
                 FieldValue::Segment(segment) => record.push_segment(segment_keys(field), segment, names),
+                FieldValue::Domain(domain) => {
+                    let name = names.domains.get(usize::from(domain.0)).map(String::as_str);
+                    let number = RecordValue::Number(domain.0.into());
+                    record.push(key(field), name.map_or(number, RecordValue::Str));
+                }
                 FieldValue::Address(address) => record.push(key(field), RecordValue::Address(address)),
                 FieldValue::Number(number) => record.push(key(field), RecordValue::Number(number)),
                 FieldValue::Text(text) => record.push(key(field), RecordValue::Display(text)),

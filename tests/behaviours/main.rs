@@ -43,6 +43,7 @@ mod settings;
 mod start;
 mod traps_frames;
 mod traps_unknown;
+mod travels;
 mod trio;
 
 use std::process::ExitCode;

@@ -62,7 +62,7 @@ pub(crate) fn ip(last: u8) -> Ipv4Addr {
 pub(crate) struct Config(String);
 
 impl Config {
-    /// A domain of these prefixes (`10.9.0.0/24, …`), without segments yet.
+    /// A domain of these prefixes (`10.9.0.0/24, …`, or `auto`), without segments yet.
     pub(crate) fn of(prefixes: &str) -> Self {
         Self::empty().domain("test", prefixes)
     }
@@ -74,7 +74,8 @@ impl Config {
 
     /// Adds a domain of these prefixes; segments that are added then are its.
     pub(crate) fn domain(mut self, name: &str, prefixes: &str) -> Self {
-        write!(self.0, "  {name}:\n    prefixes: [{prefixes}]\n    segments:\n").expect("text grows");
+        let prefixes = if prefixes == "auto" { prefixes.to_owned() } else { format!("[{prefixes}]") };
+        write!(self.0, "  {name}:\n    prefixes: {prefixes}\n    segments:\n").expect("text grows");
         self
     }
 

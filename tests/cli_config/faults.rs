@@ -114,6 +114,29 @@ pub(crate) const FAULTS_TOML: &[(&str, &str)] = &[
     ),
 ];
 
+/// Faults in the word for prefixes that follow addresses.
+pub(crate) const FAULTS_AUTO: &[(&str, &str)] = &[
+    ("domains:", ""),
+    ("  a:", ""),
+    (
+        "    prefixes: automatic",
+        ":3:15: domains.a.prefixes: found \"automatic\", expected auto, or a list of IPv4 networks, like [\"10.2.0.0/24\"]",
+    ),
+    ("    segments: { eth0: {} }", ""),
+    ("  b:", ""),
+    (
+        "    prefixes: [auto]",
+        ":6:16: domains.b.prefixes[0]: found \"auto\", expected an IPv4 network, like 10.2.0.0/24",
+    ),
+    ("    segments: { eth1: {} }", ""),
+    ("  c:", ""),
+    ("    prefixes: auto", ""),
+    (
+        "    segments: { eth2: { prefixes: [10.2.0.0/24, 10.2.0.0/28] } }",
+        ":10:49: domains.c.segments.eth2.prefixes[1]: found 10.2.0.0/28, expected a network apart from 10.2.0.0/24",
+    ),
+];
+
 /// Faults in lists of sources.
 pub(crate) const FAULTS_SOURCES: &[(&str, &str)] = &[
     ("domains:", ""),

@@ -6,7 +6,7 @@ mod folder;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use faults::{FAULTS_MODES, FAULTS_SOURCES, FAULTS_TOML, FAULTS_YAML};
+use faults::{FAULTS_AUTO, FAULTS_MODES, FAULTS_SOURCES, FAULTS_TOML, FAULTS_YAML};
 
 const GOOD: &str = "domains: { lan: { prefixes: [10.2.0.0/24], segments: { eth0: {}, eth1: {} } } }\n";
 
@@ -60,6 +60,11 @@ fn every_fault_of_a_toml_file_is_reported_in_one_run() {
 #[test]
 fn every_fault_in_answering_is_reported_in_one_run() {
     every_fault_is_reported("modes.yaml", FAULTS_MODES);
+}
+
+#[test]
+fn every_fault_in_prefixes_that_follow_addresses_is_reported() {
+    every_fault_is_reported("auto.yaml", FAULTS_AUTO);
 }
 
 #[test]

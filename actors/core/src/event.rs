@@ -18,12 +18,12 @@ mod table;
 
 use std::fmt::Display;
 
-pub use detail::{DownReason, Limit, ProxySign};
+pub use detail::{DownReason, Limit, PrefixList, ProxySign};
 pub use table::{Event, EventKind};
 
 use crate::address::Address;
 use crate::lladdr::LinkAddr;
-use crate::plan::SegmentId;
+use crate::plan::{DomainId, SegmentId};
 
 /// How much an event matters, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +82,8 @@ pub struct EventField {
 pub enum FieldValue<'a> {
     /// A segment, which has a name only in the plan.
     Segment(SegmentId),
+    /// A domain, likewise.
+    Domain(DomainId),
     /// An address.
     Address(Address),
     /// A number.
@@ -114,6 +116,12 @@ impl EventKind {
 impl From<&SegmentId> for FieldValue<'_> {
     fn from(segment: &SegmentId) -> Self {
         Self::Segment(*segment)
+    }
+}
+
+impl From<&DomainId> for FieldValue<'_> {
+    fn from(domain: &DomainId) -> Self {
+        Self::Domain(*domain)
     }
 }
 
@@ -154,6 +162,7 @@ field_types! {
     LinkAddr => Text,
     String => Text,
     DownReason => Text,
+    PrefixList => Text,
     ProxySign => Text,
     Limit => Text,
     u8 => Number,

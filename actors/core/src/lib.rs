@@ -18,6 +18,7 @@ pub mod order;
 pub mod pace;
 pub mod plan;
 pub mod route;
+pub mod subnet;
 pub mod sweep;
 pub mod time;
 pub mod view;

@@ -62,6 +62,9 @@ pub struct DomainPlan {
     pub name: String,
     /// The prefixes that make up the subnet, each of length 8 to 32, none inside another.
     pub prefixes: Vec<Prefix>,
+    /// The prefixes are those of the addresses of the domain's interfaces instead, and follow them (`prefixes: auto`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto: bool,
 }
 
 /// Routing table `main`, `RT_TABLE_MAIN` of linux/rtnetlink.h.
@@ -145,7 +148,8 @@ impl SegmentPlan {
 /// The addresses of a segment: where hosts are learned, what is answered for without one, and what is fixed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AddressRules {
-    /// Prefixes in which hosts are learned and routed here, each inside one of the domain's prefixes.
+    /// Prefixes in which hosts are learned and routed here, each inside one of the domain's prefixes. In a domain whose
+    /// prefixes follow addresses only what lies in those counts, and none at all are all of those.
     pub prefixes: Vec<Prefix>,
     /// Prefixes answered for here whether or not the host is known.
     #[serde(default)]

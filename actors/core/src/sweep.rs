@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::address::{Address, Prefix};
+use crate::lladdr::LinkAddr;
 use crate::pace::Pace;
 use crate::plan::SweepPlan;
 use crate::time::Time;
@@ -15,6 +16,20 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How far probes of known hosts may put the next probe off.
 const LATEST: Duration = Duration::from_secs(1);
 
+/// What a round needs to know of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepContext {
+    /// Sender of the probes; `None`: 0.0.0.0 (RFC 5227, 1.1).
+    pub source: Option<Address>,
+    /// Sender link-layer address of the probes.
+    pub lladdr: LinkAddr,
+    /// The present prefixes of the segment.
+    pub prefixes: Vec<Prefix>,
+    /// Addresses that need no probe, because their hosts are known, they are our own, or no host of the domain can
+    /// have them.
+    pub skip: Vec<Address>,
+}
+
 /// The sweeps of one segment.
 ///
 /// A round goes over every address of the prefixes once, leaving out those to be skipped and those
@@ -22,7 +37,6 @@ const LATEST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Sweep {
     plan: SweepPlan,
-    prefixes: Vec<Prefix>,
     never: Vec<Prefix>,
     pace: Pace,
     round: Option<Round>,
@@ -35,19 +49,18 @@ pub struct Sweep {
 
 #[derive(Debug)]
 struct Round {
+    prefixes: Vec<Prefix>,
     skip: HashSet<Address>,
     prefix: usize,
     offset: u64,
 }
 
 impl Sweep {
-    /// No round until [`Sweep::start`]. Prefixes, and those of them that are never asked for, are as in the
-    /// segment's plan.
-    pub fn new(plan: SweepPlan, prefixes: Vec<Prefix>, never: Vec<Prefix>) -> Self {
+    /// No round until [`Sweep::start`]. `never`: what is never asked for, as in the segment's plan.
+    pub fn new(plan: SweepPlan, never: Vec<Prefix>) -> Self {
         Self {
             pace: Pace::smooth(plan.rate),
             plan,
-            prefixes,
             never,
             round: None,
             next_round: None,
@@ -75,9 +88,10 @@ impl Sweep {
         self.round.is_none() && self.next_round.is_some_and(|at| at <= now)
     }
 
-    /// Begins a round. `skip`: addresses that need no probe, because their hosts are known or are ourselves.
-    pub fn begin(&mut self, now: Time, skip: impl IntoIterator<Item = Address>) {
-        self.round = Some(Round { skip: skip.into_iter().collect(), prefix: 0, offset: 0 });
+    /// Begins a round over these prefixes. `skip`: addresses that need no probe, because their hosts are known or are
+    /// ourselves.
+    pub fn begin(&mut self, now: Time, prefixes: Vec<Prefix>, skip: impl IntoIterator<Item = Address>) {
+        self.round = Some(Round { prefixes, skip: skip.into_iter().collect(), prefix: 0, offset: 0 });
         self.next_round = Some(now + self.plan.interval);
     }
 
@@ -156,7 +170,7 @@ impl Sweep {
     /// The next address of the round that wants a probe.
     fn advance(&mut self) -> Option<Address> {
         let round = self.round.as_mut()?;
-        while let Some(prefix) = self.prefixes.get(round.prefix) {
+        while let Some(prefix) = round.prefixes.get(round.prefix).copied() {
             let last = u64::from(u32::from(prefix.broadcast()) - u32::from(prefix.network()));
             while round.offset <= last {
                 let offset = round.offset;
@@ -187,19 +201,23 @@ mod tests {
         let plan = SweepPlan { interval: Duration::from_secs(60), rate: 1_000_000, in_flight: 1000 };
         let net = |text: &str| text.parse().expect("a prefix");
         let never = vec![net("10.0.0.0/30"), net("10.0.0.6/31"), net("10.0.0.12/30")];
-        let mut sweep = Sweep::new(plan, vec![net("10.0.0.0/28")], never);
+        let mut sweep = Sweep::new(plan, never);
         let now = Time::from_nanos(1_000_000_000);
         sweep.start(now);
-        sweep.begin(now, []);
+        sweep.begin(now, vec![net("10.0.0.0/28")], []);
         let mut targets = Vec::new();
         sweep.next(now, 100, &mut targets);
         let lasts: Vec<u8> = targets.iter().map(|address| address.octets()[3]).collect();
         assert_eq!(lasts, [4, 5, 8, 9, 10, 11]);
     }
 
-    fn sweep(prefix: &str, rate: u32, in_flight: u32) -> Sweep {
+    fn sweep(rate: u32, in_flight: u32) -> Sweep {
         let plan = SweepPlan { interval: Duration::from_secs(60), rate, in_flight };
-        Sweep::new(plan, vec![prefix.parse().expect("a prefix")], Vec::new())
+        Sweep::new(plan, Vec::new())
+    }
+
+    fn begin(sweep: &mut Sweep, prefix: &str) {
+        sweep.begin(Time::ZERO, vec![prefix.parse().expect("a prefix")], []);
     }
 
     fn drain(sweep: &mut Sweep, now: Time) -> Vec<Address> {
@@ -210,10 +228,10 @@ mod tests {
 
     #[test]
     fn every_address_but_edges_and_skipped_ones_once() {
-        let mut sweep = sweep("10.0.0.0/29", 1_000_000, 100);
+        let mut sweep = sweep(1_000_000, 100);
         sweep.start(Time::ZERO);
         assert!(sweep.is_due(Time::ZERO));
-        sweep.begin(Time::ZERO, [Address::new(10, 0, 0, 3)]);
+        sweep.begin(Time::ZERO, vec!["10.0.0.0/29".parse().expect("a prefix")], [Address::new(10, 0, 0, 3)]);
         let hosts: Vec<u8> = drain(&mut sweep, Time::ZERO).iter().map(|it| it.octets()[3]).collect();
         assert_eq!(hosts, [1, 2, 4, 5, 6]);
         assert!(drain(&mut sweep, Time::ZERO).is_empty());
@@ -222,9 +240,9 @@ mod tests {
 
     #[test]
     fn who_is_found_before_its_turn_is_not_probed() {
-        let mut sweep = sweep("10.0.0.0/29", 1_000_000, 2);
+        let mut sweep = sweep(1_000_000, 2);
         sweep.start(Time::ZERO);
-        sweep.begin(Time::ZERO, []);
+        begin(&mut sweep, "10.0.0.0/29");
         let mut hosts = drain(&mut sweep, Time::ZERO);
         sweep.found(Address::new(10, 0, 0, 4));
         for at in hosts.clone() {
@@ -237,36 +255,36 @@ mod tests {
 
     #[test]
     fn both_addresses_of_a_31_are_probed() {
-        let mut sweep = sweep("10.0.0.8/31", 1_000_000, 100);
+        let mut sweep = sweep(1_000_000, 100);
         sweep.start(Time::ZERO);
-        sweep.begin(Time::ZERO, []);
+        begin(&mut sweep, "10.0.0.8/31");
         assert_eq!(drain(&mut sweep, Time::ZERO).len(), 2);
     }
 
     #[test]
     fn a_sweep_that_starts_again_has_nothing_in_flight() {
-        let mut sweep = sweep("10.0.0.0/24", 1_000_000, 4);
+        let mut sweep = sweep(1_000_000, 4);
         for _ in 0..2 {
             sweep.start(Time::ZERO);
-            sweep.begin(Time::ZERO, []);
+            begin(&mut sweep, "10.0.0.0/24");
             assert_eq!(drain(&mut sweep, Time::ZERO).len(), 4);
         }
     }
 
     #[test]
     fn a_slow_sweep_is_not_woken_before_its_next_probe() {
-        let mut sweep = sweep("10.0.0.0/24", 1, 1);
+        let mut sweep = sweep(1, 1);
         sweep.start(Time::ZERO);
-        sweep.begin(Time::ZERO, []);
+        begin(&mut sweep, "10.0.0.0/24");
         drain(&mut sweep, Time::ZERO);
         assert_eq!(sweep.deadline(Time::ZERO), Some(Time::ZERO + Duration::from_secs(1)));
     }
 
     #[test]
     fn no_more_in_flight_than_allowed() {
-        let mut sweep = sweep("10.0.0.0/24", 1_000_000, 4);
+        let mut sweep = sweep(1_000_000, 4);
         sweep.start(Time::ZERO);
-        sweep.begin(Time::ZERO, []);
+        begin(&mut sweep, "10.0.0.0/24");
         let first = drain(&mut sweep, Time::ZERO);
         assert_eq!(first.len(), 4);
         assert!(drain(&mut sweep, Time::ZERO).is_empty());
@@ -279,9 +297,9 @@ mod tests {
 
     #[test]
     fn no_faster_than_the_rate() {
-        let mut sweep = sweep("10.0.0.0/16", 500, 100_000);
+        let mut sweep = sweep(500, 100_000);
         sweep.start(Time::ZERO);
-        sweep.begin(Time::ZERO, []);
+        begin(&mut sweep, "10.0.0.0/16");
         let mut now = Time::ZERO;
         let mut sent = 0;
         while now < Time::ZERO + Duration::from_secs(1) {
@@ -293,9 +311,9 @@ mod tests {
 
     #[test]
     fn questions_about_known_hosts_are_part_of_the_rate_and_never_stop_a_sweep() {
-        let mut sweep = sweep("10.0.0.0/16", 100, 100_000);
+        let mut sweep = sweep(100, 100_000);
         sweep.start(Time::ZERO);
-        sweep.begin(Time::ZERO, []);
+        begin(&mut sweep, "10.0.0.0/16");
         let mut sent = 0;
         for ms in 0..1000 {
             let now = Time::ZERO + Duration::from_millis(ms);
@@ -312,9 +330,9 @@ mod tests {
 
     #[test]
     fn the_largest_prefix_ends() {
-        let mut sweep = sweep("0.0.0.0/0", 1, 1);
+        let mut sweep = sweep(1, 1);
         sweep.start(Time::ZERO);
-        sweep.begin(Time::ZERO, []);
+        begin(&mut sweep, "0.0.0.0/0");
         if let Some(round) = &mut sweep.round {
             round.offset = u64::from(u32::MAX - 1);
         }

@@ -80,8 +80,7 @@ impl SegmentActors {
         );
         let capture = capture.start();
         let sweep = segment.sweep.map(|pace| {
-            let plan =
-                SweepPlan::new(pace, segment.addresses.prefixes.clone(), segment.addresses.never.clone());
+            let plan = SweepPlan::new(pace, segment.addresses.never.clone());
             let (owner, counters) = (owner.clone().recipient(), counters.clone());
             let log = log.new(o!("actor" => "sweep"));
             SweepActor::start_in_arbiter(&back.handle(), move |_| {

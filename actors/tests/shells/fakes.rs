@@ -224,7 +224,7 @@ pub(crate) fn plan(sweep: Option<SweepPlan>) -> Plan {
         ..SegmentPlan::new(name, DomainId(0), &prefixes)
     };
     Plan {
-        domains: vec![DomainPlan { name: "d".into(), prefixes: prefixes.to_vec() }],
+        domains: vec![DomainPlan { name: "d".into(), prefixes: prefixes.to_vec(), auto: false }],
         segments: vec![segment("a"), segment("b")],
         routes: RoutePlan::default(),
     }

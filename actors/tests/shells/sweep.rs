@@ -7,11 +7,11 @@ use std::time::Duration;
 use actix::{Actor, Addr, Context, Handler, MessageResult};
 use arpherd_actors::clock::Clock;
 use arpherd_actors::counters::Counters;
-use arpherd_actors::messages::{GetSweepContext, HostsSeen, LinkUpdate, SetSweep, SweepContext};
+use arpherd_actors::messages::{GetSweepContext, HostsSeen, LinkUpdate, SetSweep};
 use arpherd_actors::sweep::SweepActor;
 use arpherd_core::SegmentId;
 use arpherd_core::plan::SweepPlan;
-use arpherd_core::sweep::Sweep as SweepRounds;
+use arpherd_core::sweep::{Sweep as SweepRounds, SweepContext};
 
 use crate::fakes::{FakeLink, address, in_virtual_time, link, lladdr, quiet_log, settle};
 
@@ -29,6 +29,7 @@ impl Handler<GetSweepContext> for SweepOwner {
         MessageResult(Some(SweepContext {
             source: Some(address(1)),
             lladdr: lladdr(7),
+            prefixes: vec!["10.0.0.0/28".parse().expect("a prefix")],
             skip: vec![address(1), address(5)],
         }))
     }
@@ -37,7 +38,7 @@ impl Handler<GetSweepContext> for SweepOwner {
 fn sweep(rate: u32, in_flight: u32) -> (FakeLink, Addr<SweepActor>) {
     let wire = FakeLink::default();
     let pace = SweepPlan { interval: Duration::from_secs(60), rate, in_flight };
-    let plan = SweepRounds::new(pace, vec!["10.0.0.0/28".parse().expect("a prefix")], Vec::new());
+    let plan = SweepRounds::new(pace, Vec::new());
     let (owner, counters) = (SweepOwner.start().recipient(), Arc::new(Counters::default()));
     let opener = Box::new(wire.clone());
     let sweep =

@@ -67,22 +67,18 @@ fn fillarpd_says_what_is_missing_and_what_is_wrong() {
     }
 }
 
-fn joined(names: &[&str], prefixes: &[&str], addresses: &[(&str, &str)]) -> Result<Loaded, String> {
+fn joined(names: &[&str], prefixes: &[&str]) -> Result<Loaded, String> {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let read = |name: &str| {
-        addresses.iter().filter(|(of, _)| *of == name).map(|(_, address)| net(address)).collect()
-    };
-    from_join(&owned(names), &owned(prefixes), read, &[], &[]).map_err(|error| error.to_string())
+    from_join(&owned(names), &owned(prefixes), &[], &[]).map_err(|error| error.to_string())
 }
 
 #[test]
-fn join_takes_prefixes_from_addresses() {
-    let addresses = [("a", "10.2.0.65/28"), ("b", "10.2.0.1/24"), ("b", "169.254.3.3/16")];
-    let plan = joined(&["a", "b"], &[], &addresses).expect("loads").config.plan();
-    assert_eq!(plan.domains[0].prefixes, [net("10.2.0.0/24")]);
+fn join_follows_addresses_unless_prefixes_are_given() {
+    let plan = joined(&["a", "b"], &[]).expect("loads").config.plan();
+    assert!(plan.domains[0].auto && plan.domains[0].prefixes.is_empty());
     assert_eq!(plan.segments.iter().map(|s| s.interface.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-    let plan = joined(&["a", "b"], &["10.9.0.0/16"], &[]).expect("loads").config.plan();
-    assert_eq!(plan.domains[0].prefixes, [net("10.9.0.0/16")]);
+    let plan = joined(&["a", "b"], &["10.9.0.0/16"]).expect("loads").config.plan();
+    assert_eq!((plan.domains[0].auto, &plan.domains[0].prefixes[..]), (false, &[net("10.9.0.0/16")][..]));
 }
 
 #[test]
@@ -91,18 +87,7 @@ fn join_says_what_to_do() {
         let error = result.expect_err("refused");
         assert!(error.contains(text) && error.lines().count() == 1, "{error}");
     };
-    says(joined(&["a"], &[], &[]), "at least two interfaces");
-    says(joined(&["a", "a"], &[], &[]), "a is named twice");
-    says(
-        joined(&["a", "b"], &[], &[("a", "10.2.0.1/24")]),
-        "b has no IPv4 address; give it one, or name the subnet: --prefix",
-    );
-    says(
-        joined(&["a", "b"], &[], &[("a", "10.2.0.1/32"), ("b", "10.2.0.1/32")]),
-        "/32 addresses only; name the subnet: --prefix",
-    );
-    says(
-        joined(&["a", "b"], &["10.2.0.1/24"], &[]),
-        "--prefix: domains.join.prefixes[0]: found \"10.2.0.1/24\"",
-    );
+    says(joined(&["a"], &[]), "at least two interfaces");
+    says(joined(&["a", "a"], &[]), "a is named twice");
+    says(joined(&["a", "b"], &["10.2.0.1/24"]), "--prefix: domains.join.prefixes[0]: found \"10.2.0.1/24\"");
 }

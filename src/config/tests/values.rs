@@ -133,3 +133,14 @@ fn the_examples_load() {
     }
     assert!(count >= 3);
 }
+
+#[test]
+fn prefixes_may_follow_the_interfaces_addresses() {
+    let text = "domains: { a: { prefixes: auto, segments: { x: { source: [10.2.0.1, 10.9.0.1] }, y: { prefixes: [10.2.0.0/24] } } } }";
+    let loaded = yaml(text).expect("sources and prefixes of any network");
+    let plan = loaded.config.plan();
+    assert!(plan.domains[0].auto && plan.domains[0].prefixes.is_empty());
+    assert!(plan.segments[0].addresses.prefixes.is_empty());
+    assert_eq!(plan.segments[1].addresses.prefixes, [net("10.2.0.0/24")]);
+    assert_eq!(super::row(&loaded, "domains.a.prefixes").0, serde_json::json!("auto"));
+}

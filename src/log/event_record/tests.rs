@@ -2,8 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arpherd_core::DomainId;
 use arpherd_core::LinkAddr;
-use arpherd_core::event::{DownReason, EventKind, Limit, ProxySign};
+use arpherd_core::event::{DownReason, EventKind, Limit, PrefixList, ProxySign};
 use slog::{Drain, Level, Never, OwnedKVList, o};
 
 use super::*;
@@ -43,7 +44,10 @@ fn names() -> SegmentNames {
         segment: segment.into(),
         interface: interface.into(),
     };
-    SegmentNames { segments: vec![named("cluster", "lan", "eth0"), named("cluster", "vms", "br1")] }
+    SegmentNames {
+        domains: vec!["cluster".into()],
+        segments: vec![named("cluster", "lan", "eth0"), named("cluster", "vms", "br1")],
+    }
 }
 
 fn record_of(event: &Event) -> Logged {
@@ -87,6 +91,11 @@ fn every_event() -> Vec<Event> {
         Event::ProxyFound { segment, lladdr, sign: ProxySign::Mark },
         Event::SegmentsBridged { segment, other: claimant_segment },
         Event::SegmentsSeparated { segment, other: claimant_segment },
+        Event::PrefixChanged {
+            domain: DomainId(0),
+            prefixes: PrefixList(vec!["10.2.0.0/24".parse().expect("a prefix")]),
+            old_prefixes: PrefixList(vec!["10.9.0.0/24".parse().expect("a prefix")]),
+        },
     ]
 }
 
@@ -128,6 +137,7 @@ const KEYS: &[(&str, &str)] = &[
     ("proxy_found", "domain segment interface lladdr sign hint"),
     ("segments_bridged", "domain segment interface other_domain other_segment other_interface hint"),
     ("segments_separated", "domain segment interface other_domain other_segment other_interface"),
+    ("prefix_changed", "domain prefixes old_prefixes"),
 ];
 
 #[test]
@@ -223,6 +233,11 @@ fn message_is_the_stable_name_and_every_field_of_the_event_is_a_key() {
             let text = fields.get(key).unwrap_or_else(|| panic!("{message} does not say {key}"));
             match value {
                 serde_json::Value::String(value) => assert_eq!(text, value, "{message} {key}"),
+                serde_json::Value::Array(values) => {
+                    let values: Vec<_> = values.iter().filter_map(|value| value.as_str()).collect();
+                    assert_eq!(*text, values.join(","), "{message} {key}");
+                }
+                _ if key == "domain" => assert_eq!(text, "cluster"),
                 _ if key.ends_with("segment") => assert!(["lan", "vms"].contains(&text.as_str())),
                 _ if key == "interface" => assert_eq!(fields["other_interface"], value.to_string()),
                 value => assert_eq!(*text, value.to_string(), "{message} {key}"),
@@ -266,7 +281,7 @@ fn warnings_say_what_to_do() {
 fn routine_is_quiet_and_trouble_is_loud() {
     let level = |index: usize| record_of(&every_event()[index]).0;
     assert_eq!([0, 1, 10].map(level), [Level::Debug; 3]);
-    assert_eq!([2, 8, 11, 12, 19].map(level), [Level::Info; 5]);
+    assert_eq!([2, 8, 11, 12, 19, 20].map(level), [Level::Info; 6]);
     assert_eq!([3, 4, 5, 6, 7, 9, 13, 14, 15, 16, 17, 18].map(level), [Level::Warning; 12]);
 }
 

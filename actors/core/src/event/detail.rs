@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::Prefix;
 use crate::fact::Ineligible;
 
 /// Why a segment is down.
@@ -16,6 +17,10 @@ pub enum DownReason {
     AdminDown,
     /// It has no carrier.
     NoCarrier,
+    /// No interface of the domain has an address that gives a prefix (`prefixes: auto`).
+    WaitingForAddress,
+    /// The prefixes that the addresses give are those of another domain (`prefixes: auto`).
+    PrefixOverlap,
     /// None of the configured sources is an address of this machine.
     SourceMissing,
     /// It is a port of a bridge, bond or team, which its packets belong to.
@@ -42,6 +47,8 @@ impl DownReason {
             Self::Absent => "absent",
             Self::AdminDown => "admin_down",
             Self::NoCarrier => "no_carrier",
+            Self::WaitingForAddress => "waiting_for_address",
+            Self::PrefixOverlap => "prefix_overlap",
             Self::SourceMissing => "source_missing",
             Self::Port => "port",
             Self::NoArp => "no_arp",
@@ -56,6 +63,13 @@ impl DownReason {
             Self::AdminDown => "it is taken up when the interface is set up (ip link set … up)",
             Self::NoCarrier => {
                 "it is taken up when the link has a carrier; look at cable, port or access point"
+            }
+            Self::WaitingForAddress => {
+                "it is taken up when an interface of its domain has an address with a prefix shorter than /32"
+            }
+            Self::PrefixOverlap => {
+                "another domain has a network that its interfaces' addresses are in; it is taken up when that \
+                 changes"
             }
             Self::SourceMissing => {
                 "give this machine a configured source address, or configure another, or none where addresses come by \
@@ -80,6 +94,20 @@ impl DownReason {
 impl fmt::Display for DownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// Prefixes, shown with commas between them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PrefixList(pub Vec<Prefix>);
+
+impl fmt::Display for PrefixList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, prefix) in self.0.iter().enumerate() {
+            write!(f, "{}{prefix}", if index > 0 { "," } else { "" })?;
+        }
+        Ok(())
     }
 }
 

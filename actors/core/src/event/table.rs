@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DownReason, EventDiagnosis, EventField, EventLevel, EventRow, FieldValue, Limit, ProxySign};
+use super::{
+    DownReason, EventDiagnosis, EventField, EventLevel, EventRow, FieldValue, Limit, PrefixList, ProxySign,
+};
 use crate::address::Address;
 use crate::lladdr::LinkAddr;
-use crate::plan::SegmentId;
+use crate::plan::{DomainId, SegmentId};
 
 events! {
     /// A host was heard for the first time, or again after it was gone.
@@ -188,6 +190,17 @@ events! {
     hint by source: source.is_none().then_some(
         "requests to its hosts carry no sender address, which some ignore; give it an address of the domain"
     );
+
+    /// A domain whose prefixes follow the addresses of its interfaces has others; hosts outside of them are forgotten.
+    PrefixChanged = "prefix_changed" {
+        /// Which.
+        domain: DomainId,
+        /// Its prefixes now.
+        prefixes: PrefixList,
+        /// Its prefixes before.
+        old_prefixes: PrefixList,
+    }
+    level: Info;
 
     /// A segment cannot be used.
     SegmentDown = "segment_down" {

@@ -38,7 +38,7 @@ impl Ledger {
     /// for requests on the segment of this name, or of the host of this address; otherwise on every segment.
     pub fn explain(&self, now: Time, address: Address, from: Option<&str>) -> Vec<ExplanationView> {
         let topology = &self.world.topology;
-        let domains = || (0..).map(DomainId).take(topology.domains().len());
+        let domains = || (0..).map(DomainId).take(topology.domains.len());
         let around: Vec<DomainId> = domains().filter(|id| topology.spans(*id, address)).collect();
         let chosen = if around.is_empty() { domains().collect() } else { around };
         let explainer = Explainer { ledger: self, now };
@@ -71,7 +71,7 @@ impl Explainer<'_> {
         let answers = topology.members(key.domain).filter(is_meant);
         ExplanationView {
             address: key.address,
-            domain: Label::from(topology.domain(key.domain).name.as_str()),
+            domain: Label::from(topology.domain(key.domain).plan.name.as_str()),
             in_domain: topology.spans(key.domain, key.address),
             own: topology.is_own(key.address),
             host: host.map(|host| self.explained(host)),
@@ -149,6 +149,7 @@ impl Explainer<'_> {
     fn shown(&self, decision: &Decision) -> DecisionView {
         let text = |value: FieldValue<'_>| match value {
             FieldValue::Segment(id) => Some(self.name(id).to_string()),
+            FieldValue::Domain(id) => Some(self.ledger.world.topology.domain(id).plan.name.clone()),
             FieldValue::Address(address) => Some(address.to_string()),
             FieldValue::Number(number) => Some(number.to_string()),
             FieldValue::Text(text) => Some(text.to_string()),

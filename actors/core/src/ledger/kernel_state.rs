@@ -218,6 +218,26 @@ impl KernelState {
         }
     }
 
+    /// The prefixes of a domain are others than these from now on: they are covered if it is.
+    pub(super) fn follow_prefixes(
+        &self,
+        domain: DomainId,
+        before: &[Prefix],
+        topology: &Topology,
+        effects: &mut Effects,
+    ) {
+        if !self.covered.contains(&domain) {
+            return;
+        }
+        let now = &topology.domain(domain).prefixes;
+        for &prefix in before.iter().filter(|prefix| !now.contains(prefix)) {
+            effects.write(Write::DeleteCover { prefix });
+        }
+        for &prefix in now.iter().filter(|prefix| !before.contains(prefix)) {
+            effects.write(Write::PutCover { prefix });
+        }
+    }
+
     /// The prefixes that are covered.
     pub(super) fn covers<'a>(&'a self, topology: &'a Topology) -> impl Iterator<Item = Prefix> + 'a {
         self.covered.iter().flat_map(|id| topology.domain(*id).prefixes.iter().copied())

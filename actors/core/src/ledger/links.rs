@@ -4,6 +4,7 @@ use super::effects::Effects;
 use super::entries::{delete_entries, follow_use, put_entries};
 use super::host::{Host, Origin, Sighting};
 use super::installed::RouteState;
+use super::timers::Token;
 use super::world::World;
 use crate::address::Address;
 use crate::event::{DownReason, Event};
@@ -35,9 +36,20 @@ impl World {
 
     fn set_link(&mut self, id: SegmentId, link: Option<Link>, is_renumbered: bool, effects: &mut Effects) {
         self.topology.segment_mut(id).set_link(link);
-        self.look_again(id, effects);
+        let mut concerned = self.follow_addresses(id, effects);
+        concerned.retain(|other| *other != id);
+        for id in std::iter::once(id).chain(concerned) {
+            self.look_again(id, effects);
+        }
         if is_renumbered {
             self.rewrite_routes(id);
+        }
+    }
+
+    /// The domains' prefixes are to be looked at again.
+    pub(super) fn prefixes_due(&mut self, timer: Token, effects: &mut Effects) {
+        for id in self.expire_prefixes(timer, effects) {
+            self.look_again(id, effects);
         }
     }
 
@@ -147,6 +159,8 @@ impl World {
                 // be up again by the time we hear that it went down.
                 DownReason::AdminDown
                 | DownReason::Absent
+                | DownReason::WaitingForAddress
+                | DownReason::PrefixOverlap
                 | DownReason::SourceMissing
                 | DownReason::Port
                 | DownReason::NoArp
@@ -178,7 +192,7 @@ impl World {
         let statics: Vec<_> =
             segment.plan.addresses.hosts.iter().map(|(ip, lladdr)| (*ip, *lladdr)).collect();
         for (address, lladdr) in statics {
-            if self.topology.is_own(address) {
+            if self.topology.is_own(address) || !self.topology.segment(id).spans(address) {
                 continue;
             }
             let key = self.topology.key(id, address);

@@ -9,8 +9,10 @@
 //!             │ ask for a verdict                  │ change
 //!             ▼                                    ▼
 //!   learning, answering ─► policy        world      what can happen to a host: arrive, move, give up …
-//!   pure, with their reasons               ├ links, routes, probing, bridging    its other verbs
-//!                                          ├ topology ── segment, bridges        what there is
+//!   pure, with their reasons               ├ links, renumbering, routes,         its other verbs
+//!                                          │ probing, bridging
+//!                                          ├ topology ── segment, domains,       what there is
+//!                                          │             bridges
 //!   claims, alternatives, confirmations,   ├ hosts ───── host                    who is where
 //!   searches, announcements, movers,       ├ published, own_claims, pacing       who uses what, how fast
 //!   contacts, proxies, trials, wifi:       └ kernel_state ─ installed, foreign, entries
@@ -34,6 +36,7 @@ mod confirmations;
 mod confirming;
 mod contacts;
 mod contest;
+mod domains;
 mod effects;
 mod entries;
 mod explain;
@@ -57,6 +60,7 @@ mod probing;
 mod proxies;
 mod published;
 mod radio;
+mod renumbering;
 mod reports;
 mod requests;
 mod routes;
@@ -222,6 +226,7 @@ impl Ledger {
             Timer::Published(segment, address) => world.published_due(segment, address, token, effects),
             Timer::Bridge(pair) => world.bridge_due(pair, token, effects),
             Timer::Conflicts => world.kernel.check_conflicts(token, effects),
+            Timer::Prefixes => world.prefixes_due(token, effects),
         }
     }
 
@@ -253,6 +258,11 @@ impl Ledger {
             }
             for segment in pending.relabelled {
                 self.announcements.announce_all(segment, &self.world, &mut self.effects);
+            }
+            if pending.is_renumbered {
+                let topology = &self.world.topology;
+                self.claims.close_claims_on(|address| topology.domain_of(address).is_none());
+                self.searches.close_searches_for(|address| topology.domain_of(address).is_none());
             }
         }
     }

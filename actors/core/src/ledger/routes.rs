@@ -8,6 +8,7 @@ use super::installed::RouteState;
 use super::key::Key;
 use super::reports::Subject;
 use super::timers::Token;
+use super::topology::Topology;
 use super::world::World;
 use crate::address::{Address, Prefix};
 use crate::event::Event;
@@ -45,6 +46,7 @@ impl World {
                 self.heal(&key, effects);
             }
         }
+        self.await_prefixes(effects);
         let covers: Vec<Prefix> = self.kernel.covers(&self.topology).collect();
         for prefix in covers {
             effects.write(Write::PutCover { prefix });
@@ -77,6 +79,7 @@ impl World {
             None if is_ours && self.is_adoptable(segment, route.address) => {
                 self.adopt(&key, segment, route, effects);
             }
+            None if is_early(&self.topology, &key) => return None,
             _ => {
                 effects.write(Write::DeleteStray(*route));
                 return None;
@@ -223,4 +226,10 @@ impl World {
             self.hosts.touch(*key);
         }
     }
+}
+
+/// Whether the address lies outside of a domain whose prefixes are not all known yet, because they follow addresses
+/// that are still to come.
+fn is_early(topology: &Topology, key: &Key) -> bool {
+    topology.domains.is_unsettled(key.domain) && !topology.domains.spans(key.domain, key.address)
 }

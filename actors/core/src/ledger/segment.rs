@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::domains::Domain;
 use crate::address::{Address, Prefix};
 use crate::arp::{Arp, Operation};
 use crate::event::DownReason;
 use crate::fact::Link;
 use crate::lladdr::LinkAddr;
-use crate::plan::{DomainPlan, KernelProxy, LinkKind, SegmentId, SegmentPlan};
+use crate::plan::{KernelProxy, LinkKind, SegmentId, SegmentPlan};
+use crate::subnet::is_unicast;
 use crate::time::Time;
 
 /// Own link-layer addresses that are remembered, the one in use among them: frames of ours sent with an old
@@ -19,6 +21,8 @@ const OWN_LLADDRS: usize = 5;
 pub(super) struct Segment {
     pub(super) id: SegmentId,
     pub(super) plan: SegmentPlan,
+    /// Prefixes in which hosts are learned and routed at present.
+    pub(super) prefixes: Vec<Prefix>,
     /// Network and broadcast addresses of every prefix of the domain, sorted: the larger prefix around a
     /// sub-subnet has them in its middle.
     pub(super) edges: Vec<Address>,
@@ -53,11 +57,13 @@ pub(super) struct Refreshed {
 }
 
 impl Segment {
-    pub(super) fn new(id: SegmentId, plan: SegmentPlan, edges: Vec<Address>) -> Self {
+    /// A segment that is down. Its prefixes are yet to be worked out.
+    pub(super) fn new(id: SegmentId, plan: SegmentPlan) -> Self {
         Self {
             id,
             plan,
-            edges,
+            prefixes: Vec::new(),
+            edges: Vec::new(),
             link: None,
             last_index: None,
             source: None,
@@ -120,10 +126,15 @@ impl Segment {
     /// here, and not an address that no host can have.
     pub(super) fn may_hold(&self, address: Address) -> bool {
         is_unicast(address)
-            && contains(&self.plan.addresses.prefixes, address)
+            && self.spans(address)
             && !self.is_edge(address)
             && !contains(&self.plan.addresses.never, address)
             && !contains(&self.plan.addresses.publish, address)
+    }
+
+    /// Whether the address lies in the segment's prefixes.
+    pub(super) fn spans(&self, address: Address) -> bool {
+        contains(&self.prefixes, address)
     }
 
     /// Whether the address is the network or broadcast address of a prefix of the domain.
@@ -160,7 +171,7 @@ impl Segment {
         &mut self,
         is_taken: bool,
         own: &BTreeSet<Address>,
-        domain: &DomainPlan,
+        domain: &Domain,
         now: Time,
     ) -> Refreshed {
         let chosen = self.choose_source(own, domain);
@@ -169,6 +180,8 @@ impl Segment {
             (Some(Link { ineligible: Some(reason), .. }), _) => Some((*reason).into()),
             (Some(_), _) if is_taken => Some(DownReason::InterfaceTaken),
             (Some(link), _) if !link.up => Some(DownReason::AdminDown),
+            _ if domain.is_overlapping => Some(DownReason::PrefixOverlap),
+            _ if domain.plan.auto && domain.prefixes.is_empty() => Some(DownReason::WaitingForAddress),
             (_, Err(reason)) => Some(*reason),
             (Some(link), _) if !link.carrier || self.is_disassociated => Some(DownReason::NoCarrier),
             _ => None,
@@ -199,13 +212,11 @@ impl Segment {
     /// The source that configuration and addresses give. Of those configured it is the first that this machine has:
     /// with none of them the kernel would refuse every route. Otherwise it is the interface's first address in
     /// the domain, else any of ours in the domain (one address shared by several links), else none.
-    fn choose_source(
-        &self,
-        own: &BTreeSet<Address>,
-        domain: &DomainPlan,
-    ) -> Result<Option<Address>, DownReason> {
+    fn choose_source(&self, own: &BTreeSet<Address>, domain: &Domain) -> Result<Option<Address>, DownReason> {
         if let [_, ..] = self.plan.sources[..] {
-            let present = self.plan.sources.iter().find(|source| own.contains(source));
+            // Where prefixes follow addresses, one of another network than the present may still be there.
+            let is_outside = |source: &Address| domain.plan.auto && !contains(&domain.prefixes, *source);
+            let present = self.plan.sources.iter().find(|source| own.contains(source) && !is_outside(source));
             return present.map(|source| Some(*source)).ok_or(DownReason::SourceMissing);
         }
         let is_in_domain = |address: &Address| contains(&domain.prefixes, *address);
@@ -228,26 +239,4 @@ pub(super) fn edges<'a>(prefixes: impl Iterator<Item = &'a Prefix>) -> Vec<Addre
     edges.sort_unstable();
     edges.dedup();
     edges
-}
-
-/// Whether an address can be one host's: not unspecified, multicast, loopback, link-local (RFC 3927), of the
-/// reserved 0/8 and 240/4, or the limited broadcast.
-fn is_unicast(address: Address) -> bool {
-    let first = address.octets()[0];
-    first != 0 && first < 224 && !address.is_loopback() && !address.is_link_local()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_host_has_a_special_address() {
-        for text in
-            ["0.0.0.0", "0.1.2.3", "127.0.0.1", "169.254.1.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"]
-        {
-            assert!(!is_unicast(text.parse().expect("an address")), "{text}");
-        }
-        assert!(is_unicast(Address::new(10, 0, 0, 1)));
-    }
 }

@@ -3,6 +3,8 @@
 mod addresses;
 mod adoption;
 mod answering;
+mod auto_domains;
+mod auto_prefixes;
 mod behind;
 mod bench;
 mod confirming;

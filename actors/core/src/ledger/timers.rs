@@ -41,6 +41,8 @@ pub(super) enum Timer {
     Bridge(Pair),
     /// The table is to be read again because routes of others keep some of ours away.
     Conflicts,
+    /// Prefixes that no address gives any more are to be given up, or those that there are to be reported.
+    Prefixes,
 }
 
 /// The generation of a timer. Whoever sets one keeps its token; a timer that fires with another one was set

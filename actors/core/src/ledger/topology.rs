@@ -4,18 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bridges::Bridges;
+use super::domains::{Domain, Domains};
 use super::key::Key;
 use super::segment::{Refreshed, Segment, edges};
 use crate::address::Address;
 use crate::fact::{Fact, KernelRoute};
 use crate::lladdr::LinkAddr;
-use crate::plan::{DomainId, DomainPlan, Plan, SegmentId, SegmentPlan};
+use crate::plan::{DomainId, Plan, SegmentId, SegmentPlan};
+use crate::subnet::intersection;
 use crate::time::Time;
 
 /// Domains, segments, links and addresses.
 #[derive(Debug)]
 pub(super) struct Topology {
-    domains: Vec<DomainPlan>,
+    pub(super) domains: Domains,
     segments: Vec<Segment>,
     /// Segments of each domain.
     members: Vec<Vec<SegmentId>>,
@@ -40,23 +42,39 @@ impl Topology {
         for (id, segment) in (0..).map(SegmentId).zip(plans) {
             members[segment.domain.index()].push(id);
         }
-        let edges_of = |(domain, members): (&DomainPlan, &Vec<SegmentId>)| {
-            let segments = members.iter().map(|id| &plans[id.index()]);
-            let own = segments
-                .flat_map(|segment| segment.addresses.prefixes.iter().chain(&segment.addresses.publish));
-            edges(own.chain(&domain.prefixes))
-        };
-        let edges: Vec<_> = domains.iter().zip(&members).map(edges_of).collect();
-        let segment = |(id, plan): (SegmentId, &SegmentPlan)| {
-            Segment::new(id, plan.clone(), edges[plan.domain.index()].clone())
-        };
-        Self {
+        let segment = |(id, plan): (SegmentId, &SegmentPlan)| Segment::new(id, plan.clone());
+        let mut topology = Self {
             segments: (0..).map(SegmentId).zip(plans).map(segment).collect(),
             members,
             own: BTreeSet::new(),
             pins: pins_of(plans),
             bridges: Bridges::default(),
-            domains: domains.clone(),
+            domains: Domains::new(plan),
+        };
+        for id in (0..).map(DomainId).take(domains.len()) {
+            topology.follow_prefixes(id);
+        }
+        topology
+    }
+
+    /// Works out anew what the prefixes of a domain are on its segments.
+    pub(super) fn follow_prefixes(&mut self, id: DomainId) {
+        let domain = self.domains.domain(id);
+        let (follows, prefixes) = (domain.plan.auto, domain.prefixes.clone());
+        for member in &self.members[id.index()] {
+            let segment = &mut self.segments[member.index()];
+            let own = &segment.plan.addresses.prefixes;
+            segment.prefixes = match own[..] {
+                [] if follows => prefixes.clone(),
+                _ if follows => intersection(own, &prefixes),
+                _ => own.clone(),
+            };
+        }
+        let members = self.members(id);
+        let own = members.flat_map(|segment| segment.prefixes.iter().chain(&segment.plan.addresses.publish));
+        let edges = edges(own.chain(&prefixes));
+        for member in &self.members[id.index()] {
+            self.segments[member.index()].edges.clone_from(&edges);
         }
     }
 
@@ -77,12 +95,8 @@ impl Topology {
         self.segments.get(id.index())
     }
 
-    pub(super) fn domains(&self) -> &[DomainPlan] {
-        &self.domains
-    }
-
-    pub(super) fn domain(&self, id: DomainId) -> &DomainPlan {
-        &self.domains[id.index()]
+    pub(super) fn domain(&self, id: DomainId) -> &Domain {
+        self.domains.domain(id)
     }
 
     /// The address within the segment's domain.
@@ -136,7 +150,7 @@ impl Topology {
     pub(super) fn refresh_segment(&mut self, id: SegmentId, now: Time) -> Refreshed {
         let is_taken = self.is_taken(id);
         let segment = &mut self.segments[id.index()];
-        segment.refresh_state(is_taken, &self.own, &self.domains[segment.plan.domain.index()], now)
+        segment.refresh_state(is_taken, &self.own, self.domains.domain(segment.plan.domain), now)
     }
 
     /// Whether an earlier segment of the domain is reached through the same interface. The configuration cannot see
@@ -159,12 +173,12 @@ impl Topology {
 
     /// The domain of an address of which no segment is known.
     pub(super) fn domain_of(&self, address: Address) -> Option<DomainId> {
-        (0..).map(DomainId).take(self.domains.len()).find(|id| self.spans(*id, address))
+        self.domains.of(address)
     }
 
     /// Whether the address lies in the domain.
     pub(super) fn spans(&self, domain: DomainId, address: Address) -> bool {
-        self.domain(domain).prefixes.iter().any(|prefix| prefix.contains(address))
+        self.domains.spans(domain, address)
     }
 
     /// The segment an address would have its route through on an interface.

@@ -184,7 +184,7 @@ fn judge(trial: &Trial) -> Outcome {
 /// answer for a part of the prefixes only. Where the others are taken from differs from trial to trial and is not to be
 /// foreseen from outside, because it depends on the nanosecond.
 fn questions_for(world: &World, segment: &Segment, refused: &Sighting, now: Time) -> Vec<Question> {
-    let prefixes = &segment.plan.addresses.prefixes;
+    let prefixes = &segment.prefixes;
     let question =
         |address, is_elsewhere| Question { address, is_elsewhere, is_answered: false, is_held: false };
     // What the operator says is behind it proves nothing.

@@ -6,27 +6,25 @@ use super::host::{Host, HostState};
 use super::installed::RouteState;
 use super::key::Key;
 use super::segment::Segment;
-use crate::address::Address;
 use crate::event::DownReason;
-use crate::lladdr::LinkAddr;
 use crate::plan::{COVER_METRIC, SegmentId};
+use crate::sweep::SweepContext;
 use crate::time::Time;
 use crate::view::{
     CountersView, Destination, HostView, Label, RouteView, SegmentView, StatusView, SubnetView,
 };
 
 impl Ledger {
-    /// For a sweep of the segment: the sender of its probes, that one's link-layer address, and the addresses
-    /// that need no probe because their hosts are known, they are our own, or no host of the domain can have
-    /// them. `None` while it is down.
-    pub fn sweep_context(&self, id: SegmentId) -> Option<(Option<Address>, LinkAddr, Vec<Address>)> {
+    /// What a round of sweeping the segment needs to know. `None` while it is down.
+    pub fn sweep_context(&self, id: SegmentId) -> Option<SweepContext> {
         let topology = &self.world.topology;
         let segment = topology.planned(id).filter(|segment| segment.is_up())?;
         let domain = segment.plan.domain;
         let known = self.world.hosts.live_keys().filter(|key| key.domain == domain);
         let nobodys = topology.own_addresses().iter().chain(&segment.edges).copied();
         let skip = known.map(|key| key.address).chain(nobodys).collect();
-        Some((segment.source, segment.lladdr(), skip))
+        let (source, lladdr, prefixes) = (segment.source, segment.lladdr(), segment.prefixes.clone());
+        Some(SweepContext { source, lladdr, prefixes, skip })
     }
 
     /// How the daemon is, but for what only its shell knows: how long it runs and whether it is ready.
@@ -34,7 +32,7 @@ impl Ledger {
         StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: 0,
-            domains: self.world.topology.domains().len() as u64,
+            domains: self.world.topology.domains.len() as u64,
             hosts: self
                 .world
                 .topology
@@ -54,7 +52,7 @@ impl Ledger {
         let view = |segment: &Segment| {
             let pace = self.world.pacing.pace(segment.id);
             SegmentView {
-                domain: Label::from(self.world.topology.domain(segment.plan.domain).name.as_str()),
+                domain: Label::from(self.world.topology.domain(segment.plan.domain).plan.name.as_str()),
                 segment: Label::from(segment.plan.name.as_str()),
                 interface: Label::from(segment.interface()),
                 configured_interface: Label::from(segment.plan.interface.as_str()),
@@ -68,7 +66,7 @@ impl Ledger {
                 answer: segment.plan.answer.as_str().into(),
                 private_vlan: segment.plan.private_vlan.as_str().into(),
                 subnet: SubnetView {
-                    prefixes: segment.plan.addresses.prefixes.clone(),
+                    prefixes: segment.prefixes.clone(),
                     source: segment.source.filter(|_| segment.is_up()),
                     publish: segment.plan.addresses.publish.clone(),
                 },

@@ -13,7 +13,7 @@ use super::own_claims::OwnClaims;
 use super::pacing::Pacing;
 use super::published::PublishedUsers;
 use super::segment::Segment;
-use super::timers::Timer;
+use super::timers::{Timer, Token};
 use super::topology::Topology;
 use crate::address::Address;
 use crate::event::{Event, Limit};
@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) published: PublishedUsers,
     pub(super) own_claims: OwnClaims,
     pub(super) pacing: Pacing,
+    /// When the domains' prefixes are looked at again.
+    pub(super) prefix_timer: Option<(Time, Token)>,
     pending: Pending,
 }
 
@@ -50,6 +52,8 @@ pub(super) struct Pending {
     /// Segments on which everything has to be announced: their own link-layer address is another one, or their
     /// interface found an access point.
     pub(super) relabelled: Vec<SegmentId>,
+    /// A domain has other prefixes: what goes on about addresses outside of all of them comes to nothing.
+    pub(super) is_renumbered: bool,
 }
 
 /// A host that is on another segment than before.
@@ -74,6 +78,7 @@ impl World {
             published: PublishedUsers::default(),
             own_claims: OwnClaims::default(),
             pacing,
+            prefix_timer: None,
             pending: Pending::default(),
         }
     }
@@ -237,12 +242,9 @@ impl World {
 
     /// Whether nothing has changed since the ledger settled.
     pub(super) fn is_settled(&self) -> bool {
-        let Pending { arrived, moved, taken, relabelled } = &self.pending;
-        !self.hosts.is_touched()
-            && arrived.is_empty()
-            && moved.is_empty()
-            && taken.is_empty()
-            && relabelled.is_empty()
+        let Pending { arrived, moved, taken, relabelled, is_renumbered } = &self.pending;
+        let is_quiet = arrived.is_empty() && moved.is_empty() && taken.is_empty() && relabelled.is_empty();
+        is_quiet && !is_renumbered && !self.hosts.is_touched()
     }
 
     /// Has the kernel's tables follow what changed. Returns the addresses that were touched.
@@ -269,6 +271,11 @@ impl World {
     /// Everything is to be announced on the segment.
     pub(super) fn announce_all_on(&mut self, segment: SegmentId) {
         self.pending.relabelled.push(segment);
+    }
+
+    /// A domain has other prefixes.
+    pub(super) fn note_renumbering(&mut self) {
+        self.pending.is_renumbered = true;
     }
 
     /// What has consequences beyond the world, since the last call.

@@ -49,7 +49,11 @@ pub(crate) fn plan() -> Plan {
     segments[4].sweep = None;
     Plan {
         domains: [("lan", lan), ("lab", lab)]
-            .map(|(name, prefix)| DomainPlan { name: name.to_owned(), prefixes: vec![net(prefix)] })
+            .map(|(name, prefix)| DomainPlan {
+                name: name.to_owned(),
+                prefixes: vec![net(prefix)],
+                auto: false,
+            })
             .to_vec(),
         segments,
         routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC },

@@ -4,6 +4,7 @@
 //! people's hands in it, and looks whether routes and answers come out right.
 
 mod acts;
+mod auto;
 mod caches;
 mod chaos;
 mod facts;

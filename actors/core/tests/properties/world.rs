@@ -23,6 +23,7 @@ fn plan() -> Plan {
         domains: vec![DomainPlan {
             name: "lan".to_owned(),
             prefixes: vec![prefix.parse().expect("a well-formed prefix")],
+            auto: false,
         }],
         segments: ["a", "b", "c"].map(|name| segment(name, 0, prefix)).to_vec(),
         routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC },

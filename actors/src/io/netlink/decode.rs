@@ -126,7 +126,9 @@ pub(super) fn address(bytes: &[u8]) -> Decoded<AddressInfo> {
         }
     }
     let address = local.or(peer).ok_or(Malformed)?;
-    let network = Ipv4Network::new(address, *message.ifa_prefixlen()).map_err(|_| Malformed)?;
+    // The prefix is that of the peer then, and our own address has none.
+    let prefix = if peer.is_some_and(|peer| peer != address) { 32 } else { *message.ifa_prefixlen() };
+    let network = Ipv4Network::new(address, prefix).map_err(|_| Malformed)?;
     Ok(Some(AddressInfo { interface: *message.ifa_index(), network }))
 }
 

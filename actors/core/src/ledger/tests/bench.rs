@@ -59,6 +59,11 @@ pub(super) fn host(last: u8) -> Host {
 }
 
 impl Host {
+    /// The same link-layer address with another address.
+    pub(super) fn at(self, address: Ipv4Addr) -> Self {
+        Self { address, ..self }
+    }
+
     /// The same address at another link-layer address.
     pub(super) fn with_mac(self, last: u8) -> Self {
         Self { lladdr: mac(last), ..self }
@@ -101,7 +106,7 @@ impl Host {
 pub(super) fn plan(segments: u8) -> Plan {
     let prefixes = vec![net("10.0.0.0/24")];
     Plan {
-        domains: vec![DomainPlan { name: "lan".to_owned(), prefixes: prefixes.clone() }],
+        domains: vec![DomainPlan { name: "lan".to_owned(), prefixes: prefixes.clone(), auto: false }],
         segments: (b'a'..b'a' + segments).map(|name| segment(char::from(name), &prefixes)).collect(),
         routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC },
     }

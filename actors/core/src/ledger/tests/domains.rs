@@ -22,7 +22,7 @@ fn two_domains() -> Bench {
     for name in ['c', 'd'] {
         plan.segments.push(crate::plan::SegmentPlan { domain: DomainId(1), ..segment(name, &prefixes) });
     }
-    plan.domains.push(DomainPlan { name: "lab".to_owned(), prefixes });
+    plan.domains.push(DomainPlan { name: "lab".to_owned(), prefixes, auto: false });
     let mut bench = Bench::with(plan);
     bench.give(Fact::AddressesChanged { addresses: vec![ip(1), Ipv4Addr::new(10, 9, 0, 1)] });
     bench
@@ -81,7 +81,11 @@ fn each_domain_has_its_own_cover_and_loses_it_alone() {
 #[test]
 fn the_same_address_in_two_domains_is_two_hosts() {
     let mut plan = plan(2);
-    plan.domains.push(DomainPlan { name: "twin".to_owned(), prefixes: vec![net("10.0.0.0/24")] });
+    plan.domains.push(DomainPlan {
+        name: "twin".to_owned(),
+        prefixes: vec![net("10.0.0.0/24")],
+        auto: false,
+    });
     for name in ['c', 'd'] {
         let twin = segment(name, &[net("10.0.0.0/24")]);
         plan.segments.push(crate::plan::SegmentPlan { domain: DomainId(1), ..twin });
@@ -107,7 +111,7 @@ fn two_domains_on_one_interface_know_their_routes_apart() {
     let prefixes = vec![net("10.9.0.0/24")];
     let shared = segment('a', &prefixes);
     plan.segments.push(crate::plan::SegmentPlan { domain: DomainId(1), ..shared });
-    plan.domains.push(DomainPlan { name: "lab".to_owned(), prefixes });
+    plan.domains.push(DomainPlan { name: "lab".to_owned(), prefixes, auto: false });
     let mut bench = Bench::with(plan);
     bench.knows(C, other(9));
     let seen = KernelRoute { address: other(9).address, source: None, ..our_route(A, 9) };

@@ -151,6 +151,12 @@ pub(super) fn put(segment: SegmentId, last: u8) -> Order {
     })
 }
 
+/// A first route to any address, with this source.
+pub(super) fn put_with_source(segment: SegmentId, address: Ipv4Addr, source: Ipv4Addr) -> Order {
+    let interface = interface(segment);
+    Order::Write(Write::PutRoute { interface, address, source: Some(source), replace: false })
+}
+
 /// A route to `10.0.0.last` in place of one that may stand.
 pub(super) fn replace(segment: SegmentId, last: u8) -> Order {
     Order::Write(Write::PutRoute {

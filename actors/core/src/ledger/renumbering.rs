@@ -1,0 +1,105 @@
+//! What follows when a domain's prefixes are others, because the machine is in another network: see `domains.rs`.
+
+use super::domains::{Renumbered, given_by_link};
+use super::effects::Effects;
+use super::entries::{delete_entries, put_entries};
+use super::key::Key;
+use super::timers::{Timer, Token};
+use super::world::World;
+use crate::event::{Event, PrefixList};
+use crate::order::Order;
+use crate::plan::SegmentId;
+
+impl World {
+    /// The addresses of a segment's interface may be others. Returns the segments of domains whose prefixes are.
+    pub(super) fn follow_addresses(&mut self, id: SegmentId, effects: &mut Effects) -> Vec<SegmentId> {
+        let segment = self.topology.segment(id);
+        let given = given_by_link(segment.link.as_ref(), &segment.plan.addresses.never);
+        self.topology.domains.note_addresses(id, given, effects.now());
+        self.renumber(effects)
+    }
+
+    /// The time has come to give up prefixes that no address gives any more, or to say which there are. Returns the
+    /// segments of domains whose prefixes are others.
+    pub(super) fn expire_prefixes(&mut self, timer: Token, effects: &mut Effects) -> Vec<SegmentId> {
+        if self.prefix_timer.take_if(|(_, token)| *token == timer).is_none() {
+            return Vec::new();
+        }
+        self.topology.domains.expire(effects.now());
+        let changed = self.renumber(effects);
+        let settled = self.topology.domains.take_settled(effects.now());
+        for settled in &settled {
+            if let Some(before) = &settled.before {
+                let prefixes = PrefixList(self.topology.domain(settled.domain).prefixes.clone());
+                let old_prefixes = PrefixList(before.clone());
+                effects.emit(Event::PrefixChanged { domain: settled.domain, prefixes, old_prefixes });
+            }
+        }
+        // What an earlier run left outside of them is ours to delete now.
+        if !settled.is_empty() {
+            effects.order(Order::ReadTable);
+        }
+        self.watch_prefixes(effects);
+        changed
+    }
+
+    /// Routes of an earlier run were read, perhaps before the prefixes that they belong to are known.
+    pub(super) fn await_prefixes(&mut self, effects: &mut Effects) {
+        self.topology.domains.routes_read(effects.now());
+        self.watch_prefixes(effects);
+    }
+
+    fn watch_prefixes(&mut self, effects: &mut Effects) {
+        let Some(at) = self.topology.domains.next_deadline() else { return };
+        if self.prefix_timer.is_none_or(|(then, _)| at < then) {
+            self.prefix_timer = Some((at, effects.at(at, Timer::Prefixes)));
+        }
+    }
+
+    fn renumber(&mut self, effects: &mut Effects) -> Vec<SegmentId> {
+        let mut concerned = Vec::new();
+        for renumbered in self.topology.domains.settle(effects.now()) {
+            concerned.extend(self.renumbered(&renumbered, effects));
+        }
+        self.watch_prefixes(effects);
+        concerned
+    }
+
+    /// Hosts outside of the new prefixes are nobody's we know; whoever has a route inside of them is to be read.
+    fn renumbered(&mut self, renumbered: &Renumbered, effects: &mut Effects) -> Vec<SegmentId> {
+        let domain = renumbered.domain;
+        let members: Vec<_> = self.topology.members(domain).map(|segment| segment.id).collect();
+        let standing = |world: &Self| {
+            let standing = members.iter().map(|id| world.topology.segment(*id));
+            standing
+                .filter(|segment| segment.keeps_kernel_state())
+                .map(|segment| segment.id)
+                .collect::<Vec<_>>()
+        };
+        for id in standing(self) {
+            delete_entries(self.topology.segment(id), &self.reasons(), effects);
+        }
+        self.topology.follow_prefixes(domain);
+        let is_outside = |key: &Key| {
+            let segment = self.hosts.host(key).map(|host| self.topology.segment(host.segment));
+            key.domain == domain && segment.is_some_and(|segment| !segment.may_hold(key.address))
+        };
+        for key in self.hosts.keys_where(|_| true).into_iter().filter(is_outside).collect::<Vec<_>>() {
+            self.put_to_sleep(&key, effects);
+            self.hosts.remove(&key);
+        }
+        self.kernel.follow_prefixes(domain, &renumbered.before, &self.topology, effects);
+        for id in standing(self) {
+            put_entries(self.topology.segment(id), &self.reasons(), effects);
+        }
+        // Those that came up because of it are swept by themselves.
+        if !self.topology.domain(domain).prefixes.is_empty() {
+            for id in members.iter().filter(|id| self.topology.segment(**id).is_up()) {
+                effects.order(Order::Sweep { segment: *id, active: true });
+            }
+        }
+        effects.order(Order::ReadTable);
+        self.note_renumbering();
+        members
+    }
+}
