@@ -7,7 +7,7 @@ mod reload;
 use std::io::{self, Write};
 
 use arpherd_core::LinkAddr;
-use arpherd_core::view::{HostView, Label, Response, RouteView, SegmentView, StatusView};
+use arpherd_core::view::{HostView, Label, Response, RouteView, SegmentView, StatusView, SubnetView};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
@@ -138,7 +138,9 @@ fn write_subnets(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
     let mut table = TextTable::new(&[Left("domain"), Left("segment"), Left("source"), Left("prefixes")]);
     for row in rows {
         let source = row.subnet.source.as_ref().map_or_else(none, ToString::to_string);
-        let prefixes: Vec<_> = row.subnet.prefixes.iter().map(ToString::to_string).collect();
+        let SubnetView { prefixes, unaddressed, .. } = &row.subnet;
+        let note = |prefix| if unaddressed.contains(prefix) { " (no address)" } else { "" };
+        let prefixes: Vec<_> = prefixes.iter().map(|prefix| format!("{prefix}{}", note(prefix))).collect();
         table.add([text(&row.domain), text(&row.segment), source, text(&prefixes.join(","))]);
     }
     table.write(out)

@@ -1,6 +1,10 @@
 //! The daemon: whether it runs, and what it has noticed itself.
 
+use std::collections::BTreeSet;
+
 use arpherd_core::event::{EventKind, EventLevel, EventRow};
+
+use ipnetwork::Ipv4Network;
 
 use super::finding::{Finding, Severity};
 use super::scope::{DaemonState, RunningDaemon};
@@ -38,7 +42,25 @@ fn noticed(running: &RunningDaemon) -> Vec<Finding> {
     };
     let mut findings: Vec<_> = EventKind::ALL.iter().filter_map(|kind| finding(kind.row())).collect();
     findings.extend(segments(running));
+    findings.extend(prefixes(running));
     findings
+}
+
+/// Configured prefixes that no address of this machine belongs to any more.
+fn prefixes(running: &RunningDaemon) -> Vec<Finding> {
+    let lost = running
+        .segments
+        .iter()
+        .flat_map(|segment| segment.subnet.unaddressed.iter().map(|prefix| (&*segment.domain, *prefix)));
+    let finding = |(domain, prefix): (&str, Ipv4Network)| {
+        Finding::warning(domain, format!("no address of this machine belongs to {prefix} any more"))
+            .why("the machine may be in another network, in which the domain's prefixes are of no use")
+            .fix(format!(
+                "give it an address of {prefix}, correct prefixes:, or have them follow its addresses with \
+                    prefixes: auto"
+            ))
+    };
+    lost.collect::<BTreeSet<_>>().into_iter().map(finding).collect()
 }
 
 fn severity_of(level: EventLevel) -> Severity {

@@ -1,6 +1,7 @@
 //! The segments' interfaces: whether they exist, their state and their kind.
 
 use arpherd_core::plan::LinkKind;
+use arpherd_core::subnet::given_by;
 
 use super::finding::{Finding, list_of};
 use super::machine::{Machine, MachineLink};
@@ -152,6 +153,19 @@ fn source(scope: &Scope, machine: &Machine, segment: &CheckedSegment, link: &Mac
         let why = "without the key source, routes have no preferred source here and probes no sender address, \
             which some hosts do not answer";
         return Some(Finding::info(name, found).why(why).fix(format!("source: {}", other.network.ip())));
+    }
+    // Without any address it may be meant; with one of another network the machine is perhaps not where it was.
+    let mut elsewhere =
+        machine.addresses_on(link.info.index).filter(|info| !given_by(&[info.network], &[]).is_empty());
+    if let Some(info) = elsewhere.next().filter(|_| !segment.plan.addresses.prefixes.is_empty()) {
+        let found = format!("no interface has an address of the domain; this one has {}", info.network);
+        let finding = Finding::warning(name, found)
+            .why("the machine may be in another network, in which the domain's prefixes are of no use")
+            .fix(format!(
+                "ip addr add ADDRESS/32 dev {name}, or correct prefixes:, or have them follow the addresses with \
+                    prefixes: auto"
+            ));
+        return Some(finding);
     }
     let finding = Finding::info(name, "no interface has an address of the domain")
         .why(

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use arpherd_lab::{Daemon, Host, Launch, Result, RouteWatch, Segment, wait_until};
 
+use crate::doctor::output::DoctorOutput;
 use crate::rig::{
     A_WHILE, Config, PROTOCOL, ROUTER, Rig, SOON, binary, echoes, events, host_routes, introduce, pass,
     routed_by, segment_row, wait_event, wait_route,
@@ -242,5 +243,38 @@ fn of_two_domains_that_follow_addresses_the_second_waits_while_they_overlap() ->
     let mut covers = covered(&rig);
     covers.sort();
     assert_eq!(covers, ["10.9.0.128/25", "192.168.7.0/24"]);
+    Ok(())
+}
+
+/// With prefixes written down there is nothing to follow, but it is said that they are of no use.
+#[harness::test]
+fn a_configured_prefix_without_an_address_any_more_is_warned_of() -> Result<()> {
+    let rig = bare()?;
+    rig.r.address("eth0", HOME)?;
+    let daemon = Config::common().start(&rig.r)?;
+    let segments = || daemon.run_cli(&["segments"]).map(|output| output.stdout).unwrap_or_default();
+    let doctor = || DoctorOutput::of(&daemon.run_cli(&["doctor", "--json"]).expect("it runs"));
+    // A renewal is no loss.
+    rig.r.remove_address("eth0", HOME)?;
+    rig.r.address("eth0", HOME)?;
+    pass(4 * SECOND);
+    assert_eq!(events(&daemon, "prefix_unaddressed").len(), 0);
+    assert!(!segments().contains("no address"));
+
+    rig.r.remove_address("eth0", HOME)?;
+    rig.r.address("eth0", AWAY)?;
+    let event = wait_event(&daemon, "prefix_unaddressed", |_| true);
+    assert_eq!((&event["domain"], &event["prefix"]), (&"test".into(), &"10.9.0.0/24".into()));
+    assert!(event["hint"].as_str().is_some_and(|hint| hint.contains("auto")), "{event}");
+    assert_eq!(segment_row(&daemon, "eth1")["unaddressed"].to_string(), r#"["10.9.0.0/24"]"#);
+    assert!(segments().contains("10.9.0.0/24 (no address)"), "{}", segments());
+    doctor().one("warning", "daemon", "test", "no address of this machine belongs to 10.9.0.0/24 any more");
+    doctor().one("warning", "links", "eth0", "this one has 192.168.7.5/24");
+
+    rig.r.address("eth1", "10.9.0.7/32")?;
+    wait_event(&daemon, "prefix_addressed", |_| true);
+    wait_until(SOON, "nothing is missing", || !segments().contains("no address"));
+    assert_eq!(doctor().said("warning", "daemon", "test"), Vec::<&serde_json::Value>::new());
+    assert_eq!(events(&daemon, "prefix_unaddressed").len(), 1);
     Ok(())
 }

@@ -21,7 +21,7 @@ use std::fmt::Display;
 pub use detail::{DownReason, Limit, PrefixList, ProxySign};
 pub use table::{Event, EventKind};
 
-use crate::address::Address;
+use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;
 use crate::plan::{DomainId, SegmentId};
 
@@ -162,6 +162,7 @@ field_types! {
     LinkAddr => Text,
     String => Text,
     DownReason => Text,
+    Prefix => Text,
     PrefixList => Text,
     ProxySign => Text,
     Limit => Text,

@@ -127,6 +127,9 @@ pub struct SubnetView {
     /// Prefixes in which hosts are learned and routed.
     #[serde(default)]
     pub prefixes: Vec<Prefix>,
+    /// Configured prefixes of its domain that an address of this machine belonged to, and none belongs to any more.
+    #[serde(default)]
+    pub unaddressed: Vec<Prefix>,
     /// Preferred source of the routes and sender of probes; none without an address of the domain.
     #[serde(default)]
     pub source: Option<Address>,

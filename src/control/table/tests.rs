@@ -198,3 +198,11 @@ fn durations_are_shown_in_their_largest_unit() {
         ["0s", "59s", "1m", "59m", "1h", "23h", "1d"]
     );
 }
+
+#[test]
+fn a_prefix_without_an_address_of_ours_is_marked() {
+    let mut row = testing::segment("eth0", "eth0", 1);
+    row.subnet.unaddressed.clone_from(&row.subnet.prefixes);
+    let text = as_text(&Response::Segments(vec![row]));
+    assert!(text.contains("10.2.0.0/24 (no address)"), "{text}");
+}

@@ -96,6 +96,8 @@ fn every_event() -> Vec<Event> {
             prefixes: PrefixList(vec!["10.2.0.0/24".parse().expect("a prefix")]),
             old_prefixes: PrefixList(vec!["10.9.0.0/24".parse().expect("a prefix")]),
         },
+        Event::PrefixUnaddressed { domain: DomainId(0), prefix: "10.2.0.0/24".parse().expect("a prefix") },
+        Event::PrefixAddressed { domain: DomainId(0), prefix: "10.2.0.0/24".parse().expect("a prefix") },
     ]
 }
 
@@ -138,6 +140,8 @@ const KEYS: &[(&str, &str)] = &[
     ("segments_bridged", "domain segment interface other_domain other_segment other_interface hint"),
     ("segments_separated", "domain segment interface other_domain other_segment other_interface"),
     ("prefix_changed", "domain prefixes old_prefixes"),
+    ("prefix_unaddressed", "domain prefix hint"),
+    ("prefix_addressed", "domain prefix"),
 ];
 
 #[test]
@@ -281,8 +285,8 @@ fn warnings_say_what_to_do() {
 fn routine_is_quiet_and_trouble_is_loud() {
     let level = |index: usize| record_of(&every_event()[index]).0;
     assert_eq!([0, 1, 10].map(level), [Level::Debug; 3]);
-    assert_eq!([2, 8, 11, 12, 19, 20].map(level), [Level::Info; 6]);
-    assert_eq!([3, 4, 5, 6, 7, 9, 13, 14, 15, 16, 17, 18].map(level), [Level::Warning; 12]);
+    assert_eq!([2, 8, 11, 12, 19, 20, 22].map(level), [Level::Info; 7]);
+    assert_eq!([3, 4, 5, 6, 7, 9, 13, 14, 15, 16, 17, 18, 21].map(level), [Level::Warning; 13]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     DownReason, EventDiagnosis, EventField, EventLevel, EventRow, FieldValue, Limit, PrefixList, ProxySign,
 };
-use crate::address::Address;
+use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;
 use crate::plan::{DomainId, SegmentId};
 
@@ -199,6 +199,26 @@ events! {
         prefixes: PrefixList,
         /// Its prefixes before.
         old_prefixes: PrefixList,
+    }
+    level: Info;
+
+    /// No address of this machine belongs to a configured prefix any more.
+    PrefixUnaddressed = "prefix_unaddressed" {
+        /// The domain.
+        domain: DomainId,
+        /// The prefix.
+        prefix: Prefix,
+    }
+    level: Warning,
+    hint: "the machine may be in another network: give it an address of the prefix, correct prefixes, or have them \
+           follow its addresses (prefixes: auto)";
+
+    /// An address of this machine belongs to the prefix again.
+    PrefixAddressed = "prefix_addressed" {
+        /// The domain.
+        domain: DomainId,
+        /// The prefix.
+        prefix: Prefix,
     }
     level: Info;
 

@@ -13,6 +13,7 @@ fn sample(kind: EventKind) -> Event {
         field if field.ends_with("lladdr") => json!("02:00:00:00:00:09"),
         field if field.ends_with("segment") => json!(0),
         "domain" => json!(0),
+        "prefix" => json!("10.2.0.0/24"),
         "prefixes" | "old_prefixes" => json!(["10.2.0.0/24"]),
         "other" => json!(1),
         "protocol" | "metric" | "interface" | "errno" => json!(4),

@@ -4,7 +4,6 @@ use super::effects::Effects;
 use super::entries::{delete_entries, follow_use, put_entries};
 use super::host::{Host, Origin, Sighting};
 use super::installed::RouteState;
-use super::timers::Token;
 use super::world::World;
 use crate::address::Address;
 use crate::event::{DownReason, Event};
@@ -46,13 +45,6 @@ impl World {
         }
     }
 
-    /// The domains' prefixes are to be looked at again.
-    pub(super) fn prefixes_due(&mut self, timer: Token, effects: &mut Effects) {
-        for id in self.expire_prefixes(timer, effects) {
-            self.look_again(id, effects);
-        }
-    }
-
     /// Works out what follows from news about the segment.
     pub(super) fn look_again(&mut self, id: SegmentId, effects: &mut Effects) {
         if self.refresh(id, effects) {
@@ -64,6 +56,7 @@ impl World {
     /// This machine's addresses are now these.
     pub(super) fn own_addresses_changed(&mut self, addresses: Vec<Address>, effects: &mut Effects) {
         let changed = self.topology.set_own_addresses(addresses);
+        self.addressed.follow(self.topology.own_addresses(), effects);
         for &address in &changed {
             for segment in self.topology.segments().iter().filter(|segment| segment.publishes(address)) {
                 follow_use(segment, address, &self.reasons(), effects);

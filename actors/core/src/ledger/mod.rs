@@ -14,9 +14,10 @@
 //!                                          ├ topology ── segment, domains,       what there is
 //!                                          │             bridges
 //!   claims, alternatives, confirmations,   ├ hosts ───── host                    who is where
-//!   searches, announcements, movers,       ├ published, own_claims, pacing       who uses what, how fast
-//!   contacts, proxies, trials, wifi:       └ kernel_state ─ installed, foreign, entries
-//!   what is going on                                      what the kernel's tables hold and should hold
+//!   searches, announcements, movers,       ├ published, own_claims, addressed,   who uses what, how fast
+//!   contacts, proxies, trials, wifi:       │ pacing
+//!   what is going on                       └ kernel_state ─ installed, foreign, entries
+//!                                                         what the kernel's tables hold and should hold
 //!   effects ─ timers, reports, journal                    what a step brings about, and remembers of it
 //! ```
 //!
@@ -25,6 +26,7 @@
 //! Nothing calls upwards. After each fact the ledger settles: the kernel's tables follow the addresses that were
 //! touched, requests that were held for them are answered, and hosts that moved are announced and told where others are.
 
+mod addressed;
 mod alternatives;
 mod announcements;
 mod answering;
@@ -226,7 +228,12 @@ impl Ledger {
             Timer::Published(segment, address) => world.published_due(segment, address, token, effects),
             Timer::Bridge(pair) => world.bridge_due(pair, token, effects),
             Timer::Conflicts => world.kernel.check_conflicts(token, effects),
-            Timer::Prefixes => world.prefixes_due(token, effects),
+            Timer::Prefixes => {
+                for id in world.expire_prefixes(token, effects) {
+                    world.look_again(id, effects);
+                }
+            }
+            Timer::Addressed => world.addressed.report_due(token, effects),
         }
     }
 

@@ -39,67 +39,65 @@ impl World {
         if !settled.is_empty() {
             effects.order(Order::ReadTable);
         }
-        self.watch_prefixes(effects);
+        watch_prefixes(self, effects);
         changed
     }
 
     /// Routes of an earlier run were read, perhaps before the prefixes that they belong to are known.
     pub(super) fn await_prefixes(&mut self, effects: &mut Effects) {
         self.topology.domains.routes_read(effects.now());
-        self.watch_prefixes(effects);
-    }
-
-    fn watch_prefixes(&mut self, effects: &mut Effects) {
-        let Some(at) = self.topology.domains.next_deadline() else { return };
-        if self.prefix_timer.is_none_or(|(then, _)| at < then) {
-            self.prefix_timer = Some((at, effects.at(at, Timer::Prefixes)));
-        }
+        watch_prefixes(self, effects);
     }
 
     fn renumber(&mut self, effects: &mut Effects) -> Vec<SegmentId> {
         let mut concerned = Vec::new();
         for renumbered in self.topology.domains.settle(effects.now()) {
-            concerned.extend(self.renumbered(&renumbered, effects));
+            concerned.extend(follow_prefixes(self, &renumbered, effects));
         }
-        self.watch_prefixes(effects);
+        watch_prefixes(self, effects);
         concerned
     }
+}
 
-    /// Hosts outside of the new prefixes are nobody's we know; whoever has a route inside of them is to be read.
-    fn renumbered(&mut self, renumbered: &Renumbered, effects: &mut Effects) -> Vec<SegmentId> {
-        let domain = renumbered.domain;
-        let members: Vec<_> = self.topology.members(domain).map(|segment| segment.id).collect();
-        let standing = |world: &Self| {
-            let standing = members.iter().map(|id| world.topology.segment(*id));
-            standing
-                .filter(|segment| segment.keeps_kernel_state())
-                .map(|segment| segment.id)
-                .collect::<Vec<_>>()
-        };
-        for id in standing(self) {
-            delete_entries(self.topology.segment(id), &self.reasons(), effects);
-        }
-        self.topology.follow_prefixes(domain);
-        let is_outside = |key: &Key| {
-            let segment = self.hosts.host(key).map(|host| self.topology.segment(host.segment));
-            key.domain == domain && segment.is_some_and(|segment| !segment.may_hold(key.address))
-        };
-        for key in self.hosts.keys_where(|_| true).into_iter().filter(is_outside).collect::<Vec<_>>() {
-            self.put_to_sleep(&key, effects);
-            self.hosts.remove(&key);
-        }
-        self.kernel.follow_prefixes(domain, &renumbered.before, &self.topology, effects);
-        for id in standing(self) {
-            put_entries(self.topology.segment(id), &self.reasons(), effects);
-        }
-        // Those that came up because of it are swept by themselves.
-        if !self.topology.domain(domain).prefixes.is_empty() {
-            for id in members.iter().filter(|id| self.topology.segment(**id).is_up()) {
-                effects.order(Order::Sweep { segment: *id, active: true });
-            }
-        }
-        effects.order(Order::ReadTable);
-        self.note_renumbering();
-        members
+/// Sets the timer for what the domains wait for, unless it fires before.
+fn watch_prefixes(world: &mut World, effects: &mut Effects) {
+    let Some(at) = world.topology.domains.next_deadline() else { return };
+    if world.prefix_timer.is_none_or(|(then, _)| at < then) {
+        world.prefix_timer = Some((at, effects.at(at, Timer::Prefixes)));
     }
+}
+
+/// Hosts outside of the new prefixes are nobody's we know; whoever has a route inside of them is to be read.
+fn follow_prefixes(world: &mut World, renumbered: &Renumbered, effects: &mut Effects) -> Vec<SegmentId> {
+    let domain = renumbered.domain;
+    let members: Vec<_> = world.topology.members(domain).map(|segment| segment.id).collect();
+    let standing = |world: &World| {
+        let standing = members.iter().map(|id| world.topology.segment(*id));
+        standing.filter(|segment| segment.keeps_kernel_state()).map(|segment| segment.id).collect::<Vec<_>>()
+    };
+    for id in standing(world) {
+        delete_entries(world.topology.segment(id), &world.reasons(), effects);
+    }
+    world.topology.follow_prefixes(domain);
+    let is_outside = |key: &Key| {
+        let segment = world.hosts.host(key).map(|host| world.topology.segment(host.segment));
+        key.domain == domain && segment.is_some_and(|segment| !segment.may_hold(key.address))
+    };
+    for key in world.hosts.keys_where(|_| true).into_iter().filter(is_outside).collect::<Vec<_>>() {
+        world.put_to_sleep(&key, effects);
+        world.hosts.remove(&key);
+    }
+    world.kernel.follow_prefixes(domain, &renumbered.before, &world.topology, effects);
+    for id in standing(world) {
+        put_entries(world.topology.segment(id), &world.reasons(), effects);
+    }
+    // Those that came up because of it are swept by themselves.
+    if !world.topology.domain(domain).prefixes.is_empty() {
+        for id in members.iter().filter(|id| world.topology.segment(**id).is_up()) {
+            effects.order(Order::Sweep { segment: *id, active: true });
+        }
+    }
+    effects.order(Order::ReadTable);
+    world.note_renumbering();
+    members
 }

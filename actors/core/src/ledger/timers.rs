@@ -43,6 +43,8 @@ pub(super) enum Timer {
     Conflicts,
     /// Prefixes that no address gives any more are to be given up, or those that there are to be reported.
     Prefixes,
+    /// A configured prefix may have lost the last address of this machine for good.
+    Addressed,
 }
 
 /// The generation of a timer. Whoever sets one keeps its token; a timer that fires with another one was set

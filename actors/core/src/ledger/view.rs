@@ -67,6 +67,7 @@ impl Ledger {
                 private_vlan: segment.plan.private_vlan.as_str().into(),
                 subnet: SubnetView {
                     prefixes: segment.prefixes.clone(),
+                    unaddressed: self.world.addressed.unaddressed(segment.plan.domain).collect(),
                     source: segment.source.filter(|_| segment.is_up()),
                     publish: segment.plan.addresses.publish.clone(),
                 },

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::addressed::AddressedPrefixes;
 use super::effects::Effects;
 use super::entries::Reasons;
 use super::host::{Host, Origin, Sighting};
@@ -35,6 +36,8 @@ pub(super) struct World {
     pub(super) published: PublishedUsers,
     pub(super) own_claims: OwnClaims,
     pub(super) pacing: Pacing,
+    /// Whether configured prefixes have addresses of ours.
+    pub(super) addressed: AddressedPrefixes,
     /// When the domains' prefixes are looked at again.
     pub(super) prefix_timer: Option<(Time, Token)>,
     pending: Pending,
@@ -78,6 +81,7 @@ impl World {
             published: PublishedUsers::default(),
             own_claims: OwnClaims::default(),
             pacing,
+            addressed: AddressedPrefixes::new(plan),
             prefix_timer: None,
             pending: Pending::default(),
         }

@@ -39,6 +39,7 @@ fn field_names_and_their_order_are_stable() {
             private_vlan: "off".into(),
             subnet: SubnetView {
                 prefixes: vec!["10.2.0.0/24".parse().expect("a prefix")],
+                unaddressed: Vec::new(),
                 source: Some(Address::new(10, 2, 0, 1)),
                 publish: vec!["10.2.0.64/28".parse().expect("a prefix")],
             },
@@ -58,7 +59,7 @@ fn field_names_and_their_order_are_stable() {
             r#"{"domain":"cluster","segment":"lan","interface":"eth0","#,
             r#""configured_interface":"uplink-port-of-the-rack","kind":"ethernet","wifi":null,"#,
             r#""state":"no_carrier","lladdr":"02:00:00:00:00:01","answer":"live","#,
-            r#""private_vlan":"off","prefixes":["10.2.0.0/24"],"source":"10.2.0.1","publish":["10.2.0.64/28"],"hosts":2,"#,
+            r#""private_vlan":"off","prefixes":["10.2.0.0/24"],"unaddressed":[],"source":"10.2.0.1","publish":["10.2.0.64/28"],"hosts":2,"#,
             r#""read":5,"answered":4,"probed":3,"traces":7,"dropped":2,"malformed":1,"mismatched":6,"netns":null}"#,
         ),
     );

@@ -1,13 +1,13 @@
 //! Addresses of this machine come and go.
 
 use super::bench::interface;
-use super::bench::{A, B, Bench, SECOND, host, ip, link, mac, net, plan};
+use super::bench::{A, B, Bench, SECOND, host, ip, link, mac, ms, net, plan};
 use super::log::{Log, delete, put};
 use crate::Write;
 use crate::event::DownReason;
 use crate::fact::Link;
 use crate::order::{Order, Purpose};
-use crate::{Event, Fact};
+use crate::{DomainId, Event, Fact};
 
 fn addresses(bench: &mut Bench, last: &[u8]) -> Log {
     bench.give(Fact::AddressesChanged { addresses: last.iter().copied().map(ip).collect() })
@@ -234,4 +234,45 @@ fn an_own_address_that_was_nobodys_is_the_kernels_to_announce() {
     let mut log = addresses(&mut bench, &[1, 9]);
     log.append(bench.passes(10 * SECOND));
     assert_eq!(log.announcements(), []);
+}
+
+fn reports(log: &Log) -> Vec<Event> {
+    let is_about_a_prefix =
+        |event: &Event| matches!(event, Event::PrefixUnaddressed { .. } | Event::PrefixAddressed { .. });
+    log.events().into_iter().filter(is_about_a_prefix).collect()
+}
+
+#[test]
+fn a_configured_prefix_without_an_address_any_more_is_reported_once_and_again_when_one_is_back() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    let (domain, prefix) = (DomainId(0), net("10.0.0.0/24"));
+    let log = bench.give(Fact::AddressesChanged { addresses: vec![[192, 168, 7, 5].into()] });
+    assert_eq!((reports(&log), reports(&bench.passes(3 * SECOND - ms(1)))), (vec![], vec![]));
+    assert_eq!(reports(&bench.passes(ms(1))), [Event::PrefixUnaddressed { domain, prefix }]);
+    assert!(bench.ledger.segment_views().iter().all(|view| view.subnet.unaddressed == [prefix]));
+    assert_eq!(reports(&addresses(&mut bench, &[])), []);
+    assert_eq!(reports(&bench.passes(60 * SECOND)), []);
+    assert_eq!(reports(&addresses(&mut bench, &[7])), [Event::PrefixAddressed { domain, prefix }]);
+    assert!(bench.ledger.segment_views().iter().all(|view| view.subnet.unaddressed.is_empty()));
+}
+
+#[test]
+fn a_lease_that_is_renewed_is_no_loss_of_the_prefix() {
+    let mut bench = Bench::new();
+    for last in [7, 1] {
+        addresses(&mut bench, &[]);
+        bench.passes(2 * SECOND);
+        addresses(&mut bench, &[last]);
+        assert_eq!(reports(&bench.passes(60 * SECOND)), []);
+    }
+}
+
+/// Nobody says that a gateway must have an address of the subnet.
+#[test]
+fn a_prefix_that_never_had_an_address_is_not_reported() {
+    let mut bench = Bench::cold(plan(2));
+    bench.give(Fact::AddressesChanged { addresses: vec![[192, 168, 7, 5].into()] });
+    addresses(&mut bench, &[]);
+    assert_eq!(reports(&bench.passes(60 * SECOND)), []);
 }
