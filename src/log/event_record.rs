@@ -132,7 +132,7 @@ impl<'a> EventRecord<'a> {
                 FieldValue::Domain(domain) => {
                     let name = names.domains.get(usize::from(domain.0)).map(String::as_str);
                     let number = RecordValue::Number(domain.0.into());
-                    record.push(key(field), name.map_or(number, RecordValue::Str));
+                    record.push(key(field), name.map_or(number, |name| RecordValue::Str(name.into())));
                 }
                 FieldValue::Address(address) => record.push(key(field), RecordValue::Address(address)),
                 FieldValue::Number(number) => record.push(key(field), RecordValue::Number(number)),

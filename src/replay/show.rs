@@ -7,8 +7,9 @@ use arpherd_core::order::Purpose;
 use arpherd_core::{Event, Frame, Order, Plan, SegmentId, Time, Write};
 use serde_json::Value;
 
-/// The names of the plan's segments.
+/// The names of the plan's domains and segments.
 pub(super) struct PlanNames {
+    domains: Vec<String>,
     segments: Vec<String>,
 }
 
@@ -24,7 +25,10 @@ impl fmt::Display for Seconds {
 
 impl PlanNames {
     pub(super) fn of(plan: &Plan) -> Self {
-        Self { segments: plan.segments.iter().map(|segment| segment.name.clone()).collect() }
+        Self {
+            domains: plan.domains.iter().map(|domain| domain.name.clone()).collect(),
+            segments: plan.segments.iter().map(|segment| segment.name.clone()).collect(),
+        }
     }
 
     fn segment(&self, id: SegmentId) -> &str {
@@ -108,6 +112,11 @@ impl PlanNames {
                     let id = id.as_u64().and_then(|id| u16::try_from(id).ok());
                     id.map_or("?", |id| self.segment(SegmentId(id))).to_owned()
                 }
+                Value::Number(id) if name == "domain" => {
+                    let id = id.as_u64().and_then(|id| usize::try_from(id).ok());
+                    id.and_then(|id| self.domains.get(id)).map_or("?", String::as_str).to_owned()
+                }
+                Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
                 other => other.to_string(),
             };
             pairs.push(format!("{name}={shown}"));

@@ -1,7 +1,7 @@
 //! What the kernel has is read in full, and what belongs to a namespace stays there.
 
 use arpherd_actors::io::lock::Lock;
-use arpherd_actors::io::netlink::{Reader, addresses_of};
+use arpherd_actors::io::netlink::Reader;
 use arpherd_core::plan::LinkKind;
 use arpherd_lab::{Netns, RouteSpec};
 
@@ -28,10 +28,11 @@ fn links_are_read_with_their_kind() {
 fn addresses_are_read_in_their_order() {
     let rig = Rig::new();
     rig.router.address("lan0", "10.9.1.1/30").unwrap();
-    let networks = rig.router.run(|| addresses_of("lan0")).unwrap();
-    let expected: Vec<_> = ["10.9.0.1/24", "10.9.1.1/30"].iter().map(|text| text.parse().unwrap()).collect();
-    assert_eq!(networks, expected);
-    assert!(rig.router.run(|| addresses_of("nothing")).unwrap().is_empty());
+    // The prefix is the peer's network; our own address is in none.
+    rig.router.address_with_peer("lan0", [10, 9, 2, 1].into(), "10.9.3.2/24").unwrap();
+    let all = rig.router.run(|| Reader::open()?.addresses()).unwrap();
+    let on_lan = all.iter().filter(|info| info.interface == rig.lan).map(|info| info.network.to_string());
+    assert_eq!(on_lan.collect::<Vec<_>>(), ["10.9.0.1/24", "10.9.1.1/30", "10.9.2.1/32"]);
 }
 
 #[harness::test]

@@ -1,6 +1,6 @@
 //! IPv4 addresses of links.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::Ipv4Network;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
@@ -30,6 +30,19 @@ impl Netns {
         let mut message = self.address_message(link, address)?;
         message.attributes.push(AddressAttribute::Flags(flags));
         let what = format!("add {address} to {link} in {}", self.name());
+        self.rtnl().change(&what, RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    /// Gives the link an address of a point-to-point link: its own, and its peer's with the network behind it.
+    ///
+    /// # Errors
+    /// As [`address`](Self::address).
+    pub fn address_with_peer(&self, link: &str, own: Ipv4Addr, peer: &str) -> Result<()> {
+        let mut message = self.address_message(link, peer)?;
+        let peer_ip = IpAddr::V4(parse_network(peer)?.ip());
+        message.attributes =
+            vec![AddressAttribute::Local(IpAddr::V4(own)), AddressAttribute::Address(peer_ip)];
+        let what = format!("add {own} peer {peer} to {link} in {}", self.name());
         self.rtnl().change(&what, RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
     }
 

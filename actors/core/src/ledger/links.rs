@@ -4,6 +4,7 @@ use super::effects::Effects;
 use super::entries::{delete_entries, follow_use, put_entries};
 use super::host::{Host, Origin, Sighting};
 use super::installed::RouteState;
+use super::renumbering::follow_addresses;
 use super::world::World;
 use crate::address::Address;
 use crate::event::{DownReason, Event};
@@ -35,7 +36,7 @@ impl World {
 
     fn set_link(&mut self, id: SegmentId, link: Option<Link>, is_renumbered: bool, effects: &mut Effects) {
         self.topology.segment_mut(id).set_link(link);
-        let mut concerned = self.follow_addresses(id, effects);
+        let mut concerned = follow_addresses(self, id, effects);
         concerned.retain(|other| *other != id);
         for id in std::iter::once(id).chain(concerned) {
             self.look_again(id, effects);

@@ -229,7 +229,7 @@ impl Ledger {
             Timer::Bridge(pair) => world.bridge_due(pair, token, effects),
             Timer::Conflicts => world.kernel.check_conflicts(token, effects),
             Timer::Prefixes => {
-                for id in world.expire_prefixes(token, effects) {
+                for id in renumbering::expire_prefixes(world, token, effects) {
                     world.look_again(id, effects);
                 }
             }

@@ -10,53 +10,51 @@ use crate::event::{Event, PrefixList};
 use crate::order::Order;
 use crate::plan::SegmentId;
 
-impl World {
-    /// The addresses of a segment's interface may be others. Returns the segments of domains whose prefixes are.
-    pub(super) fn follow_addresses(&mut self, id: SegmentId, effects: &mut Effects) -> Vec<SegmentId> {
-        let segment = self.topology.segment(id);
-        let given = given_by_link(segment.link.as_ref(), &segment.plan.addresses.never);
-        self.topology.domains.note_addresses(id, given, effects.now());
-        self.renumber(effects)
-    }
+/// The addresses of a segment's interface may be others. Returns the segments of domains whose prefixes are.
+pub(super) fn follow_addresses(world: &mut World, id: SegmentId, effects: &mut Effects) -> Vec<SegmentId> {
+    let segment = world.topology.segment(id);
+    let given = given_by_link(segment.link.as_ref(), &segment.plan.addresses.never);
+    world.topology.domains.note_addresses(id, given, effects.now());
+    renumber(world, effects)
+}
 
-    /// The time has come to give up prefixes that no address gives any more, or to say which there are. Returns the
-    /// segments of domains whose prefixes are others.
-    pub(super) fn expire_prefixes(&mut self, timer: Token, effects: &mut Effects) -> Vec<SegmentId> {
-        if self.prefix_timer.take_if(|(_, token)| *token == timer).is_none() {
-            return Vec::new();
-        }
-        self.topology.domains.expire(effects.now());
-        let changed = self.renumber(effects);
-        let settled = self.topology.domains.take_settled(effects.now());
-        for settled in &settled {
-            if let Some(before) = &settled.before {
-                let prefixes = PrefixList(self.topology.domain(settled.domain).prefixes.clone());
-                let old_prefixes = PrefixList(before.clone());
-                effects.emit(Event::PrefixChanged { domain: settled.domain, prefixes, old_prefixes });
-            }
-        }
-        // What an earlier run left outside of them is ours to delete now.
-        if !settled.is_empty() {
-            effects.order(Order::ReadTable);
-        }
-        watch_prefixes(self, effects);
-        changed
+/// The time has come to give up prefixes that no address gives any more, or to say which there are. Returns the
+/// segments of domains whose prefixes are others.
+pub(super) fn expire_prefixes(world: &mut World, timer: Token, effects: &mut Effects) -> Vec<SegmentId> {
+    if world.prefix_timer.take_if(|(_, token)| *token == timer).is_none() {
+        return Vec::new();
     }
+    world.topology.domains.expire(effects.now());
+    let changed = renumber(world, effects);
+    let settled = world.topology.domains.take_settled(effects.now());
+    for settled in &settled {
+        if let Some(before) = &settled.before {
+            let prefixes = PrefixList(world.topology.domain(settled.domain).prefixes.clone());
+            let old_prefixes = PrefixList(before.clone());
+            effects.emit(Event::PrefixChanged { domain: settled.domain, prefixes, old_prefixes });
+        }
+    }
+    // What an earlier run left outside of them is ours to delete now.
+    if !settled.is_empty() {
+        effects.order(Order::ReadTable);
+    }
+    watch_prefixes(world, effects);
+    changed
+}
 
-    /// Routes of an earlier run were read, perhaps before the prefixes that they belong to are known.
-    pub(super) fn await_prefixes(&mut self, effects: &mut Effects) {
-        self.topology.domains.routes_read(effects.now());
-        watch_prefixes(self, effects);
-    }
+/// Routes of an earlier run were read, perhaps before the prefixes that they belong to are known.
+pub(super) fn await_prefixes(world: &mut World, effects: &mut Effects) {
+    world.topology.domains.routes_read(effects.now());
+    watch_prefixes(world, effects);
+}
 
-    fn renumber(&mut self, effects: &mut Effects) -> Vec<SegmentId> {
-        let mut concerned = Vec::new();
-        for renumbered in self.topology.domains.settle(effects.now()) {
-            concerned.extend(follow_prefixes(self, &renumbered, effects));
-        }
-        watch_prefixes(self, effects);
-        concerned
+fn renumber(world: &mut World, effects: &mut Effects) -> Vec<SegmentId> {
+    let mut concerned = Vec::new();
+    for renumbered in world.topology.domains.settle(effects.now()) {
+        concerned.extend(follow_prefixes(world, &renumbered, effects));
     }
+    watch_prefixes(world, effects);
+    concerned
 }
 
 /// Sets the timer for what the domains wait for, unless it fires before.

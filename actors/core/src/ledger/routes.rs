@@ -6,6 +6,7 @@ use super::effects::Effects;
 use super::host::{Host, HostState, Origin, Sighting};
 use super::installed::RouteState;
 use super::key::Key;
+use super::renumbering::await_prefixes;
 use super::reports::Subject;
 use super::timers::Token;
 use super::topology::Topology;
@@ -46,7 +47,7 @@ impl World {
                 self.heal(&key, effects);
             }
         }
-        self.await_prefixes(effects);
+        await_prefixes(self, effects);
         let covers: Vec<Prefix> = self.kernel.covers(&self.topology).collect();
         for prefix in covers {
             effects.write(Write::PutCover { prefix });

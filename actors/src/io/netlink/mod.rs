@@ -33,7 +33,7 @@ use std::io;
 pub use info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo, find_link};
 pub use monitor::{Changed, Monitor, MonitorError};
 pub use nl80211::{RadioInfo, RadioNews, Radios};
-pub use read::{Reader, addresses_of};
+pub use read::Reader;
 pub use route_dump::{AnyRoute, PolicyRule};
 pub use write::RouteWriter;
 

@@ -3,7 +3,6 @@
 use std::io;
 
 use arpherd_core::fact::KernelRoute;
-use ipnetwork::Ipv4Network;
 use neli::consts::nl::NlmF;
 use neli::consts::rtnl::{Ifla, Ntf, Nud, RtAddrFamily, RtScope, RtTable, Rta, Rtm, Rtn, Rtprot};
 use neli::consts::socket::NlFamily;
@@ -234,20 +233,4 @@ impl Reader {
             }
         }
     }
-}
-
-/// The IPv4 addresses of the interface of that name or alternative name, in the kernel's order; empty if it has none or there
-/// is no such interface.
-///
-/// # Errors
-/// See [`NetlinkError`].
-pub fn addresses_of(interface: &str) -> Result<Vec<Ipv4Network>, NetlinkError> {
-    let mut reader = Reader::open()?;
-    let Some(link) = reader.link(interface)? else { return Ok(Vec::new()) };
-    let addresses = reader.addresses()?;
-    Ok(addresses
-        .into_iter()
-        .filter(|address| address.interface == link.index)
-        .map(|address| address.network)
-        .collect())
 }
