@@ -99,7 +99,11 @@ fn join(args: &JoinArgs, environment: &Environment) -> ExitCode {
 }
 
 fn check(args: &CheckArgs, environment: &Environment) -> ExitCode {
-    match config::from_file(&args.file, environment, &args.over.settings()) {
+    let loaded = config::from_file(&args.file, environment, &args.over.settings());
+    for warning in loaded.iter().flat_map(|loaded| &loaded.warnings) {
+        eprintln!("warning: {warning}");
+    }
+    match loaded {
         Ok(loaded) if args.json => print(&format!("{:#}\n", loaded.json())),
         Ok(loaded) => print(&loaded.table()),
         Err(error) => refuse(&error),

@@ -34,6 +34,9 @@ pub(crate) fn run(
             return error.exit_code().into();
         }
     };
+    for warning in &loaded.warnings {
+        warn!(log.logger, "config_warning"; "detail" => warning, "hint" => "see arpherd check");
+    }
     let (record, logger) = (report.record.clone(), log.logger.clone());
     let levels = LogLevels { switch: log.level.clone(), configured: level_of(report.log_level) };
     System::new().block_on(async {

@@ -87,6 +87,25 @@ impl ValueParser for StationAddress {
     }
 }
 
+/// Parses the link-layer address of a host whose place the operator fixes: a station's, or the multicast address of a
+/// cluster.
+pub(crate) struct FixedAddress;
+
+impl ValueParser for FixedAddress {
+    type Value = LinkAddr;
+    fn expected(&self) -> String {
+        StationAddress.expected()
+    }
+    fn read(&self, raw: RawValue<'_>) -> Result<LinkAddr, Option<String>> {
+        let text = raw.text().ok_or(None)?;
+        let multicast = text.trim().parse::<LinkAddr>().ok().filter(LinkAddr::is_multicast);
+        multicast.map_or_else(|| station(&text), Ok)
+    }
+    fn show(&self, value: &LinkAddr) -> serde_json::Value {
+        json!(value.to_string())
+    }
+}
+
 /// The link-layer address of one station that the text is; otherwise what was expected, if more is to be said of it
 /// than [`StationAddress`] does.
 pub(crate) fn station(text: &str) -> Result<LinkAddr, Option<String>> {

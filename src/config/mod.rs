@@ -67,6 +67,8 @@ pub(crate) struct Loaded {
     pub(crate) config: Config,
     /// Every key in effect.
     pub(crate) rows: Vec<EffectiveValue>,
+    /// What is accepted, but may not be meant: a line each.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Loaded {
@@ -129,7 +131,8 @@ fn load(
     field::read_keys(&mut reader, &root, keys::ROOT, &mut config);
     rules::check(&mut reader, &config, drop_in);
     if reader.problems.is_empty() {
-        return Ok(Loaded { config, rows: reader.rows });
+        let warnings = reader.warnings.iter().map(ToString::to_string).collect();
+        return Ok(Loaded { config, rows: reader.rows, warnings });
     }
     Err(ConfigError::wrong(reader.problems))
 }

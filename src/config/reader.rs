@@ -53,6 +53,8 @@ pub(crate) struct ConfigReader<'m> {
     merged: &'m MergedSources,
     /// The errors found so far.
     pub(crate) problems: Vec<Problem>,
+    /// What is accepted, but may not be meant.
+    pub(crate) warnings: Vec<Problem>,
     /// The values in effect so far.
     pub(crate) rows: Vec<EffectiveValue>,
 }
@@ -60,7 +62,7 @@ pub(crate) struct ConfigReader<'m> {
 impl<'m> ConfigReader<'m> {
     /// Starts with the errors that parsing found.
     pub(crate) fn new(merged: &'m MergedSources, problems: Vec<Problem>) -> Self {
-        Self { merged, problems, rows: Vec::new() }
+        Self { merged, problems, warnings: Vec::new(), rows: Vec::new() }
     }
 
     /// The root table.
@@ -275,6 +277,11 @@ impl<'m> ConfigReader<'m> {
     /// Reports an error of the value at this path.
     pub(crate) fn problem(&mut self, path: &KeyPath, text: String) {
         self.problems.push(Problem { origin: self.merged.origin(path), key: Some(path.clone()), text });
+    }
+
+    /// Warns of the value at this path.
+    pub(crate) fn warning(&mut self, path: &KeyPath, text: String) {
+        self.warnings.push(Problem { origin: self.merged.origin(path), key: Some(path.clone()), text });
     }
 
     /// Reports an error of the key at this path, not of its value.

@@ -8,7 +8,7 @@ use arpherd_core::plan::{AnswerMode, KernelProxy, SweepPlan};
 use figment::value::Value;
 use serde_json::json;
 
-use super::addresses::{HostAddress, NetworkPrefix, StationAddress};
+use super::addresses::{FixedAddress, HostAddress, NetworkPrefix};
 use super::errors::ValueOrigin;
 use super::field::{ConfigField, ConfigKey, describe, read_keys};
 use super::kind::DefaultValue;
@@ -199,6 +199,14 @@ impl ConfigField<SegmentConfig> for SweepMode {
     }
 }
 
+/// What is to be known of a cluster with a multicast address.
+fn cluster(lladdr: &LinkAddr) -> String {
+    format!(
+        "{lladdr} is a multicast address, as clusters have: hosts and routers that keep to RFC 1812 (section 3.3.2) \
+         do not believe it, and switches send its frames to every port"
+    )
+}
+
 /// A table from addresses to the link-layer address that has them.
 pub(crate) struct AddressTable {
     /// The field it fills.
@@ -232,14 +240,17 @@ impl ConfigField<SegmentConfig> for AddressTable {
                 reader.key_problem(&table.path.key(name), text);
                 continue;
             };
-            if let Some(lladdr) = reader.value(&table, name, &StationAddress, LinkAddr::UNKNOWN) {
+            if let Some(lladdr) = reader.value(&table, name, &FixedAddress, LinkAddr::UNKNOWN) {
+                if lladdr.is_multicast() {
+                    reader.warning(&table.path.key(name), cluster(&lladdr));
+                }
                 entries.insert(address, lladdr);
             }
         }
     }
 
     fn describe(&self, _: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
-        let kind = ValueKind::Map("an IPv4 address of a host", Box::new(StationAddress.kind()));
+        let kind = ValueKind::Map("an IPv4 address of a host", Box::new(FixedAddress.kind()));
         (kind, DefaultValue::Value(json!({})))
     }
 }

@@ -9,6 +9,7 @@
 //! decides the exit status: 0, [`WARNING`] or [`ERROR`]. If no check can run, it is a code of sysexits.
 
 mod claims;
+mod clusters;
 mod daemon;
 mod entries;
 mod filter;
@@ -175,7 +176,7 @@ fn process_checks(daemon: &DaemonState, process: &Process, entering: bool) -> Ve
 /// The checks of one network namespace.
 fn netns_checks(scope: &Scope, machine: &Machine) -> Vec<Finding> {
     named([
-        ("links", links::check(scope, machine)),
+        ("links", links::check(scope, machine).into_iter().chain(clusters::check(scope)).collect()),
         ("settings", settings::check(scope, machine)),
         ("claims", claims::check(scope, machine)),
         ("entries", entries::check(scope, machine)),

@@ -200,3 +200,37 @@ fn b3_flood_of_forged_sources_causes_no_flood_of_questions() -> Result<()> {
     echoes(&b.ns, c.ip());
     Ok(())
 }
+
+/// A cluster in multicast mode: its nodes answer ARP with a multicast address, in frames of their own.
+#[harness::test]
+fn masked_cluster_at_a_multicast_address_is_reached_where_the_configuration_names_it() -> Result<()> {
+    let rig = Rig::new()?;
+    let (named, pinned, b) = (rig.left(50)?, rig.left(51)?, rig.right(20)?);
+    let cluster = |last: u8| Mac([3, 0xbf, 10, 9, 0, last]);
+    let hosts = format!("{{ {}: \"{}\" }}", named.ip(), cluster(50));
+    let pins = format!("{{ {}: \"{}\" }}", pinned.ip(), cluster(51));
+    let keys = [("expiry", SLOW_EXPIRY), ("hosts", hosts.as_str()), ("pins", pins.as_str())];
+    let daemon =
+        Config::of("10.9.0.0/24").segment("eth0", &keys).segment("eth1", &keys[..1]).start(&rig.r)?;
+    wait_event(&daemon, "config_warning", |event| {
+        event["detail"].as_str().is_some_and(|text| text.contains(&cluster(50).to_string()))
+    });
+    introduce(&b, &rig.r, "eth1")?;
+    wait_route(&rig.r, named.ip(), "eth0");
+    let node = pinned.wire()?;
+    let says = |last: u8| ArpFrame { src: pinned.mac(), ..ArpFrame::gratuitous(cluster(last), ip(last)) };
+    node.send(&says(52))?;
+    node.send(&says(51))?;
+    wait_route(&rig.r, pinned.ip(), "eth0");
+    assert_eq!(routed_by(&rig.r, ip(52)), None, "nobody named it");
+    assert_eq!(counter(&daemon, "eth0", "malformed"), 1);
+    for host in [&named, &pinned] {
+        let entries = rig.r.neighbours();
+        let entry = entries.iter().find(|entry| entry.address == host.ip()).expect("an entry");
+        assert_eq!(entry.mac(), Some(cluster(host.ip().octets()[3])));
+        let answer = b.wire()?.ask_one(&b.request(host.ip()), SOON).expect("it is answered for").0;
+        assert_eq!(answer.sha, rig.mac("eth1"));
+        echoes(&b.ns, host.ip());
+    }
+    Ok(())
+}

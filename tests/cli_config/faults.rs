@@ -57,8 +57,8 @@ pub(crate) const FAULTS_YAML: &[(&str, &str)] = &[
         ":21:23: domains.lan.segments.eth7.source: found \"10.2.0\", expected an IPv4 address",
     ),
     (
-        "      eth8: { hosts: { 10.2.0.9: '01:00:5e:00:00:01' } }",
-        ":22:34: domains.lan.segments.eth8.hosts.\"10.2.0.9\": found \"01:00:5e:00:00:01\", expected the link-layer address of one station, not a group address",
+        "      eth8: { hosts: { 10.2.0.9: 'ff:ff:ff:ff:ff:ff' } }",
+        ":22:34: domains.lan.segments.eth8.hosts.\"10.2.0.9\": found \"ff:ff:ff:ff:ff:ff\", expected the link-layer address of one station, not a group address",
     ),
     (
         "      eth9: { pins: { gateway: '02:00:00:00:00:01' } }",

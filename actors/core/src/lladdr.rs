@@ -83,6 +83,12 @@ impl LinkAddr {
         self.octets().starts_with(&[0x00, 0x00, 0x5e, 0x00, 0x01]) && self.len() == ETHERNET_LEN
     }
 
+    /// Whether this is an Ethernet multicast address. No host may believe that one is another's (RFC 1812, section
+    /// 3.3.2), but clusters have them (`03:bf:…`).
+    pub fn is_multicast(&self) -> bool {
+        self.len() == ETHERNET_LEN && self.octets[0] & 1 == 1 && self.octets[..ETHERNET_LEN] != [0xff; 6]
+    }
+
     /// Whether both name the same interface port.
     ///
     /// On IPoIB the flags octet is a peer's capability, not identity (RFC 4755), and is left out.
@@ -205,5 +211,8 @@ mod tests {
         assert!(!LinkAddr::ethernet([0; 6]).is_station());
         assert!(!LinkAddr::UNKNOWN.is_station());
         assert!(LinkAddr::ethernet([2, 0, 0, 0, 0, 1]).is_station());
+        let cluster = LinkAddr::ethernet([3, 0xbf, 0, 0, 0, 1]);
+        assert!(cluster.is_multicast() && !cluster.is_station());
+        assert!(!LinkAddr::ethernet([0xff; 6]).is_multicast() && !LinkAddr::UNKNOWN.is_multicast());
     }
 }

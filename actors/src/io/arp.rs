@@ -53,7 +53,7 @@ pub enum Rejected {
     /// `ar$op` is none that the protocol has: neither request nor reply in ARP, no request in RARP.
     #[error("operation {0} is not expected")]
     Operation(u16),
-    /// `ar$sha` cannot be the address of one station: a group address or all zeroes.
+    /// `ar$sha` cannot be anybody's address: the broadcast address or all zeroes.
     #[error("sender hardware address is not a station's")]
     SenderAddress,
 }
@@ -92,7 +92,7 @@ fn hardware_type(link: LinkKind) -> u16 {
 /// request of an arpherd's. Padding is ignored.
 ///
 /// # Errors
-/// For anything that RFC 826 says to drop, and for a sender that cannot be one station.
+/// For anything that RFC 826 says to drop, and for a sender that cannot be anybody.
 pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<(Arp, Option<WireMark>), Rejected> {
     let operation = match check_header(link, bytes)? {
         1 => Operation::Request,
@@ -103,7 +103,8 @@ pub fn decode(link: LinkKind, bytes: &[u8]) -> Result<(Arp, Option<WireMark>), R
         LinkKind::Ethernet | LinkKind::Wifi => decode_ethernet(operation, bytes)?,
         LinkKind::Ipoib => decode_ipoib(operation, bytes)?,
     };
-    if !arp.sender_lladdr.is_station() {
+    // Whether a multicast sender is one that the operator named is the core's to know.
+    if !arp.sender_lladdr.is_station() && !arp.sender_lladdr.is_multicast() {
         return Err(Rejected::SenderAddress);
     }
     let behind = bytes.get(packet_len(link)..).filter(|_| operation == Operation::Request);

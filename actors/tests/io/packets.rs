@@ -125,12 +125,15 @@ fn lying_packets_are_counted_and_do_no_harm() {
     let (_rig, mut port, wire) = port();
     let mut tally = Tally::default();
     let honest = ArpFrame::request(FAR, HOST, OWN).encode();
-    // ar$hln 20 and 255, ar$pln 16, ar$hrd 6, a group address as sender, cut off in ar$tpa.
-    for (at, value) in [(18, 20), (18, 255), (19, 16), (15, 6), (22, 3)] {
+    // ar$hln 20 and 255, ar$pln 16, ar$hrd 6, the broadcast address as sender, cut off in ar$tpa.
+    for (at, value) in [(18, 20), (18, 255), (19, 16), (15, 6)] {
         let mut frame = honest;
         frame[at] = value;
         wire.send_raw(&frame).unwrap();
     }
+    let mut everybody = honest;
+    everybody[22..28].fill(0xff);
+    wire.send_raw(&everybody).unwrap();
     wire.send_raw(&honest[..40]).unwrap();
     wire.send_raw(&honest).unwrap();
     assert_eq!(drain(&mut port, &mut tally).len(), 1);

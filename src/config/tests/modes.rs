@@ -71,6 +71,7 @@ fn hosts_and_pins_are_tables_of_stations() {
     );
     for (wrong, why) in [
         ("00:00:00:00:00:00", "not the zero address"),
+        ("'33:33:ff:ff:ff:ff:ff'", "of 6 bytes"),
         ("ff:ff:ff:ff:ff:ff", "not a group address"),
         ("''", "of 6 bytes"),
         ("02:00:00:00:00", "of 6 bytes"),
@@ -81,6 +82,19 @@ fn hosts_and_pins_are_tables_of_stations() {
         let error = fault(&format!("pins: {{ 10.2.0.9: {wrong} }}"));
         assert!(error.contains("pins.\"10.2.0.9\": found") && error.contains(why), "{error}");
     }
+}
+
+#[test]
+fn a_cluster_may_have_a_multicast_address_with_a_warning() {
+    let text = "domains: { l: { prefixes: [10.2.0.0/24], segments: { e: { hosts: { 10.2.0.9: 03:bf:0a:02:00:09 } } } } }";
+    let loaded = yaml(text).expect("loads");
+    let [warning] = loaded.warnings.as_slice() else { panic!("{:?}", loaded.warnings) };
+    assert!(
+        warning.contains("hosts.\"10.2.0.9\": 03:bf:0a:02:00:09 is a multicast address")
+            && warning.contains(":1:"),
+        "{warning}"
+    );
+    assert!(fault("behind: { 03:bf:0a:02:00:09: allow }").contains("not a group address"));
 }
 
 #[test]

@@ -22,9 +22,10 @@ impl Ledger {
     pub(super) fn heard(&mut self, id: SegmentId, heard: &Heard) {
         let arp = &heard.arp;
         let segment = self.world.topology.segment(id);
-        if !segment.may_hear(&arp.sender_lladdr) {
+        if !segment.may_hear(&arp.sender_lladdr) && !self.world.is_named_cluster(id, arp) {
             return;
         }
+        let segment = self.world.topology.segment(id);
         if let Some(Mark::Ours(from)) = heard.mark {
             self.world.own_frame_returned(from, id, &mut self.effects);
             return;

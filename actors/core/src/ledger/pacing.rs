@@ -36,6 +36,8 @@ pub(super) struct SegmentPace {
     pub(super) lookups: Pace,
     /// Sightings that were not learned because frame source and ARP sender differ.
     pub(super) mismatched: u64,
+    /// Packets of a multicast sender that the operator did not name.
+    pub(super) multicast: u64,
     /// Requests for unknown targets that were not followed up because there were too many.
     pub(super) shed: u64,
 }
@@ -56,6 +58,7 @@ impl Pacing {
                 confirmations: Pace::new(CONFIRMATION_RATE, CONFIRMATION_RATE),
                 lookups: Pace::new(LOOKUP_RATE, LOOKUP_RATE / 4),
                 mismatched: 0,
+                multicast: 0,
                 shed: 0,
             }
         };

@@ -74,6 +74,7 @@ impl Ledger {
                 hosts: u64::from(self.world.hosts.live_on(segment.id)),
                 counters: CountersView {
                     dropped: pace.shed,
+                    malformed: pace.multicast,
                     mismatched: pace.mismatched,
                     ..CountersView::default()
                 },

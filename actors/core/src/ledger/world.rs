@@ -17,6 +17,7 @@ use super::segment::Segment;
 use super::timers::{Timer, Token};
 use super::topology::Topology;
 use crate::address::Address;
+use crate::arp::Arp;
 use crate::event::{Event, Limit};
 use crate::lladdr::LinkAddr;
 use crate::order::Order;
@@ -237,6 +238,18 @@ impl World {
             self.hosts.is_known_at(other.id, lladdr) && !self.topology.is_one_link(other.id, id)
         };
         self.hosts.is_remembered_at(id, lladdr) || self.topology.others(id).any(is_away)
+    }
+
+    /// Whether the packet comes from a cluster whose multicast address the operator named; from any other it is
+    /// counted as malformed (RFC 1812, section 3.3.2).
+    pub(super) fn is_named_cluster(&mut self, id: SegmentId, arp: &Arp) -> bool {
+        if !self.topology.segment(id).is_up() || !arp.sender_lladdr.is_multicast() {
+            return false;
+        }
+        let key = self.topology.key(id, arp.sender);
+        let is_named = self.topology.is_pinned_at(&key, id, &arp.sender_lladdr);
+        self.pacing.pace_mut(id).multicast += u64::from(!is_named);
+        is_named
     }
 
     /// What the kernel's proxy entries depend on.

@@ -6,7 +6,7 @@ use super::bench::{A, B, Bench, C, Host, SECOND, host, ip, mac, ms, own_mac, pla
 use super::log::Log;
 use crate::arp::Heard;
 use crate::order::Purpose;
-use crate::{Arp, Event, Fact, SegmentId};
+use crate::{Arp, Event, Fact, LinkAddr, SegmentId};
 
 /// The source of masked frames.
 const MASK: u8 = 99;
@@ -264,4 +264,28 @@ fn it_returns_with_its_segment() {
     let log = bench.up(A);
     assert_eq!(log.verifications(), [(A, ip(9), Some(mac(9)))]);
     assert_eq!(masked(&mut bench, A, answer(A, host(9))).routes().len(), 1);
+}
+
+/// RFC 1812, section 3.3.2: nobody else is to be believed at a multicast address.
+#[test]
+fn a_cluster_at_a_multicast_address_is_known_only_if_the_operator_names_it() {
+    let cluster = Host { address: ip(9), lladdr: LinkAddr::ethernet([3, 0xbf, 10, 0, 0, 9]) };
+    let mut bench = Bench::new();
+    assert!(masked(&mut bench, A, cluster.speaks()).is_empty());
+    assert!(bench.passes(SECOND).is_empty());
+    assert_eq!(bench.ledger.segment_views()[0].counters.malformed, 1);
+
+    let mut plan = plan(2);
+    plan.segments[0].addresses.pins = [(ip(9), cluster.lladdr)].into();
+    let mut bench = Bench::with(plan.clone());
+    assert_eq!(masked(&mut bench, A, cluster.asks(ip(1))).routes().len(), 1);
+    assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1);
+    bench.knows(B, host(21));
+    let asks = masked(&mut bench, A, cluster.asks(ip(21)));
+    assert_eq!(asks.answers(), [(A, ip(21), cluster.lladdr)]);
+    assert!(masked(&mut bench, A, Host { address: ip(10), ..cluster }.speaks()).is_empty());
+
+    plan.segments[0].addresses.hosts = std::mem::take(&mut plan.segments[0].addresses.pins);
+    let mut bench = Bench::with(plan);
+    assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1, "present whether or not it is heard");
 }
