@@ -1,12 +1,14 @@
 //! Lives of the small network, each with a quiet end at which everything must be right.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use arpherd_core::SegmentId;
+use arpherd_core::arp::{Arp, Operation};
 use arpherd_core::fact::Link;
 use proptest::prelude::*;
 
-use crate::facts::{METRIC, PROTOCOL};
+use crate::facts::{METRIC, PROTOCOL, own_lladdr};
 use crate::stations::{Act, HOSTS, SEGMENTS, Station, any_act, ip, mac, request};
 use crate::world::{World, fine, segments, swapped};
 
@@ -166,6 +168,32 @@ proptest! {
             world.act(Act::ForgeTrace { last: 2, segment: forged, which: 0 });
             world.pass(Duration::from_millis(stay - 1000));
             world.check_routes();
+        }
+    }
+
+    /// One machine with more addresses than it may have, as it answers and asks: it keeps the first ones, whatever comes.
+    #[test]
+    fn what_is_over_a_limit_takes_nothing_from_what_is_within(
+        limit in 1_u32..5,
+        words in proptest::collection::vec((2_u8..8, any::<bool>(), 0_u64..20_000), 1..60),
+    ) {
+        let mut world = World::with_limit(limit);
+        let (segment, lladdr) = (SegmentId(0), mac(2, 0));
+        for last in HOSTS {
+            world.stations.insert(ip(last), Station { segment, lladdr });
+        }
+        let mut kept = BTreeSet::new();
+        for (last, is_reply, pause) in words {
+            let asks = request(ip(last), lladdr, ip(1));
+            let replies = Arp { operation: Operation::Reply, target_lladdr: own_lladdr(0), ..asks };
+            world.says(segment, if is_reply { replies } else { asks });
+            world.pass(Duration::from_millis(pause));
+            if kept.len() < limit as usize {
+                kept.insert(ip(last));
+            }
+            let routed: BTreeSet<_> =
+                HOSTS.map(ip).filter(|address| !world.kernel.ours_to(*address).is_empty()).collect();
+            prop_assert_eq!(&routed, &kept);
         }
     }
 }

@@ -64,10 +64,23 @@ pub(crate) struct World {
 impl World {
     /// A gateway that is just started; an earlier run left these routes.
     pub(crate) fn new(lag: Duration, leftovers: &[(u8, SegmentId)]) -> Self {
+        Self::with(&plan(), lag, leftovers)
+    }
+
+    /// The same where one station may have so many addresses.
+    pub(crate) fn with_limit(hosts_per_lladdr: u32) -> Self {
+        let mut plan = plan();
+        for segment in &mut plan.segments {
+            segment.limits.hosts_per_lladdr = hosts_per_lladdr;
+        }
+        Self::with(&plan, Duration::ZERO, &[])
+    }
+
+    fn with(plan: &Plan, lag: Duration, leftovers: &[(u8, SegmentId)]) -> Self {
         let mut world = Self {
-            ledger: Ledger::new(&plan()),
+            ledger: Ledger::new(plan),
             kernel: Kernel::new(segments().map(|segment| Some(fine(segment))).collect()),
-            places: Places::new(&plan()),
+            places: Places::new(plan),
             stations: BTreeMap::new(),
             spares: BTreeMap::new(),
             caches: Caches::default(),
