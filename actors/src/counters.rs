@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arpherd_core::view::CountersView;
+use arpherd_core::view::{CountersView, PacketsView};
 
 /// Counts of frames, shared by the actors of one segment. All only grow.
 #[derive(Debug, Default)]
@@ -22,6 +22,32 @@ pub struct Counters {
     pub traces: AtomicU64,
     /// Frames that are no ARP packet of a supported form.
     pub malformed: AtomicU64,
+}
+
+/// Counts of packets for unknown hosts. All only grow.
+#[derive(Debug, Default)]
+pub struct CoverCounters {
+    /// Held until their target was searched for.
+    pub held: AtomicU64,
+    /// Sent on.
+    pub forwarded: AtomicU64,
+    /// Refused, whether or not their senders were told.
+    pub refused: AtomicU64,
+    /// Dropped because there were too many, or they could not be sent on.
+    pub dropped: AtomicU64,
+}
+
+impl CoverCounters {
+    /// The present values.
+    pub fn view(&self) -> PacketsView {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        PacketsView {
+            held: get(&self.held),
+            forwarded: get(&self.forwarded),
+            refused: get(&self.refused),
+            dropped: get(&self.dropped),
+        }
+    }
 }
 
 impl Counters {

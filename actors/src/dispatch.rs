@@ -13,7 +13,7 @@ use arpherd_core::{Fact, Frame, Operation, Order, SegmentId, Write};
 
 use crate::counters::Counters;
 use crate::io::{FramePort, Refusal, RouteTable, Tally};
-use crate::messages::{HostsSeen, ReadStations, ReadTable, SendPort, SetSweep};
+use crate::messages::{HostsSeen, ReadStations, ReadTable, SendPort, SetSweep, SettlePackets};
 
 /// The recipients of a segment's orders, beside the port on which frames are sent.
 pub struct SegmentSinks {
@@ -37,6 +37,9 @@ pub(crate) struct Dispatcher {
     outboxes: Vec<Outbox>,
     watch: Option<Recipient<ReadTable>>,
     wifi: Option<Recipient<ReadStations>>,
+    /// Targets whose held packets are settled.
+    packets: Vec<(Ipv4Addr, bool)>,
+    cover: Option<Recipient<SettlePackets>>,
 }
 
 /// A route lookup: by which interface the kernel would forward the packet that an ARP request announces.
@@ -61,11 +64,13 @@ impl Dispatcher {
         sinks: Vec<SegmentSinks>,
         watch: Recipient<ReadTable>,
         wifi: Option<Recipient<ReadStations>>,
+        cover: Option<Recipient<SettlePackets>>,
     ) {
         self.outboxes.resize_with(sinks.len(), Outbox::default);
         self.sinks = sinks;
         self.watch = Some(watch);
         self.wifi = wifi;
+        self.cover = cover;
     }
 
     pub(crate) fn sinks(&self) -> &[SegmentSinks] {
@@ -108,6 +113,7 @@ impl Dispatcher {
                     wifi.do_send(ReadStations(segment));
                 }
             }
+            Order::SettlePackets { target, forward } => self.packets.push((target, forward)),
             Order::Emit(_) => {}
         }
     }
@@ -128,8 +134,14 @@ impl Dispatcher {
         }
     }
 
-    /// Sends the collected frames, and reports hosts seen to the sweep actors.
+    /// Sends the collected frames, reports hosts seen to the sweep actors, and has held packets settled.
     pub(crate) fn flush(&mut self) {
+        if !self.packets.is_empty() {
+            let packets = std::mem::take(&mut self.packets);
+            if let Some(cover) = &self.cover {
+                cover.do_send(SettlePackets(packets));
+            }
+        }
         for (outbox, sinks) in self.outboxes.iter_mut().zip(&self.sinks) {
             if !outbox.frames.is_empty() {
                 outbox.transmit(&sinks.counters);

@@ -20,6 +20,9 @@
 //!   │              │◄────────────────────────│ SweepActor  │──► sent frames (probes)
 //!   │              │── SetSweep, HostsSeen ─►└─────────────┘
 //!   │              │                     │   ┌─────────────┐
+//!   │              │── SettlePackets ───────►│ CoverActor  │──► packets sent on
+//!   │              │◄───── Observed ─────────└─────────────┘
+//!   │              │                     │   ┌─────────────┐
 //!   │              │──── RecordFacts ───────►│  Recorder   │──► file
 //!   └──────────────┘                     │   └─────────────┘
 //!      │  │  └──► events (EventSink)      │
@@ -34,6 +37,7 @@
 //! | [`sweep::SweepActor`] | one for each swept segment | the plan and pace of its sweeps, a socket that only sends |
 //! | [`watch::Watch`] | one | the rtnetlink monitor, the managed kernel settings |
 //! | [`wifi::WifiMonitor`] | one, if the kernel has generic netlink | the sockets to nl80211 |
+//! | [`cover::CoverActor`] | one, if a domain has `cover: search` | the covering device and the packets held there |
 //! | [`recorder::Recorder`] | one, if facts are recorded | the file of facts |
 //!
 //! [`supervisor::Instance`] starts them, waits until all are ready, and stops them. There is one instance for each
@@ -43,6 +47,7 @@
 pub mod capture;
 pub mod clock;
 pub mod counters;
+pub mod cover;
 pub mod dispatch;
 mod eligibility;
 pub mod io;

@@ -115,6 +115,12 @@ pub struct GiveWay(pub Fact);
 #[rtype(result = "()")]
 pub struct RestoreSysctls(pub Vec<String>);
 
+/// What becomes of packets that are held for these targets: true, they go on; false, they are refused. The routes of
+/// those that go on stand.
+#[derive(Debug, Clone, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct SettlePackets(pub Vec<(Ipv4Addr, bool)>);
+
 /// Facts for the recorder, each with the time at which it was given to the ledger.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

@@ -3,16 +3,20 @@
 //! Every message it receives becomes facts; each fact is one step of the ledger, which appends orders. Orders are
 //! carried out before the next message is handled: first the kernel's tables, then frames, then events.
 
+use std::sync::Arc;
+
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle};
 use arpherd_core::view::{Query, Response, StatusView};
 use arpherd_core::{Event, Fact, Ledger, Order, Time};
 use slog::{Logger, debug};
 
 use crate::clock::Clock;
+use crate::counters::CoverCounters;
 use crate::dispatch::{Dispatcher, SegmentSinks};
 use crate::io::{Refusal, RouteTable};
 use crate::messages::{
     Finish, GetSweepContext, GiveWay, Observed, ReadStations, ReadTable, RecordFacts, RunQuery, SendPort,
+    SettlePackets,
 };
 
 /// Rounds of orders a message may cause. The results of a round (refusals, routes looked up) are facts and cause
@@ -32,6 +36,7 @@ pub struct RouteOwner {
     log: Logger,
     dispatcher: Dispatcher,
     recorder: Option<Recipient<RecordFacts>>,
+    cover_counters: Option<Arc<CoverCounters>>,
     is_ready: bool,
     /// Orders not carried out yet.
     orders: Vec<Order>,
@@ -50,6 +55,8 @@ pub struct Connect {
     pub watch: Recipient<ReadTable>,
     /// Reads the stations of access points; `None` without generic netlink in the kernel.
     pub wifi: Option<Recipient<ReadStations>>,
+    /// Holds packets for unknown hosts; `None` if no domain has them searched for.
+    pub cover: Option<(Recipient<SettlePackets>, Arc<CoverCounters>)>,
     /// Writes every fact to a file; `None` if facts are not recorded.
     pub recorder: Option<Recipient<RecordFacts>>,
 }
@@ -77,6 +84,7 @@ impl RouteOwner {
             log,
             dispatcher: Dispatcher::default(),
             recorder: None,
+            cover_counters: None,
             is_ready: false,
             orders: Vec::new(),
             refusals: Vec::new(),
@@ -214,7 +222,9 @@ impl Handler<Connect> for RouteOwner {
     type Result = ();
 
     fn handle(&mut self, connect: Connect, _: &mut Self::Context) {
-        self.dispatcher.connect(connect.sinks, connect.watch, connect.wifi);
+        let (cover, counters) = connect.cover.unzip();
+        self.dispatcher.connect(connect.sinks, connect.watch, connect.wifi, cover);
+        self.cover_counters = counters;
         self.recorder = connect.recorder;
     }
 }
@@ -254,6 +264,7 @@ impl Handler<RunQuery> for RouteOwner {
                 Response::Status(StatusView {
                     uptime_seconds,
                     ready: self.is_ready,
+                    packets: self.cover_counters.as_ref().map(|it| it.view()).unwrap_or_default(),
                     ..self.ledger.status_view()
                 })
             }

@@ -7,6 +7,8 @@ use std::pin::Pin;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 
+use crate::cover::DeviceOpener;
+use crate::io::cover_device::CoverDevice;
 use crate::io::mark::MarkKey;
 use crate::io::netlink::Radios;
 use crate::io::netns::Netns;
@@ -88,6 +90,14 @@ pub fn radio_opener(radios: Radios) -> RadioOpener {
     Box::new(move || {
         let wake = Wake::on(&radios)?;
         Ok((Box::new(radios), readiness(wake)))
+    })
+}
+
+/// An opener for a covering device that is open already, on another thread.
+pub fn device_opener(device: CoverDevice) -> DeviceOpener {
+    Box::new(move || {
+        let wake = Wake::on(&device)?;
+        Ok((Box::new(device), readiness(wake)))
     })
 }
 

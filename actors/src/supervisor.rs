@@ -6,8 +6,11 @@ mod config;
 mod kernel_access;
 mod segment_actors;
 
+use std::sync::Arc;
+
 use actix::{Actor, Addr, Arbiter, MailboxError, Recipient};
-use arpherd_core::{Ledger, Plan};
+use arpherd_core::plan::Cover;
+use arpherd_core::{Fact, Ledger, Plan};
 use slog::{Logger, info, o, warn};
 
 pub use config::{InstanceConfig, StartError};
@@ -15,11 +18,14 @@ use segment_actors::{SegmentActors, Surroundings};
 
 use crate::capture::CaptureActor;
 use crate::clock::Clock;
+use crate::counters::CoverCounters;
+use crate::cover::CoverActor;
+use crate::io::cover_device::CoverDevice;
 use crate::io::lock::Lock;
 use crate::io::netlink::Radios;
 use crate::messages::{Barrier, Begin, Finish, GiveWay, Observed, RestoreSysctls, RunQuery};
 use crate::owner::{Connect, EventSink, MarkReady, RouteOwner};
-use crate::port::radio_opener;
+use crate::port::{device_opener, radio_opener};
 use crate::recorder::Recorder;
 use crate::sweep::SweepActor;
 use crate::watch::{Watch, WatchedSegment};
@@ -33,6 +39,7 @@ pub struct Instance {
     wifi: Option<Addr<WifiMonitor>>,
     captures: Vec<Addr<CaptureActor>>,
     sweeps: Vec<Addr<SweepActor>>,
+    cover: Option<Addr<CoverActor>>,
     recorder: Option<Addr<Recorder>>,
     back: Arbiter,
     plan: Plan,
@@ -67,15 +74,33 @@ impl Instance {
             Surroundings { config, owner: owner_ref, wifi: wifi_ref, back: &back, clock, log: &log };
         let SegmentActors { captures, sweeps, sinks, watched } = SegmentActors::start(&surroundings)?;
         let watch = start_watch(config, own_port, watched, owner.clone().recipient(), &back, &log)?;
+        let cover = start_cover(config, &owner, clock, &back, &log)?;
         owner.do_send(Connect {
             sinks,
             watch: watch.clone().recipient(),
             wifi: wifi.clone().map(Addr::recipient),
+            cover: cover.as_ref().map(|cover| (cover.actor.clone().recipient(), Arc::clone(&cover.counters))),
             recorder: recorder.clone().map(Addr::recipient),
         });
+        if let Some(StartedCover { index, .. }) = cover {
+            let facts = vec![Fact::CoverDeviceChanged { interface: Some(index) }];
+            owner.do_send(Observed { facts, more: false });
+        }
         let (purge, plan) = (config.purge, config.plan.clone());
-        let instance =
-            Self { owner, watch, wifi, captures, sweeps, recorder, back, plan, purge, log, _locks: locks };
+        let instance = Self {
+            owner,
+            watch,
+            wifi,
+            captures,
+            sweeps,
+            cover: cover.map(|it| it.actor),
+            recorder,
+            back,
+            plan,
+            purge,
+            log,
+            _locks: locks,
+        };
         instance.wait_until_ready().await.map_err(|_| StartError::Stopped)?;
         Ok(instance)
     }
@@ -127,7 +152,7 @@ impl Instance {
     }
 
     async fn end(self, purge: bool, give_way: Option<GiveWay>) {
-        let Self { owner, watch, wifi: _, captures, sweeps, recorder, back, log, .. } = self;
+        let Self { owner, watch, wifi: _, captures, sweeps, cover, recorder, back, log, .. } = self;
         for sweep in sweeps {
             log_if_gone(&log, "sweep", sweep.send(Finish { purge }).await);
         }
@@ -139,6 +164,9 @@ impl Instance {
             None => owner.send(Finish { purge }).await,
         };
         log_if_gone(&log, "route_owner", ended);
+        if let Some(cover) = cover {
+            log_if_gone(&log, "cover", cover.send(Finish { purge }).await);
+        }
         log_if_gone(&log, "watch", watch.send(Finish { purge }).await);
         if let Some(recorder) = recorder {
             log_if_gone(&log, "recorder", recorder.send(Finish { purge }).await);
@@ -192,6 +220,45 @@ fn start_wifi(
     Ok(Some(WifiMonitor::start_in_arbiter(&back.handle(), |_| {
         WifiMonitor::new(radio_opener(radios), owner, log)
     })))
+}
+
+/// A cover actor that was started.
+struct StartedCover {
+    actor: Addr<CoverActor>,
+    counters: Arc<CoverCounters>,
+    /// The number of the covering device's interface.
+    index: u32,
+}
+
+/// Makes the covering device in the namespace, if a domain has packets for unknown hosts searched for, and starts its
+/// actor on the back thread. Where it cannot be made, that is logged, and such packets are refused by the kernel.
+fn start_cover(
+    config: &InstanceConfig,
+    owner: &Addr<RouteOwner>,
+    clock: Clock,
+    back: &Arbiter,
+    log: &Logger,
+) -> Result<Option<StartedCover>, StartError> {
+    if config.plan.domains.iter().all(|domain| domain.cover != Cover::Search) {
+        return Ok(None);
+    }
+    let log = log.new(o!("actor" => "cover"));
+    let device = match config.netns.within(CoverDevice::open)? {
+        Ok(device) => device,
+        Err(error) => {
+            warn!(log, "cover_device_failed"; "error" => %error,
+                "detail" => "packets for unknown hosts are refused, as with `cover: unreachable`",
+                "hint" => "give the daemon /dev/net/tun (DeviceAllow=/dev/net/tun rw, PrivateDevices=no)");
+            return Ok(None);
+        }
+    };
+    let index = device.index();
+    let (owner, counters) = (owner.clone().recipient(), Arc::new(CoverCounters::default()));
+    let counted = Arc::clone(&counters);
+    let actor = CoverActor::start_in_arbiter(&back.handle(), move |_| {
+        CoverActor::new(device_opener(device), owner, counted, clock, log)
+    });
+    Ok(Some(StartedCover { actor, counters, index }))
 }
 
 fn start_recorder(

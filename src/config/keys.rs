@@ -7,7 +7,7 @@
 
 mod segment;
 
-use arpherd_core::plan::{COVER_METRIC, RoutePlan};
+use arpherd_core::plan::{COVER_METRIC, Cover, RoutePlan};
 
 use super::domain::{DomainPrefixes, Domains, Segments};
 use super::field::{ConfigKey, TableField, ValueField};
@@ -108,6 +108,23 @@ static DOMAIN: &[ConfigKey<DomainConfig>] = &[
                   30 s, unless another one comes; and the domain waits while another domain has its network.",
         example: Some(r#"["10.2.0.0/24"]"#),
         field: &DomainPrefixes,
+    },
+    ConfigKey {
+        name: "cover",
+        meaning: "What becomes of packets for an address of the subnet that no host is known to have, and that no ARP \
+                  request announced: those of a router behind this machine, and its own.",
+        example: None,
+        field: &ValueField {
+            parser: Choice(&[
+                ("unreachable", Cover::Unreachable, "the kernel refuses them"),
+                (
+                    "search",
+                    Cover::Search,
+                    "the first ones are held for up to a second while the segments are searched; needs /dev/net/tun",
+                ),
+            ]),
+            of: |domain: &mut DomainConfig| &mut domain.cover,
+        },
     },
     ConfigKey {
         name: "segments",

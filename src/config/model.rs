@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use arpherd_core::plan::{DomainId, DomainPlan, Plan, RoutePlan, SegmentPlan};
+use arpherd_core::plan::{Cover, DomainId, DomainPlan, Plan, RoutePlan, SegmentPlan};
 use ipnetwork::Ipv4Network;
 
 /// Default path of the control socket.
@@ -68,6 +68,8 @@ pub(crate) struct DomainConfig {
     pub(crate) prefixes: Vec<Ipv4Network>,
     /// The prefixes follow the addresses of the interfaces instead; then there are none here.
     pub(crate) auto: bool,
+    /// What becomes of packets for unknown hosts.
+    pub(crate) cover: Cover,
     /// Its links, sorted by name.
     pub(crate) segments: Vec<SegmentConfig>,
 }
@@ -151,7 +153,12 @@ impl DomainConfig {
     }
 
     fn plan(&self) -> DomainPlan {
-        DomainPlan { name: self.name.clone(), prefixes: self.prefixes.clone(), auto: self.auto }
+        DomainPlan {
+            name: self.name.clone(),
+            prefixes: self.prefixes.clone(),
+            auto: self.auto,
+            cover: self.cover,
+        }
     }
 }
 

@@ -7,7 +7,9 @@ mod reload;
 use std::io::{self, Write};
 
 use arpherd_core::LinkAddr;
-use arpherd_core::view::{HostView, Label, Response, RouteView, SegmentView, StatusView, SubnetView};
+use arpherd_core::view::{
+    HostView, Label, PacketsView, Response, RouteView, SegmentView, StatusView, SubnetView,
+};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
@@ -37,11 +39,15 @@ pub(super) fn write_text(out: &mut impl Write, response: &Response) -> io::Resul
 }
 
 fn write_status(out: &mut impl Write, status: &StatusView) -> io::Result<()> {
-    let StatusView { version, uptime_seconds, domains, hosts, routes, ready, events } = status;
+    let StatusView { version, uptime_seconds, domains, hosts, routes, ready, events, packets } = status;
     writeln!(out, "version  {}", Escaped(version))?;
     writeln!(out, "uptime   {}", span(*uptime_seconds))?;
     writeln!(out, "domains  {domains}\nhosts    {hosts}\nroutes   {routes}")?;
     writeln!(out, "ready    {}", if *ready { "yes" } else { "no" })?;
+    if *packets != PacketsView::default() {
+        let PacketsView { held, forwarded, refused, dropped } = packets;
+        writeln!(out, "packets  {held} held, {forwarded} forwarded, {refused} refused, {dropped} dropped")?;
+    }
     for (name, count) in events {
         writeln!(out, "event    {} {count}", Escaped(name))?;
     }

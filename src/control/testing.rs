@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use arpherd_core::LinkAddr;
 use arpherd_core::view::{
-    CountersView, Destination, HostView, Query, Response, RouteView, SegmentView, StatusView, SubnetView,
+    CountersView, Destination, HostView, PacketsView, Query, Response, RouteView, SegmentView, StatusView,
+    SubnetView,
 };
 
 use super::protocol::{ControlQuery, ControlResponse};
@@ -55,6 +56,7 @@ pub(super) fn response_to(query: &Query, hosts: u32) -> Response {
             routes: 1,
             ready: true,
             events: [].into(),
+            packets: PacketsView::default(),
         }),
         Query::Segments => Response::Segments(vec![segment("lan", "eth0", hosts)]),
         Query::Hosts => Response::Hosts((0..hosts).map(host).collect()),

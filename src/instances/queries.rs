@@ -98,6 +98,7 @@ fn merged(mut one: Response, other: Response) -> Response {
             sum.routes += more.routes;
             sum.ready &= more.ready;
             sum.uptime_seconds = sum.uptime_seconds.max(more.uptime_seconds);
+            sum.packets = sum.packets + more.packets;
             for (name, count) in more.events {
                 *sum.events.entry(name).or_default() += count;
             }
@@ -129,7 +130,7 @@ fn in_order(mut response: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use arpherd_core::view::StatusView;
+    use arpherd_core::view::{PacketsView, StatusView};
 
     use super::*;
 
@@ -144,10 +145,12 @@ mod tests {
                 routes: hosts,
                 ready,
                 events: [("host_found".into(), hosts)].into(),
+                packets: PacketsView { held: 2 * hosts, forwarded: hosts, refused: 0, dropped: hosts },
             })
         };
         let Response::Status(sum) = merged(status(2, true), status(3, false)) else { panic!("a status") };
         assert_eq!((sum.domains, sum.hosts, sum.routes, sum.uptime_seconds, sum.ready), (2, 5, 5, 3, false));
         assert_eq!(sum.events, [("host_found".into(), 5)].into());
+        assert_eq!(sum.packets, PacketsView { held: 10, forwarded: 5, refused: 0, dropped: 5 });
     }
 }

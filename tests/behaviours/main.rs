@@ -20,6 +20,7 @@ mod bridged;
 mod c_pace;
 mod c_publish;
 mod c_subnet;
+mod cover;
 mod d_discovery;
 mod d_fillarpd;
 mod d_restart;

@@ -67,6 +67,11 @@ impl Config {
         Self::empty().domain("test", prefixes)
     }
 
+    /// What the text says, to which segments may be added.
+    pub(crate) fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
     /// One without domains yet.
     pub(crate) fn empty() -> Self {
         Self("domains:\n".to_owned())

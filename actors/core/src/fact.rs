@@ -56,6 +56,16 @@ pub enum Fact {
         /// Its prefix.
         prefix: Prefix,
     },
+    /// The covering device, into which packets for unknown targets are routed, is this now; `None`: there is none.
+    CoverDeviceChanged {
+        /// The number of its interface.
+        interface: Option<u32>,
+    },
+    /// A packet for a target of which no host is known waits in the covering device, as the first of its target.
+    PacketHeld {
+        /// Its destination.
+        target: Address,
+    },
     /// The kernel refused a write.
     WriteRefused {
         /// What it refused.

@@ -55,6 +55,13 @@ pub enum Order {
         /// The host.
         address: Address,
     },
+    /// Settle what became of the packets that are held for a target, as [`crate::Fact::PacketHeld`] said.
+    SettlePackets {
+        /// Their destination.
+        target: Address,
+        /// Send them on: a route to the target stands. Otherwise they are refused with an ICMP message.
+        forward: bool,
+    },
     /// Report to the operator.
     Emit(Event),
 }

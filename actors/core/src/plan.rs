@@ -65,6 +65,28 @@ pub struct DomainPlan {
     /// The prefixes are those of the addresses of the domain's interfaces instead, and follow them (`prefixes: auto`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub auto: bool,
+    /// What becomes of packets for unknown hosts.
+    #[serde(default, skip_serializing_if = "Cover::is_default")]
+    pub cover: Cover,
+}
+
+/// What becomes of packets for an address of a domain's prefix of which no host is known, and which no ARP request
+/// announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cover {
+    /// The kernel refuses them (an `unreachable` route).
+    #[default]
+    Unreachable,
+    /// The first of them are held while the segments are searched, and go on when the target answers.
+    Search,
+}
+
+impl Cover {
+    /// Whether it is the default.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Routing table `main`, `RT_TABLE_MAIN` of linux/rtnetlink.h.

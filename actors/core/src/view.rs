@@ -81,6 +81,22 @@ pub struct StatusView {
     pub ready: bool,
     /// How often each event happened since the start, logged or only counted, by its name.
     pub events: BTreeMap<Keyword, u64>,
+    /// Packets for unknown hosts, where a domain has them searched for (`cover: search`).
+    #[serde(default)]
+    pub packets: PacketsView,
+}
+
+/// Counters of packets for unknown hosts since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PacketsView {
+    /// Held while their target was searched for.
+    pub held: u64,
+    /// Sent on to it.
+    pub forwarded: u64,
+    /// Refused: nobody has the address.
+    pub refused: u64,
+    /// Dropped because there were too many, or the target's link did not take them.
+    pub dropped: u64,
 }
 
 /// A segment.
@@ -156,6 +172,19 @@ pub struct CountersView {
     /// Packets that taught nothing by themselves because they name another sender than the frame's source.
     #[serde(default)]
     pub mismatched: u64,
+}
+
+impl Add for PacketsView {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            held: self.held + other.held,
+            forwarded: self.forwarded + other.forwarded,
+            refused: self.refused + other.refused,
+            dropped: self.dropped + other.dropped,
+        }
+    }
 }
 
 impl Add for CountersView {

@@ -50,6 +50,21 @@ pub enum Write {
         /// Its destination.
         prefix: Prefix,
     },
+    /// Have a route to the prefix through the covering device, preferred to that of [`Write::PutCover`], which takes its
+    /// place when the device goes.
+    PutSearchRoute {
+        /// The device.
+        interface: u32,
+        /// Its destination.
+        prefix: Prefix,
+    },
+    /// Have no such route.
+    DeleteSearchRoute {
+        /// The device.
+        interface: u32,
+        /// Its destination.
+        prefix: Prefix,
+    },
     /// Have this neighbour entry, so that the first packet needs no ARP request: reachable, and exempt from the
     /// kernel's limits (`NTF_EXT_LEARNED`).
     PutNeighbour {
@@ -89,12 +104,14 @@ impl Write {
     /// Whether the kernel's error number says that things already are as they were to be.
     pub fn is_satisfied_by(&self, errno: i32) -> bool {
         match self {
-            Self::DeleteRoute { .. } | Self::DeleteStray(_) | Self::DeleteCover { .. } => {
-                matches!(errno, ESRCH | ENODEV)
-            }
+            Self::DeleteRoute { .. }
+            | Self::DeleteStray(_)
+            | Self::DeleteCover { .. }
+            | Self::DeleteSearchRoute { .. } => matches!(errno, ESRCH | ENODEV),
             Self::DeleteNeighbour { .. } | Self::DeleteProxy { .. } => matches!(errno, ENOENT | ENODEV),
             Self::PutRoute { .. }
             | Self::PutCover { .. }
+            | Self::PutSearchRoute { .. }
             | Self::PutNeighbour { .. }
             | Self::PutProxy { .. } => false,
         }

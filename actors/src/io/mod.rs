@@ -9,6 +9,7 @@
 //! netlink::read             links, addresses, routes, neighbours
 //! netlink::monitor          notifications of what others change
 //! netlink::nl80211          Wi-Fi interfaces and their stations         (Radio)
+//! cover_device              packets for unknown hosts, held and sent on  (PacketDevice)
 //! sysctl                    the kernel's settings: read, set, watch, restore
 //! netns                     working in another network namespace
 //! lock, wake, sockopt       one daemon a link; readiness under tokio; socket options
@@ -23,7 +24,9 @@
 //! socket2, rustix, libc and unsafe code.
 
 pub mod arp;
+pub mod cover_device;
 mod filter;
+pub mod ipv4;
 pub mod lock;
 pub mod mark;
 pub mod netlink;

@@ -224,7 +224,12 @@ pub(crate) fn plan(sweep: Option<SweepPlan>) -> Plan {
         ..SegmentPlan::new(name, DomainId(0), &prefixes)
     };
     Plan {
-        domains: vec![DomainPlan { name: "d".into(), prefixes: prefixes.to_vec(), auto: false }],
+        domains: vec![DomainPlan {
+            name: "d".into(),
+            prefixes: prefixes.to_vec(),
+            auto: false,
+            cover: arpherd_core::plan::Cover::default(),
+        }],
         segments: vec![segment("a"), segment("b")],
         routes: RoutePlan::default(),
     }

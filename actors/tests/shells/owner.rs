@@ -69,6 +69,7 @@ impl OwnerBench {
             sinks: counters.iter().map(|it| SegmentSinks { sweep: None, counters: it.clone() }).collect(),
             watch: watch.clone().start().recipient(),
             wifi: None,
+            cover: None,
             recorder,
         });
         for (segment, wire) in (0..).map(SegmentId).zip(&wires) {

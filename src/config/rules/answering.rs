@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use arpherd_core::plan::{AnswerMode, Groups, KernelProxy, PrivateVlan};
+use arpherd_core::plan::{AnswerMode, Cover, Groups, KernelProxy, PrivateVlan};
 use ipnetwork::Ipv4Network;
 
 use super::join;
@@ -23,6 +23,11 @@ pub(super) fn check(
     domain: &DomainConfig,
 ) {
     published(reader, &path.key("publish"), segment);
+    if domain.cover == Cover::Search && segment.plan.kernel_proxy() == Some(KernelProxy::ProxyArp) {
+        let text = "found kernel, expected live, routed, off, or kernel: entries beside it: with cover: search every \
+                    address of the prefix has a route, so that proxy_arp would answer for all of them";
+        reader.problem(&path.key("answer"), text.to_owned());
+    }
     let path = path.key("private_vlan");
     match (&segment.plan.private_vlan, segment.plan.answer) {
         (PrivateVlan::Off, _) => {}

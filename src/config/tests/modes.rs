@@ -1,7 +1,7 @@
 //! The keys that control answering, and domains in network namespaces of their own.
 
 use arpherd_core::LinkAddr;
-use arpherd_core::plan::{AnswerMode, Behind, KernelProxy, PrivateVlan, SegmentPlan};
+use arpherd_core::plan::{AnswerMode, Behind, Cover, KernelProxy, PrivateVlan, SegmentPlan};
 
 use super::super::model::Config;
 use super::{SMALL, load_text, net, row, yaml};
@@ -40,6 +40,24 @@ fn every_mode_reaches_the_plan() {
     let both = segment("answer: routed, private_vlan: open, never: [169.254.0.0/16, 10.2.0.7]");
     assert_eq!((both.answer, both.private_vlan), (AnswerMode::Routed, PrivateVlan::Open));
     assert_eq!(both.addresses.never, [net("169.254.0.0/16"), net("10.2.0.7/32")]);
+}
+
+#[test]
+fn a_search_for_the_targets_of_packets_is_a_choice_of_the_domain() {
+    let domain = |cover: &str, keys: &str| {
+        let segments = format!("segments: {{ e: {{ {keys} }} }}");
+        yaml(&format!("domains: {{ l: {{ prefixes: [10.2.0.0/24], cover: {cover}, {segments} }} }}"))
+    };
+    let plan = |cover| domain(cover, "").expect("loads").config.plan();
+    assert_eq!(plan("search").domains[0].cover, Cover::Search);
+    assert_eq!(plan("unreachable").domains[0].cover, Cover::Unreachable);
+    assert!(domain("search", "answer: kernel, kernel: entries").is_ok());
+    let error = domain("search", "answer: kernel").expect_err("proxy_arp would answer for every address");
+    assert!(
+        error.contains("domains.l.segments.e.answer: found kernel") && error.contains("cover: search"),
+        "{error}"
+    );
+    assert!(domain("maybe", "").is_err());
 }
 
 #[test]

@@ -150,6 +150,7 @@ fn status_is_a_short_list() {
         routes: 2,
         ready: true,
         events: [("duplicate_address".into(), 3)].into(),
+        packets: PacketsView { held: 4, forwarded: 3, refused: 1, dropped: 0 },
     };
     let expected = "\
 version  0.1.0
@@ -158,6 +159,7 @@ domains  1
 hosts    2
 routes   2
 ready    yes
+packets  4 held, 3 forwarded, 1 refused, 0 dropped
 event    duplicate_address 3
 ";
     assert_eq!(as_text(&Response::Status(status)), expected);

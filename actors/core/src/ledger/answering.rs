@@ -136,6 +136,8 @@ pub(super) fn judge_route(
     if let Err(reason) = policy::may_speak(&world.topology, segment, request.target) {
         return reason.into();
     }
+    // The covering device leads nowhere yet.
+    let interface = interface.filter(|interface| !world.kernel.is_cover_device(*interface));
     let is_elsewhere = interface.is_some_and(|interface| Some(interface) != segment.index());
     if is_elsewhere { Reaction::Answer } else { Reaction::Search }
 }

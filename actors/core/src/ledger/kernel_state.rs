@@ -56,6 +56,8 @@ pub(super) struct KernelState {
     pub(super) foreign: ForeignRoutes,
     /// Domains whose covering routes are written.
     covered: BTreeSet<DomainId>,
+    /// The covering device.
+    cover_device: Option<u32>,
     /// Segments where the kernel answers by entries of ours.
     pub(super) entry_segments: Vec<SegmentId>,
     /// Routes of ours that stand.
@@ -76,6 +78,7 @@ impl KernelState {
             routes: plan.routes,
             foreign: ForeignRoutes::default(),
             covered: BTreeSet::new(),
+            cover_device: None,
             entry_segments: with_entries.map(|segment| segment.id).collect(),
             written: 0,
             conflicts: 0,
@@ -213,8 +216,39 @@ impl KernelState {
     pub(super) fn cover(&mut self, domain: DomainId, topology: &Topology, effects: &mut Effects) {
         if self.covered.insert(domain) {
             for &prefix in &topology.domain(domain).prefixes {
-                effects.write(Write::PutCover { prefix });
+                self.put_cover(prefix, topology, effects);
             }
+        }
+    }
+
+    /// Writes the covering route of a prefix, and the one into the covering device before it where packets for unknown
+    /// targets have them searched for.
+    pub(super) fn put_cover(&self, prefix: Prefix, topology: &Topology, effects: &mut Effects) {
+        effects.write(Write::PutCover { prefix });
+        if let Some(interface) = self.cover_device.filter(|_| topology.is_searched(prefix)) {
+            effects.write(Write::PutSearchRoute { interface, prefix });
+        }
+    }
+
+    /// Takes the covering routes of a prefix away.
+    pub(super) fn delete_cover(&self, prefix: Prefix, effects: &mut Effects) {
+        if let Some(interface) = self.cover_device {
+            effects.write(Write::DeleteSearchRoute { interface, prefix });
+        }
+        effects.write(Write::DeleteCover { prefix });
+    }
+
+    /// The covering device is another one; the kernel has taken the routes of the one before along.
+    pub(super) fn cover_device_changed(
+        &mut self,
+        device: Option<u32>,
+        topology: &Topology,
+        effects: &mut Effects,
+    ) {
+        self.cover_device = device;
+        let Some(interface) = device else { return };
+        for prefix in self.covers(topology).filter(|prefix| topology.is_searched(*prefix)) {
+            effects.write(Write::PutSearchRoute { interface, prefix });
         }
     }
 
@@ -231,11 +265,16 @@ impl KernelState {
         }
         let now = &topology.domain(domain).prefixes;
         for &prefix in before.iter().filter(|prefix| !now.contains(prefix)) {
-            effects.write(Write::DeleteCover { prefix });
+            self.delete_cover(prefix, effects);
         }
         for &prefix in now.iter().filter(|prefix| !before.contains(prefix)) {
-            effects.write(Write::PutCover { prefix });
+            self.put_cover(prefix, topology, effects);
         }
+    }
+
+    /// Whether the interface is the covering device.
+    pub(super) fn is_cover_device(&self, interface: u32) -> bool {
+        self.cover_device == Some(interface)
     }
 
     /// The prefixes that are covered.
@@ -247,7 +286,7 @@ impl KernelState {
     pub(super) fn uncover(&mut self, topology: &Topology, effects: &mut Effects) {
         for domain in std::mem::take(&mut self.covered) {
             for &prefix in &topology.domain(domain).prefixes {
-                effects.write(Write::DeleteCover { prefix });
+                self.delete_cover(prefix, effects);
             }
         }
     }

@@ -57,6 +57,7 @@ mod liveness;
 mod movers;
 mod own_claims;
 mod pacing;
+mod packets;
 mod policy;
 mod probing;
 mod proxies;
@@ -84,9 +85,9 @@ use alternatives::Alternatives;
 use announcements::Announcements;
 use claims::{Claims, Stake};
 use confirmations::Confirmations;
-use contacts::Contacts;
 use effects::Effects;
 use movers::Movers;
+use packets::HeldPackets;
 use proxies::Proxies;
 use searches::Searches;
 use stopping::End;
@@ -111,8 +112,8 @@ pub struct Ledger {
     alternatives: Alternatives,
     confirmations: Confirmations,
     searches: Searches,
+    packets: HeldPackets,
     announcements: Announcements,
-    contacts: Contacts,
     movers: Movers,
     /// Other proxies.
     proxies: Proxies,
@@ -131,8 +132,8 @@ impl Ledger {
             alternatives: Alternatives::default(),
             confirmations: Confirmations::default(),
             searches: Searches::default(),
+            packets: HeldPackets::default(),
             announcements: Announcements::default(),
-            contacts: Contacts::default(),
             movers: Movers::default(),
             proxies: Proxies::default(),
             traces: Traces::default(),
@@ -178,6 +179,10 @@ impl Ledger {
             Fact::RouteAppeared(route) => world.route_appeared(&route, effects),
             Fact::RouteVanished(route) => world.route_vanished(&route, effects),
             Fact::CoverVanished { prefix } => world.cover_vanished(prefix, effects),
+            Fact::CoverDeviceChanged { interface } => {
+                world.kernel.cover_device_changed(interface, &world.topology, effects);
+            }
+            Fact::PacketHeld { target } => self.packets.packet_held(target, world, effects),
             Fact::WriteRefused { write, errno, reason } => {
                 world.write_refused(&write, errno, reason, effects);
             }
@@ -214,6 +219,7 @@ impl Ledger {
             Timer::Search(key) => {
                 self.searches.search_due(key, token, &world.topology, &mut world.pacing, effects);
             }
+            Timer::Packets(key) => self.packets.packets_due(&key, token, world, effects),
             Timer::Announce(key) => self.announcements.announcement_due(key, token, world, effects),
             Timer::Traces if self.traces.is_due(token) => self.follow_traces(),
             Timer::Traces => {}
@@ -243,6 +249,7 @@ impl Ledger {
         while !self.world.is_settled() {
             for key in self.world.reconcile_touched(&mut self.effects) {
                 self.release_requesters(&key);
+                self.packets.host_changed(&key, &self.world, &mut self.effects);
             }
             let pending = self.world.take_pending();
             for key in &pending.arrived {
@@ -251,7 +258,7 @@ impl Ledger {
             for moved in &pending.moved {
                 let (world, effects) = (&mut self.world, &mut self.effects);
                 self.announcements.announce_host(moved.key, world, effects);
-                self.movers.host_moved(moved, &self.contacts, &self.proxies, world, effects);
+                self.movers.host_moved(moved, &self.proxies, world, effects);
             }
             // A host is where it was not known to be: so are the others at its link-layer address, perhaps.
             for key in pending.arrived.iter().chain(pending.moved.iter().map(|moved| &moved.key)) {

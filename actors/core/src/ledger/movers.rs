@@ -127,6 +127,8 @@ struct Roster {
 /// Everybody who is being told.
 #[derive(Debug, Default)]
 pub(super) struct Movers {
+    /// Who talks with whom, to tell movers about those first.
+    pub(super) contacts: Contacts,
     queues: BTreeMap<SegmentId, Queue>,
     rosters: BTreeMap<DomainId, Roster>,
 }
@@ -138,7 +140,6 @@ impl Movers {
     pub(super) fn host_moved(
         &mut self,
         moved: &Moved,
-        contacts: &Contacts,
         proxies: &Proxies,
         world: &mut World,
         effects: &mut Effects,
@@ -150,22 +151,15 @@ impl Movers {
             && !world.topology.is_one_link(host.segment, from)
             && !proxies.is_proxy(effects.now(), host.segment, &host.lladdr)
         {
-            self.tell_mover(key, host.segment, contacts, world, effects);
+            self.tell_mover(key, host.segment, world, effects);
         }
     }
 
-    fn tell_mover(
-        &mut self,
-        key: Key,
-        segment: SegmentId,
-        contacts: &Contacts,
-        world: &mut World,
-        effects: &mut Effects,
-    ) {
+    fn tell_mover(&mut self, key: Key, segment: SegmentId, world: &mut World, effects: &mut Effects) {
         let now = effects.now();
         let roster = self.roster(key.domain, world, now);
         let mut likely = own_addresses(segment, world);
-        likely.extend(contacts_by_last_word(contacts, &key, world).into_iter().take(CONTACTS));
+        likely.extend(contacts_by_last_word(&self.contacts, &key, world).into_iter().take(CONTACTS));
         let first = likely.len();
         let recent = roster.iter().filter(|address| !likely.contains(address));
         let recent: Vec<Address> = recent.take(LIKELY.saturating_sub(CONTACTS)).copied().collect();

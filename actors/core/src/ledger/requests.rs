@@ -23,7 +23,7 @@ impl Ledger {
             return;
         }
         let key = self.world.topology.key(id, arp.target);
-        self.contacts.note_contact(&key, arp.sender);
+        self.movers.contacts.note_contact(&key, arp.sender);
         self.react(reaction, &key, Requester::of(self.effects.now(), id, arp));
     }
 

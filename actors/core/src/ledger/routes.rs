@@ -50,7 +50,7 @@ impl World {
         await_prefixes(self, effects);
         let covers: Vec<Prefix> = self.kernel.covers(&self.topology).collect();
         for prefix in covers {
-            effects.write(Write::PutCover { prefix });
+            self.kernel.put_cover(prefix, &self.topology, effects);
         }
     }
 
@@ -182,7 +182,7 @@ impl World {
     /// Somebody else than this process deleted a covering route of ours.
     pub(super) fn cover_vanished(&mut self, prefix: Prefix, effects: &mut Effects) {
         if self.kernel.covers(&self.topology).any(|covered| covered == prefix) {
-            effects.write(Write::PutCover { prefix });
+            self.kernel.put_cover(prefix, &self.topology, effects);
         }
     }
 

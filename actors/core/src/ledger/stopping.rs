@@ -5,7 +5,6 @@ use super::host::Host;
 use super::world::World;
 use crate::address::Prefix;
 use crate::plan::SegmentId;
-use crate::write::Write;
 
 /// How a ledger ends.
 pub(super) enum End {
@@ -37,7 +36,7 @@ impl World {
                 self.forget_hosts(|host| host.is_live() && retired.contains(&host.segment), effects);
                 let covers: Vec<Prefix> = self.kernel.covers(&self.topology).collect();
                 for prefix in covers.into_iter().filter(|prefix| !prefixes.contains(prefix)) {
-                    effects.write(Write::DeleteCover { prefix });
+                    self.kernel.delete_cover(prefix, effects);
                 }
             }
         }

@@ -20,6 +20,7 @@ mod liveness;
 mod log;
 mod movers;
 mod moves;
+mod packets;
 mod pinned;
 mod private;
 mod probes;

@@ -23,6 +23,8 @@ pub(super) enum Timer {
     Alternative(Key),
     /// An unknown target is to be searched for again, or given up.
     Search(Key),
+    /// Packets are held for an unknown target: it is searched for again, or they are refused.
+    Packets(Key),
     /// An announcement is to be repeated.
     Announce(Key),
     /// Traces of stations are to be followed.

@@ -7,10 +7,10 @@ use super::bridges::Bridges;
 use super::domains::{Domain, Domains};
 use super::key::Key;
 use super::segment::{Refreshed, Segment, edges};
-use crate::address::Address;
+use crate::address::{Address, Prefix};
 use crate::fact::{Fact, KernelRoute};
 use crate::lladdr::LinkAddr;
-use crate::plan::{DomainId, Plan, SegmentId, SegmentPlan};
+use crate::plan::{Cover, DomainId, Plan, SegmentId, SegmentPlan};
 use crate::subnet::intersection;
 use crate::time::Time;
 
@@ -117,6 +117,15 @@ impl Topology {
     /// Whether the two segments were found to be one link.
     pub(super) fn is_one_link(&self, one: SegmentId, other: SegmentId) -> bool {
         self.bridges.is_bridged(one, other)
+    }
+
+    /// Whether packets for unknown addresses of a domain's prefix have them searched for.
+    pub(super) fn is_searched(&self, prefix: Prefix) -> bool {
+        let is_of = |id: DomainId| {
+            let domain = self.domain(id);
+            domain.plan.cover == Cover::Search && domain.prefixes.contains(&prefix)
+        };
+        (0..).map(DomainId).take(self.members.len()).any(is_of)
     }
 
     /// Whether the address is this machine's.

@@ -11,7 +11,7 @@ use crate::plan::{COVER_METRIC, SegmentId};
 use crate::sweep::SweepContext;
 use crate::time::Time;
 use crate::view::{
-    CountersView, Destination, HostView, Label, RouteView, SegmentView, StatusView, SubnetView,
+    CountersView, Destination, HostView, Label, PacketsView, RouteView, SegmentView, StatusView, SubnetView,
 };
 
 impl Ledger {
@@ -42,6 +42,7 @@ impl Ledger {
                 .sum(),
             routes: u64::from(self.world.kernel.written()),
             ready: false,
+            packets: PacketsView::default(),
             events: self.effects.event_counts().map(|(kind, count)| (kind.name().into(), count)).collect(),
         }
     }

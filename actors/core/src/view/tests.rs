@@ -19,10 +19,11 @@ fn field_names_and_their_order_are_stable() {
             routes: 2,
             ready: true,
             events: [("host_found".into(), 2)].into(),
+            packets: PacketsView::default(),
         },
         concat!(
             r#"{"version":"0.1.0","uptime_seconds":9,"domains":1,"hosts":2,"routes":2,"ready":true,"#,
-            r#""events":{"host_found":2}}"#,
+            r#""events":{"host_found":2},"packets":{"held":0,"forwarded":0,"refused":0,"dropped":0}}"#,
         ),
     );
     assert_round_trip(

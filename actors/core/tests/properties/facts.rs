@@ -53,6 +53,7 @@ pub(crate) fn plan() -> Plan {
                 name: name.to_owned(),
                 prefixes: vec![net(prefix)],
                 auto: false,
+                cover: arpherd_core::plan::Cover::default(),
             })
             .to_vec(),
         segments,

@@ -81,6 +81,8 @@ impl Kernel {
                 self.neighbours.remove(&(interface, address));
             }
             Write::PutCover { .. }
+            | Write::PutSearchRoute { .. }
+            | Write::DeleteSearchRoute { .. }
             | Write::DeleteCover { .. }
             | Write::PutProxy { .. }
             | Write::DeleteProxy { .. } => {}

@@ -17,6 +17,7 @@
 pub(in crate::io) mod decode;
 pub mod info;
 pub mod leftovers;
+pub(in crate::io) mod link_setup;
 pub mod monitor;
 pub mod nl80211;
 pub mod read;

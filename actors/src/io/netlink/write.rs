@@ -85,6 +85,14 @@ impl RouteWriter {
             Write::DeleteCover { prefix } => {
                 compose::route(batch, sequence, Verb::delete(Rtm::Delroute), &cover(&self.routes, prefix))
             }
+            Write::PutSearchRoute { interface, prefix } => {
+                let route = search_route(&self.routes, interface, prefix);
+                compose::route(batch, sequence, Verb::put(Rtm::Newroute), &route)
+            }
+            Write::DeleteSearchRoute { interface, prefix } => {
+                let route = search_route(&self.routes, interface, prefix);
+                compose::route(batch, sequence, Verb::delete(Rtm::Delroute), &route)
+            }
             Write::PutNeighbour { lladdr, .. } if lladdr.is_empty() => Err(Unwritable),
             Write::PutNeighbour { interface, address, lladdr } => {
                 let interface = i32::try_from(interface).map_err(|_| Unwritable)?;
@@ -206,5 +214,16 @@ fn cover(plan: &RoutePlan, prefix: Ipv4Network) -> Route {
         protocol: plan.protocol,
         table: plan.table,
         metric: COVER_METRIC,
+    }
+}
+
+/// Preferred to the covering route, which is still there when the device is gone.
+fn search_route(plan: &RoutePlan, interface: u32, prefix: Ipv4Network) -> Route {
+    Route {
+        interface,
+        kind: Rtn::Unicast,
+        scope: RtScope::Link,
+        metric: COVER_METRIC - 1,
+        ..cover(plan, prefix)
     }
 }

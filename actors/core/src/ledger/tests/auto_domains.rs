@@ -43,7 +43,12 @@ fn routes_of_an_earlier_run_do_not_wait_for_ever() {
 /// Two domains that follow their interfaces: a and b, c and d.
 fn two() -> Bench {
     let mut plan = plan(4);
-    plan.domains.push(DomainPlan { name: "lab".into(), prefixes: Vec::new(), auto: true });
+    plan.domains.push(DomainPlan {
+        name: "lab".into(),
+        prefixes: Vec::new(),
+        auto: true,
+        cover: crate::plan::Cover::default(),
+    });
     for segment in &mut plan.segments[2..] {
         segment.domain = DomainId(1);
     }
@@ -70,7 +75,12 @@ fn of_two_domains_that_overlap_the_first_has_the_prefix() {
 #[test]
 fn a_configured_domain_keeps_its_prefix_from_one_that_follows() {
     let mut plan = plan(4);
-    plan.domains.push(DomainPlan { name: "lab".into(), prefixes: Vec::new(), auto: true });
+    plan.domains.push(DomainPlan {
+        name: "lab".into(),
+        prefixes: Vec::new(),
+        auto: true,
+        cover: crate::plan::Cover::default(),
+    });
     for segment in &mut plan.segments[2..] {
         segment.domain = DomainId(1);
         segment.addresses.prefixes.clear();

@@ -106,7 +106,12 @@ impl Host {
 pub(super) fn plan(segments: u8) -> Plan {
     let prefixes = vec![net("10.0.0.0/24")];
     Plan {
-        domains: vec![DomainPlan { name: "lan".to_owned(), prefixes: prefixes.clone(), auto: false }],
+        domains: vec![DomainPlan {
+            name: "lan".to_owned(),
+            prefixes: prefixes.clone(),
+            auto: false,
+            cover: crate::plan::Cover::default(),
+        }],
         segments: (b'a'..b'a' + segments).map(|name| segment(char::from(name), &prefixes)).collect(),
         routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC },
     }
