@@ -96,12 +96,18 @@ fn b3_liar_that_claims_everybody_takes_nobody() -> Result<()> {
     let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let (server, thief) = (rig.right(100)?, rig.left(66)?);
     let wire = server.wire()?;
-    let victims: Vec<_> = (100..150).map(ip).collect();
+    let mut victims: Vec<_> = (100..150).map(ip).collect();
     for address in &victims {
         if *address != server.ip() {
             server.ns.address(&server.ifname, &format!("{address}/32"))?;
         }
         wire.send(&ArpFrame::gratuitous(server.mac(), *address))?;
+    }
+    // Who claims the addresses of one other station only may be its second link.
+    let others = [rig.right(150)?, rig.right(151)?];
+    for other in &others {
+        other.announce()?;
+        victims.push(other.ip());
     }
     victims.iter().for_each(|address| wait_route(&rig.r, *address, "eth1"));
     let forging = thief.wire()?;

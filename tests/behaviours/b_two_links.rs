@@ -138,3 +138,25 @@ fn b4_two_links_that_only_answer_are_found_by_a_sweep() -> Result<()> {
     assert!(died.elapsed() < SECOND, "{:?}", died.elapsed());
     Ok(())
 }
+
+/// Of the other link nothing was ever heard. That somebody asks for the host, six seconds after its last word, is a reason
+/// to look whether it lives, and then for where else it may be.
+#[harness::test(alone)]
+fn b4_a_link_never_heard_of_takes_over_within_a_second_of_a_request_for_its_host() -> Result<()> {
+    let trio = Trio::new()?;
+    let _daemon = Trio::config().start(&trio.rig.r)?;
+    let used = trio.rig.left(60)?;
+    let mut other = Host::new("other", "10.9.0.60/24")?.with_mac(Mac([2, 0, 0, 0, 0, 0x61]));
+    other.attach_to(&trio.rig.right)?;
+    trio.rig.use_kernel_timers(&[&used, &other, &trio.c])?;
+    introduce(&trio.c, &trio.rig.r, "eth2")?;
+    introduce(&used, &trio.rig.r, "eth0")?;
+    dies(&used)?;
+    pass(6 * SECOND); // as long as it may be quiet without a question
+    let pings = trio.c.ns.ping(used.ip(), 8 * A_SECOND, BEAT, SECOND);
+    let gap = BEAT * pings.longest_gap();
+    eprintln!("took over after {gap:?}");
+    assert!(gap <= SECOND, "{gap:?} without an answer: {pings:?}");
+    assert_eq!(routed_by(&trio.rig.r, used.ip()).as_deref(), Some("eth1"));
+    Ok(())
+}

@@ -42,6 +42,10 @@ pub(super) enum Stake {
     /// The address, if it answers at the claimant's place: its station was heard there, or somebody who pretends to be
     /// it.
     Traced,
+    /// Nothing: somebody asked for a host that was quiet for a while.
+    Wanted,
+    /// Nothing yet: the host that was asked for was silent, and is asked for on other segments.
+    Sought,
     /// Nothing: it only probes (RFC 5227), and is answered if the incumbent lives.
     Defence,
     /// Nothing: an unsolicited reply proves nothing, but whoever sends it for a living incumbent spoofs.
@@ -124,6 +128,11 @@ impl Claims {
     /// joined.
     pub(super) fn is_decided_by_claim(&self, sighting: &Sighting) -> bool {
         self.open.get(&sighting.key).is_some_and(|claim| !is_superseded(claim, sighting))
+    }
+
+    /// Whether the address is asked for on other segments than its host's: what answers there was asked.
+    pub(super) fn is_sought(&self, key: &Key) -> bool {
+        self.open.get(key).is_some_and(|claim| claim.stake == Stake::Sought)
     }
 
     /// Opens a claim in place of the one that may be open.
@@ -228,7 +237,9 @@ impl Claims {
 
 fn is_superseded(claim: &Claim, sighting: &Sighting) -> bool {
     let is_silent_so_far = match claim.stake {
-        Stake::Joining | Stake::Traced => true,
+        Stake::Joining | Stake::Traced | Stake::Wanted => true,
+        // Whoever answers elsewhere was asked.
+        Stake::Sought => return true,
         Stake::Standby => !is_its(claim, sighting),
         Stake::Address | Stake::Defence | Stake::Unproven => false,
     };

@@ -24,6 +24,8 @@ use crate::plan::{LinkKind, SegmentId};
 
 /// How long an incumbent may take to answer one probe. Two of them keep a move well under a second.
 pub(super) const PROBE_WAIT: Duration = Duration::from_millis(125);
+/// How long who answers on other segments for a silent host is believed to answer our question.
+const SEEK_WAIT: Duration = Duration::from_secs(1);
 /// Probes of an incumbent.
 const PROBES: u8 = 2;
 /// The same where an alternative answers: both live as a rule, and a lost frame or two is no death.
@@ -56,7 +58,7 @@ impl Ledger {
                 }
             }
             // It is reached where it was, so nobody is wronged.
-            Stake::Joining | Stake::Standby | Stake::Traced => {}
+            Stake::Joining | Stake::Standby | Stake::Traced | Stake::Wanted | Stake::Sought => {}
             Stake::Address | Stake::Unproven => self.refuse_claim(&claimant),
         }
     }
@@ -127,7 +129,7 @@ impl Ledger {
         let Some(claim) = self.claims.due_claim(key, token) else { return };
         // A machine that was just moved may not run yet.
         let probes = if claim.stake == Stake::Traced { probes.max(PROBES_OF_TRACED) } else { probes };
-        if claim.probes < probes {
+        if claim.probes < probes && claim.stake != Stake::Sought {
             claim.probes += 1;
             claim.timer = self.effects.after(PROBE_WAIT, Timer::Claim(*key));
             let (stake, Sighting { segment, lladdr, .. }) = (claim.stake, claim.claimant);
@@ -135,7 +137,7 @@ impl Ledger {
             match stake {
                 Stake::Standby => self.alternatives.ask(key, &mut self.world, &mut self.effects),
                 Stake::Traced => self.world.probe_there(key, segment, &lladdr, &mut self.effects),
-                Stake::Address | Stake::Joining | Stake::Defence | Stake::Unproven => {}
+                _ => {}
             }
         } else {
             self.decide(key);
@@ -163,6 +165,14 @@ impl Ledger {
             (Stake::Joining | Stake::Traced, false) => {
                 self.world.follow_station(key, claimant.segment, &mut self.effects);
             }
+            // It is doubted, and asked for everywhere.
+            (Stake::Wanted, true) => {
+                self.world.doubt(key, &mut self.effects);
+                self.world.ask_elsewhere(key, &mut self.effects);
+                let timer = self.effects.after(SEEK_WAIT, Timer::Claim(*key));
+                self.claims.open_claim(claimant, Stake::Sought, timer);
+            }
+            (Stake::Sought | Stake::Wanted, _) => {}
             // The prober will announce itself if it takes the address; that is a claim of its own. An alternative that
             // is silent, too, claims nothing, nor does a station whose hosts answer nowhere.
             // A host that is being probed already is not given another chance with every address probe.

@@ -194,7 +194,10 @@ impl Evidence<'_> {
             return Verdict::Ignore(Ignored::RefusedLately);
         }
         let is_here = host.segment == sighting.segment;
-        let is_asked_here = is_here && matches!(host.state, HostState::Suspect { probes: 1.. });
+        // With its first broadcast a silent host is asked for on the other segments, too.
+        let place = self.world.topology.segment(host.segment);
+        let asked_elsewhere = place.plan.expiry.unicast_on(place.kind());
+        let is_asked = matches!(host.state, HostState::Suspect { probes } if probes > if is_here { 0 } else { asked_elsewhere });
         let is_same_host =
             host.lladdr.same_port(&sighting.lladdr) || is_here && host.lladdr.same_gid(&sighting.lladdr);
         let is_cut_off = !self.world.topology.segment(host.segment).is_up();
@@ -205,8 +208,9 @@ impl Evidence<'_> {
         // Anybody can send a reply; only one that answers a request of ours may take an address, or one of a station
         // that speaks for others: they do not speak themselves.
         let is_unsolicited = sighting.origin == Origin::Reply
-            && !is_asked_here
+            && !is_asked
             && !is_answer
+            && !self.claims.is_sought(&sighting.key)
             && !self.world.is_behind(sighting);
         // What is heard on two segments at once, by way of a loop, is the same host on both.
         let is_followed = is_same_host && !self.claims.is_held(self.now, &sighting.key);

@@ -1,9 +1,11 @@
 //! Probes: hosts are asked whether they live, at their segment's pace, and so are those who use an address that
 //! is published on their segment.
 
+use std::time::Duration;
+
 use super::effects::Effects;
 use super::entries::follow_use;
-use super::host::{HostState, Sighting};
+use super::host::{HostState, Origin, Sighting};
 use super::key::Key;
 use super::reports::Subject;
 use super::timers::{Timer, Token};
@@ -12,8 +14,11 @@ use crate::address::Address;
 use crate::event::Event;
 use crate::lladdr::LinkAddr;
 use crate::order::Purpose;
-use crate::plan::SegmentId;
+use crate::plan::{LinkKind, SegmentId};
+use crate::time::Time;
 
+/// A host that somebody asks for is probed if it was not heard for so long.
+const WANTED: Duration = Duration::from_secs(5);
 /// So often the pause between probes of a host that did not come back is doubled at the most.
 const DOUBLINGS: u8 = 20;
 
@@ -41,8 +46,27 @@ impl World {
         let is_unicast = probes < segment.plan.expiry.unicast_on(segment.kind()) && !lladdr.is_empty();
         effects.request(segment, key.address, is_unicast.then_some(lladdr), Purpose::Verify);
         let due = now + segment.plan.expiry.interval;
+        if probes == segment.plan.expiry.unicast_on(segment.kind()) {
+            self.ask_elsewhere(key, effects);
+        }
         self.hosts.probed(key);
         self.look_after(key, due, effects);
+    }
+
+    /// Asks on the other segments for a host that did not answer by unicast: it may be there by now, and have said
+    /// nothing.
+    pub(super) fn ask_elsewhere(&mut self, key: &Key, effects: &mut Effects) {
+        let Some(host) = self.hosts.live_host(key) else { return };
+        let now = effects.now();
+        for other in self.topology.others(host.segment) {
+            if other.is_up()
+                && other.may_hold(key.address)
+                && !self.topology.is_one_link(other.id, host.segment)
+                && self.pacing.pace_mut(other.id).searches.take(now)
+            {
+                effects.request(other, key.address, None, Purpose::Search);
+            }
+        }
     }
 
     /// Probes a host that did not come back with its segment, less and less often, for as long as it is
@@ -121,4 +145,15 @@ impl World {
             effects.request(segment, key.address, to, Purpose::Verify);
         }
     }
+}
+
+/// Somebody asks for a host, so packets for it will come: whether it is time to probe it, for which a place in the pace is
+/// taken. Its requester's cache, once filled, goes on for half a minute. Wi-Fi stations are let sleep.
+pub(super) fn is_due_when_wanted(world: &mut World, key: &Key, now: Time) -> bool {
+    let Some(host) = world.hosts.live_host(key) else { return false };
+    let is_quiet = host.state == HostState::Alive && now.since(host.last_heard) >= WANTED;
+    is_quiet
+        && host.origin != Origin::Static
+        && world.topology.segment(host.segment).kind() != LinkKind::Wifi
+        && world.pacing.pace_mut(host.segment).probes.take(now)
 }

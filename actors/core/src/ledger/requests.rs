@@ -6,6 +6,7 @@ use super::claims::Stake;
 use super::host::{Origin, Sighting};
 use super::key::Key;
 use super::policy;
+use super::probing::is_due_when_wanted;
 use super::reports::Subject;
 use super::searches::Requester;
 use crate::arp::Arp;
@@ -68,7 +69,15 @@ impl Ledger {
             self.effects.note(key.address, reaction.rule(), id, lladdr);
         }
         match reaction {
-            Reaction::Answer => self.answer(key, &requester),
+            Reaction::Answer => {
+                self.answer(key, &requester);
+                if !self.claims.is_contested(key)
+                    && is_due_when_wanted(&mut self.world, key, self.effects.now())
+                {
+                    let who = Sighting { key: *key, segment: id, lladdr, origin: Origin::Request };
+                    self.contest(who, Stake::Wanted);
+                }
+            }
             Reaction::AnswerPublished => {
                 self.answer(key, &requester);
                 self.search(key, requester.answered());

@@ -26,14 +26,14 @@ impl World {
     pub(super) fn end(&mut self, end: &End, effects: &mut Effects) {
         match end {
             End::Purged => {
-                self.forget_hosts(Host::is_live, effects);
+                forget_hosts(self, Host::is_live, effects);
                 self.kernel.uncover(&self.topology, effects);
                 self.kernel.delete_published_entries(&self.topology, effects);
             }
             End::Kept => {}
             End::Replaced { retired, prefixes } => {
                 self.kernel.delete_entries_on(retired, &self.reasons(), effects);
-                self.forget_hosts(|host| host.is_live() && retired.contains(&host.segment), effects);
+                forget_hosts(self, |host| host.is_live() && retired.contains(&host.segment), effects);
                 let covers: Vec<Prefix> = self.kernel.covers(&self.topology).collect();
                 for prefix in covers.into_iter().filter(|prefix| !prefixes.contains(prefix)) {
                     self.kernel.delete_cover(prefix, effects);
@@ -41,11 +41,11 @@ impl World {
             }
         }
     }
+}
 
-    fn forget_hosts(&mut self, fits: impl Fn(&Host) -> bool, effects: &mut Effects) {
-        for key in self.hosts.keys_where(fits) {
-            self.hosts.remove(&key);
-        }
-        self.reconcile_touched(effects);
+fn forget_hosts(world: &mut World, fits: impl Fn(&Host) -> bool, effects: &mut Effects) {
+    for key in world.hosts.keys_where(fits) {
+        world.hosts.remove(&key);
     }
+    world.reconcile_touched(effects);
 }

@@ -219,3 +219,45 @@ fn nothing_is_left_to_wake_for_when_nobody_is_known() {
     assert_eq!(bench.ledger.deadline(), None);
     assert_eq!(log.orders().iter().filter(|order| matches!(order, Order::Emit(_))).count(), 1);
 }
+
+#[test]
+fn a_host_that_somebody_asks_for_is_probed_if_it_was_quiet_for_five_seconds() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    let asks = |bench: &mut Bench| {
+        let log = bench.hears(B, host(20).asks(ip(9)));
+        assert_eq!(log.answers().len(), 1, "answered at once, and all the same");
+        log.verifications()
+    };
+    bench.passes(ms(4900));
+    assert_eq!(asks(&mut bench), []);
+    bench.passes(ms(100));
+    assert_eq!(asks(&mut bench), [(A, ip(9), Some(mac(9)))]);
+    assert_eq!(asks(&mut bench), [], "once");
+    bench.hears(A, host(9).replies());
+    for _ in 0..100 {
+        assert_eq!(asks(&mut bench), []);
+        bench.passes(ms(40));
+    }
+}
+
+#[test]
+fn a_dead_host_that_somebody_asks_for_is_given_up_six_seconds_later() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.passes(6 * SECOND);
+    bench.hears(B, host(20).asks(ip(9)));
+    let gone = Event::HostGone { address: ip(9), lladdr: mac(9), segment: A };
+    assert_eq!(bench.passes(6 * SECOND).events(), [gone]);
+    let log = bench.hears(B, host(20).asks(ip(9)));
+    assert_eq!(log.frames(Purpose::Search).len(), 2, "and searched for when it is asked for again");
+}
+
+#[test]
+fn a_wifi_station_is_let_sleep_though_somebody_asks_for_it() {
+    let mut bench = Bench::new();
+    bench.links(A, Some(Link { kind: LinkKind::Wifi, ..link(A) }));
+    bench.knows(A, host(9));
+    bench.passes(6 * SECOND);
+    assert_eq!(bench.hears(B, host(20).asks(ip(9))).verifications(), []);
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::bench::{A, B, Bench, C, Host, SECOND, host, ip, link, mac, ms};
 use super::log::{Log, put, replace};
 use crate::fact::{Fact, Link};
+use crate::order::Purpose;
 use crate::{Event, SegmentId};
 
 /// The host's other link, on `B`.
@@ -55,6 +56,52 @@ fn a_claimant_that_was_refused_is_asked_whether_it_answers() {
     assert_eq!(bench.hears(A, host(9).replies()).verifications(), [(B, ip(9), Some(mac(99)))]);
     let log = bench.passes(20 * SECOND);
     assert_eq!(log.verifications(), [(B, ip(9), Some(mac(99))); 2], "who only speaks changes nothing");
+}
+
+/// Nothing was ever heard of it: its host is looked for everywhere before it is given up.
+#[test]
+fn a_link_of_which_nothing_is_known_takes_over_before_its_host_is_given_up() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    let log = bench.passes(ms(32_900));
+    assert_eq!(log.frames(Purpose::Search).len(), 0);
+    let log = bench.passes(ms(200));
+    let asked: Vec<_> =
+        log.frames(Purpose::Search).iter().map(|(segment, frame)| (*segment, frame.to)).collect();
+    assert_eq!(asked, [(B, None), (C, None)]);
+    bench.hears(B, place(SPARE).replies());
+    let log = bench.passes(10 * SECOND);
+    assert_eq!(log.routes(), [replace(B, 9)], "one replace and no gap");
+    assert_eq!(log.frames(Purpose::Search).len(), 0, "asked once");
+}
+
+/// Nor was anything ever heard of this one, but that somebody asks for the host is a reason to look.
+#[test]
+fn a_link_of_which_nothing_is_known_takes_over_within_a_second_of_a_request_for_its_host() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.passes(6 * SECOND);
+    let start = bench.now;
+    assert_eq!(bench.hears(C, host(20).asks(ip(9))).answers().len(), 1);
+    let log = bench.passes(ms(300));
+    assert_eq!(log.millis_of(Purpose::Search, start), [250, 250]);
+    bench.hears(B, place(SPARE).replies());
+    let log = bench.passes(10 * SECOND);
+    assert_eq!(log.routes(), [replace(B, 9)], "one replace and no gap");
+    let moved = log.millis_of_event(start, |event| matches!(event, Event::HostMoved { .. }));
+    assert_eq!(moved, Some(550));
+}
+
+#[test]
+fn a_host_that_lives_is_asked_once_and_nobody_is_asked_for_it_elsewhere() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.passes(6 * SECOND);
+    bench.hears(C, host(20).asks(ip(9)));
+    bench.hears(A, host(9).replies());
+    bench.hears(B, place(SPARE).replies());
+    let log = bench.passes(ms(200));
+    assert!(log.routes().is_empty() && log.frames(Purpose::Search).is_empty());
 }
 
 /// A sweep finds it, or a search: it answers, and never speaks by itself.
