@@ -166,27 +166,27 @@ impl CoverActor {
         self.vain.contains_key(&target)
     }
 
-    fn settle(&mut self, now: Time, target: Ipv4Addr, forward: bool) {
+    fn settle(&mut self, now: Time, target: Ipv4Addr, forward: Option<u32>) {
         let packets = self.held.remove(&target).unwrap_or_default();
         self.octets -= packets.iter().map(Vec::len).sum::<usize>();
-        if forward {
+        if forward.is_some() {
             self.vain.remove(&target);
         } else {
             self.vain.insert(target, now + VAIN);
             self.vain_order.push_back((target, now + VAIN));
         }
         for packet in packets {
-            if forward {
-                self.forward(target, &packet);
+            if let Some(interface) = forward {
+                self.forward(target, interface, &packet);
             } else {
                 self.refuse(now, &packet);
             }
         }
     }
 
-    fn forward(&mut self, target: Ipv4Addr, packet: &[u8]) {
+    fn forward(&mut self, target: Ipv4Addr, interface: u32, packet: &[u8]) {
         let Some(device) = &mut self.device else { return };
-        match device.send(packet, target) {
+        match device.forward(packet, target, interface) {
             Ok(()) => Counters::add(&self.counters.forwarded, 1),
             Err(error) => {
                 debug!(self.log, "packet_lost"; "target" => %target, "error" => %error);

@@ -38,7 +38,7 @@ pub(crate) struct Dispatcher {
     watch: Option<Recipient<ReadTable>>,
     wifi: Option<Recipient<ReadStations>>,
     /// Targets whose held packets are settled.
-    packets: Vec<(Ipv4Addr, bool)>,
+    packets: Vec<(Ipv4Addr, Option<u32>)>,
     cover: Option<Recipient<SettlePackets>>,
 }
 

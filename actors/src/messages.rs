@@ -115,11 +115,11 @@ pub struct GiveWay(pub Fact);
 #[rtype(result = "()")]
 pub struct RestoreSysctls(pub Vec<String>);
 
-/// What becomes of packets that are held for these targets: true, they go on; false, they are refused. The routes of
-/// those that go on stand.
+/// What becomes of packets that are held for these targets: they go on by the interface of this number, by which a route
+/// stands, or are refused.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub struct SettlePackets(pub Vec<(Ipv4Addr, bool)>);
+pub struct SettlePackets(pub Vec<(Ipv4Addr, Option<u32>)>);
 
 /// Facts for the recorder, each with the time at which it was given to the ledger.
 #[derive(Debug, Message)]

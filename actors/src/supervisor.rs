@@ -6,6 +6,7 @@ mod config;
 mod kernel_access;
 mod segment_actors;
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, MailboxError, Recipient};
@@ -246,9 +247,14 @@ fn start_cover(
     let device = match config.netns.within(CoverDevice::open)? {
         Ok(device) => device,
         Err(error) => {
-            warn!(log, "cover_device_failed"; "error" => %error,
-                "detail" => "packets for unknown hosts are refused, as with `cover: unreachable`",
-                "hint" => "give the daemon /dev/net/tun (DeviceAllow=/dev/net/tun rw, PrivateDevices=no)");
+            let hint = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::PermissionDenied => {
+                    "give the daemon /dev/net/tun (DeviceAllow=/dev/net/tun rw, PrivateDevices=no)"
+                }
+                _ => "look at the error; a restart tries again",
+            };
+            warn!(log, "cover_device_failed"; "error" => %error, "hint" => hint,
+                "detail" => "packets for unknown hosts are refused, as with `cover: unreachable`");
             return Ok(None);
         }
     };

@@ -49,8 +49,10 @@ impl PlanNames {
             Order::Sweep { segment, active: true } => format!("sweep {}", self.segment(*segment)),
             Order::Sweep { segment, active: false } => format!("stop sweeping {}", self.segment(*segment)),
             Order::HostSeen { segment, address } => format!("seen {address} on {}", self.segment(*segment)),
-            Order::SettlePackets { target, forward: true } => format!("forward packets for {target}"),
-            Order::SettlePackets { target, forward: false } => format!("refuse packets for {target}"),
+            Order::SettlePackets { target, forward: Some(interface) } => {
+                format!("forward packets for {target} by {interface}")
+            }
+            Order::SettlePackets { target, forward: None } => format!("refuse packets for {target}"),
             Order::Emit(event) => self.event(event),
         }
     }
@@ -70,7 +72,7 @@ impl PlanNames {
             }
             Write::PutCover { prefix } => format!("put cover {prefix}"),
             Write::DeleteCover { prefix } => format!("delete cover {prefix}"),
-            Write::PutSearchRoute { interface, prefix } => {
+            Write::PutSearchRoute { interface, prefix, .. } => {
                 format!("put search route {prefix} by {interface}")
             }
             Write::DeleteSearchRoute { interface, prefix } => {

@@ -147,6 +147,27 @@ fn cover_the_gateways_own_packets_find_a_mute_host_too() -> Result<()> {
     Ok(())
 }
 
+/// What this machine sends itself is routed by other rules than what it forwards.
+#[harness::test]
+fn cover_packets_reach_their_target_where_only_forwarded_ones_are_led_by_the_table() -> Result<()> {
+    const TABLE: u32 = 100;
+    let net = Net::new()?;
+    let r = &net.rig.r;
+    r.route("default", Some(net.u.ip()), None)?;
+    r.rule("up0", TABLE)?;
+    let text = format!("routes: {{ table: {TABLE} }}\n{}", Net::config().text());
+    let _daemon = Config::from_text(text).start(r)?;
+    let capture = Capture::start(&net.u.ns, &net.u.ifname)?;
+    let arrived = Capture::start(&net.b.ns, &net.b.ifname)?;
+    socket(&net.u.ns, net.b.ip()).send(b"first").expect("sent");
+    let is_it = |frame: &Captured| !frame.outgoing() && frame.bytes.ends_with(b"first");
+    // The answer of a closed port quotes it, from another source.
+    let is_for_b = |frame: &Captured| is_it(frame) && frame.bytes[30..34] == net.b.ip().octets();
+    assert!(arrived.wait_for(is_for_b, 2 * SECOND).is_some(), "it went on to its target");
+    assert!(!capture.frames().iter().any(is_for_b), "and nowhere else");
+    Ok(())
+}
+
 #[harness::test(alone)]
 fn cover_a_scan_of_the_prefix_disturbs_nobody() -> Result<()> {
     let net = Net::new()?;
@@ -205,5 +226,21 @@ fn cover_after_a_crash_unknown_addresses_are_still_refused() -> Result<()> {
     wait_until(SOON, "the route into the device", || has_device(&net.rig.r));
     assert_eq!(daemon.terminate().code(), Some(0));
     assert!(!has_device(&net.rig.r) && covers() == 0, "a clean exit takes both along");
+    Ok(())
+}
+
+#[harness::test]
+fn cover_the_gateways_own_packets_bear_the_domains_source() -> Result<()> {
+    let net = Net::new()?;
+    let _daemon = net.start()?;
+    let echo = net.b.ns.udp_echo_server(Ipv4Addr::UNSPECIFIED, PORT)?;
+    let socket = socket(&net.rig.r, net.b.ip());
+    let source = socket.local_addr().expect("it is connected").ip();
+    assert_eq!(source, ip(1), "not the uplink's address, which the host may not know");
+    // Longer than a link takes: it is fragmented before it is held.
+    socket.send(&[7; 2000]).expect("sent");
+    let mut room = [0; 4000];
+    assert_eq!(socket.recv(&mut room).expect("an answer"), 2000);
+    drop(echo);
     Ok(())
 }

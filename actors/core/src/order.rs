@@ -59,8 +59,9 @@ pub enum Order {
     SettlePackets {
         /// Their destination.
         target: Address,
-        /// Send them on: a route to the target stands. Otherwise they are refused with an ICMP message.
-        forward: bool,
+        /// Send them on by the interface of this number, by which a route to the target stands; `None`: refuse them with
+        /// an ICMP message.
+        forward: Option<u32>,
     },
     /// Report to the operator.
     Emit(Event),

@@ -57,6 +57,8 @@ pub enum Write {
         interface: u32,
         /// Its destination.
         prefix: Prefix,
+        /// Preferred source of this machine's own packets; it must be an address of this host.
+        source: Option<Address>,
     },
     /// Have no such route.
     DeleteSearchRoute {

@@ -6,7 +6,7 @@
 //! (`IP_HDRINCL`, raw(7)), along the host route that stands by then.
 #![expect(unsafe_code, reason = "a TUN interface is made by an ioctl that no crate of ours wraps")]
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -16,15 +16,17 @@ use rustix::net::netdevice::name_to_index;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::netlink::link_setup::set_up;
+use super::sockopt;
 
 /// `%d` is the first free number: each daemon has a device of its own.
 const NAME: &[u8] = b"arpherd%d";
 /// `struct ifreq` of linux/if.h: the name, then a union whose first member here is `ifr_flags`.
 const REQUEST: usize = 40;
 const NAME_LENGTH: usize = 16;
-/// The longest IPv4 packet: whatever a link of the domain can carry fits, and is judged by the MTU of its own route when
-/// it goes on.
-const MTU: u16 = u16::MAX;
+/// That of Ethernet, so that senders learn no more than what most links carry: what they send to an unknown host is
+/// fragmented to it, or told to be shorter, before it is held. On a shorter link long packets are lost until the host is
+/// known.
+const MTU: u32 = 1500;
 
 /// Reads packets for unknown hosts, and sends packets.
 pub trait PacketDevice: Send {
@@ -39,6 +41,14 @@ pub trait PacketDevice: Send {
     /// # Errors
     /// If there is no route, no room, or the packet is longer than the link's MTU.
     fn send(&mut self, packet: &[u8], destination: Ipv4Addr) -> io::Result<()>;
+
+    /// Sends an IPv4 packet with its header to a host on the link of this interface, and nowhere else: a packet of this
+    /// machine is routed by other rules than one that it forwards, so that the host's route may not be among those of
+    /// the table, or VRF, in which it would be looked up; the default route may be.
+    ///
+    /// # Errors
+    /// If the interface is gone, there is no room, or the packet is longer than the link's MTU.
+    fn forward(&mut self, packet: &[u8], target: Ipv4Addr, interface: u32) -> io::Result<()>;
 }
 
 /// The device of one network namespace. It ends with this value, and so do the routes into it.
@@ -62,7 +72,8 @@ impl CoverDevice {
         let sender = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
         sender.set_nonblocking(true)?;
         let index = name_to_index(&sender, &name)?;
-        set_up(index, u32::from(MTU))?;
+        silence_ipv6(&name);
+        set_up(index, MTU)?;
         Ok(Self { device, sender, index })
     }
 
@@ -70,6 +81,18 @@ impl CoverDevice {
     pub fn index(&self) -> u32 {
         self.index
     }
+
+    /// Has what is sent leave by this interface; 0: by any (`IP_UNICAST_IF`, in network order; ip(7)).
+    fn leave_by(&self, interface: u32) -> io::Result<()> {
+        let index = i32::from_ne_bytes(interface.to_be_bytes());
+        sockopt::set(&self.sender, libc::IPPROTO_IP, libc::IP_UNICAST_IF, index)
+    }
+}
+
+/// Without IPv6 the kernel sends nothing of its own into the device. Called in its network namespace. A kernel without
+/// IPv6 has no such setting; what is sent nevertheless is ignored.
+fn silence_ipv6(name: &str) {
+    let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1");
 }
 
 /// Makes the interface, and returns its name.
@@ -101,7 +124,16 @@ impl PacketDevice for CoverDevice {
     }
 
     fn send(&mut self, packet: &[u8], destination: Ipv4Addr) -> io::Result<()> {
+        self.leave_by(0)?;
         self.sender.send_to(packet, &SocketAddrV4::new(destination, 0).into()).map(drop)
+    }
+
+    fn forward(&mut self, packet: &[u8], target: Ipv4Addr, interface: u32) -> io::Result<()> {
+        self.leave_by(interface)?;
+        // Of routes by the interface only those without a gateway count (RT_SCOPE_LINK); without one the kernel takes
+        // the target to be on the link (`ip_route_output_key_hash_rcu`).
+        let target = SocketAddrV4::new(target, 0).into();
+        self.sender.send_to_with_flags(packet, &target, libc::MSG_DONTROUTE).map(drop)
     }
 }
 

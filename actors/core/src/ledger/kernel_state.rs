@@ -225,8 +225,22 @@ impl KernelState {
     /// targets have them searched for.
     pub(super) fn put_cover(&self, prefix: Prefix, topology: &Topology, effects: &mut Effects) {
         effects.write(Write::PutCover { prefix });
-        if let Some(interface) = self.cover_device.filter(|_| topology.is_searched(prefix)) {
-            effects.write(Write::PutSearchRoute { interface, prefix });
+        self.put_search_route(prefix, topology, effects);
+    }
+
+    fn put_search_route(&self, prefix: Prefix, topology: &Topology, effects: &mut Effects) {
+        if let Some((interface, source)) = self.cover_device.zip(topology.searched_from(prefix)) {
+            effects.write(Write::PutSearchRoute { interface, prefix, source });
+        }
+    }
+
+    /// The source of a segment is another one: routes into the covering device bear the domain's. The kernel has taken
+    /// along those whose source is no address of this machine any more.
+    pub(super) fn source_changed(&self, domain: DomainId, topology: &Topology, effects: &mut Effects) {
+        if self.covered.contains(&domain) {
+            for &prefix in &topology.domain(domain).prefixes {
+                self.put_search_route(prefix, topology, effects);
+            }
         }
     }
 
@@ -246,9 +260,8 @@ impl KernelState {
         effects: &mut Effects,
     ) {
         self.cover_device = device;
-        let Some(interface) = device else { return };
-        for prefix in self.covers(topology).filter(|prefix| topology.is_searched(*prefix)) {
-            effects.write(Write::PutSearchRoute { interface, prefix });
+        for prefix in self.covers(topology) {
+            self.put_search_route(prefix, topology, effects);
         }
     }
 

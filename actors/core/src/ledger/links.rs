@@ -114,6 +114,10 @@ impl World {
         if refreshed.is_relabelled || segment.is_up() && std::mem::take(&mut segment.is_unannounced) {
             self.announce_all_on(id);
         }
+        if refreshed.is_new_source {
+            let domain = self.topology.segment(id).plan.domain;
+            self.kernel.source_changed(domain, &self.topology, effects);
+        }
         let is_back = refreshed.before.is_some() && down.is_none();
         refreshed.is_new_source || refreshed.is_relabelled || is_back
     }

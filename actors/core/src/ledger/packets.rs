@@ -36,12 +36,12 @@ impl HeldPackets {
     pub(super) fn packet_held(&mut self, target: Address, world: &mut World, effects: &mut Effects) {
         let domain = world.topology.domain_of(target);
         let Some(key) = domain.map(|domain| Key { domain, address: target }) else {
-            return settle(target, false, effects);
+            return settle(target, None, effects);
         };
-        if is_routed(&key, world) {
-            settle(target, true, effects);
+        if let Some(interface) = interface_to(&key, world) {
+            settle(target, Some(interface), effects);
         } else if self.0.len() >= TARGETS || !search(&key, world, effects) {
-            settle(target, false, effects);
+            settle(target, None, effects);
         } else {
             let now = effects.now();
             let timer = effects.after(SEARCH_GAP, Timer::Packets(key));
@@ -51,9 +51,12 @@ impl HeldPackets {
 
     /// Something about an address changed: if it is routed now, packets for it go on.
     pub(super) fn host_changed(&mut self, key: &Key, world: &World, effects: &mut Effects) {
-        if !self.0.is_empty() && self.0.contains_key(key) && is_routed(key, world) {
+        if !self.0.is_empty()
+            && self.0.contains_key(key)
+            && let Some(interface) = interface_to(key, world)
+        {
             self.0.remove(key);
-            settle(key.address, true, effects);
+            settle(key.address, Some(interface), effects);
         }
     }
 
@@ -66,18 +69,19 @@ impl HeldPackets {
             held.timer = effects.after(pause, Timer::Packets(*key));
         } else {
             self.0.remove(key);
-            settle(key.address, false, effects);
+            settle(key.address, None, effects);
         }
     }
 }
 
-fn settle(target: Address, forward: bool, effects: &mut Effects) {
+fn settle(target: Address, forward: Option<u32>, effects: &mut Effects) {
     effects.order(Order::SettlePackets { target, forward });
 }
 
-fn is_routed(key: &Key, world: &World) -> bool {
-    let host = world.hosts.live_host(key);
-    host.is_some_and(|host| policy::is_reachable(world, host, key.address))
+/// The interface by which a target is routed, if it is.
+fn interface_to(key: &Key, world: &World) -> Option<u32> {
+    let host = world.hosts.live_host(key).filter(|host| policy::is_reachable(world, host, key.address))?;
+    world.topology.segment(host.segment).index()
 }
 
 /// Asks on every segment that may hold the target. False if none may.

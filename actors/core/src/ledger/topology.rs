@@ -119,13 +119,15 @@ impl Topology {
         self.bridges.is_bridged(one, other)
     }
 
-    /// Whether packets for unknown addresses of a domain's prefix have them searched for.
-    pub(super) fn is_searched(&self, prefix: Prefix) -> bool {
-        let is_of = |id: DomainId| {
-            let domain = self.domain(id);
+    /// If packets for unknown addresses of a domain's prefix have them searched for: the source of this machine's own
+    /// among them, which may be unknown.
+    pub(super) fn searched_from(&self, prefix: Prefix) -> Option<Option<Address>> {
+        let is_of = |id: &DomainId| {
+            let domain = self.domain(*id);
             domain.plan.cover == Cover::Search && domain.prefixes.contains(&prefix)
         };
-        (0..).map(DomainId).take(self.members.len()).any(is_of)
+        let domain = (0..).map(DomainId).take(self.members.len()).find(is_of)?;
+        Some(self.members(domain).find_map(|segment| segment.source))
     }
 
     /// Whether the address is this machine's.

@@ -85,8 +85,8 @@ impl RouteWriter {
             Write::DeleteCover { prefix } => {
                 compose::route(batch, sequence, Verb::delete(Rtm::Delroute), &cover(&self.routes, prefix))
             }
-            Write::PutSearchRoute { interface, prefix } => {
-                let route = search_route(&self.routes, interface, prefix);
+            Write::PutSearchRoute { interface, prefix, source } => {
+                let route = Route { source, ..search_route(&self.routes, interface, prefix) };
                 compose::route(batch, sequence, Verb::put(Rtm::Newroute), &route)
             }
             Write::DeleteSearchRoute { interface, prefix } => {

@@ -1,6 +1,6 @@
 //! Packets for hosts that nobody asked for: held, searched for, settled.
 
-use super::bench::{A, B, Bench, SECOND, foreign_route, host, ip, ms, net, plan};
+use super::bench::{A, B, Bench, SECOND, foreign_route, host, interface, ip, ms, net, plan};
 use super::log::Log;
 use crate::fact::Fact;
 use crate::order::Order;
@@ -22,7 +22,7 @@ fn held(bench: &mut Bench, last: u8) -> Log {
 }
 
 /// What became of held packets, in order.
-fn settled(log: &Log) -> Vec<(u8, bool)> {
+fn settled(log: &Log) -> Vec<(u8, Option<u32>)> {
     let settled = log.orders().into_iter().filter_map(|order| match order {
         Order::SettlePackets { target, forward } => Some((target.octets()[3], forward)),
         _ => None,
@@ -37,13 +37,28 @@ fn the_prefix_is_routed_into_the_device_and_the_refusal_stands_behind_it() {
     let mut bench = Bench::with(plan);
     let prefix = net("10.0.0.0/24");
     let log = bench.give(Fact::CoverDeviceChanged { interface: Some(DEVICE) });
-    assert_eq!(log.orders(), [Order::Write(Write::PutSearchRoute { interface: DEVICE, prefix })]);
+    assert_eq!(
+        log.orders(),
+        [Order::Write(Write::PutSearchRoute { interface: DEVICE, prefix, source: Some(ip(1)) })]
+    );
     let log = bench.give(Fact::CoverVanished { prefix });
-    let both = [Write::PutCover { prefix }, Write::PutSearchRoute { interface: DEVICE, prefix }];
+    let both = [
+        Write::PutCover { prefix },
+        Write::PutSearchRoute { interface: DEVICE, prefix, source: Some(ip(1)) },
+    ];
     assert_eq!(log.orders(), both.map(Order::Write));
     let log = bench.give(Fact::Stopped { purge: true });
     let both = [Write::DeleteSearchRoute { interface: DEVICE, prefix }, Write::DeleteCover { prefix }];
     assert_eq!(log.orders(), both.map(Order::Write));
+}
+
+#[test]
+fn another_source_is_that_of_the_route_into_the_device_too() {
+    let mut bench = bench();
+    let log = bench.give(Fact::AddressesChanged { addresses: vec![ip(2)] });
+    let prefix = net("10.0.0.0/24");
+    let put = Write::PutSearchRoute { interface: DEVICE, prefix, source: Some(ip(2)) };
+    assert!(log.orders().contains(&Order::Write(put)), "{:?}", log.orders());
 }
 
 #[test]
@@ -60,7 +75,7 @@ fn the_target_is_searched_for_everywhere_and_its_packets_follow_its_route() {
     let put = log.orders().iter().position(|order| matches!(order, Order::Write(Write::PutRoute { .. })));
     let go = log.orders().iter().position(|order| matches!(order, Order::SettlePackets { .. }));
     assert!(put.is_some() && put < go, "{:?}", log.orders());
-    assert_eq!(settled(&log), [(9, true)]);
+    assert_eq!(settled(&log), [(9, Some(interface(B)))], "by its own link");
     assert!(bench.passes(5 * SECOND).searches().is_empty(), "nothing is searched for any more");
 }
 
@@ -70,7 +85,7 @@ fn who_does_not_answer_within_a_second_is_refused_after_more_than_one_search() {
     let first = held(&mut bench, 9).searches().len();
     let early = bench.passes(ms(999));
     assert_eq!((first, early.searches().len(), settled(&early)), (3, 6, vec![]));
-    assert_eq!(settled(&bench.passes(ms(1))), [(9, false)]);
+    assert_eq!(settled(&bench.passes(ms(1))), [(9, None)]);
     assert!(bench.passes(10 * SECOND).is_empty());
 }
 
@@ -78,10 +93,14 @@ fn who_does_not_answer_within_a_second_is_refused_after_more_than_one_search() {
 fn what_is_routed_or_nobodys_is_settled_at_once() {
     let mut bench = bench();
     bench.knows(A, host(9));
-    assert_eq!(settled(&held(&mut bench, 9)), [(9, true)], "its route was written a moment ago");
+    assert_eq!(
+        settled(&held(&mut bench, 9)),
+        [(9, Some(interface(A)))],
+        "its route was written a moment ago"
+    );
     for last in [0, 1, 255] {
         let log = held(&mut bench, last);
-        assert_eq!((settled(&log), log.orders().len()), (vec![(last, false)], 1), "{last}");
+        assert_eq!((settled(&log), log.orders().len()), (vec![(last, None)], 1), "{last}");
     }
     let outside = bench.give(Fact::PacketHeld { target: "10.1.0.9".parse().expect("an address") });
     assert_eq!(outside.orders().len(), 1);
@@ -93,7 +112,7 @@ fn a_host_whose_route_does_not_stand_gets_no_packets() {
     bench.give(Fact::RouteAppeared(foreign_route(9)));
     held(&mut bench, 9);
     assert_eq!(settled(&bench.hears(A, host(9).replies())), []);
-    assert_eq!(settled(&bench.passes(2 * SECOND)), [(9, false)]);
+    assert_eq!(settled(&bench.passes(2 * SECOND)), [(9, None)]);
 }
 
 #[test]
