@@ -39,6 +39,7 @@ pub struct SweepActor {
     tally: Tally,
     source: Option<Ipv4Addr>,
     lladdr: LinkAddr,
+    from: Option<LinkAddr>,
     targets: Vec<Ipv4Addr>,
     frames: Vec<Frame>,
     timer: Option<SpawnHandle>,
@@ -77,6 +78,7 @@ impl SweepActor {
             tally: Tally::default(),
             source: None,
             lladdr: LinkAddr::UNKNOWN,
+            from: None,
             targets: Vec::new(),
             frames: Vec::new(),
             timer: None,
@@ -134,6 +136,7 @@ impl SweepActor {
         debug!(self.log, "sweep_started"; "known" => context.skip.len());
         self.source = context.source;
         self.lladdr = context.lladdr;
+        self.from = context.from;
         // What was sent between two rounds does not slow this one.
         self.paced_before = self.counters.paced.load(Ordering::Relaxed);
         self.plan.begin(now, context.prefixes, context.skip);
@@ -153,8 +156,10 @@ impl SweepActor {
     fn probe(&mut self) {
         let Some(port) = self.port.as_mut().filter(|_| !self.targets.is_empty()) else { return };
         let (sender_lladdr, sender) = (self.lladdr, self.source.unwrap_or(Ipv4Addr::UNSPECIFIED));
+        let from = self.from;
         let probe = |&target: &Ipv4Addr| Frame {
             to: None,
+            from,
             arp: Arp {
                 operation: Operation::Request,
                 sender_lladdr,

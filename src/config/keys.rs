@@ -11,6 +11,7 @@ use arpherd_core::plan::{COVER_METRIC, Cover, RoutePlan};
 
 use super::domain::{DomainPrefixes, Domains, Segments};
 use super::field::{ConfigKey, TableField, ValueField};
+use super::gateway_lladdr::GatewayLladdrParser;
 use super::model::{Config, DaemonConfig, DomainConfig, OnExit};
 use super::name::{RoutingTable, SocketPath};
 use super::value::{Choice, WholeNumber};
@@ -124,6 +125,18 @@ static DOMAIN: &[ConfigKey<DomainConfig>] = &[
                 ),
             ]),
             of: |domain: &mut DomainConfig| &mut domain.cover,
+        },
+    },
+    ConfigKey {
+        name: "gateway_lladdr",
+        meaning: "At which link-layer address the domain's hosts find this gateway. With a shared one they find it, and \
+                  all that is behind it, at the same address on every Ethernet segment, so a host that moves between \
+                  them has no outdated entry for it. Segments of other kinds keep the address of their interface. It \
+                  needs nf_tables with the families netdev and arp in the kernel.",
+        example: None,
+        field: &ValueField {
+            parser: GatewayLladdrParser,
+            of: |domain: &mut DomainConfig| &mut domain.gateway_lladdr,
         },
     },
     ConfigKey {

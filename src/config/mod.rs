@@ -18,6 +18,7 @@ mod field;
 mod file;
 mod fillarpd;
 mod folder;
+mod gateway_lladdr;
 mod join;
 mod keys;
 mod kind;

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use arpherd_core::plan::{Cover, DomainId, DomainPlan, Plan, RoutePlan, SegmentPlan};
 use ipnetwork::Ipv4Network;
 
+use super::gateway_lladdr::GatewayLladdr;
+
 /// Default path of the control socket.
 pub(crate) const CONTROL: &str = "/run/arpherd/control.sock";
 /// The environment variable of `daemon.control`; client commands read it too.
@@ -70,6 +72,8 @@ pub(crate) struct DomainConfig {
     pub(crate) auto: bool,
     /// What becomes of packets for unknown hosts.
     pub(crate) cover: Cover,
+    /// At which link-layer address its hosts find us.
+    pub(crate) gateway_lladdr: GatewayLladdr,
     /// Its links, sorted by name.
     pub(crate) segments: Vec<SegmentConfig>,
 }
@@ -158,6 +162,7 @@ impl DomainConfig {
             prefixes: self.prefixes.clone(),
             auto: self.auto,
             cover: self.cover,
+            gateway_lladdr: self.gateway_lladdr.of_domain(&self.name),
         }
     }
 }

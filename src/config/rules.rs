@@ -12,6 +12,7 @@ use std::net::Ipv4Addr;
 use ipnetwork::Ipv4Network;
 
 use super::errors::ValueOrigin;
+use super::gateway_lladdr;
 use super::model::{Config, DomainConfig, SegmentConfig};
 use super::network::{nested, within};
 use super::path::KeyPath;
@@ -39,6 +40,7 @@ pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config, drop_in: boo
             answering::check(reader, &path, segment, domain);
         }
         stations::check(reader, &path, domain);
+        gateway_lladdr::check(reader, &path, domain);
         netns::one_netns(reader, &path, domain, &misnamed);
     }
     netns::apart(reader, &domains, config);

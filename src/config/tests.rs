@@ -29,7 +29,7 @@ fn load_text(
     from_file(&path, &environment, &sets).map_err(|error| error.to_string().replace(&place, ""))
 }
 
-fn yaml(text: &str) -> Result<Loaded, String> {
+pub(super) fn yaml(text: &str) -> Result<Loaded, String> {
     load_text("yaml", text.as_bytes(), &[], &[])
 }
 

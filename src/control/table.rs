@@ -54,7 +54,7 @@ fn write_status(out: &mut impl Write, status: &StatusView) -> io::Result<()> {
     Ok(())
 }
 
-/// Three or four tables, because one would be twice as wide as a terminal.
+/// Three to five tables, because one would be twice as wide as a terminal.
 fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
     let spaces = rows.iter().any(|row| row.netns.is_some());
     let mut links = TextTable::with_netns(
@@ -113,6 +113,7 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
     write_subnets(out, rows)?;
     out.write_all(b"\n")?;
     counters.write(out)?;
+    write_gateways(out, rows)?;
     write_published(out, rows)
 }
 
@@ -149,6 +150,21 @@ fn write_subnets(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
         let prefixes: Vec<_> = prefixes.iter().map(|prefix| format!("{prefix}{}", note(prefix))).collect();
         table.add([text(&row.domain), text(&row.segment), source, text(&prefixes.join(","))]);
     }
+    table.write(out)
+}
+
+/// Link-layer addresses that segments share, where there are any.
+fn write_gateways(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
+    let mut table = TextTable::new(&[Left("domain"), Left("segment"), Left("gateway_lladdr")]);
+    for row in rows {
+        if let Some(gateway) = &row.subnet.gateway_lladdr {
+            table.add([text(&row.domain), text(&row.segment), lladdr(gateway)]);
+        }
+    }
+    if rows.iter().all(|row| row.subnet.gateway_lladdr.is_none()) {
+        return Ok(());
+    }
+    out.write_all(b"\n")?;
     table.write(out)
 }
 

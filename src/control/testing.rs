@@ -89,6 +89,7 @@ pub(super) fn segment(name: &str, interface: &str, hosts: u32) -> SegmentView {
         subnet: SubnetView {
             prefixes: vec!["10.2.0.0/24".parse().expect("a prefix")],
             unaddressed: Vec::new(),
+            gateway_lladdr: None,
             source: Some(Ipv4Addr::new(10, 2, 0, 1)),
             publish: Vec::new(),
         },

@@ -67,6 +67,7 @@ impl ProbeSocket {
         let wake = Wake::on(&port).map_err(|error| error.to_string())?;
         let request = |target| Frame {
             to: None,
+            from: None,
             arp: Arp {
                 operation: Operation::Request,
                 sender_lladdr: link.info.lladdr,

@@ -84,6 +84,12 @@ impl PlanNames {
             Write::DeleteNeighbour { interface, address } => {
                 format!("delete neighbour {address} on {interface}")
             }
+            Write::PutSharedLladdr { interface, lladdr, .. } => {
+                format!("put shared lladdr {lladdr} on {interface}")
+            }
+            Write::DeleteSharedLladdr { interface, lladdr } => {
+                format!("delete shared lladdr {lladdr} on {interface}")
+            }
             Write::PutProxy { interface, address } => format!("put proxy {address} on {interface}"),
             Write::DeleteProxy { interface, address } => format!("delete proxy {address} on {interface}"),
         }

@@ -20,7 +20,7 @@ use crate::rig::{Config, ROUTER, SOON, SUBNET, introduce, pass, routed_by};
 use crate::trio::Trio;
 
 /// How often everybody pings everybody while the mover moves.
-const BEAT: Duration = Duration::from_millis(100);
+pub(crate) const BEAT: Duration = Duration::from_millis(100);
 /// Beats of a second.
 const A_SECOND: u32 = 10;
 /// Beats before the move.
@@ -65,7 +65,10 @@ impl Guest {
 }
 
 /// How long each of the ways was interrupted, from the first lost ping to the last.
-fn interruptions(ways: &[(&Netns, Ipv4Addr)], change: impl FnOnce() -> Result<()>) -> Result<Vec<Duration>> {
+pub(crate) fn interruptions(
+    ways: &[(&Netns, Ipv4Addr)],
+    change: impl FnOnce() -> Result<()>,
+) -> Result<Vec<Duration>> {
     let stats: Vec<PingStats> = thread::scope(|scope| {
         let ping = |from: &Netns, to| from.ping(to, BEFORE + AFTER, BEAT, BEAT * 3);
         let running: Vec<_> = ways.iter().map(|&(from, to)| scope.spawn(move || ping(from, to))).collect();
@@ -102,7 +105,7 @@ impl Warm {
     }
 
     /// From the mover to everybody, and back.
-    fn ways(&self) -> [(&Netns, Ipv4Addr); 8] {
+    pub(crate) fn ways(&self) -> [(&Netns, Ipv4Addr); 8] {
         let Trio { rig, a, b, c, .. } = &self.trio;
         let mover = &self.guest.host;
         let (from, to) = (&mover.ns, mover.ip());

@@ -41,6 +41,7 @@ mod router;
 mod routes;
 mod saved_settings;
 mod settings;
+mod shared_lladdr;
 mod start;
 mod traps_frames;
 mod traps_unknown;

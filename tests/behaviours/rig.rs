@@ -84,6 +84,12 @@ impl Config {
         self
     }
 
+    /// Adds a key to the first domain.
+    pub(crate) fn domain_key(mut self, line: &str) -> Self {
+        self.0 = self.0.replacen("    segments:\n", &format!("    {line}\n    segments:\n"), 1);
+        self
+    }
+
     /// The common rig's: both segments, no sweeps, quick expiry.
     pub(crate) fn common() -> Self {
         Self::common_with(&[])

@@ -79,6 +79,9 @@ pub enum Mark {
 pub struct Frame {
     /// Its destination, or `None` for the link's broadcast address.
     pub to: Option<LinkAddr>,
+    /// Its source, where that is not the interface's own address but one that several segments share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<LinkAddr>,
     /// The packet.
     pub arp: Arp,
 }

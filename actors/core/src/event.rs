@@ -14,6 +14,8 @@
 #[macro_use]
 mod define;
 mod detail;
+#[macro_use]
+mod table_of_faults;
 mod table;
 
 use std::fmt::Display;

@@ -68,6 +68,10 @@ pub struct DomainPlan {
     /// What becomes of packets for unknown hosts.
     #[serde(default, skip_serializing_if = "Cover::is_default")]
     pub cover: Cover,
+    /// The link-layer address that we have on all Ethernet segments of the domain, as gateways of EVPN fabrics have
+    /// (RFC 9135, section 4.1), a unicast address of 6 octets; `None`: on each that of its interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_lladdr: Option<LinkAddr>,
 }
 
 /// What becomes of packets for an address of a domain's prefix of which no host is known, and which no ARP request

@@ -23,6 +23,8 @@ pub struct SweepContext {
     pub source: Option<Address>,
     /// Sender link-layer address of the probes.
     pub lladdr: LinkAddr,
+    /// The frames' source, as [`crate::Frame::from`].
+    pub from: Option<LinkAddr>,
     /// The present prefixes of the segment.
     pub prefixes: Vec<Prefix>,
     /// Addresses that need no probe, because their hosts are known, they are our own, or no host of the domain can

@@ -146,6 +146,9 @@ pub struct SubnetView {
     /// Configured prefixes of its domain that an address of this machine belonged to, and none belongs to any more.
     #[serde(default)]
     pub unaddressed: Vec<Prefix>,
+    /// The link-layer address at which the segment's hosts find us, where that is not the interface's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_lladdr: Option<LinkAddr>,
     /// Preferred source of the routes and sender of probes; none without an address of the domain.
     #[serde(default)]
     pub source: Option<Address>,

@@ -93,6 +93,23 @@ pub enum Write {
         /// For whom.
         address: Address,
     },
+    /// Have the interface, an Ethernet one, receive what is sent to this second link-layer address as if it were its
+    /// own, and the kernel's own ARP bear it there instead of the interface's own.
+    PutSharedLladdr {
+        /// Which interface.
+        interface: u32,
+        /// The second address, of 6 octets.
+        lladdr: LinkAddr,
+        /// The interface's own address.
+        own: LinkAddr,
+    },
+    /// Have it no longer.
+    DeleteSharedLladdr {
+        /// Which interface.
+        interface: u32,
+        /// The second address.
+        lladdr: LinkAddr,
+    },
     /// Have it no longer answer for the address, whoever asked it to.
     DeleteProxy {
         /// Where it answered.
@@ -110,11 +127,14 @@ impl Write {
             | Self::DeleteStray(_)
             | Self::DeleteCover { .. }
             | Self::DeleteSearchRoute { .. } => matches!(errno, ESRCH | ENODEV),
-            Self::DeleteNeighbour { .. } | Self::DeleteProxy { .. } => matches!(errno, ENOENT | ENODEV),
+            Self::DeleteNeighbour { .. } | Self::DeleteProxy { .. } | Self::DeleteSharedLladdr { .. } => {
+                matches!(errno, ENOENT | ENODEV)
+            }
             Self::PutRoute { .. }
             | Self::PutCover { .. }
             | Self::PutSearchRoute { .. }
             | Self::PutNeighbour { .. }
+            | Self::PutSharedLladdr { .. }
             | Self::PutProxy { .. } => false,
         }
     }

@@ -1,8 +1,9 @@
 //! ARP frames of one link, through a packet socket (packet(7)).
 //!
 //! The socket is of the kind `SOCK_DGRAM`: the kernel writes and strips the link's header. So the source of our
-//! frames is always the interface's current address, and IPoIB, whose header is not what is on the wire, needs no
-//! special case here.
+//! frames is the interface's current address, and IPoIB, whose header is not what is on the wire, needs no special case
+//! here. Only frames that bear another source, one that several Ethernet interfaces share, leave with a header of ours,
+//! through a second socket of the kind `SOCK_RAW`.
 #![expect(unsafe_code, reason = "batches of messages have no safe wrapper")]
 
 mod address;
@@ -34,6 +35,11 @@ const FEW: usize = 4;
 const ROOM: usize = 128;
 /// Receive buffer asked for, in bytes: a burst of some 10,000 frames.
 const RECEIVE_BUFFER: usize = 8 << 20;
+/// Octets of an Ethernet header: destination, source, type.
+const ETHERNET_HEADER: usize = 14;
+/// `ETH_P_ARP`
+const ETHERTYPE_ARP: u16 = 0x0806;
+
 /// What a port is opened on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Medium {
@@ -55,6 +61,8 @@ struct Arena {
 /// A packet socket that receives and sends ARP on one link.
 pub struct PacketPort {
     socket: Socket,
+    /// Sends frames whose source is not the interface's address. Only on Ethernet, and only where this port sends.
+    framed: Option<Socket>,
     medium: Medium,
     /// The link itself, as the others' addresses begin.
     address: PacketAddress,
@@ -72,7 +80,7 @@ impl PacketPort {
     /// Without `CAP_NET_RAW`; [`PortError::Down`] if there is no such interface. A socket on an
     /// interface that is merely set down receives once it is up.
     pub fn open(medium: Medium) -> Result<Self, PortError> {
-        let port = Self::open_send_only(medium)?;
+        let port = Self::open_unbound(medium, false)?;
         let doing = |doing| move |cause| PortError::of(doing, cause);
         port.socket
             .attach_filter(&filter::arp_for_us(medium.interface))
@@ -88,17 +96,26 @@ impl PacketPort {
     /// # Errors
     /// As [`PacketPort::open`], but a missing interface shows only when sending.
     pub fn open_send_only(medium: Medium) -> Result<Self, PortError> {
+        Self::open_unbound(medium, medium.kind == LinkKind::Ethernet)
+    }
+
+    fn open_unbound(medium: Medium, is_framing: bool) -> Result<Self, PortError> {
         let interface = i32::try_from(medium.interface).map_err(|_| PortError::Down)?;
         let address = PacketAddress::new(interface, ARP);
         let doing = |doing| move |cause| PortError::of(doing, cause);
-        let socket = Socket::new(Domain::PACKET, Type::DGRAM, None).map_err(doing("open a packet socket"))?;
-        socket.set_nonblocking(true).map_err(doing("make a packet socket non-blocking"))?;
+        let open = |kind| {
+            let socket = Socket::new(Domain::PACKET, kind, None).map_err(doing("open a packet socket"))?;
+            socket.set_nonblocking(true).map_err(doing("make a packet socket non-blocking"))?;
+            Ok(socket)
+        };
+        let socket = open(Type::DGRAM)?;
+        let framed = is_framing.then(|| open(Type::RAW)).transpose()?;
         let arena = Arena {
             frames: [[0; ROOM]; BATCH],
             addresses: [PacketAddress::default(); BATCH],
             lengths: [0; BATCH],
         };
-        Ok(Self { socket, medium, address, arena: Box::new(arena), room: FEW, key: None })
+        Ok(Self { socket, framed, medium, address, arena: Box::new(arena), room: FEW, key: None })
     }
 
     /// Puts the key's mark behind every request from now on, and recognises those of the same run. Without a key
@@ -122,10 +139,17 @@ impl PacketPort {
         let mark = self.key.as_ref().map(MarkKey::mark);
         for frame in frames {
             let to = frame.to.unwrap_or(self.medium.broadcast);
-            let Some(room) = self.arena.frames[filled].first_chunk_mut() else { break };
+            let is_sendable = to.len() == width
+                && frame.from.is_none_or(|from| self.framed.is_some() && from.len() == width);
+            let header = if frame.from.is_some() { ETHERNET_HEADER } else { 0 };
+            let (head, rest) = self.arena.frames[filled].split_at_mut(header);
+            let Some(room) = rest.first_chunk_mut() else { break };
             match arp::encode(self.medium.kind, &frame.arp, mark, room) {
-                Ok(length) if to.len() == width => {
-                    self.arena.lengths[filled] = length;
+                Ok(length) if is_sendable => {
+                    if let Some(from) = frame.from {
+                        write_header(head, &to, &from);
+                    }
+                    self.arena.lengths[filled] = header + length;
                     self.arena.addresses[filled] = self.address.with_station(&to);
                     filled += 1;
                 }
@@ -136,8 +160,9 @@ impl PacketPort {
     }
 
     /// Sends what lies in the arena from `from` up to `to` and returns how many frames the kernel took.
-    fn send_range(&mut self, from: usize, to: usize) -> io::Result<usize> {
-        let descriptor = self.socket.as_raw_fd();
+    fn send_range(&mut self, from: usize, to: usize, is_framed: bool) -> io::Result<usize> {
+        let socket = self.framed.as_ref().filter(|_| is_framed).unwrap_or(&self.socket);
+        let descriptor = socket.as_raw_fd();
         if to - from == 1 {
             let (frame, address) = (&self.arena.frames[from], &raw const self.arena.addresses[from]);
             let length = self.arena.lengths[from].min(ROOM);
@@ -233,11 +258,13 @@ impl FramePort for PacketPort {
 
     fn send(&mut self, frames: &[Frame], tally: &mut Tally) -> Result<(), PortError> {
         let mut outcome = Ok(());
-        for chunk in frames.chunks(BATCH) {
+        let alike = |one: &Frame, other: &Frame| one.from.is_some() == other.from.is_some();
+        for chunk in frames.chunk_by(alike).flat_map(|run| run.chunks(BATCH)) {
+            let is_framed = chunk.first().is_some_and(|frame| frame.from.is_some());
             let filled = self.fill(chunk, tally);
             let mut at = 0;
             while at < filled {
-                let sent = match self.send_range(at, filled) {
+                let sent = match self.send_range(at, filled, is_framed) {
                     Ok(sent) => sent,
                     Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
                     // This frame found no room or no link; the next may.
@@ -262,6 +289,14 @@ impl FramePort for PacketPort {
         if let Ok([_packets, drops]) = read {
             tally.overrun += u64::from(drops.cast_unsigned());
         }
+    }
+}
+
+/// Writes an Ethernet header into as much room as it takes.
+fn write_header(room: &mut [u8], to: &LinkAddr, from: &LinkAddr) {
+    let octets = to.octets().iter().chain(from.octets()).copied().chain(ETHERTYPE_ARP.to_be_bytes());
+    for (place, octet) in room.iter_mut().zip(octets) {
+        *place = octet;
     }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use arpherd_core::plan::LinkKind;
+use arpherd_core::plan::{LinkKind, SegmentPlan};
 use arpherd_core::{LinkAddr, Plan, Write};
 use slog::{Logger, info, warn};
 
 use super::StartError;
 use crate::io::lock::{Lock, LockError};
-use crate::io::netlink::leftovers::clear_proxies;
+use crate::io::netlink::leftovers::{clear_proxies, clear_shared_lladdrs};
+use crate::io::netlink::shared_lladdr;
 use crate::io::netlink::{LinkInfo, Reader, RouteWriter, find_link};
 use crate::io::packet::{Medium, PacketPort};
 use crate::io::{PortError, RouteTable};
@@ -24,6 +25,7 @@ pub(super) fn acquire(plan: &Plan, log: &Logger) -> Result<(RouteWriter, Vec<Loc
     check_capabilities(&mut table)?;
     let locks = lock_interfaces(plan, &Reader::open()?.links()?)?;
     clear_proxy_entries(&mut table, plan, log);
+    prepare_shared_lladdrs(&mut table, plan, log);
     Ok((table, locks))
 }
 
@@ -54,6 +56,26 @@ fn lock_interfaces(plan: &Plan, links: &[LinkInfo]) -> Result<Vec<Lock>, LockErr
         configured.clone().filter_map(|name| find_link(links.iter(), name)).map(|link| link.name.as_str());
     let interfaces: BTreeSet<&str> = configured.clone().chain(own).collect();
     interfaces.into_iter().map(|interface| Lock::take(plan.routes.protocol, interface)).collect()
+}
+
+/// Opens what second link-layer addresses need, where some are configured, and deletes those of an earlier run that are
+/// not. What cannot be opened shows when the first of them is written, and its segment goes on without.
+fn prepare_shared_lladdrs(table: &mut RouteWriter, plan: &Plan, log: &Logger) {
+    let is_wanted = plan.domains.iter().any(|domain| domain.gateway_lladdr.is_some());
+    if !is_wanted && !shared_lladdr::is_supported() {
+        return;
+    }
+    let lladdr_of = |segment: &SegmentPlan| {
+        plan.domains.get(usize::from(segment.domain.0)).and_then(|domain| domain.gateway_lladdr)
+    };
+    let interfaces: Vec<_> =
+        plan.segments.iter().map(|segment| (segment.interface.as_str(), lladdr_of(segment))).collect();
+    match table.open_shared_lladdrs().and_then(|()| clear_shared_lladdrs(table, &interfaces)) {
+        Ok(0) => {}
+        Ok(count) => info!(log, "shared_lladdrs_cleared"; "count" => count),
+        Err(error) if is_wanted => warn!(log, "kernel_unreadable"; "error" => %error),
+        Err(_) => {}
+    }
 }
 
 /// Deletes proxy entries of a run that crashed: the kernel would answer for hosts that are long gone. Routes of

@@ -77,7 +77,11 @@ fn twenty_octets_come_in_and_go_out() {
         target_lladdr: wide(0x40),
         target: Ipv4Addr::new(10, 9, 0, 7),
     };
-    port.send(&[Frame { to: Some(wide(0x40)), arp }, Frame { to: None, arp }], &mut tally).unwrap();
+    port.send(
+        &[Frame { to: Some(wide(0x40)), from: None, arp }, Frame { to: None, from: None, arp }],
+        &mut tally,
+    )
+    .unwrap();
     assert_eq!((tally.sent, tally.unsent), (2, 0));
     for _ in 0..2 {
         let mut packet = [0; 128];

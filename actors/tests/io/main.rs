@@ -18,6 +18,7 @@ mod rig;
 mod route_lookup;
 mod routes;
 mod settings;
+mod shared_lladdrs;
 
 use std::process::ExitCode;
 

@@ -51,7 +51,7 @@ fn answer(rig: &Rig, to: Option<LinkAddr>, target: Ipv4Addr) -> Frame {
         target_lladdr: FAR_LLADDR,
         target,
     };
-    Frame { to, arp }
+    Frame { to, from: None, arp }
 }
 
 #[harness::test]
@@ -272,6 +272,7 @@ fn own_requests_are_known_when_they_come_back_and_so_are_a_peers() {
     let mut port = port.marked(keys[1].clone());
     let question = Frame {
         to: None,
+        from: None,
         arp: Arp {
             operation: Operation::Request,
             target_lladdr: LinkAddr::UNKNOWN,

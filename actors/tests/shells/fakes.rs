@@ -229,6 +229,7 @@ pub(crate) fn plan(sweep: Option<SweepPlan>) -> Plan {
             prefixes: prefixes.to_vec(),
             auto: false,
             cover: arpherd_core::plan::Cover::default(),
+            gateway_lladdr: None,
         }],
         segments: vec![segment("a"), segment("b")],
         routes: RoutePlan::default(),

@@ -30,6 +30,7 @@ impl Handler<GetSweepContext> for SweepOwner {
             source: Some(address(1)),
             lladdr: lladdr(7),
             prefixes: vec!["10.0.0.0/28".parse().expect("a prefix")],
+            from: None,
             skip: vec![address(1), address(5)],
         }))
     }

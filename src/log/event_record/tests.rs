@@ -84,6 +84,7 @@ fn every_event() -> Vec<Event> {
         Event::RouteAdopted { address, segment },
         Event::SegmentUp { segment, lladdr, source: Some(Ipv4Addr::new(10, 2, 0, 1)) },
         Event::SegmentDown { segment, reason: DownReason::NoCarrier },
+        Event::GatewayLladdrRefused { segment, lladdr, reason: "operation not supported".into() },
         Event::LimitReached { segment, limit: Limit::HostsPerLladdr, address, lladdr },
         Event::PublishedAddressUsed { address, lladdr, segment },
         Event::PinViolated { address, lladdr, segment, claimant_lladdr, claimant_segment },
@@ -128,6 +129,7 @@ const KEYS: &[(&str, &str)] = &[
     ("route_adopted", "address domain segment interface"),
     ("segment_up", "domain segment interface lladdr source"),
     ("segment_down", "domain segment interface reason hint"),
+    ("gateway_lladdr_refused", "domain segment interface lladdr reason hint"),
     ("limit_reached", "domain segment interface limit address lladdr hint"),
     ("published_address_used", "address lladdr domain segment interface hint"),
     (
@@ -285,8 +287,8 @@ fn warnings_say_what_to_do() {
 fn routine_is_quiet_and_trouble_is_loud() {
     let level = |index: usize| record_of(&every_event()[index]).0;
     assert_eq!([0, 1, 10].map(level), [Level::Debug; 3]);
-    assert_eq!([2, 8, 11, 12, 19, 20, 22].map(level), [Level::Info; 7]);
-    assert_eq!([3, 4, 5, 6, 7, 9, 13, 14, 15, 16, 17, 18, 21].map(level), [Level::Warning; 13]);
+    assert_eq!([2, 8, 11, 12, 20, 21, 23].map(level), [Level::Info; 7]);
+    assert_eq!([3, 4, 5, 6, 7, 9, 13, 14, 15, 16, 17, 18, 19, 22].map(level), [Level::Warning; 14]);
 }
 
 #[test]

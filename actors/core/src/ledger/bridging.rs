@@ -20,6 +20,7 @@ impl World {
         if is_bridge && !topology.bridges.heard_again(pair, now) {
             topology.bridges.found(pair, now, effects.after(TEST_INTERVAL, Timer::Bridge(pair)));
             effects.emit(Event::SegmentsBridged { segment: from, other: on });
+            self.look_again(from.max(on), effects);
         }
     }
 
@@ -32,6 +33,7 @@ impl World {
         let Pair(segment, other) = pair;
         if topology.bridges.separate(&pair, effects.now()) {
             effects.emit(Event::SegmentsSeparated { segment, other });
+            self.look_again(segment.max(other), effects);
             return;
         }
         topology.bridges.test_again(&pair, effects.after(TEST_INTERVAL, Timer::Bridge(pair)));

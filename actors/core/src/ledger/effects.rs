@@ -152,7 +152,7 @@ impl Effects {
         }
         let (sender_lladdr, target_lladdr) = (segment.lladdr(), LinkAddr::UNKNOWN);
         let arp = Arp { operation: Operation::Request, sender_lladdr, sender, target_lladdr, target };
-        self.transmit(segment.id, Frame { to, arp }, purpose);
+        self.transmit(segment, to, arp, purpose);
     }
 
     /// Sends a proxied reply: packets for the target are to be sent to us.
@@ -164,7 +164,7 @@ impl Effects {
             target_lladdr: to,
             target: requester,
         };
-        self.transmit(segment.id, Frame { to: Some(to), arp }, Purpose::Answer);
+        self.transmit(segment, Some(to), arp, Purpose::Answer);
     }
 
     /// Announces on the segment that packets for the address are to be sent to us, where it is ours to say so.
@@ -179,7 +179,7 @@ impl Effects {
             target_lladdr: LinkAddr::UNKNOWN,
             target: address,
         };
-        self.transmit(segment.id, Frame { to: None, arp }, Purpose::Announce);
+        self.transmit(segment, None, arp, Purpose::Announce);
     }
 
     /// Tells one station that packets for the address are to be sent to a link-layer address on its segment: a
@@ -192,10 +192,12 @@ impl Effects {
             target_lladdr: LinkAddr::UNKNOWN,
             target: address,
         };
-        self.transmit(segment.id, Frame { to: Some(to), arp }, Purpose::Correct);
+        self.transmit(segment, Some(to), arp, Purpose::Correct);
     }
 
-    fn transmit(&mut self, segment: SegmentId, frame: Frame, purpose: Purpose) {
-        self.orders.push(Order::Transmit { segment, frame, purpose });
+    /// Whatever a frame says, its source is our address on the segment: that is how switches learn where it is.
+    fn transmit(&mut self, segment: &Segment, to: Option<LinkAddr>, arp: Arp, purpose: Purpose) {
+        let frame = Frame { to, from: segment.shared_lladdr(), arp };
+        self.orders.push(Order::Transmit { segment: segment.id, frame, purpose });
     }
 }

@@ -5,6 +5,7 @@ use super::entries::{delete_entries, follow_use, put_entries};
 use super::host::{Host, Origin, Sighting};
 use super::installed::RouteState;
 use super::renumbering::follow_addresses;
+use super::sharing::follow_shared_lladdr;
 use super::world::World;
 use crate::address::Address;
 use crate::event::{DownReason, Event};
@@ -106,6 +107,10 @@ impl World {
         if had_kernel_state && !segment.keeps_kernel_state() {
             delete_entries(segment, &self.reasons(), effects);
         }
+        if refreshed.before.is_some() && down.is_none() {
+            self.topology.segment_mut(id).shared.doubt_written();
+        }
+        follow_shared_lladdr(&mut self.topology, id, effects);
         let segment = self.topology.segment_mut(id);
         // The kernel forgets a link's neighbours with its old link-layer address (`neigh_changeaddr`).
         if refreshed.is_relabelled {
@@ -124,7 +129,7 @@ impl World {
 
     fn came_up(&mut self, id: SegmentId, effects: &mut Effects) {
         let segment = self.topology.segment(id);
-        let (lladdr, source, domain) = (segment.lladdr(), segment.source, segment.plan.domain);
+        let (lladdr, source, domain) = (segment.interface_lladdr(), segment.source, segment.plan.domain);
         effects.emit(Event::SegmentUp { segment: id, lladdr, source });
         self.kernel.cover(domain, &self.topology, effects);
         put_entries(segment, &self.reasons(), effects);

@@ -12,7 +12,7 @@
 //!   pure, with their reasons               ├ links, renumbering, routes,         its other verbs
 //!                                          │ probing, bridging
 //!                                          ├ topology ── segment, domains,       what there is
-//!                                          │             bridges
+//!                                          │             bridges, shared_lladdr, sharing
 //!   claims, alternatives, confirmations,   ├ hosts ───── host                    who is where
 //!   searches, announcements, movers,       ├ published, own_claims, addressed,   who uses what, how fast
 //!   contacts, proxies, trials, wifi:       │ pacing
@@ -69,6 +69,8 @@ mod requests;
 mod routes;
 mod searches;
 mod segment;
+mod shared_lladdr;
+mod sharing;
 mod stopping;
 mod takeover;
 #[cfg(test)]

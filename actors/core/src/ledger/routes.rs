@@ -8,6 +8,7 @@ use super::installed::RouteState;
 use super::key::Key;
 use super::renumbering::await_prefixes;
 use super::reports::Subject;
+use super::sharing::shared_lladdr_refused;
 use super::timers::Token;
 use super::topology::Topology;
 use super::world::World;
@@ -189,6 +190,12 @@ impl World {
     /// The kernel refused a write. A host whose route it refused is not answered for until the route stands;
     /// a neighbour entry only saves an ARP request.
     pub(super) fn write_refused(&mut self, write: &Write, errno: i32, reason: String, effects: &mut Effects) {
+        if let Write::PutSharedLladdr { interface, lladdr, .. } = *write {
+            for id in shared_lladdr_refused(&mut self.topology, interface, lladdr, &reason, effects) {
+                self.look_again(id, effects);
+            }
+            return;
+        }
         let Write::PutRoute { interface, address, .. } = *write else { return };
         let Some(segment) = self.topology.segment_by_interface(interface, address) else { return };
         let key = self.topology.key(segment, address);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::domains::Domain;
+use super::shared_lladdr::SharedLladdr;
 use crate::address::{Address, Prefix};
 use crate::arp::{Arp, Operation};
 use crate::event::DownReason;
@@ -41,8 +42,9 @@ pub(super) struct Segment {
     pub(super) is_disassociated: bool,
     /// It found one, and what we answer for is yet to be announced there.
     pub(super) is_unannounced: bool,
-    /// Own link-layer addresses frames were sent with, the last one last.
+    /// Addresses of the interface that frames were sent with, the last one last.
     own_lladdrs: VecDeque<LinkAddr>,
+    pub(super) shared: SharedLladdr,
 }
 
 /// What became of a segment when its state was worked out anew.
@@ -58,7 +60,7 @@ pub(super) struct Refreshed {
 
 impl Segment {
     /// A segment that is down. Its prefixes are yet to be worked out.
-    pub(super) fn new(id: SegmentId, plan: SegmentPlan) -> Self {
+    pub(super) fn new(id: SegmentId, plan: SegmentPlan, shared: SharedLladdr) -> Self {
         Self {
             id,
             plan,
@@ -73,6 +75,7 @@ impl Segment {
             is_disassociated: false,
             is_unannounced: false,
             own_lladdrs: VecDeque::new(),
+            shared,
         }
     }
 
@@ -98,7 +101,18 @@ impl Segment {
             && arp.target == self.source.unwrap_or(Address::UNSPECIFIED)
     }
 
+    /// The link-layer address that we have for others on this link: the shared one where there is one, else the
+    /// interface's.
     pub(super) fn lladdr(&self) -> LinkAddr {
+        self.shared.used().unwrap_or(self.interface_lladdr())
+    }
+
+    /// The same, where it is not the interface's.
+    pub(super) fn shared_lladdr(&self) -> Option<LinkAddr> {
+        self.shared.used()
+    }
+
+    pub(super) fn interface_lladdr(&self) -> LinkAddr {
         self.link.as_ref().map_or(LinkAddr::UNKNOWN, |link| link.lladdr)
     }
 
@@ -120,6 +134,7 @@ impl Segment {
     pub(super) fn is_own_here(&self, lladdr: &LinkAddr) -> bool {
         self.link.as_ref().is_some_and(|link| link.lladdr.same_port(lladdr))
             || self.own_lladdrs.iter().any(|old| old.same_port(lladdr))
+            || self.shared.is(lladdr)
     }
 
     /// Whether a host of this address may live here: within the segment's prefixes, not forbidden or published
@@ -166,10 +181,11 @@ impl Segment {
     }
 
     /// Works out anew what its source is and whether it can be used. `is_taken`: another segment of the domain has
-    /// its interface.
+    /// its interface. `yields`: it is one link with an earlier segment.
     pub(super) fn refresh_state(
         &mut self,
         is_taken: bool,
+        yields: bool,
         own: &BTreeSet<Address>,
         domain: &Domain,
         now: Time,
@@ -186,6 +202,7 @@ impl Segment {
             (Some(link), _) if !link.carrier || self.is_disassociated => Some(DownReason::NoCarrier),
             _ => None,
         };
+        self.shared.decide(self.link.as_ref(), self.kind(), yields);
         self.came_up = down.is_none().then(|| self.came_up.unwrap_or(now));
         let before = std::mem::replace(&mut self.down, down);
         let source = chosen.unwrap_or_default();
@@ -194,12 +211,13 @@ impl Segment {
         Refreshed { before, is_new_source, is_relabelled }
     }
 
-    /// Takes note of the link-layer address in use. True if frames were sent with another one before.
+    /// Takes note of the link-layer addresses in use. True if frames were sent with another one before.
     fn note_own_lladdr(&mut self) -> bool {
-        let lladdr = self.lladdr();
+        let is_other = self.shared.note_use();
+        let lladdr = self.interface_lladdr();
         let last = self.own_lladdrs.back().copied();
         if last == Some(lladdr) {
-            return false;
+            return is_other;
         }
         self.own_lladdrs.retain(|old| *old != lladdr);
         self.own_lladdrs.push_back(lladdr);

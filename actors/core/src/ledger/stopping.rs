@@ -2,6 +2,7 @@
 
 use super::effects::Effects;
 use super::host::Host;
+use super::sharing::drop_shared_lladdrs;
 use super::world::World;
 use crate::address::Prefix;
 use crate::plan::SegmentId;
@@ -29,11 +30,13 @@ impl World {
                 forget_hosts(self, Host::is_live, effects);
                 self.kernel.uncover(&self.topology, effects);
                 self.kernel.delete_published_entries(&self.topology, effects);
+                drop_shared_lladdrs(&mut self.topology, |_| true, effects);
             }
             End::Kept => {}
             End::Replaced { retired, prefixes } => {
                 self.kernel.delete_entries_on(retired, &self.reasons(), effects);
                 forget_hosts(self, |host| host.is_live() && retired.contains(&host.segment), effects);
+                drop_shared_lladdrs(&mut self.topology, |id| retired.contains(&id), effects);
                 let covers: Vec<Prefix> = self.kernel.covers(&self.topology).collect();
                 for prefix in covers.into_iter().filter(|prefix| !prefixes.contains(prefix)) {
                     self.kernel.delete_cover(prefix, effects);

@@ -31,6 +31,7 @@ mod returning;
 mod routed;
 mod routes;
 mod searching;
+mod shared_lladdrs;
 mod shown;
 mod stopping;
 mod sweeping;

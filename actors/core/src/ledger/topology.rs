@@ -7,6 +7,7 @@ use super::bridges::Bridges;
 use super::domains::{Domain, Domains};
 use super::key::Key;
 use super::segment::{Refreshed, Segment, edges};
+use super::shared_lladdr::SharedLladdr;
 use crate::address::{Address, Prefix};
 use crate::fact::{Fact, KernelRoute};
 use crate::lladdr::LinkAddr;
@@ -42,7 +43,10 @@ impl Topology {
         for (id, segment) in (0..).map(SegmentId).zip(plans) {
             members[segment.domain.index()].push(id);
         }
-        let segment = |(id, plan): (SegmentId, &SegmentPlan)| Segment::new(id, plan.clone());
+        let segment = |(id, plan): (SegmentId, &SegmentPlan)| {
+            let shared = SharedLladdr::new(domains[plan.domain.index()].gateway_lladdr);
+            Segment::new(id, plan.clone(), shared)
+        };
         let mut topology = Self {
             segments: (0..).map(SegmentId).zip(plans).map(segment).collect(),
             members,
@@ -159,9 +163,9 @@ impl Topology {
 
     /// Works out anew what a segment's source is and whether it can be used.
     pub(super) fn refresh_segment(&mut self, id: SegmentId, now: Time) -> Refreshed {
-        let is_taken = self.is_taken(id);
+        let (is_taken, yields) = (self.is_taken(id), self.yields(id));
         let segment = &mut self.segments[id.index()];
-        segment.refresh_state(is_taken, &self.own, self.domains.domain(segment.plan.domain), now)
+        segment.refresh_state(is_taken, yields, &self.own, self.domains.domain(segment.plan.domain), now)
     }
 
     /// Whether an earlier segment of the domain is reached through the same interface. The configuration cannot see
@@ -170,6 +174,12 @@ impl Topology {
         let segment = self.segment(id);
         let mut earlier = self.members(segment.plan.domain).take_while(|other| other.id < id);
         segment.index().is_some_and(|index| earlier.any(|other| other.index() == Some(index)))
+    }
+
+    /// Whether an earlier segment of the domain turned out to be the same link.
+    fn yields(&self, id: SegmentId) -> bool {
+        let mut earlier = self.members(self.segment(id).plan.domain).take_while(|other| other.id < id);
+        earlier.any(|other| self.is_one_link(other.id, id))
     }
 
     /// The later segments of the segment's domain whose interface is its own, or the one of that number.

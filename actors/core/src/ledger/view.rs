@@ -23,8 +23,9 @@ impl Ledger {
         let known = self.world.hosts.live_keys().filter(|key| key.domain == domain);
         let nobodys = topology.own_addresses().iter().chain(&segment.edges).copied();
         let skip = known.map(|key| key.address).chain(nobodys).collect();
-        let (source, lladdr, prefixes) = (segment.source, segment.lladdr(), segment.prefixes.clone());
-        Some(SweepContext { source, lladdr, prefixes, skip })
+        let (source, lladdr, from) = (segment.source, segment.lladdr(), segment.shared_lladdr());
+        let prefixes = segment.prefixes.clone();
+        Some(SweepContext { source, lladdr, from, prefixes, skip })
     }
 
     /// How the daemon is, but for what only its shell knows: how long it runs and whether it is ready.
@@ -63,11 +64,12 @@ impl Ledger {
                 },
                 wifi: self.wifi.role(segment.id).map(|role| role.as_str().into()),
                 state: segment.down.map_or("up", DownReason::as_str).into(),
-                lladdr: segment.lladdr(),
+                lladdr: segment.interface_lladdr(),
                 answer: segment.plan.answer.as_str().into(),
                 private_vlan: segment.plan.private_vlan.as_str().into(),
                 subnet: SubnetView {
                     prefixes: segment.prefixes.clone(),
+                    gateway_lladdr: segment.shared_lladdr().filter(|_| segment.is_up()),
                     unaddressed: self.world.addressed.unaddressed(segment.plan.domain).collect(),
                     source: segment.source.filter(|_| segment.is_up()),
                     publish: segment.plan.addresses.publish.clone(),

@@ -41,6 +41,7 @@ fn field_names_and_their_order_are_stable() {
             subnet: SubnetView {
                 prefixes: vec!["10.2.0.0/24".parse().expect("a prefix")],
                 unaddressed: Vec::new(),
+                gateway_lladdr: None,
                 source: Some(Address::new(10, 2, 0, 1)),
                 publish: vec!["10.2.0.64/28".parse().expect("a prefix")],
             },

@@ -54,6 +54,7 @@ pub(crate) fn plan() -> Plan {
                 prefixes: vec![net(prefix)],
                 auto: false,
                 cover: arpherd_core::plan::Cover::default(),
+                gateway_lladdr: None,
             })
             .to_vec(),
         segments,

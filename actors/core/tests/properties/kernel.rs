@@ -85,6 +85,8 @@ impl Kernel {
             | Write::DeleteSearchRoute { .. }
             | Write::DeleteCover { .. }
             | Write::PutProxy { .. }
+            | Write::PutSharedLladdr { .. }
+            | Write::DeleteSharedLladdr { .. }
             | Write::DeleteProxy { .. } => {}
         }
         Ok(())

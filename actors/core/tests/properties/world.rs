@@ -25,6 +25,7 @@ fn plan() -> Plan {
             prefixes: vec![prefix.parse().expect("a well-formed prefix")],
             auto: false,
             cover: arpherd_core::plan::Cover::default(),
+            gateway_lladdr: None,
         }],
         segments: ["a", "b", "c"].map(|name| segment(name, 0, prefix)).to_vec(),
         routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC },

@@ -7,6 +7,7 @@
 //! route_dump    Reader ◄── AnyRoute, PolicyRule: everybody's, for a diagnosis
 //! nl80211       Radios ◄── RadioNews, RadioInfo: Wi-Fi interfaces and stations, by generic netlink
 //! monitor       Monitor ◄── Changed, as others change things
+//! shared_lladdr a second link-layer address, which several interfaces share, for RouteWriter
 //! leftovers     deletes proxy entries of an earlier run
 //! socket, wire  one socket; the framing of messages
 //! ```
@@ -23,6 +24,7 @@ pub mod nl80211;
 pub mod read;
 mod route_dump;
 mod route_lookup;
+pub mod shared_lladdr;
 mod socket;
 pub(in crate::io) mod wire;
 pub mod write;

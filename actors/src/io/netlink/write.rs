@@ -11,6 +11,7 @@ use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 
 use super::compose::{self, Route, Unwritable, Verb};
 use super::route_lookup::RouteLookup;
+use super::shared_lladdr::SharedLladdrs;
 use super::socket::Channel;
 use super::wire::{Messages, NetlinkAck};
 use super::{NetlinkError, errno_text};
@@ -41,6 +42,8 @@ pub struct RouteWriter {
     answers: Box<[u8; 8192]>,
     /// On a socket of its own: see [`RouteWriter::collect`].
     lookup: RouteLookup,
+    /// Only where it is needed: it has the kernel load a module.
+    shared_lladdrs: Option<SharedLladdrs>,
 }
 
 impl RouteWriter {
@@ -56,7 +59,19 @@ impl RouteWriter {
         };
         let channel = open().map_err(NetlinkError::socket("open a netlink socket to write routes"))?;
         let (lookup, answers) = (RouteLookup::open()?, Box::new([0; 8192]));
-        Ok(Self { channel, routes, sequence: 1, batch: Vec::new(), answers, lookup })
+        Ok(Self { channel, routes, sequence: 1, batch: Vec::new(), answers, lookup, shared_lladdrs: None })
+    }
+
+    /// Lets it write [`Write::PutSharedLladdr`], through sockets in the calling thread's network namespace. Otherwise
+    /// such writes are refused.
+    ///
+    /// # Errors
+    /// If the kernel has no nfnetlink.
+    pub fn open_shared_lladdrs(&mut self) -> Result<(), NetlinkError> {
+        let opened = SharedLladdrs::open();
+        let doing = "open a netlink socket to nf_tables";
+        self.shared_lladdrs = Some(opened.map_err(NetlinkError::socket(doing))?);
+        Ok(())
     }
 
     /// The netlink port of the writer; a [`super::Monitor`] that knows it does not report what it wrote.
@@ -109,6 +124,8 @@ impl RouteWriter {
                 let verb = if put { Verb::put(Rtm::Newneigh) } else { Verb::delete(Rtm::Delneigh) };
                 compose::proxy(batch, sequence, verb, interface, address, self.routes.protocol)
             }
+            // Written by themselves: see [`RouteWriter::write_lladdr`].
+            Write::PutSharedLladdr { .. } | Write::DeleteSharedLladdr { .. } => Err(Unwritable),
         }
     }
 
@@ -120,7 +137,9 @@ impl RouteWriter {
         let first = self.sequence;
         let mut sequence = first;
         for write in writes {
-            if let Err(Unwritable) = self.compose(sequence, write) {
+            if self.write_lladdr(write, refusals) {
+                // No message of the batch bears its number.
+            } else if let Err(Unwritable) = self.compose(sequence, write) {
                 refusals.push(refusal(write, libc::EINVAL, None));
             }
             sequence = sequence.wrapping_add(1);
@@ -135,6 +154,29 @@ impl RouteWriter {
             refusals.truncate(before);
             refusals.extend(writes.iter().map(|write| refusal(write, errno, None)));
         }
+    }
+
+    /// Carries out a write that is more than one message, and rare. False if it is none of those.
+    fn write_lladdr(&mut self, write: &Write, refusals: &mut Vec<Refusal>) -> bool {
+        if !matches!(write, Write::PutSharedLladdr { .. } | Write::DeleteSharedLladdr { .. }) {
+            return false;
+        }
+        let Some(lladdrs) = &mut self.shared_lladdrs else {
+            refusals.push(refusal(write, libc::EPROTONOSUPPORT, Some("the kernel has no nfnetlink")));
+            return true;
+        };
+        let outcome = match write {
+            Write::PutSharedLladdr { interface, lladdr, own } => lladdrs.put(*interface, lladdr, own),
+            Write::DeleteSharedLladdr { interface, lladdr } => lladdrs.delete(*interface, lladdr),
+            _ => Ok(()),
+        };
+        if let Err(failure) = outcome {
+            let errno = failure.cause.raw_os_error().unwrap_or(libc::EIO);
+            if !write.is_satisfied_by(errno) {
+                refusals.push(refusal(write, errno, Some(&failure.to_string())));
+            }
+        }
+        true
     }
 
     /// Reads the answers to the messages from number `first` on.

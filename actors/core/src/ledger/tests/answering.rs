@@ -23,8 +23,11 @@ fn a_host_on_another_segment_is_answered_for_at_once_with_our_own_address_there(
         target_lladdr: mac(20),
         target: ip(20),
     };
-    let answer =
-        Order::Transmit { segment: B, frame: Frame { to: Some(mac(20)), arp }, purpose: Purpose::Answer };
+    let answer = Order::Transmit {
+        segment: B,
+        frame: Frame { to: Some(mac(20)), from: None, arp },
+        purpose: Purpose::Answer,
+    };
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).orders(), [answer]);
 }
 

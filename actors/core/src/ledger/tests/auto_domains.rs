@@ -48,6 +48,7 @@ fn two() -> Bench {
         prefixes: Vec::new(),
         auto: true,
         cover: crate::plan::Cover::default(),
+        gateway_lladdr: None,
     });
     for segment in &mut plan.segments[2..] {
         segment.domain = DomainId(1);
@@ -80,6 +81,7 @@ fn a_configured_domain_keeps_its_prefix_from_one_that_follows() {
         prefixes: Vec::new(),
         auto: true,
         cover: crate::plan::Cover::default(),
+        gateway_lladdr: None,
     });
     for segment in &mut plan.segments[2..] {
         segment.domain = DomainId(1);

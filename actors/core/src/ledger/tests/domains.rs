@@ -27,6 +27,7 @@ fn two_domains() -> Bench {
         prefixes,
         auto: false,
         cover: crate::plan::Cover::default(),
+        gateway_lladdr: None,
     });
     let mut bench = Bench::with(plan);
     bench.give(Fact::AddressesChanged { addresses: vec![ip(1), Ipv4Addr::new(10, 9, 0, 1)] });
@@ -91,6 +92,7 @@ fn the_same_address_in_two_domains_is_two_hosts() {
         prefixes: vec![net("10.0.0.0/24")],
         auto: false,
         cover: crate::plan::Cover::default(),
+        gateway_lladdr: None,
     });
     for name in ['c', 'd'] {
         let twin = segment(name, &[net("10.0.0.0/24")]);
@@ -122,6 +124,7 @@ fn two_domains_on_one_interface_know_their_routes_apart() {
         prefixes,
         auto: false,
         cover: crate::plan::Cover::default(),
+        gateway_lladdr: None,
     });
     let mut bench = Bench::with(plan);
     bench.knows(C, other(9));

@@ -23,7 +23,7 @@ fn defended(log: &Log) -> bool {
         target_lladdr: mac(99),
         target: Ipv4Addr::UNSPECIFIED,
     };
-    log.frames(Purpose::Answer) == [(B, Frame { to: Some(mac(99)), arp })]
+    log.frames(Purpose::Answer) == [(B, Frame { to: Some(mac(99)), from: None, arp })]
 }
 
 fn duplicate() -> Event {
