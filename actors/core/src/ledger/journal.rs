@@ -62,7 +62,8 @@ impl Journal {
             self.make_room();
             self.order.push_back(address);
         }
-        let decisions = self.decisions.entry(address).or_default();
+        // Of most addresses nothing is decided but that a host was found.
+        let decisions = self.decisions.entry(address).or_insert_with(|| VecDeque::with_capacity(1));
         // Two that alternate, such as a duplicate and its refusal, are two entries and not sixteen.
         let same = decisions.iter().position(|known| known.outcome == outcome);
         let known = same.and_then(|at| decisions.remove(at));
