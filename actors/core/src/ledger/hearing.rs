@@ -83,21 +83,25 @@ impl Ledger {
             }
             Verdict::Sustain => self.world.hosts.credit(&key, self.effects.now()),
             Verdict::New => self.world.admit(sighting, &mut self.effects),
-            Verdict::Move(_) | Verdict::Contest(_) => {
-                self.claims.note_sighting(sighting);
-                self.alternatives.heard(sighting, &mut self.effects);
-                match verdict {
-                    Verdict::Contest(stake) => {
-                        self.effects.note(key.address, &CONTESTED, id, sighting.lladdr);
-                        self.contest(*sighting, stake);
-                    }
-                    Verdict::Move(proof) => self.move_host(sighting, proof),
-                    _ => {}
-                }
+            Verdict::Move(proof) => {
+                self.heard_elsewhere(sighting);
+                self.move_host(sighting, proof);
+                self.world.correct_neighbour(&key, id, &sighting.lladdr);
+            }
+            Verdict::Contest(stake) => {
+                self.heard_elsewhere(sighting);
+                self.effects.note(key.address, &CONTESTED, id, sighting.lladdr);
+                self.contest(*sighting, stake);
                 self.world.correct_neighbour(&key, id, &sighting.lladdr);
             }
             Verdict::Ignore(reason) => self.pass_over(reason, sighting),
         }
+    }
+
+    /// An address was heard at another place than its host is known at: an open claim and an alternative take note.
+    fn heard_elsewhere(&mut self, sighting: &Sighting) {
+        self.claims.note_sighting(sighting);
+        self.alternatives.heard(sighting, &mut self.effects);
     }
 
     /// Nothing is learned from a sighting; some reasons have consequences of their own.
@@ -113,8 +117,7 @@ impl Ledger {
                 self.world.correct_neighbour(&key, segment, &lladdr);
             }
             Ignored::Pending | Ignored::RefusedLately | Ignored::Alternative | Ignored::Unproven => {
-                self.claims.note_sighting(sighting);
-                self.alternatives.heard(sighting, &mut self.effects);
+                self.heard_elsewhere(sighting);
                 self.world.correct_neighbour(&key, segment, &lladdr);
             }
             Ignored::Limit(limit) => self.keep_out(limit, sighting),

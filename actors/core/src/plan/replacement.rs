@@ -7,9 +7,8 @@ use crate::fact::Fact;
 impl Plan {
     /// What the ledger of this plan is given before that of the next one takes its place.
     pub fn give_way_to(&self, next: &Self) -> Fact {
-        let is_served = |interface: &str| next.segments.iter().any(|segment| segment.interface == interface);
         let numbered = (0..).map(SegmentId).zip(&self.segments);
-        let retired = numbered.filter(|(_, segment)| !is_served(&segment.interface));
+        let retired = numbered.filter(|(_, segment)| !next.serves(&segment.interface));
         let prefixes: Vec<Prefix> =
             next.domains.iter().flat_map(|domain| domain.prefixes.iter().copied()).collect();
         Fact::Replaced { retired: retired.map(|(id, _)| id).collect(), prefixes }
@@ -17,8 +16,11 @@ impl Plan {
 
     /// Interfaces that this plan serves and the next one does not.
     pub fn interfaces_without(&self, next: &Self) -> Vec<String> {
-        let is_served = |interface: &str| next.segments.iter().any(|segment| segment.interface == interface);
         let interfaces = self.segments.iter().map(|segment| segment.interface.clone());
-        interfaces.filter(|interface| !is_served(interface)).collect()
+        interfaces.filter(|interface| !next.serves(interface)).collect()
+    }
+
+    fn serves(&self, interface: &str) -> bool {
+        self.segments.iter().any(|segment| segment.interface == interface)
     }
 }
