@@ -3,8 +3,7 @@
 
 use super::Ledger;
 use super::answering::{Reaction, judge_request};
-use super::host::{Host, HostState};
-use super::installed::RouteState;
+use super::host::Host;
 use super::journal::{Decision, Outcome, Rule};
 use super::key::Key;
 use super::policy;
@@ -88,24 +87,13 @@ impl Explainer<'_> {
     fn explained(&self, host: &Host) -> ExplainedHostView {
         let segment = self.ledger.world.topology.segment(host.segment);
         ExplainedHostView {
-            state: match host.state {
-                HostState::Alive => "alive",
-                HostState::Suspect { .. } => "suspect",
-                HostState::Dormant | HostState::Returning { .. } => "dormant",
-            }
-            .into(),
+            state: host.state.as_str().into(),
             segment: self.name(host.segment),
             interface: Label::from(segment.interface()),
             lladdr: host.lladdr,
             learned_from: host.origin.as_str().into(),
             age_seconds: self.now.since(host.last_heard).as_secs(),
-            route: match host.installed.route() {
-                RouteState::Written | RouteState::Doubtful => "installed",
-                RouteState::Conflict => "conflict",
-                RouteState::Refused => "refused",
-                RouteState::None => "none",
-            }
-            .into(),
+            route: host.installed.route().as_str().into(),
         }
     }
 

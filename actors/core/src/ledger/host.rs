@@ -93,6 +93,15 @@ impl HostState {
         }
     }
 
+    /// The name shown to operators.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Suspect { .. } => "suspect",
+            Self::Dormant | Self::Returning { .. } => "dormant",
+        }
+    }
+
     /// Whether the host has a route and is answered for.
     pub(super) fn is_live(self) -> bool {
         matches!(self, Self::Alive | Self::Suspect { .. })

@@ -20,6 +20,18 @@ pub(super) enum RouteState {
     Refused,
 }
 
+impl RouteState {
+    /// The name shown to operators.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Written | Self::Doubtful => "installed",
+            Self::Conflict => "conflict",
+            Self::Refused => "refused",
+            Self::None => "none",
+        }
+    }
+}
+
 /// What was written to the kernel's tables for an address.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Installed {

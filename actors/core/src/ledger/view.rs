@@ -2,7 +2,7 @@
 //! name: whoever has several ledgers adds it.
 
 use super::Ledger;
-use super::host::{Host, HostState};
+use super::host::Host;
 use super::installed::RouteState;
 use super::key::Key;
 use super::segment::Segment;
@@ -99,7 +99,7 @@ impl Ledger {
                 domain: place.domain.clone(),
                 segment: place.segment.clone(),
                 interface: place.interface.clone(),
-                state: if host.state == HostState::Alive { "alive" } else { "suspect" }.into(),
+                state: host.state.as_str().into(),
                 learned_from: host.origin.as_str().into(),
                 age_seconds: now.since(host.last_heard).as_secs(),
                 netns: None,
@@ -126,13 +126,12 @@ impl Ledger {
             covers.map(|prefix| route(Destination::Prefix(prefix), COVER_METRIC, "cover")).collect();
         for key in self.world.hosts.keys_where(Host::is_live) {
             let Some(host) = self.world.hosts.host(&key) else { continue };
-            let state = match host.installed.route() {
-                RouteState::Written | RouteState::Doubtful => "installed",
-                RouteState::Conflict => "conflict",
-                RouteState::Refused => "refused",
-                RouteState::None => continue,
-            };
-            let mut view = route(Destination::Host(key.address), self.world.kernel.routes.metric, state);
+            let state = host.installed.route();
+            if state == RouteState::None {
+                continue;
+            }
+            let destination = Destination::Host(key.address);
+            let mut view = route(destination, self.world.kernel.routes.metric, state.as_str());
             view.interface = places.get(host.segment.index()).map(|place| place.interface.clone());
             view.source = self.world.topology.segment(host.segment).source;
             views.push(view);
