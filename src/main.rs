@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod events;
 mod exit;
+mod http;
 mod instances;
 mod log;
 mod reload;

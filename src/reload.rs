@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{Config, ConfigError, EffectiveValue, Loaded};
 use crate::control::{ControlResponse, Failure};
 use crate::exit::Exit;
+use crate::http::HttpService;
 use crate::instances::{Instances, ReplaceError};
 use crate::run::notify_service_manager;
 
@@ -108,6 +109,8 @@ impl fmt::Display for Refusal {
 pub(crate) struct Reloader<'a> {
     /// What runs.
     pub(crate) instances: Instances,
+    /// What is served over HTTP.
+    pub(crate) http: HttpService,
     /// The configuration in effect.
     pub(crate) loaded: Loaded,
     /// Reads it again; none without a file.
@@ -150,11 +153,14 @@ impl Reloader<'_> {
         if dry_run {
             return Ok(ReloadView { applied: false, changes });
         }
+        let http = self.http.prepare(&next.config.daemon.http);
+        let http = http.map_err(|error| refused(self.log, error.to_string()))?;
         for KeyChange { key, before, after } in &changes {
             info!(self.log, "config_changed"; "key" => key, "before" => %before, "after" => %after);
         }
         match self.instances.replace(&next.config, self.log).await {
             Ok(()) => {
+                self.http.change_to(http).await;
                 info!(self.log, "reloaded"; "changes" => changes.len());
                 self.loaded = next;
                 Ok(ReloadView { applied: true, changes })

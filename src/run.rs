@@ -12,6 +12,7 @@ use crate::cli::{LogFormat, LogLevel, ReportArgs};
 use crate::config::Loaded;
 use crate::control::{ControlError, Server, ServerHandle};
 use crate::exit::Exit;
+use crate::http::HttpService;
 use crate::instances::{Files, Instances};
 use crate::log;
 use crate::reload::{ReadConfig, ReloadSender, Reloader};
@@ -34,6 +35,13 @@ pub(crate) fn run(
             return error.exit_code().into();
         }
     };
+    let http = match HttpService::bind(&loaded.config.daemon.http, &log.logger) {
+        Ok(http) => http,
+        Err(error) => {
+            error!(log.logger, "not_started"; "error" => %error);
+            return error.exit_code().into();
+        }
+    };
     for warning in &loaded.warnings {
         warn!(log.logger, "config_warning"; "detail" => warning, "hint" => "see arpherd check");
     }
@@ -41,7 +49,8 @@ pub(crate) fn run(
     let levels = LogLevels { switch: log.level.clone(), configured: level_of(report.log_level) };
     System::new().block_on(async {
         // A task of its own, because `block_on` polls its future each time any actor wakes.
-        let daemon = actix::spawn(async move { serve(loaded, read, server, record, &logger, &levels).await });
+        let daemon =
+            actix::spawn(async move { serve(loaded, read, (server, http), record, &logger, &levels).await });
         daemon.await.unwrap_or(Exit::Software.into())
     })
 }
@@ -62,7 +71,7 @@ fn bind(path: &Path, spare: Option<&Path>, log: &Logger) -> Result<Server, Contr
 async fn serve(
     loaded: Loaded,
     read: Option<ReadConfig>,
-    server: Server,
+    (server, mut http): (Server, HttpService),
     record: Option<PathBuf>,
     log: &Logger,
     levels: &LogLevels,
@@ -84,11 +93,16 @@ async fn serve(
     };
     let control = server.path().to_path_buf();
     let mut handle = server.serve(instances.query_handler());
+    if let Err(error) = http.serve(instances.query_handler()) {
+        error!(log, "not_started"; "error" => %error);
+        stop(instances, &mut http, &mut handle).await;
+        return error.exit_code().into();
+    }
     notify_service_manager(log, &[sd_notify::NotifyState::Ready]);
     let config = &loaded.config;
     info!(log, "ready"; "domains" => config.domains.len(), "segments" => config.segments().count(),
         "control" => %control.display(), "version" => env!("CARGO_PKG_VERSION"));
-    let mut reloader = Reloader { instances, loaded, read, log };
+    let mut reloader = Reloader { instances, http, loaded, read, log };
     let lost = loop {
         let pending = tokio::select! {
             request = signals.next(log, levels) => match request {
@@ -101,15 +115,16 @@ async fn serve(
             break Some(code);
         }
     };
-    let instances = reloader.instances;
+    let Reloader { instances, mut http, .. } = reloader;
     notify_service_manager(log, &[sd_notify::NotifyState::Stopping]);
-    stop(instances, &mut handle).await;
+    stop(instances, &mut http, &mut handle).await;
     lost.map_or(ExitCode::SUCCESS, ExitCode::from)
 }
 
-/// Stops the instances, which withdraws routes, and then the control socket, which responds until then.
-async fn stop(instances: Instances, handle: &mut ServerHandle) {
+/// Stops the instances, which withdraws routes, and then HTTP and the control socket, which respond until then.
+async fn stop(instances: Instances, http: &mut HttpService, handle: &mut ServerHandle) {
     instances.stop().await;
+    http.stop().await;
     handle.stop().await;
 }
 

@@ -12,6 +12,7 @@ use arpherd_core::plan::{COVER_METRIC, Cover, RoutePlan};
 use super::domain::{DomainPrefixes, Domains, Segments};
 use super::field::{ConfigKey, TableField, ValueField};
 use super::gateway_lladdr::GatewayLladdrParser;
+use super::http::HttpListenParser;
 use super::model::{Config, DaemonConfig, DomainConfig, OnExit};
 use super::name::{RoutingTable, SocketPath};
 use super::value::{Choice, WholeNumber};
@@ -62,6 +63,13 @@ static DAEMON: &[ConfigKey<DaemonConfig>] = &[
             ]),
             of: |daemon: &mut DaemonConfig| &mut daemon.on_exit,
         },
+    },
+    ConfigKey {
+        name: "http",
+        meaning: "Where the daemon serves HTTP: /metrics for Prometheus, /healthz and /readyz. Nothing there changes \
+                  anything. A Unix socket is for the daemon's user and group.",
+        example: None,
+        field: &ValueField { parser: HttpListenParser, of: |daemon: &mut DaemonConfig| &mut daemon.http },
     },
 ];
 

@@ -9,6 +9,7 @@ use arpherd_core::plan::{Cover, DomainId, DomainPlan, Plan, RoutePlan, SegmentPl
 use ipnetwork::Ipv4Network;
 
 use super::gateway_lladdr::GatewayLladdr;
+use super::http::HttpListen;
 
 /// Default path of the control socket.
 pub(crate) const CONTROL: &str = "/run/arpherd/control.sock";
@@ -33,11 +34,13 @@ pub(crate) struct DaemonConfig {
     pub(crate) control: PathBuf,
     /// What a clean exit does with routes, entries and kernel settings.
     pub(crate) on_exit: OnExit,
+    /// Where metrics are served over HTTP.
+    pub(crate) http: HttpListen,
 }
 
 impl Default for DaemonConfig {
     fn default() -> Self {
-        Self { control: PathBuf::from(CONTROL), on_exit: OnExit::default() }
+        Self { control: PathBuf::from(CONTROL), on_exit: OnExit::default(), http: HttpListen::default() }
     }
 }
 

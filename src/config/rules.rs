@@ -12,17 +12,18 @@ use std::net::Ipv4Addr;
 use ipnetwork::Ipv4Network;
 
 use super::errors::ValueOrigin;
-use super::gateway_lladdr;
 use super::model::{Config, DomainConfig, SegmentConfig};
 use super::network::{nested, within};
 use super::path::KeyPath;
 use super::reader::ConfigReader;
+use super::{gateway_lladdr, http};
 
 /// Maximum number of segments: ids have 16 bits.
 const MOST_SEGMENTS: usize = 65_535;
 
 /// Checks all rules between keys.
 pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config, drop_in: bool) {
+    http::check(reader, &config.daemon);
     let domains = KeyPath::root().key("domains");
     let segments = config.segments().count();
     if segments > MOST_SEGMENTS {

@@ -20,7 +20,7 @@ pub(crate) use arpherd_core::view::{Query, Response};
 pub(crate) use client::{ClientError, fetch_as, run_client, run_events, run_reload};
 pub(crate) use protocol::{ControlQuery, ControlResponse};
 pub(crate) use server::{BoxFuture, Failure, QueryHandler, Server, ServerHandle};
-pub(crate) use socket_file::ControlError;
+pub(crate) use socket_file::{ControlError, SocketFile};
 
 /// Limits async-std to one thread instead of one per processor; the control socket needs no more.
 ///

@@ -66,7 +66,7 @@ fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ControlE
 
 /// The socket's file and its lock. The lock is held until this is dropped, the socket exists until it is removed.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(crate) struct SocketFile {
     path: PathBuf,
     lock_path: PathBuf,
     /// Device and inode of the socket that was created.
@@ -76,12 +76,12 @@ pub(super) struct SocketFile {
 
 impl SocketFile {
     /// The socket's path.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Takes the lock, replaces a stale socket and listens.
-    pub(super) fn create(path: &Path) -> Result<(Self, UnixListener), ControlError> {
+    pub(crate) fn create(path: &Path) -> Result<(Self, UnixListener), ControlError> {
         if path.as_os_str().is_empty() || SocketAddr::from_pathname(path).is_err() {
             return Err(ControlError::BadPath(path.to_owned()));
         }

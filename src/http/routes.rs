@@ -1,0 +1,110 @@
+//! The table of paths, and what applies to all of them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::health;
+use super::site::{Counts, Site};
+use crate::control::BoxFuture;
+
+/// A response as it is sent.
+pub(super) type Reply = Response<Full<Bytes>>;
+
+/// One path.
+struct Route {
+    path: &'static str,
+    /// Responds to a GET; the second argument is the URL's query without its question mark.
+    respond: fn(Arc<Site>, Option<String>) -> BoxFuture<'static, Reply>,
+}
+
+/// All paths. To add one, add an entry; HEAD, other methods and headers are dealt with for all of them.
+static ROUTES: &[Route] = &[
+    Route { path: "/healthz", respond: |site, _| Box::pin(health::alive(site)) },
+    Route { path: "/readyz", respond: |site, _| Box::pin(health::ready(site)) },
+];
+
+/// Who asks.
+#[derive(Clone)]
+pub(super) struct Client {
+    /// What it asks.
+    pub(super) site: Arc<Site>,
+    /// Whether it came over the loopback interface.
+    pub(super) is_loopback: bool,
+}
+
+/// The response to a request. hyper leaves out the body of one to HEAD.
+pub(super) async fn respond(request: &Request<Incoming>, client: &Client) -> Reply {
+    Counts::add(&client.site.counts.requests);
+    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+    let mut reply = match ROUTES.iter().find(|route| route.path == request.uri().path()) {
+        _ if client.is_loopback && !host.is_none_or(is_local) => {
+            text(StatusCode::MISDIRECTED_REQUEST, "Ask for this machine by localhost or by its address.\n")
+        }
+        None => text(StatusCode::NOT_FOUND, &format!("There are: {}\n", paths())),
+        Some(route) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            let query = request.uri().query().map(str::to_owned);
+            (route.respond)(Arc::clone(&client.site), query).await
+        }
+        Some(_) => {
+            let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "Nothing can be changed here.\n");
+            reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            reply
+        }
+    };
+    let headers = reply.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    reply
+}
+
+fn paths() -> String {
+    ROUTES.iter().map(|route| route.path).collect::<Vec<_>>().join(" ")
+}
+
+/// A response of plain text.
+pub(super) fn text(status: StatusCode, body: &str) -> Reply {
+    body_of(status, "text/plain; charset=utf-8", Bytes::copy_from_slice(body.as_bytes()))
+}
+
+/// A response of any type.
+pub(super) fn body_of(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+    let mut reply = Response::new(Full::new(body));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}
+
+/// Whether a browser that asks for this host was not led here by a name of somebody else, whose pages could read the
+/// responses then (DNS rebinding): it is an address, or localhost.
+fn is_local(host: &[u8]) -> bool {
+    let Ok(host) = std::str::from_utf8(host) else { return false };
+    let is_port = |text: &str| text.bytes().all(|octet| octet.is_ascii_digit());
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if is_port(port) && !name.ends_with(':') => name,
+        _ => host,
+    };
+    let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    inner.is_empty() || inner.eq_ignore_ascii_case("localhost") || inner.parse::<IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_somebody_elses_name_reads_nothing() {
+        for host in ["localhost", "LocalHost:9477", "127.0.0.1:9477", "127.0.0.1", "[::1]:9477", "[::1]", ""]
+        {
+            assert!(is_local(host.as_bytes()), "{host}");
+        }
+        for host in ["evil.example", "evil.example:9477", "127.0.0.1.evil.example:9477", "localhost.evil:1"] {
+            assert!(!is_local(host.as_bytes()), "{host}");
+        }
+        assert!(!is_local(b"\xff\xfe"));
+    }
+}
