@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::{Address, Prefix};
 use crate::arp::Heard;
 use crate::lladdr::LinkAddr;
+use crate::memory::RememberedHost;
 use crate::plan::{LinkKind, SegmentId};
 pub use crate::route::KernelRoute;
 use crate::write::Write;
@@ -125,6 +126,12 @@ pub enum Fact {
     ProxiesRead {
         /// Where, and for whom.
         proxies: Vec<(SegmentId, Address)>,
+    },
+    /// An earlier run knew these hosts. Given before the kernel's table is read: a host is taken over where a route of ours
+    /// still stands for it, and asked for where none does.
+    Remembered {
+        /// What it knew.
+        hosts: Vec<RememberedHost>,
     },
     /// The deadline the core asked for has come, or some time has passed anyway.
     TimePassed,

@@ -14,6 +14,7 @@ pub mod event;
 pub mod fact;
 pub mod ledger;
 pub mod lladdr;
+pub mod memory;
 pub mod order;
 pub mod pace;
 pub mod plan;

@@ -112,6 +112,11 @@ impl Domains {
         self.domain(domain).is_unsettled
     }
 
+    /// The same of any domain.
+    pub(super) fn are_unsettled(&self) -> bool {
+        self.domains.iter().any(|domain| domain.is_unsettled)
+    }
+
     fn ids(&self) -> impl Iterator<Item = DomainId> + use<> {
         (0..).map(DomainId).take(self.domains.len())
     }

@@ -4,34 +4,9 @@ use super::installed::Installed;
 use super::key::Key;
 use super::timers::Token;
 use crate::lladdr::LinkAddr;
+pub(super) use crate::memory::Origin;
 use crate::plan::SegmentId;
 use crate::time::Time;
-
-/// What proved that a host is where it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    Request,
-    Reply,
-    /// The answer to a question of ours that was sent to nobody else, in a frame of another source.
-    Answer,
-    Announcement,
-    Kernel,
-    /// The configuration.
-    Static,
-}
-
-impl Origin {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Request => "request",
-            Self::Reply => "reply",
-            Self::Answer => "answer",
-            Self::Announcement => "announcement",
-            Self::Kernel => "kernel",
-            Self::Static => "static",
-        }
-    }
-}
 
 /// Proof that a host spoke.
 #[derive(Debug, Clone, Copy)]

@@ -101,6 +101,16 @@ impl Hosts {
         before
     }
 
+    /// Puts a dormant host into the table, of whom nothing is known, as long as there is room. True if there was.
+    pub(super) fn remember(&mut self, key: Key, host: Host) -> bool {
+        let census = &self.census[host.segment.index()];
+        let has_room = census.dormant < census.room;
+        if has_room {
+            self.insert(key, host);
+        }
+        has_room
+    }
+
     /// A live host was heard at its place.
     pub(super) fn refresh(&mut self, key: &Key, now: Time) {
         if let Some(host) = self.table.get_mut(key) {

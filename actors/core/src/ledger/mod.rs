@@ -14,8 +14,8 @@
 //!                                          ├ topology ── segment, domains,       what there is
 //!                                          │             bridges, shared_lladdr, sharing
 //!   claims, alternatives, confirmations,   ├ hosts ───── host                    who is where
-//!   searches, announcements, movers,       ├ published, own_claims, addressed,   who uses what, how fast
-//!   contacts, proxies, trials, wifi:       │ pacing
+//!   searches, announcements, movers,       ├ published, own_claims, addressed,   who uses what, how fast,
+//!   contacts, proxies, trials, wifi:       │ pacing, memory                      what an earlier run knew
 //!   what is going on                       └ kernel_state ─ installed, foreign, entries
 //!                                                         what the kernel's tables hold and should hold
 //!   effects ─ timers, reports, journal                    what a step brings about, and remembers of it
@@ -54,6 +54,7 @@ mod key;
 mod learning;
 mod links;
 mod liveness;
+mod memory;
 mod movers;
 mod own_claims;
 mod pacing;
@@ -98,6 +99,8 @@ use traces::Traces;
 use trials::Trials;
 use wifi::Wifi;
 use world::World;
+
+pub use memory::memory_of;
 
 use crate::address::Address;
 use crate::fact::Fact;
@@ -198,6 +201,7 @@ impl Ledger {
             Fact::ProxiesRead { proxies } => {
                 world.kernel.proxies_read(&proxies, &world.reasons(), effects);
             }
+            Fact::Remembered { hosts } => world.recollection.set(hosts),
             Fact::TimePassed => {}
             Fact::Replaced { retired, prefixes } => self.stop(&End::Replaced { retired, prefixes }),
             Fact::Stopped { purge: true } => self.stop(&End::Purged),

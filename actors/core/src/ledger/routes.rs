@@ -6,6 +6,7 @@ use super::effects::Effects;
 use super::host::{Host, HostState, Origin, Sighting};
 use super::installed::RouteState;
 use super::key::Key;
+use super::memory::{recall, recall_others};
 use super::renumbering::await_prefixes;
 use super::reports::Subject;
 use super::sharing::shared_lladdr_refused;
@@ -49,6 +50,7 @@ impl World {
             }
         }
         await_prefixes(self, effects);
+        recall_others(self, effects);
         let covers: Vec<Prefix> = self.kernel.covers(&self.topology).collect();
         for prefix in covers {
             self.kernel.put_cover(prefix, &self.topology, effects);
@@ -110,12 +112,23 @@ impl World {
             && self.hosts.live_on(id) < segment.plan.limits.hosts
     }
 
-    /// Takes a route of an earlier run over: it stays while its host is probed.
+    /// Takes a route of an earlier run over: it stays, and its host is what that run knew of it. One that it did not know
+    /// is probed.
     fn adopt(&mut self, key: &Key, segment: SegmentId, route: &KernelRoute, effects: &mut Effects) {
-        let seen = Sighting { key: *key, segment, lladdr: route.lladdr, origin: Origin::Kernel };
-        let host = Host { state: HostState::Suspect { probes: 0 }, ..Host::seen(&seen, effects.now()) };
+        let now = effects.now();
+        let (host, at) = match recall(self, segment, route, effects) {
+            Some(host) => {
+                let quiet = self.topology.segment(segment).plan.expiry.quiet;
+                let at = (host.last_heard + quiet).max(now);
+                (host, at)
+            }
+            None => {
+                let seen = Sighting { key: *key, segment, lladdr: route.lladdr, origin: Origin::Kernel };
+                (Host { state: HostState::Suspect { probes: 0 }, ..Host::seen(&seen, now) }, now)
+            }
+        };
         self.hosts.insert(*key, host);
-        self.look_after(key, effects.now(), effects);
+        self.look_after(key, at, effects);
         effects.emit(Event::RouteAdopted { address: key.address, segment });
     }
 

@@ -27,6 +27,7 @@ mod probes;
 mod proxies;
 mod publish;
 mod relabelling;
+mod remembering;
 mod returning;
 mod routed;
 mod routes;

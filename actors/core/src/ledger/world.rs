@@ -10,6 +10,7 @@ use super::host::{Host, Origin, Sighting};
 use super::hosts::Hosts;
 use super::kernel_state::KernelState;
 use super::key::Key;
+use super::memory::Recollection;
 use super::own_claims::OwnClaims;
 use super::pacing::Pacing;
 use super::published::PublishedUsers;
@@ -41,6 +42,8 @@ pub(super) struct World {
     pub(super) addressed: AddressedPrefixes,
     /// When the domains' prefixes are looked at again.
     pub(super) prefix_timer: Option<(Time, Token)>,
+    /// What an earlier run knew.
+    pub(super) recollection: Recollection,
     pending: Pending,
 }
 
@@ -84,6 +87,7 @@ impl World {
             pacing,
             addressed: AddressedPrefixes::new(plan),
             prefix_timer: None,
+            recollection: Recollection::default(),
             pending: Pending::default(),
         }
     }

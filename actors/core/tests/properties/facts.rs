@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arpherd_core::arp::{Arp, Heard, Mark, Operation};
 use arpherd_core::fact::{Ineligible, KernelRoute, Link, WifiRole};
+use arpherd_core::memory::{Origin, RememberedHost};
 use arpherd_core::plan::{
     AnswerMode, Behind, DomainId, DomainPlan, Limits, LinkKind, Plan, RoutePlan, SegmentPlan, SweepPlan,
 };
@@ -208,6 +209,23 @@ fn any_air() -> impl Strategy<Value = Fact> {
     ]
 }
 
+/// A host that an earlier run knew, or says that it did.
+fn any_memory() -> impl Strategy<Value = RememberedHost> {
+    let origin = prop_oneof![Just(Origin::Request), Just(Origin::Answer), Just(Origin::Static)];
+    let interface = proptest::sample::select(vec!["a", "b", "c", "d", "e", "none"]);
+    let age = (0_u64..1_000_000).prop_map(Duration::from_secs);
+    (any_address(), interface, any_lladdr(), origin, any::<bool>(), age).prop_map(
+        |(address, interface, lladdr, learned_from, is_live, age)| RememberedHost {
+            address,
+            interface: interface.to_owned(),
+            lladdr,
+            learned_from,
+            is_live,
+            age,
+        },
+    )
+}
+
 /// A fact of any sort. Most are frames, as in life.
 pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
     let errno = prop_oneof![Just(17), Just(100), Just(22)];
@@ -232,6 +250,7 @@ pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
             2 => any_route_found(),
         1 => proptest::collection::vec((any_segment(), any_address()), 0..6)
             .prop_map(|proxies| Fact::ProxiesRead { proxies }),
+            1 => proptest::collection::vec(any_memory(), 0..8).prop_map(|hosts| Fact::Remembered { hosts }),
             6 => any_air(),
             2 => Just(Fact::TimePassed),
     ]
