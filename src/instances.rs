@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arpherd_actors::io::netns::{Netns, NetnsError};
 use arpherd_actors::supervisor::{Instance, InstanceConfig, StartError};
+use arpherd_core::memory::RememberedHost;
 use arpherd_core::view::Label;
 use slog::{Logger, error, info, o};
 
@@ -65,6 +66,8 @@ impl InstancesError {
 pub(crate) struct Files {
     /// Original values of sysctls, to restore after a crash; each namespace's number is appended to the stem.
     pub(crate) saved_sysctls: PathBuf,
+    /// What is known of hosts, from a stop that keeps the routes to the next start; named likewise.
+    pub(crate) saved_hosts: PathBuf,
     /// The recording of every fact, if one is wanted.
     pub(crate) record: Option<PathBuf>,
 }
@@ -107,7 +110,8 @@ impl Instances {
         let queries = Arc::new(AllInstances::new(reloads));
         let mut instances = Self { running: Vec::new(), queries, files, replacements: 0 };
         for (part, netns) in parts.into_iter().zip(namespaces) {
-            if let Err(error) = instances.start_one(part, netns, config.daemon.on_exit, log).await {
+            if let Err(error) = instances.start_one(part, netns, config.daemon.on_exit, Vec::new(), log).await
+            {
                 let code = refuse(&error);
                 instances.stop().await;
                 return Err(code);
@@ -122,6 +126,7 @@ impl Instances {
         part: NetnsPlan,
         netns: Netns,
         on_exit: OnExit,
+        known_hosts: Vec<RememberedHost>,
         log: &Logger,
     ) -> Result<(), InstancesError> {
         let log = log_of(log, part.netns.as_deref());
@@ -137,6 +142,8 @@ impl Instances {
         let record = self.files.record.as_ref();
         let config = InstanceConfig {
             saved_sysctls: Some(self.files.saved_sysctls.clone()),
+            saved_hosts: Some(self.files.saved_hosts.clone()),
+            known_hosts,
             record: record.map(|path| recording_path(path, netns.name(), self.replacements)),
             netns: netns.clone(),
             manage: part.manage.clone(),
@@ -179,7 +186,9 @@ impl Instances {
             self.replace_one(old, part, netns, config.daemon.on_exit, log).await?;
         }
         for (part, netns) in next {
-            self.start_one(part, netns, config.daemon.on_exit, log).await.map_err(ReplaceError::Refused)?;
+            self.start_one(part, netns, config.daemon.on_exit, Vec::new(), log)
+                .await
+                .map_err(ReplaceError::Refused)?;
         }
         self.running.sort_by(|one, other| one.part.netns.cmp(&other.part.netns));
         self.publish();
@@ -196,15 +205,18 @@ impl Instances {
         log: &Logger,
     ) -> Result<(), ReplaceError> {
         let Running { part: before, netns: old_netns, mut instance } = old;
-        if before.plan.routes == part.plan.routes {
-            instance.give_way_to(&part.plan).await;
+        let hosts = if before.plan.routes == part.plan.routes {
+            instance.give_way_to(&part.plan).await
         } else {
             // Another protocol, table or metric: nothing of before would be adopted.
             instance.set_purge(true);
             instance.stop().await;
-        }
-        let Err(error) = self.start_one(part, netns, on_exit, log).await else { return Ok(()) };
-        match self.start_one(before, old_netns, on_exit, log).await {
+            Vec::new()
+        };
+        let Err(error) = self.start_one(part, netns, on_exit, hosts.clone(), log).await else {
+            return Ok(());
+        };
+        match self.start_one(before, old_netns, on_exit, hosts, log).await {
             Ok(()) => {
                 self.publish();
                 Err(ReplaceError::Refused(error))

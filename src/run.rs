@@ -85,7 +85,9 @@ async fn serve(
         }
     };
     // Beside the socket, where the daemon's next start finds it.
-    let files = Files { saved_sysctls: server.path().with_extension("settings.json"), record };
+    let beside = |extension| server.path().with_extension(extension);
+    let (saved_sysctls, saved_hosts) = (beside("settings.json"), beside("hosts.json"));
+    let files = Files { saved_sysctls, saved_hosts, record };
     let (reloads, mut commands) = ReloadSender::channel();
     let instances = match Instances::start(&loaded.config, files, reloads, log).await {
         Ok(instances) => instances,

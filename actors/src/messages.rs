@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use actix::Message;
 use arpherd_core::fact::Link;
+use arpherd_core::memory::RememberedHost;
 use arpherd_core::plan::LinkKind;
 use arpherd_core::sweep::SweepContext;
 use arpherd_core::view::{Query, Response};
@@ -104,6 +105,11 @@ pub struct Finish {
     /// Whether routes and kernel settings are to be removed and restored.
     pub purge: bool,
 }
+
+/// Asks the route owner what it knows of hosts, for the run that takes over.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<RememberedHost>")]
+pub struct RecallHosts;
 
 /// The route owner gives way to that of another configuration. Answered when done.
 #[derive(Debug, Message)]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle};
+use arpherd_core::memory::memory_of;
 use arpherd_core::view::{Query, Response, StatusView};
 use arpherd_core::{Event, Fact, Ledger, Order, Time};
 use slog::{Logger, debug};
@@ -15,8 +16,8 @@ use crate::counters::CoverCounters;
 use crate::dispatch::{Dispatcher, SegmentSinks};
 use crate::io::{Refusal, RouteTable};
 use crate::messages::{
-    Finish, GetSweepContext, GiveWay, Observed, ReadStations, ReadTable, RecordFacts, RunQuery, SendPort,
-    SettlePackets,
+    Finish, GetSweepContext, GiveWay, Observed, ReadStations, ReadTable, RecallHosts, RecordFacts, RunQuery,
+    SendPort, SettlePackets,
 };
 
 /// Rounds of orders a message may cause. The results of a round (refusals, routes looked up) are facts and cause
@@ -291,6 +292,14 @@ impl Handler<Finish> for RouteOwner {
 
     fn handle(&mut self, Finish { purge }: Finish, ctx: &mut Self::Context) {
         self.end(Fact::Stopped { purge }, ctx);
+    }
+}
+
+impl Handler<RecallHosts> for RouteOwner {
+    type Result = MessageResult<RecallHosts>;
+
+    fn handle(&mut self, _: RecallHosts, _: &mut Self::Context) -> Self::Result {
+        MessageResult(memory_of(&self.ledger, self.clock.now()))
     }
 }
 

@@ -3,6 +3,7 @@
 //! It is the only place that knows every actor's type; actors know one another as recipients of messages.
 
 mod config;
+mod host_memory;
 mod kernel_access;
 mod segment_actors;
 
@@ -10,11 +11,13 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, MailboxError, Recipient};
+use arpherd_core::memory::RememberedHost;
 use arpherd_core::plan::Cover;
 use arpherd_core::{Fact, Ledger, Plan};
 use slog::{Logger, info, o, warn};
 
 pub use config::{InstanceConfig, StartError};
+use host_memory::{HostMemory, oldest};
 use segment_actors::{SegmentActors, Surroundings};
 
 use crate::capture::CaptureActor;
@@ -24,7 +27,7 @@ use crate::cover::CoverActor;
 use crate::io::cover_device::CoverDevice;
 use crate::io::lock::Lock;
 use crate::io::netlink::Radios;
-use crate::messages::{Barrier, Begin, Finish, GiveWay, Observed, RestoreSysctls, RunQuery};
+use crate::messages::{Barrier, Begin, Finish, GiveWay, Observed, RecallHosts, RestoreSysctls, RunQuery};
 use crate::owner::{Connect, EventSink, MarkReady, RouteOwner};
 use crate::port::{device_opener, radio_opener};
 use crate::recorder::Recorder;
@@ -45,6 +48,7 @@ pub struct Instance {
     back: Arbiter,
     plan: Plan,
     purge: bool,
+    memory: HostMemory,
     log: Logger,
     /// Held until the instance has stopped.
     _locks: Vec<Lock>,
@@ -57,12 +61,14 @@ impl Instance {
     /// # Errors
     /// See [`StartError`]; no route was changed in the kernel then.
     pub async fn start(
-        config: InstanceConfig,
+        mut config: InstanceConfig,
         event_sink: EventSink,
         log: Logger,
     ) -> Result<Self, StartError> {
         let (table, locks) = config.netns.within(|| kernel_access::acquire(&config.plan, &log))??;
-        let clock = Clock::start();
+        let memory = HostMemory { netns: config.netns.clone(), file: config.saved_hosts.take() };
+        let known_hosts = memory.recall(std::mem::take(&mut config.known_hosts), &log);
+        let clock = Clock::start_after(oldest(&known_hosts));
         let own_port = table.port();
         let back = Arbiter::new();
         let recorder = start_recorder(&config, &back, &log)?;
@@ -83,6 +89,9 @@ impl Instance {
             cover: cover.as_ref().map(|cover| (cover.actor.clone().recipient(), Arc::clone(&cover.counters))),
             recorder: recorder.clone().map(Addr::recipient),
         });
+        if !known_hosts.is_empty() {
+            owner.do_send(Observed { facts: vec![Fact::Remembered { hosts: known_hosts }], more: false });
+        }
         if let Some(StartedCover { index, .. }) = cover {
             let facts = vec![Fact::CoverDeviceChanged { interface: Some(index) }];
             owner.do_send(Observed { facts, more: false });
@@ -99,6 +108,7 @@ impl Instance {
             back,
             plan,
             purge,
+            memory,
             log,
             _locks: locks,
         };
@@ -131,20 +141,24 @@ impl Instance {
     /// Stops the actors in the order of the packet path: first sweeps and captures, then the route owner, which
     /// keeps or deletes routes, then the watch, because routes that are kept need their settings until the end.
     /// An actor that has stopped already is logged and skipped.
+    /// Where routes are kept, what is known of hosts is saved for the next start.
     pub async fn stop(self) {
-        let purge = self.purge;
-        self.end(purge, None).await;
+        let (purge, memory, log) = (self.purge, self.memory.clone(), self.log.clone());
+        let hosts = self.end(purge, None).await;
+        if !purge {
+            memory.save(hosts, &log);
+        }
     }
 
     /// Stops the actors so that an instance with another plan can take over: routes, entries and settings stay, but for
-    /// those of interfaces and prefixes that the other plan does not have.
-    pub async fn give_way_to(self, next: &Plan) {
+    /// those of interfaces and prefixes that the other plan does not have. Returns what is known of hosts.
+    pub async fn give_way_to(self, next: &Plan) -> Vec<RememberedHost> {
         let retired = self.plan.interfaces_without(next);
         if !retired.is_empty() {
             log_if_gone(&self.log, "watch", self.watch.send(RestoreSysctls(retired)).await);
         }
         let last = self.plan.give_way_to(next);
-        self.end(false, Some(GiveWay(last))).await;
+        self.end(false, Some(GiveWay(last))).await
     }
 
     /// Whether routes are removed and settings restored at the end, from now on.
@@ -152,7 +166,8 @@ impl Instance {
         self.purge = purge;
     }
 
-    async fn end(self, purge: bool, give_way: Option<GiveWay>) {
+    /// Returns what is known of hosts at the end.
+    async fn end(self, purge: bool, give_way: Option<GiveWay>) -> Vec<RememberedHost> {
         let Self { owner, watch, wifi: _, captures, sweeps, cover, recorder, back, log, .. } = self;
         for sweep in sweeps {
             log_if_gone(&log, "sweep", sweep.send(Finish { purge }).await);
@@ -160,6 +175,7 @@ impl Instance {
         for capture in captures {
             log_if_gone(&log, "capture", capture.send(Finish { purge }).await);
         }
+        let hosts = owner.send(RecallHosts).await.unwrap_or_default();
         let ended = match give_way {
             Some(give_way) => owner.send(give_way).await,
             None => owner.send(Finish { purge }).await,
@@ -177,6 +193,7 @@ impl Instance {
             warn!(log, "stop_incomplete"; "actor" => "back");
         }
         info!(log, "stopped"; "routes" => if purge { "purged" } else { "kept" });
+        hosts
     }
 }
 

@@ -48,6 +48,7 @@ mod traps_frames;
 mod traps_unknown;
 mod travels;
 mod trio;
+mod warm_restart;
 
 use std::process::ExitCode;
 

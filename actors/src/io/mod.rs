@@ -34,6 +34,7 @@ pub mod netns;
 pub mod packet;
 pub mod packet_filter;
 pub mod process;
+pub mod saved_hosts;
 mod sockopt;
 pub mod sysctl;
 pub mod wake;

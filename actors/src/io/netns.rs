@@ -3,7 +3,7 @@
 //! A socket stays in the namespace it was opened in, and `/proc/sys/net` shows that of the thread that reads it
 //! (network_namespaces(7)). So a thread enters the other namespace only to open or to read, and returns.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -13,6 +13,10 @@ use std::sync::Arc;
 
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use serde::{Deserialize, Serialize};
+use socket2::{Domain, Socket, Type};
+
+use super::sockopt;
 
 /// Where `ip netns` keeps the names.
 const NAMES: &str = "/run/netns";
@@ -183,4 +187,35 @@ fn mount_sysfs() -> io::Result<OwnedFd> {
     let context = fsopen(c"sysfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(&context)?;
     Ok(fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, read_only)?)
+}
+
+/// Identifies a network namespace, of all that there are until the machine is rebooted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct NetnsId {
+    /// `/proc/sys/kernel/random/boot_id`
+    boot: String,
+    /// The namespace's inode number, which can be another's after its end.
+    inode: u64,
+    /// `SO_NETNS_COOKIE`, which is never used again; 0 on kernels before 5.14.
+    cookie: u64,
+}
+
+impl NetnsId {
+    /// That of the calling thread.
+    pub(super) fn current() -> io::Result<Self> {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned();
+        let inode = fs::metadata(OWN)?.ino();
+        let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+        // A u64 in the machine's order.
+        let halves = sockopt::get::<2>(&socket, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE).unwrap_or_default();
+        let octets: Vec<u8> = halves.iter().flat_map(|half| half.to_ne_bytes()).collect();
+        let cookie = octets.first_chunk().map_or(0, |octets| u64::from_ne_bytes(*octets));
+        Ok(Self { boot, inode, cookie })
+    }
+
+    /// The namespace's own among files of one name: its inode number is appended to the stem.
+    pub(super) fn own_file(&self, path: &Path) -> PathBuf {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        path.with_file_name(format!("{stem}-{}.json", self.inode))
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use arpherd_core::Plan;
+use arpherd_core::memory::RememberedHost;
 use arpherd_core::plan::SegmentPlan;
 
 use crate::io::PortError;
@@ -24,6 +25,11 @@ pub struct InstanceConfig {
     /// The file that keeps the original values of sysctls over a crash, if any. A network namespace's number is
     /// appended to its stem.
     pub saved_sysctls: Option<PathBuf>,
+    /// The file that keeps what is known of hosts from a stop that keeps the routes to the next start, if any. A network
+    /// namespace's number is appended to its stem.
+    pub saved_hosts: Option<PathBuf>,
+    /// What the instance before this one knew of hosts, if there was one.
+    pub known_hosts: Vec<RememberedHost>,
     /// The file to which every fact is recorded, if any.
     pub record: Option<PathBuf>,
 }

@@ -6,15 +6,13 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use socket2::{Domain, Socket, Type};
 
 use super::{Setting, Sysctls};
 use crate::io::netlink::{NetlinkError, Reader};
-use crate::io::sockopt;
+use crate::io::netns::NetnsId;
 
 /// A setting that was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,17 +42,6 @@ impl Change {
     }
 }
 
-/// Identifies a network namespace, of all that there are until the machine is rebooted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct NetnsId {
-    /// `/proc/sys/kernel/random/boot_id`
-    boot: String,
-    /// The namespace's inode number, which can be another's after its end.
-    inode: u64,
-    /// `SO_NETNS_COOKIE`, which is never used again; 0 on kernels before 5.14.
-    cookie: u64,
-}
-
 /// The file's content.
 #[derive(Serialize, Deserialize)]
 struct Content {
@@ -80,9 +67,8 @@ impl SavedSysctls {
     /// If the namespace cannot be identified, or its interfaces cannot be listed. A file that is missing or cannot be
     /// parsed is no error: nothing is saved yet.
     pub fn at(path: &Path) -> Result<Self, SavedError> {
-        let netns = current_netns()?;
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let file = path.with_file_name(format!("{stem}-{}.json", netns.inode));
+        let netns = NetnsId::current()?;
+        let file = netns.own_file(path);
         let content = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Content>(&bytes).ok());
         let mut changes = content
             .filter(|content| content.netns == netns)
@@ -194,15 +180,4 @@ pub enum SavedError {
     /// Its interfaces cannot be listed.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
-}
-
-fn current_netns() -> io::Result<NetnsId> {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned();
-    let inode = fs::metadata("/proc/thread-self/ns/net")?.ino();
-    let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
-    // A u64 in the machine's order.
-    let halves = sockopt::get::<2>(&socket, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE).unwrap_or_default();
-    let octets: Vec<u8> = halves.iter().flat_map(|half| half.to_ne_bytes()).collect();
-    let cookie = octets.first_chunk().map_or(0, |octets| u64::from_ne_bytes(*octets));
-    Ok(NetnsId { boot, inode, cookie })
 }

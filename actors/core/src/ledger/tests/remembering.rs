@@ -44,7 +44,10 @@ fn row(bench: &Bench, last: u8) -> HostView {
 #[test]
 fn a_host_is_as_it_was_known_if_its_route_stands() {
     let (mut bench, log) = started(plan(3), &[remembered("a", 9)], &[our_route(A, 9)]);
-    assert_eq!((log.routes(), log.events()), (vec![], vec![Event::RouteAdopted { address: ip(9), segment: A }]));
+    assert_eq!(
+        (log.routes(), log.events()),
+        (vec![], vec![Event::RouteAdopted { address: ip(9), segment: A }])
+    );
     let it = row(&bench, 9);
     assert_eq!((&*it.learned_from, it.age_seconds, it.lladdr), ("announcement", AGE.as_secs(), mac(9)));
     assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers().len(), 1, "answered for at once");
