@@ -11,8 +11,10 @@ use ipnetwork::Ipv4Network;
 
 use crate::config::{CONTROL, CONTROL_VARIABLE, Environment, FillarpdArgs, KeySetting, ValueOrigin};
 use crate::exit::Exit;
-use queries::{EVENTS_EXAMPLES, EXPLAIN_EXAMPLES};
-pub(crate) use queries::{EventsArgs, ExplainArgs, ReloadArgs};
+use queries::{
+    EVENTS_EXAMPLES, EXPLAIN_EXAMPLES, FORGET_EXAMPLES, LOG_EXAMPLES, PROBE_EXAMPLES, SWEEP_EXAMPLES,
+};
+pub(crate) use queries::{EventsArgs, ExplainArgs, ForgetArgs, LogArgs, ProbeArgs, ReloadArgs, SweepArgs};
 
 /// Proxy-ARP daemon: connects segments of one IP subnet that cannot be bridged.
 ///
@@ -72,6 +74,18 @@ pub(crate) enum CliCommand {
     Events(EventsArgs),
     /// Have the daemon read its configuration file again
     Reload(ReloadArgs),
+    /// Look for hosts on a segment now
+    #[command(after_help = SWEEP_EXAMPLES)]
+    Sweep(SweepArgs),
+    /// Ask for an address on all segments now, and show who answers
+    #[command(after_help = PROBE_EXAMPLES)]
+    Probe(ProbeArgs),
+    /// Give up the host of an address, and withdraw its route
+    #[command(after_help = FORGET_EXAMPLES)]
+    Forget(ForgetArgs),
+    /// Show or change the level of the daemon's log
+    #[command(after_help = LOG_EXAMPLES)]
+    Log(LogArgs),
     /// Check this machine for everything known to break proxy ARP, and show fixes
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),

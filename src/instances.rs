@@ -1,6 +1,7 @@
 //! One instance of the actors for each network namespace, because each namespace has kernel tables of its own.
 //! Instances are started one after another, queried as one, and stopped in reverse order.
 
+mod operate;
 mod queries;
 
 use std::collections::BTreeMap;
@@ -231,6 +232,8 @@ impl Instances {
             netns: running.part.netns.as_deref().map(Label::from),
             owner: running.instance.queries(),
             captures: running.instance.counter_updates(),
+            commands: running.instance.commands(),
+            sweeps: running.instance.sweeps(),
         };
         self.queries.set(self.running.iter().map(queries).collect());
     }

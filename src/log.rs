@@ -54,6 +54,11 @@ impl LevelSwitch {
         Self(Arc::new(AtomicUsize::new(level.as_usize())))
     }
 
+    /// What is let through now, with all that matter more.
+    pub(crate) fn get(&self) -> Level {
+        Level::from_usize(self.0.load(Ordering::Relaxed)).unwrap_or(Level::Info)
+    }
+
     /// Lets this level and all that matter more through from now on.
     pub(crate) fn set(&self, level: Level) {
         self.0.store(level.as_usize(), Ordering::Relaxed);

@@ -11,6 +11,7 @@ mod exit;
 mod http;
 mod instances;
 mod log;
+mod operate;
 mod reload;
 mod replay;
 mod run;
@@ -30,6 +31,7 @@ use control::Query;
 use doctor::{DoctorError, Target};
 use events::EventsQuery;
 use exit::Exit;
+use operate::{LevelName, LogCommand, SweepQuery};
 use reload::{ReadConfig, ReloadCommand};
 
 fn main() -> ExitCode {
@@ -58,6 +60,21 @@ fn main() -> ExitCode {
         CliCommand::Reload(args) => {
             let command = ReloadCommand { dry_run: args.dry_run };
             control::run_reload(command, &args.client.socket(&environment), args.client.json)
+        }
+        CliCommand::Sweep(args) => {
+            let query = SweepQuery { segment: args.segment.clone() };
+            control::run_sweep(&query, args.wait, &args.client.socket(&environment), args.client.json)
+        }
+        CliCommand::Probe(args) => {
+            let socket = args.client.socket(&environment);
+            control::run_probe(args.address, args.wait, &socket, args.client.json)
+        }
+        CliCommand::Forget(args) => {
+            control::run_forget(args.address, &args.client.socket(&environment), args.client.json)
+        }
+        CliCommand::Log(args) => {
+            let command = LogCommand { level: args.level.map(LevelName::from) };
+            control::run_log(command, &args.client.socket(&environment), args.client.json)
         }
         CliCommand::Doctor(args) => doctor(args, &environment),
         CliCommand::Replay(args) => replay(args),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use actix::System;
 use slog::{Logger, error, info, warn};
@@ -15,6 +16,7 @@ use crate::exit::Exit;
 use crate::http::HttpService;
 use crate::instances::{Files, Instances};
 use crate::log;
+use crate::operate::WithLog;
 use crate::reload::{ReadConfig, ReloadSender, Reloader};
 
 /// Runs the daemon with the configuration until a signal stops it. `spare`: the path of its control socket if
@@ -94,7 +96,8 @@ async fn serve(
         Err(code) => return code.into(),
     };
     let control = server.path().to_path_buf();
-    let mut handle = server.serve(instances.query_handler());
+    let handler = WithLog { level: levels.switch.clone(), log: log.clone(), rest: instances.query_handler() };
+    let mut handle = server.serve(Arc::new(handler));
     if let Err(error) = http.serve(instances.query_handler()) {
         error!(log, "not_started"; "error" => %error);
         stop(instances, &mut http, &mut handle).await;

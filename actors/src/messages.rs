@@ -6,8 +6,8 @@ use actix::Message;
 use arpherd_core::fact::Link;
 use arpherd_core::memory::RememberedHost;
 use arpherd_core::plan::LinkKind;
-use arpherd_core::sweep::SweepContext;
-use arpherd_core::view::{Query, Response};
+use arpherd_core::sweep::{SweepContext, SweepProgress};
+use arpherd_core::view::{Command, Query, Response};
 use arpherd_core::{Fact, SegmentId, Time};
 
 use crate::io::FramePort;
@@ -73,6 +73,16 @@ pub struct ReadStations(pub SegmentId);
 #[rtype(result = "()")]
 pub struct SetSweep(pub bool);
 
+/// Begin a round now, unless one is under way. Answered by the progress; `None` if the segment cannot be swept.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<SweepProgress>")]
+pub struct DemandSweep;
+
+/// Asks how far the sweeps are.
+#[derive(Debug, Message)]
+#[rtype(result = "SweepProgress")]
+pub struct GetSweepProgress;
+
 /// Hosts that sent a packet since the last message of this type; the sweep need not wait for their replies.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -136,3 +146,8 @@ pub struct RecordFacts(pub Vec<(Time, Fact)>);
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Response")]
 pub struct RunQuery(pub Query);
+
+/// An operator's command, from the control socket. Answered after its orders were carried out.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Response")]
+pub struct RunCommand(pub Command);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle};
 use arpherd_core::memory::memory_of;
-use arpherd_core::view::{Query, Response, StatusView};
-use arpherd_core::{Event, Fact, Ledger, Order, Time};
+use arpherd_core::view::{Command, Query, Response, StatusView};
+use arpherd_core::{Event, Fact, Ledger, Operator, Order, Time};
 use slog::{Logger, debug};
 
 use crate::clock::Clock;
@@ -16,8 +16,8 @@ use crate::counters::CoverCounters;
 use crate::dispatch::{Dispatcher, SegmentSinks};
 use crate::io::{Refusal, RouteTable};
 use crate::messages::{
-    Finish, GetSweepContext, GiveWay, Observed, ReadStations, ReadTable, RecallHosts, RecordFacts, RunQuery,
-    SendPort, SettlePackets,
+    Finish, GetSweepContext, GiveWay, Observed, ReadStations, ReadTable, RecallHosts, RecordFacts,
+    RunCommand, RunQuery, SendPort, SettlePackets,
 };
 
 /// Rounds of orders a message may cause. The results of a round (refusals, routes looked up) are facts and cause
@@ -274,6 +274,26 @@ impl Handler<RunQuery> for RouteOwner {
             Query::Routes => Response::Routes(self.ledger.route_views()),
             Query::Explain(query) => {
                 Response::Explain(self.ledger.explain(now, query.address, query.from.as_deref()))
+            }
+            Query::Probed(address) => Response::Probed(Operator::of(&self.ledger).probed(now, address)),
+        })
+    }
+}
+
+impl Handler<RunCommand> for RouteOwner {
+    type Result = MessageResult<RunCommand>;
+
+    fn handle(&mut self, RunCommand(command): RunCommand, ctx: &mut Self::Context) -> Self::Result {
+        let now = self.clock.now();
+        MessageResult(match command {
+            Command::Probe(address) => {
+                self.take(vec![Fact::ProbeRequested { address }], false, ctx);
+                Response::Probed(Operator::of(&self.ledger).probed(now, address))
+            }
+            Command::Forget(address) => {
+                let judged = Operator::of(&self.ledger).judge_forget(now, address);
+                self.take(vec![Fact::ForgetRequested { address }], false, ctx);
+                Response::Forgotten(judged)
             }
         })
     }

@@ -27,7 +27,10 @@ use crate::cover::CoverActor;
 use crate::io::cover_device::CoverDevice;
 use crate::io::lock::Lock;
 use crate::io::netlink::Radios;
-use crate::messages::{Barrier, Begin, Finish, GiveWay, Observed, RecallHosts, RestoreSysctls, RunQuery};
+use crate::messages::{
+    Barrier, Begin, DemandSweep, Finish, GetSweepProgress, GiveWay, Observed, RecallHosts, RestoreSysctls,
+    RunCommand, RunQuery,
+};
 use crate::owner::{Connect, EventSink, MarkReady, RouteOwner};
 use crate::port::{device_opener, radio_opener};
 use crate::recorder::Recorder;
@@ -131,6 +134,16 @@ impl Instance {
     /// The recipient of operators' queries.
     pub fn queries(&self) -> Recipient<RunQuery> {
         self.owner.clone().recipient()
+    }
+
+    /// The recipient of operators' commands about addresses.
+    pub fn commands(&self) -> Recipient<RunCommand> {
+        self.owner.clone().recipient()
+    }
+
+    /// The sweeps of the segments, in the order of the plan.
+    pub fn sweeps(&self) -> Vec<(Recipient<DemandSweep>, Recipient<GetSweepProgress>)> {
+        self.sweeps.iter().map(|sweep| (sweep.clone().recipient(), sweep.clone().recipient())).collect()
     }
 
     /// Actors that add the kernel's drop counts to their segments' counters when they handle a [`Barrier`].

@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, Recipient, SpawnHandle,
+    WrapFuture,
 };
 use arpherd_core::sweep::{Sweep as Plan, SweepContext};
 use arpherd_core::{Arp, Frame, LinkAddr, Operation, SegmentId, Time};
@@ -19,7 +20,9 @@ use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::io::packet::{BATCH, Medium};
 use crate::io::{FramePort, Tally};
-use crate::messages::{Finish, GetSweepContext, HostsSeen, LinkUpdate, SetSweep};
+use crate::messages::{
+    DemandSweep, Finish, GetSweepContext, GetSweepProgress, HostsSeen, LinkUpdate, SetSweep,
+};
 use crate::port::PortOpener;
 
 /// Pause before a round that could not begin is tried again.
@@ -217,6 +220,26 @@ impl Handler<SetSweep> for SweepActor {
             self.plan.stop();
         }
         self.continue_round(ctx);
+    }
+}
+
+impl Handler<DemandSweep> for SweepActor {
+    type Result = MessageResult<DemandSweep>;
+
+    fn handle(&mut self, _: DemandSweep, ctx: &mut Self::Context) -> Self::Result {
+        let now = self.clock.now();
+        let is_active = self.plan.demand(now);
+        let progress = is_active.then(|| self.plan.progress(now));
+        self.continue_round(ctx);
+        MessageResult(progress)
+    }
+}
+
+impl Handler<GetSweepProgress> for SweepActor {
+    type Result = MessageResult<GetSweepProgress>;
+
+    fn handle(&mut self, _: GetSweepProgress, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.plan.progress(self.clock.now()))
     }
 }
 

@@ -1,14 +1,14 @@
 //! Subcommands that ask a running daemon about an address, and about what happened.
 
 use std::net::Ipv4Addr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arpherd_core::event::EventKind;
 use clap::Args;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::ClientArgs;
+use super::{ClientArgs, LogLevel};
 use crate::config::parse_duration;
 
 pub(super) const EXPLAIN_EXAMPLES: &str = "\
@@ -22,6 +22,29 @@ Examples:
   arpherd events                                all that are remembered, 4096 at the most
   arpherd events --since 10m --event host_moved
   arpherd events --follow --json                as they happen, one JSON object a line";
+
+pub(super) const SWEEP_EXAMPLES: &str = "\
+Examples:
+  arpherd sweep                                 all segments that can be swept; it goes on by itself
+  arpherd sweep eth0 --wait                     with a progress bar, and what was found at the end
+
+A sweep that is under way is joined. It keeps to sweep.rate, or 500 probes a second where `sweep: off`.";
+
+pub(super) const PROBE_EXAMPLES: &str = "\
+Examples:
+  arpherd probe 10.2.0.9
+  arpherd probe 10.2.0.9 --wait 300ms --json
+
+Exit status: 0 somebody answered, 1 nobody did";
+
+pub(super) const FORGET_EXAMPLES: &str = "\
+Examples:
+  arpherd forget 10.2.0.9                       its route is withdrawn; it is found again when it speaks";
+
+pub(super) const LOG_EXAMPLES: &str = "\
+Examples:
+  arpherd log                                   show the level
+  arpherd log debug                             until it is changed again, or the daemon restarts";
 
 /// `arpherd explain`.
 #[derive(Debug, Args)]
@@ -64,6 +87,61 @@ pub(crate) struct ReloadArgs {
     pub(crate) client: ClientArgs,
 }
 
+/// `arpherd sweep`.
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    /// Segment or interface [default: all that can be swept]
+    #[arg(value_name = "SEGMENT")]
+    pub(crate) segment: Option<String>,
+    /// Show the progress, and wait until the round has ended
+    #[arg(short, long)]
+    pub(crate) wait: bool,
+    /// Output and control socket.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// `arpherd probe`.
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// The address
+    pub(crate) address: Ipv4Addr,
+    /// How long answers are waited for; 0s: not at all
+    #[arg(short, long, value_name = "DURATION", default_value = "1500ms", value_parser = wait)]
+    pub(crate) wait: Duration,
+    /// Output and control socket.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// `arpherd forget`.
+#[derive(Debug, Args)]
+pub(crate) struct ForgetArgs {
+    /// The address
+    pub(crate) address: Ipv4Addr,
+    /// Output and control socket.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// `arpherd log`.
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// The level from now on [default: show it]
+    #[arg(value_enum, value_name = "LEVEL")]
+    pub(crate) level: Option<LogLevel>,
+    /// Output and control socket.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// How long a client waits for answers to a probe, which the daemon remembers for five seconds.
+fn wait(text: &str) -> Result<Duration, String> {
+    let longest = Duration::from_secs(5);
+    let wait = parse_duration(text).filter(|wait| *wait <= longest);
+    wait.ok_or_else(|| "expected a duration of up to 5s, such as 500ms".to_owned())
+}
+
 /// A time: so long ago, or an absolute one.
 fn since(text: &str) -> Result<SystemTime, String> {
     if let Some(ago) = parse_duration(text) {
@@ -85,8 +163,6 @@ fn event_name(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

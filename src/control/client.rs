@@ -40,8 +40,22 @@ pub(crate) enum ClientError {
     #[error("cannot connect to {}: permission denied; run as root or as a member of the socket's group", escaped(.0))]
     NotAllowed(PathBuf),
     /// A daemon listens but does not respond in time.
-    #[error("the daemon on {} did not respond within {} s", escaped(.0), TIMEOUT.as_secs())]
+    #[error("the daemon on {} did not respond within {} s; try again, and look at its log", escaped(.0), TIMEOUT.as_secs())]
     Timeout(PathBuf),
+    /// The daemon does not know the query: it was started before this program was upgraded.
+    #[error(
+        "the daemon on {} is older than this arpherd ({}) and does not know `{query}`; restart it, for instance by \
+         `systemctl restart arpherd`", escaped(.path), env!("CARGO_PKG_VERSION")
+    )]
+    Outdated {
+        /// The socket.
+        path: PathBuf,
+        /// The name of the query.
+        query: &'static str,
+    },
+    /// There is nothing of this name or address, or the command is not carried out.
+    #[error("{}", Escaped(&.0.message))]
+    Declined(QueryError),
     /// The daemon responded with an error.
     #[error("the daemon on {} reports: {}", escaped(.path), Escaped(&.error.message))]
     Rejected {
@@ -82,7 +96,10 @@ impl ClientError {
             Self::NotAllowed(_) => Exit::NoPerm,
             Self::Malformed { .. } => Exit::Protocol,
             Self::Rejected { error, .. } if error.code == "forbidden" => Exit::NoPerm,
+            Self::Declined(error) if error.code == "not_found" => Exit::Usage,
             Self::NoDaemon { .. }
+            | Self::Declined(_)
+            | Self::Outdated { .. }
             | Self::Timeout(_)
             | Self::Closed(_)
             | Self::Rejected { .. }
@@ -113,6 +130,7 @@ pub(crate) fn fetch(path: &Path, query: Query) -> Result<Response, ClientError> 
         Query::Hosts => fetch_as(path, query).map(Response::Hosts),
         Query::Routes => fetch_as(path, query).map(Response::Routes),
         Query::Explain(_) => fetch_as(path, query).map(Response::Explain),
+        Query::Probed(_) => fetch_as(path, query).map(Response::Probed),
     }
 }
 
@@ -126,7 +144,15 @@ pub(crate) fn fetch_as<T: DeserializeOwned>(
 ) -> Result<T, ClientError> {
     let query = query.into();
     let line = task::block_on(exchange(path, &query)).map_err(|error| ClientError::from_io(path, error))?;
-    read(path, &line)
+    read(path, &line).map_err(|error| match error {
+        ClientError::Rejected { path, error } if error.code == "unknown_request" => {
+            ClientError::Outdated { path, query: query.name() }
+        }
+        ClientError::Rejected { error, .. } if matches!(&*error.code, "not_found" | "refused") => {
+            ClientError::Declined(error)
+        }
+        error => error,
+    })
 }
 
 /// Runs a query and prints the response on standard output, as a table or with `json` as one JSON document; or
@@ -134,7 +160,7 @@ pub(crate) fn fetch_as<T: DeserializeOwned>(
 pub(crate) fn run_client(query: Query, path: &Path, json: bool) -> ExitCode {
     let from = match &query {
         Query::Explain(query) => query.from.clone(),
-        Query::Status | Query::Segments | Query::Hosts | Query::Routes => None,
+        _ => None,
     };
     let response = match fetch(path, query) {
         Ok(response) => response,
@@ -178,7 +204,7 @@ pub(crate) fn run_events(mut query: EventsQuery, path: &Path, json: bool, follow
 pub(crate) fn run_reload(command: ReloadCommand, path: &Path, json: bool) -> ExitCode {
     match fetch_as(path, ControlQuery::Reload(command)) {
         Ok(view) => print(|out| table::write_reload(out, &view, json)),
-        Err(ClientError::Rejected { error, .. }) if error.code == "refused" => {
+        Err(ClientError::Declined(error)) => {
             for line in error.message.lines() {
                 let _ = writeln!(io::stderr(), "arpherd: {}", Escaped(line));
             }
@@ -189,13 +215,17 @@ pub(crate) fn run_reload(command: ReloadCommand, path: &Path, json: bool) -> Exi
     }
 }
 
-fn report(error: &ClientError) -> ExitCode {
+/// Reports an error on standard error.
+pub(super) fn report(error: &ClientError) -> ExitCode {
     // If that cannot be written either, the exit code still reports the failure.
     let _ = writeln!(io::stderr(), "arpherd: {error}");
     error.exit_code().into()
 }
 
-fn print(write: impl FnOnce(&mut io::BufWriter<io::StdoutLock<'_>>) -> io::Result<()>) -> ExitCode {
+/// Writes to standard output.
+pub(super) fn print(
+    write: impl FnOnce(&mut io::BufWriter<io::StdoutLock<'_>>) -> io::Result<()>,
+) -> ExitCode {
     let mut out = io::BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -248,57 +278,4 @@ fn read<T: DeserializeOwned>(path: &Path, line: &[u8]) -> Result<T, ClientError>
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::os::unix::net::UnixListener;
-    use std::thread;
-
-    use super::*;
-
-    #[test]
-    fn error_without_a_daemon_has_the_path_and_what_to_do() {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let path = directory.path().join("control.sock");
-        let absent = fetch(&path, Query::Status).expect_err("no socket");
-        drop(UnixListener::bind(&path).expect("a socket that stays"));
-        let dead = fetch(&path, Query::Status).expect_err("no listener");
-        for error in [absent, dead] {
-            assert_eq!(error.exit_code(), Exit::Unavailable);
-            let line = error.to_string();
-            assert!(line.contains(&*path.to_string_lossy()) && line.contains("arpherd run"), "{line}");
-            assert!(!line.contains('\n'), "{line}");
-        }
-    }
-
-    #[test]
-    fn missing_permission_has_an_exit_code_of_its_own() {
-        let error = ClientError::from_io(Path::new("/run/c"), ErrorKind::PermissionDenied.into());
-        assert_eq!((error.exit_code(), error.to_string().contains("/run/c")), (Exit::NoPerm, true));
-    }
-
-    #[test]
-    fn malformed_response_is_an_error_and_not_a_panic() {
-        let responses: [&[u8]; 5] =
-            [b"\n", b"{\"ok\":", b"{\"ok\":[1]}\n", b"\xff\xfe\x1b[2J\n", b"{\"error\":7}\n"];
-        for response in responses {
-            let directory = tempfile::tempdir().expect("a temporary directory");
-            let path = directory.path().join("c");
-            let listener = UnixListener::bind(&path).expect("a socket");
-            let server = thread::spawn(move || {
-                let (mut stream, _) = listener.accept().expect("a client");
-                stream.write_all(response)
-            });
-            let error = fetch(&path, Query::Hosts).expect_err("malformed");
-            assert!(matches!(error, ClientError::Malformed { .. }), "{error:?}");
-            assert!(!error.to_string().chars().any(char::is_control), "{error}");
-            assert!(server.join().is_ok());
-        }
-    }
-
-    #[test]
-    fn control_characters_of_a_response_are_escaped() {
-        let error = QueryError { code: "busy".into(), message: "a\nb\x1b[2J".into() };
-        let error = ClientError::Rejected { path: "/run/c".into(), error };
-        assert_eq!(error.to_string(), "the daemon on /run/c reports: a\\nb\\u{1b}[2J");
-    }
-}
+mod tests;

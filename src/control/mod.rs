@@ -9,6 +9,7 @@
 //! answer ARP. async-std is discontinued (RUSTSEC-2025-0052); replacing it changes this module only.
 
 mod client;
+mod commands;
 mod protocol;
 mod server;
 mod socket_file;
@@ -18,6 +19,7 @@ mod testing;
 
 pub(crate) use arpherd_core::view::{Query, Response};
 pub(crate) use client::{ClientError, fetch_as, run_client, run_events, run_reload};
+pub(crate) use commands::{run_forget, run_log, run_probe, run_sweep};
 pub(crate) use protocol::{ControlQuery, ControlResponse};
 pub(crate) use server::{BoxFuture, Failure, QueryHandler, Server, ServerHandle};
 pub(crate) use socket_file::{ControlError, SocketFile};

@@ -11,12 +11,14 @@
 
 use std::borrow::Cow;
 
-use arpherd_core::view::{Query, Response};
+use arpherd_core::Address;
+use arpherd_core::view::{Command, Query, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::events::{EventsQuery, EventsView};
+use crate::operate::{AddressQuery, LogCommand, LogView, SweepQuery, SweepView};
 use crate::reload::{ReloadCommand, ReloadView};
 
 /// What a client may ask.
@@ -28,10 +30,21 @@ pub(crate) enum ControlQuery {
     Events(EventsQuery),
     /// Read the configuration again; a command, which only those may give who may change the daemon.
     Reload(ReloadCommand),
+    /// Do something about an address; a command.
+    Operate(Command),
+    /// Sweep segments now; a command.
+    Sweep(SweepQuery),
+    /// How far the sweeps are.
+    Sweeps(SweepQuery),
+    /// Show the level of the log, or change it; a command if it does.
+    Log(LogCommand),
 }
 
 impl ControlQuery {
-    const NAMES: [&'static str; 7] = ["status", "segments", "hosts", "routes", "explain", "events", "reload"];
+    const NAMES: [&'static str; 13] = [
+        "status", "segments", "hosts", "routes", "explain", "probed", "events", "reload", "probe", "forget",
+        "sweep", "sweeps", "log",
+    ];
 
     /// Its name on the control socket.
     pub(crate) fn name(&self) -> &'static str {
@@ -41,14 +54,24 @@ impl ControlQuery {
             Self::State(Query::Hosts) => "hosts",
             Self::State(Query::Routes) => "routes",
             Self::State(Query::Explain(_)) => "explain",
+            Self::State(Query::Probed(_)) => "probed",
             Self::Events(_) => "events",
             Self::Reload(_) => "reload",
+            Self::Operate(Command::Probe(_)) => "probe",
+            Self::Operate(Command::Forget(_)) => "forget",
+            Self::Sweep(_) => "sweep",
+            Self::Sweeps(_) => "sweeps",
+            Self::Log(_) => "log",
         }
     }
 
     /// Whether it changes anything.
     pub(super) fn is_command(&self) -> bool {
-        matches!(self, Self::Reload(_))
+        match self {
+            Self::State(_) | Self::Events(_) | Self::Sweeps(_) => false,
+            Self::Reload(_) | Self::Operate(_) | Self::Sweep(_) => true,
+            Self::Log(LogCommand { level }) => level.is_some(),
+        }
     }
 }
 
@@ -67,6 +90,10 @@ pub(crate) enum ControlResponse {
     Events(EventsView),
     /// To [`ControlQuery::Reload`].
     Reload(ReloadView),
+    /// To [`ControlQuery::Sweep`] and [`ControlQuery::Sweeps`].
+    Sweeps(Vec<SweepView>),
+    /// To [`ControlQuery::Log`].
+    Log(LogView),
 }
 
 /// Maximum length of a query in bytes, including the newline.
@@ -110,6 +137,11 @@ impl QueryError {
         Self::new("refused", reason)
     }
 
+    /// There is nothing of the name or address that the query has.
+    pub(super) fn not_found(reason: &str) -> Self {
+        Self::new("not_found", reason)
+    }
+
     /// The line is too long.
     pub(super) fn too_long() -> Self {
         Self::new("too_long", format!("query too long: the limit is {QUERY_LIMIT} bytes"))
@@ -144,6 +176,12 @@ pub(super) fn write_query(query: &ControlQuery) -> String {
         ControlQuery::State(Query::Explain(query)) => serde_json::json!(query),
         ControlQuery::Events(query) => serde_json::json!(query),
         ControlQuery::Reload(command) => serde_json::json!(command),
+        ControlQuery::State(Query::Probed(address))
+        | ControlQuery::Operate(Command::Probe(address) | Command::Forget(address)) => {
+            serde_json::json!(AddressQuery { address: *address })
+        }
+        ControlQuery::Sweep(query) | ControlQuery::Sweeps(query) => serde_json::json!(query),
+        ControlQuery::Log(command) => serde_json::json!(command),
         ControlQuery::State(Query::Status | Query::Segments | Query::Hosts | Query::Routes) => Value::Null,
     };
     let mut line = Map::new();
@@ -177,8 +215,18 @@ pub(super) fn read_query(line: &[u8]) -> Result<ControlQuery, QueryError> {
             }
         }
         "reload" => read_fields(fields).map(ControlQuery::Reload),
+        "probed" => Ok(Query::Probed(read_address(fields)?).into()),
+        "probe" => Ok(ControlQuery::Operate(Command::Probe(read_address(fields)?))),
+        "forget" => Ok(ControlQuery::Operate(Command::Forget(read_address(fields)?))),
+        "sweep" => read_fields(fields).map(ControlQuery::Sweep),
+        "sweeps" => read_fields(fields).map(ControlQuery::Sweeps),
+        "log" => read_fields(fields).map(ControlQuery::Log),
         _ => Err(QueryError::unknown_request()),
     }
+}
+
+fn read_address(fields: Map<String, Value>) -> Result<Address, QueryError> {
+    read_fields(fields).map(|AddressQuery { address }| address)
 }
 
 fn read_fields<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, QueryError> {
@@ -202,6 +250,7 @@ mod tests {
     use arpherd_core::view::ExplainQuery;
 
     use super::*;
+    use crate::operate::LevelName;
 
     fn code(line: &str) -> String {
         read_query(line.as_bytes()).map_or_else(|error| error.code.into_owned(), |query| query.name().into())
@@ -211,9 +260,20 @@ mod tests {
     fn every_question_survives_the_wire() {
         let explain = ExplainQuery { address: [10, 2, 0, 9].into(), from: Some("eth0".into()) };
         let events = EventsQuery { after: Some(7), wait: true, ..EventsQuery::default() };
-        let state = [Query::Status, Query::Segments, Query::Hosts, Query::Routes, Query::Explain(explain)];
-        let reload = ControlQuery::Reload(ReloadCommand { dry_run: true });
-        let all = state.map(ControlQuery::State).into_iter().chain([ControlQuery::Events(events), reload]);
+        let address = [10, 2, 0, 9].into();
+        let (explain, probed) = (Query::Explain(explain), Query::Probed(address));
+        let state = [Query::Status, Query::Segments, Query::Hosts, Query::Routes, explain, probed];
+        let sweep = SweepQuery { segment: Some("eth0".into()) };
+        let commands = [
+            ControlQuery::Events(events),
+            ControlQuery::Reload(ReloadCommand { dry_run: true }),
+            ControlQuery::Operate(Command::Probe(address)),
+            ControlQuery::Operate(Command::Forget(address)),
+            ControlQuery::Sweep(sweep.clone()),
+            ControlQuery::Sweeps(sweep),
+            ControlQuery::Log(LogCommand { level: Some(LevelName::Warn) }),
+        ];
+        let all = state.map(ControlQuery::State).into_iter().chain(commands);
         let mut names = Vec::new();
         for query in all {
             assert_eq!(read_query(write_query(&query).trim_end().as_bytes()), Ok(query.clone()));
@@ -237,6 +297,9 @@ mod tests {
             r#"{"get":"explain","address":"eth0"}"#,
             r#"{"get":"explain","address":"10.2.0.9","to":"eth0"}"#,
             r#"{"get":"events","after":-1}"#,
+            r#"{"get":"probe"}"#,
+            r#"{"get":"forget","address":"10.2.0.0/24"}"#,
+            r#"{"get":"log","level":"loud"}"#,
         ] {
             let error = read_query(line.as_bytes()).expect_err("invalid");
             assert!(error.code == "bad_request" && error.message.len() > 60, "{}", error.message);

@@ -53,6 +53,8 @@ pub(crate) enum Failure {
     Unavailable(Cow<'static, str>),
     /// It does not carry the command out.
     Refused(String),
+    /// There is nothing of the name or address that the query has.
+    NotFound(String),
 }
 
 /// The server's limits for clients.
@@ -249,7 +251,7 @@ async fn handle(query: ControlQuery, shared: &ServerState) -> Result<ControlResp
     // Who waits for an event is told after a while that there was none, and at once if the daemon stops.
     let last = match &query {
         ControlQuery::Events(query) if query.wait => Some(query.after.unwrap_or_default()),
-        ControlQuery::Events(_) | ControlQuery::State(_) | ControlQuery::Reload(_) => None,
+        _ => None,
     };
     let none = last.map(|last| ControlResponse::Events(EventsView { last, ..EventsView::default() }));
     let handled = timeout(shared.limits.handle, Arc::clone(&shared.handler).handle(query));
@@ -258,6 +260,7 @@ async fn handle(query: ControlQuery, shared: &ServerState) -> Result<ControlResp
         (Some(Ok(Ok(response))), _) => Ok(response),
         (Some(Ok(Err(Failure::Unavailable(reason)))), _) => Err(QueryError::unavailable(&reason)),
         (Some(Ok(Err(Failure::Refused(reason)))), _) => Err(QueryError::refused(&reason)),
+        (Some(Ok(Err(Failure::NotFound(reason)))), _) => Err(QueryError::not_found(&reason)),
         (Some(Err(_)), Some(none)) => Ok(none),
         (Some(Err(_)), None) => Err(QueryError::timeout()),
         (None, _) => Err(QueryError::unavailable("the daemon is stopping")),
@@ -278,6 +281,8 @@ async fn send(stream: &UnixStream, response: ControlResponse, limits: &ServerLim
         ControlResponse::State(response) => send_state(&mut out, response).await?,
         ControlResponse::Events(events) => serde_json::to_writer(&mut out.buffer, &events)?,
         ControlResponse::Reload(reload) => serde_json::to_writer(&mut out.buffer, &reload)?,
+        ControlResponse::Sweeps(rows) => out.list(rows).await?,
+        ControlResponse::Log(log) => serde_json::to_writer(&mut out.buffer, &log)?,
     }
     out.buffer.extend_from_slice(b"}\n");
     out.flush().await
@@ -297,6 +302,8 @@ async fn send_state(out: &mut ResponseWriter<'_>, response: Response) -> io::Res
             out.list(rows).await?;
         }
         Response::Explain(rows) => out.list(rows).await?,
+        Response::Probed(rows) => out.list(rows).await?,
+        Response::Forgotten(rows) => out.list(rows).await?,
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod events;
 mod explanation;
+mod operate;
 mod reload;
 
 use std::io::{self, Write};
@@ -16,6 +17,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use crate::log::Escaped;
 pub(super) use events::write_events;
 use explanation::write_explanations;
+pub(super) use operate::{write_forgotten, write_log, write_probe, write_sweeps};
 pub(super) use reload::write_reload;
 
 /// Terminal width that tables try to fit into, in columns.
@@ -35,6 +37,8 @@ pub(super) fn write_text(out: &mut impl Write, response: &Response) -> io::Resul
         Response::Hosts(rows) => write_hosts(out, rows),
         Response::Routes(rows) => write_routes(out, rows),
         Response::Explain(rows) => write_explanations(out, rows),
+        Response::Probed(rows) => write_probe(out, rows, false),
+        Response::Forgotten(rows) => write_forgotten(out, rows, false),
     }
 }
 

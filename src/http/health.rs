@@ -38,7 +38,7 @@ pub(super) async fn ready(site: Arc<Site>) -> Reply {
 fn unavailable(failure: &Failure) -> Reply {
     let reason: &str = match failure {
         Failure::Unavailable(reason) => reason,
-        Failure::Refused(reason) => reason,
+        Failure::Refused(reason) | Failure::NotFound(reason) => reason,
     };
     text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {reason}\n"))
 }

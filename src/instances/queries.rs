@@ -3,9 +3,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::Recipient;
-use arpherd_actors::messages::{Barrier, RunQuery};
+use arpherd_actors::messages::{Barrier, DemandSweep, GetSweepProgress, RunCommand, RunQuery};
 use arpherd_core::view::Label;
 
+use super::operate;
 use crate::control::{BoxFuture, ControlQuery, ControlResponse, Failure, Query, QueryHandler, Response};
 use crate::events::EventRing;
 use crate::reload::ReloadSender;
@@ -40,10 +41,14 @@ pub(super) struct InstanceQueries {
     pub(super) owner: Recipient<RunQuery>,
     /// Captures read the kernel's drop counts only on request; without it the counters are incomplete.
     pub(super) captures: Vec<Recipient<Barrier>>,
+    /// Of operators, about addresses.
+    pub(super) commands: Recipient<RunCommand>,
+    /// By segment.
+    pub(super) sweeps: Vec<(Recipient<DemandSweep>, Recipient<GetSweepProgress>)>,
 }
 
 impl InstanceQueries {
-    async fn run(self, query: Query) -> Result<Response, Failure> {
+    pub(super) async fn run(self, query: Query) -> Result<Response, Failure> {
         if query == Query::Segments {
             for capture in self.captures {
                 // A capture that has stopped counts nothing more.
@@ -63,6 +68,17 @@ impl QueryHandler for AllInstances {
                 ControlQuery::State(query) => run_all(self.get(), query).await.map(ControlResponse::State),
                 ControlQuery::Events(query) => Ok(ControlResponse::Events(self.events.read(&query).await)),
                 ControlQuery::Reload(command) => self.reloads.send(command).await,
+                ControlQuery::Operate(command) => {
+                    operate::command(self.get(), command).await.map(ControlResponse::State)
+                }
+                ControlQuery::Sweep(query) => {
+                    operate::sweep(self.get(), &query).await.map(ControlResponse::Sweeps)
+                }
+                ControlQuery::Sweeps(query) => {
+                    operate::sweeps(self.get(), &query).await.map(ControlResponse::Sweeps)
+                }
+                // Whoever has the log handles it before.
+                ControlQuery::Log(_) => Err(Failure::Unavailable("the log's level is not known here".into())),
             }
         })
     }
@@ -78,19 +94,21 @@ async fn run_all(instances: Vec<InstanceQueries>, query: Query) -> Result<Respon
 }
 
 /// The response with its namespace in every row.
-fn in_netns(mut response: Response, netns: Option<&Label>) -> Response {
+pub(super) fn in_netns(mut response: Response, netns: Option<&Label>) -> Response {
     match &mut response {
         Response::Status(_) => {}
         Response::Segments(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Hosts(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Routes(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Explain(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
+        Response::Probed(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
+        Response::Forgotten(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
     }
     response
 }
 
 /// Merges two responses to the same query.
-fn merged(mut one: Response, other: Response) -> Response {
+pub(super) fn merged(mut one: Response, other: Response) -> Response {
     match (&mut one, other) {
         (Response::Status(sum), Response::Status(more)) => {
             sum.domains += more.domains;
@@ -113,6 +131,8 @@ fn merged(mut one: Response, other: Response) -> Response {
                 rows.retain(|row| row.in_domain);
             }
         }
+        (Response::Probed(rows), Response::Probed(more)) => rows.extend(more),
+        (Response::Forgotten(rows), Response::Forgotten(more)) => rows.extend(more),
         // All instances got the same query.
         _ => {}
     }

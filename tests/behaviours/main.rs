@@ -36,6 +36,7 @@ mod marks;
 mod masked;
 mod names;
 mod namespaces;
+mod operate;
 mod reload;
 mod rig;
 mod router;

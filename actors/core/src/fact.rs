@@ -133,6 +133,16 @@ pub enum Fact {
         /// What it knew.
         hosts: Vec<RememberedHost>,
     },
+    /// An operator has an address asked for on all segments that may hold it.
+    ProbeRequested {
+        /// The address.
+        address: Address,
+    },
+    /// An operator has the host of an address given up, as if it had gone.
+    ForgetRequested {
+        /// The address.
+        address: Address,
+    },
     /// The deadline the core asked for has come, or some time has passed anyway.
     TimePassed,
     /// The daemon goes on with another configuration, and this ledger gives way to another one. What it has in the

@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How far probes of known hosts may put the next probe off.
 const LATEST: Duration = Duration::from_secs(1);
 
+/// A segment that is not swept by itself can be swept on demand if it has at most so many addresses.
+pub const ON_DEMAND: u64 = 1 << 16;
+
 /// What a round needs to know of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepContext {
@@ -32,6 +35,53 @@ pub struct SweepContext {
     pub skip: Vec<Address>,
 }
 
+/// How far sweeps are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SweepProgress {
+    /// What goes on now.
+    pub state: SweepState,
+    /// How many rounds were begun; the rest is about the last of them.
+    pub rounds: u64,
+    /// Addresses that were passed over, probed or not.
+    pub done: u64,
+    /// All addresses of the prefixes.
+    pub total: u64,
+    /// Probes that were sent.
+    pub probed: u64,
+    /// Hosts that were heard during the round and were not known before it.
+    pub found: u64,
+    /// How long it has gone on, or took until the last probe.
+    pub elapsed: Duration,
+    /// Time from the start of one round to the start of the next; `None`: they come on demand only.
+    pub interval: Option<Duration>,
+}
+
+/// What a sweep does at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SweepState {
+    /// The segment cannot be swept.
+    #[default]
+    Inactive,
+    /// Nothing, until the next round is due or demanded.
+    Idle,
+    /// A round is about to begin.
+    Due,
+    /// Addresses are probed, or the last answers waited for.
+    Sweeping,
+}
+
+impl SweepState {
+    /// The word used in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Idle => "idle",
+            Self::Due => "due",
+            Self::Sweeping => "sweeping",
+        }
+    }
+}
+
 /// The sweeps of one segment.
 ///
 /// A round goes over every address of the prefixes once, leaving out those to be skipped and those
@@ -39,14 +89,33 @@ pub struct SweepContext {
 #[derive(Debug)]
 pub struct Sweep {
     plan: SweepPlan,
+    /// Whether rounds come by themselves, or on demand only.
+    is_periodic: bool,
+    /// The segment can be swept.
+    is_active: bool,
     never: Vec<Prefix>,
     pace: Pace,
     round: Option<Round>,
+    /// Of the last round, as far as it is not to be worked out.
+    tally: Tally,
     /// When the next round starts.
     next_round: Option<Time>,
     waiting: HashSet<Address>,
     /// Probes in flight in the order they were sent; answered ones are only taken out of `waiting`.
     sent: VecDeque<(Time, Address)>,
+}
+
+/// What is counted of a round.
+#[derive(Debug, Default)]
+struct Tally {
+    rounds: u64,
+    done: u64,
+    total: u64,
+    probed: u64,
+    found: u64,
+    begun: Time,
+    /// When it ended, if it did.
+    ended: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -63,23 +132,42 @@ impl Sweep {
         Self {
             pace: Pace::smooth(plan.rate),
             plan,
+            is_periodic: true,
+            is_active: false,
             never,
             round: None,
+            tally: Tally::default(),
             next_round: None,
             waiting: HashSet::new(),
             sent: VecDeque::new(),
         }
     }
 
-    /// The segment can be swept: the first round is due at once.
+    /// Rounds only on demand, at the default pace.
+    pub fn on_demand(never: Vec<Prefix>) -> Self {
+        Self { is_periodic: false, ..Self::new(SweepPlan::default(), never) }
+    }
+
+    /// The segment can be swept: the first round is due at once, if they come by themselves.
     pub fn start(&mut self, now: Time) {
         self.stop();
-        self.next_round = Some(now);
+        self.is_active = true;
+        self.next_round = self.is_periodic.then_some(now);
+    }
+
+    /// An operator wants a round: one that is under way will do, otherwise one is due now. False if the segment cannot
+    /// be swept.
+    pub fn demand(&mut self, now: Time) -> bool {
+        if self.is_active && !self.is_under_way(now) {
+            self.next_round = Some(now);
+        }
+        self.is_active
     }
 
     /// The segment cannot be swept any longer.
     pub fn stop(&mut self) {
-        self.round = None;
+        self.is_active = false;
+        self.end_round();
         self.next_round = None;
         self.waiting.clear();
         self.sent.clear();
@@ -93,8 +181,39 @@ impl Sweep {
     /// Begins a round over these prefixes. `skip`: addresses that need no probe, because their hosts are known or are
     /// ourselves.
     pub fn begin(&mut self, now: Time, prefixes: Vec<Prefix>, skip: impl IntoIterator<Item = Address>) {
+        let (rounds, total) = (self.tally.rounds + 1, prefixes.iter().map(size).sum());
+        self.tally = Tally { rounds, total, begun: now, ..Tally::default() };
         self.round = Some(Round { prefixes, skip: skip.into_iter().collect(), prefix: 0, offset: 0 });
-        self.next_round = Some(now + self.plan.interval);
+        self.next_round = self.is_periodic.then(|| now + self.plan.interval);
+    }
+
+    /// How far it is.
+    pub fn progress(&self, now: Time) -> SweepProgress {
+        let Tally { rounds, total, probed, found, begun, ended, .. } = self.tally;
+        let state = match () {
+            () if !self.is_active => SweepState::Inactive,
+            () if self.is_under_way(now) => SweepState::Sweeping,
+            () if self.is_due(now) => SweepState::Due,
+            () => SweepState::Idle,
+        };
+        let done = self.round.as_ref().map_or(self.tally.done, Round::passed);
+        let elapsed = ended.unwrap_or(now).since(begun);
+        let interval = self.is_periodic.then_some(self.plan.interval);
+        SweepProgress { state, rounds, done, total, probed, found, elapsed, interval }
+    }
+
+    /// Whether addresses are still to be probed, or answers may still come.
+    fn is_under_way(&self, now: Time) -> bool {
+        let is_awaited = || self.sent.back().is_some_and(|(at, _)| now.since(*at) < PATIENCE);
+        self.round.is_some() || !self.waiting.is_empty() && is_awaited()
+    }
+
+    fn end_round(&mut self) {
+        if let Some(round) = self.round.take() {
+            self.tally.done = round.passed();
+            // The last probe is the last that the round did.
+            self.tally.ended = Some(self.sent.back().map_or(self.tally.begun, |(at, _)| *at));
+        }
     }
 
     /// A round could not be begun; it is tried again after `pause`.
@@ -109,10 +228,9 @@ impl Sweep {
 
     /// The host answered, or was heard in another way.
     pub fn found(&mut self, address: Address) {
-        if let Some(round) = &mut self.round {
-            round.skip.insert(address);
-        }
-        self.waiting.remove(&address);
+        let is_new = self.round.as_mut().is_some_and(|round| round.skip.insert(address));
+        let is_answer = self.waiting.remove(&address);
+        self.tally.found += u64::from(is_new || is_answer);
     }
 
     /// Appends the addresses to probe now, `most` at the most.
@@ -123,9 +241,10 @@ impl Sweep {
                 return;
             }
             let Some(address) = self.advance() else {
-                self.round = None;
+                self.end_round();
                 return;
             };
+            self.tally.probed += 1;
             self.pace.reserve(now);
             self.waiting.insert(address);
             self.sent.push_back((now, address));
@@ -195,150 +314,17 @@ impl Sweep {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    #[test]
-    fn what_is_never_asked_for_is_passed_over() {
-        let plan = SweepPlan { interval: Duration::from_secs(60), rate: 1_000_000, in_flight: 1000 };
-        let net = |text: &str| text.parse().expect("a prefix");
-        let never = vec![net("10.0.0.0/30"), net("10.0.0.6/31"), net("10.0.0.12/30")];
-        let mut sweep = Sweep::new(plan, never);
-        let now = Time::from_nanos(1_000_000_000);
-        sweep.start(now);
-        sweep.begin(now, vec![net("10.0.0.0/28")], []);
-        let mut targets = Vec::new();
-        sweep.next(now, 100, &mut targets);
-        let lasts: Vec<u8> = targets.iter().map(|address| address.octets()[3]).collect();
-        assert_eq!(lasts, [4, 5, 8, 9, 10, 11]);
-    }
-
-    fn sweep(rate: u32, in_flight: u32) -> Sweep {
-        let plan = SweepPlan { interval: Duration::from_secs(60), rate, in_flight };
-        Sweep::new(plan, Vec::new())
-    }
-
-    fn begin(sweep: &mut Sweep, prefix: &str) {
-        sweep.begin(Time::ZERO, vec![prefix.parse().expect("a prefix")], []);
-    }
-
-    fn drain(sweep: &mut Sweep, now: Time) -> Vec<Address> {
-        let mut targets = Vec::new();
-        sweep.next(now, usize::MAX, &mut targets);
-        targets
-    }
-
-    #[test]
-    fn every_address_but_edges_and_skipped_ones_once() {
-        let mut sweep = sweep(1_000_000, 100);
-        sweep.start(Time::ZERO);
-        assert!(sweep.is_due(Time::ZERO));
-        sweep.begin(Time::ZERO, vec!["10.0.0.0/29".parse().expect("a prefix")], [Address::new(10, 0, 0, 3)]);
-        let hosts: Vec<u8> = drain(&mut sweep, Time::ZERO).iter().map(|it| it.octets()[3]).collect();
-        assert_eq!(hosts, [1, 2, 4, 5, 6]);
-        assert!(drain(&mut sweep, Time::ZERO).is_empty());
-        assert_eq!(sweep.deadline(Time::ZERO), Some(Time::ZERO + Duration::from_secs(60)));
-    }
-
-    #[test]
-    fn who_is_found_before_its_turn_is_not_probed() {
-        let mut sweep = sweep(1_000_000, 2);
-        sweep.start(Time::ZERO);
-        begin(&mut sweep, "10.0.0.0/29");
-        let mut hosts = drain(&mut sweep, Time::ZERO);
-        sweep.found(Address::new(10, 0, 0, 4));
-        for at in hosts.clone() {
-            sweep.found(at);
-        }
-        hosts.extend(drain(&mut sweep, Time::ZERO));
-        let hosts: Vec<u8> = hosts.iter().map(|it| it.octets()[3]).collect();
-        assert_eq!(hosts, [1, 2, 3, 5]);
-    }
-
-    #[test]
-    fn both_addresses_of_a_31_are_probed() {
-        let mut sweep = sweep(1_000_000, 100);
-        sweep.start(Time::ZERO);
-        begin(&mut sweep, "10.0.0.8/31");
-        assert_eq!(drain(&mut sweep, Time::ZERO).len(), 2);
-    }
-
-    #[test]
-    fn a_sweep_that_starts_again_has_nothing_in_flight() {
-        let mut sweep = sweep(1_000_000, 4);
-        for _ in 0..2 {
-            sweep.start(Time::ZERO);
-            begin(&mut sweep, "10.0.0.0/24");
-            assert_eq!(drain(&mut sweep, Time::ZERO).len(), 4);
-        }
-    }
-
-    #[test]
-    fn a_slow_sweep_is_not_woken_before_its_next_probe() {
-        let mut sweep = sweep(1, 1);
-        sweep.start(Time::ZERO);
-        begin(&mut sweep, "10.0.0.0/24");
-        drain(&mut sweep, Time::ZERO);
-        assert_eq!(sweep.deadline(Time::ZERO), Some(Time::ZERO + Duration::from_secs(1)));
-    }
-
-    #[test]
-    fn no_more_in_flight_than_allowed() {
-        let mut sweep = sweep(1_000_000, 4);
-        sweep.start(Time::ZERO);
-        begin(&mut sweep, "10.0.0.0/24");
-        let first = drain(&mut sweep, Time::ZERO);
-        assert_eq!(first.len(), 4);
-        assert!(drain(&mut sweep, Time::ZERO).is_empty());
-        sweep.found(first[1]);
-        assert_eq!(drain(&mut sweep, Time::ZERO).len(), 1);
-        let patient = sweep.deadline(Time::ZERO).expect("a round is under way");
-        assert_eq!(patient, Time::ZERO + PATIENCE);
-        assert_eq!(drain(&mut sweep, patient).len(), 4);
-    }
-
-    #[test]
-    fn no_faster_than_the_rate() {
-        let mut sweep = sweep(500, 100_000);
-        sweep.start(Time::ZERO);
-        begin(&mut sweep, "10.0.0.0/16");
-        let mut now = Time::ZERO;
-        let mut sent = 0;
-        while now < Time::ZERO + Duration::from_secs(1) {
-            sent += drain(&mut sweep, now).len();
-            now = sweep.deadline(now).expect("a round is under way");
-        }
-        assert!((500..=505).contains(&sent), "{sent} probes in a second at a rate of 500");
-    }
-
-    #[test]
-    fn questions_about_known_hosts_are_part_of_the_rate_and_never_stop_a_sweep() {
-        let mut sweep = sweep(100, 100_000);
-        sweep.start(Time::ZERO);
-        begin(&mut sweep, "10.0.0.0/16");
-        let mut sent = 0;
-        for ms in 0..1000 {
-            let now = Time::ZERO + Duration::from_millis(ms);
-            sweep.give_way(now, if ms % 100 == 0 { 7 } else { 0 });
-            sent += drain(&mut sweep, now).len();
-        }
-        assert!((25..=35).contains(&sent), "{sent} beside 70 others at a rate of 100");
-        for _ in 0..100 {
-            sweep.give_way(Time::ZERO + Duration::from_secs(1), 1_000);
-        }
-        let later = Time::ZERO + Duration::from_secs(3);
-        assert!(!drain(&mut sweep, later).is_empty(), "put off by a second at the most");
-    }
-
-    #[test]
-    fn the_largest_prefix_ends() {
-        let mut sweep = sweep(1, 1);
-        sweep.start(Time::ZERO);
-        begin(&mut sweep, "0.0.0.0/0");
-        if let Some(round) = &mut sweep.round {
-            round.offset = u64::from(u32::MAX - 1);
-        }
-        assert_eq!(sweep.advance(), Some(Address::new(255, 255, 255, 254)));
-        assert_eq!(sweep.advance(), None);
+impl Round {
+    /// How many addresses it has passed.
+    fn passed(&self) -> u64 {
+        self.prefixes.iter().take(self.prefix).map(size).sum::<u64>() + self.offset
     }
 }
+
+/// The number of a prefix's addresses.
+fn size(prefix: &Prefix) -> u64 {
+    u64::from(u32::from(prefix.broadcast()) - u32::from(prefix.network())) + 1
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! The names of the fields are the names in `--json` and in tables; they and their order are stable.
 
+mod commands;
 mod explanation;
 mod label;
 
@@ -12,6 +13,7 @@ use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
+pub use commands::{ForgottenView, ProbeAnswerView, ProbeView, ProbedSegmentView};
 pub use explanation::{AnswerView, DecisionView, ExplainedHostView, ExplanationView, SearchView};
 pub use label::Label;
 
@@ -35,6 +37,17 @@ pub enum Query {
     Routes,
     /// Why an address is answered for, or not.
     Explain(ExplainQuery),
+    /// What came of [`Command::Probe`] up to now.
+    Probed(Address),
+}
+
+/// What an operator may command about an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Ask for it now, on all segments that may hold it.
+    Probe(Address),
+    /// Give its host up, as if it had gone.
+    Forget(Address),
 }
 
 /// What is to be explained.
@@ -62,6 +75,10 @@ pub enum Response {
     Routes(Vec<RouteView>),
     /// To [`Query::Explain`]: an explanation for each domain that the address lies in, or for each of all domains.
     Explain(Vec<ExplanationView>),
+    /// To [`Query::Probed`] and [`Command::Probe`]: a row for each domain that the address lies in.
+    Probed(Vec<ProbeView>),
+    /// To [`Command::Forget`]: a row for each domain that the address lies in.
+    Forgotten(Vec<ForgottenView>),
 }
 
 /// The daemon as a whole.

@@ -79,16 +79,18 @@ impl SegmentActors {
             log.new(o!("actor" => "capture")),
         );
         let capture = capture.start();
-        let sweep = segment.sweep.map(|pace| {
-            let plan = SweepPlan::new(pace, segment.addresses.never.clone());
-            let (owner, counters) = (owner.clone().recipient(), counters.clone());
-            let log = log.new(o!("actor" => "sweep"));
-            SweepActor::start_in_arbiter(&back.handle(), move |_| {
-                SweepActor::new(id, plan, owner, Box::new(opener), counters, clock, log)
-            })
+        let never = segment.addresses.never.clone();
+        let plan = match segment.sweep {
+            Some(pace) => SweepPlan::new(pace, never),
+            None => SweepPlan::on_demand(never),
+        };
+        let sweep_log = log.new(o!("actor" => "sweep"));
+        let (sweep_owner, sweep_counters) = (owner.clone().recipient(), counters.clone());
+        let sweep = SweepActor::start_in_arbiter(&back.handle(), move |_| {
+            SweepActor::new(id, plan, sweep_owner, Box::new(opener), sweep_counters, clock, sweep_log)
         });
         self.sinks.push(SegmentSinks {
-            sweep: sweep.as_ref().map(|sweep| (sweep.clone().recipient(), sweep.clone().recipient())),
+            sweep: Some((sweep.clone().recipient(), sweep.clone().recipient())),
             counters,
         });
         self.watched.push(WatchedSegment {
@@ -96,12 +98,12 @@ impl SegmentActors {
             interface: segment.interface.clone(),
             sysctl_mode: config.sysctl_mode(&segment.interface),
             has_proxy_entries: segment.kernel_proxy() == Some(KernelProxy::Entries),
-            sweep: sweep.clone().map(Addr::recipient),
+            sweep: Some(sweep.clone().recipient()),
             wifi: wifi.cloned().map(Addr::recipient),
             capture: capture.clone().recipient(),
         });
         self.captures.push(capture);
-        self.sweeps.extend(sweep);
+        self.sweeps.push(sweep);
     }
 }
 

@@ -42,7 +42,8 @@ fn summary(row: &ExplanationView) -> String {
     format!("no host is known{outside}{search}")
 }
 
-fn known(host: &ExplainedHostView) -> String {
+/// What is known of a host.
+pub(super) fn known(host: &ExplainedHostView) -> String {
     format!(
         "{} on {} ({}) at {}, learned from {}, heard {} ago, route {}",
         text(&host.state),

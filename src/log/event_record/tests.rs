@@ -99,6 +99,7 @@ fn every_event() -> Vec<Event> {
         },
         Event::PrefixUnaddressed { domain: DomainId(0), prefix: "10.2.0.0/24".parse().expect("a prefix") },
         Event::PrefixAddressed { domain: DomainId(0), prefix: "10.2.0.0/24".parse().expect("a prefix") },
+        Event::HostForgotten { address, lladdr, segment },
     ]
 }
 
@@ -144,6 +145,7 @@ const KEYS: &[(&str, &str)] = &[
     ("prefix_changed", "domain prefixes old_prefixes"),
     ("prefix_unaddressed", "domain prefix hint"),
     ("prefix_addressed", "domain prefix"),
+    ("host_forgotten", "address lladdr domain segment interface"),
 ];
 
 #[test]

@@ -34,6 +34,17 @@ with_faults! {
     }
     level: Debug;
 
+    /// An operator had a host given up (`arpherd forget`); it is found again when it speaks.
+    HostForgotten = "host_forgotten" {
+        /// Its address.
+        address: Address,
+        /// Its link-layer address.
+        lladdr: LinkAddr,
+        /// Where it lived.
+        segment: SegmentId,
+    }
+    level: Info;
+
     /// An address is now on another segment or at another link-layer address.
     HostMoved = "host_moved" {
         /// The address.

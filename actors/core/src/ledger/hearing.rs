@@ -33,6 +33,7 @@ impl Ledger {
         if self.world.topology.is_own_lladdr(&arp.sender_lladdr) {
             return;
         }
+        self.searches.probes.note_answer(self.effects.now(), segment, arp);
         if segment.is_unheard {
             self.heard_first_time(id);
         }

@@ -21,7 +21,8 @@
 //!   effects ─ timers, reports, journal                    what a step brings about, and remembers of it
 //! ```
 //!
-//! `view` and `explain` read all of it for operators; the latter by the functions that decide.
+//! `view` and `explain` read all of it for operators, the latter by the functions that decide; `operator` carries out
+//! what they command.
 //!
 //! Nothing calls upwards. After each fact the ledger settles: the kernel's tables follow the addresses that were
 //! touched, requests that were held for them are answered, and hosts that moved are announced and told where others are.
@@ -56,6 +57,7 @@ mod links;
 mod liveness;
 mod memory;
 mod movers;
+mod operator;
 mod own_claims;
 mod pacing;
 mod packets;
@@ -90,6 +92,7 @@ use claims::{Claims, Stake};
 use confirmations::Confirmations;
 use effects::Effects;
 use movers::Movers;
+pub use operator::Operator;
 use packets::HeldPackets;
 use proxies::Proxies;
 use searches::Searches;
@@ -202,6 +205,8 @@ impl Ledger {
                 world.kernel.proxies_read(&proxies, &world.reasons(), effects);
             }
             Fact::Remembered { hosts } => world.recollection.set(hosts),
+            Fact::ProbeRequested { address } => operator::probe(address, world, &mut self.searches, effects),
+            Fact::ForgetRequested { address } => operator::forget(address, world, effects),
             Fact::TimePassed => {}
             Fact::Replaced { retired, prefixes } => self.stop(&End::Replaced { retired, prefixes }),
             Fact::Stopped { purge: true } => self.stop(&End::Purged),

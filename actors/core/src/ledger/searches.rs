@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::effects::Effects;
 use super::journal::Rule;
 use super::key::Key;
+use super::operator::OperatorProbes;
 use super::pacing::Pacing;
 use super::policy;
 use super::timers::{Timer, Token};
@@ -92,6 +93,8 @@ pub(super) struct Searches {
     open: BTreeMap<Key, Search>,
     /// How many of them on behalf of each station.
     by_station: HashMap<(SegmentId, LinkAddr), u32>,
+    /// Those of operators, each made once and not repeated.
+    pub(super) probes: OperatorProbes,
 }
 
 impl Searches {

@@ -20,6 +20,7 @@ mod liveness;
 mod log;
 mod movers;
 mod moves;
+mod operating;
 mod packets;
 mod pinned;
 mod private;

@@ -248,6 +248,8 @@ pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
                 Fact::WriteRefused { write, errno, reason: "no".to_owned() }
             }),
             2 => any_route_found(),
+            2 => any_address().prop_map(|address| Fact::ProbeRequested { address }),
+            1 => any_address().prop_map(|address| Fact::ForgetRequested { address }),
         1 => proptest::collection::vec((any_segment(), any_address()), 0..6)
             .prop_map(|proxies| Fact::ProxiesRead { proxies }),
             1 => proptest::collection::vec(any_memory(), 0..8).prop_map(|hosts| Fact::Remembered { hosts }),

@@ -1,0 +1,135 @@
+//! Output of what came of commands.
+
+use std::io::{self, Write};
+
+use arpherd_core::view::{ForgottenView, Label, ProbeView, ProbedSegmentView};
+use serde::Serialize;
+
+use super::explanation::known;
+use super::{Left, Right, TextTable, lladdr, none, text};
+use crate::operate::{LogView, SweepView};
+
+fn write_json<T: Serialize + ?Sized>(out: &mut impl Write, view: &T) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, view)?;
+    out.write_all(b"\n")
+}
+
+fn in_netns(netns: &Option<Label>) -> String {
+    netns.as_ref().map_or_else(String::new, |name| format!(", netns {}", text(name)))
+}
+
+/// Writes who answered a probe, and where.
+pub(in super::super) fn write_probe(out: &mut impl Write, rows: &[ProbeView], json: bool) -> io::Result<()> {
+    if json {
+        return write_json(out, rows);
+    }
+    for (number, row) in rows.iter().enumerate() {
+        if number > 0 {
+            out.write_all(b"\n")?;
+        }
+        let summary = row.host.as_ref().map_or_else(|| "no host is known".into(), known);
+        writeln!(
+            out,
+            "{} in domain {}{}: {summary}\n",
+            row.address,
+            text(&row.domain),
+            in_netns(&row.netns)
+        )?;
+        let mut table =
+            TextTable::new(&[Left("segment"), Left("interface"), Left("answered by"), Right("after")]);
+        for segment in &row.segments {
+            add_answers(&mut table, segment);
+        }
+        table.write(out)?;
+    }
+    Ok(())
+}
+
+/// A row for each answer, or one that says why there is none.
+fn add_answers(table: &mut TextTable, row: &ProbedSegmentView) {
+    let names = [text(&row.segment), text(&row.interface)];
+    let mut add = |who: String, after: String| {
+        table.add(names.iter().cloned().chain([who, after]));
+    };
+    if row.answers.is_empty() {
+        let reason = row.because.as_ref().map(|reason| format!("not asked: {}", text(reason)));
+        add(reason.unwrap_or_else(|| "nobody".into()), none());
+    }
+    for answer in &row.answers {
+        add(lladdr(&answer.lladdr), milliseconds(answer.after_microseconds));
+    }
+}
+
+/// Microseconds as milliseconds.
+fn milliseconds(microseconds: u64) -> String {
+    format!("{}.{:03} ms", microseconds / 1000, microseconds % 1000)
+}
+
+/// Writes which host was given up.
+pub(in super::super) fn write_forgotten(
+    out: &mut impl Write,
+    rows: &[ForgottenView],
+    json: bool,
+) -> io::Result<()> {
+    if json {
+        return write_json(out, rows);
+    }
+    for row in rows {
+        let was = row.host.as_ref().map_or_else(none, known);
+        let (address, domain, netns) = (row.address, text(&row.domain), in_netns(&row.netns));
+        writeln!(out, "{address} in domain {domain}{netns}: {}; it was {was}", text(&row.outcome))?;
+    }
+    Ok(())
+}
+
+/// Writes the level of the log.
+pub(in super::super) fn write_log(out: &mut impl Write, view: &LogView, json: bool) -> io::Result<()> {
+    if json {
+        return write_json(out, view);
+    }
+    let LogView { level, before } = view;
+    if level == before {
+        return writeln!(out, "{}", text(level));
+    }
+    writeln!(out, "{}, before: {}", text(level), text(before))
+}
+
+/// Writes how far sweeps are, or what they came to.
+pub(in super::super) fn write_sweeps(out: &mut impl Write, rows: &[SweepView], json: bool) -> io::Result<()> {
+    if json {
+        return write_json(out, rows);
+    }
+    let mut table = TextTable::with_netns(
+        rows.iter().any(|row| row.netns.is_some()),
+        &[
+            Left("domain"),
+            Left("segment"),
+            Left("interface"),
+            Left("sweep"),
+            Right("done"),
+            Right("addresses"),
+            Right("probed"),
+            Right("found"),
+            Right("time"),
+        ],
+    );
+    for row in rows {
+        let state =
+            row.because.as_ref().map_or_else(|| text(&row.state), |it| format!("not swept: {}", text(it)));
+        table.add_in(
+            &row.netns,
+            [
+                text(&row.domain),
+                text(&row.segment),
+                text(&row.interface),
+                if row.because.is_none() && row.state == "idle" { "done".into() } else { state },
+                row.done.to_string(),
+                row.total.to_string(),
+                row.probed.to_string(),
+                row.found.to_string(),
+                format!("{}.{} s", row.elapsed_milliseconds / 1000, row.elapsed_milliseconds % 1000 / 100),
+            ],
+        );
+    }
+    table.write(out)
+}
