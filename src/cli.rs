@@ -1,5 +1,6 @@
 //! The command line.
 
+mod metrics;
 mod queries;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use ipnetwork::Ipv4Network;
 
 use crate::config::{CONTROL, CONTROL_VARIABLE, Environment, FillarpdArgs, KeySetting, ValueOrigin};
 use crate::exit::Exit;
+use metrics::METRICS_EXAMPLES;
+pub(crate) use metrics::MetricsArgs;
 use queries::{
     EVENTS_EXAMPLES, EXPLAIN_EXAMPLES, FORGET_EXAMPLES, LOG_EXAMPLES, PROBE_EXAMPLES, SWEEP_EXAMPLES,
 };
@@ -72,6 +75,9 @@ pub(crate) enum CliCommand {
     /// Show what happened lately
     #[command(after_help = EVENTS_EXAMPLES)]
     Events(EventsArgs),
+    /// Print the daemon's metrics in Prometheus' text format
+    #[command(after_help = METRICS_EXAMPLES)]
+    Metrics(MetricsArgs),
     /// Have the daemon read its configuration file again
     Reload(ReloadArgs),
     /// Look for hosts on a segment now

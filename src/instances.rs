@@ -14,7 +14,7 @@ use arpherd_core::memory::RememberedHost;
 use arpherd_core::view::Label;
 use slog::{Logger, error, info, o};
 
-use crate::config::{Config, NetnsPlan, OnExit};
+use crate::config::{Config, HttpListen, NetnsPlan, OnExit};
 use crate::control::QueryHandler;
 use crate::events::EventSource;
 use crate::exit::Exit;
@@ -78,6 +78,8 @@ pub(crate) struct Instances {
     running: Vec<Running>,
     queries: Arc<AllInstances>,
     files: Files,
+    /// Whether it is measured how long what frames cause takes.
+    timing: bool,
     /// How often instances were replaced, to name their recordings.
     replacements: u32,
 }
@@ -109,7 +111,8 @@ impl Instances {
         // Open all namespaces before anything is changed in one of them.
         let namespaces = open_namespaces(&parts).map_err(|error| refuse(&error))?;
         let queries = Arc::new(AllInstances::new(reloads));
-        let mut instances = Self { running: Vec::new(), queries, files, replacements: 0 };
+        let timing = config.daemon.http != HttpListen::Off;
+        let mut instances = Self { running: Vec::new(), queries, files, timing, replacements: 0 };
         for (part, netns) in parts.into_iter().zip(namespaces) {
             if let Err(error) = instances.start_one(part, netns, config.daemon.on_exit, Vec::new(), log).await
             {
@@ -152,6 +155,9 @@ impl Instances {
             plan: part.plan.clone(),
         };
         let instance = Instance::start(config, sink, log).await?;
+        if self.timing {
+            instance.set_timing(true);
+        }
         self.running.push(Running { part, netns, instance });
         Ok(())
     }
@@ -192,6 +198,7 @@ impl Instances {
                 .map_err(ReplaceError::Refused)?;
         }
         self.running.sort_by(|one, other| one.part.netns.cmp(&other.part.netns));
+        self.set_timing(config.daemon.http != HttpListen::Off);
         self.publish();
         Ok(())
     }
@@ -223,6 +230,13 @@ impl Instances {
                 Err(ReplaceError::Refused(error))
             }
             Err(_) => Err(ReplaceError::Lost(error)),
+        }
+    }
+
+    /// Measures how long what frames cause takes, as far as somebody can read it. It costs a little.
+    fn set_timing(&mut self, timing: bool) {
+        if std::mem::replace(&mut self.timing, timing) != timing {
+            self.running.iter().for_each(|running| running.instance.set_timing(timing));
         }
     }
 

@@ -11,6 +11,7 @@ mod exit;
 mod http;
 mod instances;
 mod log;
+mod metrics;
 mod operate;
 mod reload;
 mod replay;
@@ -24,7 +25,8 @@ use std::time::SystemTime;
 
 use arpherd_core::view::ExplainQuery;
 use cli::{
-    CheckArgs, CliCommand, ClientArgs, CommandLine, DoctorArgs, EventsArgs, JoinArgs, ReplayArgs, RunArgs,
+    CheckArgs, CliCommand, ClientArgs, CommandLine, DoctorArgs, EventsArgs, JoinArgs, MetricsArgs,
+    ReplayArgs, RunArgs,
 };
 use config::{CONTROL_VARIABLE, ConfigError, Environment, Loaded};
 use control::Query;
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
             query(Query::Explain(question), &args.client, &environment)
         }
         CliCommand::Events(args) => events(args, &environment),
+        CliCommand::Metrics(args) => metrics(args, &environment),
         CliCommand::Reload(args) => {
             let command = ReloadCommand { dry_run: args.dry_run };
             control::run_reload(command, &args.client.socket(&environment), args.client.json)
@@ -173,6 +176,16 @@ fn demo(args: &cli::DemoArgs) -> ExitCode {
 
 fn query(query: Query, args: &ClientArgs, environment: &Environment) -> ExitCode {
     control::run_client(query, &args.socket(environment), args.json)
+}
+
+fn metrics(args: &MetricsArgs, environment: &Environment) -> ExitCode {
+    match metrics::fetch(&cli::socket(args.control.as_deref(), environment)) {
+        Ok(text) => print(&text),
+        Err(error) => {
+            eprintln!("arpherd: {error}");
+            error.exit_code().into()
+        }
+    }
 }
 
 fn events(args: &EventsArgs, environment: &Environment) -> ExitCode {

@@ -14,7 +14,7 @@ use slog::{Logger, info, warn};
 use crate::counters::Counters;
 use crate::io::packet::Medium;
 use crate::io::{FramePort, PortError, StationPort, Tally};
-use crate::messages::{Barrier, Finish, LinkUpdate, Observed, SendPort};
+use crate::messages::{Barrier, Finish, LinkUpdate, Observed, SendPort, SetTiming};
 use crate::port::PortOpener;
 
 /// Pause after a full batch of stations.
@@ -33,6 +33,8 @@ pub struct CaptureActor {
     link: LinkUpdate,
     open: Option<OpenLink>,
     heard: Vec<Heard>,
+    /// Frames are to be received with a time.
+    timing: bool,
 }
 
 /// The socket of a link, and how it is read.
@@ -69,7 +71,18 @@ impl CaptureActor {
         log: Logger,
     ) -> Self {
         let link = LinkUpdate(None);
-        Self { segment, owner, send_ports, opener, counters, log, link, open: None, heard: Vec::new() }
+        Self {
+            segment,
+            owner,
+            send_ports,
+            opener,
+            counters,
+            log,
+            link,
+            open: None,
+            heard: Vec::new(),
+            timing: false,
+        }
     }
 
     /// Reads one batch and sends it to the route owner, which handles it before the next is read.
@@ -80,6 +93,7 @@ impl CaptureActor {
         let outcome = open.port.receive(&mut self.heard, &mut open.tally);
         Counters::add(&self.counters.read, open.tally.read - before.read);
         Counters::add(&self.counters.malformed, open.tally.malformed - before.malformed);
+        let received = open.port.take_stamps();
         let more = match outcome {
             Ok(more) => more,
             // The watch reports the link's state; a socket on a link that is only down receives again. This error
@@ -98,7 +112,7 @@ impl CaptureActor {
         if !self.heard.is_empty() || was_reading_more {
             let segment = self.segment;
             let facts = self.heard.drain(..).map(|heard| Fact::Heard { segment, heard }).collect();
-            self.send(Observed { facts, more });
+            self.send(Observed { facts, more, received });
         }
     }
 
@@ -128,7 +142,7 @@ impl CaptureActor {
         if !stations.is_empty() {
             let segment = self.segment;
             let facts = stations.into_iter().map(|lladdr| Fact::StationHeard { segment, lladdr }).collect();
-            self.send(Observed { facts, more: false });
+            self.send(Observed::of(facts));
         }
     }
 
@@ -137,6 +151,13 @@ impl CaptureActor {
         let count = observed.facts.len() as u64;
         if self.owner.try_send(observed).is_err() {
             Counters::add(&self.counters.dropped, count);
+        }
+    }
+
+    /// Has frames received with their time, or without.
+    fn stamp(&self, port: &mut dyn FramePort) {
+        if let Err(error) = port.set_stamping(self.timing) {
+            warn!(self.log, "capture_untimed"; "error" => %error);
         }
     }
 
@@ -171,7 +192,10 @@ impl CaptureActor {
     }
 
     fn open(&mut self, medium: Medium, ctx: &mut Context<Self>) -> Result<(), PortError> {
-        let (port, readiness) = self.opener.open(medium)?;
+        let (mut port, readiness) = self.opener.open(medium)?;
+        if self.timing {
+            self.stamp(&mut *port);
+        }
         let (stations, stations_readiness) = self.opener.open_stations(medium)?;
         let send_port = self.opener.open_send_only(medium)?;
         self.send_ports.do_send(SendPort { segment: self.segment, port: Some(send_port) });
@@ -194,7 +218,7 @@ impl CaptureActor {
     /// Sends the link to the route owner, even if its mailbox is full: a change of the link must not be lost.
     fn report_link(&self, link: Option<arpherd_core::fact::Link>) {
         let facts = vec![Fact::LinkChanged { segment: self.segment, link }];
-        self.owner.do_send(Observed { facts, more: false });
+        self.owner.do_send(Observed::of(facts));
     }
 }
 
@@ -250,6 +274,18 @@ impl Handler<Barrier> for CaptureActor {
             let before = open.tally.overrun;
             open.port.count_overrun(&mut open.tally);
             Counters::add(&self.counters.dropped, open.tally.overrun - before);
+        }
+    }
+}
+
+impl Handler<SetTiming> for CaptureActor {
+    type Result = ();
+
+    fn handle(&mut self, SetTiming(timing): SetTiming, _: &mut Self::Context) {
+        self.timing = timing;
+        if let Some(mut open) = self.open.take() {
+            self.stamp(&mut *open.port);
+            self.open = Some(open);
         }
     }
 }

@@ -124,7 +124,7 @@ impl CoverActor {
         }
         if !targets.is_empty() {
             let facts = targets.into_iter().map(|target| Fact::PacketHeld { target }).collect();
-            self.owner.do_send(Observed { facts, more: false });
+            self.owner.do_send(Observed::of(facts));
         }
         if is_more {
             ctx.notify(ReadOn);

@@ -49,6 +49,11 @@ pub(crate) struct PendingLookup {
 }
 
 impl PendingLookup {
+    /// The request that waits for it.
+    pub(crate) fn request(&self) -> &PendingRequest {
+        &self.request
+    }
+
     /// Looks the route up and returns the result as a fact.
     pub(crate) fn run(self, table: &mut dyn RouteTable) -> Fact {
         let Self { interface, request } = self;

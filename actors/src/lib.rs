@@ -51,6 +51,7 @@ pub mod cover;
 pub mod dispatch;
 mod eligibility;
 pub mod io;
+mod latency;
 pub mod messages;
 pub mod owner;
 pub mod port;

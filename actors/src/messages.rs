@@ -10,8 +10,8 @@ use arpherd_core::sweep::{SweepContext, SweepProgress};
 use arpherd_core::view::{Command, Query, Response};
 use arpherd_core::{Fact, SegmentId, Time};
 
-use crate::io::FramePort;
 use crate::io::packet::Medium;
+use crate::io::{FramePort, Stamp};
 
 /// Facts for the route owner, from capture, watch and Wi-Fi actors. Their orders are carried out before the
 /// next message is handled.
@@ -22,7 +22,21 @@ pub struct Observed {
     pub facts: Vec<Fact>,
     /// Whether the sender has more frames to read, so that writes that are not urgent may wait.
     pub more: bool,
+    /// When the kernel received the frames that the facts are of, one for each; none where that is not measured.
+    pub received: Vec<Stamp>,
 }
+
+impl Observed {
+    /// Facts of which nothing is measured, and no more to follow.
+    pub fn of(facts: Vec<Fact>) -> Self {
+        Self { facts, more: false, received: Vec::new() }
+    }
+}
+
+/// Have the kernel note when it receives frames, and measure how long what they cause takes; or no longer.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct SetTiming(pub bool);
 
 /// The port through which the route owner sends on a segment, from the segment's capture actor.
 #[derive(Message)]

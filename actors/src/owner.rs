@@ -3,21 +3,23 @@
 //! Every message it receives becomes facts; each fact is one step of the ledger, which appends orders. Orders are
 //! carried out before the next message is handled: first the kernel's tables, then frames, then events.
 
+mod queries;
+
 use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle};
 use arpherd_core::memory::memory_of;
-use arpherd_core::view::{Command, Query, Response, StatusView};
-use arpherd_core::{Event, Fact, Ledger, Operator, Order, Time};
+use arpherd_core::{Event, Fact, Ledger, Order, Time};
 use slog::{Logger, debug};
 
 use crate::clock::Clock;
 use crate::counters::CoverCounters;
 use crate::dispatch::{Dispatcher, SegmentSinks};
-use crate::io::{Refusal, RouteTable};
+use crate::io::{Refusal, RouteTable, Stamp};
+use crate::latency::{Cause, Latency};
 use crate::messages::{
-    Finish, GetSweepContext, GiveWay, Observed, ReadStations, ReadTable, RecallHosts, RecordFacts,
-    RunCommand, RunQuery, SendPort, SettlePackets,
+    Finish, GetSweepContext, GiveWay, Observed, ReadStations, ReadTable, RecallHosts, RecordFacts, SendPort,
+    SetTiming, SettlePackets,
 };
 
 /// Rounds of orders a message may cause. The results of a round (refusals, routes looked up) are facts and cause
@@ -38,6 +40,8 @@ pub struct RouteOwner {
     dispatcher: Dispatcher,
     recorder: Option<Recipient<RecordFacts>>,
     cover_counters: Option<Arc<CoverCounters>>,
+    /// How long orders take; `None` where that is not measured.
+    latency: Option<Latency>,
     is_ready: bool,
     /// Orders not carried out yet.
     orders: Vec<Order>,
@@ -86,6 +90,7 @@ impl RouteOwner {
             dispatcher: Dispatcher::default(),
             recorder: None,
             cover_counters: None,
+            latency: None,
             is_ready: false,
             orders: Vec::new(),
             refusals: Vec::new(),
@@ -93,14 +98,15 @@ impl RouteOwner {
         }
     }
 
-    /// Gives facts to the ledger and carries out the orders. `more`: see [`Observed::more`].
-    fn take(&mut self, facts: Vec<Fact>, more: bool, ctx: &mut Context<Self>) {
+    /// Gives facts to the ledger and carries out the orders. `more`, `received`: see [`Observed`].
+    fn take(&mut self, facts: Vec<Fact>, more: bool, received: &[Stamp], ctx: &mut Context<Self>) {
         let now = self.clock.now();
         if let Some(recorder) = &self.recorder {
             recorder.do_send(RecordFacts(facts.iter().map(|fact| (now, fact.clone())).collect()));
         }
-        for fact in facts {
-            self.ledger.step(now, fact, &mut self.orders);
+        for (index, fact) in facts.into_iter().enumerate() {
+            let cause = received.get(index).and_then(|received| cause_of(&fact, *received));
+            self.step(now, fact, cause);
         }
         self.carry_out(now);
         if !more {
@@ -109,6 +115,15 @@ impl RouteOwner {
             self.carry_out(now);
         }
         self.arm(ctx);
+    }
+
+    /// One step of the ledger. `cause`: the frame whose orders are to be measured.
+    fn step(&mut self, now: Time, fact: Fact, cause: Option<Cause>) {
+        let before = self.orders.len();
+        self.ledger.step(now, fact, &mut self.orders);
+        if let (Some(cause), Some(latency)) = (cause, &mut self.latency) {
+            latency.ordered(cause, &self.orders[before..]);
+        }
     }
 
     fn carry_out(&mut self, now: Time) {
@@ -120,6 +135,9 @@ impl RouteOwner {
             orders.iter().for_each(|order| self.dispatcher.collect(order));
             self.write_urgent();
             self.dispatcher.flush();
+            if let Some(latency) = &mut self.latency {
+                latency.sent();
+            }
             self.emit(&orders);
             // Keeps the allocation for the next round's orders.
             self.orders = orders;
@@ -135,6 +153,9 @@ impl RouteOwner {
             self.table.write(&self.dispatcher.urgent, &mut self.refusals);
             self.dispatcher.urgent.clear();
             self.dispatcher.cancel_replies(&self.refusals);
+            if let Some(latency) = &mut self.latency {
+                latency.written(&self.refusals);
+            }
         }
     }
 
@@ -158,23 +179,24 @@ impl RouteOwner {
     fn report_refusals(&mut self, now: Time) {
         for Refusal { write, errno, reason } in std::mem::take(&mut self.refusals) {
             debug!(self.log, "write_refused"; "write" => ?write, "errno" => errno, "reason" => &reason);
-            self.step_with_result(now, Fact::WriteRefused { write, errno, reason });
+            self.step_with_result(now, Fact::WriteRefused { write, errno, reason }, None);
         }
     }
 
     fn look_up_routes(&mut self, now: Time) {
         for lookup in std::mem::take(&mut self.dispatcher.lookups) {
+            let cause = self.latency.as_mut().and_then(|latency| latency.cause_of(lookup.request()));
             let fact = lookup.run(&mut *self.table);
-            self.step_with_result(now, fact);
+            self.step_with_result(now, fact, cause);
         }
     }
 
     /// Gives the ledger the result of an order, while the same message is being handled.
-    fn step_with_result(&mut self, now: Time, fact: Fact) {
+    fn step_with_result(&mut self, now: Time, fact: Fact, cause: Option<Cause>) {
         if let Some(recorder) = &self.recorder {
             recorder.do_send(RecordFacts(vec![(now, fact.clone())]));
         }
-        self.ledger.step(now, fact, &mut self.orders);
+        self.step(now, fact, cause);
     }
 
     /// Sets the one timer to the ledger's deadline.
@@ -188,7 +210,7 @@ impl RouteOwner {
         }
         let handle = ctx.run_later(self.clock.until(deadline), |this, ctx| {
             this.timer = None;
-            this.take(vec![Fact::TimePassed], false, ctx);
+            this.take(vec![Fact::TimePassed], false, &[], ctx);
         });
         self.timer = Some((deadline, handle));
     }
@@ -196,18 +218,18 @@ impl RouteOwner {
     /// Gives the ledger its last fact.
     fn end(&mut self, last: Fact, ctx: &mut Context<Self>) {
         self.is_ready = false;
-        self.take(vec![last], false, ctx);
+        self.take(vec![last], false, &[], ctx);
         if let Some((_, handle)) = self.timer.take() {
             ctx.cancel_future(handle);
         }
     }
+}
 
-    fn segments(&self) -> Response {
-        let mut views = self.ledger.segment_views();
-        for (view, sinks) in views.iter_mut().zip(self.dispatcher.sinks()) {
-            view.counters = view.counters + sinks.counters.view();
-        }
-        Response::Segments(views)
+/// The frame that a fact is of.
+fn cause_of(fact: &Fact, received: Stamp) -> Option<Cause> {
+    match fact {
+        Fact::Heard { segment, .. } => Some(Cause { segment: *segment, received }),
+        _ => None,
     }
 }
 
@@ -233,8 +255,16 @@ impl Handler<Connect> for RouteOwner {
 impl Handler<Observed> for RouteOwner {
     type Result = ();
 
-    fn handle(&mut self, Observed { facts, more }: Observed, ctx: &mut Self::Context) {
-        self.take(facts, more, ctx);
+    fn handle(&mut self, Observed { facts, more, received }: Observed, ctx: &mut Self::Context) {
+        self.take(facts, more, &received, ctx);
+    }
+}
+
+impl Handler<SetTiming> for RouteOwner {
+    type Result = ();
+
+    fn handle(&mut self, SetTiming(timing): SetTiming, _: &mut Self::Context) {
+        self.latency = timing.then(|| Latency::new(self.dispatcher.sinks().len()));
     }
 }
 
@@ -251,51 +281,6 @@ impl Handler<GetSweepContext> for RouteOwner {
 
     fn handle(&mut self, GetSweepContext(segment): GetSweepContext, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.ledger.sweep_context(segment))
-    }
-}
-
-impl Handler<RunQuery> for RouteOwner {
-    type Result = MessageResult<RunQuery>;
-
-    fn handle(&mut self, RunQuery(query): RunQuery, _: &mut Self::Context) -> Self::Result {
-        let now = self.clock.now();
-        MessageResult(match query {
-            Query::Status => {
-                let uptime_seconds = now.since(self.started).as_secs();
-                Response::Status(StatusView {
-                    uptime_seconds,
-                    ready: self.is_ready,
-                    packets: self.cover_counters.as_ref().map(|it| it.view()).unwrap_or_default(),
-                    ..self.ledger.status_view()
-                })
-            }
-            Query::Segments => self.segments(),
-            Query::Hosts => Response::Hosts(self.ledger.host_views(now)),
-            Query::Routes => Response::Routes(self.ledger.route_views()),
-            Query::Explain(query) => {
-                Response::Explain(self.ledger.explain(now, query.address, query.from.as_deref()))
-            }
-            Query::Probed(address) => Response::Probed(Operator::of(&self.ledger).probed(now, address)),
-        })
-    }
-}
-
-impl Handler<RunCommand> for RouteOwner {
-    type Result = MessageResult<RunCommand>;
-
-    fn handle(&mut self, RunCommand(command): RunCommand, ctx: &mut Self::Context) -> Self::Result {
-        let now = self.clock.now();
-        MessageResult(match command {
-            Command::Probe(address) => {
-                self.take(vec![Fact::ProbeRequested { address }], false, ctx);
-                Response::Probed(Operator::of(&self.ledger).probed(now, address))
-            }
-            Command::Forget(address) => {
-                let judged = Operator::of(&self.ledger).judge_forget(now, address);
-                self.take(vec![Fact::ForgetRequested { address }], false, ctx);
-                Response::Forgotten(judged)
-            }
-        })
     }
 }
 

@@ -29,7 +29,7 @@ use crate::io::lock::Lock;
 use crate::io::netlink::Radios;
 use crate::messages::{
     Barrier, Begin, DemandSweep, Finish, GetSweepProgress, GiveWay, Observed, RecallHosts, RestoreSysctls,
-    RunCommand, RunQuery,
+    RunCommand, RunQuery, SetTiming,
 };
 use crate::owner::{Connect, EventSink, MarkReady, RouteOwner};
 use crate::port::{device_opener, radio_opener};
@@ -93,11 +93,11 @@ impl Instance {
             recorder: recorder.clone().map(Addr::recipient),
         });
         if !known_hosts.is_empty() {
-            owner.do_send(Observed { facts: vec![Fact::Remembered { hosts: known_hosts }], more: false });
+            owner.do_send(Observed::of(vec![Fact::Remembered { hosts: known_hosts }]));
         }
         if let Some(StartedCover { index, .. }) = cover {
             let facts = vec![Fact::CoverDeviceChanged { interface: Some(index) }];
-            owner.do_send(Observed { facts, more: false });
+            owner.do_send(Observed::of(facts));
         }
         let (purge, plan) = (config.purge, config.plan.clone());
         let instance = Self {
@@ -129,6 +129,14 @@ impl Instance {
             capture.send(Barrier).await?;
         }
         self.owner.send(MarkReady).await
+    }
+
+    /// Measures from now on how long what frames cause takes, or no longer, which costs less.
+    pub fn set_timing(&self, timing: bool) {
+        self.owner.do_send(SetTiming(timing));
+        for capture in &self.captures {
+            capture.do_send(SetTiming(timing));
+        }
     }
 
     /// The recipient of operators' queries.

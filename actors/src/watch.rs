@@ -163,7 +163,7 @@ impl Watch {
 
     fn report(&self, fact: Fact) {
         // `do_send` ignores the mailbox's capacity: a notification must not be lost.
-        self.owner.do_send(Observed { facts: vec![fact], more: false });
+        self.owner.do_send(Observed::of(vec![fact]));
     }
 
     fn read(&mut self, ctx: &mut Context<Self>) {

@@ -105,7 +105,7 @@ impl WifiMonitor {
     fn report(&self, facts: Vec<Fact>) {
         if !facts.is_empty() {
             // `do_send` ignores the mailbox's capacity: a notification must not be lost.
-            self.owner.do_send(Observed { facts, more: false });
+            self.owner.do_send(Observed::of(facts));
         }
     }
 

@@ -15,7 +15,7 @@ mod server;
 mod socket_file;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub(crate) use arpherd_core::view::{Query, Response};
 pub(crate) use client::{ClientError, fetch_as, run_client, run_events, run_reload};

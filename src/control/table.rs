@@ -4,13 +4,12 @@ mod events;
 mod explanation;
 mod operate;
 mod reload;
+mod status;
 
 use std::io::{self, Write};
 
 use arpherd_core::LinkAddr;
-use arpherd_core::view::{
-    HostView, Label, PacketsView, Response, RouteView, SegmentView, StatusView, SubnetView,
-};
+use arpherd_core::view::{HostView, Label, Response, RouteView, SegmentView, SubnetView};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
@@ -32,7 +31,7 @@ pub(super) fn write_json(out: &mut impl Write, response: &Response) -> io::Resul
 /// Writes the response as a table. A row is one line whatever its length, for `cut` and `grep`.
 pub(super) fn write_text(out: &mut impl Write, response: &Response) -> io::Result<()> {
     match response {
-        Response::Status(status) => write_status(out, status),
+        Response::Status(status) => status::write(out, status),
         Response::Segments(rows) => write_segments(out, rows),
         Response::Hosts(rows) => write_hosts(out, rows),
         Response::Routes(rows) => write_routes(out, rows),
@@ -40,22 +39,6 @@ pub(super) fn write_text(out: &mut impl Write, response: &Response) -> io::Resul
         Response::Probed(rows) => write_probe(out, rows, false),
         Response::Forgotten(rows) => write_forgotten(out, rows, false),
     }
-}
-
-fn write_status(out: &mut impl Write, status: &StatusView) -> io::Result<()> {
-    let StatusView { version, uptime_seconds, domains, hosts, routes, ready, events, packets } = status;
-    writeln!(out, "version  {}", Escaped(version))?;
-    writeln!(out, "uptime   {}", span(*uptime_seconds))?;
-    writeln!(out, "domains  {domains}\nhosts    {hosts}\nroutes   {routes}")?;
-    writeln!(out, "ready    {}", if *ready { "yes" } else { "no" })?;
-    if *packets != PacketsView::default() {
-        let PacketsView { held, forwarded, refused, dropped } = packets;
-        writeln!(out, "packets  {held} held, {forwarded} forwarded, {refused} refused, {dropped} dropped")?;
-    }
-    for (name, count) in events {
-        writeln!(out, "event    {} {count}", Escaped(name))?;
-    }
-    Ok(())
 }
 
 /// Three to five tables, because one would be twice as wide as a terminal.

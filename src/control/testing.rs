@@ -46,7 +46,7 @@ pub(super) fn state_of(query: &ControlQuery, hosts: u32) -> Response {
     }
 }
 
-pub(super) fn response_to(query: &Query, hosts: u32) -> Response {
+pub(crate) fn response_to(query: &Query, hosts: u32) -> Response {
     match query {
         Query::Status => Response::Status(StatusView {
             version: "0.1.0".into(),
@@ -57,6 +57,9 @@ pub(super) fn response_to(query: &Query, hosts: u32) -> Response {
             ready: true,
             events: [].into(),
             packets: PacketsView::default(),
+            start_time_seconds: 0,
+            routes_refused: 0,
+            routes_in_conflict: 0,
         }),
         Query::Segments => Response::Segments(vec![segment("lan", "eth0", hosts)]),
         Query::Hosts => Response::Hosts((0..hosts).map(host).collect()),
@@ -97,6 +100,8 @@ pub(super) fn segment(name: &str, interface: &str, hosts: u32) -> SegmentView {
         hosts: hosts.into(),
         counters: CountersView { read: 1, ..CountersView::default() },
         netns: None,
+        suspects: 0,
+        latency: None,
     }
 }
 

@@ -61,6 +61,8 @@ pub(super) fn segment_view(interface: &str, state: &'static str) -> SegmentView 
         hosts: 0,
         counters: CountersView::default(),
         netns: None,
+        suspects: 0,
+        latency: None,
     }
 }
 

@@ -1,17 +1,16 @@
 //! `/healthz` and `/readyz`: one line of text each.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use arpherd_core::view::{Query, Response, SegmentView};
 use hyper::StatusCode;
 
-use super::routes::{Reply, text};
-use super::site::Site;
+use super::routes::{Asked, Reply, text};
 use crate::control::Failure;
 
 /// 200 while the packet path answers queries.
-pub(super) async fn alive(site: Arc<Site>) -> Reply {
+pub(super) async fn alive(asked: Asked) -> Reply {
+    let site = &*asked.site;
     match site.status.get(site.ask(Query::Status)).await {
         Ok(_) => text(StatusCode::OK, "alive\n"),
         Err(failure) => unavailable(&failure),
@@ -19,7 +18,8 @@ pub(super) async fn alive(site: Arc<Site>) -> Reply {
 }
 
 /// 200 when the start is complete and at least one segment is up.
-pub(super) async fn ready(site: Arc<Site>) -> Reply {
+pub(super) async fn ready(asked: Asked) -> Reply {
+    let site = &*asked.site;
     let status = site.status.get(site.ask(Query::Status)).await;
     let segments = site.segments.get(site.ask(Query::Segments)).await;
     match (status, segments) {
@@ -35,12 +35,13 @@ pub(super) async fn ready(site: Arc<Site>) -> Reply {
     }
 }
 
-fn unavailable(failure: &Failure) -> Reply {
+/// 503, and why.
+pub(super) fn unavailable(failure: &Failure) -> Reply {
     let reason: &str = match failure {
         Failure::Unavailable(reason) => reason,
         Failure::Refused(reason) | Failure::NotFound(reason) => reason,
     };
-    text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {reason}\n"))
+    text(StatusCode::SERVICE_UNAVAILABLE, &format!("unavailable: {reason}\n"))
 }
 
 /// The states of the segments, if none of them is up.

@@ -12,6 +12,7 @@
 mod connections;
 mod health;
 mod listener;
+mod metrics;
 mod routes;
 mod service;
 mod site;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::health;
 use super::site::{Counts, Site};
+use super::{health, metrics};
 use crate::control::BoxFuture;
 
 /// A response as it is sent.
@@ -18,14 +18,23 @@ pub(super) type Reply = Response<Full<Bytes>>;
 /// One path.
 struct Route {
     path: &'static str,
-    /// Responds to a GET; the second argument is the URL's query without its question mark.
-    respond: fn(Arc<Site>, Option<String>) -> BoxFuture<'static, Reply>,
+    /// Responds to a GET.
+    respond: fn(Asked) -> BoxFuture<'static, Reply>,
+}
+
+/// A GET of a path.
+pub(super) struct Asked {
+    /// What the response is made of.
+    pub(super) site: Arc<Site>,
+    /// The header `Accept`.
+    pub(super) accept: Option<String>,
 }
 
 /// All paths. To add one, add an entry; HEAD, other methods and headers are dealt with for all of them.
 static ROUTES: &[Route] = &[
-    Route { path: "/healthz", respond: |site, _| Box::pin(health::alive(site)) },
-    Route { path: "/readyz", respond: |site, _| Box::pin(health::ready(site)) },
+    Route { path: "/metrics", respond: |asked| Box::pin(metrics::metrics(asked)) },
+    Route { path: "/healthz", respond: |asked| Box::pin(health::alive(asked)) },
+    Route { path: "/readyz", respond: |asked| Box::pin(health::ready(asked)) },
 ];
 
 /// Who asks.
@@ -47,8 +56,9 @@ pub(super) async fn respond(request: &Request<Incoming>, client: &Client) -> Rep
         }
         None => text(StatusCode::NOT_FOUND, &format!("There are: {}\n", paths())),
         Some(route) if matches!(*request.method(), Method::GET | Method::HEAD) => {
-            let query = request.uri().query().map(str::to_owned);
-            (route.respond)(Arc::clone(&client.site), query).await
+            let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+            let (site, accept) = (Arc::clone(&client.site), accept.map(str::to_owned));
+            (route.respond)(Asked { site, accept }).await
         }
         Some(_) => {
             let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "Nothing can be changed here.\n");

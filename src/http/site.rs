@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arpherd_core::view::{Query, Response};
+use hyper::body::Bytes;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::control::{ControlResponse, Failure, QueryHandler};
+use crate::metrics::HttpView;
 
 /// How long the actors may take.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -22,12 +24,22 @@ pub(super) struct Site {
     pub(super) counts: Arc<Counts>,
     pub(super) status: Shared<Result<Response, Failure>>,
     pub(super) segments: Shared<Result<Response, Failure>>,
+    /// The metrics in each of their formats.
+    pub(super) open_metrics: Shared<Result<Bytes, Failure>>,
+    pub(super) prometheus: Shared<Result<Bytes, Failure>>,
 }
 
 impl Site {
     /// A site that asks the handler.
     pub(super) fn new(handler: Arc<dyn QueryHandler>, counts: Arc<Counts>) -> Self {
-        Self { handler, counts, status: Shared::default(), segments: Shared::default() }
+        Self {
+            handler,
+            counts,
+            status: Shared::default(),
+            segments: Shared::default(),
+            open_metrics: Shared::default(),
+            prometheus: Shared::default(),
+        }
     }
 
     /// Asks the daemon. The callers limit how often: see [`Shared`].
@@ -61,6 +73,17 @@ impl Counts {
     /// Adds one.
     pub(super) fn add(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The present values.
+    pub(super) fn view(&self) -> HttpView {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        HttpView {
+            connections: get(&self.connections),
+            displaced: get(&self.displaced),
+            failed: get(&self.failed),
+            requests: get(&self.requests),
+        }
     }
 }
 

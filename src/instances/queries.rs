@@ -1,6 +1,7 @@
 //! Queries of operators, sent to every instance; their responses are merged.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Instant, SystemTime};
 
 use actix::Recipient;
 use arpherd_actors::messages::{Barrier, DemandSweep, GetSweepProgress, RunCommand, RunQuery};
@@ -16,17 +17,30 @@ pub(super) struct AllInstances {
     instances: RwLock<Vec<InstanceQueries>>,
     pub(super) events: EventRing,
     reloads: ReloadSender,
+    started: (Instant, SystemTime),
 }
 
 impl AllInstances {
     /// Without instances yet.
     pub(super) fn new(reloads: ReloadSender) -> Self {
-        Self { instances: RwLock::default(), events: EventRing::default(), reloads }
+        let started = (Instant::now(), SystemTime::now());
+        Self { instances: RwLock::default(), events: EventRing::default(), reloads, started }
     }
 
     /// Queries go to these instances from now on.
     pub(super) fn set(&self, instances: Vec<InstanceQueries>) {
         *self.instances.write().unwrap_or_else(PoisonError::into_inner) = instances;
+    }
+
+    /// With the time of the daemon's start, which is before that of an instance that a reload has started.
+    fn with_start(&self, mut response: Response) -> Response {
+        if let Response::Status(status) = &mut response {
+            let (instant, time) = self.started;
+            status.uptime_seconds = instant.elapsed().as_secs();
+            status.start_time_seconds =
+                time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        }
+        response
     }
 
     fn get(&self) -> Vec<InstanceQueries> {
@@ -65,7 +79,10 @@ impl QueryHandler for AllInstances {
     fn handle(self: Arc<Self>, query: ControlQuery) -> BoxFuture<'static, Result<ControlResponse, Failure>> {
         Box::pin(async move {
             match query {
-                ControlQuery::State(query) => run_all(self.get(), query).await.map(ControlResponse::State),
+                ControlQuery::State(query) => {
+                    let response = run_all(self.get(), query).await?;
+                    Ok(ControlResponse::State(self.with_start(response)))
+                }
                 ControlQuery::Events(query) => Ok(ControlResponse::Events(self.events.read(&query).await)),
                 ControlQuery::Reload(command) => self.reloads.send(command).await,
                 ControlQuery::Operate(command) => {
@@ -117,6 +134,8 @@ pub(super) fn merged(mut one: Response, other: Response) -> Response {
             sum.ready &= more.ready;
             sum.uptime_seconds = sum.uptime_seconds.max(more.uptime_seconds);
             sum.packets = sum.packets + more.packets;
+            sum.routes_refused += more.routes_refused;
+            sum.routes_in_conflict += more.routes_in_conflict;
             for (name, count) in more.events {
                 *sum.events.entry(name).or_default() += count;
             }
@@ -166,11 +185,15 @@ mod tests {
                 ready,
                 events: [("host_found".into(), hosts)].into(),
                 packets: PacketsView { held: 2 * hosts, forwarded: hosts, refused: 0, dropped: hosts },
+                start_time_seconds: 0,
+                routes_refused: hosts,
+                routes_in_conflict: 1,
             })
         };
         let Response::Status(sum) = merged(status(2, true), status(3, false)) else { panic!("a status") };
         assert_eq!((sum.domains, sum.hosts, sum.routes, sum.uptime_seconds, sum.ready), (2, 5, 5, 3, false));
         assert_eq!(sum.events, [("host_found".into(), 5)].into());
+        assert_eq!((sum.routes_refused, sum.routes_in_conflict), (5, 2));
         assert_eq!(sum.packets, PacketsView { held: 10, forwarded: 5, refused: 0, dropped: 5 });
     }
 }

@@ -103,7 +103,7 @@ fn json_has_the_promised_fields() -> Result<()> {
             "segments",
             2,
             "domain segment interface configured_interface kind wifi state lladdr answer private_vlan prefixes source \
-             publish hosts read answered probed \
+             publish hosts suspects read answered probed \
              dropped malformed mismatched traces unaddressed netns",
         ),
     ] {
@@ -115,7 +115,12 @@ fn json_has_the_promised_fields() -> Result<()> {
         }
     }
     let status = daemon.cli(&["status"]);
-    assert_eq!(names(&status), sorted("version uptime_seconds domains hosts routes ready events packets"));
+    assert_eq!(
+        names(&status),
+        sorted(
+            "version uptime_seconds domains hosts routes ready events packets start_time_seconds routes_refused routes_in_conflict"
+        )
+    );
     let counts = ["domains", "hosts", "routes"].map(|name| status[name].as_u64());
     assert_eq!((counts, &status["ready"]), ([Some(1), Some(2), Some(2)], &Value::Bool(true)));
     Ok(())

@@ -5,6 +5,7 @@
 mod commands;
 mod explanation;
 mod label;
+mod latency;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use commands::{ForgottenView, ProbeAnswerView, ProbeView, ProbedSegmentView};
 pub use explanation::{AnswerView, DecisionView, ExplainedHostView, ExplanationView, SearchView};
 pub use label::Label;
+pub use latency::{BucketView, HistogramView, LatencyView};
 
 use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;
@@ -101,6 +103,15 @@ pub struct StatusView {
     /// Packets for unknown hosts, where a domain has them searched for (`cover: search`).
     #[serde(default)]
     pub packets: PacketsView,
+    /// When it started, in seconds since 1970.
+    #[serde(default)]
+    pub start_time_seconds: u64,
+    /// How many host routes the kernel refused; they are tried again.
+    #[serde(default)]
+    pub routes_refused: u64,
+    /// How many host routes stay away because somebody else has one to the address.
+    #[serde(default)]
+    pub routes_in_conflict: u64,
 }
 
 /// Counters of packets for unknown hosts since the start.
@@ -152,6 +163,12 @@ pub struct SegmentView {
     pub counters: CountersView,
     /// The network namespace it is in; none for the daemon's own.
     pub netns: Option<Label>,
+    /// How many of its hosts are being asked whether they still live.
+    #[serde(default)]
+    pub suspects: u64,
+    /// How long the daemon took; none where that is not measured, which costs time stamps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<LatencyView>,
 }
 
 /// The addresses of a segment.

@@ -10,6 +10,7 @@
 //! netlink::monitor          notifications of what others change
 //! netlink::nl80211          Wi-Fi interfaces and their stations         (Radio)
 //! cover_device              packets for unknown hosts, held and sent on  (PacketDevice)
+//! stamp                     when the kernel received a frame
 //! sysctl                    the kernel's settings: read, set, watch, restore
 //! netns                     working in another network namespace
 //! lock, wake, sockopt       one daemon a link; readiness under tokio; socket options
@@ -36,6 +37,7 @@ pub mod packet_filter;
 pub mod process;
 pub mod saved_hosts;
 mod sockopt;
+pub mod stamp;
 pub mod sysctl;
 pub mod wake;
 
@@ -47,6 +49,7 @@ use arpherd_core::{Frame, Heard, LinkAddr, Write};
 
 pub use netlink::write::Refusal;
 use netlink::{MonitorError, NetlinkError, RadioInfo, RadioNews};
+pub use stamp::Stamp;
 pub use wake::Wake;
 
 /// Receives and sends the ARP frames of one link.
@@ -68,6 +71,20 @@ pub trait FramePort: Send {
 
     /// Adds what the kernel dropped since the last call, for want of room, to `tally.overrun`.
     fn count_overrun(&mut self, tally: &mut Tally);
+
+    /// Has the kernel note from now on when it receives a frame, or no longer, which costs less.
+    ///
+    /// # Errors
+    /// If the kernel does not do that.
+    fn set_stamping(&mut self, _stamping: bool) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    /// When the frames of the last [`Self::receive`] were received, one for each that it appended; none without
+    /// [`Self::set_stamping`].
+    fn take_stamps(&mut self) -> Vec<Stamp> {
+        Vec::new()
+    }
 }
 
 /// Receives frames of one link that show where a station is, and none of its addresses.

@@ -23,6 +23,7 @@ use socket2::{Domain, Socket, Type};
 use address::{ADDRESS_LENGTH, PacketAddress};
 
 use super::mark::MarkKey;
+use super::stamp::{Stamp, StampRoom};
 use super::{FramePort, PortError, Tally, arp, filter, sockopt};
 
 /// `ETH_P_ARP` of linux/if_ether.h.
@@ -56,6 +57,8 @@ struct Arena {
     frames: [[u8; ROOM]; BATCH],
     addresses: [PacketAddress; BATCH],
     lengths: [usize; BATCH],
+    /// Empty where frames come without a time.
+    stamps: Vec<StampRoom>,
 }
 
 /// A packet socket that receives and sends ARP on one link.
@@ -71,6 +74,8 @@ pub struct PacketPort {
     room: usize,
     /// What goes behind every request.
     key: Option<MarkKey>,
+    /// When the frames of the last batch were received.
+    stamps: Vec<Stamp>,
 }
 
 impl PacketPort {
@@ -114,8 +119,10 @@ impl PacketPort {
             frames: [[0; ROOM]; BATCH],
             addresses: [PacketAddress::default(); BATCH],
             lengths: [0; BATCH],
+            stamps: Vec::new(),
         };
-        Ok(Self { socket, framed, medium, address, arena: Box::new(arena), room: FEW, key: None })
+        let (arena, stamps) = (Box::new(arena), Vec::new());
+        Ok(Self { socket, framed, medium, address, arena, room: FEW, key: None, stamps })
     }
 
     /// Puts the key's mark behind every request from now on, and recognises those of the same run. Without a key
@@ -179,7 +186,7 @@ impl PacketPort {
             };
             return if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(1) };
         }
-        self.arena.with_headers(from, to, |headers, count| {
+        self.arena.with_headers(from, to, false, |headers, count| {
             // SAFETY: `with_headers` hands out `count` headers whose pointers are good for the call.
             unsafe { libc::sendmmsg(descriptor, headers, count, libc::MSG_DONTWAIT) }
         })
@@ -188,11 +195,12 @@ impl PacketPort {
 
 impl Arena {
     /// Lays out message headers over the buffers from `from` up to `to`, each as long as `lengths` says,
-    /// runs the call on them, and leaves in `lengths` what the kernel moved.
+    /// runs the call on them, and leaves in `lengths` what the kernel moved. `receives`: it may leave a time with each.
     fn with_headers(
         &mut self,
         from: usize,
         to: usize,
+        receives: bool,
         call: impl FnOnce(*mut mmsghdr, c_uint) -> libc::c_int,
     ) -> io::Result<usize> {
         // Room for a whole batch, of which only what this call needs is written: mostly it is one frame.
@@ -210,6 +218,10 @@ impl Arena {
             header.msg_hdr.msg_namelen = ADDRESS_LENGTH;
             header.msg_hdr.msg_iov = vector;
             header.msg_hdr.msg_iovlen = 1;
+            if let Some(room) = self.stamps.get_mut(from + slot).filter(|_| receives) {
+                header.msg_hdr.msg_control = room.as_mut_ptr();
+                header.msg_hdr.msg_controllen = StampRoom::LENGTH as _;
+            }
         }
         let moved = call(headers.as_mut_ptr().cast(), c_uint::try_from(count).unwrap_or(0));
         let moved = usize::try_from(moved).map_err(|_| io::Error::last_os_error())?.min(count);
@@ -226,7 +238,7 @@ impl FramePort for PacketPort {
         let descriptor = self.socket.as_raw_fd();
         let room = self.room;
         self.arena.lengths[..room].fill(ROOM);
-        let outcome = self.arena.with_headers(0, room, |headers, count| {
+        let outcome = self.arena.with_headers(0, room, true, |headers, count| {
             // SAFETY: `with_headers` hands out `count` headers whose pointers are good for the call.
             unsafe { libc::recvmmsg(descriptor, headers, count, libc::MSG_DONTWAIT, ptr::null_mut()) }
         });
@@ -236,14 +248,17 @@ impl FramePort for PacketPort {
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Ok(true),
             Err(cause) => return Err(PortError::of("read from a packet socket", cause)),
         };
+        self.stamps.clear();
         for slot in 0..count {
             let length = self.arena.lengths[slot].min(ROOM);
+            let stamp = self.arena.stamps.get_mut(slot).and_then(StampRoom::take);
             tally.read += 1;
             match arp::decode(self.medium.kind, &self.arena.frames[slot][..length]) {
                 Ok((arp, mark)) => {
                     let key = self.key.as_ref();
                     let mark = mark.map(|mark| key.map_or(Mark::Peer, |key| key.judge(mark)));
                     heard.push(Heard { arp, from: self.arena.addresses[slot].source(), mark });
+                    self.stamps.extend(stamp);
                 }
                 Err(rejected) => {
                     tally.malformed += 1;
@@ -289,6 +304,17 @@ impl FramePort for PacketPort {
         if let Ok([_packets, drops]) = read {
             tally.overrun += u64::from(drops.cast_unsigned());
         }
+    }
+
+    fn set_stamping(&mut self, stamping: bool) -> Result<(), PortError> {
+        sockopt::set(&self.socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, stamping.into())
+            .map_err(|cause| PortError::of("have received frames stamped", cause))?;
+        self.arena.stamps = if stamping { vec![StampRoom::EMPTY; BATCH] } else { Vec::new() };
+        Ok(())
+    }
+
+    fn take_stamps(&mut self) -> Vec<Stamp> {
+        std::mem::take(&mut self.stamps)
     }
 }
 

@@ -19,6 +19,7 @@ mod route_lookup;
 mod routes;
 mod settings;
 mod shared_lladdrs;
+mod stamps;
 
 use std::process::ExitCode;
 

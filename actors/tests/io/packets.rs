@@ -15,7 +15,7 @@ use arpherd_lab::{ArpFrame, Mac, Wire, reverse_request, wait_until};
 use crate::rig::{HOST, OWN, Rig};
 
 const LIMIT: Duration = Duration::from_secs(5);
-const FAR: Mac = Mac([2, 0, 0, 0, 0, 7]);
+pub(crate) const FAR: Mac = Mac([2, 0, 0, 0, 0, 7]);
 const FAR_LLADDR: LinkAddr = LinkAddr::ethernet(FAR.0);
 const BROADCAST: LinkAddr = LinkAddr::ethernet([0xff; 6]);
 
@@ -25,7 +25,7 @@ fn open(rig: &Rig) -> PacketPort {
 }
 
 /// A rig, a port on its router and a wire at the far end.
-fn port() -> (Rig, PacketPort, Wire) {
+pub(crate) fn port() -> (Rig, PacketPort, Wire) {
     let rig = Rig::new();
     let wire = Wire::open(&rig.far, "far0").unwrap();
     wait_until(LIMIT, "the link carries frames", || rig.router.link_info("lan0").unwrap().ready);

@@ -87,7 +87,7 @@ impl OwnerBench {
     }
 
     pub(crate) fn report(&self, facts: Vec<Fact>) {
-        self.owner.do_send(Observed { facts, more: false });
+        self.owner.do_send(Observed::of(facts));
     }
 
     pub(crate) fn heard(&self, segment: u16, from: u8, target: u8) -> Fact {
@@ -112,7 +112,7 @@ fn routes_are_written_before_anybody_is_answered_and_neighbours_after_the_burst(
         let bench = OwnerBench::new().await;
         bench.report(vec![bench.heard(0, 11, 99)]);
         let facts = vec![bench.heard(1, 22, 11)];
-        bench.owner.do_send(Observed { facts, more: true });
+        bench.owner.do_send(Observed { more: true, ..Observed::of(facts) });
         settle().await;
         let batches = bench.table.batches();
         let is_route = |write: &Write| matches!(write, Write::PutRoute { .. });
@@ -123,7 +123,7 @@ fn routes_are_written_before_anybody_is_answered_and_neighbours_after_the_burst(
             3,
             "the second host's neighbour entry waits for the burst's end: {batches:?}"
         );
-        bench.owner.do_send(Observed { facts: Vec::new(), more: false });
+        bench.owner.do_send(Observed::of(Vec::new()));
         settle().await;
         let late = bench.table.batches().concat();
         assert!(matches!(late[..], [Write::PutNeighbour { interface: 8, .. }]), "{late:?}");

@@ -1,6 +1,6 @@
 use std::net::Ipv4Addr;
 
-use arpherd_core::view::{CountersView, Destination, SubnetView};
+use arpherd_core::view::{CountersView, Destination, PacketsView, StatusView, SubnetView};
 
 use super::*;
 use crate::control::testing;
@@ -151,6 +151,9 @@ fn status_is_a_short_list() {
         ready: true,
         events: [("duplicate_address".into(), 3)].into(),
         packets: PacketsView { held: 4, forwarded: 3, refused: 1, dropped: 0 },
+        start_time_seconds: 0,
+        routes_refused: 0,
+        routes_in_conflict: 2,
     };
     let expected = "\
 version  0.1.0
@@ -160,6 +163,7 @@ hosts    2
 routes   2
 ready    yes
 packets  4 held, 3 forwarded, 1 refused, 0 dropped
+missing  0 routes refused, 2 in conflict with others
 event    duplicate_address 3
 ";
     assert_eq!(as_text(&Response::Status(status)), expected);

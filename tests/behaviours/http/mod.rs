@@ -1,5 +1,7 @@
 //! The HTTP listener: paths, methods, where it listens, and that reloads move it.
 
+mod metrics;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::host::Host;
+use super::host::{Host, Transition};
 use super::key::Key;
 use crate::lladdr::LinkAddr;
 use crate::plan::{Behind, SegmentPlan, is_behind};
@@ -11,6 +11,8 @@ use crate::plan::{Behind, SegmentPlan, is_behind};
 #[derive(Debug)]
 pub(super) struct Census {
     pub(super) live: u32,
+    /// Live ones that are being asked whether they still are.
+    pub(super) suspect: u32,
     pub(super) dormant: u32,
     /// Dormant hosts at the most.
     pub(super) room: u32,
@@ -35,6 +37,7 @@ impl Census {
     pub(super) fn new(plan: &SegmentPlan) -> Self {
         Self {
             live: 0,
+            suspect: 0,
             dormant: 0,
             room: plan.limits.hosts,
             holders: HashMap::new(),
@@ -60,6 +63,7 @@ impl Census {
     /// A host is on the segment, live or remembered.
     pub(super) fn add(&mut self, key: &Key, host: &Host) {
         *self.total(host) += 1;
+        self.suspect += u32::from(host.state.is_suspect());
         if !host.lladdr.is_empty() {
             let is_behind = is_behind(&self.behind, &host.lladdr, key.address);
             *self.holders.entry(host.lladdr.port()).or_default().number(host, is_behind) += 1;
@@ -69,12 +73,21 @@ impl Census {
     /// It is not any longer, or is to be added in another state or at another link-layer address.
     pub(super) fn subtract(&mut self, key: &Key, host: &Host) {
         *self.total(host) -= 1;
+        self.suspect -= u32::from(host.state.is_suspect());
         if let Some(held) = self.holders.get_mut(&host.lladdr.port()) {
             *held.number(host, is_behind(&self.behind, &host.lladdr, key.address)) -= 1;
             if *held == Held::default() {
                 self.holders.remove(&host.lladdr.port());
             }
         }
+    }
+
+    /// A host of the segment passes to another state, and stays live or dormant.
+    pub(super) fn pass(&mut self, host: &mut Host, transition: Transition) {
+        let before = host.state;
+        host.state = before.after(transition);
+        self.suspect += u32::from(host.state.is_suspect());
+        self.suspect -= u32::from(before.is_suspect());
     }
 
     fn total(&mut self, host: &Host) -> &mut u32 {

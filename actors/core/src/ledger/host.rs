@@ -77,6 +77,11 @@ impl HostState {
         }
     }
 
+    /// Whether the host is live, but being asked whether it still is.
+    pub(super) fn is_suspect(self) -> bool {
+        matches!(self, Self::Suspect { .. })
+    }
+
     /// Whether the host has a route and is answered for.
     pub(super) fn is_live(self) -> bool {
         matches!(self, Self::Alive | Self::Suspect { .. })

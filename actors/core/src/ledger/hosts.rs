@@ -73,6 +73,11 @@ impl Hosts {
         self.census[segment.index()].live
     }
 
+    /// Live hosts of a segment that are being asked whether they still are.
+    pub(super) fn suspects_on(&self, segment: SegmentId) -> u32 {
+        self.census[segment.index()].suspect
+    }
+
     /// Live hosts of a segment at one link-layer address, those behind it left out.
     pub(super) fn held_by(&self, segment: SegmentId, lladdr: &LinkAddr) -> u32 {
         self.census[segment.index()].held_by(lladdr)
@@ -115,7 +120,7 @@ impl Hosts {
     pub(super) fn refresh(&mut self, key: &Key, now: Time) {
         if let Some(host) = self.table.get_mut(key) {
             host.last_heard = now;
-            host.state = host.state.after(Transition::Heard);
+            self.census[host.segment.index()].pass(host, Transition::Heard);
         }
     }
 
@@ -142,7 +147,7 @@ impl Hosts {
         self.readdress(key, lladdr);
         if let Some(host) = self.table.get_mut(key).filter(|host| host.is_live()) {
             host.origin = Origin::Static;
-            host.state = host.state.after(Transition::Heard);
+            self.census[host.segment.index()].pass(host, Transition::Heard);
         }
     }
 
@@ -282,7 +287,7 @@ impl Hosts {
         transition: Transition,
     ) -> bool {
         let Some(host) = self.table.get_mut(key).filter(applies) else { return false };
-        host.state = host.state.after(transition);
+        self.census[host.segment.index()].pass(host, transition);
         if matches!(transition, Transition::Doubted | Transition::Woken) {
             host.has_slot = false;
         }

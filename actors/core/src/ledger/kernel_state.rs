@@ -93,6 +93,11 @@ impl KernelState {
         self.written
     }
 
+    /// Routes that the kernel refused and that are tried again, and those that stay away because of somebody else's.
+    pub(super) fn missing(&self) -> (u64, u64) {
+        (self.retries.len() as u64, self.conflicts.into())
+    }
+
     /// Orders what is missing for an address, and takes away what should no longer stand. True if the kernel's
     /// proxy entries for it are others now.
     pub(super) fn reconcile(

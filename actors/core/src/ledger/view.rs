@@ -42,6 +42,9 @@ impl Ledger {
                 .map(|it| u64::from(self.world.hosts.live_on(it.id)))
                 .sum(),
             routes: u64::from(self.world.kernel.written()),
+            start_time_seconds: 0,
+            routes_refused: self.world.kernel.missing().0,
+            routes_in_conflict: self.world.kernel.missing().1,
             ready: false,
             packets: PacketsView::default(),
             events: self.effects.event_counts().map(|(kind, count)| (kind.name().into(), count)).collect(),
@@ -75,6 +78,8 @@ impl Ledger {
                     publish: segment.plan.addresses.publish.clone(),
                 },
                 hosts: u64::from(self.world.hosts.live_on(segment.id)),
+                suspects: u64::from(self.world.hosts.suspects_on(segment.id)),
+                latency: None,
                 counters: CountersView {
                     dropped: pace.shed,
                     malformed: pace.multicast,

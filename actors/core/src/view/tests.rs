@@ -20,10 +20,14 @@ fn field_names_and_their_order_are_stable() {
             ready: true,
             events: [("host_found".into(), 2)].into(),
             packets: PacketsView::default(),
+            start_time_seconds: 7,
+            routes_refused: 1,
+            routes_in_conflict: 0,
         },
         concat!(
             r#"{"version":"0.1.0","uptime_seconds":9,"domains":1,"hosts":2,"routes":2,"ready":true,"#,
-            r#""events":{"host_found":2},"packets":{"held":0,"forwarded":0,"refused":0,"dropped":0}}"#,
+            r#""events":{"host_found":2},"packets":{"held":0,"forwarded":0,"refused":0,"dropped":0},"#,
+            r#""start_time_seconds":7,"routes_refused":1,"routes_in_conflict":0}"#,
         ),
     );
     assert_round_trip(
@@ -56,13 +60,15 @@ fn field_names_and_their_order_are_stable() {
                 mismatched: 6,
             },
             netns: None,
+            suspects: 1,
+            latency: None,
         },
         concat!(
             r#"{"domain":"cluster","segment":"lan","interface":"eth0","#,
             r#""configured_interface":"uplink-port-of-the-rack","kind":"ethernet","wifi":null,"#,
             r#""state":"no_carrier","lladdr":"02:00:00:00:00:01","answer":"live","#,
             r#""private_vlan":"off","prefixes":["10.2.0.0/24"],"unaddressed":[],"source":"10.2.0.1","publish":["10.2.0.64/28"],"hosts":2,"#,
-            r#""read":5,"answered":4,"probed":3,"traces":7,"dropped":2,"malformed":1,"mismatched":6,"netns":null}"#,
+            r#""read":5,"answered":4,"probed":3,"traces":7,"dropped":2,"malformed":1,"mismatched":6,"netns":null,"suspects":1}"#,
         ),
     );
     assert_round_trip(

@@ -108,6 +108,20 @@ impl Run {
         }
     }
 
+    /// What is counted as it changes is what there is.
+    fn check_counts(&self) {
+        let hosts = self.ledger.host_views(self.now);
+        for segment in self.ledger.segment_views() {
+            let here =
+                || hosts.iter().filter(|it| it.domain == segment.domain && it.segment == segment.segment);
+            let suspects = here().filter(|it| it.state == "suspect").count();
+            assert_eq!((segment.hosts, segment.suspects), (here().count() as u64, suspects as u64));
+        }
+        let routes = self.ledger.route_views();
+        let conflicts = routes.iter().filter(|route| route.state == "conflict").count();
+        assert_eq!(self.ledger.status_view().routes_in_conflict, conflicts as u64);
+    }
+
     /// Time passes, and the ledger is woken when it asks for it.
     fn pass(&mut self, pause: Duration) {
         let end = self.now + pause;
@@ -133,8 +147,10 @@ fn run_with(plan: &Plan, facts: &[(Duration, Fact)]) -> Story {
     for (pause, fact) in facts {
         run.pass(*pause);
         run.step(fact.clone());
+        run.check_counts();
     }
     run.pass(Duration::from_secs(60));
+    run.check_counts();
     run.story
 }
 

@@ -1,0 +1,66 @@
+//! Operators' queries and commands: what the ledger knows, and what only its shell does.
+
+use actix::{Handler, MessageResult};
+use arpherd_core::view::{Command, Query, Response, StatusView};
+use arpherd_core::{Fact, Operator};
+
+use super::RouteOwner;
+use crate::messages::{RunCommand, RunQuery};
+
+impl RouteOwner {
+    fn segments(&self) -> Response {
+        let mut views = self.ledger.segment_views();
+        for (view, sinks) in views.iter_mut().zip(self.dispatcher.sinks()) {
+            view.counters = view.counters + sinks.counters.view();
+        }
+        if let Some(latency) = &self.latency {
+            latency.show(&mut views);
+        }
+        Response::Segments(views)
+    }
+}
+
+impl Handler<RunQuery> for RouteOwner {
+    type Result = MessageResult<RunQuery>;
+
+    fn handle(&mut self, RunQuery(query): RunQuery, _: &mut Self::Context) -> Self::Result {
+        let now = self.clock.now();
+        MessageResult(match query {
+            Query::Status => {
+                let uptime_seconds = now.since(self.started).as_secs();
+                Response::Status(StatusView {
+                    uptime_seconds,
+                    ready: self.is_ready,
+                    packets: self.cover_counters.as_ref().map(|it| it.view()).unwrap_or_default(),
+                    ..self.ledger.status_view()
+                })
+            }
+            Query::Segments => self.segments(),
+            Query::Hosts => Response::Hosts(self.ledger.host_views(now)),
+            Query::Routes => Response::Routes(self.ledger.route_views()),
+            Query::Explain(query) => {
+                Response::Explain(self.ledger.explain(now, query.address, query.from.as_deref()))
+            }
+            Query::Probed(address) => Response::Probed(Operator::of(&self.ledger).probed(now, address)),
+        })
+    }
+}
+
+impl Handler<RunCommand> for RouteOwner {
+    type Result = MessageResult<RunCommand>;
+
+    fn handle(&mut self, RunCommand(command): RunCommand, ctx: &mut Self::Context) -> Self::Result {
+        let now = self.clock.now();
+        MessageResult(match command {
+            Command::Probe(address) => {
+                self.take(vec![Fact::ProbeRequested { address }], false, &[], ctx);
+                Response::Probed(Operator::of(&self.ledger).probed(now, address))
+            }
+            Command::Forget(address) => {
+                let judged = Operator::of(&self.ledger).judge_forget(now, address);
+                self.take(vec![Fact::ForgetRequested { address }], false, &[], ctx);
+                Response::Forgotten(judged)
+            }
+        })
+    }
+}

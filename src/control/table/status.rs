@@ -1,0 +1,32 @@
+//! The daemon as a whole, as a short list.
+
+use std::io::{self, Write};
+
+use arpherd_core::view::{PacketsView, StatusView};
+
+use super::span;
+use crate::log::Escaped;
+
+/// Writes a line for each thing.
+pub(super) fn write(out: &mut impl Write, status: &StatusView) -> io::Result<()> {
+    let StatusView { version, uptime_seconds, domains, hosts, routes, ready, events, packets, .. } = status;
+    writeln!(out, "version  {}", Escaped(version))?;
+    writeln!(out, "uptime   {}", span(*uptime_seconds))?;
+    writeln!(out, "domains  {domains}\nhosts    {hosts}\nroutes   {routes}")?;
+    writeln!(out, "ready    {}", if *ready { "yes" } else { "no" })?;
+    if *packets != PacketsView::default() {
+        let PacketsView { held, forwarded, refused, dropped } = packets;
+        writeln!(out, "packets  {held} held, {forwarded} forwarded, {refused} refused, {dropped} dropped")?;
+    }
+    let StatusView { routes_refused, routes_in_conflict, .. } = status;
+    if *routes_refused > 0 || *routes_in_conflict > 0 {
+        writeln!(
+            out,
+            "missing  {routes_refused} routes refused, {routes_in_conflict} in conflict with others"
+        )?;
+    }
+    for (name, count) in events {
+        writeln!(out, "event    {} {count}", Escaped(name))?;
+    }
+    Ok(())
+}
