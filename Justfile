@@ -6,9 +6,12 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 default:
     @just --list --unsorted
 
-# Build the daemon as it is packaged: without the demo and the lab that it needs
+# What is packaged: without the demo and the lab that it needs
+packaged := "--no-default-features --features top"
+
+# Build the daemon as it is packaged
 build:
-    cargo build --release --package arpherd --no-default-features
+    cargo build --release --package arpherd {{packaged}}
 
 # See it work in a small network of its own
 demo *args:
@@ -21,6 +24,10 @@ test *args:
 # IPoIB, Wi-Fi, VLANs, bonds and their like, in a VM of Debian's kernel; needs QEMU, gcc and apt, no root
 test-vm *args:
     tests/vm/run.sh {{args}}
+
+# `arpherd top` in a terminal, the page in a browser; needs python3 and apt, fetches the rest and installs nothing
+test-screen *args:
+    tests/screen/run.sh {{args}}
 
 # Formatting as in rustfmt.toml
 fmt:
@@ -36,8 +43,9 @@ lint:
 
 # What is packaged compiles, and has no lab in it
 check-packaged:
-    cargo clippy --package arpherd --all-targets --no-default-features -- -D warnings
-    cargo test --package arpherd --no-default-features --test lean
+    cargo clippy --package arpherd --all-targets {{packaged}} -- -D warnings
+    cargo clippy --package arpherd --no-default-features -- -D warnings
+    cargo test --package arpherd {{packaged}} --test lean
 
 # The API documentation; a broken link is an error
 doc:
@@ -53,7 +61,7 @@ rules:
 
 # arpherd and the bare reference side by side; `just bench --quick` for a look
 bench *args:
-    cargo build --release --package arpherd --no-default-features
+    cargo build --release --package arpherd {{packaged}}
     cargo build --release --package arpherd-bench
     target/release/arpherd-bench {{args}}
 
@@ -65,7 +73,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc test test-vm demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc test test-screen test-vm demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step

@@ -2,6 +2,9 @@
 
 mod metrics;
 mod queries;
+mod replay;
+#[cfg(feature = "top")]
+mod top;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,6 +21,9 @@ use queries::{
     EVENTS_EXAMPLES, EXPLAIN_EXAMPLES, FORGET_EXAMPLES, LOG_EXAMPLES, PROBE_EXAMPLES, SWEEP_EXAMPLES,
 };
 pub(crate) use queries::{EventsArgs, ExplainArgs, ForgetArgs, LogArgs, ProbeArgs, ReloadArgs, SweepArgs};
+pub(crate) use replay::ReplayArgs;
+#[cfg(feature = "top")]
+pub(crate) use top::TopArgs;
 
 /// Proxy-ARP daemon: connects segments of one IP subnet that cannot be bridged.
 ///
@@ -78,6 +84,10 @@ pub(crate) enum CliCommand {
     /// Print the daemon's metrics in Prometheus' text format
     #[command(after_help = METRICS_EXAMPLES)]
     Metrics(MetricsArgs),
+    /// Watch segments, rates, hosts and events live
+    #[cfg(feature = "top")]
+    #[command(after_help = top::TOP_EXAMPLES)]
+    Top(TopArgs),
     /// Have the daemon read its configuration file again
     Reload(ReloadArgs),
     /// Look for hosts on a segment now
@@ -213,16 +223,6 @@ pub(crate) struct ClientArgs {
     /// Control socket [env: ARPHERD_DAEMON__CONTROL] [default: /run/arpherd/control.sock]
     #[arg(long, value_name = "PATH")]
     pub(crate) control: Option<PathBuf>,
-}
-
-/// `arpherd replay`.
-#[derive(Debug, Args)]
-pub(crate) struct ReplayArgs {
-    /// Recording made by `arpherd run --record`
-    pub(crate) file: PathBuf,
-    /// Print JSON, one object per line
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Settings that override the file and the environment.

@@ -16,6 +16,8 @@ mod operate;
 mod reload;
 mod replay;
 mod run;
+#[cfg(feature = "top")]
+mod top;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -60,6 +62,8 @@ fn main() -> ExitCode {
         }
         CliCommand::Events(args) => events(args, &environment),
         CliCommand::Metrics(args) => metrics(args, &environment),
+        #[cfg(feature = "top")]
+        CliCommand::Top(args) => top::run(args.options(&environment)),
         CliCommand::Reload(args) => {
             let command = ReloadCommand { dry_run: args.dry_run };
             control::run_reload(command, &args.client.socket(&environment), args.client.json)

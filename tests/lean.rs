@@ -1,6 +1,6 @@
 //! What is packaged is the daemon alone: no lab, no second netlink stack, little unsafe code.
 //!
-//! `just check-packaged` runs this also without default features, that is for the packaged binary.
+//! `just check-packaged` runs this also with the features of the packaged binary.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,12 +31,18 @@ fn linked_crates(features: &[&str]) -> Vec<String> {
 
 #[test]
 fn packaged_build_links_no_lab() {
-    let (packaged, usual) = (linked_crates(&["--no-default-features"]), linked_crates(&[]));
+    let (packaged, usual) =
+        (linked_crates(&["--no-default-features", "--features", "top"]), linked_crates(&[]));
     for name in LAB {
         assert!(usual.iter().any(|linked| linked == name), "{name} is not even in the demo");
         assert!(!packaged.iter().any(|linked| linked == name), "{name} is packaged");
     }
     assert!(packaged.iter().any(|linked| linked == "neli"), "the daemon's own netlink codec");
+    assert!(packaged.iter().any(|linked| linked == "ratatui"), "the screen of `arpherd top`");
+    let smallest = linked_crates(&["--no-default-features"]);
+    for name in ["ratatui", "crossterm"] {
+        assert!(!smallest.iter().any(|linked| linked == name), "{name} comes without the feature top");
+    }
 }
 
 /// The binary that was built with these tests, by the names of symbols and source files in it.

@@ -42,6 +42,7 @@ only_crates() {
 only_crates 'only the kernel edge makes system calls and speaks netlink' 'neli socket2 libc rustix' actors/src/io/
 only_crates 'only the kernel edge knows packet formats' 'pnet' actors/src/io/
 only_crates 'only the control socket is async-std' 'async_std' src/control/
+only_crates 'only arpherd top draws on a terminal' 'ratatui' src/top/
 only_crates 'only the binary knows files, terminals and the command line' 'figment slog_term clap comfy_table' src/
 only 'only the binary prints' '\b(e?print(ln)?)!' src/
 only 'the core has no clock, thread, file or socket' '\bstd::(time::(Instant|SystemTime)|thread|fs|net::(Tcp|Udp)|io)\b' \
@@ -65,7 +66,7 @@ inline=$(grep -E '^(src|actors)/.*\.rs$' <<< "$files" | xargs awk '
 elsewhere=$(xargs grep -nE '#\[path' <<< "$sources" || true)
 [ -z "$elsewhere" ] || fail 'a module lies where its name says' "$elsewhere"
 # Rust's own attribute means nothing to a binary with a harness of its own: the test would never run.
-unseen=$(grep -E '^(actors/tests/io|tests/behaviours|tests/vm|tests/lab/tests)/.*\.rs$' <<< "$files" |
+unseen=$(grep -E '^(actors/tests/io|tests/behaviours|tests/screen|tests/vm|tests/lab/tests)/.*\.rs$' <<< "$files" |
     xargs grep -nE '^ *#\[test\]' || true)
 [ -z "$unseen" ] || fail 'tests in network namespaces bear #[harness::test]' "$unseen"
 

@@ -48,6 +48,8 @@ use std::ffi::OsString;
 use std::path::Path;
 
 pub(crate) use duration::parse as parse_duration;
+#[cfg(feature = "top")]
+pub(crate) use duration::show as show_duration;
 pub(crate) use errors::{ConfigError, ValueOrigin};
 pub(crate) use fillarpd::FillarpdArgs;
 pub(crate) use http::HttpListen;

@@ -21,7 +21,7 @@ use crate::reload::ReloadCommand;
 
 /// Limit for each step: connecting, sending the query, and receiving each piece of the response. The daemon's
 /// own limit is shorter and yields an error response.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum length of a response in bytes: a hundred times that of a daemon with all hosts it can have.
 const RESPONSE_LIMIT: usize = 1 << 30;
 
@@ -107,7 +107,7 @@ impl ClientError {
         }
     }
 
-    fn from_io(path: &Path, source: io::Error) -> Self {
+    pub(super) fn from_io(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
             ErrorKind::NotFound => Self::NoDaemon { path, reason: "no such socket" },

@@ -11,6 +11,8 @@
 mod client;
 mod commands;
 mod protocol;
+#[cfg(feature = "top")]
+mod rows;
 mod server;
 mod socket_file;
 mod table;
@@ -21,6 +23,8 @@ pub(crate) use arpherd_core::view::{Query, Response};
 pub(crate) use client::{ClientError, fetch_as, run_client, run_events, run_reload};
 pub(crate) use commands::{run_forget, run_log, run_probe, run_sweep};
 pub(crate) use protocol::{ControlQuery, ControlResponse};
+#[cfg(feature = "top")]
+pub(crate) use rows::fetch_rows;
 pub(crate) use server::{BoxFuture, Failure, QueryHandler, Server, ServerHandle};
 pub(crate) use socket_file::{ControlError, SocketFile};
 
