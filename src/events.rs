@@ -49,7 +49,7 @@ impl EventsQuery {
     }
 
     fn wants(&self, entry: &Entry) -> bool {
-        let is_new = self.since.is_none_or(|since| milliseconds(entry.at) >= since);
+        let is_new = self.since.is_none_or(|since| entry.at >= since);
         is_new && (self.names.is_empty() || self.names.iter().any(|name| name == entry.event.name()))
     }
 }
@@ -94,18 +94,19 @@ pub(crate) struct EventSource {
 
 #[derive(Debug)]
 struct Entry {
-    sequence: u64,
-    at: SystemTime,
+    /// When it happened, in milliseconds since 1970.
+    at: u64,
     source: Arc<EventSource>,
     event: Event,
 }
 
 impl Entry {
-    fn view(&self) -> EventView {
+    fn view(&self, sequence: u64) -> EventView {
         let values = event_values(&self.event, &self.source.names).into_iter();
+        let at = UNIX_EPOCH + Duration::from_millis(self.at);
         EventView {
-            sequence: self.sequence,
-            time: OffsetDateTime::from(truncated(self.at)).format(&Rfc3339).unwrap_or_default(),
+            sequence,
+            time: OffsetDateTime::from(at).format(&Rfc3339).unwrap_or_default(),
             level: level_name(self.event.kind().level()).into(),
             event: self.event.name().into(),
             netns: self.source.netns.clone(),
@@ -134,8 +135,8 @@ impl EventRing {
         if ring.entries.len() >= CAPACITY {
             ring.entries.pop_front();
         }
-        let (sequence, source) = (ring.last, Arc::clone(source));
-        ring.entries.push_back(Entry { sequence, at: SystemTime::now(), source, event: event.clone() });
+        let (at, source) = (milliseconds(SystemTime::now()), Arc::clone(source));
+        ring.entries.push_back(Entry { at, source, event: event.clone() });
         for waker in std::mem::take(&mut ring.waiting) {
             waker.wake();
         }
@@ -171,11 +172,13 @@ impl EventRing {
         let ring = self.lock();
         // A number of an earlier run of the daemon may be higher than all of this one's.
         let after = query.after.filter(|after| *after <= ring.last);
-        let first = ring.entries.front().map_or(ring.last, |entry| entry.sequence.saturating_sub(1));
-        let missed = query.after.map_or(0, |_| first.saturating_sub(after.unwrap_or_default()));
-        let is_new = |entry: &&Entry| after.is_none_or(|after| entry.sequence > after);
-        let wanted = ring.entries.iter().filter(is_new).filter(|entry| query.wants(entry));
-        EventsView { missed, last: ring.last, events: wanted.map(Entry::view).collect() }
+        let forgotten = ring.last.saturating_sub(ring.entries.len() as u64);
+        let missed = query.after.map_or(0, |_| forgotten.saturating_sub(after.unwrap_or_default()));
+        let numbered = (forgotten + 1..).zip(&ring.entries);
+        let is_new = |(sequence, _): &(u64, &Entry)| after.is_none_or(|after| *sequence > after);
+        let wanted = numbered.filter(is_new).filter(|(_, entry)| query.wants(entry));
+        let events = wanted.map(|(sequence, entry)| entry.view(sequence)).collect();
+        EventsView { missed, last: ring.last, events }
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
@@ -196,11 +199,6 @@ fn level_name(level: EventLevel) -> &'static str {
 fn milliseconds(at: SystemTime) -> u64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Whole milliseconds, which is all that is shown.
-fn truncated(at: SystemTime) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(milliseconds(at))
 }
 
 #[cfg(test)]

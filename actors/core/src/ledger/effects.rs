@@ -82,7 +82,7 @@ impl Effects {
 
     fn remember(&mut self, event: &Event) {
         if let Some(address) = event.address() {
-            self.journal.note(self.now, address, Outcome::Event(event.clone()));
+            self.journal.note(self.now, address, Outcome::from(event));
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::address::Address;
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::lladdr::LinkAddr;
 use crate::plan::SegmentId;
 use crate::time::Time;
@@ -27,8 +27,8 @@ pub(super) struct Rule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// An event was reported, or would have been but for its like of a moment ago.
-    Event(Event),
-    /// A rule applied that reports nothing.
+    Event(Box<Event>),
+    /// A rule applied that reports nothing, or an event happened that says no more than this.
     Rule {
         rule: &'static Rule,
         /// Where what caused it was heard.
@@ -36,6 +36,20 @@ pub(super) enum Outcome {
         /// Who caused it.
         lladdr: LinkAddr,
     },
+}
+
+/// A host was found, as it stands in the journal: that is all there is of most addresses, so it takes little room.
+static FOUND: Rule = Rule { name: EventKind::HostFound.name(), because: EventKind::HostFound.row().doc };
+static GONE: Rule = Rule { name: EventKind::HostGone.name(), because: EventKind::HostGone.row().doc };
+
+impl From<&Event> for Outcome {
+    fn from(event: &Event) -> Self {
+        match *event {
+            Event::HostFound { lladdr, segment, .. } => Self::Rule { rule: &FOUND, segment, lladdr },
+            Event::HostGone { lladdr, segment, .. } => Self::Rule { rule: &GONE, segment, lladdr },
+            _ => Self::Event(Box::new(event.clone())),
+        }
+    }
 }
 
 /// A decision about an address. The same decision again is the same entry.
@@ -50,41 +64,64 @@ pub(super) struct Decision {
 /// The newest decisions about the addresses that were decided upon last.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    decisions: HashMap<Address, VecDeque<Decision>>,
-    /// The addresses in the order in which they came in.
-    order: VecDeque<Address>,
+    /// In the order in which the addresses came in.
+    records: VecDeque<Record>,
+    /// The number of each address's record, counted from the first there ever was, and from 0 again after 2³².
+    numbers: HashMap<Address, u32>,
+    /// The number of the first record.
+    first: u32,
+}
+
+/// What was decided about an address, the newest last.
+#[derive(Debug)]
+struct Record {
+    address: Address,
+    decisions: Vec<Decision>,
 }
 
 impl Journal {
     /// Remembers a decision.
     pub(super) fn note(&mut self, now: Time, address: Address, outcome: Outcome) {
-        if !self.decisions.contains_key(&address) {
-            self.make_room();
-            self.order.push_back(address);
-        }
-        // Of most addresses nothing is decided but that a host was found.
-        let decisions = self.decisions.entry(address).or_insert_with(|| VecDeque::with_capacity(1));
+        let Some(decisions) = self.record_of(address) else { return };
         // Two that alternate, such as a duplicate and its refusal, are two entries and not sixteen.
         let same = decisions.iter().position(|known| known.outcome == outcome);
-        let known = same.and_then(|at| decisions.remove(at));
+        let known = same.map(|at| decisions.remove(at));
         if known.is_none() && decisions.len() >= DECISIONS {
-            decisions.pop_front();
+            decisions.remove(0);
         }
         let (first, times) = known.map_or((now, 0), |known| (known.first, known.times));
-        decisions.push_back(Decision { outcome, first, last: now, times: times.saturating_add(1) });
+        decisions.push(Decision { outcome, first, last: now, times: times.saturating_add(1) });
     }
 
     /// The decisions about an address, the newest first.
     pub(super) fn of(&self, address: Address) -> impl Iterator<Item = &Decision> {
-        self.decisions.get(&address).into_iter().flat_map(|decisions| decisions.iter().rev())
+        let record = self.numbers.get(&address).and_then(|number| self.records.get(self.place(*number)));
+        record.into_iter().flat_map(|record| record.decisions.iter().rev())
     }
 
-    fn make_room(&mut self) {
-        if self.order.len() >= ADDRESSES
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.decisions.remove(&oldest);
-        }
+    /// The decisions about an address; if there are none yet, whoever came in first makes room for them.
+    fn record_of(&mut self, address: Address) -> Option<&mut Vec<Decision>> {
+        let number = if let Some(number) = self.numbers.get(&address) {
+            *number
+        } else {
+            if self.records.len() >= ADDRESSES
+                && let Some(oldest) = self.records.pop_front()
+            {
+                self.numbers.remove(&oldest.address);
+                self.first = self.first.wrapping_add(1);
+            }
+            let number = self.first.wrapping_add(u32::try_from(self.records.len()).unwrap_or_default());
+            // Of most addresses nothing is decided but that a host was found.
+            self.records.push_back(Record { address, decisions: Vec::with_capacity(1) });
+            self.numbers.insert(address, number);
+            number
+        };
+        let place = self.place(number);
+        self.records.get_mut(place).map(|record| &mut record.decisions)
+    }
+
+    fn place(&self, number: u32) -> usize {
+        usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX)
     }
 }
 
@@ -110,7 +147,7 @@ mod tests {
 
     fn found() -> Outcome {
         let (address, segment) = (address(9), SegmentId(0));
-        Outcome::Event(Event::HostFound { address, lladdr: LinkAddr::UNKNOWN, segment })
+        Outcome::from(&Event::HostFound { address, lladdr: LinkAddr::UNKNOWN, segment })
     }
 
     #[test]
@@ -134,7 +171,7 @@ mod tests {
         for number in 2..2 * ADDRESSES {
             journal.note(at(2), address(number), searched(0));
         }
-        assert_eq!((journal.decisions.len(), journal.order.len()), (ADDRESSES, ADDRESSES));
+        assert_eq!((journal.numbers.len(), journal.records.len()), (ADDRESSES, ADDRESSES));
         assert_eq!(journal.of(address(1)).count(), 0, "the oldest made room");
         assert_eq!(journal.of(address(2 * ADDRESSES - 1)).count(), 1);
     }
