@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::host::{Host, Transition};
 use super::key::Key;
-use crate::lladdr::LinkAddr;
+use crate::lladdr::{ETHERNET_LEN, LinkAddr};
 use crate::plan::{Behind, SegmentPlan, is_behind};
 
 /// The hosts of one segment, counted.
@@ -17,9 +17,17 @@ pub(super) struct Census {
     /// Dormant hosts at the most.
     pub(super) room: u32,
     /// Hosts of each link-layer address.
-    holders: HashMap<LinkAddr, Held>,
+    holders: Holders,
     /// Stations that speak for hosts behind them.
     behind: BTreeMap<LinkAddr, Behind>,
+}
+
+/// Hosts of each port. There may be as many ports as hosts, so Ethernet addresses take the room that they need, and not
+/// that of an IPoIB address.
+#[derive(Debug, Default)]
+struct Holders {
+    ethernet: HashMap<[u8; ETHERNET_LEN], Held>,
+    ipoib: HashMap<LinkAddr, Held>,
 }
 
 /// The hosts at one link-layer address, counted.
@@ -40,24 +48,24 @@ impl Census {
             suspect: 0,
             dormant: 0,
             room: plan.limits.hosts,
-            holders: HashMap::new(),
+            holders: Holders::default(),
             behind: plan.addresses.behind.clone(),
         }
     }
 
     /// Live hosts at one link-layer address, those behind it left out.
     pub(super) fn held_by(&self, lladdr: &LinkAddr) -> u32 {
-        self.holders.get(&lladdr.port()).map_or(0, |held| held.own)
+        self.holders.get(lladdr).map_or(0, |held| held.own)
     }
 
     /// Whether any host is at the link-layer address, live or dormant.
     pub(super) fn is_known(&self, lladdr: &LinkAddr) -> bool {
-        self.holders.contains_key(&lladdr.port())
+        self.holders.get(lladdr).is_some()
     }
 
     /// Whether a dormant host is remembered at the link-layer address.
     pub(super) fn is_remembered(&self, lladdr: &LinkAddr) -> bool {
-        self.holders.get(&lladdr.port()).is_some_and(|held| held.dormant > 0)
+        self.holders.get(lladdr).is_some_and(|held| held.dormant > 0)
     }
 
     /// A host is on the segment, live or remembered.
@@ -66,7 +74,7 @@ impl Census {
         self.suspect += u32::from(host.state.is_suspect());
         if !host.lladdr.is_empty() {
             let is_behind = is_behind(&self.behind, &host.lladdr, key.address);
-            *self.holders.entry(host.lladdr.port()).or_default().number(host, is_behind) += 1;
+            *self.holders.entry(&host.lladdr).number(host, is_behind) += 1;
         }
     }
 
@@ -74,10 +82,11 @@ impl Census {
     pub(super) fn subtract(&mut self, key: &Key, host: &Host) {
         *self.total(host) -= 1;
         self.suspect -= u32::from(host.state.is_suspect());
-        if let Some(held) = self.holders.get_mut(&host.lladdr.port()) {
+        if !host.lladdr.is_empty() {
+            let held = self.holders.entry(&host.lladdr);
             *held.number(host, is_behind(&self.behind, &host.lladdr, key.address)) -= 1;
             if *held == Held::default() {
-                self.holders.remove(&host.lladdr.port());
+                self.holders.remove(&host.lladdr);
             }
         }
     }
@@ -93,6 +102,33 @@ impl Census {
     fn total(&mut self, host: &Host) -> &mut u32 {
         if host.is_live() { &mut self.live } else { &mut self.dormant }
     }
+}
+
+impl Holders {
+    fn get(&self, lladdr: &LinkAddr) -> Option<&Held> {
+        match octets(lladdr) {
+            Some(octets) => self.ethernet.get(&octets),
+            None => self.ipoib.get(&lladdr.port()),
+        }
+    }
+
+    fn entry(&mut self, lladdr: &LinkAddr) -> &mut Held {
+        match octets(lladdr) {
+            Some(octets) => self.ethernet.entry(octets).or_default(),
+            None => self.ipoib.entry(lladdr.port()).or_default(),
+        }
+    }
+
+    fn remove(&mut self, lladdr: &LinkAddr) {
+        match octets(lladdr) {
+            Some(octets) => self.ethernet.remove(&octets),
+            None => self.ipoib.remove(&lladdr.port()),
+        };
+    }
+}
+
+fn octets(lladdr: &LinkAddr) -> Option<[u8; ETHERNET_LEN]> {
+    lladdr.octets().try_into().ok()
 }
 
 impl Held {
