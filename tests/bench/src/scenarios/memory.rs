@@ -20,7 +20,7 @@ fn row(scenario: &'static str, what: String, unit: Unit, value: u64, goal: Goal)
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let mut setup = Setup::arpherd(bench, &Settings::QUIET)?;
     let (mut rows, mut known) = (Vec::new(), 0);
-    for (hosts, limit) in [(250, 1.5), (5_000, 2.5), (65_536, 16.0)] {
+    for (hosts, limit) in [(250, 2.0), (5_000, 2.5), (65_536, 16.0)] {
         setup.populate(hosts - known)?;
         known = hosts;
         let Memory { resident, own } = Memory::of(setup.contender.pid())?;
