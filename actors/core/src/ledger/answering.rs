@@ -7,12 +7,16 @@ use super::world::World;
 use crate::arp::Arp;
 use crate::fact::PendingRequest;
 use crate::plan::AnswerMode;
+use crate::time::Time;
 
 /// What to do about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reaction {
     /// Answer for a live host, or a target that the kernel has a route to.
-    Answer,
+    Answer {
+        /// The host was quiet for so long that it is to be probed, now that packets for it will come.
+        is_quiet: bool,
+    },
     /// Answer because the target is published, and search for it all the same.
     AnswerPublished,
     /// A prober wants the address of a live host (RFC 5227): it is told so once the host has shown that it still
@@ -35,7 +39,7 @@ impl Reaction {
             };
         }
         match self {
-            Self::Answer => rule!("live", "it lives elsewhere, and packets for it are routed there"),
+            Self::Answer { .. } => rule!("live", "it lives elsewhere, and packets for it are routed there"),
             Self::AnswerPublished => rule!("published", "the address is published there"),
             Self::Verify => {
                 rule!("verified", "an address probe: it is answered once the holder has shown that it lives")
@@ -51,7 +55,7 @@ impl Reaction {
     /// Whether a request is answered, in a word.
     pub(super) fn word(self) -> &'static str {
         match self {
-            Self::Answer | Self::AnswerPublished => "yes",
+            Self::Answer { .. } | Self::AnswerPublished => "yes",
             Self::Verify | Self::Search => "search",
             Self::LookUpRoute => "route",
             Self::Silent(_) => "no",
@@ -62,7 +66,7 @@ impl Reaction {
     pub(super) fn is_memorable(self) -> bool {
         match self {
             Self::Verify | Self::Search | Self::LookUpRoute => true,
-            Self::Answer | Self::AnswerPublished => false,
+            Self::Answer { .. } | Self::AnswerPublished => false,
             Self::Silent(reason) => matches!(
                 reason,
                 Silence::NoRoute | Silence::Unlocated | Silence::PublishedInUse | Silence::Isolated
@@ -78,7 +82,7 @@ impl From<Silence> for Reaction {
 }
 
 /// A host on the segment asks for a target.
-pub(super) fn judge_request(world: &World, segment: &Segment, arp: &Arp) -> Reaction {
+pub(super) fn judge_request(world: &World, segment: &Segment, arp: &Arp, now: Time) -> Reaction {
     if let Err(reason) = policy::may_speak(&world.topology, segment, arp.target) {
         return reason.into();
     }
@@ -86,7 +90,8 @@ pub(super) fn judge_request(world: &World, segment: &Segment, arp: &Arp) -> Reac
     match world.hosts.live_host(&key) {
         Some(host) if host.is_located() => {
             let may = policy::may_answer(world, host, &key, segment, &arp.sender_lladdr, arp.sender);
-            may.map_or_else(Reaction::from, |()| Reaction::Answer)
+            let is_quiet = || policy::is_quiet(&world.topology, host, now);
+            may.map_or_else(Reaction::from, |()| Reaction::Answer { is_quiet: is_quiet() })
         }
         Some(host) if host.segment == segment.id => Silence::Unlocated.into(),
         _ if segment.publishes(arp.target) => {
@@ -139,5 +144,5 @@ pub(super) fn judge_route(
     // The covering device leads nowhere yet.
     let interface = interface.filter(|interface| !world.kernel.is_cover_device(*interface));
     let is_elsewhere = interface.is_some_and(|interface| Some(interface) != segment.index());
-    if is_elsewhere { Reaction::Answer } else { Reaction::Search }
+    if is_elsewhere { Reaction::Answer { is_quiet: false } } else { Reaction::Search }
 }

@@ -109,7 +109,7 @@ impl Explainer<'_> {
             target_lladdr: LinkAddr::UNKNOWN,
             target: key.address,
         };
-        let reaction = judge_request(&self.ledger.world, segment, &request);
+        let reaction = judge_request(&self.ledger.world, segment, &request, self.now);
         let is_by_group = asker.is_none()
             && reaction == Reaction::Silent(policy::Silence::Isolated)
             && matches!(segment.plan.private_vlan, PrivateVlan::Groups(_));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::census::Census;
 use super::host::{Host, Origin, Sighting, Transition};
 use super::installed::Installed;
-use super::key::Key;
+use super::key::{Key, KeyHashing};
 use super::timers::Token;
 use crate::address::Address;
 use crate::lladdr::LinkAddr;
@@ -17,7 +17,7 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(super) struct Hosts {
     /// Hashed for speed, and never iterated without sorting where order could show in the orders.
-    table: HashMap<Key, Host>,
+    table: HashMap<Key, Host, KeyHashing>,
     census: Vec<Census>,
     /// Addresses of which something changed that the kernel's tables depend on.
     touched: Vec<Key>,
@@ -29,7 +29,7 @@ impl Hosts {
     /// A table for hosts of these segments.
     pub(super) fn new(segments: &[SegmentPlan]) -> Self {
         Self {
-            table: HashMap::new(),
+            table: HashMap::default(),
             census: segments.iter().map(Census::new).collect(),
             touched: Vec::new(),
             remains: BTreeMap::new(),

@@ -1,7 +1,9 @@
 //! The rules of the answering modes: who may be spoken for, where, to whom. Each gives its reason, which is what
 //! operators are shown.
 
-use super::host::Host;
+use std::time::Duration;
+
+use super::host::{Host, HostState, Origin};
 use super::installed::RouteState;
 use super::journal::Rule;
 use super::key::Key;
@@ -10,7 +12,11 @@ use super::topology::Topology;
 use super::world::World;
 use crate::address::Address;
 use crate::lladdr::LinkAddr;
-use crate::plan::{AnswerMode, SegmentId};
+use crate::plan::{AnswerMode, LinkKind, SegmentId};
+use crate::time::Time;
+
+/// A host that somebody asks for is probed if it was not heard for so long.
+const WANTED: Duration = Duration::from_secs(5);
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +124,15 @@ pub(super) fn may_defend(
     } else {
         may_speak(&world.topology, segment, key.address)
     }
+}
+
+/// Whether a host was quiet for so long that it is probed when somebody asks for it: packets for it will come, and the
+/// requester's cache, once filled, goes on for half a minute. Wi-Fi stations are let sleep.
+pub(super) fn is_quiet(topology: &Topology, host: &Host, now: Time) -> bool {
+    host.state == HostState::Alive
+        && now.since(host.last_heard) >= WANTED
+        && host.origin != Origin::Static
+        && topology.segment(host.segment).kind() != LinkKind::Wifi
 }
 
 /// Whether packets that we are sent for the host would reach it.

@@ -1,11 +1,9 @@
 //! Probes: hosts are asked whether they live, at their segment's pace, and so are those who use an address that
 //! is published on their segment.
 
-use std::time::Duration;
-
 use super::effects::Effects;
 use super::entries::follow_use;
-use super::host::{HostState, Origin, Sighting};
+use super::host::{HostState, Sighting};
 use super::key::Key;
 use super::reports::Subject;
 use super::timers::{Timer, Token};
@@ -14,11 +12,9 @@ use crate::address::Address;
 use crate::event::Event;
 use crate::lladdr::LinkAddr;
 use crate::order::Purpose;
-use crate::plan::{LinkKind, SegmentId};
+use crate::plan::SegmentId;
 use crate::time::Time;
 
-/// A host that somebody asks for is probed if it was not heard for so long.
-const WANTED: Duration = Duration::from_secs(5);
 /// So often the pause between probes of a host that did not come back is doubled at the most.
 const DOUBLINGS: u8 = 20;
 
@@ -147,13 +143,8 @@ impl World {
     }
 }
 
-/// Somebody asks for a host, so packets for it will come: whether it is time to probe it, for which a place in the pace is
-/// taken. Its requester's cache, once filled, goes on for half a minute. Wi-Fi stations are let sleep.
-pub(super) fn is_due_when_wanted(world: &mut World, key: &Key, now: Time) -> bool {
+/// Takes a place in the pace for the probe of a host that is wanted; false if there is none now.
+pub(super) fn may_probe_wanted(world: &mut World, key: &Key, now: Time) -> bool {
     let Some(host) = world.hosts.live_host(key) else { return false };
-    let is_quiet = host.state == HostState::Alive && now.since(host.last_heard) >= WANTED;
-    is_quiet
-        && host.origin != Origin::Static
-        && world.topology.segment(host.segment).kind() != LinkKind::Wifi
-        && world.pacing.pace_mut(host.segment).probes.take(now)
+    world.pacing.pace_mut(host.segment).probes.take(now)
 }

@@ -6,7 +6,7 @@ use super::claims::Stake;
 use super::host::{Origin, Sighting};
 use super::key::Key;
 use super::policy;
-use super::probing::is_due_when_wanted;
+use super::probing::may_probe_wanted;
 use super::reports::Subject;
 use super::searches::Requester;
 use crate::arp::Arp;
@@ -19,13 +19,14 @@ impl Ledger {
     /// A host on the segment asks for a target. Another arpherd, which the operator knows, is answered for who is known
     /// to live elsewhere, but nobody is searched for on its behalf: so two of us do not ask each other for ever.
     pub(super) fn asked(&mut self, id: SegmentId, arp: &Arp, is_by_peer: bool) {
-        let reaction = judge_request(&self.world, self.world.topology.segment(id), arp);
-        if is_by_peer && reaction != Reaction::Answer {
+        let now = self.effects.now();
+        let reaction = judge_request(&self.world, self.world.topology.segment(id), arp, now);
+        if is_by_peer && !matches!(reaction, Reaction::Answer { .. }) {
             return;
         }
         let key = self.world.topology.key(id, arp.target);
         self.movers.contacts.note_contact(&key, arp.sender);
-        self.react(reaction, &key, Requester::of(self.effects.now(), id, arp));
+        self.react(reaction, &key, Requester::of(now, id, arp));
     }
 
     /// A host on the segment makes sure that nobody has a target.
@@ -69,10 +70,11 @@ impl Ledger {
             self.effects.note(key.address, reaction.rule(), id, lladdr);
         }
         match reaction {
-            Reaction::Answer => {
+            Reaction::Answer { is_quiet } => {
                 self.answer(key, &requester);
-                if !self.claims.is_contested(key)
-                    && is_due_when_wanted(&mut self.world, key, self.effects.now())
+                if is_quiet
+                    && !self.claims.is_contested(key)
+                    && may_probe_wanted(&mut self.world, key, self.effects.now())
                 {
                     let who = Sighting { key: *key, segment: id, lladdr, origin: Origin::Request };
                     self.contest(who, Stake::Wanted);
