@@ -3,16 +3,19 @@
 
 mod operate;
 mod queries;
+mod replacement;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arpherd_actors::io::netns::{Netns, NetnsError};
+use arpherd_actors::owner::EventSink;
 use arpherd_actors::supervisor::{Instance, InstanceConfig, StartError};
+use arpherd_core::Plan;
 use arpherd_core::memory::RememberedHost;
 use arpherd_core::view::Label;
-use slog::{Logger, error, info, o};
+use slog::{Logger, error, o};
 
 use crate::config::{Config, HttpListen, NetnsPlan, OnExit};
 use crate::control::QueryHandler;
@@ -21,6 +24,7 @@ use crate::exit::Exit;
 use crate::log;
 use crate::reload::ReloadSender;
 use queries::{AllInstances, InstanceQueries};
+pub(crate) use replacement::ReplaceError;
 
 /// Why the instances could not all be started.
 #[derive(Debug, thiserror::Error)]
@@ -134,15 +138,7 @@ impl Instances {
         log: &Logger,
     ) -> Result<(), InstancesError> {
         let log = log_of(log, part.netns.as_deref());
-        let source = EventSource {
-            netns: part.netns.as_deref().map(Label::from),
-            names: log::SegmentNames::new(&part.plan),
-        };
-        let (source, queries, sink_log) = (Arc::new(source), Arc::clone(&self.queries), log.clone());
-        let sink = Box::new(move |event: &_| {
-            log::log_event(&sink_log, event, &source.names);
-            queries.events.push(&source, event);
-        });
+        let sink = self.event_sink(&part, &part.plan, &log);
         let record = self.files.record.as_ref();
         let config = InstanceConfig {
             saved_sysctls: Some(self.files.saved_sysctls.clone()),
@@ -154,7 +150,7 @@ impl Instances {
             purge: on_exit == OnExit::Purge,
             plan: part.plan.clone(),
         };
-        let instance = Instance::start(config, sink, log).await?;
+        let mut instance = Instance::start(config, sink, log).await?;
         if self.timing {
             instance.set_timing(true);
         }
@@ -162,81 +158,21 @@ impl Instances {
         Ok(())
     }
 
-    /// Goes on with another configuration. Instances whose part of it is the same are not touched.
-    ///
-    /// # Errors
-    /// [`ReplaceError::Refused`] if nothing has changed, or all that had is as it was before; otherwise the daemon
-    /// cannot go on.
-    pub(crate) async fn replace(&mut self, config: &Config, log: &Logger) -> Result<(), ReplaceError> {
-        let parts = config.netns_plans();
-        let namespaces = open_namespaces(&parts).map_err(ReplaceError::Refused)?;
-        let mut next: Vec<(NetnsPlan, Netns)> = parts.into_iter().zip(namespaces).collect();
-        let purge = config.daemon.on_exit == OnExit::Purge;
-        let mut replaced = Vec::new();
-        self.replacements += 1;
-        for mut old in std::mem::take(&mut self.running) {
-            let same_name = next.iter().position(|(part, _)| part.netns == old.part.netns);
-            match same_name.map(|at| next.remove(at)) {
-                None => {
-                    info!(log_of(log, old.part.netns.as_deref()), "netns_retired");
-                    old.instance.set_purge(true);
-                    old.instance.stop().await;
-                }
-                Some((part, netns)) if old.is_served_by(&part, &netns) => {
-                    old.instance.set_purge(purge);
-                    self.running.push(old);
-                }
-                Some(new) => replaced.push((old, new)),
-            }
-        }
-        for (old, (part, netns)) in replaced {
-            self.replace_one(old, part, netns, config.daemon.on_exit, log).await?;
-        }
-        for (part, netns) in next {
-            self.start_one(part, netns, config.daemon.on_exit, Vec::new(), log)
-                .await
-                .map_err(ReplaceError::Refused)?;
-        }
-        self.running.sort_by(|one, other| one.part.netns.cmp(&other.part.netns));
-        self.set_timing(config.daemon.http != HttpListen::Off);
-        self.publish();
-        Ok(())
-    }
-
-    /// Puts an instance with another plan in the place of one; if that does not start, one with the plan of before.
-    async fn replace_one(
-        &mut self,
-        old: Running,
-        part: NetnsPlan,
-        netns: Netns,
-        on_exit: OnExit,
-        log: &Logger,
-    ) -> Result<(), ReplaceError> {
-        let Running { part: before, netns: old_netns, mut instance } = old;
-        let hosts = if before.plan.routes == part.plan.routes {
-            instance.give_way_to(&part.plan).await
-        } else {
-            // Another protocol, table or metric: nothing of before would be adopted.
-            instance.set_purge(true);
-            instance.stop().await;
-            Vec::new()
-        };
-        let Err(error) = self.start_one(part, netns, on_exit, hosts.clone(), log).await else {
-            return Ok(());
-        };
-        match self.start_one(before, old_netns, on_exit, hosts, log).await {
-            Ok(()) => {
-                self.publish();
-                Err(ReplaceError::Refused(error))
-            }
-            Err(_) => Err(ReplaceError::Lost(error)),
-        }
+    /// Logs and remembers the events of an instance. `plan`: its plan, in the numbers that its segments have.
+    fn event_sink(&self, part: &NetnsPlan, plan: &Plan, log: &Logger) -> EventSink {
+        let netns = part.netns.as_deref().map(Label::from);
+        let source = Arc::new(EventSource { netns, names: log::SegmentNames::new(plan) });
+        let (queries, log) = (Arc::clone(&self.queries), log.clone());
+        Box::new(move |event: &_| {
+            log::log_event(&log, event, &source.names);
+            queries.events.push(&source, event);
+        })
     }
 
     /// Measures how long what frames cause takes, as far as somebody can read it. It costs a little.
     fn set_timing(&mut self, timing: bool) {
         if std::mem::replace(&mut self.timing, timing) != timing {
-            self.running.iter().for_each(|running| running.instance.set_timing(timing));
+            self.running.iter_mut().for_each(|running| running.instance.set_timing(timing));
         }
     }
 
@@ -263,23 +199,6 @@ impl Instances {
             running.instance.stop().await;
         }
     }
-}
-
-impl Running {
-    /// Whether it does already what it would be started for.
-    fn is_served_by(&self, part: &NetnsPlan, netns: &Netns) -> bool {
-        let is_same = |one: &Netns, other: &Netns| one.identity().ok() == other.identity().ok();
-        self.part == *part && is_same(&self.netns, netns)
-    }
-}
-
-/// Why the instances were not replaced.
-#[derive(Debug)]
-pub(crate) enum ReplaceError {
-    /// All goes on as before.
-    Refused(InstancesError),
-    /// Neither the new instance starts nor the one of before.
-    Lost(InstancesError),
 }
 
 fn log_of(log: &Logger, netns: Option<&str>) -> Logger {

@@ -102,8 +102,8 @@ pub(crate) fn replay(reader: impl BufRead, out: &mut impl Write, json: bool) -> 
     let mut lines = RecordingLines { reader, number: 0, text: String::new() };
     let head: RecordingHeader = lines.next()?.ok_or(ReplayError::Empty)?;
     check(&head.plan)?;
-    let names = PlanNames::of(&head.plan);
-    let mut run = ReplayRun { ledger: Ledger::new(&head.plan), names, json, out, orders: Vec::new() };
+    let (ledger, names) = (Ledger::new(&head.plan), PlanNames::of(&head.plan));
+    let mut run = ReplayRun { ledger, plan: head.plan, names, json, out, orders: Vec::new() };
     let mut summary = Summary { why: head.why, facts: 0, orders: 0, end: Time::ZERO };
     while let Some(FactLine { at, fact }) = lines.next()? {
         if at < summary.end || at > LATEST {
@@ -117,7 +117,12 @@ pub(crate) fn replay(reader: impl BufRead, out: &mut impl Write, json: bool) -> 
         while let Some(due) = run.ledger.deadline().filter(|due| *due <= at) {
             summary.orders += run.step(due, Fact::TimePassed)?;
         }
+        let next = run.next_plan(&fact);
         summary.orders += run.step(at, fact)?;
+        if let Some(plan) = next {
+            run.names = PlanNames::of(&plan);
+            run.plan = plan;
+        }
         summary.facts += 1;
         summary.end = at;
     }
@@ -143,6 +148,7 @@ fn check(plan: &Plan) -> Result<(), ReplayError> {
 
 struct ReplayRun<'a, W> {
     ledger: Ledger,
+    plan: Plan,
     names: PlanNames,
     json: bool,
     out: &'a mut W,
@@ -150,6 +156,12 @@ struct ReplayRun<'a, W> {
 }
 
 impl<W: Write> ReplayRun<'_, W> {
+    /// The plan that the ledger goes on with after the fact, if it does.
+    fn next_plan(&self, fact: &Fact) -> Option<Plan> {
+        let Fact::Replanned { plan } = fact else { return None };
+        self.plan.may_become(plan).then(|| Plan::clone(plan))
+    }
+
     /// One step of the ledger; returns the number of orders.
     fn step(&mut self, at: Time, fact: Fact) -> Result<u64, ReplayError> {
         self.orders.clear();

@@ -14,7 +14,7 @@ use slog::{Logger, info, warn};
 use crate::counters::Counters;
 use crate::io::packet::Medium;
 use crate::io::{FramePort, PortError, StationPort, Tally};
-use crate::messages::{Barrier, Finish, LinkUpdate, Observed, SendPort, SetTiming};
+use crate::messages::{Barrier, Finish, LinkUpdate, Observed, SendPort, SetTiming, UseLog};
 use crate::port::PortOpener;
 
 /// Pause after a full batch of stations.
@@ -287,6 +287,14 @@ impl Handler<SetTiming> for CaptureActor {
             self.stamp(&mut *open.port);
             self.open = Some(open);
         }
+    }
+}
+
+impl Handler<UseLog> for CaptureActor {
+    type Result = ();
+
+    fn handle(&mut self, UseLog(log): UseLog, _: &mut Self::Context) {
+        self.log = log;
     }
 }
 

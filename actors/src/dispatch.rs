@@ -33,7 +33,8 @@ pub(crate) struct Dispatcher {
     pub(crate) deferred: Vec<Write>,
     /// Routes to look up in the kernel after the writes.
     pub(crate) lookups: Vec<PendingLookup>,
-    sinks: Vec<SegmentSinks>,
+    /// By segment; none for one that is retired.
+    sinks: Vec<Option<SegmentSinks>>,
     outboxes: Vec<Outbox>,
     watch: Option<Recipient<ReadTable>>,
     wifi: Option<Recipient<ReadStations>>,
@@ -66,19 +67,28 @@ impl Dispatcher {
     /// Sets the recipients of orders; `sinks` by segment.
     pub(crate) fn connect(
         &mut self,
-        sinks: Vec<SegmentSinks>,
+        sinks: Vec<Option<SegmentSinks>>,
         watch: Recipient<ReadTable>,
         wifi: Option<Recipient<ReadStations>>,
         cover: Option<Recipient<SettlePackets>>,
     ) {
-        self.outboxes.resize_with(sinks.len(), Outbox::default);
-        self.sinks = sinks;
+        self.replan(sinks);
         self.watch = Some(watch);
         self.wifi = wifi;
         self.cover = cover;
     }
 
-    pub(crate) fn sinks(&self) -> &[SegmentSinks] {
+    /// These are the segments' recipients from now on. Ports of those that stay are kept.
+    pub(crate) fn replan(&mut self, sinks: Vec<Option<SegmentSinks>>) {
+        self.outboxes.resize_with(sinks.len(), Outbox::default);
+        for (outbox, _) in self.outboxes.iter_mut().zip(&sinks).filter(|(_, sinks)| sinks.is_none()) {
+            *outbox = Outbox::default();
+        }
+        self.sinks = sinks;
+    }
+
+    /// By segment; none for one that is retired.
+    pub(crate) fn sinks(&self) -> &[Option<SegmentSinks>] {
         &self.sinks
     }
 
@@ -124,7 +134,7 @@ impl Dispatcher {
     }
 
     fn set_sweep(&self, segment: SegmentId, active: bool) {
-        if let Some(SegmentSinks { sweep: Some((sweep, _)), .. }) = self.sinks.get(segment.index()) {
+        if let Some(Some(SegmentSinks { sweep: Some((sweep, _)), .. })) = self.sinks.get(segment.index()) {
             sweep.do_send(SetSweep(active));
         }
     }
@@ -148,6 +158,7 @@ impl Dispatcher {
             }
         }
         for (outbox, sinks) in self.outboxes.iter_mut().zip(&self.sinks) {
+            let Some(sinks) = sinks else { continue };
             if !outbox.frames.is_empty() {
                 outbox.transmit(&sinks.counters);
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arpherd_core::fact::PendingRequest;
 use arpherd_core::order::Purpose;
-use arpherd_core::view::{BucketView, HistogramView, LatencyView, SegmentView};
+use arpherd_core::view::{BucketView, HistogramView, LatencyView};
 use arpherd_core::{Order, SegmentId, Write};
 
 use crate::io::{Refusal, Stamp};
@@ -98,11 +98,15 @@ impl Latency {
         }
     }
 
-    /// Adds the times to the segments' rows.
-    pub(crate) fn show(&self, views: &mut [SegmentView]) {
-        for (view, [answer, route]) in views.iter_mut().zip(&self.segments) {
-            view.latency = Some(LatencyView { answer: answer.view(), route: route.view() });
-        }
+    /// There are so many segments from now on.
+    pub(crate) fn resize(&mut self, segments: usize) {
+        self.segments.resize_with(segments, Default::default);
+    }
+
+    /// The times of a segment.
+    pub(crate) fn view(&self, segment: SegmentId) -> Option<LatencyView> {
+        let [answer, route] = self.segments.get(segment.index())?;
+        Some(LatencyView { answer: answer.view(), route: route.view() })
     }
 }
 

@@ -40,7 +40,7 @@
 //! | [`cover::CoverActor`] | one, if a domain has `cover: search` | the covering device and the packets held there |
 //! | [`recorder::Recorder`] | one, if facts are recorded | the file of facts |
 //!
-//! [`supervisor::Instance`] starts them, waits until all are ready, and stops them. There is one instance for each
+//! [`supervisor::Instance`] starts them, waits until all are ready, has them go on with another plan, and stops them. There is one instance for each
 //! network namespace that is served. Facts about a segment's link go through its capture actor, so the route owner
 //! never uses a link before its socket is open.
 

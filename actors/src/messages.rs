@@ -9,6 +9,7 @@ use arpherd_core::plan::LinkKind;
 use arpherd_core::sweep::{SweepContext, SweepProgress};
 use arpherd_core::view::{Command, Query, Response};
 use arpherd_core::{Fact, SegmentId, Time};
+use slog::Logger;
 
 use crate::io::packet::Medium;
 use crate::io::{FramePort, Stamp};
@@ -134,6 +135,16 @@ pub struct Finish {
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<RememberedHost>")]
 pub struct RecallHosts;
+
+/// Log to this from now on: the segment has another name.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct UseLog(pub Logger);
+
+/// Follow the links of these segments no longer. Answered when done.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Unwatch(pub Vec<SegmentId>);
 
 /// The route owner gives way to that of another configuration. Answered when done.
 #[derive(Debug, Message)]

@@ -8,7 +8,6 @@ mod queries;
 use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle};
-use arpherd_core::memory::memory_of;
 use arpherd_core::{Event, Fact, Ledger, Order, Time};
 use slog::{Logger, debug};
 
@@ -18,9 +17,13 @@ use crate::dispatch::{Dispatcher, SegmentSinks};
 use crate::io::{Refusal, RouteTable, Stamp};
 use crate::latency::{Cause, Latency};
 use crate::messages::{
-    Finish, GetSweepContext, GiveWay, Observed, ReadStations, ReadTable, RecallHosts, RecordFacts, SendPort,
-    SetTiming, SettlePackets,
+    Finish, GetSweepContext, Observed, ReadStations, ReadTable, RecordFacts, SendPort, SetTiming,
+    SettlePackets,
 };
+
+mod succession;
+
+pub use succession::Replan;
 
 /// Rounds of orders a message may cause. The results of a round (refusals, routes looked up) are facts and cause
 /// the orders of the next; what is left after the last round is carried out with the next message.
@@ -54,8 +57,8 @@ pub struct RouteOwner {
 #[derive(actix::Message)]
 #[rtype(result = "()")]
 pub struct Connect {
-    /// By segment.
-    pub sinks: Vec<SegmentSinks>,
+    /// By segment; none for one that is retired.
+    pub sinks: Vec<Option<SegmentSinks>>,
     /// Reads the kernel's tables in full.
     pub watch: Recipient<ReadTable>,
     /// Reads the stations of access points; `None` without generic netlink in the kernel.
@@ -297,21 +300,5 @@ impl Handler<Finish> for RouteOwner {
 
     fn handle(&mut self, Finish { purge }: Finish, ctx: &mut Self::Context) {
         self.end(Fact::Stopped { purge }, ctx);
-    }
-}
-
-impl Handler<RecallHosts> for RouteOwner {
-    type Result = MessageResult<RecallHosts>;
-
-    fn handle(&mut self, _: RecallHosts, _: &mut Self::Context) -> Self::Result {
-        MessageResult(memory_of(&self.ledger, self.clock.now()))
-    }
-}
-
-impl Handler<GiveWay> for RouteOwner {
-    type Result = ();
-
-    fn handle(&mut self, GiveWay(fact): GiveWay, ctx: &mut Self::Context) {
-        self.end(fact, ctx);
     }
 }

@@ -5,6 +5,8 @@
 mod config;
 mod host_memory;
 mod kernel_access;
+mod locks;
+mod replanning;
 mod segment_actors;
 
 use std::io::ErrorKind;
@@ -18,14 +20,14 @@ use slog::{Logger, info, o, warn};
 
 pub use config::{InstanceConfig, StartError};
 use host_memory::{HostMemory, oldest};
+use locks::Locks;
+pub use replanning::NextPlan;
 use segment_actors::{SegmentActors, Surroundings};
 
-use crate::capture::CaptureActor;
 use crate::clock::Clock;
 use crate::counters::CoverCounters;
 use crate::cover::CoverActor;
 use crate::io::cover_device::CoverDevice;
-use crate::io::lock::Lock;
 use crate::io::netlink::Radios;
 use crate::messages::{
     Barrier, Begin, DemandSweep, Finish, GetSweepProgress, GiveWay, Observed, RecallHosts, RestoreSysctls,
@@ -34,7 +36,6 @@ use crate::messages::{
 use crate::owner::{Connect, EventSink, MarkReady, RouteOwner};
 use crate::port::{device_opener, radio_opener};
 use crate::recorder::Recorder;
-use crate::sweep::SweepActor;
 use crate::watch::{Watch, WatchedSegment};
 use crate::wifi::WifiMonitor;
 
@@ -44,17 +45,19 @@ pub struct Instance {
     owner: Addr<RouteOwner>,
     watch: Addr<Watch>,
     wifi: Option<Addr<WifiMonitor>>,
-    captures: Vec<Addr<CaptureActor>>,
-    sweeps: Vec<Addr<SweepActor>>,
+    segments: SegmentActors,
     cover: Option<Addr<CoverActor>>,
     recorder: Option<Addr<Recorder>>,
     back: Arbiter,
-    plan: Plan,
-    purge: bool,
+    /// What it serves now.
+    config: InstanceConfig,
     memory: HostMemory,
+    /// Whether it is measured how long what frames cause takes.
+    timing: bool,
+    clock: Clock,
     log: Logger,
-    /// Held until the instance has stopped.
-    _locks: Vec<Lock>,
+    /// Held until the instance has stopped, or serves the interface no longer.
+    locks: Locks,
 }
 
 impl Instance {
@@ -79,14 +82,13 @@ impl Instance {
         let owner_log = log.new(o!("actor" => "route_owner"));
         let owner = RouteOwner::new(ledger, Box::new(table), clock, event_sink, owner_log).start();
         let wifi = start_wifi(&config, &owner, &back, &log)?;
-        let (config, owner_ref, wifi_ref) = (&config, &owner, wifi.as_ref());
-        let surroundings =
-            Surroundings { config, owner: owner_ref, wifi: wifi_ref, back: &back, clock, log: &log };
-        let SegmentActors { captures, sweeps, sinks, watched } = SegmentActors::start(&surroundings)?;
-        let watch = start_watch(config, own_port, watched, owner.clone().recipient(), &back, &log)?;
-        let cover = start_cover(config, &owner, clock, &back, &log)?;
+        let surroundings = Surroundings { config: &config, owner: &owner, back: &back, clock, log: &log };
+        let segments = SegmentActors::start(&surroundings)?;
+        let watched = segments.watched(&config, wifi.as_ref());
+        let watch = start_watch(&config, own_port, watched, owner.clone().recipient(), &back, &log)?;
+        let cover = start_cover(&config, &owner, clock, &back, &log)?;
         owner.do_send(Connect {
-            sinks,
+            sinks: segments.sinks(config.plan.segments.len()),
             watch: watch.clone().recipient(),
             wifi: wifi.clone().map(Addr::recipient),
             cover: cover.as_ref().map(|cover| (cover.actor.clone().recipient(), Arc::clone(&cover.counters))),
@@ -99,21 +101,20 @@ impl Instance {
             let facts = vec![Fact::CoverDeviceChanged { interface: Some(index) }];
             owner.do_send(Observed::of(facts));
         }
-        let (purge, plan) = (config.purge, config.plan.clone());
         let instance = Self {
             owner,
             watch,
             wifi,
-            captures,
-            sweeps,
+            segments,
             cover: cover.map(|it| it.actor),
             recorder,
             back,
-            plan,
-            purge,
+            config,
             memory,
+            timing: false,
+            clock,
             log,
-            _locks: locks,
+            locks,
         };
         instance.wait_until_ready().await.map_err(|_| StartError::Stopped)?;
         Ok(instance)
@@ -125,17 +126,22 @@ impl Instance {
         if let Some(wifi) = &self.wifi {
             wifi.send(Barrier).await?;
         }
-        for capture in &self.captures {
+        for capture in self.segments.captures() {
             capture.send(Barrier).await?;
         }
         self.owner.send(MarkReady).await
     }
 
     /// Measures from now on how long what frames cause takes, or no longer, which costs less.
-    pub fn set_timing(&self, timing: bool) {
+    pub fn set_timing(&mut self, timing: bool) {
+        self.timing = timing;
         self.owner.do_send(SetTiming(timing));
-        for capture in &self.captures {
-            capture.do_send(SetTiming(timing));
+        self.time_captures();
+    }
+
+    fn time_captures(&self) {
+        for capture in self.segments.captures() {
+            capture.do_send(SetTiming(self.timing));
         }
     }
 
@@ -151,49 +157,51 @@ impl Instance {
 
     /// The sweeps of the segments, in the order of the plan.
     pub fn sweeps(&self) -> Vec<(Recipient<DemandSweep>, Recipient<GetSweepProgress>)> {
-        self.sweeps.iter().map(|sweep| (sweep.clone().recipient(), sweep.clone().recipient())).collect()
+        self.segments.sweeps().map(|sweep| (sweep.clone().recipient(), sweep.clone().recipient())).collect()
     }
 
     /// Actors that add the kernel's drop counts to their segments' counters when they handle a [`Barrier`].
     pub fn counter_updates(&self) -> Vec<Recipient<Barrier>> {
-        self.captures.iter().map(|capture| capture.clone().recipient()).collect()
+        self.segments.captures().map(|capture| capture.clone().recipient()).collect()
     }
 
     /// Stops the actors in the order of the packet path: first sweeps and captures, then the route owner, which
     /// keeps or deletes routes, then the watch, because routes that are kept need their settings until the end.
     /// An actor that has stopped already is logged and skipped.
     /// Where routes are kept, what is known of hosts is saved for the next start.
-    pub async fn stop(self) {
-        let (purge, memory, log) = (self.purge, self.memory.clone(), self.log.clone());
+    /// Returns what was known.
+    pub async fn stop(self) -> Vec<RememberedHost> {
+        let (purge, memory, log) = (self.config.purge, self.memory.clone(), self.log.clone());
         let hosts = self.end(purge, None).await;
         if !purge {
-            memory.save(hosts, &log);
+            memory.save(&hosts, &log);
         }
+        hosts
     }
 
     /// Stops the actors so that an instance with another plan can take over: routes, entries and settings stay, but for
     /// those of interfaces and prefixes that the other plan does not have. Returns what is known of hosts.
     pub async fn give_way_to(self, next: &Plan) -> Vec<RememberedHost> {
-        let retired = self.plan.interfaces_without(next);
+        let retired = self.config.plan.interfaces_without(next);
         if !retired.is_empty() {
             log_if_gone(&self.log, "watch", self.watch.send(RestoreSysctls(retired)).await);
         }
-        let last = self.plan.give_way_to(next);
+        let last = self.config.plan.give_way_to(next);
         self.end(false, Some(GiveWay(last))).await
     }
 
     /// Whether routes are removed and settings restored at the end, from now on.
     pub fn set_purge(&mut self, purge: bool) {
-        self.purge = purge;
+        self.config.purge = purge;
     }
 
     /// Returns what is known of hosts at the end.
     async fn end(self, purge: bool, give_way: Option<GiveWay>) -> Vec<RememberedHost> {
-        let Self { owner, watch, wifi: _, captures, sweeps, cover, recorder, back, log, .. } = self;
-        for sweep in sweeps {
+        let Self { owner, watch, wifi: _, segments, cover, recorder, back, log, .. } = self;
+        for sweep in segments.sweeps() {
             log_if_gone(&log, "sweep", sweep.send(Finish { purge }).await);
         }
-        for capture in captures {
+        for capture in segments.captures() {
             log_if_gone(&log, "capture", capture.send(Finish { purge }).await);
         }
         let hosts = owner.send(RecallHosts).await.unwrap_or_default();

@@ -21,7 +21,7 @@ use crate::counters::Counters;
 use crate::io::packet::{BATCH, Medium};
 use crate::io::{FramePort, Tally};
 use crate::messages::{
-    DemandSweep, Finish, GetSweepContext, GetSweepProgress, HostsSeen, LinkUpdate, SetSweep,
+    DemandSweep, Finish, GetSweepContext, GetSweepProgress, HostsSeen, LinkUpdate, SetSweep, UseLog,
 };
 use crate::port::PortOpener;
 
@@ -254,6 +254,14 @@ impl Handler<HostsSeen> for SweepActor {
         if was_busy {
             self.continue_round(ctx);
         }
+    }
+}
+
+impl Handler<UseLog> for SweepActor {
+    type Result = ();
+
+    fn handle(&mut self, UseLog(log): UseLog, _: &mut Self::Context) {
+        self.log = log;
     }
 }
 

@@ -57,6 +57,14 @@ impl SysctlManager {
         });
     }
 
+    /// The interface is left to the administrator from now on, as it is.
+    pub(crate) fn leave(&mut self, interface: &str) {
+        self.in_netns(|managed| {
+            managed.name_vanished(interface);
+            managed.forget_interface(interface);
+        });
+    }
+
     /// The interface with this index was deleted.
     pub(crate) fn deleted(&mut self, index: u32) {
         self.in_netns(|managed| managed.deleted(index));

@@ -26,7 +26,10 @@ use crate::sysctl_manager::SysctlManager;
 use crate::vrf::VrfCheck;
 
 mod links;
+mod replanning;
 mod tables;
+
+pub use replanning::WatchSegments;
 
 /// Pause before the kernel's tables are read again when that failed.
 const RETRY: Duration = Duration::from_secs(1);
@@ -73,6 +76,8 @@ pub struct Watch {
     /// The addresses last reported to the route owner.
     own: Vec<Ipv4Addr>,
     changes: Vec<Changed>,
+    /// The kernel's proxy entries are read now and then.
+    are_proxies_read: bool,
     /// A notification since the last check says that sysctls changed, perhaps by our own writes.
     are_sysctls_changed: bool,
 }
@@ -134,6 +139,7 @@ impl Watch {
             addresses: Vec::new(),
             own: Vec::new(),
             changes: Vec::new(),
+            are_proxies_read: false,
             are_sysctls_changed: false,
         })
     }
@@ -229,6 +235,14 @@ impl Watch {
         self.report_links();
     }
 
+    /// Has the proxy entries read from now on, if there are to be any.
+    fn read_proxies_if_needed(&mut self, ctx: &mut Context<Self>) {
+        let is_needed = self.segments.iter().any(|segment| segment.has_proxy_entries);
+        if is_needed && !std::mem::replace(&mut self.are_proxies_read, true) {
+            ctx.run_interval(PROXY_INTERVAL, |this, _| this.report_proxies());
+        }
+    }
+
     fn with_segment(&self, route: KernelRoute) -> KernelRoute {
         KernelRoute { segment: self.segment_of(route.interface), ..route }
     }
@@ -252,9 +266,7 @@ impl Handler<Begin> for Watch {
         if self.sysctls.is_active() {
             ctx.run_interval(SYSCTL_INTERVAL, |this, _| this.sysctls.correct());
         }
-        if self.segments.iter().any(|segment| segment.has_proxy_entries) {
-            ctx.run_interval(PROXY_INTERVAL, |this, _| this.report_proxies());
-        }
+        self.read_proxies_if_needed(ctx);
         if let Some(wake) = self.sysctls.wake() {
             ctx.add_stream(futures_util::StreamExt::map(readiness(wake), |()| SysctlWritten));
         }

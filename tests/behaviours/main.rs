@@ -38,6 +38,7 @@ mod names;
 mod namespaces;
 mod operate;
 mod reload;
+mod reload_in_place;
 mod rig;
 mod router;
 mod routes;

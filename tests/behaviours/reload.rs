@@ -1,4 +1,5 @@
-//! A changed configuration is taken up while the daemon runs (SIGHUP).
+//! A changed configuration is taken up while the daemon runs (SIGHUP): what each change does. That what did not change
+//! is not touched is proven in `reload_in_place.rs`.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::trio::{Stream, Trio};
 const SIGHUP: i32 = 1;
 
 /// Writes the configuration and has the daemon read it; waits for what it says then.
-fn reload(daemon: &mut Daemon, text: &str, outcome: &str) -> Result<Value> {
+pub(crate) fn reload(daemon: &mut Daemon, text: &str, outcome: &str) -> Result<Value> {
     let before = events(daemon, outcome).len();
     fs::write(daemon.config_path().expect("it has a file"), text).expect("the file can be written");
     daemon.signal(SIGHUP)?;
@@ -25,19 +26,19 @@ fn reload(daemon: &mut Daemon, text: &str, outcome: &str) -> Result<Value> {
 }
 
 /// Packets both ways all the time, and every route that goes meanwhile.
-struct Vigil {
+pub(crate) struct Vigil {
     streams: [Stream; 2],
     routes: RouteWatch,
 }
 
 impl Vigil {
-    fn start(router: &Netns, one: &Host, other: &Host) -> Result<Self> {
+    pub(crate) fn start(router: &Netns, one: &Host, other: &Host) -> Result<Self> {
         let streams = [Stream::start(&one.ns, other.ip()), Stream::start(&other.ns, one.ip())];
         Ok(Self { streams, routes: RouteWatch::start(router)? })
     }
 
     /// No packet was lost, and no route to one of the addresses was away or written anew.
-    fn held(self, addresses: &[std::net::Ipv4Addr]) {
+    pub(crate) fn held(self, addresses: &[std::net::Ipv4Addr]) {
         for stream in self.streams {
             let (sent, received) = stream.stop();
             assert!(sent > 0 && sent == received, "{received} of {sent}");
@@ -136,7 +137,7 @@ fn a_reload_applies_prefixes_modes_and_metrics() -> Result<()> {
     introduce(&a, &rig.r, "eth0")?;
     wait_until(SOON, "a route with the new metric", || {
         let routes = host_routes(&rig.r);
-        routes.len() == 1 && routes.iter().all(|route| route.metric == 77)
+        routes.len() == 2 && routes.iter().all(|route| route.metric == 77)
     });
 
     let other = Config::of("10.9.0.0/25").segment("eth0", &[]).segment("eth1", &[]);

@@ -8,7 +8,7 @@ use crate::address::{Address, Prefix};
 use crate::arp::Heard;
 use crate::lladdr::LinkAddr;
 use crate::memory::RememberedHost;
-use crate::plan::{LinkKind, SegmentId};
+use crate::plan::{LinkKind, Plan, SegmentId};
 pub use crate::route::KernelRoute;
 use crate::write::Write;
 
@@ -145,6 +145,12 @@ pub enum Fact {
     },
     /// The deadline the core asked for has come, or some time has passed anyway.
     TimePassed,
+    /// The configuration is another one, and the ledger goes on with it: this plan, in the numbers of the one before
+    /// ([`Plan::succeeded_by`]). One that cannot follow it ([`Plan::may_become`]) changes nothing.
+    Replanned {
+        /// The plan from now on.
+        plan: Box<Plan>,
+    },
     /// The daemon goes on with another configuration, and this ledger gives way to another one. What it has in the
     /// kernel's tables stays and is adopted, but for what the other one would not know of.
     Replaced {

@@ -5,9 +5,11 @@
 //! place that holds default values; the configuration reads them from here.
 
 mod behind;
+mod limits;
 mod private_vlan;
 mod replacement;
 mod sources;
+mod succession;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +18,9 @@ use serde::{Deserialize, Serialize};
 
 pub use behind::Behind;
 pub(crate) use behind::is_behind;
+pub use limits::Limits;
 pub use private_vlan::{Groups, PrivateVlan};
+pub use succession::Succession;
 
 use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;
@@ -329,22 +333,5 @@ impl ExpiryPlan {
     /// Number of unicast probes on a link of this kind. Sleeping Wi-Fi clients reply late, so they get more.
     pub fn unicast_on(&self, kind: LinkKind) -> u8 {
         self.unicast.unwrap_or(if kind == LinkKind::Wifi { 5 } else { 3 })
-    }
-}
-
-/// How many hosts may be learned on a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Maximum number of hosts known at the same time, 1 to 16 777 216.
-    pub hosts: u32,
-    /// Maximum number of addresses that one link-layer address may hold, 1 to 16 777 216.
-    pub hosts_per_lladdr: u32,
-    /// Maximum number of new hosts per second, 1 to 10 000 000; also the size of the largest burst.
-    pub new_per_second: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { hosts: 65_536, hosts_per_lladdr: 64, new_per_second: 2_000 }
     }
 }

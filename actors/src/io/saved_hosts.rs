@@ -92,9 +92,10 @@ pub fn take(path: &Path) -> Result<Vec<RememberedHost>, SavedHostsError> {
 ///
 /// # Errors
 /// Of the system calls, such as a full disk.
-pub fn save(path: &Path, mut hosts: Vec<RememberedHost>) -> io::Result<()> {
+pub fn save(path: &Path, hosts: &[RememberedHost]) -> io::Result<()> {
     let netns = NetnsId::current()?;
     let file = netns.own_file(path);
+    let mut hosts = hosts.to_vec();
     if hosts.len() > HOSTS {
         hosts.sort_by_key(|host| host.age);
         hosts.truncate(HOSTS);

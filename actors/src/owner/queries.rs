@@ -2,7 +2,7 @@
 
 use actix::{Handler, MessageResult};
 use arpherd_core::view::{Command, Query, Response, StatusView};
-use arpherd_core::{Fact, Operator};
+use arpherd_core::{Fact, Operator, SegmentId};
 
 use super::RouteOwner;
 use crate::messages::{RunCommand, RunQuery};
@@ -10,11 +10,11 @@ use crate::messages::{RunCommand, RunQuery};
 impl RouteOwner {
     fn segments(&self) -> Response {
         let mut views = self.ledger.segment_views();
-        for (view, sinks) in views.iter_mut().zip(self.dispatcher.sinks()) {
+        let numbered = (0..).map(SegmentId).zip(self.dispatcher.sinks());
+        let served = numbered.filter_map(|(id, sinks)| Some((id, sinks.as_ref()?)));
+        for (view, (id, sinks)) in views.iter_mut().zip(served) {
             view.counters = view.counters + sinks.counters.view();
-        }
-        if let Some(latency) = &self.latency {
-            latency.show(&mut views);
+            view.latency = self.latency.as_ref().and_then(|latency| latency.view(id));
         }
         Response::Segments(views)
     }

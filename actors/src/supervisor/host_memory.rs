@@ -42,7 +42,7 @@ impl HostMemory {
     }
 
     /// Saves it for the next start.
-    pub(super) fn save(&self, hosts: Vec<RememberedHost>, log: &Logger) {
+    pub(super) fn save(&self, hosts: &[RememberedHost], log: &Logger) {
         let Some(file) = self.file.as_ref().filter(|_| !hosts.is_empty()) else { return };
         let count = hosts.len();
         match self.netns.within(|| saved_hosts::save(file, hosts)) {

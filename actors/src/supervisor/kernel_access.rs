@@ -1,6 +1,5 @@
 //! What an instance needs of the kernel before its actors start: capabilities, locks, and clean proxy entries.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use arpherd_core::plan::{LinkKind, SegmentPlan};
@@ -8,10 +7,10 @@ use arpherd_core::{LinkAddr, Plan, Write};
 use slog::{Logger, info, warn};
 
 use super::StartError;
-use crate::io::lock::{Lock, LockError};
+use super::locks::Locks;
 use crate::io::netlink::leftovers::{clear_proxies, clear_shared_lladdrs};
 use crate::io::netlink::shared_lladdr;
-use crate::io::netlink::{LinkInfo, Reader, RouteWriter, find_link};
+use crate::io::netlink::{Reader, RouteWriter};
 use crate::io::packet::{Medium, PacketPort};
 use crate::io::{PortError, RouteTable};
 
@@ -20,13 +19,32 @@ const LOOPBACK: u32 = 1;
 const EPERM: i32 = 1;
 
 /// Opens the kernel's tables and locks the interfaces. Called in the instance's network namespace.
-pub(super) fn acquire(plan: &Plan, log: &Logger) -> Result<(RouteWriter, Vec<Lock>), StartError> {
+pub(super) fn acquire(plan: &Plan, log: &Logger) -> Result<(RouteWriter, Locks), StartError> {
     let mut table = RouteWriter::open(plan.routes)?;
     check_capabilities(&mut table)?;
-    let locks = lock_interfaces(plan, &Reader::open()?.links()?)?;
-    clear_proxy_entries(&mut table, plan, log);
+    let mut locks = Locks::default();
+    let interfaces = plan.segments.iter().map(|segment| segment.interface.as_str());
+    locks.take(plan.routes.protocol, interfaces.clone(), &Reader::open()?.links()?)?;
+    clear_proxy_entries(&mut table, &interfaces.collect::<Vec<_>>(), plan, log);
     prepare_shared_lladdrs(&mut table, plan, log);
     Ok((table, locks))
+}
+
+/// Locks more interfaces, of which all are locked or none, and clears what a run that crashed left there. Called in the
+/// instance's network namespace.
+pub(super) fn acquire_more(
+    plan: &Plan,
+    interfaces: &[String],
+    locks: &mut Locks,
+    log: &Logger,
+) -> Result<(), StartError> {
+    let names: Vec<&str> = interfaces.iter().map(String::as_str).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    locks.take(plan.routes.protocol, names.iter().copied(), &Reader::open()?.links()?)?;
+    clear_proxy_entries(&mut RouteWriter::open(plan.routes)?, &names, plan, log);
+    Ok(())
 }
 
 /// Tries operations without effect on the loopback interface: a daemon that lacks a capability says so at the
@@ -46,16 +64,6 @@ fn check_capabilities(table: &mut RouteWriter) -> Result<(), StartError> {
         Err(error) => Err(error.into()),
         Ok(_) => Ok(()),
     }
-}
-
-/// Takes one lock for each interface, however many segments are reached through it, under its own name, and where the
-/// configuration calls it otherwise under that name, too: another daemon may be configured with either.
-fn lock_interfaces(plan: &Plan, links: &[LinkInfo]) -> Result<Vec<Lock>, LockError> {
-    let configured = plan.segments.iter().map(|segment| segment.interface.as_str());
-    let own =
-        configured.clone().filter_map(|name| find_link(links.iter(), name)).map(|link| link.name.as_str());
-    let interfaces: BTreeSet<&str> = configured.clone().chain(own).collect();
-    interfaces.into_iter().map(|interface| Lock::take(plan.routes.protocol, interface)).collect()
 }
 
 /// Opens what second link-layer addresses need, where some are configured, and deletes those of an earlier run that are
@@ -80,9 +88,8 @@ fn prepare_shared_lladdrs(table: &mut RouteWriter, plan: &Plan, log: &Logger) {
 
 /// Deletes proxy entries of a run that crashed: the kernel would answer for hosts that are long gone. Routes of
 /// such a run are adopted instead. The locks must be held, so that no other daemon uses the entries.
-fn clear_proxy_entries(table: &mut RouteWriter, plan: &Plan, log: &Logger) {
-    let interfaces: Vec<&str> = plan.segments.iter().map(|segment| segment.interface.as_str()).collect();
-    match clear_proxies(table, &interfaces, plan.routes.protocol) {
+fn clear_proxy_entries(table: &mut RouteWriter, interfaces: &[&str], plan: &Plan, log: &Logger) {
+    match clear_proxies(table, interfaces, plan.routes.protocol) {
         Ok(0) => {}
         Ok(count) => info!(log, "proxy_entries_cleared"; "count" => count),
         Err(error) => warn!(log, "kernel_unreadable"; "error" => %error),

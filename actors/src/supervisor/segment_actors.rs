@@ -1,5 +1,6 @@
 //! The actors of each segment, and how other actors reach them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter};
@@ -21,22 +22,29 @@ use crate::sweep::SweepActor;
 use crate::watch::WatchedSegment;
 use crate::wifi::WifiMonitor;
 
+/// Secrets that are drawn for segments that a later plan may add.
+const SPARE_MARKS: usize = 64;
+
 /// The capture and sweep actors of all segments.
-#[derive(Default)]
 pub(super) struct SegmentActors {
-    pub(super) captures: Vec<Addr<CaptureActor>>,
-    pub(super) sweeps: Vec<Addr<SweepActor>>,
-    /// For the route owner, by segment.
-    pub(super) sinks: Vec<SegmentSinks>,
-    /// For the watch, by segment.
-    pub(super) watched: Vec<WatchedSegment>,
+    /// Those of segments that are served.
+    handles: BTreeMap<SegmentId, SegmentHandle>,
+    /// One for each segment that there is or may be.
+    marks: Vec<MarkKey>,
+}
+
+/// The actors of one segment.
+pub(super) struct SegmentHandle {
+    pub(super) capture: Addr<CaptureActor>,
+    /// None only while another takes its place.
+    pub(super) sweep: Option<Addr<SweepActor>>,
+    counters: Arc<Counters>,
 }
 
 /// What the segments' actors are started with.
 pub(super) struct Surroundings<'a> {
     pub(super) config: &'a InstanceConfig,
     pub(super) owner: &'a Addr<RouteOwner>,
-    pub(super) wifi: Option<&'a Addr<WifiMonitor>>,
     /// The thread of the sweep actors.
     pub(super) back: &'a Arbiter,
     pub(super) clock: Clock,
@@ -49,67 +57,140 @@ impl SegmentActors {
     /// # Errors
     /// If the kernel gives no random numbers for the marks of requests.
     pub(super) fn start(surroundings: &Surroundings<'_>) -> Result<Self, PortError> {
-        let plan = &surroundings.config.plan;
-        let keys = MarkKey::draw(plan.segments.len())
+        let segments = surroundings.config.plan.segments.len();
+        let marks = MarkKey::draw(segments + SPARE_MARKS)
             .map_err(|cause| PortError::Failed { doing: "draw random numbers for the marks", cause })?;
-        let mut actors = Self::default();
-        for ((id, segment), mark) in (0..).map(SegmentId).zip(&plan.segments).zip(keys) {
-            actors.start_segment(surroundings, id, segment, mark);
-        }
+        let mut actors = Self { handles: BTreeMap::new(), marks };
+        actors.start_missing(surroundings);
         Ok(actors)
     }
 
-    fn start_segment(
-        &mut self,
-        surroundings: &Surroundings<'_>,
-        id: SegmentId,
-        segment: &SegmentPlan,
-        mark: MarkKey,
-    ) {
-        let Surroundings { config, owner, wifi, back, clock, log } = *surroundings;
-        let counters = Arc::new(Counters::default());
-        let log = segment_log(log, &config.plan, segment);
-        let opener = PacketOpener { netns: config.netns.clone(), mark };
-        let capture = CaptureActor::new(
-            id,
-            owner.clone().recipient(),
-            owner.clone().recipient(),
-            Box::new(opener.clone()),
-            counters.clone(),
-            log.new(o!("actor" => "capture")),
-        );
-        let capture = capture.start();
-        let never = segment.addresses.never.clone();
-        let plan = match segment.sweep {
-            Some(pace) => SweepPlan::new(pace, never),
-            None => SweepPlan::on_demand(never),
+    /// Starts what segments of the plan lack.
+    pub(super) fn start_missing(&mut self, surroundings: &Surroundings<'_>) {
+        let planned = (0..).map(SegmentId).zip(&surroundings.config.plan.segments).zip(&self.marks);
+        for ((id, segment), mark) in planned.filter(|((_, segment), _)| !segment.is_retired()) {
+            let starter = SegmentStarter { surroundings, id, segment, mark };
+            let handle = self.handles.entry(id).or_insert_with(|| starter.start_capture());
+            if handle.sweep.is_none() {
+                handle.sweep = Some(starter.start_sweep(&handle.counters));
+            }
+        }
+    }
+
+    /// Whether a plan of so many segments can be served.
+    pub(super) fn have_room_for(&self, segments: usize) -> bool {
+        segments <= self.marks.len()
+    }
+
+    pub(super) fn remove(&mut self, id: SegmentId) -> Option<SegmentHandle> {
+        self.handles.remove(&id)
+    }
+
+    pub(super) fn take_sweep(&mut self, id: SegmentId) -> Option<Addr<SweepActor>> {
+        self.handles.get_mut(&id)?.sweep.take()
+    }
+
+    pub(super) fn handle(&self, id: SegmentId) -> Option<&SegmentHandle> {
+        self.handles.get(&id)
+    }
+
+    /// In the order of their numbers.
+    pub(super) fn captures(&self) -> impl Iterator<Item = &Addr<CaptureActor>> {
+        self.handles.values().map(|handle| &handle.capture)
+    }
+
+    /// Likewise.
+    pub(super) fn sweeps(&self) -> impl Iterator<Item = &Addr<SweepActor>> {
+        self.handles.values().filter_map(|handle| handle.sweep.as_ref())
+    }
+
+    /// For the route owner, by segment; none for one that is retired.
+    pub(super) fn sinks(&self, segments: usize) -> Vec<Option<SegmentSinks>> {
+        let sinks = |id: SegmentId| {
+            let handle = self.handles.get(&id)?;
+            let sweep = handle.sweep.as_ref();
+            Some(SegmentSinks {
+                sweep: sweep.map(|sweep| (sweep.clone().recipient(), sweep.clone().recipient())),
+                counters: handle.counters.clone(),
+            })
         };
-        let sweep_log = log.new(o!("actor" => "sweep"));
-        let (sweep_owner, sweep_counters) = (owner.clone().recipient(), counters.clone());
-        let sweep = SweepActor::start_in_arbiter(&back.handle(), move |_| {
-            SweepActor::new(id, plan, sweep_owner, Box::new(opener), sweep_counters, clock, sweep_log)
-        });
-        self.sinks.push(SegmentSinks {
-            sweep: Some((sweep.clone().recipient(), sweep.clone().recipient())),
-            counters,
-        });
-        self.watched.push(WatchedSegment {
-            segment: id,
-            interface: segment.interface.clone(),
-            sysctl_mode: config.sysctl_mode(&segment.interface),
-            has_proxy_entries: segment.kernel_proxy() == Some(KernelProxy::Entries),
-            sweep: Some(sweep.clone().recipient()),
-            wifi: wifi.cloned().map(Addr::recipient),
-            capture: capture.clone().recipient(),
-        });
-        self.captures.push(capture);
-        self.sweeps.push(sweep);
+        (0..=u16::MAX).map(SegmentId).take(segments).map(sinks).collect()
+    }
+
+    /// For the watch, in the order of their numbers.
+    pub(super) fn watched(
+        &self,
+        config: &InstanceConfig,
+        wifi: Option<&Addr<WifiMonitor>>,
+    ) -> Vec<WatchedSegment> {
+        let watched = |(id, handle): (&SegmentId, &SegmentHandle)| {
+            let segment = config.plan.segments.get(id.index())?;
+            Some(WatchedSegment {
+                segment: *id,
+                interface: segment.interface.clone(),
+                sysctl_mode: config.sysctl_mode(&segment.interface),
+                has_proxy_entries: segment.kernel_proxy() == Some(KernelProxy::Entries),
+                sweep: handle.sweep.clone().map(Addr::recipient),
+                wifi: wifi.cloned().map(Addr::recipient),
+                capture: handle.capture.clone().recipient(),
+            })
+        };
+        self.handles.iter().filter_map(watched).collect()
     }
 }
 
-fn segment_log(log: &Logger, plan: &Plan, segment: &SegmentPlan) -> Logger {
+/// Starts the actors of one segment.
+struct SegmentStarter<'a> {
+    surroundings: &'a Surroundings<'a>,
+    id: SegmentId,
+    segment: &'a SegmentPlan,
+    mark: &'a MarkKey,
+}
+
+impl SegmentStarter<'_> {
+    fn opener(&self) -> PacketOpener {
+        PacketOpener { netns: self.surroundings.config.netns.clone(), mark: self.mark.clone() }
+    }
+
+    fn log(&self, actor: &'static str) -> Logger {
+        let Surroundings { config, log, .. } = self.surroundings;
+        segment_log(log, &config.plan, self.segment, actor)
+    }
+
+    fn start_capture(&self) -> SegmentHandle {
+        let owner = self.surroundings.owner;
+        let counters = Arc::new(Counters::default());
+        let capture = CaptureActor::new(
+            self.id,
+            owner.clone().recipient(),
+            owner.clone().recipient(),
+            Box::new(self.opener()),
+            counters.clone(),
+            self.log("capture"),
+        );
+        SegmentHandle { capture: capture.start(), sweep: None, counters }
+    }
+
+    fn start_sweep(&self, counters: &Arc<Counters>) -> Addr<SweepActor> {
+        let Surroundings { owner, back, clock, .. } = *self.surroundings;
+        let never = self.segment.addresses.never.clone();
+        let plan = match self.segment.sweep {
+            Some(pace) => SweepPlan::new(pace, never),
+            None => SweepPlan::on_demand(never),
+        };
+        let (id, opener, counters) = (self.id, self.opener(), counters.clone());
+        let (owner, log) = (owner.clone().recipient(), self.log("sweep"));
+        SweepActor::start_in_arbiter(&back.handle(), move |_| {
+            SweepActor::new(id, plan, owner, Box::new(opener), counters, clock, log)
+        })
+    }
+}
+
+/// The log of one of the segment's actors.
+pub(super) fn segment_log(log: &Logger, plan: &Plan, segment: &SegmentPlan, actor: &'static str) -> Logger {
     let domain = plan.domains.get(usize::from(segment.domain.0));
     log.new(o!(
+        "actor" => actor,
         "domain" => domain.map(|domain| domain.name.clone()),
         "segment" => segment.name.clone(),
     ))

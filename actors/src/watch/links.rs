@@ -64,7 +64,7 @@ impl Watch {
     }
 
     /// What the interface's sysctls are to serve, for all segments that are reached through it, whatever they call it.
-    fn sysctl_mode_of(&self, link: &LinkInfo) -> Option<SysctlMode> {
+    pub(super) fn sysctl_mode_of(&self, link: &LinkInfo) -> Option<SysctlMode> {
         let mut modes: BTreeMap<&str, Option<SysctlMode>> = BTreeMap::new();
         for segment in self.segments.iter().filter(|segment| link.is_called(&segment.interface)) {
             modes.insert(&segment.interface, segment.sysctl_mode);

@@ -66,7 +66,10 @@ impl OwnerBench {
         let counters: Vec<Arc<Counters>> = vec![Arc::default(), Arc::default()];
         let watch = FakeWatch::default();
         owner.do_send(Connect {
-            sinks: counters.iter().map(|it| SegmentSinks { sweep: None, counters: it.clone() }).collect(),
+            sinks: counters
+                .iter()
+                .map(|it| Some(SegmentSinks { sweep: None, counters: it.clone() }))
+                .collect(),
             watch: watch.clone().start().recipient(),
             wifi: None,
             cover: None,

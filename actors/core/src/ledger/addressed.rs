@@ -44,6 +44,15 @@ impl AddressedPrefixes {
         Self { prefixes: prefixes.map(|(id, prefix)| (id, prefix, State::Unseen)).collect(), timer: None }
     }
 
+    /// The plan is this one from now on. What is known of prefixes that stay is known still.
+    pub(super) fn replan(&mut self, plan: &Plan) {
+        let before = std::mem::replace(self, Self { timer: self.timer, ..Self::new(plan) });
+        for (domain, prefix, state) in &mut self.prefixes {
+            let known = before.prefixes.iter().find(|it| (it.0, it.1) == (*domain, *prefix));
+            *state = known.map_or(State::Unseen, |it| it.2);
+        }
+    }
+
     /// The prefixes of a domain that no address belongs to any more.
     pub(super) fn unaddressed(&self, domain: DomainId) -> impl Iterator<Item = Prefix> + '_ {
         let lost = move |it: &&(DomainId, Prefix, State)| it.0 == domain && it.2 == State::Unaddressed;

@@ -164,6 +164,11 @@ impl Alternatives {
         self.0.remove(key);
     }
 
+    /// Forgets all but those that may be where they are.
+    pub(super) fn forget_but(&mut self, may_be_there: impl Fn(&Sighting) -> bool) {
+        self.0.retain(|key, alternative| may_be_there(&alternative.sighting(key)));
+    }
+
     /// Forgets the alternatives of addresses that fit.
     pub(super) fn forget_of(&mut self, fits: impl Fn(Address) -> bool) {
         self.0.retain(|key, _| !fits(key.address));

@@ -155,6 +155,11 @@ impl Claims {
         self.open.retain(|key, _| !fits(key.address));
     }
 
+    /// Closes the claims of others than those who may be where they are.
+    pub(super) fn close_claims_but(&mut self, may_be_there: impl Fn(&Sighting) -> bool) {
+        self.open.retain(|_, claim| may_be_there(&claim.claimant));
+    }
+
     /// The address was heard elsewhere than it is known. An open claim takes note; one that the sighting
     /// supersedes is closed.
     pub(super) fn note_sighting(&mut self, sighting: &Sighting) {

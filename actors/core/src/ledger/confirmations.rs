@@ -172,6 +172,14 @@ impl Confirmations {
         }
     }
 
+    /// Forgets all but those of senders that may be where they are.
+    pub(super) fn retain(&mut self, may_be_there: impl Fn(&Sighting) -> bool) {
+        let unfit = self.open.iter().filter(|(_, open)| !may_be_there(&open.sighting));
+        for place in unfit.map(|(place, _)| *place).collect::<Vec<_>>() {
+            self.close(&place);
+        }
+    }
+
     /// The timer of a confirmation that goes on.
     pub(super) fn set_timer(&mut self, sighting: &Sighting, timer: Token) {
         if let Some(open) = self.open.get_mut(&place_of(sighting)) {

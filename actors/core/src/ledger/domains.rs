@@ -88,12 +88,35 @@ impl Domains {
         }
     }
 
+    /// The plan is this one from now on. Prefixes that follow addresses are worked out by [`Domains::settle`].
+    pub(super) fn replan(&mut self, plan: &Plan) {
+        let Self { mut domains, mut offers } = Self::new(plan);
+        for (new, old) in domains.iter_mut().zip(std::mem::take(&mut self.domains)) {
+            if new.plan.auto {
+                *new = Domain { plan: new.plan.clone(), ..old };
+            }
+        }
+        for ((new, old), segment) in
+            offers.iter_mut().zip(std::mem::take(&mut self.offers)).zip(&plan.segments)
+        {
+            if !segment.is_retired() {
+                *new = old;
+            }
+        }
+        *self = Self { domains, offers };
+    }
+
     pub(super) fn domain(&self, id: DomainId) -> &Domain {
         &self.domains[id.index()]
     }
 
     pub(super) fn len(&self) -> usize {
         self.domains.len()
+    }
+
+    /// How many there are that are not retired.
+    pub(super) fn planned(&self) -> usize {
+        self.domains.iter().filter(|domain| !domain.plan.is_retired()).count()
     }
 
     /// Whether the address lies in the domain.

@@ -37,7 +37,8 @@ impl Ledger {
     /// for requests on the segment of this name, or of the host of this address; otherwise on every segment.
     pub fn explain(&self, now: Time, address: Address, from: Option<&str>) -> Vec<ExplanationView> {
         let topology = &self.world.topology;
-        let domains = || (0..).map(DomainId).take(topology.domains.len());
+        let is_planned = |id: &DomainId| !topology.domain(*id).plan.is_retired();
+        let domains = || (0..).map(DomainId).take(topology.domains.len()).filter(is_planned);
         let around: Vec<DomainId> = domains().filter(|id| topology.spans(*id, address)).collect();
         let chosen = if around.is_empty() { domains().collect() } else { around };
         let explainer = Explainer { ledger: self, now };

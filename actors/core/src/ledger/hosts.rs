@@ -36,6 +36,14 @@ impl Hosts {
         }
     }
 
+    /// The segments are planned like this from now on; each host is on one of them.
+    pub(super) fn replan(&mut self, segments: &[SegmentPlan]) {
+        self.census = segments.iter().map(Census::new).collect();
+        for (key, host) in &self.table {
+            self.census[host.segment.index()].add(key, host);
+        }
+    }
+
     /// What is known of an address, live or not.
     pub(super) fn host(&self, key: &Key) -> Option<&Host> {
         self.table.get(key)
@@ -148,6 +156,13 @@ impl Hosts {
         if let Some(host) = self.table.get_mut(key).filter(|host| host.is_live()) {
             host.origin = Origin::Static;
             self.census[host.segment.index()].pass(host, Transition::Heard);
+        }
+    }
+
+    /// A host of which the operator says nothing any more: only its route says that it is there.
+    pub(super) fn unfix(&mut self, key: &Key) {
+        if let Some(host) = self.table.get_mut(key) {
+            host.origin = Origin::Kernel;
         }
     }
 

@@ -55,9 +55,9 @@ pub(super) struct KernelState {
     /// Routes of others.
     pub(super) foreign: ForeignRoutes,
     /// Domains whose covering routes are written.
-    covered: BTreeSet<DomainId>,
+    pub(super) covered: BTreeSet<DomainId>,
     /// The covering device.
-    cover_device: Option<u32>,
+    pub(super) cover_device: Option<u32>,
     /// Segments where the kernel answers by entries of ours.
     pub(super) entry_segments: Vec<SegmentId>,
     /// Routes of ours that stand.
@@ -73,19 +73,23 @@ pub(super) struct KernelState {
 
 impl KernelState {
     pub(super) fn new(plan: &Plan, topology: &Topology) -> Self {
-        let with_entries = topology.segments().iter().filter(|segment| segment.has_entries());
         Self {
             routes: plan.routes,
             foreign: ForeignRoutes::default(),
             covered: BTreeSet::new(),
             cover_device: None,
-            entry_segments: with_entries.map(|segment| segment.id).collect(),
+            entry_segments: with_entries(topology),
             written: 0,
             conflicts: 0,
             conflict_check: None,
             retries: BTreeMap::new(),
             table_asked: None,
         }
+    }
+
+    /// The segments are others from now on.
+    pub(super) fn replan(&mut self, topology: &Topology) {
+        self.entry_segments = with_entries(topology);
     }
 
     /// Routes of ours that stand.
@@ -249,14 +253,6 @@ impl KernelState {
         }
     }
 
-    /// Takes the covering routes of a prefix away.
-    pub(super) fn delete_cover(&self, prefix: Prefix, effects: &mut Effects) {
-        if let Some(interface) = self.cover_device {
-            effects.write(Write::DeleteSearchRoute { interface, prefix });
-        }
-        effects.write(Write::DeleteCover { prefix });
-    }
-
     /// The covering device is another one; the kernel has taken the routes of the one before along.
     pub(super) fn cover_device_changed(
         &mut self,
@@ -270,26 +266,6 @@ impl KernelState {
         }
     }
 
-    /// The prefixes of a domain are others than these from now on: they are covered if it is.
-    pub(super) fn follow_prefixes(
-        &self,
-        domain: DomainId,
-        before: &[Prefix],
-        topology: &Topology,
-        effects: &mut Effects,
-    ) {
-        if !self.covered.contains(&domain) {
-            return;
-        }
-        let now = &topology.domain(domain).prefixes;
-        for &prefix in before.iter().filter(|prefix| !now.contains(prefix)) {
-            self.delete_cover(prefix, effects);
-        }
-        for &prefix in now.iter().filter(|prefix| !before.contains(prefix)) {
-            self.put_cover(prefix, topology, effects);
-        }
-    }
-
     /// Whether the interface is the covering device.
     pub(super) fn is_cover_device(&self, interface: u32) -> bool {
         self.cover_device == Some(interface)
@@ -299,15 +275,12 @@ impl KernelState {
     pub(super) fn covers<'a>(&'a self, topology: &'a Topology) -> impl Iterator<Item = Prefix> + 'a {
         self.covered.iter().flat_map(|id| topology.domain(*id).prefixes.iter().copied())
     }
+}
 
-    /// Takes the covering routes away.
-    pub(super) fn uncover(&mut self, topology: &Topology, effects: &mut Effects) {
-        for domain in std::mem::take(&mut self.covered) {
-            for &prefix in &topology.domain(domain).prefixes {
-                self.delete_cover(prefix, effects);
-            }
-        }
-    }
+/// Segments where the kernel answers by entries of ours.
+fn with_entries(topology: &Topology) -> Vec<SegmentId> {
+    let segments = topology.segments().iter().filter(|segment| segment.has_entries());
+    segments.map(|segment| segment.id).collect()
 }
 
 fn put_neighbour(address: Address, wanted: &Wanted, installed: &mut Installed, effects: &mut Effects) {

@@ -100,7 +100,9 @@ fn place_of(world: &World, known: &RememberedHost) -> Option<SegmentId> {
         let key = world.topology.key(id, known.address);
         world.topology.may_live_on(id, &key, &known.lladdr)
     };
-    segments.find(|it| it.plan.interface == known.interface && is_its(it.id)).map(|it| it.id)
+    segments
+        .find(|it| !it.plan.is_retired() && it.plan.interface == known.interface && is_its(it.id))
+        .map(|it| it.id)
 }
 
 fn host_of(known: &RememberedHost, key: Key, segment: SegmentId, now: Time) -> Host {

@@ -1,7 +1,8 @@
 //! The ledger: which host lives where, and everything that follows from it.
 //!
 //! ```text
-//!  step ─┬ hearing, requests      a packet came in: who spoke, what was asked
+//!  step ─┬ replanning             the configuration is another one
+//!        ├ hearing, requests      a packet came in: who spoke, what was asked
 //!        ├ radio, traces          a station came, went, was listed, was heard
 //!        └ liveness, contest,     time passed; two places claim one address,
 //!          takeover, exposure     or one station too many; one of two dies
@@ -16,7 +17,7 @@
 //!   claims, alternatives, confirmations,   ├ hosts ───── host                    who is where
 //!   searches, announcements, movers,       ├ published, own_claims, addressed,   who uses what, how fast,
 //!   contacts, proxies, trials, wifi:       │ pacing, memory                      what an earlier run knew
-//!   what is going on                       └ kernel_state ─ installed, foreign, entries
+//!   what is going on                       └ kernel_state ─ installed, foreign, entries, covers
 //!                                                         what the kernel's tables hold and should hold
 //!   effects ─ timers, reports, journal                    what a step brings about, and remembers of it
 //! ```
@@ -39,6 +40,7 @@ mod confirmations;
 mod confirming;
 mod contacts;
 mod contest;
+mod covers;
 mod domains;
 mod effects;
 mod entries;
@@ -67,6 +69,7 @@ mod proxies;
 mod published;
 mod radio;
 mod renumbering;
+mod replanning;
 mod reports;
 mod requests;
 mod routes;
@@ -208,6 +211,7 @@ impl Ledger {
             Fact::ProbeRequested { address } => operator::probe(address, world, &mut self.searches, effects),
             Fact::ForgetRequested { address } => operator::forget(address, world, effects),
             Fact::TimePassed => {}
+            Fact::Replanned { plan } => replanning::replan(self, &plan),
             Fact::Replaced { retired, prefixes } => self.stop(&End::Replaced { retired, prefixes }),
             Fact::Stopped { purge: true } => self.stop(&End::Purged),
             Fact::Stopped { purge: false } => self.stop(&End::Kept),

@@ -20,6 +20,8 @@ pub(super) struct Pacing(Vec<SegmentPace>);
 /// The paces of one segment.
 #[derive(Debug)]
 pub(super) struct SegmentPace {
+    /// Of sweeps and probes, and of new hosts, as planned.
+    rates: (Option<u32>, u32),
     /// New hosts; a fabric that comes back after a power cut speaks all at once.
     pub(super) newcomers: Pace,
     /// Probes of known hosts.
@@ -44,25 +46,19 @@ pub(super) struct SegmentPace {
 
 impl Pacing {
     pub(super) fn new(segments: &[SegmentPlan]) -> Self {
-        let pace = |plan: &SegmentPlan| {
-            // Sweeps and probes of known hosts share the rate. A sweep gives way, and a quarter is left to it.
-            let rate = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate);
-            let probes = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate - sweep.rate / 4);
-            let newcomers = plan.limits.new_per_second;
-            SegmentPace {
-                newcomers: Pace::new(newcomers, newcomers.saturating_mul(4)),
-                probes: Pace::new(probes, probes / 10),
-                corrections: Pace::new(rate / 4, rate / 2),
-                traces: Pace::new(rate / 4, rate / 2),
-                searches: Pace::new(SEARCH_RATE, SEARCH_RATE),
-                confirmations: Pace::new(CONFIRMATION_RATE, CONFIRMATION_RATE),
-                lookups: Pace::new(LOOKUP_RATE, LOOKUP_RATE / 4),
-                mismatched: 0,
-                multicast: 0,
-                shed: 0,
+        Self(segments.iter().map(SegmentPace::new).collect())
+    }
+
+    /// The segments are planned like this from now on. Paces that are the same go on, and so do the counters.
+    pub(super) fn replan(&mut self, segments: &[SegmentPlan]) {
+        let Self(before) = std::mem::replace(self, Self::new(segments));
+        for (new, old) in self.0.iter_mut().zip(before) {
+            if new.rates == old.rates {
+                *new = old;
+            } else {
+                (new.mismatched, new.multicast, new.shed) = (old.mismatched, old.multicast, old.shed);
             }
-        };
-        Self(segments.iter().map(pace).collect())
+        }
     }
 
     pub(super) fn pace(&self, segment: SegmentId) -> &SegmentPace {
@@ -75,6 +71,26 @@ impl Pacing {
 }
 
 impl SegmentPace {
+    fn new(plan: &SegmentPlan) -> Self {
+        // Sweeps and probes of known hosts share the rate. A sweep gives way, and a quarter is left to it.
+        let rate = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate);
+        let probes = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate - sweep.rate / 4);
+        let newcomers = plan.limits.new_per_second;
+        Self {
+            rates: (plan.sweep.map(|sweep| sweep.rate), newcomers),
+            newcomers: Pace::new(newcomers, newcomers.saturating_mul(4)),
+            probes: Pace::new(probes, probes / 10),
+            corrections: Pace::new(rate / 4, rate / 2),
+            traces: Pace::new(rate / 4, rate / 2),
+            searches: Pace::new(SEARCH_RATE, SEARCH_RATE),
+            confirmations: Pace::new(CONFIRMATION_RATE, CONFIRMATION_RATE),
+            lookups: Pace::new(LOOKUP_RATE, LOOKUP_RATE / 4),
+            mismatched: 0,
+            multicast: 0,
+            shed: 0,
+        }
+    }
+
     /// When a cache may be corrected next: now or later. Corrections have a quarter of the segment's rate for
     /// themselves, with a burst of half a second's worth, and what probes of known hosts leave of theirs; a sweep
     /// gives way to both.

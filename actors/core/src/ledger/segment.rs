@@ -79,6 +79,16 @@ impl Segment {
         }
     }
 
+    /// The plan is this one from now on. Of a segment that is gone nothing is left but its name.
+    pub(super) fn replan(&mut self, plan: &SegmentPlan) {
+        if plan.is_retired() {
+            let shared = SharedLladdr::new(None);
+            *self = Self { last_index: self.last_index, ..Self::new(self.id, plan.clone(), shared) };
+        } else {
+            self.plan.clone_from(plan);
+        }
+    }
+
     pub(super) fn is_up(&self) -> bool {
         self.down.is_none()
     }

@@ -29,6 +29,7 @@ mod proxies;
 mod publish;
 mod relabelling;
 mod remembering;
+mod replanning;
 mod returning;
 mod routed;
 mod routes;

@@ -38,27 +38,38 @@ pub(super) struct Pin {
 
 impl Topology {
     pub(super) fn new(plan: &Plan) -> Self {
-        let Plan { domains, segments: plans, .. } = plan;
-        let mut members = vec![Vec::new(); domains.len()];
-        for (id, segment) in (0..).map(SegmentId).zip(plans) {
-            members[segment.domain.index()].push(id);
-        }
-        let segment = |(id, plan): (SegmentId, &SegmentPlan)| {
-            let shared = SharedLladdr::new(domains[plan.domain.index()].gateway_lladdr);
-            Segment::new(id, plan.clone(), shared)
-        };
         let mut topology = Self {
-            segments: (0..).map(SegmentId).zip(plans).map(segment).collect(),
-            members,
+            segments: segments_of(plan).collect(),
+            members: Vec::new(),
             own: BTreeSet::new(),
-            pins: pins_of(plans),
+            pins: BTreeMap::new(),
             bridges: Bridges::default(),
             domains: Domains::new(plan),
         };
-        for id in (0..).map(DomainId).take(domains.len()) {
-            topology.follow_prefixes(id);
-        }
+        topology.arrange(plan);
         topology
+    }
+
+    /// The plan is this one from now on; it may become of the one before.
+    pub(super) fn replan(&mut self, plan: &Plan) {
+        self.domains.replan(plan);
+        for (segment, next) in self.segments.iter_mut().zip(&plan.segments) {
+            segment.replan(next);
+        }
+        self.segments.extend(segments_of(plan).skip(self.segments.len()));
+        self.arrange(plan);
+    }
+
+    /// Works out what follows from the plan.
+    fn arrange(&mut self, plan: &Plan) {
+        self.members = vec![Vec::new(); plan.domains.len()];
+        for segment in self.segments.iter().filter(|segment| !segment.plan.is_retired()) {
+            self.members[segment.plan.domain.index()].push(segment.id);
+        }
+        self.pins = pins_of(&plan.segments);
+        for id in (0..).map(DomainId).take(plan.domains.len()) {
+            self.follow_prefixes(id);
+        }
     }
 
     /// Works out anew what the prefixes of a domain are on its segments.
@@ -96,7 +107,7 @@ impl Topology {
 
     /// The segment, if it is one of the plan.
     pub(super) fn planned(&self, id: SegmentId) -> Option<&Segment> {
-        self.segments.get(id.index())
+        self.segments.get(id.index()).filter(|segment| !segment.plan.is_retired())
     }
 
     pub(super) fn domain(&self, id: DomainId) -> &Domain {
@@ -279,6 +290,14 @@ impl Topology {
         };
         segment.is_none_or(|id| self.planned(id).is_some())
     }
+}
+
+fn segments_of(plan: &Plan) -> impl Iterator<Item = Segment> + '_ {
+    let numbered = (0..).map(SegmentId).zip(&plan.segments);
+    numbered.map(|(id, segment)| {
+        let shared = SharedLladdr::new(plan.domains[segment.domain.index()].gateway_lladdr);
+        Segment::new(id, segment.clone(), shared)
+    })
 }
 
 /// The pins of the segments; a static host is pinned where it is.

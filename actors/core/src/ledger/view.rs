@@ -33,7 +33,7 @@ impl Ledger {
         StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: 0,
-            domains: self.world.topology.domains.len() as u64,
+            domains: self.world.topology.domains.planned() as u64,
             hosts: self
                 .world
                 .topology
@@ -54,47 +54,13 @@ impl Ledger {
     /// The segments in the order of the plan. Of the counters only what the ledger itself passed over; the
     /// shell counts the rest.
     pub fn segment_views(&self) -> Vec<SegmentView> {
-        let view = |segment: &Segment| {
-            let pace = self.world.pacing.pace(segment.id);
-            SegmentView {
-                domain: Label::from(self.world.topology.domain(segment.plan.domain).plan.name.as_str()),
-                segment: Label::from(segment.plan.name.as_str()),
-                interface: Label::from(segment.interface()),
-                configured_interface: Label::from(segment.plan.interface.as_str()),
-                kind: match (segment.plan.kind, &segment.link) {
-                    (None, None) => "auto".into(),
-                    _ => segment.kind().as_str().into(),
-                },
-                wifi: self.wifi.role(segment.id).map(|role| role.as_str().into()),
-                state: segment.down.map_or("up", DownReason::as_str).into(),
-                lladdr: segment.interface_lladdr(),
-                answer: segment.plan.answer.as_str().into(),
-                private_vlan: segment.plan.private_vlan.as_str().into(),
-                subnet: SubnetView {
-                    prefixes: segment.prefixes.clone(),
-                    gateway_lladdr: segment.shared_lladdr().filter(|_| segment.is_up()),
-                    unaddressed: self.world.addressed.unaddressed(segment.plan.domain).collect(),
-                    source: segment.source.filter(|_| segment.is_up()),
-                    publish: segment.plan.addresses.publish.clone(),
-                },
-                hosts: u64::from(self.world.hosts.live_on(segment.id)),
-                suspects: u64::from(self.world.hosts.suspects_on(segment.id)),
-                latency: None,
-                counters: CountersView {
-                    dropped: pace.shed,
-                    malformed: pace.multicast,
-                    mismatched: pace.mismatched,
-                    ..CountersView::default()
-                },
-                netns: None,
-            }
-        };
-        self.world.topology.segments().iter().map(view).collect()
+        let planned = self.world.topology.segments().iter().filter(|segment| !segment.plan.is_retired());
+        planned.map(|segment| segment_view(self, segment)).collect()
     }
 
     /// The live hosts, by domain and address.
     pub fn host_views(&self, now: Time) -> Vec<HostView> {
-        let places = self.segment_views();
+        let places = places(self);
         let view = |key: Key| {
             let host = self.world.hosts.host(&key)?;
             let place = places.get(host.segment.index())?;
@@ -115,7 +81,7 @@ impl Ledger {
 
     /// The routes of live hosts and the covering ones, by domain and address.
     pub fn route_views(&self) -> Vec<RouteView> {
-        let places = self.segment_views();
+        let places = places(self);
         let route = |address, metric, state: &'static str| RouteView {
             address,
             interface: None,
@@ -142,5 +108,46 @@ impl Ledger {
             views.push(view);
         }
         views
+    }
+}
+
+/// Where hosts live, by segment.
+fn places(ledger: &Ledger) -> Vec<SegmentView> {
+    ledger.world.topology.segments().iter().map(|segment| segment_view(ledger, segment)).collect()
+}
+
+fn segment_view(ledger: &Ledger, segment: &Segment) -> SegmentView {
+    let pace = ledger.world.pacing.pace(segment.id);
+    SegmentView {
+        domain: Label::from(ledger.world.topology.domain(segment.plan.domain).plan.name.as_str()),
+        segment: Label::from(segment.plan.name.as_str()),
+        interface: Label::from(segment.interface()),
+        configured_interface: Label::from(segment.plan.interface.as_str()),
+        kind: match (segment.plan.kind, &segment.link) {
+            (None, None) => "auto".into(),
+            _ => segment.kind().as_str().into(),
+        },
+        wifi: ledger.wifi.role(segment.id).map(|role| role.as_str().into()),
+        state: segment.down.map_or("up", DownReason::as_str).into(),
+        lladdr: segment.interface_lladdr(),
+        answer: segment.plan.answer.as_str().into(),
+        private_vlan: segment.plan.private_vlan.as_str().into(),
+        subnet: SubnetView {
+            prefixes: segment.prefixes.clone(),
+            gateway_lladdr: segment.shared_lladdr().filter(|_| segment.is_up()),
+            unaddressed: ledger.world.addressed.unaddressed(segment.plan.domain).collect(),
+            source: segment.source.filter(|_| segment.is_up()),
+            publish: segment.plan.addresses.publish.clone(),
+        },
+        hosts: u64::from(ledger.world.hosts.live_on(segment.id)),
+        suspects: u64::from(ledger.world.hosts.suspects_on(segment.id)),
+        latency: None,
+        counters: CountersView {
+            dropped: pace.shed,
+            malformed: pace.multicast,
+            mismatched: pace.mismatched,
+            ..CountersView::default()
+        },
+        netns: None,
     }
 }

@@ -83,6 +83,11 @@ impl Wifi {
         Self((0..segments).map(|_| SegmentRadio::default()).collect())
     }
 
+    /// There are so many segments from now on.
+    pub(super) fn resize(&mut self, segments: usize) {
+        self.0.resize_with(segments, SegmentRadio::default);
+    }
+
     /// What the segment's interface is among radios.
     pub(super) fn role(&self, segment: SegmentId) -> Option<WifiRole> {
         self.0[segment.index()].role

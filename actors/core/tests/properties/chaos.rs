@@ -21,22 +21,22 @@ const ADDRESSES: usize = 38;
 const OWN_ANNOUNCED: Duration = Duration::from_millis(2500);
 
 /// Everything that can be told of a run, to be compared with another.
-type Story = Vec<(Time, Vec<Order>)>;
+pub(crate) type Story = Vec<(Time, Vec<Order>)>;
 
-struct Run {
-    plan: Plan,
-    ledger: Ledger,
-    places: Places,
-    links: Vec<Option<Link>>,
+pub(crate) struct Run {
+    pub(crate) plan: Plan,
+    pub(crate) ledger: Ledger,
+    pub(crate) places: Places,
+    pub(crate) links: Vec<Option<Link>>,
     own: BTreeSet<Ipv4Addr>,
     /// When we were last told of them.
     own_since: Time,
-    now: Time,
-    story: Story,
+    pub(crate) now: Time,
+    pub(crate) story: Story,
 }
 
 impl Run {
-    fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             plan: plan.clone(),
             ledger: Ledger::new(plan),
@@ -49,7 +49,7 @@ impl Run {
         }
     }
 
-    fn step(&mut self, fact: Fact) {
+    pub(crate) fn step(&mut self, fact: Fact) {
         let is_frame = matches!(fact, Fact::Heard { .. });
         self.note(&fact);
         let mut orders = Vec::new();
@@ -123,7 +123,7 @@ impl Run {
     }
 
     /// Time passes, and the ledger is woken when it asks for it.
-    fn pass(&mut self, pause: Duration) {
+    pub(crate) fn pass(&mut self, pause: Duration) {
         let end = self.now + pause;
         let mut wakeups = 0;
         while let Some(at) = self.ledger.deadline().filter(|at| *at <= end) {
@@ -159,7 +159,7 @@ fn any_facts() -> impl Strategy<Value = Vec<(Duration, Fact)>> {
 }
 
 /// Links up and addresses there, so that chaos has something to break.
-fn in_order(facts: Vec<(Duration, Fact)>) -> Vec<(Duration, Fact)> {
+pub(crate) fn in_order(facts: Vec<(Duration, Fact)>) -> Vec<(Duration, Fact)> {
     let links =
         (0..5).map(SegmentId).map(|segment| Fact::LinkChanged { segment, link: Some(good_link(segment)) });
     let start = std::iter::once(Fact::AddressesChanged { addresses: own_addresses() }).chain(links);

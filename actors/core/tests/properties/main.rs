@@ -13,5 +13,6 @@ mod life;
 mod links;
 mod modes;
 mod places;
+mod replans;
 mod stations;
 mod world;

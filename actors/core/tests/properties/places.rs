@@ -53,6 +53,16 @@ impl Places {
         }
     }
 
+    /// The plan is this one from now on.
+    pub(crate) fn note_plan(&mut self, now: Time, plan: &Plan) {
+        // Those that were static are asked from now on whether they live.
+        for segment in &self.plan.segments {
+            let statics = segment.addresses.hosts.keys();
+            self.heard.extend(statics.map(|address| ((segment.domain, *address), now)));
+        }
+        self.plan = plan.clone();
+    }
+
     /// A segment's interface is this one from now on.
     pub(crate) fn note_link(&mut self, segment: SegmentId, link: Option<&Link>) {
         if let Some(link) = link.filter(|_| segment.index() < self.plan.segments.len()) {

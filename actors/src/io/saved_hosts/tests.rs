@@ -48,7 +48,7 @@ fn what_is_saved_is_taken_once_with_the_time_between() {
     fs::create_dir_all(&directory).expect("a directory");
     let path = directory.join("control.hosts.json");
     assert!(matches!(take(&path), Ok(hosts) if hosts.is_empty()), "there is no file yet");
-    save(&path, vec![host(9), host(10)]).expect("saved");
+    save(&path, &[host(9), host(10)]).expect("saved");
     let file = NetnsId::current().expect("known").own_file(&path);
     assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
     let hosts = take(&path).expect("valid");

@@ -1,0 +1,50 @@
+//! The locks of the interfaces that an instance serves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::io::lock::{Lock, LockError};
+use crate::io::netlink::{LinkInfo, find_link};
+
+/// One lock for each interface, however many segments are reached through it, under its own name, and where the
+/// configuration calls it otherwise under that name, too: another daemon may be configured with either.
+#[derive(Default)]
+pub(super) struct Locks {
+    taken: BTreeMap<String, Lock>,
+    /// The names under which each interface is locked, by what the configuration calls it.
+    names: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Locks {
+    /// Locks these interfaces as well: all of them, or none.
+    ///
+    /// # Errors
+    /// If another daemon has one of them.
+    pub(super) fn take<'p>(
+        &mut self,
+        protocol: u8,
+        interfaces: impl Iterator<Item = &'p str>,
+        links: &[LinkInfo],
+    ) -> Result<(), LockError> {
+        let mut more = Self::default();
+        for interface in interfaces {
+            let own = find_link(links.iter(), interface).map(|link| link.name.as_str());
+            let names: BTreeSet<String> = std::iter::once(interface).chain(own).map(str::to_owned).collect();
+            for name in &names {
+                if !self.taken.contains_key(name) && !more.taken.contains_key(name) {
+                    more.taken.insert(name.clone(), Lock::take(protocol, name)?);
+                }
+            }
+            more.names.insert(interface.to_owned(), names);
+        }
+        self.taken.append(&mut more.taken);
+        self.names.append(&mut more.names);
+        Ok(())
+    }
+
+    /// Releases the locks of other interfaces than those that fit.
+    pub(super) fn keep_where(&mut self, fits: impl Fn(&str) -> bool) {
+        self.names.retain(|interface, _| fits(interface));
+        let kept: BTreeSet<&String> = self.names.values().flatten().collect();
+        self.taken.retain(|name, _| kept.contains(name));
+    }
+}
