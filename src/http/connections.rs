@@ -9,9 +9,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{sleep, timeout};
 
+use super::budget::Share;
 use super::listener::{Listener, Stream};
 use super::routes::{self, Client};
 use super::site::{Counts, Site};
@@ -68,10 +69,17 @@ pub(super) async fn serve(
         open.retain(|connection| !connection.is_finished());
         if open.len() >= limits.connections {
             // The oldest makes room, so that clients that sit on their connections keep nobody out.
-            open.pop_front().inspect(AbortHandle::abort);
-            Counts::add(&site.counts.displaced);
+            if let Some(oldest) = open.pop_front() {
+                oldest.abort();
+                while !oldest.is_finished() {
+                    yield_now().await;
+                }
+                Counts::add(&site.counts.displaced);
+            }
         }
-        let connection = serve_connection(stream, Client { site: Arc::clone(&site), is_loopback }, limits);
+        let share = Arc::new(Share::new(&site.budget));
+        let client = Client { site: Arc::clone(&site), is_loopback, share };
+        let connection = serve_connection(stream, client, limits);
         open.push_back(tokio::spawn(connection).abort_handle());
     }
     drop(listener);

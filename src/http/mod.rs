@@ -9,6 +9,7 @@
 //! It reads and changes nothing. A connection carries one request and its response, for ten seconds at the most; the
 //! actors are asked a few times a second, however many clients there are.
 
+mod budget;
 mod connections;
 mod health;
 mod listener;

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, Response, StatusCode};
 
+use super::budget::Share;
 use super::site::{Counts, Site};
 use super::{health, metrics};
 use crate::control::BoxFuture;
@@ -44,6 +45,8 @@ pub(super) struct Client {
     pub(super) site: Arc<Site>,
     /// Whether it came over the loopback interface.
     pub(super) is_loopback: bool,
+    /// The memory of its response.
+    pub(super) share: Arc<Share>,
 }
 
 /// The response to a request. hyper leaves out the body of one to HEAD.
@@ -66,6 +69,11 @@ pub(super) async fn respond(request: &Request<Incoming>, client: &Client) -> Rep
             reply
         }
     };
+    let octets = reply.body().size_hint().exact().and_then(|octets| usize::try_from(octets).ok());
+    if !octets.is_some_and(|octets| client.share.hold(octets)) {
+        Counts::add(&client.site.counts.refused);
+        reply = text(StatusCode::SERVICE_UNAVAILABLE, "Too many clients are slow to read; try again.\n");
+    }
     let headers = reply.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

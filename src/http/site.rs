@@ -9,6 +9,7 @@ use hyper::body::Bytes;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use super::budget::Budget;
 use crate::control::{ControlResponse, Failure, QueryHandler};
 use crate::metrics::HttpView;
 
@@ -22,6 +23,8 @@ pub(super) struct Site {
     handler: Arc<dyn QueryHandler>,
     /// What became of connections and requests.
     pub(super) counts: Arc<Counts>,
+    /// The memory of responses.
+    pub(super) budget: Arc<Budget>,
     pub(super) status: Shared<Result<Response, Failure>>,
     pub(super) segments: Shared<Result<Response, Failure>>,
     /// The metrics in each of their formats.
@@ -35,6 +38,7 @@ impl Site {
         Self {
             handler,
             counts,
+            budget: Arc::default(),
             status: Shared::default(),
             segments: Shared::default(),
             open_metrics: Shared::default(),
@@ -67,6 +71,8 @@ pub(super) struct Counts {
     pub(super) failed: AtomicU64,
     /// Requests that got a response.
     pub(super) requests: AtomicU64,
+    /// Those among them that were refused because slow clients held too much memory.
+    pub(super) refused: AtomicU64,
 }
 
 impl Counts {
@@ -83,6 +89,7 @@ impl Counts {
             displaced: get(&self.displaced),
             failed: get(&self.failed),
             requests: get(&self.requests),
+            refused: get(&self.refused),
         }
     }
 }

@@ -241,7 +241,7 @@ fn seconds(nanoseconds: u64) -> f64 {
 
 /// What concerns HTTP itself.
 pub(super) fn encode_http(encoder: &mut DescriptorEncoder<'_>, http: &HttpView) -> Result<(), Error> {
-    let HttpView { connections, displaced, failed, requests } = *http;
+    let HttpView { connections, displaced, failed, requests, refused } = *http;
     for (name, help, count) in [
         ("arpherd_http_connections", "HTTP connections accepted.", connections),
         (
@@ -255,6 +255,11 @@ pub(super) fn encode_http(encoder: &mut DescriptorEncoder<'_>, http: &HttpView) 
             failed,
         ),
         ("arpherd_http_requests", "HTTP requests that got a response.", requests),
+        (
+            "arpherd_http_requests_refused",
+            "HTTP requests refused because slow clients held too much memory.",
+            refused,
+        ),
     ] {
         single(encoder, name, help, None, &counter(count))?;
     }

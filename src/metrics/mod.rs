@@ -39,6 +39,8 @@ pub(crate) struct HttpView {
     pub(crate) failed: u64,
     /// Requests that got a response.
     pub(crate) requests: u64,
+    /// Those among them that were refused because slow clients held too much memory.
+    pub(crate) refused: u64,
 }
 
 /// A text format.

@@ -32,7 +32,7 @@ fn snapshot() -> Snapshot {
         ..segments[0].clone()
     };
     segments.push(other);
-    let http = Some(HttpView { connections: 9, displaced: 1, failed: 2, requests: 6 });
+    let http = Some(HttpView { connections: 9, displaced: 1, failed: 2, requests: 6, refused: 0 });
     Snapshot { status, segments, process: Some(ProcessView::default()), http }
 }
 

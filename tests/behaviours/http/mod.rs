@@ -1,5 +1,6 @@
 //! The HTTP listener: paths, methods, where it listens, and that reloads move it.
 
+mod hostile;
 mod metrics;
 
 use std::fs;
