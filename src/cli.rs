@@ -19,8 +19,11 @@ use metrics::METRICS_EXAMPLES;
 pub(crate) use metrics::MetricsArgs;
 use queries::{
     EVENTS_EXAMPLES, EXPLAIN_EXAMPLES, FORGET_EXAMPLES, LOG_EXAMPLES, PROBE_EXAMPLES, SWEEP_EXAMPLES,
+    TABLE_EXAMPLES,
 };
-pub(crate) use queries::{EventsArgs, ExplainArgs, ForgetArgs, LogArgs, ProbeArgs, ReloadArgs, SweepArgs};
+pub(crate) use queries::{
+    EventsArgs, ExplainArgs, ForgetArgs, LogArgs, ProbeArgs, ReloadArgs, SweepArgs, TableArgs,
+};
 pub(crate) use replay::ReplayArgs;
 #[cfg(feature = "top")]
 pub(crate) use top::TopArgs;
@@ -70,11 +73,14 @@ pub(crate) enum CliCommand {
     /// Show daemon status
     Status(ClientArgs),
     /// Show segments and their counters
-    Segments(ClientArgs),
+    #[command(after_help = TABLE_EXAMPLES)]
+    Segments(TableArgs),
     /// Show known hosts
-    Hosts(ClientArgs),
+    #[command(after_help = TABLE_EXAMPLES)]
+    Hosts(TableArgs),
     /// Show the daemon's routes
-    Routes(ClientArgs),
+    #[command(after_help = TABLE_EXAMPLES)]
+    Routes(TableArgs),
     /// Explain what is known of an address, where it is answered for and where not, and why
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),

@@ -28,10 +28,10 @@ use std::time::SystemTime;
 use arpherd_core::view::ExplainQuery;
 use cli::{
     CheckArgs, CliCommand, ClientArgs, CommandLine, DoctorArgs, EventsArgs, JoinArgs, MetricsArgs,
-    ReplayArgs, RunArgs,
+    ReplayArgs, RunArgs, TableArgs,
 };
 use config::{CONTROL_VARIABLE, ConfigError, Environment, Loaded};
-use control::Query;
+use control::{Query, TableFilter};
 use doctor::{DoctorError, Target};
 use events::EventsQuery;
 use exit::Exit;
@@ -53,9 +53,9 @@ fn main() -> ExitCode {
         #[cfg(feature = "demo")]
         CliCommand::Demo(args) => demo(args),
         CliCommand::Status(args) => query(Query::Status, args, &environment),
-        CliCommand::Segments(args) => query(Query::Segments, args, &environment),
-        CliCommand::Hosts(args) => query(Query::Hosts, args, &environment),
-        CliCommand::Routes(args) => query(Query::Routes, args, &environment),
+        CliCommand::Segments(args) => table(Query::Segments, args, &environment),
+        CliCommand::Hosts(args) => table(Query::Hosts, args, &environment),
+        CliCommand::Routes(args) => table(Query::Routes, args, &environment),
         CliCommand::Explain(args) => {
             let question = ExplainQuery { address: args.address, from: args.from.clone() };
             query(Query::Explain(question), &args.client, &environment)
@@ -179,7 +179,11 @@ fn demo(args: &cli::DemoArgs) -> ExitCode {
 }
 
 fn query(query: Query, args: &ClientArgs, environment: &Environment) -> ExitCode {
-    control::run_client(query, &args.socket(environment), args.json)
+    control::run_client(query, &TableFilter::default(), &args.socket(environment), args.json)
+}
+
+fn table(query: Query, args: &TableArgs, environment: &Environment) -> ExitCode {
+    control::run_client(query, &args.filter(), &args.client.socket(environment), args.client.json)
 }
 
 fn metrics(args: &MetricsArgs, environment: &Environment) -> ExitCode {
@@ -198,7 +202,13 @@ fn events(args: &EventsArgs, environment: &Environment) -> ExitCode {
     let since = since.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
     let since = since.map(|since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
     let query = EventsQuery { since, names: args.names.clone(), ..EventsQuery::default() };
-    control::run_events(query, &args.client.socket(environment), args.client.json, args.follow)
+    let filter = TableFilter {
+        domains: args.domains.clone(),
+        segments: args.segments.clone(),
+        prefixes: args.prefixes.clone(),
+        ..TableFilter::default()
+    };
+    control::run_events(query, &filter, &args.client.socket(environment), args.client.json, args.follow)
 }
 
 fn replay(args: &ReplayArgs) -> ExitCode {

@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use arpherd_core::event::EventKind;
 use clap::Args;
+use ipnetwork::Ipv4Network;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{ClientArgs, LogLevel};
 use crate::config::parse_duration;
+use crate::control::TableFilter;
 
 pub(super) const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -22,6 +24,14 @@ Examples:
   arpherd events                                all that are remembered, 4096 at the most
   arpherd events --since 10m --event host_moved
   arpherd events --follow --json                as they happen, one JSON object a line";
+
+pub(super) const TABLE_EXAMPLES: &str = "\
+Examples:
+  arpherd hosts --segment eth0 --state suspect
+  arpherd hosts --prefix 10.2.0.64/28 --sort -age_seconds,address
+  arpherd routes --domain lan --json
+
+A table fits the terminal: where it is narrow, less important columns are left out. Elsewhere it is plain and whole.";
 
 pub(super) const SWEEP_EXAMPLES: &str = "\
 Examples:
@@ -71,6 +81,15 @@ pub(crate) struct EventsArgs {
     /// Only events of this name, such as host_moved; repeatable
     #[arg(long = "event", value_name = "NAME", value_parser = event_name)]
     pub(crate) names: Vec<String>,
+    /// Only events of this domain; repeatable
+    #[arg(long = "domain", value_name = "NAME")]
+    pub(crate) domains: Vec<String>,
+    /// Only events of this segment or interface; repeatable
+    #[arg(long = "segment", value_name = "NAME")]
+    pub(crate) segments: Vec<String>,
+    /// Only events about an address within this prefix; repeatable
+    #[arg(long = "prefix", value_name = "PREFIX")]
+    pub(crate) prefixes: Vec<Ipv4Network>,
     /// Output and control socket.
     #[command(flatten)]
     pub(crate) client: ClientArgs,
@@ -85,6 +104,42 @@ pub(crate) struct ReloadArgs {
     /// Output and control socket.
     #[command(flatten)]
     pub(crate) client: ClientArgs,
+}
+
+/// Subcommands that print a table.
+#[derive(Debug, Args)]
+pub(crate) struct TableArgs {
+    /// Only rows of this domain; repeatable, as all of these
+    #[arg(long = "domain", value_name = "NAME")]
+    pub(crate) domains: Vec<String>,
+    /// Only rows of this segment or interface
+    #[arg(long = "segment", value_name = "NAME")]
+    pub(crate) segments: Vec<String>,
+    /// Only rows in this state
+    #[arg(long = "state", value_name = "STATE")]
+    pub(crate) states: Vec<String>,
+    /// Only rows within this prefix
+    #[arg(long = "prefix", value_name = "PREFIX")]
+    pub(crate) prefixes: Vec<Ipv4Network>,
+    /// Sort by these fields of the JSON output, those with a minus backwards
+    #[arg(long, value_name = "FIELD[,-FIELD]", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) sort: Vec<String>,
+    /// Output and control socket.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+impl TableArgs {
+    /// Which rows are wanted.
+    pub(crate) fn filter(&self) -> TableFilter {
+        TableFilter {
+            domains: self.domains.clone(),
+            segments: self.segments.clone(),
+            states: self.states.clone(),
+            prefixes: self.prefixes.clone(),
+            sort: self.sort.clone(),
+        }
+    }
 }
 
 /// `arpherd sweep`.

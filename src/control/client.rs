@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use arpherd_core::view::{Query, Response};
+use arpherd_core::view::{Query, Response, SegmentView};
 use async_std::io::prelude::*;
 use async_std::io::timeout;
 use async_std::os::unix::net::UnixStream;
 use async_std::task;
 use serde::de::DeserializeOwned;
 
+use super::filter::TableFilter;
 use super::protocol::{ControlQuery, QueryError, ResponseLine, write_query};
-use super::table;
+use super::table::{self, StandardOutput};
 use crate::events::{EventsQuery, EventsView};
 use crate::exit::Exit;
 use crate::log::Escaped;
@@ -44,7 +45,7 @@ pub(crate) enum ClientError {
     Timeout(PathBuf),
     /// The daemon does not know the query: it was started before this program was upgraded.
     #[error(
-        "the daemon on {} is older than this arpherd ({}) and does not know `{query}`; restart it, for instance by \
+        "the daemon on {} is not of this arpherd's version ({}) and does not know `{query}` as it is asked; restart it, for instance by \
          `systemctl restart arpherd`", escaped(.path), env!("CARGO_PKG_VERSION")
     )]
     Outdated {
@@ -145,7 +146,10 @@ pub(crate) fn fetch_as<T: DeserializeOwned>(
     let query = query.into();
     let line = task::block_on(exchange(path, &query)).map_err(|error| ClientError::from_io(path, error))?;
     read(path, &line).map_err(|error| match error {
-        ClientError::Rejected { path, error } if error.code == "unknown_request" => {
+        // What this program asks is valid: a daemon that does not understand it is another version's.
+        ClientError::Rejected { path, error }
+            if matches!(&*error.code, "unknown_request" | "bad_request") =>
+        {
             ClientError::Outdated { path, query: query.name() }
         }
         ClientError::Rejected { error, .. } if matches!(&*error.code, "not_found" | "refused") => {
@@ -157,13 +161,23 @@ pub(crate) fn fetch_as<T: DeserializeOwned>(
 
 /// Runs a query and prints the response on standard output, as a table or with `json` as one JSON document; or
 /// the error in one line on standard error.
-pub(crate) fn run_client(query: Query, path: &Path, json: bool) -> ExitCode {
+pub(crate) fn run_client(query: Query, filter: &TableFilter, path: &Path, json: bool) -> ExitCode {
     let from = match &query {
         Query::Explain(query) => query.from.clone(),
         _ => None,
     };
-    let response = match fetch(path, query) {
-        Ok(response) => response,
+    let filtered = fetch(path, query).and_then(|response| {
+        let segments = segments_for(filter, path)?;
+        Ok(match response {
+            Response::Segments(rows) => filter.apply(rows, &segments).map(Response::Segments),
+            Response::Hosts(rows) => filter.apply(rows, &segments).map(Response::Hosts),
+            Response::Routes(rows) => filter.apply(rows, &segments).map(Response::Routes),
+            other => Ok(other),
+        })
+    });
+    let response = match filtered {
+        Ok(Ok(response)) => response,
+        Ok(Err(refusal)) => return refuse(&refusal),
         Err(error) => return report(&error),
     };
     if let (Response::Explain(rows), Some(from)) = (&response, from)
@@ -177,11 +191,33 @@ pub(crate) fn run_client(query: Query, path: &Path, json: bool) -> ExitCode {
     print(|out| if json { table::write_json(out, &response) } else { table::write_text(out, &response) })
 }
 
+/// The daemon's segments, if the filter names any or their domains.
+fn segments_for(filter: &TableFilter, path: &Path) -> Result<Vec<SegmentView>, ClientError> {
+    if filter.needs_segments() { fetch_as(path, Query::Segments) } else { Ok(Vec::new()) }
+}
+
+/// Says what is wrong with the command line.
+fn refuse(refusal: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "arpherd: {refusal}");
+    Exit::Usage.into()
+}
+
 /// Prints events on standard output, a line each; with `follow` until there is no daemon any more or the reader
 /// has gone.
-pub(crate) fn run_events(mut query: EventsQuery, path: &Path, json: bool, follow: bool) -> ExitCode {
+pub(crate) fn run_events(
+    mut query: EventsQuery,
+    filter: &TableFilter,
+    path: &Path,
+    json: bool,
+    follow: bool,
+) -> ExitCode {
+    match segments_for(filter, path).map(|segments| filter.chosen(&segments).map(drop)) {
+        Ok(Ok(())) => {}
+        Ok(Err(refusal)) => return refuse(&refusal),
+        Err(error) => return report(&error),
+    }
     loop {
-        let view: EventsView = match fetch_as(path, ControlQuery::Events(query.clone())) {
+        let mut view: EventsView = match fetch_as(path, ControlQuery::Events(query.clone())) {
             Ok(view) => view,
             Err(error) => return report(&error),
         };
@@ -192,6 +228,7 @@ pub(crate) fn run_events(mut query: EventsQuery, path: &Path, json: bool, follow
                 "arpherd: {missed} events are missing: they were forgotten before they were read"
             );
         }
+        view.events.retain(|event| filter.wants_event(event));
         let written = print(|out| table::write_events(out, &view.events, json));
         if !follow || written != ExitCode::SUCCESS {
             return written;
@@ -223,10 +260,8 @@ pub(super) fn report(error: &ClientError) -> ExitCode {
 }
 
 /// Writes to standard output.
-pub(super) fn print(
-    write: impl FnOnce(&mut io::BufWriter<io::StdoutLock<'_>>) -> io::Result<()>,
-) -> ExitCode {
-    let mut out = io::BufWriter::new(io::stdout().lock());
+pub(super) fn print(write: impl FnOnce(&mut StandardOutput) -> io::Result<()>) -> ExitCode {
+    let mut out = StandardOutput::lock();
     match write(&mut out).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has closed its end, as `head` does.

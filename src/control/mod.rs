@@ -10,6 +10,7 @@
 
 mod client;
 mod commands;
+mod filter;
 mod protocol;
 #[cfg(feature = "top")]
 mod rows;
@@ -22,6 +23,7 @@ pub(crate) mod testing;
 pub(crate) use arpherd_core::view::{Query, Response};
 pub(crate) use client::{ClientError, fetch_as, run_client, run_events, run_reload};
 pub(crate) use commands::{run_forget, run_log, run_probe, run_sweep};
+pub(crate) use filter::TableFilter;
 pub(crate) use protocol::{ControlQuery, ControlResponse};
 #[cfg(feature = "top")]
 pub(crate) use rows::fetch_rows;

@@ -2,34 +2,34 @@
 
 mod events;
 mod explanation;
+mod layout;
 mod operate;
 mod reload;
 mod status;
 
-use std::io::{self, Write};
+use std::io;
 
 use arpherd_core::LinkAddr;
-use arpherd_core::view::{HostView, Label, Response, RouteView, SegmentView, SubnetView};
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use arpherd_core::view::{HostView, Response, RouteView, SegmentView, SubnetView};
 
 use crate::log::Escaped;
 pub(super) use events::write_events;
 use explanation::write_explanations;
+use layout::Column::{Left, Right};
+pub(super) use layout::{Output, StandardOutput};
+use layout::{TextTable, state};
 pub(super) use operate::{write_forgotten, write_log, write_probe, write_sweeps};
 pub(super) use reload::write_reload;
 
-/// Terminal width that tables try to fit into, in columns.
-const NARROW: usize = 80;
-
 /// Writes the response as one JSON document: a list of objects, or one object for the status.
-pub(super) fn write_json(out: &mut impl Write, response: &Response) -> io::Result<()> {
+pub(super) fn write_json(out: &mut impl Output, response: &Response) -> io::Result<()> {
     serde_json::to_writer(&mut *out, response)?;
     out.write_all(b"\n")
 }
 
-/// Writes the response as a table. A row is one line whatever its length, for `cut` and `grep`.
-pub(super) fn write_text(out: &mut impl Write, response: &Response) -> io::Result<()> {
+/// Writes the response as a table. A row is one line; where it is not for a terminal, whatever its length, for `cut` and
+/// `grep`.
+pub(super) fn write_text(out: &mut impl Output, response: &Response) -> io::Result<()> {
     match response {
         Response::Status(status) => status::write(out, status),
         Response::Segments(rows) => write_segments(out, rows),
@@ -42,7 +42,7 @@ pub(super) fn write_text(out: &mut impl Write, response: &Response) -> io::Resul
 }
 
 /// Three to five tables, because one would be twice as wide as a terminal.
-fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
+fn write_segments(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()> {
     let spaces = rows.iter().any(|row| row.netns.is_some());
     let mut links = TextTable::with_netns(
         spaces,
@@ -56,7 +56,8 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
             Left("answer"),
             Right("hosts"),
         ],
-    );
+    )
+    .less_important(&["netns", "kind", "answer", "lladdr", "interface", "domain"]);
     let mut counters = TextTable::new(&[
         Left("domain"),
         Left("segment"),
@@ -67,7 +68,8 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
         Right("dropped"),
         Right("malformed"),
         Right("mismatched"),
-    ]);
+    ])
+    .less_important(&["mismatched", "malformed", "traces", "domain"]);
     for row in rows {
         links.add_in(
             &row.netns,
@@ -76,7 +78,7 @@ fn write_segments(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
                 text(&row.segment),
                 interface_of(row),
                 kind_of(row),
-                text(&row.state),
+                state(&row.state),
                 lladdr(&row.lladdr),
                 answer_of(row),
                 row.hosts.to_string(),
@@ -128,7 +130,7 @@ fn answer_of(row: &SegmentView) -> String {
 }
 
 /// What each segment is part of, and its own address there.
-fn write_subnets(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
+fn write_subnets(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()> {
     let mut table = TextTable::new(&[Left("domain"), Left("segment"), Left("source"), Left("prefixes")]);
     for row in rows {
         let source = row.subnet.source.as_ref().map_or_else(none, ToString::to_string);
@@ -141,7 +143,7 @@ fn write_subnets(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
 }
 
 /// Link-layer addresses that segments share, where there are any.
-fn write_gateways(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
+fn write_gateways(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()> {
     let mut table = TextTable::new(&[Left("domain"), Left("segment"), Left("gateway_lladdr")]);
     for row in rows {
         if let Some(gateway) = &row.subnet.gateway_lladdr {
@@ -155,7 +157,7 @@ fn write_gateways(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> 
     table.write(out)
 }
 
-fn write_published(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()> {
+fn write_published(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()> {
     let mut table = TextTable::new(&[Left("domain"), Left("segment"), Left("published")]);
     for row in rows {
         for prefix in &row.subnet.publish {
@@ -169,7 +171,7 @@ fn write_published(out: &mut impl Write, rows: &[SegmentView]) -> io::Result<()>
     table.write(out)
 }
 
-fn write_hosts(out: &mut impl Write, rows: &[HostView]) -> io::Result<()> {
+fn write_hosts(out: &mut impl Output, rows: &[HostView]) -> io::Result<()> {
     let spaces = rows.iter().any(|row| row.netns.is_some());
     let mut table = TextTable::with_netns(
         spaces,
@@ -183,7 +185,8 @@ fn write_hosts(out: &mut impl Write, rows: &[HostView]) -> io::Result<()> {
             Left("learned"),
             Right("age"),
         ],
-    );
+    )
+    .less_important(&["learned", "interface", "netns", "domain", "age", "lladdr"]);
     for row in rows {
         table.add_in(
             &row.netns,
@@ -193,7 +196,7 @@ fn write_hosts(out: &mut impl Write, rows: &[HostView]) -> io::Result<()> {
                 text(&row.domain),
                 text(&row.segment),
                 text(&row.interface),
-                text(&row.state),
+                state(&row.state),
                 text(&row.learned_from),
                 span(row.age_seconds),
             ],
@@ -202,7 +205,7 @@ fn write_hosts(out: &mut impl Write, rows: &[HostView]) -> io::Result<()> {
     table.write(out)
 }
 
-fn write_routes(out: &mut impl Write, rows: &[RouteView]) -> io::Result<()> {
+fn write_routes(out: &mut impl Output, rows: &[RouteView]) -> io::Result<()> {
     let spaces = rows.iter().any(|row| row.netns.is_some());
     let mut table = TextTable::with_netns(
         spaces,
@@ -215,7 +218,8 @@ fn write_routes(out: &mut impl Write, rows: &[RouteView]) -> io::Result<()> {
             Right("protocol"),
             Left("state"),
         ],
-    );
+    )
+    .less_important(&["protocol", "table", "metric", "source", "netns"]);
     for row in rows {
         table.add_in(
             &row.netns,
@@ -226,70 +230,11 @@ fn write_routes(out: &mut impl Write, rows: &[RouteView]) -> io::Result<()> {
                 row.metric.to_string(),
                 table_name(row.table),
                 row.protocol.to_string(),
-                text(&row.state),
+                state(&row.state),
             ],
         );
     }
     table.write(out)
-}
-
-/// A column by its heading.
-#[derive(Clone, Copy)]
-enum Column {
-    Left(&'static str),
-    /// For numbers.
-    Right(&'static str),
-}
-use Column::{Left, Right};
-
-/// A table without borders.
-struct TextTable {
-    table: Table,
-    /// The last column is the network namespace.
-    netns: bool,
-}
-
-impl TextTable {
-    fn new(columns: &[Column]) -> Self {
-        Self::with_netns(false, columns)
-    }
-
-    /// Without namespaces the column is omitted.
-    fn with_netns(netns: bool, columns: &[Column]) -> Self {
-        let mut table = Table::new();
-        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        let headings = columns.iter().map(|(Left(heading) | Right(heading))| *heading);
-        table.set_header(headings.chain(netns.then_some("netns")).collect::<Vec<_>>());
-        for (column, kind) in table.column_iter_mut().zip(columns) {
-            if matches!(kind, Right(_)) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        Self { table, netns }
-    }
-
-    fn add(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.table.add_row(cells.into_iter().collect::<Vec<_>>());
-    }
-
-    fn add_in(&mut self, netns: &Option<Label>, cells: impl IntoIterator<Item = String>) {
-        let space = self.netns.then(|| netns.as_ref().map_or_else(none, |name| text(name)));
-        self.add(cells.into_iter().chain(space));
-    }
-
-    fn write(mut self, out: &mut impl Write) -> io::Result<()> {
-        let widths = self.table.column_max_content_widths();
-        let content: usize = widths.iter().copied().map(usize::from).sum();
-        // Two spaces between columns, or one if rows fit a narrow terminal only so.
-        let gap = if content + 2 * (widths.len() - 1) <= NARROW { 2 } else { 1 };
-        for column in self.table.column_iter_mut() {
-            column.set_padding((0, gap));
-        }
-        for line in self.table.lines() {
-            writeln!(out, "{}", line.trim_end())?;
-        }
-        Ok(())
-    }
 }
 
 fn text(foreign: &str) -> String {

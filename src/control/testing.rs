@@ -50,6 +50,7 @@ pub(crate) fn response_to(query: &Query, hosts: u32) -> Response {
     match query {
         Query::Status => Response::Status(StatusView {
             version: "0.1.0".into(),
+            protocol: 1,
             uptime_seconds: 3,
             domains: 1,
             hosts: hosts.into(),

@@ -178,6 +178,7 @@ mod tests {
         let status = |hosts, ready| {
             Response::Status(StatusView {
                 version: "1".into(),
+                protocol: 1,
                 uptime_seconds: hosts,
                 domains: 1,
                 hosts,

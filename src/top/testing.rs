@@ -10,6 +10,7 @@ use crate::events::EventView;
 pub(super) fn status(uptime_seconds: u64, hosts: u64) -> StatusView {
     StatusView {
         version: "0.1.0".into(),
+        protocol: 1,
         uptime_seconds,
         domains: 1,
         hosts,

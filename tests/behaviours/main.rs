@@ -46,6 +46,7 @@ mod saved_settings;
 mod settings;
 mod shared_lladdr;
 mod start;
+mod tables;
 mod traps_frames;
 mod traps_unknown;
 mod travels;

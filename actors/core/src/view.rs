@@ -22,6 +22,10 @@ pub use latency::{BucketView, HistogramView, LatencyView};
 use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;
 
+/// The version of the protocol of the control socket. It grows when a program could rely on something new; within a
+/// version, and from one to the next, fields and queries are only added.
+pub const PROTOCOL: u32 = 1;
+
 /// A lower-case keyword of a short list, such as a state or a kind. Text and not an enum, so that a client can
 /// show keywords of a daemon newer than itself.
 pub type Keyword = Cow<'static, str>;
@@ -88,6 +92,9 @@ pub enum Response {
 pub struct StatusView {
     /// The daemon's version, which need not be the client's.
     pub version: String,
+    /// The [`PROTOCOL`] that it speaks; 0 for daemons from before it was counted.
+    #[serde(default)]
+    pub protocol: u32,
     /// Seconds since its start.
     pub uptime_seconds: u64,
     /// How many domains there are.

@@ -1,13 +1,14 @@
 //! Output of events.
 
-use std::io::{self, Write};
+use std::io;
 
+use super::Output;
 use crate::events::EventView;
 use crate::log::Escaped;
 
 /// Writes each event as a line: text as in the log, or with `json` one object.
 pub(in super::super) fn write_events(
-    out: &mut impl Write,
+    out: &mut impl Output,
     events: &[EventView],
     json: bool,
 ) -> io::Result<()> {
@@ -22,7 +23,7 @@ pub(in super::super) fn write_events(
     Ok(())
 }
 
-fn write_line(out: &mut impl Write, event: &EventView) -> io::Result<()> {
+fn write_line(out: &mut impl Output, event: &EventView) -> io::Result<()> {
     let EventView { sequence: _, time, level, event: name, netns, values } = event;
     write!(out, "{} {:7} {}", Escaped(time), Escaped(level).to_string(), Escaped(name))?;
     let netns = netns.iter().map(|netns| ("netns", &**netns));

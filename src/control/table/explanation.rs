@@ -1,13 +1,13 @@
 //! Output of explanations.
 
-use std::io::{self, Write};
+use std::io;
 
 use arpherd_core::view::{AnswerView, DecisionView, ExplainedHostView, ExplanationView, Label, SearchView};
 
-use super::{Left, Right, TextTable, lladdr, none, span, text};
+use super::{Left, Output, Right, TextTable, lladdr, none, span, state, text};
 
 /// Writes what is known of an address, what a request for it would get, and what was decided about it.
-pub(super) fn write_explanations(out: &mut impl Write, rows: &[ExplanationView]) -> io::Result<()> {
+pub(super) fn write_explanations(out: &mut impl Output, rows: &[ExplanationView]) -> io::Result<()> {
     for (number, row) in rows.iter().enumerate() {
         if number > 0 {
             out.write_all(b"\n")?;
@@ -17,7 +17,7 @@ pub(super) fn write_explanations(out: &mut impl Write, rows: &[ExplanationView])
     Ok(())
 }
 
-fn write_explanation(out: &mut impl Write, row: &ExplanationView) -> io::Result<()> {
+fn write_explanation(out: &mut impl Output, row: &ExplanationView) -> io::Result<()> {
     let netns = row.netns.as_ref().map_or_else(String::new, |name| format!(", netns {}", text(name)));
     writeln!(out, "{} in domain {}{netns}: {}", row.address, text(&row.domain), summary(row))?;
     out.write_all(b"\n")?;
@@ -66,7 +66,7 @@ fn names(labels: &[Label]) -> String {
     if names.is_empty() { none() } else { names.join(", ") }
 }
 
-fn write_answers(out: &mut impl Write, rows: &[AnswerView]) -> io::Result<()> {
+fn write_answers(out: &mut impl Output, rows: &[AnswerView]) -> io::Result<()> {
     let mut table = TextTable::new(&[Left("requests on"), Left("answered"), Left("rule"), Left("because")]);
     for row in rows {
         let places = match row.search_on.as_slice() {
@@ -74,12 +74,12 @@ fn write_answers(out: &mut impl Write, rows: &[AnswerView]) -> io::Result<()> {
             places => format!(" on {}", names(places)),
         };
         let because = format!("{}{places}", text(&row.because));
-        table.add([text(&row.segment), text(&row.answered), text(&row.rule), because]);
+        table.add([text(&row.segment), state(&row.answered), text(&row.rule), because]);
     }
     table.write(out)
 }
 
-fn write_decisions(out: &mut impl Write, rows: &[DecisionView]) -> io::Result<()> {
+fn write_decisions(out: &mut impl Output, rows: &[DecisionView]) -> io::Result<()> {
     let mut table = TextTable::new(&[Right("ago"), Right("times"), Left("decision"), Left("values")]);
     for row in rows {
         let values: Vec<_> =

@@ -1,15 +1,15 @@
 //! Output of what came of commands.
 
-use std::io::{self, Write};
+use std::io;
 
 use arpherd_core::view::{ForgottenView, Label, ProbeView, ProbedSegmentView};
 use serde::Serialize;
 
 use super::explanation::known;
-use super::{Left, Right, TextTable, lladdr, none, text};
+use super::{Left, Output, Right, TextTable, lladdr, none, state, text};
 use crate::operate::{LogView, SweepView};
 
-fn write_json<T: Serialize + ?Sized>(out: &mut impl Write, view: &T) -> io::Result<()> {
+fn write_json<T: Serialize + ?Sized>(out: &mut impl Output, view: &T) -> io::Result<()> {
     serde_json::to_writer(&mut *out, view)?;
     out.write_all(b"\n")
 }
@@ -19,7 +19,7 @@ fn in_netns(netns: &Option<Label>) -> String {
 }
 
 /// Writes who answered a probe, and where.
-pub(in super::super) fn write_probe(out: &mut impl Write, rows: &[ProbeView], json: bool) -> io::Result<()> {
+pub(in super::super) fn write_probe(out: &mut impl Output, rows: &[ProbeView], json: bool) -> io::Result<()> {
     if json {
         return write_json(out, rows);
     }
@@ -67,7 +67,7 @@ fn milliseconds(microseconds: u64) -> String {
 
 /// Writes which host was given up.
 pub(in super::super) fn write_forgotten(
-    out: &mut impl Write,
+    out: &mut impl Output,
     rows: &[ForgottenView],
     json: bool,
 ) -> io::Result<()> {
@@ -83,7 +83,7 @@ pub(in super::super) fn write_forgotten(
 }
 
 /// Writes the level of the log.
-pub(in super::super) fn write_log(out: &mut impl Write, view: &LogView, json: bool) -> io::Result<()> {
+pub(in super::super) fn write_log(out: &mut impl Output, view: &LogView, json: bool) -> io::Result<()> {
     if json {
         return write_json(out, view);
     }
@@ -95,7 +95,11 @@ pub(in super::super) fn write_log(out: &mut impl Write, view: &LogView, json: bo
 }
 
 /// Writes how far sweeps are, or what they came to.
-pub(in super::super) fn write_sweeps(out: &mut impl Write, rows: &[SweepView], json: bool) -> io::Result<()> {
+pub(in super::super) fn write_sweeps(
+    out: &mut impl Output,
+    rows: &[SweepView],
+    json: bool,
+) -> io::Result<()> {
     if json {
         return write_json(out, rows);
     }
@@ -112,17 +116,21 @@ pub(in super::super) fn write_sweeps(out: &mut impl Write, rows: &[SweepView], j
             Right("found"),
             Right("time"),
         ],
-    );
+    )
+    .less_important(&["netns", "interface", "domain", "done"]);
     for row in rows {
-        let state =
-            row.because.as_ref().map_or_else(|| text(&row.state), |it| format!("not swept: {}", text(it)));
+        let shown = match &row.because {
+            Some(reason) => format!("not swept: {}", text(reason)),
+            None if row.state == "idle" => state("done"),
+            None => state(&row.state),
+        };
         table.add_in(
             &row.netns,
             [
                 text(&row.domain),
                 text(&row.segment),
                 text(&row.interface),
-                if row.because.is_none() && row.state == "idle" { "done".into() } else { state },
+                shown,
                 row.done.to_string(),
                 row.total.to_string(),
                 row.probed.to_string(),

@@ -1,14 +1,14 @@
 //! Output of a reload.
 
-use std::io::{self, Write};
+use std::io;
 
 use serde_json::Value;
 
-use super::{Left, TextTable, none, text};
+use super::{Left, Output, TextTable, none, text};
 use crate::reload::{KeyChange, ReloadView};
 
 /// Writes what changed, or would change; with `json` as one object.
-pub(in super::super) fn write_reload(out: &mut impl Write, view: &ReloadView, json: bool) -> io::Result<()> {
+pub(in super::super) fn write_reload(out: &mut impl Output, view: &ReloadView, json: bool) -> io::Result<()> {
     if json {
         serde_json::to_writer(&mut *out, view)?;
         return out.write_all(b"\n");

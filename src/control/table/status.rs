@@ -1,16 +1,19 @@
 //! The daemon as a whole, as a short list.
 
-use std::io::{self, Write};
+use std::io;
 
 use arpherd_core::view::{PacketsView, StatusView};
 
-use super::span;
+use super::{Output, span};
 use crate::log::Escaped;
 
 /// Writes a line for each thing.
-pub(super) fn write(out: &mut impl Write, status: &StatusView) -> io::Result<()> {
-    let StatusView { version, uptime_seconds, domains, hosts, routes, ready, events, packets, .. } = status;
+pub(super) fn write(out: &mut impl Output, status: &StatusView) -> io::Result<()> {
+    let StatusView {
+        version, protocol, uptime_seconds, domains, hosts, routes, ready, events, packets, ..
+    } = status;
     writeln!(out, "version  {}", Escaped(version))?;
+    writeln!(out, "protocol {protocol}")?;
     writeln!(out, "uptime   {}", span(*uptime_seconds))?;
     writeln!(out, "domains  {domains}\nhosts    {hosts}\nroutes   {routes}")?;
     writeln!(out, "ready    {}", if *ready { "yes" } else { "no" })?;

@@ -2,6 +2,7 @@ use std::net::Ipv4Addr;
 
 use arpherd_core::view::{CountersView, Destination, PacketsView, StatusView, SubnetView};
 
+use super::layout::NARROW;
 use super::*;
 use crate::control::testing;
 
@@ -144,6 +145,7 @@ fn namespaces_have_a_column_where_there_are_any() {
 fn status_is_a_short_list() {
     let status = StatusView {
         version: "0.1.0".into(),
+        protocol: 1,
         uptime_seconds: 200_000,
         domains: 1,
         hosts: 2,
@@ -157,6 +159,7 @@ fn status_is_a_short_list() {
     };
     let expected = "\
 version  0.1.0
+protocol 1
 uptime   2d
 domains  1
 hosts    2

@@ -11,7 +11,8 @@ use crate::plan::{COVER_METRIC, SegmentId};
 use crate::sweep::SweepContext;
 use crate::time::Time;
 use crate::view::{
-    CountersView, Destination, HostView, Label, PacketsView, RouteView, SegmentView, StatusView, SubnetView,
+    CountersView, Destination, HostView, Label, PROTOCOL, PacketsView, RouteView, SegmentView, StatusView,
+    SubnetView,
 };
 
 impl Ledger {
@@ -32,6 +33,7 @@ impl Ledger {
     pub fn status_view(&self) -> StatusView {
         StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL,
             uptime_seconds: 0,
             domains: self.world.topology.domains.planned() as u64,
             hosts: self
