@@ -66,8 +66,8 @@ static DAEMON: &[ConfigKey<DaemonConfig>] = &[
     },
     ConfigKey {
         name: "http",
-        meaning: "Where the daemon serves HTTP: /metrics for Prometheus, /healthz and /readyz. Nothing there changes \
-                  anything. A Unix socket is for the daemon's user and group.",
+        meaning: "Where the daemon serves HTTP: a page at / for people, /metrics for Prometheus, /healthz and \
+                  /readyz. Nothing there changes anything. A Unix socket is for the daemon's user and group.",
         example: None,
         field: &ValueField { parser: HttpListenParser, of: |daemon: &mut DaemonConfig| &mut daemon.http },
     },

@@ -14,8 +14,10 @@ mod connections;
 mod health;
 mod listener;
 mod metrics;
+mod page;
 mod routes;
 mod service;
 mod site;
+mod state;
 
 pub(crate) use service::HttpService;

@@ -9,8 +9,9 @@ use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValu
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::budget::Share;
+use super::page::Part;
 use super::site::{Counts, Site};
-use super::{health, metrics};
+use super::{health, metrics, page, state};
 use crate::control::BoxFuture;
 
 /// A response as it is sent.
@@ -29,10 +30,18 @@ pub(super) struct Asked {
     pub(super) site: Arc<Site>,
     /// The header `Accept`.
     pub(super) accept: Option<String>,
+    /// The URL's query without its question mark.
+    pub(super) query: Option<String>,
 }
 
 /// All paths. To add one, add an entry; HEAD, other methods and headers are dealt with for all of them.
 static ROUTES: &[Route] = &[
+    Route { path: "/", respond: |_| Box::pin(async { page::part(Part::Page) }) },
+    Route { path: "/page.js", respond: |_| Box::pin(async { page::part(Part::Script) }) },
+    Route { path: "/page.css", respond: |_| Box::pin(async { page::part(Part::Style) }) },
+    Route { path: "/icon.svg", respond: |_| Box::pin(async { page::part(Part::Icon) }) },
+    Route { path: "/state.json", respond: |asked| Box::pin(state::state(asked)) },
+    Route { path: "/explain.json", respond: |asked| Box::pin(state::explain(asked)) },
     Route { path: "/metrics", respond: |asked| Box::pin(metrics::metrics(asked)) },
     Route { path: "/healthz", respond: |asked| Box::pin(health::alive(asked)) },
     Route { path: "/readyz", respond: |asked| Box::pin(health::ready(asked)) },
@@ -61,7 +70,8 @@ pub(super) async fn respond(request: &Request<Incoming>, client: &Client) -> Rep
         Some(route) if matches!(*request.method(), Method::GET | Method::HEAD) => {
             let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
             let (site, accept) = (Arc::clone(&client.site), accept.map(str::to_owned));
-            (route.respond)(Asked { site, accept }).await
+            let query = request.uri().query().map(str::to_owned);
+            (route.respond)(Asked { site, accept, query }).await
         }
         Some(_) => {
             let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "Nothing can be changed here.\n");

@@ -10,7 +10,9 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::budget::Budget;
-use crate::control::{ControlResponse, Failure, QueryHandler};
+use super::state::PageCache;
+use crate::control::{ControlQuery, ControlResponse, Failure, QueryHandler};
+use crate::events::{EventsQuery, EventsView};
 use crate::metrics::HttpView;
 
 /// How long the actors may take.
@@ -30,6 +32,8 @@ pub(super) struct Site {
     /// The metrics in each of their formats.
     pub(super) open_metrics: Shared<Result<Bytes, Failure>>,
     pub(super) prometheus: Shared<Result<Bytes, Failure>>,
+    /// What those who look at the page share.
+    pub(super) page: PageCache,
 }
 
 impl Site {
@@ -43,6 +47,7 @@ impl Site {
             segments: Shared::default(),
             open_metrics: Shared::default(),
             prometheus: Shared::default(),
+            page: PageCache::default(),
         }
     }
 
@@ -51,12 +56,26 @@ impl Site {
     /// # Errors
     /// If it cannot answer, or takes too long.
     pub(super) async fn ask(&self, query: Query) -> Result<Response, Failure> {
-        match timeout(ANSWER, Arc::clone(&self.handler).handle(query.into())).await {
-            Ok(Ok(ControlResponse::State(response))) => Ok(response),
-            Ok(Ok(_)) => Err(Failure::Unavailable("the daemon answered another query".into())),
-            Ok(Err(failure)) => Err(failure),
-            Err(_) => Err(Failure::Unavailable("the packet path does not answer".into())),
+        match self.handle(query.into()).await? {
+            ControlResponse::State(response) => Ok(response),
+            _ => Err(Failure::Unavailable("the daemon answered another query".into())),
         }
+    }
+
+    /// Asks for events, which the packet path is not asked for.
+    ///
+    /// # Errors
+    /// If the daemon cannot answer.
+    pub(super) async fn ask_events(&self, query: EventsQuery) -> Result<EventsView, Failure> {
+        match self.handle(ControlQuery::Events(query)).await? {
+            ControlResponse::Events(events) => Ok(events),
+            _ => Err(Failure::Unavailable("the daemon answered another query".into())),
+        }
+    }
+
+    async fn handle(&self, query: ControlQuery) -> Result<ControlResponse, Failure> {
+        let handled = timeout(ANSWER, Arc::clone(&self.handler).handle(query)).await;
+        handled.unwrap_or_else(|_| Err(Failure::Unavailable("the packet path does not answer".into())))
     }
 }
 

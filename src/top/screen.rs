@@ -29,7 +29,8 @@ use crate::exit::Exit;
 /// What happens to the screen.
 enum Input {
     Key(KeyEvent),
-    Resized(u16, u16),
+    /// How large it is now is asked when it is drawn.
+    Resized,
     News(News),
     /// The number of the signal that ends the program.
     Signal(u8),
@@ -95,6 +96,16 @@ fn serve(
     theme: Theme,
 ) -> io::Result<ExitCode> {
     loop {
+        // Asked each time: crossterm forgets a change of size that comes together with a key.
+        let size = terminal.size()?;
+        if model.size != (size.width, size.height) {
+            let before = model.wanted();
+            model.size = (size.width, size.height);
+            model.keep_in_range();
+            if model.wanted() != before {
+                drop(ask.send(model.wanted()));
+            }
+        }
         terminal.draw(|frame| draw(frame, model, theme))?;
         let Ok(first) = inputs.recv() else { return Ok(Exit::Software.into()) };
         // What came meanwhile is drawn together.
@@ -106,14 +117,7 @@ fn serve(
                     Outcome::Ask => drop(ask.send(model.wanted())),
                     Outcome::Quit => return Ok(ExitCode::SUCCESS),
                 },
-                Input::Resized(width, height) => {
-                    let before = model.wanted();
-                    model.size = (width, height);
-                    model.keep_in_range();
-                    if model.wanted() != before {
-                        drop(ask.send(model.wanted()));
-                    }
-                }
+                Input::Resized => {}
                 Input::News(news) => model.update(news),
                 Input::Signal(number) => return Ok(ExitCode::from(128 + number)),
                 Input::Failed(error) => return Err(error),
@@ -126,7 +130,7 @@ fn read_keys(inputs: &Sender<Input>) {
     loop {
         let input = match event::read() {
             Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => Input::Key(key),
-            Ok(Event::Resize(width, height)) => Input::Resized(width, height),
+            Ok(Event::Resize(..)) => Input::Resized,
             Ok(_) => continue,
             Err(error) => Input::Failed(error),
         };

@@ -9,6 +9,7 @@
 mod rig;
 
 mod driver;
+mod page;
 mod top;
 
 use std::env;

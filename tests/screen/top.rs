@@ -163,7 +163,7 @@ fn top_waits_for_a_daemon_that_is_restarted() -> Result<()> {
     wait_until(SOON, "it is some seconds old", || {
         daemon.cli(&["status"])["uptime_seconds"].as_u64() >= Some(3)
     });
-    daemon.terminate();
+    daemon.kill();
     terminal.wait_line("the loss", |line| line.contains("no answer for") && line.contains("no daemon on"));
     assert_eq!(hosts(&terminal.screen()), ["10.9.0.10"], "what was known is still shown");
     fs::create_dir_all(control.parent().expect("a directory")).expect("it can be made");
