@@ -194,10 +194,19 @@ fn read_changes(read: Option<&ReadConfig>, now: &Loaded) -> Result<(Loaded, Vec<
     Ok((next, changes))
 }
 
-/// A key that differs and can only be changed by a restart. Clients find the daemon by its socket, and the saved sysctls
-/// lie beside it.
+/// A key that differs and can only be changed by a restart. Clients find the daemon by its socket, which gets
+/// its group when it is made, and the saved sysctls lie beside it.
 fn needs_restart(now: &Config, next: &Config) -> Option<&'static str> {
-    (now.daemon.control != next.daemon.control).then_some("daemon.control")
+    let (now, next) = (&now.daemon, &next.daemon);
+    if now.control != next.control {
+        Some("daemon.control")
+    } else if now.read_group != next.read_group {
+        Some("daemon.read_group")
+    } else if now.admin_group != next.admin_group {
+        Some("daemon.admin_group")
+    } else {
+        None
+    }
 }
 
 fn changes(before: &[EffectiveValue], after: &[EffectiveValue]) -> Vec<KeyChange> {

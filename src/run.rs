@@ -10,8 +10,8 @@ use slog::{Logger, error, info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{LogFormat, LogLevel, ReportArgs};
-use crate::config::Loaded;
-use crate::control::{ControlError, Server, ServerHandle};
+use crate::config::{DaemonConfig, Loaded};
+use crate::control::{Access, ControlError, Server, ServerHandle};
 use crate::exit::Exit;
 use crate::http::HttpService;
 use crate::instances::{Files, Instances};
@@ -30,7 +30,7 @@ pub(crate) fn run(
 ) -> ExitCode {
     let log = log::start(format_of(report.log_format), level_of(report.log_level));
     // Before anything else, so that a second daemon changes nothing.
-    let server = match bind(&loaded.config.daemon.control, spare, &log.logger) {
+    let server = match bind(&loaded.config.daemon, spare, &log.logger) {
         Ok(server) => server,
         Err(error) => {
             error!(log.logger, "not_started"; "error" => %error);
@@ -58,12 +58,13 @@ pub(crate) fn run(
 }
 
 /// Creates the control socket at its path, or at the spare one if another daemon has that.
-fn bind(path: &Path, spare: Option<&Path>, log: &Logger) -> Result<Server, ControlError> {
-    match (Server::bind(path), spare) {
+fn bind(daemon: &DaemonConfig, spare: Option<&Path>, log: &Logger) -> Result<Server, ControlError> {
+    let access = Access::new(daemon)?;
+    match (Server::bind(&daemon.control, access.clone()), spare) {
         (Err(ControlError::InUse(_) | ControlError::Locked(_)), Some(spare)) => {
             info!(log, "control_elsewhere"; "control" => %spare.display(),
                 "detail" => "another arpherd has the default socket");
-            Server::bind(spare)
+            Server::bind(spare, access)
         }
         (outcome, _) => outcome,
     }

@@ -12,6 +12,7 @@ use arpherd_core::plan::{COVER_METRIC, Cover, RoutePlan};
 use super::domain::{DomainPrefixes, Domains, Segments};
 use super::field::{ConfigKey, TableField, ValueField};
 use super::gateway_lladdr::GatewayLladdrParser;
+use super::group::UserGroupParser;
 use super::http::HttpListenParser;
 use super::model::{Config, DaemonConfig, DomainConfig, OnExit};
 use super::name::{RoutingTable, SocketPath};
@@ -70,6 +71,26 @@ static DAEMON: &[ConfigKey<DaemonConfig>] = &[
                   /readyz. Nothing there changes anything. A Unix socket is for the daemon's user and group.",
         example: None,
         field: &ValueField { parser: HttpListenParser, of: |daemon: &mut DaemonConfig| &mut daemon.http },
+    },
+    ConfigKey {
+        name: "read_group",
+        meaning: "The group whose members may read on the control socket (`hosts`, `explain` and the like): the \
+                  socket's file gets it. Others but root cannot connect.",
+        example: None,
+        field: &ValueField {
+            parser: UserGroupParser("that of admin_group, or else the daemon's own group"),
+            of: |daemon: &mut DaemonConfig| &mut daemon.read_group,
+        },
+    },
+    ConfigKey {
+        name: "admin_group",
+        meaning: "The group whose members may also command (`reload`, `sweep`, `probe`, `forget`, `log LEVEL`), as \
+                  root and the daemon's own user may. With a read_group they have to be members of that, too.",
+        example: None,
+        field: &ValueField {
+            parser: UserGroupParser("nobody else"),
+            of: |daemon: &mut DaemonConfig| &mut daemon.admin_group,
+        },
     },
 ];
 

@@ -19,6 +19,7 @@ mod file;
 mod fillarpd;
 mod folder;
 mod gateway_lladdr;
+mod group;
 mod http;
 mod join;
 mod keys;
@@ -52,8 +53,9 @@ pub(crate) use duration::parse as parse_duration;
 pub(crate) use duration::show as show_duration;
 pub(crate) use errors::{ConfigError, ValueOrigin};
 pub(crate) use fillarpd::FillarpdArgs;
+pub(crate) use group::UserGroup;
 pub(crate) use http::HttpListen;
-pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, NetnsPlan, OnExit};
+pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, DaemonConfig, NetnsPlan, OnExit};
 pub(crate) use reader::EffectiveValue;
 pub(crate) use source::KeySetting;
 

@@ -9,6 +9,7 @@ use arpherd_core::plan::{Cover, DomainId, DomainPlan, Plan, RoutePlan, SegmentPl
 use ipnetwork::Ipv4Network;
 
 use super::gateway_lladdr::GatewayLladdr;
+use super::group::UserGroup;
 use super::http::HttpListen;
 
 /// Default path of the control socket.
@@ -36,11 +37,21 @@ pub(crate) struct DaemonConfig {
     pub(crate) on_exit: OnExit,
     /// Where metrics are served over HTTP.
     pub(crate) http: HttpListen,
+    /// Whose members may read on the control socket.
+    pub(crate) read_group: UserGroup,
+    /// Whose members may command on it.
+    pub(crate) admin_group: UserGroup,
 }
 
 impl Default for DaemonConfig {
     fn default() -> Self {
-        Self { control: PathBuf::from(CONTROL), on_exit: OnExit::default(), http: HttpListen::default() }
+        Self {
+            control: PathBuf::from(CONTROL),
+            on_exit: OnExit::default(),
+            http: HttpListen::default(),
+            read_group: UserGroup::default(),
+            admin_group: UserGroup::default(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The client's end of the control socket.
 
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use async_std::os::unix::net::UnixStream;
 use async_std::task;
 use serde::de::DeserializeOwned;
 
+use super::access::group_name;
 use super::filter::TableFilter;
 use super::protocol::{ControlQuery, QueryError, ResponseLine, write_query};
 use super::table::{self, StandardOutput};
@@ -38,7 +40,7 @@ pub(crate) enum ClientError {
         reason: &'static str,
     },
     /// The user lacks permission to connect.
-    #[error("cannot connect to {}: permission denied; run as root or as a member of the socket's group", escaped(.0))]
+    #[error("cannot connect to {}: permission denied; use sudo, or {}", escaped(.0), who_may_connect(.0))]
     NotAllowed(PathBuf),
     /// A daemon listens but does not respond in time.
     #[error("the daemon on {} did not respond within {} s; try again, and look at its log", escaped(.0), TIMEOUT.as_secs())]
@@ -88,6 +90,15 @@ pub(crate) enum ClientError {
 
 fn escaped(path: &Path) -> String {
     Escaped(&path.to_string_lossy()).to_string()
+}
+
+/// What one does who may not connect.
+fn who_may_connect(path: &Path) -> String {
+    match std::fs::metadata(path).map(|socket| group_name(socket.gid())) {
+        Ok(group) => format!("join the group {group} (`usermod -aG {group} USER`) and log in again"),
+        // The folder is closed as well, and so is what it says of the socket.
+        Err(_) => "join the group of the socket and of its folder, and log in again".to_owned(),
+    }
 }
 
 impl ClientError {

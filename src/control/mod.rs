@@ -8,6 +8,7 @@
 //! It owns no state and runs on an executor of its own, so that no client, however slow, delays the actors that
 //! answer ARP. async-std is discontinued (RUSTSEC-2025-0052); replacing it changes this module only.
 
+mod access;
 mod client;
 mod commands;
 mod filter;
@@ -20,6 +21,7 @@ mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub(crate) use access::Access;
 pub(crate) use arpherd_core::view::{Query, Response};
 pub(crate) use client::{ClientError, fetch_as, run_client, run_events, run_reload};
 pub(crate) use commands::{run_forget, run_log, run_probe, run_sweep};

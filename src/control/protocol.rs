@@ -128,8 +128,8 @@ impl QueryError {
     }
 
     /// The client may read but not change.
-    pub(super) fn forbidden() -> Self {
-        Self::new("forbidden", "only root and the user that the daemon runs as may do this")
+    pub(super) fn forbidden(who_may: &str) -> Self {
+        Self::new("forbidden", who_may)
     }
 
     /// The command is not carried out.

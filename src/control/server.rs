@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use arpherd_actors::io::process::{own_user, peer_user};
 use arpherd_core::view::Response;
 use async_std::channel::{Receiver, Sender, bounded};
 use async_std::future::timeout;
@@ -23,6 +22,7 @@ use async_std::os::unix::net::{UnixListener, UnixStream};
 use async_std::task;
 use serde::Serialize;
 
+use super::access::Access;
 use super::protocol::{ControlQuery, ControlResponse, QUERY_LIMIT, QueryError, read_query};
 use super::socket_file::{ControlError, SocketFile};
 use crate::events::EventsView;
@@ -93,6 +93,7 @@ pub(crate) struct Server {
     listener: StdListener,
     file: SocketFile,
     limits: ServerLimits,
+    access: Access,
 }
 
 impl Server {
@@ -100,13 +101,13 @@ impl Server {
     ///
     /// # Errors
     /// If another daemon has it, or it cannot be created.
-    pub(crate) fn bind(path: &Path) -> Result<Self, ControlError> {
-        Self::bind_with(path, ServerLimits::default())
+    pub(crate) fn bind(path: &Path, access: Access) -> Result<Self, ControlError> {
+        Self::bind_with(path, access, ServerLimits::default())
     }
 
-    pub(super) fn bind_with(path: &Path, limits: ServerLimits) -> Result<Self, ControlError> {
-        let (file, listener) = SocketFile::create(path)?;
-        Ok(Self { listener, file, limits })
+    pub(super) fn bind_with(path: &Path, access: Access, limits: ServerLimits) -> Result<Self, ControlError> {
+        let (file, listener) = SocketFile::create_for(path, access.file.as_ref())?;
+        Ok(Self { listener, file, limits, access })
     }
 
     /// The socket's path.
@@ -121,7 +122,7 @@ impl Server {
         let limits = self.limits;
         task::spawn(accept(
             UnixListener::from(self.listener),
-            ServerState { handler, limits, stopped, alive },
+            ServerState { handler, limits, access: Arc::new(self.access), stopped, alive },
         ));
         ServerHandle { file: self.file, stop: Some(stop), gone, limit: limits.stop }
     }
@@ -160,6 +161,7 @@ impl ServerHandle {
 struct ServerState {
     handler: Arc<dyn QueryHandler>,
     limits: ServerLimits,
+    access: Arc<Access>,
     /// Closed when the server shall stop.
     stopped: Receiver<()>,
     /// Locked by every task as long as it lives.
@@ -225,7 +227,9 @@ async fn serve_client(stream: &UnixStream, shared: &ServerState) -> io::Result<(
             continue;
         }
         let response = match read_query(&line) {
-            Ok(query) if query.is_command() && !may_change(stream) => Err(QueryError::forbidden()),
+            Ok(query) if query.is_command() && !shared.access.may_command(stream) => {
+                Err(QueryError::forbidden(&shared.access.who_may_command()))
+            }
             Ok(query) => handle(query, shared).await,
             Err(error) => Err(error),
         };
@@ -234,11 +238,6 @@ async fn serve_client(stream: &UnixStream, shared: &ServerState) -> io::Result<(
             Err(error) => send_error(stream, error, limits).await?,
         }
     }
-}
-
-/// Whether the client may change the daemon: root, or the daemon's own user. All others that may connect may read.
-fn may_change(stream: &UnixStream) -> bool {
-    peer_user(stream).is_ok_and(|user| user == 0 || user == own_user())
 }
 
 /// Reads up to a newline, the end of the stream, or one byte more than a query may have.

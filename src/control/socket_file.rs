@@ -2,13 +2,14 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_std::os::unix::net::UnixStream;
 
+use super::access::{Group, GroupError};
 use crate::exit::Exit;
 use crate::log::Escaped;
 
@@ -31,6 +32,22 @@ pub(crate) enum ControlError {
     /// The path is that of another file.
     #[error("daemon.control: {} exists and is not a socket; remove it, or set another path", escaped(.0))]
     NotASocket(PathBuf),
+    /// A group that is configured is not known.
+    #[error(transparent)]
+    NoGroup(#[from] GroupError),
+    /// The socket cannot be given to its group.
+    #[error(
+        "cannot give {} to group {group}: {source}; the daemon has to be a member (SupplementaryGroups={group} in its \
+         unit), or have CAP_CHOWN", escaped(.path)
+    )]
+    Group {
+        /// The socket.
+        path: PathBuf,
+        /// The group's name.
+        group: String,
+        /// The error.
+        source: io::Error,
+    },
     /// A system call failed.
     #[error("cannot {verb} {}: {source}", escaped(.path))]
     Io {
@@ -52,7 +69,7 @@ impl ControlError {
     pub(crate) fn exit_code(&self) -> Exit {
         match self {
             Self::InUse(_) | Self::Locked(_) => Exit::Unavailable,
-            Self::BadPath(_) | Self::NotASocket(_) => Exit::Config,
+            Self::BadPath(_) | Self::NotASocket(_) | Self::NoGroup(_) | Self::Group { .. } => Exit::Config,
             Self::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::NoPerm,
             Self::Io { .. } => Exit::CantCreat,
         }
@@ -80,8 +97,16 @@ impl SocketFile {
         &self.path
     }
 
-    /// Takes the lock, replaces a stale socket and listens.
+    /// Takes the lock, replaces a stale socket and listens. The daemon's own user and group may connect.
     pub(crate) fn create(path: &Path) -> Result<(Self, UnixListener), ControlError> {
+        Self::create_for(path, None)
+    }
+
+    /// The same for the daemon's own user and this group.
+    pub(super) fn create_for(
+        path: &Path,
+        group: Option<&Group>,
+    ) -> Result<(Self, UnixListener), ControlError> {
         if path.as_os_str().is_empty() || SocketAddr::from_pathname(path).is_err() {
             return Err(ControlError::BadPath(path.to_owned()));
         }
@@ -94,10 +119,17 @@ impl SocketFile {
         file.clear_stale()?;
         let listener = UnixListener::bind(path).map_err(failed("listen on", path))?;
         file.identity = identity_of(path);
+        if let Some(Group { name, number }) = group {
+            chown(path, None, Some(*number)).map_err(|source| ControlError::Group {
+                path: path.to_owned(),
+                group: name.clone(),
+                source,
+            })?;
+        }
         fs::set_permissions(path, fs::Permissions::from_mode(0o660))
             .map_err(failed("set the mode of", path))?;
         listener.set_nonblocking(true).map_err(failed("listen on", path))?;
-        // Drop connections made before the mode was set: those clients may lack the permission.
+        // Drop connections made before group and mode were set: those clients may lack the permission.
         while listener.accept().is_ok() {}
         Ok((file, listener))
     }

@@ -14,6 +14,7 @@ use arpherd_core::view::{
     SubnetView,
 };
 
+use super::access::Access;
 use super::protocol::{ControlQuery, ControlResponse};
 use super::server::{BoxFuture, Failure, QueryHandler, Server, ServerHandle, ServerLimits};
 
@@ -129,7 +130,8 @@ pub(super) struct TestServer {
 pub(super) fn serve(handler: impl QueryHandler, limits: ServerLimits) -> TestServer {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("control.sock");
-    let handle = Server::bind_with(&path, limits).expect("a free path").serve(Arc::new(handler));
+    let handle =
+        Server::bind_with(&path, Access::default(), limits).expect("a free path").serve(Arc::new(handler));
     TestServer { handle, path, _directory: directory }
 }
 

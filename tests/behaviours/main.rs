@@ -40,6 +40,7 @@ mod operate;
 mod reload;
 mod reload_in_place;
 mod rig;
+mod rights;
 mod router;
 mod routes;
 mod saved_settings;

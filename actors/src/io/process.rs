@@ -102,6 +102,15 @@ pub fn peer_user(socket: &impl AsFd) -> io::Result<u32> {
     sockopt::peer_user(socket)
 }
 
+/// The groups of the process at the other end of a connected unix socket, as it had them when it connected: its effective
+/// one and its supplementary ones.
+///
+/// # Errors
+/// If it is no connected unix socket.
+pub fn peer_groups(socket: &impl AsFd) -> io::Result<Vec<u32>> {
+    sockopt::peer_groups(socket)
+}
+
 /// The effective user of this process.
 pub fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()

@@ -67,6 +67,25 @@ pub(super) fn peer_user(socket: &impl AsFd) -> io::Result<u32> {
     Ok(uid.cast_unsigned())
 }
 
+/// The groups at the other end of a connected unix socket: the effective one, and the supplementary ones
+/// (`SO_PEERGROUPS`).
+pub(super) fn peer_groups(socket: &impl AsFd) -> io::Result<Vec<u32>> {
+    /// include/uapi/linux/limits.h
+    const NGROUPS_MAX: usize = 65_536;
+    let [_pid, _uid, gid] = get::<3>(socket, libc::SOL_SOCKET, libc::SO_PEERCRED)?;
+    let read = |most: usize| -> io::Result<Vec<u32>> {
+        // What the kernel does not fill stays the number that no group has.
+        let mut numbers = vec![[0xff; size_of::<u32>()]; most];
+        get_bytes(socket, libc::SOL_SOCKET, libc::SO_PEERGROUPS, numbers.as_flattened_mut())?;
+        Ok(numbers.into_iter().map(u32::from_ne_bytes).filter(|number| *number != u32::MAX).collect())
+    };
+    let supplementary = match read(64) {
+        Err(error) if error.raw_os_error() == Some(libc::ERANGE) => read(NGROUPS_MAX)?,
+        outcome => outcome?,
+    };
+    Ok(std::iter::once(gid.cast_unsigned()).chain(supplementary).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;
@@ -77,5 +96,15 @@ mod tests {
     fn the_process_at_the_other_end_is_known() {
         let (near, _far) = UnixStream::pair().expect("a pair of sockets");
         assert_eq!(peer_process(&near).expect("a unix socket"), Some(std::process::id()));
+    }
+
+    #[test]
+    fn the_groups_at_the_other_end_are_those_of_this_process() {
+        let (near, _far) = UnixStream::pair().expect("a pair of sockets");
+        let groups = peer_groups(&near).expect("a unix socket");
+        assert_eq!(groups[0], rustix::process::getegid().as_raw());
+        let own: Vec<u32> =
+            rustix::process::getgroups().expect("groups").iter().map(|it| it.as_raw()).collect();
+        assert_eq!(groups[1..], own);
     }
 }

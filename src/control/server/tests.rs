@@ -163,7 +163,10 @@ fn stop_finishes_the_response_in_flight() {
     assert_eq!(client.join().expect("no panic").expect("a response"), response_to(&Query::Hosts, 1));
     let server = stopper.join().expect("no panic");
     assert!(matches!(fetch(&server.path, Query::Status), Err(ClientError::NoDaemon { .. })));
-    assert!(matches!(Server::bind(&server.path), Err(ControlError::Locked(_))), "the lock is free too early");
+    assert!(
+        matches!(Server::bind(&server.path, Access::default()), Err(ControlError::Locked(_))),
+        "the lock is free too early"
+    );
     drop((idle, server));
 }
 

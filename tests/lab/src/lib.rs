@@ -78,7 +78,7 @@ pub use link::LinkInfo;
 pub use mac::Mac;
 pub use neighbour::{Neighbour, NeighbourTimers};
 pub use netns::Netns;
-pub use ordinary::as_ordinary_user;
+pub use ordinary::{as_ordinary_user, as_user, can_be_others};
 pub use packet::PacketType;
 pub use ping::PingStats;
 pub use route::{Route, RouteKind};

@@ -32,6 +32,26 @@ pub fn as_ordinary_user(command: &mut Command) {
     }
 }
 
+/// Lets the command run as this user, with this group and these supplementary ones, and without capabilities; only where
+/// there is more than one user, see [`can_be_others`].
+pub fn as_user(command: &mut Command, user: u32, group: u32, groups: &[u32]) {
+    let groups = groups.to_vec();
+    // SAFETY: between fork and exec it only makes system calls on data that exists already.
+    unsafe {
+        command.pre_exec(move || {
+            check(libc::setgroups(groups.len(), groups.as_ptr()))?;
+            check(libc::setresgid(group, group, group))?;
+            check(libc::setresuid(user, user, user)).map(drop)
+        });
+    }
+}
+
+/// Whether processes can be those of other users: a namespace made by an ordinary user has one user only.
+pub fn can_be_others() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().nth(2).and_then(|count| count.parse().ok()).is_some_and(|count: u32| count > 5000)
+}
+
 fn write(path: &CStr, text: &CStr) -> io::Result<()> {
     let octets = text.to_bytes();
     // SAFETY: terminated strings, and as many readable octets as are stated; the descriptor ends with the exec.
