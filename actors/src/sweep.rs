@@ -40,7 +40,8 @@ pub struct SweepActor {
     medium: Option<Medium>,
     port: Option<Box<dyn FramePort>>,
     tally: Tally,
-    source: Option<Ipv4Addr>,
+    /// Senders of the probes: each address is asked in the name of each.
+    senders: Vec<Ipv4Addr>,
     lladdr: LinkAddr,
     from: Option<LinkAddr>,
     targets: Vec<Ipv4Addr>,
@@ -79,7 +80,7 @@ impl SweepActor {
             medium: None,
             port: None,
             tally: Tally::default(),
-            source: None,
+            senders: Vec::new(),
             lladdr: LinkAddr::UNKNOWN,
             from: None,
             targets: Vec::new(),
@@ -137,7 +138,8 @@ impl SweepActor {
 
     fn begin_round(&mut self, now: Time, context: SweepContext) {
         debug!(self.log, "sweep_started"; "known" => context.skip.len());
-        self.source = context.source;
+        self.plan.set_frames(context.senders.len());
+        self.senders = context.senders;
         self.lladdr = context.lladdr;
         self.from = context.from;
         // What was sent between two rounds does not slow this one.
@@ -158,9 +160,8 @@ impl SweepActor {
 
     fn probe(&mut self) {
         let Some(port) = self.port.as_mut().filter(|_| !self.targets.is_empty()) else { return };
-        let (sender_lladdr, sender) = (self.lladdr, self.source.unwrap_or(Ipv4Addr::UNSPECIFIED));
-        let from = self.from;
-        let probe = |&target: &Ipv4Addr| Frame {
+        let (sender_lladdr, from) = (self.lladdr, self.from);
+        let probe = |target: Ipv4Addr, sender: Ipv4Addr| Frame {
             to: None,
             from,
             arp: Arp {
@@ -172,7 +173,9 @@ impl SweepActor {
             },
         };
         self.frames.clear();
-        self.frames.extend(self.targets.iter().map(probe));
+        for target in &self.targets {
+            self.frames.extend(self.senders.iter().map(|sender| probe(*target, *sender)));
+        }
         let before = self.tally.unsent;
         if let Err(error) = port.send(&self.frames, &mut self.tally) {
             debug!(self.log, "sweep_failed"; "error" => %error);

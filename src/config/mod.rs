@@ -97,7 +97,7 @@ pub(crate) fn from_file(
     flags: &[KeySetting],
 ) -> Result<Loaded, ConfigError> {
     let (file, problems) = FileSource::read(path)?;
-    load(Some(file), problems, &[], environment, flags, false)
+    load(Some(file), problems, &[], environment, flags)
 }
 
 /// Reads fillarpd's flags and variables as a configuration of one domain with one segment.
@@ -107,7 +107,7 @@ pub(crate) fn from_fillarpd(
     flags: &[KeySetting],
 ) -> Result<Loaded, ConfigError> {
     let base = fillarpd::settings(args, environment)?;
-    load(None, Vec::new(), &base, environment, flags, true)
+    load(None, Vec::new(), &base, environment, flags)
 }
 
 /// Makes one domain of these interfaces, whose prefixes follow their addresses if none are given.
@@ -118,7 +118,7 @@ pub(crate) fn from_join(
     flags: &[KeySetting],
 ) -> Result<Loaded, ConfigError> {
     let base = join::settings(interfaces, prefixes)?;
-    load(None, Vec::new(), &base, environment, flags, false)
+    load(None, Vec::new(), &base, environment, flags)
 }
 
 fn load(
@@ -127,7 +127,6 @@ fn load(
     base: &[KeySetting],
     environment: &Environment,
     flags: &[KeySetting],
-    drop_in: bool,
 ) -> Result<Loaded, ConfigError> {
     let (environment, wrong) = source::environment(environment.iter().cloned());
     problems.extend(wrong);
@@ -136,7 +135,7 @@ fn load(
     let mut config = Config::default();
     let root = reader.root();
     field::read_keys(&mut reader, &root, keys::ROOT, &mut config);
-    rules::check(&mut reader, &config, drop_in);
+    rules::check(&mut reader, &config);
     if reader.problems.is_empty() {
         let warnings = reader.warnings.iter().map(ToString::to_string).collect();
         return Ok(Loaded { config, rows: reader.rows, warnings });

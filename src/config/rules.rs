@@ -22,7 +22,7 @@ use super::{gateway_lladdr, http};
 const MOST_SEGMENTS: usize = 65_535;
 
 /// Checks all rules between keys.
-pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config, drop_in: bool) {
+pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config) {
     http::check(reader, &config.daemon);
     let domains = KeyPath::root().key("domains");
     let segments = config.segments().count();
@@ -37,7 +37,7 @@ pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config, drop_in: boo
         for segment in &domain.segments {
             let path = path.key("segments").key(&segment.plan.name);
             segment_prefixes(reader, &path, segment, domain);
-            sources(reader, &path, segment, domain, drop_in);
+            sources(reader, &path, segment, domain);
             answering::check(reader, &path, segment, domain);
         }
         stations::check(reader, &path, domain);
@@ -101,36 +101,37 @@ fn segment_prefixes(
 }
 
 /// The sources of a segment, each once.
-fn sources(
-    reader: &mut ConfigReader<'_>,
-    path: &KeyPath,
-    segment: &SegmentConfig,
-    domain: &DomainConfig,
-    drop_in: bool,
-) {
+fn sources(reader: &mut ConfigReader<'_>, path: &KeyPath, segment: &SegmentConfig, domain: &DomainConfig) {
     let (path, sources) = (path.key("source"), &segment.plan.sources);
     for (index, source) in sources.iter().enumerate() {
         let place = if sources.len() == 1 { path.clone() } else { path.item(index) };
         if sources.iter().take(index).any(|earlier| earlier == source) {
             reader.problem(&place, format!("found {source} a second time, expected it once"));
-        } else if let Some(text) = misplaced(*source, domain, drop_in) {
-            reader.problem(&place, text);
+        } else {
+            placed(reader, &place, *source, domain);
         }
     }
 }
 
-/// Why the address cannot be a source in the domain. As a replacement of fillarpd (`drop_in`) it may be outside: its
-/// users may sweep a part of their subnet.
-fn misplaced(source: Ipv4Addr, domain: &DomainConfig, drop_in: bool) -> Option<String> {
+/// A source is no network's own address. It may lie outside of the domain's prefixes, as on the edges of providers, on
+/// links of two addresses, and with fillarpd.
+fn placed(reader: &mut ConfigReader<'_>, place: &KeyPath, source: Ipv4Addr, domain: &DomainConfig) {
     match domain.prefixes.iter().find(|network| network.contains(source)) {
-        Some(network) if is_reserved(source, *network) => Some(format!(
-            "found {source}, expected a host's address; this is the network or broadcast address of {network}"
-        )),
-        None if !domain.prefixes.is_empty() && !drop_in => Some(format!(
-            "found {source}, expected an address inside the domain's prefixes ({})",
-            join(&domain.prefixes)
-        )),
-        _ => None,
+        Some(network) if is_reserved(source, *network) => {
+            let text = format!(
+                "found {source}, expected a host's address; this is the network or broadcast address of {network}"
+            );
+            reader.problem(place, text);
+        }
+        None if !domain.prefixes.is_empty() => {
+            let text = format!(
+                "{source} is outside the domain's prefixes ({}): hosts without a route to it do not answer it, so each is \
+                 asked once more in nobody's name (0.0.0.0)",
+                join(&domain.prefixes)
+            );
+            reader.warning(place, text);
+        }
+        _ => {}
     }
 }
 

@@ -30,6 +30,7 @@ mod routes;
 mod scope;
 mod settings;
 mod show;
+mod sources;
 #[cfg(test)]
 mod testing;
 mod wanted;
@@ -176,7 +177,14 @@ fn process_checks(daemon: &DaemonState, process: &Process, entering: bool) -> Ve
 /// The checks of one network namespace.
 fn netns_checks(scope: &Scope, machine: &Machine) -> Vec<Finding> {
     named([
-        ("links", links::check(scope, machine).into_iter().chain(clusters::check(scope)).collect()),
+        (
+            "links",
+            links::check(scope, machine)
+                .into_iter()
+                .chain(sources::check(scope))
+                .chain(clusters::check(scope))
+                .collect(),
+        ),
         ("settings", settings::check(scope, machine)),
         ("claims", claims::check(scope, machine)),
         ("entries", entries::check(scope, machine)),

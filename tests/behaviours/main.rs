@@ -37,6 +37,7 @@ mod masked;
 mod names;
 mod namespaces;
 mod operate;
+mod outside_source;
 mod reload;
 mod reload_in_place;
 mod rig;

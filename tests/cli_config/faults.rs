@@ -86,10 +86,7 @@ pub(crate) const FAULTS_TOML: &[(&str, &str)] = &[
         ":2:28: domains.lan.prefixes[1]: found 10.2.0.128/25, expected a network apart from 10.2.0.0/24",
     ),
     ("[domains.lan.segments]", ""),
-    (
-        "a = { source = '10.9.0.1' }",
-        ":4:16: domains.lan.segments.a.source: found 10.9.0.1, expected an address inside the domain's prefixes (10.2.0.0/24",
-    ),
+    ("a = {}", ""),
     (
         "b = { source = '10.2.0.255' }",
         ":5:16: domains.lan.segments.b.source: found 10.2.0.255, expected a host's address",
@@ -151,10 +148,7 @@ pub(crate) const FAULTS_SOURCES: &[(&str, &str)] = &[
         "      b: { source: [10.2.0.1, 10.2.0.2, 10.2.0.1] }",
         ":6:41: domains.lan.segments.b.source[2]: found 10.2.0.1 a second time, expected it once",
     ),
-    (
-        "      c: { source: [10.2.0.1, 10.9.0.1] }",
-        ":7:31: domains.lan.segments.c.source[1]: found 10.9.0.1, expected an address inside the domain's prefixes (10.2.0.0/24",
-    ),
+    ("      c: {}", ""),
     (
         "      d: { source: [10.2.0.0, 10.2.0.1] }",
         ":8:21: domains.lan.segments.d.source[0]: found 10.2.0.0, expected a host's address",

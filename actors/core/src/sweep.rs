@@ -22,8 +22,9 @@ pub const ON_DEMAND: u64 = 1 << 16;
 /// What a round needs to know of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepContext {
-    /// Sender of the probes; `None`: 0.0.0.0 (RFC 5227, 1.1).
-    pub source: Option<Address>,
+    /// Senders of the probes, one at least: each address is asked in the name of each. 0.0.0.0 is nobody's (RFC 5227,
+    /// 1.1).
+    pub senders: Vec<Address>,
     /// Sender link-layer address of the probes.
     pub lladdr: LinkAddr,
     /// The frames' source, as [`crate::Frame::from`].
@@ -95,6 +96,8 @@ pub struct Sweep {
     is_active: bool,
     never: Vec<Prefix>,
     pace: Pace,
+    /// Frames to each address.
+    frames: usize,
     round: Option<Round>,
     /// Of the last round, as far as it is not to be worked out.
     tally: Tally,
@@ -131,6 +134,7 @@ impl Sweep {
     pub fn new(plan: SweepPlan, never: Vec<Prefix>) -> Self {
         Self {
             pace: Pace::smooth(plan.rate),
+            frames: 1,
             plan,
             is_periodic: true,
             is_active: false,
@@ -185,6 +189,11 @@ impl Sweep {
         self.tally = Tally { rounds, total, begun: now, ..Tally::default() };
         self.round = Some(Round { prefixes, skip: skip.into_iter().collect(), prefix: 0, offset: 0 });
         self.next_round = self.is_periodic.then(|| now + self.plan.interval);
+    }
+
+    /// Each address costs so many frames of the pace.
+    pub fn set_frames(&mut self, frames: usize) {
+        self.frames = frames;
     }
 
     /// How far it is.
@@ -245,7 +254,9 @@ impl Sweep {
                 return;
             };
             self.tally.probed += 1;
-            self.pace.reserve(now);
+            for _ in 0..self.frames {
+                self.pace.reserve(now);
+            }
             self.waiting.insert(address);
             self.sent.push_back((now, address));
             targets.push(address);

@@ -216,7 +216,7 @@ fn a_sweep_gets_the_known_hosts_and_our_own_addresses() {
             .await
             .expect("the owner lives")
             .expect("it is up");
-        assert_eq!((context.source, context.lladdr), (Some(address(1)), lladdr(7)));
+        assert_eq!((context.senders, context.lladdr), (vec![address(1)], lladdr(7)));
         let mut skip = context.skip;
         skip.sort_unstable();
         let nobodys = [address(0), address(255)];

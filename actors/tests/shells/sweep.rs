@@ -27,7 +27,7 @@ impl Handler<GetSweepContext> for SweepOwner {
 
     fn handle(&mut self, _: GetSweepContext, _: &mut Self::Context) -> Self::Result {
         MessageResult(Some(SweepContext {
-            source: Some(address(1)),
+            senders: vec![address(1)],
             lladdr: lladdr(7),
             prefixes: vec!["10.0.0.0/28".parse().expect("a prefix")],
             from: None,

@@ -41,9 +41,10 @@ pub(super) static SEGMENT: &[ConfigKey<SegmentConfig>] = &[
     ConfigKey {
         name: "source",
         meaning: "The preferred source address of the routes and sender address of probes: an address of this \
-                  machine inside the domain, or a list of such addresses, of which the first that the machine has \
-                  is used. While it has none of them the segment is not served, so leave the key out where \
-                  addresses come by DHCP. Segments may share one.",
+                  machine, or a list of such addresses, of which the first that the machine has is used. While it \
+                  has none of them the segment is not served, so leave the key out where addresses come by DHCP. \
+                  Segments may share one. With one outside of the domain's prefixes each host is asked once more \
+                  in nobody's name (0.0.0.0), as not all answer a sender that they have no route to.",
         example: Some(r#""10.2.0.1""#),
         field: &SourceAddresses,
     },

@@ -26,6 +26,17 @@ fn later_sources_win_and_are_named() {
 }
 
 #[test]
+fn a_source_outside_of_the_prefixes_is_a_warning() {
+    let text = SMALL.replace("eth0: {}", "eth0: { source: [10.2.0.1, 192.0.2.1] }");
+    let loaded = load_text("yaml", text.as_bytes(), &[], &[]).expect("loads");
+    let [warning] = loaded.warnings.as_slice() else { panic!("{:?}", loaded.warnings) };
+    assert!(
+        warning.contains("segments.eth0.source[1]: 192.0.2.1 is outside the domain's prefixes"),
+        "{warning}"
+    );
+}
+
+#[test]
 fn variables_reach_names_with_dashes_and_dots() {
     let text = SMALL.replace("eth0", "br-lan").replace("eth1:", "eth1.7:");
     let environment = [

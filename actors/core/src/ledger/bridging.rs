@@ -41,7 +41,7 @@ impl World {
         let domain = topology.domain(topology.segment(segment).plan.domain);
         let Some(network) = domain.prefixes.first().map(|prefix| prefix.network()) else { return };
         for id in [segment, other] {
-            effects.request(topology.segment(id), network, None, Purpose::Verify);
+            effects.request_once(topology.segment(id), network, None, Purpose::Verify);
         }
     }
 }

@@ -43,7 +43,7 @@ impl Ledger {
         let segment = self.world.topology.segment(id);
         let Some((step, again)) = self.confirmations.due(id, address, token, segment.kind()) else { return };
         if let Step::Ask(sighting) = &step {
-            self.effects.request(segment, address, Some(sighting.lladdr), Purpose::Verify);
+            self.effects.request_once(segment, address, Some(sighting.lladdr), Purpose::Verify);
         }
         let (Step::Ask(sighting) | Step::Confirmed(sighting) | Step::Failed(sighting, _)) = &step;
         if let Some(span) = again {

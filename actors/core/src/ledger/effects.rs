@@ -122,7 +122,8 @@ impl Effects {
     }
 
     /// Asks who has the target: one station, or all. The sender is the segment's source; without one it is an
-    /// address probe (RFC 5227), which enters nobody's cache. Nothing is sent where the segment is down.
+    /// address probe (RFC 5227), which enters nobody's cache. With a source outside of the domain's prefixes it is both,
+    /// as some hosts answer only one of them. Nothing is sent where the segment is down.
     pub(super) fn request(
         &mut self,
         segment: &Segment,
@@ -130,7 +131,20 @@ impl Effects {
         to: Option<LinkAddr>,
         purpose: Purpose,
     ) {
-        let sender = segment.source.unwrap_or(Address::UNSPECIFIED);
+        for sender in segment.source.senders() {
+            self.request_from(segment, sender, target, to, purpose);
+        }
+    }
+
+    /// The same in one name only, where answers are counted.
+    pub(super) fn request_once(
+        &mut self,
+        segment: &Segment,
+        target: Address,
+        to: Option<LinkAddr>,
+        purpose: Purpose,
+    ) {
+        let sender = segment.source.address.unwrap_or(Address::UNSPECIFIED);
         self.request_from(segment, sender, target, to, purpose);
     }
 

@@ -42,7 +42,7 @@ impl Wanted {
         Some(Self {
             segment: segment.id,
             interface: NonZeroU32::new(segment.last_index?)?,
-            source: segment.source,
+            source: segment.source.address,
             lladdr: host.lladdr,
         })
     }

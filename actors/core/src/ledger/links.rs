@@ -129,7 +129,8 @@ impl World {
 
     fn came_up(&mut self, id: SegmentId, effects: &mut Effects) {
         let segment = self.topology.segment(id);
-        let (lladdr, source, domain) = (segment.interface_lladdr(), segment.source, segment.plan.domain);
+        let (lladdr, source, domain) =
+            (segment.interface_lladdr(), segment.source.address, segment.plan.domain);
         effects.emit(Event::SegmentUp { segment: id, lladdr, source });
         self.kernel.cover(domain, &self.topology, effects);
         put_entries(segment, &self.reasons(), effects);

@@ -300,7 +300,7 @@ fn inform(
 
 /// This machine's addresses in the domain, that which the segment's probes bear first.
 fn own_addresses(segment: SegmentId, world: &World) -> Vec<Address> {
-    let source = world.topology.segment(segment).source;
+    let source = world.topology.segment(segment).source.address;
     let domain = world.topology.segment(segment).plan.domain;
     let mut own: Vec<Address> = world.topology.own_addresses_in(domain).collect();
     own.sort_by_key(|address| Some(*address) != source);

@@ -204,7 +204,7 @@ pub(super) fn places_to_search(
 /// Whether the target may be searched for there. A request without a sender address would look like an address
 /// probe to a host that is itself probing (RFC 5227), so none is sent on behalf of a prober.
 fn may_search(segment: &Segment, target: Address, is_for_prober: bool) -> bool {
-    segment.is_up() && segment.may_hold(target) && (segment.source.is_some() || !is_for_prober)
+    segment.is_up() && segment.may_hold(target) && (segment.source.address.is_some() || !is_for_prober)
 }
 
 /// Whether a target of which no host is known may be answered for by its route. Link-local addresses are among

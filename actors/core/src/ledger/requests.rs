@@ -49,7 +49,7 @@ impl Ledger {
         self.react(reaction, &key, Requester::of(now, id, arp));
         // Whoever has moved may probe for its addresses there. Without an address of ours we would do so, too, and it
         // would give way to us (RFC 5227, section 2.1.1).
-        if self.world.topology.segment(id).source.is_some() {
+        if self.world.topology.segment(id).source.is_inside() {
             self.station_traced(id, arp.sender_lladdr);
         }
     }

@@ -136,7 +136,7 @@ impl World {
     fn refresh_source(&mut self, key: &Key, segment: SegmentId, route: &KernelRoute) {
         let segment = self.topology.segment(segment);
         if segment.is_up()
-            && segment.source != route.source
+            && segment.source.address != route.source
             && let Some(installed) = self.hosts.installed_mut(key)
         {
             installed.doubt();

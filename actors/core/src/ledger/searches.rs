@@ -232,6 +232,8 @@ impl Search {
         effects: &mut Effects,
     ) {
         let now = effects.now();
+        // Who probes for the target, perhaps here, would take a request in nobody's name for another prober's.
+        let is_probed_for = self.requesters.iter().any(Requester::is_prober);
         for &place in places {
             let last = self.searched.iter_mut().find(|(segment, _)| *segment == place);
             if last.as_ref().is_some_and(|(_, at)| now.since(*at) < SEARCH_GAP) {
@@ -246,7 +248,11 @@ impl Search {
                 Some((_, at)) => *at = now,
                 None => self.searched.push((place, now)),
             }
-            effects.request(topology.segment(place), target, None, Purpose::Search);
+            if is_probed_for {
+                effects.request_once(topology.segment(place), target, None, Purpose::Search);
+            } else {
+                effects.request(topology.segment(place), target, None, Purpose::Search);
+            }
         }
     }
 }

@@ -30,8 +30,7 @@ pub(super) struct Segment {
     pub(super) link: Option<Link>,
     /// The interface's number, or its last one.
     pub(super) last_index: Option<u32>,
-    /// Sender of probes and preferred source of routes.
-    pub(super) source: Option<Address>,
+    pub(super) source: Source,
     /// `None`: it can be used.
     pub(super) down: Option<DownReason>,
     /// Since when it can be used, while it can.
@@ -45,6 +44,28 @@ pub(super) struct Segment {
     /// Addresses of the interface that frames were sent with, the last one last.
     own_lladdrs: VecDeque<LinkAddr>,
     pub(super) shared: SharedLladdr,
+}
+
+/// Sender of probes and preferred source of routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Source {
+    pub(super) address: Option<Address>,
+    /// It lies outside of the domain's prefixes, as the operator wants it. Hosts may have no route to it, and then do
+    /// not answer a request in its name.
+    pub(super) is_outside: bool,
+}
+
+impl Source {
+    /// Whether it is one that hosts of the domain answer like any of theirs.
+    pub(super) fn is_inside(&self) -> bool {
+        self.address.is_some() && !self.is_outside
+    }
+
+    /// The senders of a request: each host answers in one name at least.
+    pub(super) fn senders(&self) -> impl Iterator<Item = Address> + use<> {
+        let nobody = self.is_outside.then_some(Address::UNSPECIFIED);
+        [self.address.unwrap_or(Address::UNSPECIFIED)].into_iter().chain(nobody)
+    }
 }
 
 /// What became of a segment when its state was worked out anew.
@@ -68,7 +89,7 @@ impl Segment {
             edges: Vec::new(),
             link: None,
             last_index: None,
-            source: None,
+            source: Source::default(),
             down: Some(DownReason::Absent),
             came_up: None,
             is_unheard: false,
@@ -108,7 +129,7 @@ impl Segment {
         arp.operation == Operation::Reply
             && !arp.is_gratuitous()
             && arp.target_lladdr.same_port(&self.lladdr())
-            && arp.target == self.source.unwrap_or(Address::UNSPECIFIED)
+            && self.source.senders().any(|sender| sender == arp.target)
     }
 
     /// The link-layer address that we have for others on this link: the shared one where there is one, else the
@@ -215,7 +236,9 @@ impl Segment {
         self.shared.decide(self.link.as_ref(), self.kind(), yields);
         self.came_up = down.is_none().then(|| self.came_up.unwrap_or(now));
         let before = std::mem::replace(&mut self.down, down);
-        let source = chosen.unwrap_or_default();
+        let address = chosen.unwrap_or_default();
+        let is_outside = address.is_some_and(|address| !contains(&domain.prefixes, address));
+        let source = Source { address, is_outside };
         let is_new_source = std::mem::replace(&mut self.source, source) != source;
         let is_relabelled = self.is_up() && self.note_own_lladdr();
         Refreshed { before, is_new_source, is_relabelled }

@@ -21,6 +21,7 @@ mod log;
 mod movers;
 mod moves;
 mod operating;
+mod outside_sources;
 mod packets;
 mod pinned;
 mod private;

@@ -142,7 +142,7 @@ impl Topology {
             domain.plan.cover == Cover::Search && domain.prefixes.contains(&prefix)
         };
         let domain = (0..).map(DomainId).take(self.members.len()).find(is_of)?;
-        Some(self.members(domain).find_map(|segment| segment.source))
+        Some(self.members(domain).find_map(|segment| segment.source.address))
     }
 
     /// Whether the address is this machine's.

@@ -103,12 +103,12 @@ impl Trials {
         let station = Party { segment: refused.segment, lladdr: refused.lladdr };
         let segment = world.topology.segment(station.segment);
         // Without a source every request is an address probe, which tells nothing.
-        if segment.source.is_none() || !self.may_open(now, &station) {
+        if segment.source.address.is_none() || !self.may_open(now, &station) {
             return;
         }
         let questions = questions_for(world, segment, refused, now);
         for question in &questions {
-            effects.request(segment, question.address, Some(station.lladdr), Purpose::Verify);
+            effects.request_once(segment, question.address, Some(station.lladdr), Purpose::Verify);
         }
         let (timer, lladdr) = (effects.after(WAIT, Timer::Trial), station.lladdr);
         let trial = Trial { questions, lladdr, since: now, is_last: false, timer };
@@ -140,7 +140,7 @@ impl Trials {
         let question = trial.and_then(|it| it.questions.iter_mut().find(|it| it.address == arp.sender));
         let Some(question) = question else { return false };
         // Only who has the address answers a probe, which nobody's name is in, or asks for others from it.
-        let is_answer = arp.operation == Operation::Reply && Some(arp.target) == segment.source;
+        let is_answer = arp.operation == Operation::Reply && Some(arp.target) == segment.source.address;
         question.is_held |= !is_answer;
         is_answer && !std::mem::replace(&mut question.is_answered, true)
     }

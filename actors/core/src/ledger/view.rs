@@ -24,9 +24,10 @@ impl Ledger {
         let known = self.world.hosts.live_keys().filter(|key| key.domain == domain);
         let nobodys = topology.own_addresses().iter().chain(&segment.edges).copied();
         let skip = known.map(|key| key.address).chain(nobodys).collect();
-        let (source, lladdr, from) = (segment.source, segment.lladdr(), segment.shared_lladdr());
+        let (lladdr, from) = (segment.lladdr(), segment.shared_lladdr());
+        let senders = segment.source.senders().collect();
         let prefixes = segment.prefixes.clone();
-        Some(SweepContext { source, lladdr, from, prefixes, skip })
+        Some(SweepContext { senders, lladdr, from, prefixes, skip })
     }
 
     /// How the daemon is, but for what only its shell knows: how long it runs and whether it is ready.
@@ -106,7 +107,7 @@ impl Ledger {
             let destination = Destination::Host(key.address);
             let mut view = route(destination, self.world.kernel.routes.metric, state.as_str());
             view.interface = places.get(host.segment.index()).map(|place| place.interface.clone());
-            view.source = self.world.topology.segment(host.segment).source;
+            view.source = self.world.topology.segment(host.segment).source.address;
             views.push(view);
         }
         views
@@ -138,7 +139,7 @@ fn segment_view(ledger: &Ledger, segment: &Segment) -> SegmentView {
             prefixes: segment.prefixes.clone(),
             gateway_lladdr: segment.shared_lladdr().filter(|_| segment.is_up()),
             unaddressed: ledger.world.addressed.unaddressed(segment.plan.domain).collect(),
-            source: segment.source.filter(|_| segment.is_up()),
+            source: segment.source.address.filter(|_| segment.is_up()),
             publish: segment.plan.addresses.publish.clone(),
         },
         hosts: u64::from(ledger.world.hosts.live_on(segment.id)),

@@ -127,8 +127,8 @@ fn another_network_is_followed_and_what_was_in_the_old_one_withdrawn() {
         assert_eq!(prefixes(&bench, segment), ["192.168.7.0/24"]);
         let context = bench.ledger.sweep_context(segment).expect("it is up");
         assert_eq!(
-            (context.prefixes, context.source),
-            (vec![net("192.168.7.0/24")], Some([192, 168, 7, 5].into()))
+            (context.prefixes, context.senders),
+            (vec![net("192.168.7.0/24")], vec![[192, 168, 7, 5].into()])
         );
     }
     assert!(bench.ledger.host_views(bench.now).is_empty());
