@@ -7,7 +7,7 @@ use std::time::Duration;
 use arpherd_core::view::{Query, Response};
 use hyper::body::Bytes;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::budget::Budget;
 use super::state::PageCache;
@@ -113,12 +113,31 @@ impl Counts {
     }
 }
 
+/// Keeps a distance between questions to the actors, even where the clients that wait for the answers are displaced.
+#[derive(Debug, Default)]
+pub(super) struct Pace(Option<Instant>);
+
+impl Pace {
+    /// Returns so long after it last did, or at once.
+    pub(super) async fn wait(&mut self, distance: Duration) {
+        if let Some(last) = self.0 {
+            sleep_until(last + distance).await;
+        }
+        self.0 = Some(Instant::now());
+    }
+}
+
 /// A result that is made once for all who ask at the same time or shortly after one another.
-pub(super) struct Shared<T>(Mutex<Option<(Instant, T)>>);
+pub(super) struct Shared<T>(Mutex<Made<T>>);
+
+struct Made<T> {
+    pace: Pace,
+    result: Option<(Instant, T)>,
+}
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
-        Self(Mutex::new(None))
+        Self(Mutex::new(Made { pace: Pace::default(), result: None }))
     }
 }
 
@@ -127,15 +146,63 @@ impl<T: Clone> Shared<T> {
     pub(super) async fn get(&self, make: impl Future<Output = T>) -> T {
         // Who comes while it is being made waits here, and finds it made.
         let mut made = self.0.lock().await;
-        if let Some((at, result)) = made.as_ref()
+        if let Some((at, result)) = made.result.as_ref()
             && at.elapsed() < FRESH
         {
             return result.clone();
         }
         // Not kept in memory while the next is made.
-        *made = None;
+        made.result = None;
+        made.pace.wait(FRESH).await;
         let result = make.await;
-        *made = Some((Instant::now(), result.clone()));
+        made.result = Some((Instant::now(), result.clone()));
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.expect("a runtime").block_on(future)
+    }
+
+    #[test]
+    fn who_asks_at_the_same_time_or_soon_after_shares_the_result() {
+        let (shared, made) = (Shared::default(), Cell::new(0));
+        let ask = || {
+            shared.get(async {
+                tokio::task::yield_now().await;
+                made.set(made.get() + 1);
+                made.get()
+            })
+        };
+        block_on(async {
+            assert_eq!(tokio::join!(ask(), ask(), ask()), (1, 1, 1));
+            assert_eq!(ask().await, 1);
+            tokio::time::sleep(FRESH).await;
+            assert_eq!(ask().await, 2);
+        });
+    }
+
+    #[test]
+    fn who_is_displaced_while_it_waits_does_not_have_it_made_more_often() {
+        let (shared, begun) = (Shared::<()>::default(), Cell::new(0));
+        let start = Instant::now();
+        block_on(async {
+            for _ in 0..100 {
+                let endless = async {
+                    begun.set(begun.get() + 1);
+                    std::future::pending::<()>().await;
+                };
+                let _ = timeout(Duration::from_millis(3), shared.get(endless)).await;
+            }
+        });
+        let most = 1 + start.elapsed().as_millis() / FRESH.as_millis();
+        assert!(begun.get() <= most && begun.get() >= 1, "{} in {:?}", begun.get(), start.elapsed());
     }
 }

@@ -10,11 +10,11 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use serde::Serialize;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::health::unavailable;
 use super::routes::{Asked, Reply, body_of, text};
-use super::site::Site;
+use super::site::{Pace, Site};
 use crate::control::Failure;
 use crate::events::{EventView, EventsQuery};
 
@@ -27,19 +27,20 @@ const EVENTS: usize = 100;
 /// An answer is given to all who ask so soon after it was made, or for so many times the time that it took.
 const FRESH: Duration = Duration::from_millis(500);
 const REST: u32 = 20;
-/// Time between two explanations, whoever asks for them.
+/// Time between two explanations, and between two attempts to make the state, whoever asks for them.
 const PACE: Duration = Duration::from_millis(100);
 
 /// What all who look at the page share.
 #[derive(Debug, Default)]
 pub(super) struct PageCache {
     made: Mutex<Made>,
-    next_explanation: Mutex<Option<Instant>>,
+    explanations: Mutex<Pace>,
 }
 
 #[derive(Debug, Default)]
 struct Made {
     text: Bytes,
+    pace: Pace,
     /// None before the first.
     until: Option<Instant>,
     since: Option<Instant>,
@@ -82,13 +83,14 @@ struct HostState {
 pub(super) async fn state(asked: Asked) -> Reply {
     let site = &*asked.site;
     let mut made = site.page.made.lock().await;
-    let now = Instant::now();
-    if made.until.is_none_or(|until| now >= until) {
+    if made.until.is_none_or(|until| Instant::now() >= until) {
+        made.pace.wait(PACE).await;
+        let begun = Instant::now();
         match made.make(site).await {
             Ok(text) => made.text = text,
             Err(failure) => return unavailable(&failure),
         }
-        made.until = Some(Instant::now() + FRESH.max(now.elapsed() * REST));
+        made.until = Some(Instant::now() + FRESH.max(begun.elapsed() * REST));
     }
     json(made.text.clone())
 }
@@ -162,13 +164,7 @@ pub(super) async fn explain(asked: Asked) -> Reply {
         return text(StatusCode::BAD_REQUEST, "Ask for one address: ?address=10.2.0.9\n");
     };
     let site: Arc<Site> = asked.site;
-    {
-        let mut next = site.page.next_explanation.lock().await;
-        if let Some(next) = *next {
-            sleep_until(next).await;
-        }
-        *next = Some(Instant::now() + PACE);
-    }
+    site.page.explanations.lock().await.wait(PACE).await;
     match site.ask(Query::Explain(ExplainQuery { address, from: None })).await {
         Ok(response) => match serde_json::to_vec(&response) {
             Ok(text) => json(text.into()),

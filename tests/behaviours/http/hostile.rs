@@ -67,7 +67,9 @@ fn attack(kind: usize, ns: &Netns, stop: &AtomicBool, opened: &AtomicU32) {
         // An octet at a time.
         3 => hold(ns, stop, opened, |stream| flood(stream, b"G")),
         // It never reads.
-        4 => hold(ns, stop, opened, |stream| flood(stream, GET.as_bytes())),
+        4 => hold(ns, stop, opened, |stream| {
+            flood(stream, b"GET /state.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        }),
         // Half closed at once.
         5 => hold(ns, stop, opened, |stream| stream.shutdown(Shutdown::Write)),
         // A hundred requests at a time, and none of the responses read.
@@ -79,12 +81,14 @@ fn attack(kind: usize, ns: &Netns, stop: &AtomicBool, opened: &AtomicU32) {
         8 => hold(ns, stop, opened, |stream| {
             flood(stream, b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n")
         }),
-        // Scrapes without a pause.
+        // All pages without a pause.
         _ => {
+            let mut pages =
+                ["/metrics", "/state.json", "/explain.json?address=10.9.0.20", "/"].iter().cycle();
             while !stop.load(Ordering::Relaxed) {
-                let Some(mut stream) = connect(ns) else { continue };
+                let (Some(mut stream), Some(page)) = (connect(ns), pages.next()) else { continue };
                 opened.fetch_add(1, Ordering::Relaxed);
-                let _ = stream.write_all(GET.as_bytes());
+                let _ = stream.write_all(format!("GET {page} HTTP/1.0\r\n\r\n").as_bytes());
                 let _ = stream.read_to_end(&mut Vec::new());
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use arpherd_lab::{Daemon, Netns, Result, wait_until};
 
 use super::{LISTEN, connect, exchange, get, with_http};
-use crate::rig::{Config, Rig, SLOW_EXPIRY, SOON, introduce, ip, segment_row};
+use crate::rig::{Config, Rig, SLOW_EXPIRY, SOON, events, introduce, ip, segment_row};
 
 const LEFT: &str = r#"domain="test",segment="eth0""#;
 const RIGHT: &str = r#"domain="test",segment="eth1""#;
@@ -88,6 +88,24 @@ fn http_metrics_come_in_the_format_that_is_asked_for() -> Result<()> {
     let open = exchange(connect(&rig.r), &request);
     assert!(open.head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{open:?}");
     assert!(open.body.ends_with("# EOF\n"));
+    Ok(())
+}
+
+#[harness::test]
+fn http_that_a_reload_turns_on_measures_from_then_on() -> Result<()> {
+    let rig = Rig::new()?;
+    let (left, right) = (rig.left(10)?, rig.right(20)?);
+    let config = Config::common_with(&[("expiry", SLOW_EXPIRY)]);
+    let mut daemon = config.start(&rig.r)?;
+    introduce(&left, &rig.r, "eth0")?;
+    introduce(&right, &rig.r, "eth1")?;
+    std::fs::write(daemon.config_path().expect("a file"), with_http(config, LISTEN).text())
+        .expect("it is ours");
+    daemon.signal(super::SIGHUP)?;
+    wait_until(SOON, "the reload", || !events(&daemon, "reloaded").is_empty());
+    requested(&daemon, &left, 20, 3)?;
+    let answers = format!("arpherd_frame_to_answer_seconds_count{{{LEFT}}}");
+    wait_until(SOON, "three answers", || value(&scrape(&rig.r), &answers) >= 3.0);
     Ok(())
 }
 
