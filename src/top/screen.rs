@@ -65,6 +65,8 @@ fn end_on_panic() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |panicked| {
         let _ = ratatui::try_restore();
+        // On the usual way the terminal's destructor does this.
+        let _ = crossterm::execute!(io::stdout(), crossterm::cursor::Show);
         print(panicked);
         std::process::exit(i32::from(Exit::Software as u8));
     }));

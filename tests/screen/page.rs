@@ -11,6 +11,9 @@ use crate::rig::{Config, Rig, SLOW_EXPIRY, SOON, introduce, pass};
 /// Where the daemon listens, in the router's namespace.
 const LISTEN: &str = "127.0.0.1:9477";
 
+/// The domain's name, which is markup.
+const DOMAIN: &str = "<i>test</i>";
+
 /// Chromium beside the daemon. Its namespace reaches nothing but the lab.
 struct Browser(Driver);
 
@@ -63,7 +66,8 @@ impl Browser {
 /// Two segments.
 fn config() -> Config {
     let keys = [("expiry", SLOW_EXPIRY)];
-    let config = Config::of("10.9.0.0/16").segment("eth0", &keys).segment("eth1", &keys);
+    let config = Config::empty().domain(&format!("'{DOMAIN}'"), "10.9.0.0/16");
+    let config = config.segment("eth0", &keys).segment("eth1", &keys);
     config.top(&format!("daemon: {{ http: \"{LISTEN}\" }}"))
 }
 
@@ -76,7 +80,7 @@ fn start(rig: &Rig) -> Result<(Daemon, Browser)> {
 fn drawn_in(host: &Host, segment: &str) -> String {
     format!(
         "[...document.querySelectorAll('.segment')].some((it) => it.dataset.key === \
-         JSON.stringify([null, 'test', '{segment}']) && it.querySelector('[data-address=\"{}\"]'))",
+         JSON.stringify([null, '{DOMAIN}', '{segment}']) && it.querySelector('[data-address=\"{}\"]'))",
         host.ip()
     )
 }
@@ -89,7 +93,8 @@ fn page_draws_hosts_and_moves_as_they_happen() -> Result<()> {
     introduce(&a, &rig.r, "eth0")?;
     browser.open(1280, 900, false);
     browser.wait("the host on its segment", &drawn_in(&a, "eth0"));
-    assert_eq!(browser.value("document.querySelector('.domain h2').firstChild.textContent"), "test");
+    assert_eq!(browser.value("document.querySelector('.domain h2').firstChild.textContent"), DOMAIN);
+    assert_eq!(browser.value("document.querySelector('i')"), Value::Null, "a name is text");
     assert_eq!(browser.value("document.getElementById('ready').textContent"), "ready");
     introduce(&b, &rig.r, "eth1")?;
     browser.wait("the other, without a reload", &drawn_in(&b, "eth1"));
