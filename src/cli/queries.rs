@@ -28,7 +28,7 @@ Examples:
 pub(super) const TABLE_EXAMPLES: &str = "\
 Examples:
   arpherd hosts --segment eth0 --state suspect
-  arpherd hosts --prefix 10.2.0.64/28 --sort -age_seconds,address
+  arpherd hosts --prefix 10.2.0.64/28 --sort -age,address
   arpherd routes --domain lan --json
 
 A table fits the terminal: where it is narrow, less important columns are left out. Elsewhere it is plain and whole.";
@@ -121,7 +121,7 @@ pub(crate) struct TableArgs {
     /// Only rows within this prefix
     #[arg(long = "prefix", value_name = "PREFIX")]
     pub(crate) prefixes: Vec<Ipv4Network>,
-    /// Sort by these fields of the JSON output, those with a minus backwards
+    /// Sort by these columns or fields of the JSON output, those with a minus backwards
     #[arg(long, value_name = "FIELD[,-FIELD]", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) sort: Vec<String>,
     /// Output and control socket.

@@ -47,7 +47,7 @@ pub(crate) enum ClientError {
     Timeout(PathBuf),
     /// The daemon does not know the query: it was started before this program was upgraded.
     #[error(
-        "the daemon on {} is not of this arpherd's version ({}) and does not know `{query}` as it is asked; restart it, for instance by \
+        "the daemon on {} is older than this arpherd ({}) and does not know `{query}` as it is asked; restart it, for instance by \
          `systemctl restart arpherd`", escaped(.path), env!("CARGO_PKG_VERSION")
     )]
     Outdated {
@@ -79,7 +79,7 @@ pub(crate) enum ClientError {
         detail: String,
     },
     /// A system call failed.
-    #[error("cannot query the daemon on {}: {source}", escaped(.path))]
+    #[error("cannot query the daemon on {}: {source}; check the socket's path, and the daemon's log", escaped(.path))]
     Io {
         /// The socket.
         path: PathBuf,

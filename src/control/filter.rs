@@ -60,8 +60,7 @@ impl TableFilter {
     /// # Errors
     /// If there is no such field, state, segment or domain; the text names those that there are.
     pub(super) fn apply<R: Row>(&self, rows: Vec<R>, segments: &[SegmentView]) -> Result<Vec<R>, String> {
-        let sort: Vec<SortKey<'_>> =
-            self.sort.iter().map(|it| SortKey::of::<R>(it)).collect::<Result<_, _>>()?;
+        let sort: Vec<SortKey> = self.sort.iter().map(|it| SortKey::of::<R>(it)).collect::<Result<_, _>>()?;
         for state in &self.states {
             let is_known = R::STATES.contains(&&**state) || rows.iter().any(|row| row.state() == state);
             if !is_known {
@@ -144,18 +143,21 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> 
 }
 
 /// A field to sort by.
-struct SortKey<'a> {
-    field: &'a str,
+struct SortKey {
+    field: &'static str,
     is_reversed: bool,
 }
 
-impl<'a> SortKey<'a> {
-    fn of<R: Row>(text: &'a str) -> Result<Self, String> {
-        let field = text.strip_prefix('-').unwrap_or(text);
-        if !R::FIELDS.contains(&field) {
-            return Err(unknown("field", field, R::FIELDS.iter().copied()));
-        }
-        Ok(Self { field, is_reversed: field.len() < text.len() })
+impl SortKey {
+    fn of<R: Row>(text: &str) -> Result<Self, String> {
+        let name = text.strip_prefix('-').unwrap_or(text);
+        // Tables leave the end of a long name out of their headings.
+        let is_meant =
+            |field: &&str| field.strip_prefix(name).is_some_and(|end| end.is_empty() || end.starts_with('_'));
+        let Some(field) = R::FIELDS.iter().copied().find(is_meant) else {
+            return Err(unknown("field", name, R::FIELDS.iter().copied()));
+        };
+        Ok(Self { field, is_reversed: name.len() < text.len() })
     }
 
     fn compare<R: Row>(&self, one: &R, other: &R) -> Ordering {

@@ -32,7 +32,8 @@ fn on_terminal(daemon: &Daemon, columns: u16, args: &[&str], environment: &[(&st
     let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&terminal, size).expect("a size");
     let mut command = Command::new(binary());
-    command.args(args).arg("--control").arg(daemon.control_path()).stdout(terminal);
+    command.args(args).arg("--control").arg(daemon.control_path());
+    command.stderr(terminal.try_clone().expect("it can be opened twice")).stdout(terminal);
     command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env("TERM", "xterm");
     command.envs(environment.iter().copied());
     let mut child = command.spawn().expect("the client starts");
@@ -190,4 +191,20 @@ fn drop_values(value: &mut Value, name: &str) {
         Value::Array(values) => values.iter_mut().for_each(|value| drop_values(value, name)),
         _ => {}
     }
+}
+
+#[harness::test]
+fn a_sweep_that_is_waited_for_has_a_bar_on_a_terminal_and_none_elsewhere() -> Result<()> {
+    let rig = Rig::new()?;
+    let config = Config::of(crate::rig::SUBNET).segment("eth0", &[("sweep", "{ interval: 10m, rate: 200 }")]);
+    let daemon = config.start(&rig.r)?;
+    let text = on_terminal(&daemon, 100, &["sweep", "eth0", "--wait"], &[]);
+    assert!(text.contains("/256 addresses, 0 found") && text.contains('\r'), "{text:?}");
+    // The bar goes; what stays is the summary.
+    let last = text.rsplit(['\r', '\u{1b}']).next().unwrap_or_default();
+    assert!(text.contains("done") && !last.contains("addresses, "), "{text:?}");
+    let piped = daemon.run_cli(&["sweep", "eth0", "--wait"])?;
+    assert!(piped.code == Some(0) && piped.stderr.is_empty(), "{piped:?}");
+    assert!(!piped.stdout.contains(['\r', '\u{1b}']), "{piped:?}");
+    Ok(())
 }

@@ -206,7 +206,7 @@ impl Sweep {
             () => SweepState::Idle,
         };
         let done = self.round.as_ref().map_or(self.tally.done, Round::passed);
-        let elapsed = ended.unwrap_or(now).since(begun);
+        let elapsed = if rounds == 0 { Duration::ZERO } else { ended.unwrap_or(now).since(begun) };
         let interval = self.is_periodic.then_some(self.plan.interval);
         SweepProgress { state, rounds, done, total, probed, found, elapsed, interval }
     }

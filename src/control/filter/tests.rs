@@ -45,6 +45,11 @@ fn hosts_are_picked_by_segment_state_and_prefix() {
 fn rows_are_sorted_by_fields_each_forwards_or_backwards() {
     assert_eq!(wanted(&TableFilter { sort: strings(&["age_seconds"]), ..filter() }), Ok(vec![3, 2, 1]));
     assert_eq!(
+        wanted(&TableFilter { sort: strings(&["-age"]), ..filter() }),
+        Ok(vec![1, 2, 3]),
+        "by its heading"
+    );
+    assert_eq!(
         wanted(&TableFilter { sort: strings(&["-segment", "-address"]), ..filter() }),
         Ok(vec![2, 3, 1])
     );
@@ -53,7 +58,7 @@ fn rows_are_sorted_by_fields_each_forwards_or_backwards() {
 #[test]
 fn what_there_is_not_is_refused_with_what_there_is() {
     for (filter, words) in [
-        (TableFilter { sort: strings(&["-age"]), ..filter() }, ["field age", "age_seconds"]),
+        (TableFilter { sort: strings(&["-speed"]), ..filter() }, ["field speed", "age_seconds"]),
         (TableFilter { states: strings(&["dead"]), ..filter() }, ["state dead", "alive, suspect"]),
         (TableFilter { segments: strings(&["eth7"]), ..filter() }, ["interface eth7", "lan, vms"]),
         (TableFilter { domains: strings(&["lab"]), ..filter() }, ["domain lab", "cluster"]),

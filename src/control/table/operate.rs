@@ -124,6 +124,8 @@ pub(in super::super) fn write_sweeps(
             None if row.state == "idle" => state("done"),
             None => state(&row.state),
         };
+        // A round that is about to begin has no numbers yet; those of the one before are not its own.
+        let count = |number: u64| if row.state == "due" { none() } else { number.to_string() };
         table.add_in(
             &row.netns,
             [
@@ -131,13 +133,18 @@ pub(in super::super) fn write_sweeps(
                 text(&row.segment),
                 text(&row.interface),
                 shown,
-                row.done.to_string(),
-                row.total.to_string(),
-                row.probed.to_string(),
-                row.found.to_string(),
-                format!("{}.{} s", row.elapsed_milliseconds / 1000, row.elapsed_milliseconds % 1000 / 100),
+                count(row.done),
+                count(row.total),
+                count(row.probed),
+                count(row.found),
+                if row.state == "due" { none() } else { tenths(row.elapsed_milliseconds) },
             ],
         );
     }
     table.write(out)
+}
+
+/// Milliseconds as seconds.
+fn tenths(milliseconds: u64) -> String {
+    format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
 }

@@ -6,6 +6,7 @@ fn progress_is_counted_until_the_last_answer_may_have_come() {
     assert_eq!((sweep.progress(Time::ZERO).state, sweep.demand(Time::ZERO)), (SweepState::Inactive, false));
     sweep.start(Time::ZERO);
     assert_eq!(sweep.progress(Time::ZERO).state, SweepState::Due);
+    assert_eq!(sweep.progress(Time::ZERO + PATIENCE).elapsed, Duration::ZERO);
     sweep.begin(Time::ZERO, vec!["10.0.0.0/29".parse().expect("a prefix")], [Address::new(10, 0, 0, 3)]);
     assert!(sweep.demand(Time::ZERO), "the round that is under way is joined");
     let mut targets = Vec::new();
