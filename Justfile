@@ -25,6 +25,10 @@ test *args:
 test-vm *args:
     tests/vm/run.sh {{args}}
 
+# The systemd unit under a real systemd: restart, reload, stop; needs root, systemd-nspawn, mmdebstrap and apt
+test-systemd: build
+    tests/systemd/run.sh target/debug/arpherd
+
 # `arpherd top` in a terminal, the page in a browser; needs python3 and apt, fetches the rest and installs nothing
 test-screen *args:
     tests/screen/run.sh {{args}}
@@ -73,7 +77,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc test test-screen test-vm demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc test test-screen test-systemd test-vm demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step

@@ -193,6 +193,11 @@ impl Instances {
         Arc::clone(&self.queries) as Arc<dyn QueryHandler>
     }
 
+    /// At the end routes, entries and settings are kept, whatever the configuration says.
+    pub(crate) fn keep_routes(&mut self) {
+        self.running.iter_mut().for_each(|running| running.instance.set_purge(false));
+    }
+
     /// Stops them all, the last one first.
     pub(crate) async fn stop(self) {
         for running in self.running.into_iter().rev() {

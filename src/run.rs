@@ -113,6 +113,10 @@ async fn serve(
         let pending = tokio::select! {
             request = signals.next(log, levels) => match request {
                 Request::Stop => break None,
+                Request::StopForRestart => {
+                    reloader.instances.keep_routes();
+                    break None;
+                }
                 Request::Reload => None,
             },
             pending = commands.recv() => pending,
@@ -143,7 +147,10 @@ struct LogLevels {
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Request {
+    /// Stop, and do with the routes what the configuration says.
     Stop,
+    /// Stop, and keep the routes for the next start.
+    StopForRestart,
     Reload,
 }
 
@@ -153,6 +160,7 @@ struct Signals {
     interrupt: Signal,
     hangup: Signal,
     toggle_debug: Signal,
+    restart: Signal,
 }
 
 impl Signals {
@@ -163,6 +171,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             toggle_debug: signal(SignalKind::user_defined1())?,
+            restart: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -170,6 +179,12 @@ impl Signals {
     async fn next(&mut self, log: &Logger, levels: &LogLevels) -> Request {
         loop {
             tokio::select! {
+                // In this order: systemd sends SIGTERM as soon as what the unit has sent before it is on its way.
+                biased;
+                _ = self.restart.recv() => {
+                    info!(log, "stopping"; "signal" => "SIGUSR2", "detail" => "routes are kept for the next start");
+                    return Request::StopForRestart;
+                }
                 _ = self.terminate.recv() => {
                     info!(log, "stopping"; "signal" => "SIGTERM");
                     return Request::Stop;

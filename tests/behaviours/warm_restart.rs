@@ -13,6 +13,8 @@ use crate::rig::{
     Config, QUICK_EXPIRY, Rig, SLOW_EXPIRY, SOON, events, host_routes, host_row, introduce, ip, pass,
 };
 
+/// signal(7)
+const SIGUSR2: i32 = 12;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Expiry that gives no host up during a test, and exits that keep everything.
@@ -201,5 +203,25 @@ fn warm_a_stop_that_purges_saves_nothing() -> Result<()> {
     introduce(&a, &rig.r, "eth0")?;
     assert!(daemon.terminate().success());
     assert_eq!(saved(directory.path()).len(), 0);
+    Ok(())
+}
+
+/// What the systemd unit sends for a restart, whatever the rule for an exit is; SIGTERM is right behind it.
+#[harness::test]
+fn warm_sigusr2_keeps_everything_for_the_next_start() -> Result<()> {
+    let (rig, directory) = (Rig::new()?, scratch());
+    let (a, b) = (rig.left(10)?, rig.right(20)?);
+    let purge = Config::common_with(&[("expiry", SLOW_EXPIRY)]);
+    let mut daemon = start_in(directory.path(), &purge, &rig)?;
+    introduce(&a, &rig.r, "eth0")?;
+    introduce(&b, &rig.r, "eth1")?;
+    daemon.signal(SIGUSR2)?;
+    assert!(daemon.terminate().success(), "{}", daemon.log());
+    assert_eq!(host_routes(&rig.r).len(), 2);
+    assert_eq!(saved(directory.path()).len(), 1);
+    let mut daemon = start_in(directory.path(), &purge, &rig)?;
+    assert_eq!(row(&daemon, 20)["learned_from"], "announcement");
+    assert!(daemon.terminate().success());
+    assert_eq!(host_routes(&rig.r), [], "a stop purges");
     Ok(())
 }

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The systemd unit under a real systemd, in a container that systemd-nspawn boots: `systemctl restart` keeps routes and
+# what is known of hosts without a lost packet, `systemctl reload` takes a file up, `systemctl stop` purges.
+#
+#   tests/systemd/run.sh BINARY
+#
+# Needs root, systemd-nspawn and mmdebstrap (apt-get install systemd-container mmdebstrap). The root file system is made
+# once and cached.
+set -euo pipefail
+binary=$(realpath "${1:?usage: run.sh BINARY}")
+cd "$(dirname "$0")"
+for tool in systemd-nspawn mmdebstrap; do
+    command -v "$tool" >/dev/null || { echo "systemd test: $tool is missing" >&2; exit 1; }
+done
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/arpherd
+base=$cache/systemd-bookworm-2.tar
+mkdir -p "$cache"
+if [ ! -f "$base" ]; then
+    mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,iproute2,python3 \
+        bookworm "${base%.tar}.new.tar"
+    mv "${base%.tar}.new.tar" "$base"
+fi
+root=$(mktemp -d)
+trap 'rm -rf --one-file-system "$root"' EXIT
+tar -xf "$base" -C "$root"
+install -D "$binary" "$root/usr/bin/arpherd"
+install -D -m 644 ../../configs/arpherd.service "$root/usr/lib/systemd/system/arpherd.service"
+install -D inside.py "$root/usr/local/bin/inside"
+install -D -m 644 /dev/stdin "$root/etc/systemd/system/test.service" <<UNIT
+[Unit]
+After=multi-user.target dbus.service
+[Service]
+Type=oneshot
+ExecStart=/usr/local/bin/inside
+StandardOutput=append:/outcome
+StandardError=inherit
+SuccessAction=poweroff-force
+FailureAction=poweroff-force
+TimeoutStartSec=120
+[Install]
+WantedBy=multi-user.target
+UNIT
+ln -sf /etc/systemd/system/test.service "$root/etc/systemd/system/multi-user.target.wants/test.service"
+timeout 180 systemd-nspawn --register=no --keep-unit --quiet --private-network --boot --directory "$root" \
+    </dev/null >"$root/console" 2>&1 || true
+cat "$root/outcome" 2>/dev/null || cat "$root/console"
+tail -n 1 "$root/outcome" | grep -qx "all as promised"
