@@ -300,7 +300,7 @@ impl Row for SegmentView {
     fn field(&self, name: &str) -> Cell<'_> {
         let count = self.counters;
         match name {
-            "answer" => words(&self.answer),
+            "answer" => words(&self.answering.answer),
             "answered" => Cell::Number(count.answered),
             "domain" => words(&self.domain),
             "dropped" => Cell::Number(count.dropped),

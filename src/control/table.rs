@@ -122,10 +122,10 @@ fn kind_of(row: &SegmentView) -> String {
 
 /// The answer mode, with the private VLAN's if it has one.
 fn answer_of(row: &SegmentView) -> String {
-    match row.private_vlan.as_ref() {
-        "off" => text(&row.answer),
-        "open" => format!("{}+pvlan", text(&row.answer)),
-        private => format!("{}+{}", text(&row.answer), text(private)),
+    match row.answering.private_vlan.as_ref() {
+        "off" => text(&row.answering.answer),
+        "open" => format!("{}+pvlan", text(&row.answering.answer)),
+        private => format!("{}+{}", text(&row.answering.answer), text(private)),
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use arpherd_core::LinkAddr;
 use arpherd_core::view::{
-    CountersView, Destination, HostView, PacketsView, Query, Response, RouteView, SegmentView, StatusView,
-    SubnetView,
+    AnsweringView, CountersView, Destination, HostView, MeasuredView, PacketsView, Query, Response,
+    RouteView, SegmentView, StatusView, SubnetView,
 };
 
 use super::access::Access;
@@ -90,8 +90,7 @@ pub(super) fn segment(name: &str, interface: &str, hosts: u32) -> SegmentView {
         wifi: None,
         state: "up".into(),
         lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
-        answer: "live".into(),
-        private_vlan: "off".into(),
+        answering: AnsweringView { answer: "live".into(), private_vlan: "off".into() },
         subnet: SubnetView {
             prefixes: vec!["10.2.0.0/24".parse().expect("a prefix")],
             unaddressed: Vec::new(),
@@ -102,8 +101,7 @@ pub(super) fn segment(name: &str, interface: &str, hosts: u32) -> SegmentView {
         hosts: hosts.into(),
         counters: CountersView { read: 1, ..CountersView::default() },
         netns: None,
-        suspects: 0,
-        latency: None,
+        measured: MeasuredView::default(),
     }
 }
 

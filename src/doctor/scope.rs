@@ -161,9 +161,10 @@ impl Scope {
         let segment = |view: &SegmentView| {
             let prefixes = if view.subnet.prefixes.is_empty() { &covers } else { &view.subnet.prefixes };
             let mut plan = default_plan(&view.segment, &view.interface, prefixes);
-            plan.answer = answer_of(&view.answer);
+            plan.answer = answer_of(&view.answering.answer);
             plan.addresses.publish.clone_from(&view.subnet.publish);
-            plan.private_vlan = if view.private_vlan == "off" { PrivateVlan::Off } else { PrivateVlan::Open };
+            plan.private_vlan =
+                if view.answering.private_vlan == "off" { PrivateVlan::Off } else { PrivateVlan::Open };
             CheckedSegment {
                 plan,
                 domain: view.domain.to_string(),

@@ -6,7 +6,9 @@ use arpherd_actors::io::netlink::{AddressInfo, AnyRoute, LinkInfo, NeighbourInfo
 use arpherd_actors::io::process::Rights;
 use arpherd_core::LinkAddr;
 use arpherd_core::plan::LinkKind;
-use arpherd_core::view::{CountersView, HostView, RouteView, SegmentView, SubnetView};
+use arpherd_core::view::{
+    AnsweringView, CountersView, HostView, MeasuredView, RouteView, SegmentView, SubnetView,
+};
 use ipnetwork::Ipv4Network;
 
 use super::machine::{Filters, KernelBuild, Machine, MachineLink, Process};
@@ -55,14 +57,12 @@ pub(super) fn segment_view(interface: &str, state: &'static str) -> SegmentView 
         wifi: None,
         state: state.into(),
         lladdr: LinkAddr::UNKNOWN,
-        answer: "live".into(),
-        private_vlan: "off".into(),
+        answering: AnsweringView { answer: "live".into(), private_vlan: "off".into() },
         subnet: SubnetView::default(),
         hosts: 0,
         counters: CountersView::default(),
         netns: None,
-        suspects: 0,
-        latency: None,
+        measured: MeasuredView::default(),
     }
 }
 

@@ -144,7 +144,7 @@ fn with_hosts(segments: Vec<SegmentView>, hosts: Vec<HostView>) -> Vec<SegmentSt
     }
     let with_hosts = |mut view: SegmentView| {
         // Histograms are for /metrics.
-        view.latency = None;
+        view.measured.latency = None;
         let key = (view.netns.clone(), view.domain.clone(), view.segment.clone());
         let mut hosts = by_segment.remove(&key).unwrap_or_default();
         hosts.sort_unstable_by_key(|host| host.address);

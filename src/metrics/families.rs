@@ -139,7 +139,7 @@ pub(super) fn encode_segments(
         let more = [
             ("interface", &*segment.interface),
             ("kind", &*segment.kind),
-            ("answer", &*segment.answer),
+            ("answer", &*segment.answering.answer),
             ("state", &*segment.state),
         ];
         info.encode_info(&with(place(segment), &more))?;
@@ -153,9 +153,9 @@ pub(super) fn encode_segments(
         "Hosts: alive, or suspect, which are being asked whether they still live and keep their routes.";
     let mut hosts = Family::open(encoder, "arpherd_hosts", help, MetricType::Gauge)?;
     for segment in segments {
-        let alive = segment.hosts.saturating_sub(segment.suspects);
+        let alive = segment.hosts.saturating_sub(segment.measured.suspects);
         hosts.put(&with(place(segment), &[("state", "alive")]), &gauge(alive))?;
-        hosts.put(&with(place(segment), &[("state", "suspect")]), &gauge(segment.suspects))?;
+        hosts.put(&with(place(segment), &[("state", "suspect")]), &gauge(segment.measured.suspects))?;
     }
     for (name, help, count) in COUNTERS {
         let mut family = Family::open(encoder, name, help, MetricType::Counter)?;
@@ -210,7 +210,7 @@ pub(super) fn encode_latency(
         let mut family =
             encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
         for segment in segments {
-            let Some(histogram) = segment.latency.as_ref().map(of) else { continue };
+            let Some(histogram) = segment.measured.latency.as_ref().map(of) else { continue };
             let buckets = buckets(histogram);
             let place = place(segment);
             let mut series = family.encode_family(&place)?;

@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
-use arpherd_core::view::{BucketView, CountersView, HistogramView, LatencyView, Query, Response};
+use arpherd_core::view::{
+    BucketView, CountersView, HistogramView, LatencyView, MeasuredView, Query, Response,
+};
 
 use super::*;
 use crate::control::testing::response_to;
@@ -21,14 +23,14 @@ fn snapshot() -> Snapshot {
         buckets: vec![bucket(10_000, 1), bucket(1_000_000, 2)],
     };
     let mut segments: Vec<SegmentView> = segments;
-    segments[0].suspects = 2;
+    segments[0].measured.suspects = 2;
     segments[0].counters = CountersView { read: 11, dropped: 3, ..CountersView::default() };
-    segments[0].latency = Some(LatencyView { answer: times, route: HistogramView::default() });
+    segments[0].measured.latency = Some(LatencyView { answer: times, route: HistogramView::default() });
     let other = SegmentView {
         segment: "a \"b\"\\c\nd".into(),
         netns: Some("blue".into()),
         state: "no_carrier".into(),
-        latency: None,
+        measured: MeasuredView { latency: None, ..segments[0].measured.clone() },
         ..segments[0].clone()
     };
     segments.push(other);

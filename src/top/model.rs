@@ -196,7 +196,7 @@ impl Model {
                 &view.interface,
                 &view.kind,
                 &view.state,
-                &view.answer,
+                &view.answering.answer,
                 netns,
             ])
         });

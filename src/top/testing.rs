@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 
 use arpherd_core::LinkAddr;
-use arpherd_core::view::{CountersView, HostView, PacketsView, SegmentView, StatusView, SubnetView};
+use arpherd_core::view::{
+    AnsweringView, CountersView, HostView, MeasuredView, PacketsView, SegmentView, StatusView, SubnetView,
+};
 
 use crate::events::EventView;
 
@@ -34,12 +36,10 @@ pub(super) fn segment(name: &str, interface: &str) -> SegmentView {
         wifi: None,
         state: "up".into(),
         lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
-        answer: "live".into(),
-        private_vlan: "off".into(),
+        answering: AnsweringView { answer: "live".into(), private_vlan: "off".into() },
         subnet: SubnetView::default(),
         hosts: 2,
-        suspects: 0,
-        latency: None,
+        measured: MeasuredView::default(),
         counters: CountersView::default(),
         netns: None,
     }

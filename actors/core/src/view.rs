@@ -156,10 +156,9 @@ pub struct SegmentView {
     pub state: Keyword,
     /// The interface's own link-layer address; empty while it is absent.
     pub lladdr: LinkAddr,
-    /// `live`, `routed`, `kernel` or `off`.
-    pub answer: Keyword,
-    /// `off`, `open` or `groups`.
-    pub private_vlan: Keyword,
+    /// How it is answered there.
+    #[serde(flatten)]
+    pub answering: AnsweringView,
     /// Its addresses.
     #[serde(flatten)]
     pub subnet: SubnetView,
@@ -170,6 +169,23 @@ pub struct SegmentView {
     pub counters: CountersView,
     /// The network namespace it is in; none for the daemon's own.
     pub netns: Option<Label>,
+    /// What is measured of it.
+    #[serde(flatten)]
+    pub measured: MeasuredView,
+}
+
+/// How a segment's requests are answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AnsweringView {
+    /// `live`, `routed`, `kernel` or `off`.
+    pub answer: Keyword,
+    /// `off`, `open` or `groups`.
+    pub private_vlan: Keyword,
+}
+
+/// What is measured of a segment now and over time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MeasuredView {
     /// How many of its hosts are being asked whether they still live.
     #[serde(default)]
     pub suspects: u64,

@@ -14,7 +14,7 @@ impl RouteOwner {
         let served = numbered.filter_map(|(id, sinks)| Some((id, sinks.as_ref()?)));
         for (view, (id, sinks)) in views.iter_mut().zip(served) {
             view.counters = view.counters + sinks.counters.view();
-            view.latency = self.latency.as_ref().and_then(|latency| latency.view(id));
+            view.measured.latency = self.latency.as_ref().and_then(|latency| latency.view(id));
         }
         Response::Segments(views)
     }

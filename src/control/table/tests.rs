@@ -1,6 +1,6 @@
 use std::net::Ipv4Addr;
 
-use arpherd_core::view::{CountersView, Destination, PacketsView, StatusView, SubnetView};
+use arpherd_core::view::{AnsweringView, CountersView, Destination, PacketsView, StatusView, SubnetView};
 
 use super::layout::NARROW;
 use super::*;
@@ -90,7 +90,10 @@ domain   segment  published
 cluster  br1      10.2.0.64/28
 ";
     let unpublished = SegmentView { subnet: SubnetView::default(), ..segment("eth0") };
-    let private = SegmentView { private_vlan: "open".into(), ..segment("br1") };
+    let private = SegmentView {
+        answering: AnsweringView { private_vlan: "open".into(), ..segment("br1").answering },
+        ..segment("br1")
+    };
     let text = as_text(&Response::Segments(vec![unpublished, private]));
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(&text), words(expected));

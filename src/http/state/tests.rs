@@ -1,6 +1,6 @@
 use std::net::Ipv4Addr;
 
-use arpherd_core::view::{CountersView, SubnetView};
+use arpherd_core::view::{AnsweringView, CountersView, MeasuredView, SubnetView};
 
 use super::*;
 
@@ -14,12 +14,10 @@ fn segment(name: &str) -> SegmentView {
         wifi: None,
         state: "up".into(),
         lladdr: LinkAddr::UNKNOWN,
-        answer: "live".into(),
-        private_vlan: "off".into(),
+        answering: AnsweringView { answer: "live".into(), private_vlan: "off".into() },
         subnet: SubnetView::default(),
         hosts: 0,
-        suspects: 0,
-        latency: None,
+        measured: MeasuredView::default(),
         counters: CountersView::default(),
         netns: None,
     }

@@ -11,8 +11,8 @@ use crate::plan::{COVER_METRIC, SegmentId};
 use crate::sweep::SweepContext;
 use crate::time::Time;
 use crate::view::{
-    CountersView, Destination, HostView, Label, PROTOCOL, PacketsView, RouteView, SegmentView, StatusView,
-    SubnetView,
+    AnsweringView, CountersView, Destination, HostView, Label, MeasuredView, PROTOCOL, PacketsView,
+    RouteView, SegmentView, StatusView, SubnetView,
 };
 
 impl Ledger {
@@ -133,8 +133,10 @@ fn segment_view(ledger: &Ledger, segment: &Segment) -> SegmentView {
         wifi: ledger.wifi.role(segment.id).map(|role| role.as_str().into()),
         state: segment.down.map_or("up", DownReason::as_str).into(),
         lladdr: segment.interface_lladdr(),
-        answer: segment.plan.answer.as_str().into(),
-        private_vlan: segment.plan.private_vlan.as_str().into(),
+        answering: AnsweringView {
+            answer: segment.plan.answer.as_str().into(),
+            private_vlan: segment.plan.private_vlan.as_str().into(),
+        },
         subnet: SubnetView {
             prefixes: segment.prefixes.clone(),
             gateway_lladdr: segment.shared_lladdr().filter(|_| segment.is_up()),
@@ -143,8 +145,10 @@ fn segment_view(ledger: &Ledger, segment: &Segment) -> SegmentView {
             publish: segment.plan.addresses.publish.clone(),
         },
         hosts: u64::from(ledger.world.hosts.live_on(segment.id)),
-        suspects: u64::from(ledger.world.hosts.suspects_on(segment.id)),
-        latency: None,
+        measured: MeasuredView {
+            suspects: u64::from(ledger.world.hosts.suspects_on(segment.id)),
+            latency: None,
+        },
         counters: CountersView {
             dropped: pace.shed,
             malformed: pace.multicast,

@@ -41,8 +41,7 @@ fn field_names_and_their_order_are_stable() {
             wifi: None,
             state: "no_carrier".into(),
             lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
-            answer: "live".into(),
-            private_vlan: "off".into(),
+            answering: AnsweringView { answer: "live".into(), private_vlan: "off".into() },
             subnet: SubnetView {
                 prefixes: vec!["10.2.0.0/24".parse().expect("a prefix")],
                 unaddressed: Vec::new(),
@@ -61,8 +60,7 @@ fn field_names_and_their_order_are_stable() {
                 mismatched: 6,
             },
             netns: None,
-            suspects: 1,
-            latency: None,
+            measured: MeasuredView { suspects: 1, latency: None },
         },
         concat!(
             r#"{"domain":"cluster","segment":"lan","interface":"eth0","#,

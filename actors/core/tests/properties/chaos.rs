@@ -115,7 +115,7 @@ impl Run {
             let here =
                 || hosts.iter().filter(|it| it.domain == segment.domain && it.segment == segment.segment);
             let suspects = here().filter(|it| it.state == "suspect").count();
-            assert_eq!((segment.hosts, segment.suspects), (here().count() as u64, suspects as u64));
+            assert_eq!((segment.hosts, segment.measured.suspects), (here().count() as u64, suspects as u64));
         }
         let routes = self.ledger.route_views();
         let conflicts = routes.iter().filter(|route| route.state == "conflict").count();
