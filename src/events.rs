@@ -23,6 +23,8 @@ use crate::log::{SegmentNames, event_values};
 
 /// Events that are remembered.
 const CAPACITY: usize = 4096;
+/// Events that a reader who waits is given at once; it comes back for the rest.
+const AT_ONCE: usize = 128;
 /// Readers that wait for the next event at the same time; the control socket has fewer clients. Those that gave up
 /// are among them until the next event, so the ones that wait longest make room.
 const WAITING: usize = 128;
@@ -59,7 +61,7 @@ impl EventsQuery {
 pub(crate) struct EventsView {
     /// How many events after the wanted number are forgotten, whatever their names.
     pub(crate) missed: u64,
-    /// The number of the newest event, for the next query.
+    /// The number of the newest event, or of the last of these if there are more, for the next query.
     pub(crate) last: u64,
     /// The events, the oldest first.
     pub(crate) events: Vec<EventView>,
@@ -92,7 +94,7 @@ pub(crate) struct EventSource {
     pub(crate) names: SegmentNames,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     /// When it happened, in milliseconds since 1970.
     at: u64,
@@ -177,8 +179,16 @@ impl EventRing {
         let numbered = (forgotten + 1..).zip(&ring.entries);
         let is_new = |(sequence, _): &(u64, &Entry)| after.is_none_or(|after| *sequence > after);
         let wanted = numbered.filter(is_new).filter(|(_, entry)| query.wants(entry));
-        let events = wanted.map(|(sequence, entry)| entry.view(sequence)).collect();
-        EventsView { missed, last: ring.last, events }
+        let most = if query.wait { AT_ONCE } else { CAPACITY };
+        let wanted: Vec<_> = wanted.map(|(sequence, entry)| (sequence, entry.clone())).take(most).collect();
+        let last = if wanted.len() < most { ring.last } else { wanted.last().map_or(ring.last, |it| it.0) };
+        // They are formatted when the packet path can go on.
+        drop(ring);
+        EventsView {
+            missed,
+            last,
+            events: wanted.iter().map(|(number, entry)| entry.view(*number)).collect(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {

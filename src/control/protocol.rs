@@ -147,6 +147,11 @@ impl QueryError {
         Self::new("too_long", format!("query too long: the limit is {QUERY_LIMIT} bytes"))
     }
 
+    /// Other clients' queries have not been answered yet.
+    pub(super) fn crowded() -> Self {
+        Self::new("busy", "too many clients ask for much at the same time; try again, or as root")
+    }
+
     /// The maximum number of clients is connected.
     pub(super) fn busy(connections: usize) -> Self {
         Self::new("busy", format!("too many clients: {connections} are connected; try again later"))

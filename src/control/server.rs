@@ -3,6 +3,12 @@
 //! ```text
 //! accept (1 task) ──► serve_client (a task for each of 64 at the most) ──► QueryHandler
 //! ```
+//!
+//! Whoever may give commands has eight places more, and waits for nobody. All others share what they may use
+//! (`share.rs`), so that they neither hold much memory nor occupy the packet path.
+
+mod responses;
+mod share;
 
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
@@ -13,22 +19,20 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use arpherd_core::view::Response;
+use arpherd_core::view::{ControlView, Response};
 use async_std::channel::{Receiver, Sender, bounded};
 use async_std::future::timeout;
 use async_std::io::prelude::*;
 use async_std::io::{self, BufReader};
 use async_std::os::unix::net::{UnixListener, UnixStream};
 use async_std::task;
-use serde::Serialize;
 
 use super::access::Access;
 use super::protocol::{ControlQuery, ControlResponse, QUERY_LIMIT, QueryError, read_query};
 use super::socket_file::{ControlError, SocketFile};
 use crate::events::EventsView;
-
-/// Bytes of a response that are buffered before they are written.
-const CHUNK: usize = 32 * 1024;
+use responses::{send, send_error};
+use share::{Counts, Share};
 
 /// A boxed future that may be sent to another thread.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -62,6 +66,8 @@ pub(crate) enum Failure {
 pub(super) struct ServerLimits {
     /// Concurrent connections.
     pub(super) connections: usize,
+    /// So many more of users who may give commands.
+    pub(super) reserved: usize,
     /// Time for a query to arrive completely.
     pub(super) idle: Duration,
     /// Time for the handler.
@@ -78,6 +84,7 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections: 64,
+            reserved: 8,
             idle: Duration::from_secs(60),
             handle: Duration::from_secs(5),
             write: Duration::from_secs(5),
@@ -122,7 +129,15 @@ impl Server {
         let limits = self.limits;
         task::spawn(accept(
             UnixListener::from(self.listener),
-            ServerState { handler, limits, access: Arc::new(self.access), stopped, alive },
+            ServerState {
+                handler,
+                limits,
+                access: Arc::new(self.access),
+                stopped,
+                alive,
+                share: Arc::default(),
+                counts: Arc::default(),
+            },
         ));
         ServerHandle { file: self.file, stop: Some(stop), gone, limit: limits.stop }
     }
@@ -166,6 +181,8 @@ struct ServerState {
     stopped: Receiver<()>,
     /// Locked by every task as long as it lives.
     alive: Sender<()>,
+    share: Arc<Share>,
+    counts: Arc<Counts>,
 }
 
 impl ServerState {
@@ -189,17 +206,24 @@ async fn accept(listener: UnixListener, shared: ServerState) {
             task::sleep(Duration::from_millis(100)).await;
             continue;
         };
+        Counts::add(&shared.counts.connections);
         // This task holds one sender itself, each client's task another.
-        if shared.alive.sender_count() > shared.limits.connections {
+        let (open, limits) = (shared.alive.sender_count(), shared.limits);
+        let has_place = open <= limits.connections
+            || open <= limits.connections + limits.reserved && shared.access.may_command(&stream);
+        if !has_place {
+            Counts::add(&shared.counts.refused);
             // An empty socket buffer takes the line at once; there is no waiting for other clients.
-            let error = QueryError::busy(shared.limits.connections);
-            let _ = timeout(Duration::from_millis(100), send_error(&stream, error, &shared.limits)).await;
+            let error = QueryError::busy(limits.connections);
+            let _ = timeout(Duration::from_millis(100), send_error(&stream, error, &limits)).await;
             continue;
         }
         let shared = shared.clone();
         task::spawn(async move {
             // An error means that the client disconnected or does not read; there is nobody to report it to.
-            let _ = serve_client(&stream, &shared).await;
+            if serve_client(&stream, &shared).await.is_err() {
+                Counts::add(&shared.counts.failed);
+            }
         });
     }
 }
@@ -219,6 +243,7 @@ async fn serve_client(stream: &UnixStream, shared: &ServerState) -> io::Result<(
             return Ok(());
         }
         if line.len() > QUERY_LIMIT {
+            Counts::add(&shared.counts.failed);
             return send_error(stream, QueryError::too_long(), limits).await;
         }
         // One thread serves all clients: let the others run if this one floods.
@@ -226,18 +251,39 @@ async fn serve_client(stream: &UnixStream, shared: &ServerState) -> io::Result<(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let response = match read_query(&line) {
-            Ok(query) if query.is_command() && !shared.access.may_command(stream) => {
-                Err(QueryError::forbidden(&shared.access.who_may_command()))
+        match answer(&line, stream, shared).await {
+            Ok((response, held)) => {
+                io::timeout(limits.response, send(stream, response, limits)).await?;
+                drop(held);
             }
-            Ok(query) => handle(query, shared).await,
-            Err(error) => Err(error),
-        };
-        match response {
-            Ok(response) => io::timeout(limits.response, send(stream, response, limits)).await?,
             Err(error) => send_error(stream, error, limits).await?,
         }
     }
+}
+
+/// The response to a line, and what it occupies until it is sent.
+async fn answer(
+    line: &[u8],
+    stream: &UnixStream,
+    shared: &ServerState,
+) -> Result<(ControlResponse, Option<share::Token>), QueryError> {
+    let query = read_query(line)?;
+    let may_command = shared.access.may_command(stream);
+    if may_command {
+        return handle(query, shared).await.map(|response| (response, None));
+    }
+    if query.is_command() {
+        return Err(QueryError::forbidden(&shared.access.who_may_command()));
+    }
+    let occupied = timeout(shared.limits.handle, shared.share.occupy(&query)).await;
+    let Ok(mut occupied) = occupied else {
+        Counts::add(&shared.counts.refused);
+        return Err(QueryError::crowded());
+    };
+    let response = handle(query, shared).await?;
+    occupied.rest();
+    let held = occupied.until_sent(&response);
+    Ok((response, held))
 }
 
 /// Reads up to a newline, the end of the stream, or one byte more than a query may have.
@@ -256,84 +302,20 @@ async fn handle(query: ControlQuery, shared: &ServerState) -> Result<ControlResp
     let handled = timeout(shared.limits.handle, Arc::clone(&shared.handler).handle(query));
     let handled = if none.is_some() { shared.unless_stopped(handled).await } else { Some(handled.await) };
     match (handled, none) {
-        (Some(Ok(Ok(response))), _) => Ok(response),
+        (Some(Ok(Ok(mut response))), _) => {
+            if let ControlResponse::State(Response::Status(status)) = &mut response {
+                // This task of accepting clients has a sender, too.
+                let clients = shared.alive.sender_count().saturating_sub(1) as u64;
+                status.control = ControlView { clients, ..shared.counts.view() };
+            }
+            Ok(response)
+        }
         (Some(Ok(Err(Failure::Unavailable(reason)))), _) => Err(QueryError::unavailable(&reason)),
         (Some(Ok(Err(Failure::Refused(reason)))), _) => Err(QueryError::refused(&reason)),
         (Some(Ok(Err(Failure::NotFound(reason)))), _) => Err(QueryError::not_found(&reason)),
         (Some(Err(_)), Some(none)) => Ok(none),
         (Some(Err(_)), None) => Err(QueryError::timeout()),
         (None, _) => Err(QueryError::unavailable("the daemon is stopping")),
-    }
-}
-
-async fn send_error(stream: &UnixStream, error: QueryError, limits: &ServerLimits) -> io::Result<()> {
-    let mut line = serde_json::to_vec(&serde_json::json!({ "error": error }))?;
-    line.push(b'\n');
-    let mut stream = stream;
-    io::timeout(limits.write, stream.write_all(&line)).await
-}
-
-async fn send(stream: &UnixStream, response: ControlResponse, limits: &ServerLimits) -> io::Result<()> {
-    let mut out = ResponseWriter { stream, limit: limits.write, buffer: Vec::with_capacity(CHUNK) };
-    out.buffer.extend_from_slice(b"{\"ok\":");
-    match response {
-        ControlResponse::State(response) => send_state(&mut out, response).await?,
-        ControlResponse::Events(events) => serde_json::to_writer(&mut out.buffer, &events)?,
-        ControlResponse::Reload(reload) => serde_json::to_writer(&mut out.buffer, &reload)?,
-        ControlResponse::Sweeps(rows) => out.list(rows).await?,
-        ControlResponse::Log(log) => serde_json::to_writer(&mut out.buffer, &log)?,
-    }
-    out.buffer.extend_from_slice(b"}\n");
-    out.flush().await
-}
-
-async fn send_state(out: &mut ResponseWriter<'_>, response: Response) -> io::Result<()> {
-    match response {
-        Response::Status(status) => serde_json::to_writer(&mut out.buffer, &status)?,
-        Response::Segments(rows) => out.list(rows).await?,
-        Response::Hosts(mut rows) => {
-            rows.sort_unstable_by(|a, b| (&a.domain, a.address).cmp(&(&b.domain, b.address)));
-            out.list(rows).await?;
-        }
-        Response::Routes(mut rows) => {
-            // Namespaces may have routes to the same address.
-            rows.sort_unstable_by(|a, b| (a.address, &a.netns).cmp(&(b.address, &b.netns)));
-            out.list(rows).await?;
-        }
-        Response::Explain(rows) => out.list(rows).await?,
-        Response::Probed(rows) => out.list(rows).await?,
-        Response::Forgotten(rows) => out.list(rows).await?,
-    }
-    Ok(())
-}
-
-/// Writes a response in chunks, so that its text is never in memory as a whole, however many hosts there are.
-struct ResponseWriter<'a> {
-    stream: &'a UnixStream,
-    limit: Duration,
-    buffer: Vec<u8>,
-}
-
-impl ResponseWriter<'_> {
-    async fn list<T: Serialize>(&mut self, rows: Vec<T>) -> io::Result<()> {
-        self.buffer.push(b'[');
-        for (index, row) in rows.into_iter().enumerate() {
-            if index > 0 {
-                self.buffer.push(b',');
-            }
-            serde_json::to_writer(&mut self.buffer, &row)?;
-            if self.buffer.len() >= CHUNK {
-                self.flush().await?;
-            }
-        }
-        self.buffer.push(b']');
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        io::timeout(self.limit, self.stream.write_all(&self.buffer)).await?;
-        self.buffer.clear();
-        Ok(())
     }
 }
 

@@ -59,6 +59,7 @@ pub(crate) fn response_to(query: &Query, hosts: u32) -> Response {
             ready: true,
             events: [].into(),
             packets: PacketsView::default(),
+            control: arpherd_core::view::ControlView::default(),
             start_time_seconds: 0,
             routes_refused: 0,
             routes_in_conflict: 0,

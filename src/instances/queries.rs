@@ -186,6 +186,7 @@ mod tests {
                 ready,
                 events: [("host_found".into(), hosts)].into(),
                 packets: PacketsView { held: 2 * hosts, forwarded: hosts, refused: 0, dropped: hosts },
+                control: arpherd_core::view::ControlView::default(),
                 start_time_seconds: 0,
                 routes_refused: hosts,
                 routes_in_conflict: 1,

@@ -20,6 +20,7 @@ pub(super) fn status(uptime_seconds: u64, hosts: u64) -> StatusView {
         ready: true,
         events: [].into(),
         packets: PacketsView::default(),
+        control: arpherd_core::view::ControlView::default(),
         start_time_seconds: 0,
         routes_refused: 0,
         routes_in_conflict: 0,

@@ -28,6 +28,7 @@ mod doctor;
 mod entries;
 mod examples;
 mod explain;
+mod hostile_clients;
 mod http;
 mod judge;
 mod links;

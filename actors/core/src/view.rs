@@ -119,6 +119,22 @@ pub struct StatusView {
     /// How many host routes stay away because somebody else has one to the address.
     #[serde(default)]
     pub routes_in_conflict: u64,
+    /// Clients of the control socket.
+    #[serde(default)]
+    pub control: ControlView,
+}
+
+/// Clients of the control socket: those now, and counters since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ControlView {
+    /// Connected now.
+    pub clients: u64,
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections and queries refused because there were too many.
+    pub refused: u64,
+    /// Connections that ended because the client sent too much, or did not read.
+    pub failed: u64,
 }
 
 /// Counters of packets for unknown hosts since the start.

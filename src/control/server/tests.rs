@@ -17,7 +17,11 @@ fn every_question_is_answered() {
     let server = serve(FixedHosts { hosts: 3 }, ServerLimits::default());
     let explain = Query::Explain(ExplainQuery { address: [10, 2, 0, 9].into(), from: None });
     for query in [Query::Status, Query::Segments, Query::Hosts, Query::Routes, explain] {
-        assert_eq!(fetch(&server.path, query.clone()).expect("a response"), response_to(&query, 3));
+        let mut response = fetch(&server.path, query.clone()).expect("a response");
+        if let Response::Status(status) = &mut response {
+            assert_eq!(std::mem::take(&mut status.control).connections, 1);
+        }
+        assert_eq!(response, response_to(&query, 3));
     }
 }
 
@@ -81,8 +85,24 @@ fn query_longer_than_64_kib_is_refused() {
 }
 
 #[test]
+fn places_are_kept_for_those_who_may_command() {
+    let server = serve(
+        FixedHosts { hosts: 1 },
+        ServerLimits { connections: 1, reserved: 1, ..ServerLimits::default() },
+    );
+    let _first = connect(&server.path);
+    let mut kept = connect(&server.path);
+    kept.write_all(b"{\"get\":\"nonsense\"}\n").expect("it is served");
+    assert!(kept.read(&mut [0; 64]).expect("a response") > 0);
+    fetch(&server.path, Query::Status).expect_err("no room for more");
+}
+
+#[test]
 fn one_client_too_many_gets_an_error_and_is_served_when_another_has_left() {
-    let server = serve(FixedHosts { hosts: 1 }, ServerLimits { connections: 2, ..ServerLimits::default() });
+    let server = serve(
+        FixedHosts { hosts: 1 },
+        ServerLimits { connections: 2, reserved: 0, ..ServerLimits::default() },
+    );
     let first = connect(&server.path);
     let _second = connect(&server.path);
     let refusal = fetch(&server.path, Query::Status).expect_err("no room");
@@ -102,7 +122,12 @@ fn client_that_does_not_read_delays_no_other() {
 
 #[test]
 fn client_that_does_not_read_is_disconnected() {
-    let limits = ServerLimits { connections: 1, write: Duration::from_millis(50), ..ServerLimits::default() };
+    let limits = ServerLimits {
+        connections: 1,
+        reserved: 0,
+        write: Duration::from_millis(50),
+        ..ServerLimits::default()
+    };
     let server = serve(FixedHosts { hosts: 20_000 }, limits);
     let mut slow = connect(&server.path);
     slow.write_all(b"{\"get\":\"hosts\"}\n").expect("a small query");

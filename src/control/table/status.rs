@@ -2,7 +2,7 @@
 
 use std::io;
 
-use arpherd_core::view::{PacketsView, StatusView};
+use arpherd_core::view::{ControlView, PacketsView, StatusView};
 
 use super::{Output, span};
 use crate::log::Escaped;
@@ -20,6 +20,13 @@ pub(super) fn write(out: &mut impl Output, status: &StatusView) -> io::Result<()
     if *packets != PacketsView::default() {
         let PacketsView { held, forwarded, refused, dropped } = packets;
         writeln!(out, "packets  {held} held, {forwarded} forwarded, {refused} refused, {dropped} dropped")?;
+    }
+    let ControlView { clients, connections, refused, failed } = status.control;
+    if refused > 0 || failed > 0 {
+        writeln!(
+            out,
+            "clients  {clients} connected, {connections} since the start, {refused} refused, {failed} failed"
+        )?;
     }
     let StatusView { routes_refused, routes_in_conflict, .. } = status;
     if *routes_refused > 0 || *routes_in_conflict > 0 {

@@ -156,6 +156,7 @@ fn status_is_a_short_list() {
         ready: true,
         events: [("duplicate_address".into(), 3)].into(),
         packets: PacketsView { held: 4, forwarded: 3, refused: 1, dropped: 0 },
+        control: arpherd_core::view::ControlView::default(),
         start_time_seconds: 0,
         routes_refused: 0,
         routes_in_conflict: 2,

@@ -11,8 +11,8 @@ use crate::plan::{COVER_METRIC, SegmentId};
 use crate::sweep::SweepContext;
 use crate::time::Time;
 use crate::view::{
-    AnsweringView, CountersView, Destination, HostView, Label, MeasuredView, PROTOCOL, PacketsView,
-    RouteView, SegmentView, StatusView, SubnetView,
+    AnsweringView, ControlView, CountersView, Destination, HostView, Label, MeasuredView, PROTOCOL,
+    PacketsView, RouteView, SegmentView, StatusView, SubnetView,
 };
 
 impl Ledger {
@@ -50,6 +50,7 @@ impl Ledger {
             routes_in_conflict: self.world.kernel.missing().1,
             ready: false,
             packets: PacketsView::default(),
+            control: ControlView::default(),
             events: self.effects.event_counts().map(|(kind, count)| (kind.name().into(), count)).collect(),
         }
     }
