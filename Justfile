@@ -27,11 +27,15 @@ test-vm *args:
 
 # The systemd unit under a real systemd: restart, reload, stop; needs root, systemd-nspawn, mmdebstrap and apt
 test-systemd: build
-    tests/systemd/run.sh target/debug/arpherd
+    tests/systemd/run.sh target/release/arpherd
 
 # `arpherd top` in a terminal, the page in a browser; needs python3 and apt, fetches the rest and installs nothing
 test-screen *args:
     tests/screen/run.sh {{args}}
+
+# Metrics, alert rules and dashboard beside Debian's Prometheus; needs apt, fetches the rest and installs nothing
+test-metrics *args:
+    tests/prometheus/run.sh {{args}}
 
 # Formatting as in rustfmt.toml
 fmt:
@@ -77,7 +81,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc test test-screen test-systemd test-vm demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc test test-metrics test-screen test-systemd test-vm demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A folder of Debian's packages, unpacked by `packages.sh`; the variable is set by `run.sh`.
+/// A folder of Debian's packages, unpacked by `tests/packages.sh`; the variable is set by `run.sh`.
 pub(crate) fn packages(variable: &str) -> PathBuf {
     std::env::var_os(variable)
         .map(PathBuf::from)

@@ -3,7 +3,7 @@
 # on and this machine lacks. Nothing is installed; the folder lies below the user's cache, and its name is a digest of
 # the packages' versions, so a second call has nothing to do.
 set -euo pipefail
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/arpherd-screen
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/arpherd-packages
 
 die() { echo "packages.sh: $*" >&2; exit 1; }
 trap 'echo "packages.sh: line $LINENO failed" >&2' ERR
