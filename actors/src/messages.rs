@@ -7,7 +7,7 @@ use arpherd_core::fact::Link;
 use arpherd_core::memory::RememberedHost;
 use arpherd_core::plan::LinkKind;
 use arpherd_core::sweep::{SweepContext, SweepProgress};
-use arpherd_core::view::{Command, Query, Response};
+use arpherd_core::view::{Command, Query, Response, RowPlace};
 use arpherd_core::{Fact, SegmentId, Time};
 use slog::Logger;
 
@@ -169,8 +169,22 @@ pub struct RecordFacts(pub Vec<(Time, Fact)>);
 
 /// An operator's query, from the control socket.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Response")]
-pub struct RunQuery(pub Query);
+#[rtype(result = "QueryResult")]
+pub struct RunQuery {
+    /// What is asked.
+    pub query: Query,
+    /// The rest of a long table: the `last` of the result before.
+    pub after: Option<RowPlace>,
+}
+
+/// The result of an operator's query. Of a long table it is one part, so that frames are read before the next.
+#[derive(Debug)]
+pub struct QueryResult {
+    /// What was asked, or its first part.
+    pub response: Response,
+    /// Where the part ends, if more follows.
+    pub last: Option<RowPlace>,
+}
 
 /// An operator's command, from the control socket. Answered after its orders were carried out.
 #[derive(Debug, Clone, Message)]

@@ -202,7 +202,7 @@ impl ServerState {
 async fn accept(listener: UnixListener, shared: ServerState) {
     while let Some(accepted) = shared.unless_stopped(listener.accept()).await {
         let Ok((stream, _)) = accepted else {
-            // ResponseWriter of file descriptors, most likely: wait for some to come back instead of spinning.
+            // Out of file descriptors, most likely: wait for some to come back instead of spinning.
             task::sleep(Duration::from_millis(100)).await;
             continue;
         };

@@ -69,9 +69,20 @@ impl InstanceQueries {
                 let _ = capture.send(Barrier).await;
             }
         }
-        let response = self.owner.send(RunQuery(query)).await;
-        let response = response.map_err(|_| Failure::Unavailable("the daemon is stopping".into()))?;
-        Ok(in_netns(response, self.netns.as_ref()))
+        let mut whole: Option<Response> = None;
+        let mut after = None;
+        loop {
+            let part = self.owner.send(RunQuery { query: query.clone(), after }).await;
+            let part = part.map_err(|_| Failure::Unavailable("the daemon is stopping".into()))?;
+            let response = match whole.take() {
+                Some(before) => merged(before, part.response),
+                None => part.response,
+            };
+            if part.last.is_none() {
+                return Ok(in_netns(response, self.netns.as_ref()));
+            }
+            (whole, after) = (Some(response), part.last);
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub use address::{Address, Prefix};
 pub use arp::{Arp, Frame, Heard, Mark, Operation};
 pub use event::Event;
 pub use fact::Fact;
-pub use ledger::{Ledger, Operator};
+pub use ledger::{Ledger, Operator, Tables};
 pub use lladdr::LinkAddr;
 pub use order::Order;
 pub use plan::{DomainId, Plan, SegmentId};

@@ -6,6 +6,7 @@ mod commands;
 mod explanation;
 mod label;
 mod latency;
+mod part;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use commands::{ForgottenView, ProbeAnswerView, ProbeView, ProbedSegmentView}
 pub use explanation::{AnswerView, DecisionView, ExplainedHostView, ExplanationView, SearchView};
 pub use label::Label;
 pub use latency::{BucketView, HistogramView, LatencyView};
+pub use part::{Part, RowPlace};
 
 use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;

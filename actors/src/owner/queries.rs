@@ -2,10 +2,13 @@
 
 use actix::{Handler, MessageResult};
 use arpherd_core::view::{Command, Query, Response, StatusView};
-use arpherd_core::{Fact, Operator, SegmentId};
+use arpherd_core::{Fact, Operator, SegmentId, Tables};
 
 use super::RouteOwner;
-use crate::messages::{RunCommand, RunQuery};
+use crate::messages::{QueryResult, RunCommand, RunQuery};
+
+/// Hosts of one part of a table: about a millisecond's work among 65,536.
+const PART: usize = 2048;
 
 impl RouteOwner {
     fn segments(&self) -> Response {
@@ -23,9 +26,11 @@ impl RouteOwner {
 impl Handler<RunQuery> for RouteOwner {
     type Result = MessageResult<RunQuery>;
 
-    fn handle(&mut self, RunQuery(query): RunQuery, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, RunQuery { query, after }: RunQuery, _: &mut Self::Context) -> Self::Result {
         let now = self.clock.now();
-        MessageResult(match query {
+        let tables = Tables::of(&self.ledger);
+        let mut last = None;
+        let response = match query {
             Query::Status => {
                 let uptime_seconds = now.since(self.started).as_secs();
                 Response::Status(StatusView {
@@ -36,13 +41,22 @@ impl Handler<RunQuery> for RouteOwner {
                 })
             }
             Query::Segments => self.segments(),
-            Query::Hosts => Response::Hosts(self.ledger.host_views(now)),
-            Query::Routes => Response::Routes(self.ledger.route_views()),
+            Query::Hosts => {
+                let part = tables.hosts(now, after, PART);
+                last = part.last;
+                Response::Hosts(part.rows)
+            }
+            Query::Routes => {
+                let part = tables.routes(after, PART);
+                last = part.last;
+                Response::Routes(part.rows)
+            }
             Query::Explain(query) => {
                 Response::Explain(self.ledger.explain(now, query.address, query.from.as_deref()))
             }
             Query::Probed(address) => Response::Probed(Operator::of(&self.ledger).probed(now, address)),
-        })
+        };
+        MessageResult(QueryResult { response, last })
     }
 }
 

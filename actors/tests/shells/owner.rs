@@ -102,7 +102,8 @@ impl OwnerBench {
     }
 
     async fn hosts(&self) -> Vec<Ipv4Addr> {
-        match self.owner.send(RunQuery(Query::Hosts)).await.expect("the owner lives") {
+        let query = RunQuery { query: Query::Hosts, after: None };
+        match self.owner.send(query).await.expect("the owner lives").response {
             Response::Hosts(hosts) => hosts.iter().map(|host| host.address).collect(),
             other => panic!("expected hosts, got {other:?}"),
         }

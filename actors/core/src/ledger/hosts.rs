@@ -62,6 +62,19 @@ impl Hosts {
         keys
     }
 
+    /// The first addresses of live hosts, in order, of those that follow one; and whether there are more.
+    pub(super) fn live_keys_after(&self, after: Option<Key>, most: usize) -> (Vec<Key>, bool) {
+        let follows = |key: &&Key| after.is_none_or(|after| **key > after);
+        let mut keys: Vec<Key> = self.live_keys().filter(follows).copied().collect();
+        let has_more = keys.len() > most;
+        if has_more {
+            keys.select_nth_unstable(most);
+            keys.truncate(most);
+        }
+        keys.sort_unstable();
+        (keys, has_more)
+    }
+
     /// The addresses of all live hosts, in no order.
     pub(super) fn live_keys(&self) -> impl Iterator<Item = &Key> {
         self.table.iter().filter(|(_, host)| host.is_live()).map(|(key, _)| key)

@@ -22,8 +22,8 @@
 //!   effects ─ timers, reports, journal                    what a step brings about, and remembers of it
 //! ```
 //!
-//! `view` and `explain` read all of it for operators, the latter by the functions that decide; `operator` carries out
-//! what they command.
+//! `view`, `tables` and `explain` read all of it for operators, the last by the functions that decide; `operator`
+//! carries out what they command.
 //!
 //! Nothing calls upwards. After each fact the ledger settles: the kernel's tables follow the addresses that were
 //! touched, requests that were held for them are answered, and hosts that moved are announced and told where others are.
@@ -78,6 +78,7 @@ mod segment;
 mod shared_lladdr;
 mod sharing;
 mod stopping;
+mod tables;
 mod takeover;
 #[cfg(test)]
 mod tests;
@@ -100,6 +101,7 @@ use packets::HeldPackets;
 use proxies::Proxies;
 use searches::Searches;
 use stopping::End;
+pub use tables::Tables;
 use timers::{Due, Timer};
 use traces::Traces;
 use trials::Trials;

@@ -39,6 +39,7 @@ mod shared_lladdrs;
 mod shown;
 mod stopping;
 mod sweeping;
+mod tables;
 mod takeover;
 mod traces;
 mod trials;

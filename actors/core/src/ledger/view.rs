@@ -2,17 +2,15 @@
 //! name: whoever has several ledgers adds it.
 
 use super::Ledger;
-use super::host::Host;
-use super::installed::RouteState;
-use super::key::Key;
 use super::segment::Segment;
+use super::tables::Tables;
 use crate::event::DownReason;
-use crate::plan::{COVER_METRIC, SegmentId};
+use crate::plan::SegmentId;
 use crate::sweep::SweepContext;
 use crate::time::Time;
 use crate::view::{
-    AnsweringView, ControlView, CountersView, Destination, HostView, Label, MeasuredView, PROTOCOL,
-    PacketsView, RouteView, SegmentView, StatusView, SubnetView,
+    AnsweringView, ControlView, CountersView, HostView, Label, MeasuredView, PROTOCOL, PacketsView,
+    RouteView, SegmentView, StatusView, SubnetView,
 };
 
 impl Ledger {
@@ -64,59 +62,17 @@ impl Ledger {
 
     /// The live hosts, by domain and address.
     pub fn host_views(&self, now: Time) -> Vec<HostView> {
-        let places = places(self);
-        let view = |key: Key| {
-            let host = self.world.hosts.host(&key)?;
-            let place = places.get(host.segment.index())?;
-            Some(HostView {
-                address: key.address,
-                lladdr: host.lladdr,
-                domain: place.domain.clone(),
-                segment: place.segment.clone(),
-                interface: place.interface.clone(),
-                state: host.state.as_str().into(),
-                learned_from: host.origin.as_str().into(),
-                age_seconds: now.since(host.last_heard).as_secs(),
-                netns: None,
-            })
-        };
-        self.world.hosts.keys_where(Host::is_live).into_iter().filter_map(view).collect()
+        Tables::of(self).hosts(now, None, usize::MAX).rows
     }
 
     /// The routes of live hosts and the covering ones, by domain and address.
     pub fn route_views(&self) -> Vec<RouteView> {
-        let places = places(self);
-        let route = |address, metric, state: &'static str| RouteView {
-            address,
-            interface: None,
-            source: None,
-            metric,
-            table: self.world.kernel.routes.table,
-            protocol: self.world.kernel.routes.protocol,
-            state: state.into(),
-            netns: None,
-        };
-        let covers = self.world.kernel.covers(&self.world.topology);
-        let mut views: Vec<RouteView> =
-            covers.map(|prefix| route(Destination::Prefix(prefix), COVER_METRIC, "cover")).collect();
-        for key in self.world.hosts.keys_where(Host::is_live) {
-            let Some(host) = self.world.hosts.host(&key) else { continue };
-            let state = host.installed.route();
-            if state == RouteState::None {
-                continue;
-            }
-            let destination = Destination::Host(key.address);
-            let mut view = route(destination, self.world.kernel.routes.metric, state.as_str());
-            view.interface = places.get(host.segment.index()).map(|place| place.interface.clone());
-            view.source = self.world.topology.segment(host.segment).source.address;
-            views.push(view);
-        }
-        views
+        Tables::of(self).routes(None, usize::MAX).rows
     }
 }
 
 /// Where hosts live, by segment.
-fn places(ledger: &Ledger) -> Vec<SegmentView> {
+pub(super) fn places(ledger: &Ledger) -> Vec<SegmentView> {
     ledger.world.topology.segments().iter().map(|segment| segment_view(ledger, segment)).collect()
 }
 

@@ -1,0 +1,86 @@
+//! The long tables that operators are shown: hosts and routes, part by part.
+
+use super::Ledger;
+use super::installed::RouteState;
+use super::key::Key;
+use super::view::places;
+use crate::plan::COVER_METRIC;
+use crate::time::Time;
+use crate::view::{Destination, HostView, Part, RouteView, RowPlace, SegmentView};
+
+/// Hosts and routes of a ledger.
+#[derive(Debug)]
+pub struct Tables<'a>(&'a Ledger);
+
+impl<'a> Tables<'a> {
+    /// Of the ledger.
+    pub fn of(ledger: &'a Ledger) -> Self {
+        Self(ledger)
+    }
+
+    /// Live hosts by domain and address, of so many at the most: those that follow a place, or the first ones.
+    pub fn hosts(&self, now: Time, after: Option<RowPlace>, most: usize) -> Part<HostView> {
+        self.part(after, most, |key, places| {
+            let host = self.0.world.hosts.host(key)?;
+            let place = places.get(host.segment.index())?;
+            Some(HostView {
+                address: key.address,
+                lladdr: host.lladdr,
+                domain: place.domain.clone(),
+                segment: place.segment.clone(),
+                interface: place.interface.clone(),
+                state: host.state.as_str().into(),
+                learned_from: host.origin.as_str().into(),
+                age_seconds: now.since(host.last_heard).as_secs(),
+                netns: None,
+            })
+        })
+    }
+
+    /// The covering routes, and those of live hosts by domain and address, of so many hosts at the most: those that
+    /// follow a place, or the first ones with all covering routes before them.
+    pub fn routes(&self, after: Option<RowPlace>, most: usize) -> Part<RouteView> {
+        let kernel = &self.0.world.kernel;
+        let route = |address, metric, state: &'static str| RouteView {
+            address,
+            interface: None,
+            source: None,
+            metric,
+            table: kernel.routes.table,
+            protocol: kernel.routes.protocol,
+            state: state.into(),
+            netns: None,
+        };
+        let mut part = self.part(after, most, |key, places| {
+            let host = self.0.world.hosts.host(key)?;
+            let state = host.installed.route();
+            if state == RouteState::None {
+                return None;
+            }
+            let mut view = route(Destination::Host(key.address), kernel.routes.metric, state.as_str());
+            view.interface = places.get(host.segment.index()).map(|place| place.interface.clone());
+            view.source = self.0.world.topology.segment(host.segment).source.address;
+            Some(view)
+        });
+        if after.is_none() {
+            let covers = kernel.covers(&self.0.world.topology);
+            let covers = covers.map(|prefix| route(Destination::Prefix(prefix), COVER_METRIC, "cover"));
+            part.rows.splice(..0, covers);
+        }
+        part
+    }
+
+    fn part<T>(
+        &self,
+        after: Option<RowPlace>,
+        most: usize,
+        view: impl Fn(&Key, &[SegmentView]) -> Option<T>,
+    ) -> Part<T> {
+        let after = after.map(|RowPlace { domain, address }| Key { domain, address });
+        let (keys, has_more) = self.0.world.hosts.live_keys_after(after, most);
+        let last = keys.last().filter(|_| has_more);
+        let last = last.map(|Key { domain, address }| RowPlace { domain: *domain, address: *address });
+        let places = places(self.0);
+        Part { rows: keys.iter().filter_map(|key| view(key, &places)).collect(), last }
+    }
+}
