@@ -1,14 +1,13 @@
 //! Clients of the HTTP listener that mean harm, or are merely stuck, all at once: what they hold is bounded, others are
 //! served beside them, and ARP is answered as ever.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use arpherd_lab::{Daemon, Host, Netns, Result};
+use arpherd_lab::{Host, Netns, Result};
 
 use super::{LISTEN, get, with_http};
 use crate::rig::{Config, Rig, SLOW_EXPIRY, host_routes, introduce, ip, pass};
@@ -103,15 +102,6 @@ fn scrape(ns: &Netns) -> bool {
     sent.is_ok() && stream.read_to_string(&mut text).is_ok() && text.contains("arpherd_ready 1")
 }
 
-/// The numbers of a line of /proc/PID/status in KiB, and of open descriptors.
-fn burden(daemon: &Daemon) -> (u64, usize) {
-    let pid = daemon.pid();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let own = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB"));
-    let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count();
-    (own.and_then(|own| own.trim().parse().ok()).expect("a number"), open)
-}
-
 /// How long answers to this host take, in order of length; one that does not come is a failure.
 fn answer_times(host: &Host, target: u8, span: Duration) -> Result<Vec<Duration>> {
     let wire = host.wire()?;
@@ -139,7 +129,7 @@ fn http_clients_that_mean_harm_hold_little_and_delay_no_answer() -> Result<()> {
     introduce(&right, &rig.r, "eth1")?;
     assert!(scrape(&rig.r));
     let quiet = answer_times(&left, 20, Duration::from_secs(1))?;
-    let before = burden(&daemon);
+    let before = daemon.burden().expect("it runs");
     let (stop, opened) = (AtomicBool::new(false), AtomicU32::new(0));
     let (mut most, mut scrapes, mut good) = ((0, 0), 0_u32, 0_u32);
     let busy = thread::scope(|scope| -> Result<Vec<Duration>> {
@@ -149,7 +139,7 @@ fn http_clients_that_mean_harm_hold_little_and_delay_no_answer() -> Result<()> {
         }
         let answers = scope.spawn(|| answer_times(&left, 20, ATTACK).map_err(|error| error.to_string()));
         while !answers.is_finished() {
-            let (own, open) = burden(&daemon);
+            let (own, open) = daemon.burden().expect("it runs");
             most = (most.0.max(own), most.1.max(open));
             scrapes += 1;
             good += u32::from(scrape(&rig.r));
@@ -171,7 +161,7 @@ fn http_clients_that_mean_harm_hold_little_and_delay_no_answer() -> Result<()> {
         before.1,
         most.1,
     );
-    assert!(opened > 2000, "only {opened} connections");
+    assert!(opened > 1000, "only {opened} connections");
     // The machine is busy with the clients themselves; the daemon's part is the thread of their own that they have.
     assert!(percentile(&busy, 50) < Duration::from_millis(20), "{:?}", percentile(&busy, 50));
     assert!(most.0 < before.0 + 8 * 1024, "{} KiB of private memory, {} before", most.0, before.0);

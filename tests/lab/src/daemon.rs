@@ -148,6 +148,18 @@ impl Daemon {
         self.child.id()
     }
 
+    /// What it has for itself: private memory in KiB (`RssAnon` of proc(5)), and open descriptors.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn burden(&self) -> Result<(u64, usize)> {
+        let folder = Path::new("/proc").join(self.pid().to_string());
+        let status = std::fs::read_to_string(folder.join("status")).tried(|| "read its status".to_owned())?;
+        let own = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB"));
+        let open = std::fs::read_dir(folder.join("fd")).tried(|| "list its descriptors".to_owned())?;
+        Ok((own.and_then(|own| own.trim().parse().ok()).unwrap_or_default(), open.count()))
+    }
+
     /// True while it runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
