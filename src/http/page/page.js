@@ -232,7 +232,7 @@ function drawEvents() {
 }
 
 // The values of an event: which address and where first, and what does not change not twice.
-function textsOf({ address, segment, old_segment: from, domain, lladdr, old_lladdr: old, ...others }) {
+function textsOf({ address, segment, old_segment: from, domain, lladdr, old_lladdr: old, hint, ...others }) {
   for (const [key, same] of [["interface", segment], ["old_interface", from], ["old_domain", domain]]) {
     if (others[key] === same) delete others[key];
   }
@@ -242,6 +242,7 @@ function textsOf({ address, segment, old_segment: from, domain, lladdr, old_llad
   if (lladdr) texts.push(old && old !== lladdr ? `${shortLladdr(old)} → ${shortLladdr(lladdr)}` : `at ${shortLladdr(lladdr)}`);
   for (const [key, value] of Object.entries(others)) texts.push(`${key.replaceAll("_", " ")} ${value}`);
   if (domain && drawings.size > 1) texts.push(`domain ${domain}`);
+  if (hint) texts.push(hint);
   return texts;
 }
 
