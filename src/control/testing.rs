@@ -49,39 +49,51 @@ pub(super) fn state_of(query: &ControlQuery, hosts: u32) -> Response {
 
 pub(crate) fn response_to(query: &Query, hosts: u32) -> Response {
     match query {
-        Query::Status => Response::Status(StatusView {
-            version: "0.1.0".into(),
-            protocol: 1,
-            uptime_seconds: 3,
-            domains: 1,
-            hosts: hosts.into(),
-            routes: 1,
-            ready: true,
-            events: [].into(),
-            packets: PacketsView::default(),
-            control: arpherd_core::view::ControlView::default(),
-            start_time_seconds: 0,
-            routes_refused: 0,
-            routes_in_conflict: 0,
-        }),
+        Query::Status => Response::Status(status(3, hosts.into())),
         Query::Segments => Response::Segments(vec![segment("lan", "eth0", hosts)]),
         Query::Hosts => Response::Hosts((0..hosts).map(host).collect()),
-        Query::Routes => Response::Routes(vec![RouteView {
-            address: Destination::Host(Ipv4Addr::new(10, 2, 0, 9)),
-            interface: Some("eth0".into()),
-            source: None,
-            metric: 50,
-            table: 254,
-            protocol: 169,
-            state: "installed".into(),
-            netns: None,
-        }]),
+        Query::Routes => {
+            let address = Destination::Host(Ipv4Addr::new(10, 2, 0, 9));
+            Response::Routes(vec![RouteView { interface: Some("eth0".into()), ..route(address) }])
+        }
         Query::Explain(_) => Response::Explain(Vec::new()),
         Query::Probed(_) => Response::Probed(Vec::new()),
     }
 }
 
-pub(super) fn segment(name: &str, interface: &str, hosts: u32) -> SegmentView {
+pub(crate) fn status(uptime_seconds: u64, hosts: u64) -> StatusView {
+    StatusView {
+        version: "0.1.0".into(),
+        protocol: 1,
+        uptime_seconds,
+        domains: 1,
+        hosts,
+        routes: 1,
+        ready: true,
+        events: [].into(),
+        packets: PacketsView::default(),
+        control: arpherd_core::view::ControlView::default(),
+        start_time_seconds: 0,
+        routes_refused: 0,
+        routes_in_conflict: 0,
+    }
+}
+
+/// A route by no interface.
+pub(super) fn route(address: Destination) -> RouteView {
+    RouteView {
+        address,
+        interface: None,
+        source: None,
+        metric: 50,
+        table: 254,
+        protocol: 169,
+        state: "installed".into(),
+        netns: None,
+    }
+}
+
+pub(crate) fn segment(name: &str, interface: &str, hosts: u32) -> SegmentView {
     SegmentView {
         domain: "cluster".into(),
         segment: name.into(),

@@ -3,47 +3,18 @@
 use std::net::Ipv4Addr;
 
 use arpherd_core::LinkAddr;
-use arpherd_core::view::{
-    AnsweringView, CountersView, HostView, MeasuredView, PacketsView, SegmentView, StatusView, SubnetView,
-};
+use arpherd_core::view::{CountersView, HostView, SegmentView, StatusView, SubnetView};
 
+use crate::control::testing;
 use crate::events::EventView;
 
 pub(super) fn status(uptime_seconds: u64, hosts: u64) -> StatusView {
-    StatusView {
-        version: "0.1.0".into(),
-        protocol: 1,
-        uptime_seconds,
-        domains: 1,
-        hosts,
-        routes: hosts,
-        ready: true,
-        events: [].into(),
-        packets: PacketsView::default(),
-        control: arpherd_core::view::ControlView::default(),
-        start_time_seconds: 0,
-        routes_refused: 0,
-        routes_in_conflict: 0,
-    }
+    StatusView { routes: hosts, ..testing::status(uptime_seconds, hosts) }
 }
 
 pub(super) fn segment(name: &str, interface: &str) -> SegmentView {
-    SegmentView {
-        domain: "cluster".into(),
-        segment: name.into(),
-        interface: interface.into(),
-        configured_interface: interface.into(),
-        kind: "ethernet".into(),
-        wifi: None,
-        state: "up".into(),
-        lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 1]),
-        answering: AnsweringView { answer: "live".into(), private_vlan: "off".into() },
-        subnet: SubnetView::default(),
-        hosts: 2,
-        measured: MeasuredView::default(),
-        counters: CountersView::default(),
-        netns: None,
-    }
+    let row = testing::segment(name, interface, 2);
+    SegmentView { subnet: SubnetView::default(), counters: CountersView::default(), ..row }
 }
 
 pub(super) fn host(number: u32) -> HostView {

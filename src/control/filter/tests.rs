@@ -1,5 +1,5 @@
 use super::*;
-use crate::control::testing::{host, segment};
+use crate::control::testing::{host, route, segment};
 
 fn hosts() -> Vec<HostView> {
     let on = |number, name: &str, state: &'static str| HostView {
@@ -78,16 +78,6 @@ fn every_field_to_sort_by_has_values() {
 
 #[test]
 fn a_covering_route_is_of_its_domain_and_of_no_segment() {
-    let route = |address| RouteView {
-        address,
-        interface: None,
-        source: None,
-        metric: 50,
-        table: 254,
-        protocol: 169,
-        state: "installed".into(),
-        netns: None,
-    };
     let cover = route(Destination::Prefix("10.2.0.0/24".parse().expect("a prefix")));
     let host = RouteView { interface: Some("eth0".into()), ..route(Destination::Host([10, 2, 0, 9].into())) };
     let count = |filter: TableFilter| {
