@@ -16,6 +16,7 @@ mod operate;
 mod reload;
 mod replay;
 mod run;
+mod signals;
 #[cfg(feature = "top")]
 mod top;
 

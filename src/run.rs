@@ -1,13 +1,11 @@
 //! Runs the daemon: the order of startup and shutdown, signals, and notification of the service manager.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix::System;
 use slog::{Logger, error, info, warn};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{LogFormat, LogLevel, ReportArgs};
 use crate::config::{DaemonConfig, Loaded};
@@ -18,6 +16,7 @@ use crate::instances::{Files, Instances};
 use crate::log;
 use crate::operate::WithLog;
 use crate::reload::{ReadConfig, ReloadSender, Reloader};
+use crate::signals::{BlockedSignals, Request};
 
 /// Runs the daemon with the configuration until a signal stops it. `spare`: the path of its control socket if
 /// another daemon has the configured one.
@@ -28,7 +27,16 @@ pub(crate) fn run(
     spare: Option<&Path>,
     read: Option<ReadConfig>,
 ) -> ExitCode {
+    // Before the log starts its thread.
+    let signals = BlockedSignals::new();
     let log = log::start(format_of(report.log_format), level_of(report.log_level));
+    let signals = match signals {
+        Ok(signals) => signals,
+        Err(error) => {
+            error!(log.logger, "not_started"; "error" => %format_args!("cannot block signals: {error}"));
+            return Exit::OsErr.into();
+        }
+    };
     // Before anything else, so that a second daemon changes nothing.
     let server = match bind(&loaded.config.daemon, spare, &log.logger) {
         Ok(server) => server,
@@ -51,8 +59,9 @@ pub(crate) fn run(
     let levels = LogLevels { switch: log.level.clone(), configured: level_of(report.log_level) };
     System::new().block_on(async {
         // A task of its own, because `block_on` polls its future each time any actor wakes.
-        let daemon =
-            actix::spawn(async move { serve(loaded, read, (server, http), record, &logger, &levels).await });
+        let daemon = actix::spawn(async move {
+            serve(loaded, read, (server, http), record, signals, (&logger, &levels)).await
+        });
         daemon.await.unwrap_or(Exit::Software.into())
     })
 }
@@ -76,11 +85,10 @@ async fn serve(
     read: Option<ReadConfig>,
     (server, mut http): (Server, HttpService),
     record: Option<PathBuf>,
-    log: &Logger,
-    levels: &LogLevels,
+    signals: BlockedSignals,
+    (log, levels): (&Logger, &LogLevels),
 ) -> ExitCode {
-    // Before the first route, so that an early signal leaves none behind.
-    let mut signals = match Signals::listen() {
+    let mut signals = match signals.read() {
         Ok(signals) => signals,
         Err(error) => {
             error!(log, "not_started"; "error" => %format_args!("cannot listen for signals: {error}"));
@@ -111,13 +119,26 @@ async fn serve(
     let mut reloader = Reloader { instances, http, loaded, read, log };
     let lost = loop {
         let pending = tokio::select! {
-            request = signals.next(log, levels) => match request {
-                Request::Stop => break None,
-                Request::StopForRestart => {
+            signal = signals.next() => match signal {
+                Ok((name, Request::Stop)) => {
+                    info!(log, "stopping"; "signal" => name);
+                    break None;
+                }
+                Ok((name, Request::StopForRestart)) => {
+                    info!(log, "stopping"; "signal" => name, "detail" => "routes are kept for the next start");
                     reloader.instances.keep_routes();
                     break None;
                 }
-                Request::Reload => None,
+                Ok((_, Request::Reload)) => None,
+                Ok((_, Request::ToggleDebug)) => {
+                    let level = levels.switch.toggle_debug(levels.configured);
+                    info!(log, "log_level"; "level" => level.as_str());
+                    continue;
+                }
+                Err(error) => {
+                    error!(log, "stopping"; "error" => %format_args!("cannot read signals: {error}"));
+                    break Some(Exit::OsErr);
+                }
             },
             pending = commands.recv() => pending,
         };
@@ -142,65 +163,6 @@ async fn stop(instances: Instances, http: &mut HttpService, handle: &mut ServerH
 struct LogLevels {
     switch: log::LevelSwitch,
     configured: slog::Level,
-}
-
-/// What a signal asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Request {
-    /// Stop, and do with the routes what the configuration says.
-    Stop,
-    /// Stop, and keep the routes for the next start.
-    StopForRestart,
-    Reload,
-}
-
-/// The signals that the daemon handles.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    toggle_debug: Signal,
-    restart: Signal,
-}
-
-impl Signals {
-    /// Installs the handlers; signals that arrive before [`Self::next`] are not lost.
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-            toggle_debug: signal(SignalKind::user_defined1())?,
-            restart: signal(SignalKind::user_defined2())?,
-        })
-    }
-
-    /// Waits for a signal that asks for something. SIGUSR1 turns debug records on and off meanwhile.
-    async fn next(&mut self, log: &Logger, levels: &LogLevels) -> Request {
-        loop {
-            tokio::select! {
-                // In this order: systemd sends SIGTERM as soon as what the unit has sent before it is on its way.
-                biased;
-                _ = self.restart.recv() => {
-                    info!(log, "stopping"; "signal" => "SIGUSR2", "detail" => "routes are kept for the next start");
-                    return Request::StopForRestart;
-                }
-                _ = self.terminate.recv() => {
-                    info!(log, "stopping"; "signal" => "SIGTERM");
-                    return Request::Stop;
-                }
-                _ = self.interrupt.recv() => {
-                    info!(log, "stopping"; "signal" => "SIGINT");
-                    return Request::Stop;
-                }
-                _ = self.hangup.recv() => return Request::Reload,
-                _ = self.toggle_debug.recv() => {
-                    let level = levels.switch.toggle_debug(levels.configured);
-                    info!(log, "log_level"; "level" => level.as_str());
-                }
-            }
-        }
-    }
 }
 
 pub(crate) fn notify_service_manager(log: &Logger, state: &[sd_notify::NotifyState<'_>]) {
