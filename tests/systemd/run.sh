@@ -4,22 +4,13 @@
 #
 #   tests/systemd/run.sh BINARY
 #
-# Needs root, systemd-nspawn and mmdebstrap (apt-get install systemd-container mmdebstrap). The root file system is made
-# once and cached.
+# Needs root, systemd-nspawn and mmdebstrap (apt-get install systemd-container mmdebstrap). The root file system is
+# base.sh's.
 set -euo pipefail
 binary=$(realpath "${1:?usage: run.sh BINARY}")
 cd "$(dirname "$0")"
-for tool in systemd-nspawn mmdebstrap; do
-    command -v "$tool" >/dev/null || { echo "systemd test: $tool is missing" >&2; exit 1; }
-done
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/arpherd
-base=$cache/systemd-bookworm-2.tar
-mkdir -p "$cache"
-if [ ! -f "$base" ]; then
-    mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,iproute2,python3 \
-        bookworm "${base%.tar}.new.tar"
-    mv "${base%.tar}.new.tar" "$base"
-fi
+command -v systemd-nspawn >/dev/null || { echo "systemd test: systemd-nspawn is missing" >&2; exit 1; }
+base=$(./base.sh)
 root=$(mktemp -d)
 trap 'rm -rf --one-file-system "$root"' EXIT
 tar -xf "$base" -C "$root"
