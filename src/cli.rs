@@ -1,20 +1,23 @@
 //! The command line.
 
+mod generate;
 mod metrics;
 mod queries;
 mod replay;
+mod report;
 #[cfg(feature = "top")]
 mod top;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use ipnetwork::Ipv4Network;
 
 use crate::config::{CONTROL, CONTROL_VARIABLE, Environment, FillarpdArgs, KeySetting, ValueOrigin};
 use crate::exit::Exit;
+pub(crate) use generate::{GenerateArgs, Generated};
 use metrics::METRICS_EXAMPLES;
 pub(crate) use metrics::MetricsArgs;
 use queries::{
@@ -25,6 +28,7 @@ pub(crate) use queries::{
     EventsArgs, ExplainArgs, ForgetArgs, LogArgs, ProbeArgs, ReloadArgs, SweepArgs, TableArgs,
 };
 pub(crate) use replay::ReplayArgs;
+pub(crate) use report::{LogFormat, LogLevel, ReportArgs};
 #[cfg(feature = "top")]
 pub(crate) use top::TopArgs;
 
@@ -113,6 +117,9 @@ pub(crate) enum CliCommand {
     Doctor(DoctorArgs),
     /// Replay a recording and print the daemon's decisions
     Replay(ReplayArgs),
+    /// Write man pages or shell completions, for packages
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -249,45 +256,6 @@ impl SettingArgs {
         let control = self.control.iter().map(|path| KeySetting::new(&["daemon", "control"], path, origin()));
         self.sets.iter().cloned().chain(control).collect()
     }
-}
-
-/// Logging and recording of the daemon.
-#[derive(Debug, Args)]
-pub(crate) struct ReportArgs {
-    /// Minimum log level
-    #[arg(long, value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL")]
-    pub(crate) log_level: LogLevel,
-    /// Log format: text lines, or JSON with one object per line
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
-    pub(crate) log_format: LogFormat,
-    /// Record every fact for `arpherd replay`; network namespace NAME is recorded in FILE.NAME
-    #[arg(long, value_name = "FILE")]
-    pub(crate) record: Option<PathBuf>,
-}
-
-/// The level of a log record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogLevel {
-    /// Every packet and decision
-    Trace,
-    /// Every change of a host
-    Debug,
-    /// Important changes
-    Info,
-    /// Problems to look into
-    #[value(alias = "warning")]
-    Warn,
-    /// Failures of a part of the daemon
-    Error,
-}
-
-/// The format of log records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// Text lines
-    Text,
-    /// One JSON object per line
-    Json,
 }
 
 impl CommandLine {

@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod events;
 mod exit;
+mod generate;
 mod http;
 mod instances;
 mod log;
@@ -28,8 +29,8 @@ use std::time::SystemTime;
 
 use arpherd_core::view::ExplainQuery;
 use cli::{
-    CheckArgs, CliCommand, ClientArgs, CommandLine, DoctorArgs, EventsArgs, JoinArgs, MetricsArgs,
-    ReplayArgs, RunArgs, TableArgs,
+    CheckArgs, CliCommand, ClientArgs, CommandLine, DoctorArgs, EventsArgs, GenerateArgs, JoinArgs,
+    MetricsArgs, ReplayArgs, RunArgs, TableArgs,
 };
 use config::{CONTROL_VARIABLE, ConfigError, Environment, Loaded};
 use control::{Query, TableFilter};
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         }
         CliCommand::Doctor(args) => doctor(args, &environment),
         CliCommand::Replay(args) => replay(args),
+        CliCommand::Generate(args) => generate(args),
     }
 }
 
@@ -230,6 +232,16 @@ fn replay(args: &ReplayArgs) -> ExitCode {
         Err(error) => {
             eprintln!("arpherd: {}: {error}", args.file.display());
             Exit::DataErr.into()
+        }
+    }
+}
+
+fn generate(args: &GenerateArgs) -> ExitCode {
+    match generate::generate(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("arpherd: cannot write to {}: {error}", args.folder.display());
+            Exit::CantCreat.into()
         }
     }
 }

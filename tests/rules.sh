@@ -43,7 +43,7 @@ only_crates 'only the kernel edge makes system calls and speaks netlink' 'neli s
 only_crates 'only the kernel edge knows packet formats' 'pnet' actors/src/io/
 only_crates 'only the control socket is async-std' 'async_std' src/control/
 only_crates 'only arpherd top draws on a terminal' 'ratatui' src/top/
-only_crates 'only the binary knows files, terminals and the command line' 'figment slog_term clap comfy_table' src/
+only_crates 'only the binary knows files, terminals and the command line' 'figment slog_term clap clap_complete clap_mangen comfy_table' src/
 only 'only the binary prints' '\b(e?print(ln)?)!' src/
 only 'the core has no clock, thread, file or socket' '\bstd::(time::(Instant|SystemTime)|thread|fs|net::(Tcp|Udp)|io)\b' \
     src/ actors/src/
