@@ -43,7 +43,7 @@ impl BlockedSignals {
 
 /// Reads what was sent, the lowest number first (`dequeue_signal` in kernel/signal.c).
 ///
-/// The unit sends SIGUSR2 (12) when it restarts the daemon, and systemd right after it SIGTERM (15). Handlers run on
+/// A unit whose ExecStop sends SIGUSR2 (12) has systemd send SIGTERM (15) right after it. Handlers run on
 /// whichever threads the kernel chooses, so that of the second could be seen before that of the first, and routes be
 /// withdrawn that were to be kept. Here, whoever can read the second can read the first, and does so before.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 """Runs in the container: two hosts in network namespaces, arpherd between them as the unit starts it."""
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -73,7 +74,37 @@ print(count - len(seen))
 """
 
 
-def main():
+CONFIG = "domains: { lan: { prefixes: [10.9.0.0/24], segments: { eth0: {}, eth1: {} } } }\n"
+BOTH = ["10.9.0.10", "10.9.0.20"]
+DROP_IN = "/run/systemd/system/arpherd.service.d/test.conf"
+
+
+def show(what):
+    return run("systemctl", "show", "-P", what, "arpherd").strip()
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def drop_in(*lines):
+    """The unit with these settings besides; without any, as it is shipped."""
+    write(DROP_IN, "[Service]\n" + "".join(f"{line}\n" for line in lines))
+    run("systemctl", "daemon-reload")
+
+
+def log(*words):
+    run("journalctl", "--sync", check=False)
+    return run("journalctl", "-u", "arpherd", "--no-pager", "-o", "cat", *words)
+
+
+def user():
+    return run("stat", "-c", "%U:%G", f"/proc/{show('MainPID')}").strip()
+
+
+def build_network():
     run("ip", "link", "set", "lo", "up")
     for name, link, address in [("h1", "eth0", "10.9.0.10/24"), ("h2", "eth1", "10.9.0.20/24")]:
         run("ip", "netns", "add", name)
@@ -82,50 +113,156 @@ def main():
         run("ip", "link", "set", link, "up")
         run("ip", "-n", name, "addr", "add", address, "dev", "up0")
         run("ip", "-n", name, "link", "set", "up0", "up")
-    os.makedirs("/etc/arpherd", exist_ok=True)
-    config = "domains: { lan: { prefixes: [10.9.0.0/24], segments: { eth0: {}, eth1: {} } } }\n"
-    with open("/etc/arpherd/arpherd.yaml", "w") as file:
-        file.write(config)
-    before = open("/proc/sys/net/ipv4/conf/eth0/forwarding").read()
-    run("systemctl", "start", "arpherd")
-    expect("the unit is active", run("systemctl", "is-active", "arpherd").strip() == "active")
-    until("both hosts are found", lambda: routes() == ["10.9.0.10", "10.9.0.20"])
-    known = {address: row["learned_from"] for address, row in hosts().items()}
+    write("/etc/arpherd/arpherd.yaml", CONFIG)
 
-    pid = run("systemctl", "show", "-P", "MainPID", "arpherd")
-    words = ["ip", "netns", "exec", "h1", "python3", "-c", PING]
-    ping = subprocess.Popen([*words, "10.9.0.20", "6000"], stdout=subprocess.PIPE, text=True)
+
+def start_ping(count):
+    words = ["ip", "netns", "exec", "h1", "python3", "-c", PING, "10.9.0.20", str(count)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+def own_user_takes_over_from_root():
+    """Whoever ran it as root before has root's files below /run and, in the kernel, what that daemon left."""
+    drop_in("User=root", "Group=root")
+    run("systemctl", "start", "arpherd")
+    expect("the unit of before runs as root", user() == "root:root")
+    until("both hosts are found", lambda: routes() == BOTH)
+    known = {address: row["learned_from"] for address, row in hosts().items()}
+    # A crash leaves the lock and the socket behind.
+    drop_in()
+    run("systemctl", "restart", "arpherd")
+    expect("the daemon runs as its own user", user() == "arpherd:arpherd")
+    expect("routes stand right after that restart", routes() == BOTH)
+    found = {address: row["learned_from"] for address, row in hosts().items()}
+    expect("hosts are known as before", found == known)
+    owners = {run("stat", "-c", "%U", f"/run/arpherd/{name}").strip() for name in os.listdir("/run/arpherd")}
+    expect("what lies in /run/arpherd is its own", owners == {"arpherd"})
+    return known
+
+
+def restarts_lose_nothing(known):
+    pid = show("MainPID")
+    ping = start_ping(6000)
     time.sleep(1)
     for _ in range(2):
         run("systemctl", "restart", "arpherd")
-        expect("routes stand right after a restart", routes() == ["10.9.0.10", "10.9.0.20"])
-        expect(
-            "hosts are known as before",
-            {address: row["learned_from"] for address, row in hosts().items()} == known,
-        )
+        expect("routes stand right after a restart", routes() == BOTH)
+        found = {address: row["learned_from"] for address, row in hosts().items()}
+        expect("hosts are known as before", found == known)
         time.sleep(0.5)
-    expect("it is another process", run("systemctl", "show", "-P", "MainPID", "arpherd") != pid)
+    expect("it is another process", show("MainPID") != pid)
     lost = int(ping.communicate()[0])
     expect(f"a ping every millisecond lost nothing over two restarts ({lost} of 6000)", lost == 0)
 
-    pid = run("systemctl", "show", "-P", "MainPID", "arpherd")
-    with open("/etc/arpherd/arpherd.yaml", "w") as file:
-        file.write(config.replace("eth1: {}", "eth1: { answer: off }"))
-    run("systemctl", "reload", "arpherd")
+
+def crash_is_repaired():
+    pid = show("MainPID")
+    ping = start_ping(4000)
+    time.sleep(1)
+    os.kill(int(pid), signal.SIGKILL)
+    until("another process is there after a crash", lambda: show("MainPID") not in (pid, "0"))
+    until("it is ready", lambda: show("ActiveState") == "active")
+    expect("and routes stand", routes() == BOTH)
+    lost = int(ping.communicate()[0])
+    expect(f"a ping every millisecond lost nothing over the crash ({lost} of 4000)", lost == 0)
+
+
+def reload_takes_the_file_up():
     def answers():
         return {row["segment"]: row["answer"] for row in json.loads(run("arpherd", "segments", "--json"))}
 
+    pid = show("MainPID")
+    write("/etc/arpherd/arpherd.yaml", CONFIG.replace("eth1: {}", "eth1: { answer: off }"))
+    run("systemctl", "reload", "arpherd")
     until("systemctl reload takes the file up", lambda: answers() == {"eth0": "live", "eth1": "off"})
     print("ok: systemctl reload takes the file up")
-    expect("in the same process", run("systemctl", "show", "-P", "MainPID", "arpherd") == pid)
+    write("/etc/arpherd/arpherd.yaml", CONFIG.replace("eth1", "eth1: { answer: perhaps }, x"))
+    run("systemctl", "reload", "arpherd", check=False)
+    until("a wrong file is refused in the log", lambda: "reload_refused" in log())
+    until("and the unit is active again", lambda: show("ActiveState") == "active")
+    expect("with all as before", answers() == {"eth0": "live", "eth1": "off"})
+    write("/etc/arpherd/arpherd.yaml", CONFIG)
+    run("systemctl", "reload", "arpherd")
+    until("a correct one is taken up then", lambda: answers() == {"eth0": "live", "eth1": "live"})
+    expect("in the same process", show("MainPID") == pid)
 
+
+def groups_read_and_command():
+    run("groupadd", "watchers")
+    run("useradd", "-G", "watchers", "reader")
+    write("/etc/arpherd/arpherd.yaml", CONFIG + "daemon: { read_group: watchers }\n")
+    drop_in("SupplementaryGroups=watchers", "SystemCallFilter=@chown")
+    run("systemctl", "restart", "arpherd")
+    as_reader = ["setpriv", "--reuid", "reader", "--regid", "reader", "--init-groups"]
+    expect("a member of daemon.read_group reads", "10.9.0.10" in run(*as_reader, "arpherd", "hosts"))
+    refused = subprocess.run([*as_reader, "arpherd", "reload"], capture_output=True, text=True)
+    expect("and commands nothing", refused.returncode != 0)
+    write("/etc/arpherd/arpherd.yaml", CONFIG)
+    drop_in()
+    run("systemctl", "restart", "arpherd")
+
+
+def missing_capability_is_told_once():
+    drop_in("CapabilityBoundingSet=", "CapabilityBoundingSet=CAP_NET_ADMIN",
+            "AmbientCapabilities=", "AmbientCapabilities=CAP_NET_ADMIN")
+    run("systemctl", "restart", "arpherd", check=False)
+    until("it fails without CAP_NET_RAW", lambda: show("ActiveState") == "failed")
+    expect("with exit status 77", show("ExecMainStatus") == "77")
+    expect("the log names the capability", "CAP_NET_RAW" in log("-n", "20"))
+    time.sleep(1.5)
+    expect("it is not tried again", show("ActiveState") == "failed" and show("NRestarts") == "0")
+    expect("routes stand", routes() == BOTH)
+    drop_in()
+    run("systemctl", "restart", "arpherd")
+    expect("with it, all goes on", show("ActiveState") == "active" and routes() == BOTH)
+
+
+def full_disk_loses_nothing():
+    """A tiny file system at /run/arpherd, filled while the daemon runs, and then before it starts."""
+    run("systemctl", "stop", "arpherd")
+    run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", "/run/arpherd")
+    run("chown", "arpherd:arpherd", "/run/arpherd")
+    run("systemctl", "start", "arpherd")
+    until("both hosts are found", lambda: routes() == BOTH)
+
+    def fill():
+        subprocess.run(["dd", "if=/dev/zero", "of=/run/arpherd/fill", "bs=4k"], capture_output=True)
+
+    fill()
+    ping = start_ping(4000)
+    run("systemctl", "restart", "arpherd")
+    expect("a restart on a full disk keeps routes", routes() == BOTH)
+    until("hosts are found again", lambda: set(BOTH) <= set(hosts()))
+    lost = int(ping.communicate()[0])
+    expect(f"and loses no packet ({lost} of 4000)", lost == 0)
+    told = [line for line in log("-n", "60", "-p", "err..warning").splitlines() if "No space" in line]
+    told = told or [line for line in log("-n", "60").splitlines() if "No space" in line]
+    expect(f"the log says what was not written: {told[:1]}", told)
+    run("systemctl", "stop", "arpherd")
+    expect("a stop purges", routes() == [])
+    run("umount", "/run/arpherd")
+
+
+def main():
+    build_network()
+    run("systemd-sysusers")
+    exposure = run("systemd-analyze", "security", "arpherd", "--no-pager", check=False).strip().splitlines()[-1]
+    level = float(exposure.split(": ")[1].split()[0])
+    expect(f"exposure is at most 1.8 ({level})", level <= 1.8)
+    before = open("/proc/sys/net/ipv4/conf/eth0/forwarding").read()
+    known = own_user_takes_over_from_root()
+    restarts_lose_nothing(known)
+    crash_is_repaired()
+    reload_takes_the_file_up()
     run("systemctl", "try-restart", "arpherd")
-    expect("routes stand after try-restart, as packages do it", routes() == ["10.9.0.10", "10.9.0.20"])
+    expect("routes stand after try-restart, as packages do it", routes() == BOTH)
+    groups_read_and_command()
+    missing_capability_is_told_once()
     run("systemctl", "stop", "arpherd")
     expect("systemctl stop purges", routes() == [])
     after = open("/proc/sys/net/ipv4/conf/eth0/forwarding").read()
     expect("and restores settings", before == after)
-    print(f"exposure: {run('systemd-analyze', 'security', 'arpherd', '--no-pager', check=False).strip().splitlines()[-1]}")
+    full_disk_loses_nothing()
     print("all as promised")
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The systemd unit under a real systemd, in a container that systemd-nspawn boots: `systemctl restart` keeps routes and
-# what is known of hosts without a lost packet, `systemctl reload` takes a file up, `systemctl stop` purges.
+# The systemd unit under a real systemd, in a container that systemd-nspawn boots, as its own user: inside.py has the
+# cases.
 #
 #   tests/systemd/run.sh BINARY
 #
@@ -16,6 +16,7 @@ trap 'rm -rf --one-file-system "$root"' EXIT
 tar -xf "$base" -C "$root"
 install -D "$binary" "$root/usr/bin/arpherd"
 install -D -m 644 ../../configs/arpherd.service "$root/usr/lib/systemd/system/arpherd.service"
+install -D -m 644 ../../configs/packages/sysusers.d/arpherd.conf "$root/usr/lib/sysusers.d/arpherd.conf"
 install -D inside.py "$root/usr/local/bin/inside"
 install -D -m 644 /dev/stdin "$root/etc/systemd/system/test.service" <<UNIT
 [Unit]
@@ -25,8 +26,7 @@ Type=oneshot
 ExecStart=/usr/local/bin/inside
 StandardOutput=append:/outcome
 StandardError=inherit
-SuccessAction=poweroff-force
-FailureAction=poweroff-force
+ExecStopPost=/bin/sh -c 'exec systemctl poweroff --force --force >/dev/null 2>&1'
 TimeoutStartSec=120
 [Install]
 WantedBy=multi-user.target
