@@ -129,7 +129,10 @@ Examples:
   arpherd run --interface ibs1 --sourceip 10.2.0.1 --network 10.2.0.0/24 --sweepinterval 60
 
 A key of the file can also be set by an environment variable: ARPHERD_ROUTES__METRIC=100.
-Precedence: defaults < file < environment < command line.";
+Precedence: defaults < file < environment < command line.
+
+It needs CAP_NET_ADMIN and CAP_NET_RAW (with netns: CAP_SYS_ADMIN) and gives up all else once it has started:
+other capabilities, and access to files other than its own (docs/security.md, daemon.confine).";
 
 const JOIN_EXAMPLES: &str = "\
 Examples:

@@ -14,7 +14,7 @@ use arpherd_actors::owner::EventSink;
 use arpherd_actors::supervisor::{Instance, InstanceConfig, StartError};
 use arpherd_core::Plan;
 use arpherd_core::memory::RememberedHost;
-use arpherd_core::view::Label;
+use arpherd_core::view::{ConfinementView, Label};
 use slog::{Logger, error, o};
 
 use crate::config::{Config, HttpListen, NetnsPlan, OnExit};
@@ -105,6 +105,7 @@ impl Instances {
         config: &Config,
         files: Files,
         reloads: ReloadSender,
+        confinement: ConfinementView,
         log: &Logger,
     ) -> Result<Self, Exit> {
         let parts = config.netns_plans();
@@ -114,7 +115,7 @@ impl Instances {
         };
         // Open all namespaces before anything is changed in one of them.
         let namespaces = open_namespaces(&parts).map_err(|error| refuse(&error))?;
-        let queries = Arc::new(AllInstances::new(reloads));
+        let queries = Arc::new(AllInstances::new(reloads, confinement));
         let timing = config.daemon.http != HttpListen::Off;
         let mut instances = Self { running: Vec::new(), queries, files, timing, replacements: 0 };
         for (part, netns) in parts.into_iter().zip(namespaces) {

@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod confine;
 mod control;
 #[cfg(feature = "demo")]
 mod demo;
@@ -18,6 +19,7 @@ mod reload;
 mod replay;
 mod run;
 mod signals;
+mod sockets;
 #[cfg(feature = "top")]
 mod top;
 
@@ -112,7 +114,7 @@ fn run(args: &RunArgs, environment: &Environment) -> ExitCode {
             let spare = spare(&loaded);
             let read = args.config.clone().map(|file| {
                 let environment = environment.to_vec();
-                Box::new(move || config::from_file(&file, &environment, &flags)) as ReadConfig
+                ReadConfig::new(file, move |file| config::from_file(file, &environment, &flags))
             });
             run::run(loaded, &args.report, spare.as_deref(), read)
         }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use sd_notify::NotifyState;
 use serde::{Deserialize, Serialize};
@@ -13,14 +14,36 @@ use slog::{Logger, error, info};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Config, ConfigError, EffectiveValue, Loaded};
+use crate::confine::Confinement;
 use crate::control::{ControlResponse, Failure};
 use crate::exit::Exit;
 use crate::http::HttpService;
 use crate::instances::{Instances, ReplaceError};
 use crate::run::notify_service_manager;
 
+type Read = dyn Fn(&Path) -> Result<Loaded, ConfigError>;
+
 /// Reads the configuration again.
-pub(crate) type ReadConfig = Box<dyn Fn() -> Result<Loaded, ConfigError>>;
+pub(crate) struct ReadConfig {
+    file: PathBuf,
+    read: Box<Read>,
+}
+
+impl ReadConfig {
+    /// From this file or folder, in this way.
+    pub(crate) fn new(file: PathBuf, read: impl Fn(&Path) -> Result<Loaded, ConfigError> + 'static) -> Self {
+        Self { file, read: Box::new(read) }
+    }
+
+    /// Where it is read from.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    fn read(&self) -> Result<Loaded, ConfigError> {
+        (self.read)(&self.file)
+    }
+}
 
 /// What a client commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -89,6 +112,10 @@ enum Refusal {
     NoFile,
     /// The configuration is wrong.
     Wrong(ConfigError),
+    /// It cannot be read, because the daemon gave up what it would take.
+    Unreadable(String),
+    /// The daemon gave up what it needs.
+    GivenUp(String),
     /// This key can only be changed by a restart.
     NeedsRestart(&'static str),
 }
@@ -100,6 +127,7 @@ impl fmt::Display for Refusal {
                 f.write_str("the daemon runs without a configuration file; restart it with other flags")
             }
             Self::Wrong(error) => error.fmt(f),
+            Self::Unreadable(why) | Self::GivenUp(why) => f.write_str(why),
             Self::NeedsRestart(key) => write!(f, "{key} can only be changed by a restart"),
         }
     }
@@ -115,6 +143,8 @@ pub(crate) struct Reloader<'a> {
     pub(crate) loaded: Loaded,
     /// Reads it again; none without a file.
     pub(crate) read: Option<ReadConfig>,
+    /// What a reload cannot have.
+    pub(crate) confinement: &'a Confinement,
     /// Where all of it is logged.
     pub(crate) log: &'a Logger,
 }
@@ -148,13 +178,16 @@ impl Reloader<'_> {
             }
             (text, None)
         };
-        let (next, changes) = read_changes(self.read.as_ref(), &self.loaded)
+        let (next, changes) = read_changes(self.read.as_ref(), &self.loaded, self.confinement)
             .map_err(|refusal| refused(self.log, refusal.to_string()))?;
         if dry_run {
             return Ok(ReloadView { applied: false, changes });
         }
         let http = self.http.prepare(&next.config.daemon.http);
-        let http = http.map_err(|error| refused(self.log, error.to_string()))?;
+        let http = http.map_err(|error| {
+            let hint = if error.is_refused_port() { self.confinement.hint_of_refusal() } else { "" };
+            refused(self.log, format!("{error}{hint}"))
+        })?;
         for KeyChange { key, before, after } in &changes {
             info!(self.log, "config_changed"; "key" => key, "before" => %before, "after" => %after);
         }
@@ -184,11 +217,20 @@ fn reloading() -> Vec<NotifyState<'static>> {
 ///
 /// # Errors
 /// If it cannot be taken up.
-fn read_changes(read: Option<&ReadConfig>, now: &Loaded) -> Result<(Loaded, Vec<KeyChange>), Refusal> {
+fn read_changes(
+    read: Option<&ReadConfig>,
+    now: &Loaded,
+    confinement: &Confinement,
+) -> Result<(Loaded, Vec<KeyChange>), Refusal> {
     let read = read.ok_or(Refusal::NoFile)?;
-    let next = read().map_err(Refusal::Wrong)?;
+    let next = read.read().map_err(|error| {
+        confinement.why_unreadable(read.file()).map_or_else(|| Refusal::Wrong(error), Refusal::Unreadable)
+    })?;
     if let Some(key) = needs_restart(&now.config, &next.config) {
         return Err(Refusal::NeedsRestart(key));
+    }
+    if let Some(why) = confinement.needs_restart(&next.config) {
+        return Err(Refusal::GivenUp(why));
     }
     let changes = changes(&now.rows, &next.rows);
     Ok((next, changes))
@@ -204,6 +246,8 @@ fn needs_restart(now: &Config, next: &Config) -> Option<&'static str> {
         Some("daemon.read_group")
     } else if now.admin_group != next.admin_group {
         Some("daemon.admin_group")
+    } else if now.confine != next.confine {
+        Some("daemon.confine")
     } else {
         None
     }
@@ -249,8 +293,8 @@ mod tests {
 
     fn compare(before: &str, after: String) -> Result<Vec<(String, String, String)>, Refusal> {
         let now = loaded(before).unwrap_or_else(|error| panic!("{error}"));
-        let read: ReadConfig = Box::new(move || loaded(&after));
-        let (_, changes) = read_changes(Some(&read), &now)?;
+        let read = ReadConfig::new("a.yaml".into(), move |_| loaded(&after));
+        let (_, changes) = read_changes(Some(&read), &now, &Confinement::off())?;
         Ok(changes.into_iter().map(|it| (it.key, it.before.to_string(), it.after.to_string())).collect())
     }
 
@@ -278,7 +322,7 @@ mod tests {
         let refusal = compare(&before, moved).expect_err("another socket").to_string();
         assert_eq!(refusal, "daemon.control can only be changed by a restart");
         let now = loaded(&before).unwrap_or_else(|error| panic!("{error}"));
-        let refusal = read_changes(None, &now).err().map(|refusal| refusal.to_string());
+        let refusal = read_changes(None, &now, &Confinement::off()).err().map(|refusal| refusal.to_string());
         assert!(refusal.is_some_and(|text| text.contains("without a configuration file")));
     }
 }

@@ -8,8 +8,9 @@ use actix::System;
 use slog::{Logger, error, info, warn};
 
 use crate::cli::{LogFormat, LogLevel, ReportArgs};
-use crate::config::{DaemonConfig, Loaded};
-use crate::control::{Access, ControlError, Server, ServerHandle};
+use crate::config::Loaded;
+use crate::confine::{Confinement, StartFiles};
+use crate::control::{Server, ServerHandle};
 use crate::exit::Exit;
 use crate::http::HttpService;
 use crate::instances::{Files, Instances};
@@ -17,6 +18,7 @@ use crate::log;
 use crate::operate::WithLog;
 use crate::reload::{ReadConfig, ReloadSender, Reloader};
 use crate::signals::{BlockedSignals, Request};
+use crate::sockets::Sockets;
 
 /// Runs the daemon with the configuration until a signal stops it. `spare`: the path of its control socket if
 /// another daemon has the configured one.
@@ -27,8 +29,15 @@ pub(crate) fn run(
     spare: Option<&Path>,
     read: Option<ReadConfig>,
 ) -> ExitCode {
-    // Before the log starts its thread.
+    // Before the log starts its thread, because threads have signals, capabilities and access to files of their own.
     let signals = BlockedSignals::new();
+    let sockets = Sockets::bind(&loaded.config.daemon, spare);
+    let confinement = sockets.as_ref().map(|sockets| {
+        let config = read.as_ref().map(ReadConfig::file);
+        let files = StartFiles { control: sockets.server.path(), config, record: report.record.as_deref() };
+        Confinement::apply(&loaded.config, files)
+    });
+    let confinement = confinement.unwrap_or_else(|_| Confinement::off());
     let log = log::start(format_of(report.log_format), level_of(report.log_level));
     let signals = match signals {
         Ok(signals) => signals,
@@ -37,21 +46,19 @@ pub(crate) fn run(
             return Exit::OsErr.into();
         }
     };
-    // Before anything else, so that a second daemon changes nothing.
-    let server = match bind(&loaded.config.daemon, spare, &log.logger) {
-        Ok(server) => server,
+    let Sockets { server, is_spare, http } = match sockets {
+        Ok(sockets) => sockets,
         Err(error) => {
             error!(log.logger, "not_started"; "error" => %error);
             return error.exit_code().into();
         }
     };
-    let http = match HttpService::bind(&loaded.config.daemon.http, &log.logger) {
-        Ok(http) => http,
-        Err(error) => {
-            error!(log.logger, "not_started"; "error" => %error);
-            return error.exit_code().into();
-        }
-    };
+    if is_spare {
+        info!(log.logger, "control_elsewhere"; "control" => %server.path().display(),
+            "detail" => "another arpherd has the default socket");
+    }
+    confinement.log(&log.logger);
+    let http = HttpService::new(http, &log.logger);
     for warning in &loaded.warnings {
         warn!(log.logger, "config_warning"; "detail" => warning, "hint" => "see arpherd check");
     }
@@ -60,29 +67,16 @@ pub(crate) fn run(
     System::new().block_on(async {
         // A task of its own, because `block_on` polls its future each time any actor wakes.
         let daemon = actix::spawn(async move {
-            serve(loaded, read, (server, http), record, signals, (&logger, &levels)).await
+            serve((loaded, read), confinement, (server, http), record, signals, (&logger, &levels)).await
         });
         daemon.await.unwrap_or(Exit::Software.into())
     })
 }
 
-/// Creates the control socket at its path, or at the spare one if another daemon has that.
-fn bind(daemon: &DaemonConfig, spare: Option<&Path>, log: &Logger) -> Result<Server, ControlError> {
-    let access = Access::new(daemon)?;
-    match (Server::bind(&daemon.control, access.clone()), spare) {
-        (Err(ControlError::InUse(_) | ControlError::Locked(_)), Some(spare)) => {
-            info!(log, "control_elsewhere"; "control" => %spare.display(),
-                "detail" => "another arpherd has the default socket");
-            Server::bind(spare, access)
-        }
-        (outcome, _) => outcome,
-    }
-}
-
 /// Starts the instances, serves until a signal arrives, and stops them. Packets are handled on the calling thread.
 async fn serve(
-    loaded: Loaded,
-    read: Option<ReadConfig>,
+    (loaded, read): (Loaded, Option<ReadConfig>),
+    confinement: Confinement,
     (server, mut http): (Server, HttpService),
     record: Option<PathBuf>,
     signals: BlockedSignals,
@@ -100,7 +94,7 @@ async fn serve(
     let (saved_sysctls, saved_hosts) = (beside("settings.json"), beside("hosts.json"));
     let files = Files { saved_sysctls, saved_hosts, record };
     let (reloads, mut commands) = ReloadSender::channel();
-    let instances = match Instances::start(&loaded.config, files, reloads, log).await {
+    let instances = match Instances::start(&loaded.config, files, reloads, confinement.view(), log).await {
         Ok(instances) => instances,
         Err(code) => return code.into(),
     };
@@ -116,7 +110,7 @@ async fn serve(
     let config = &loaded.config;
     info!(log, "ready"; "domains" => config.domains.len(), "segments" => config.segments().count(),
         "control" => %control.display(), "version" => env!("CARGO_PKG_VERSION"));
-    let mut reloader = Reloader { instances, http, loaded, read, log };
+    let mut reloader = Reloader { instances, http, loaded, read, confinement: &confinement, log };
     let lost = loop {
         let pending = tokio::select! {
             signal = signals.next() => match signal {

@@ -39,7 +39,7 @@ only_crates() {
     only "$what" "\b(${crates// /|})::" "$@"
 }
 
-only_crates 'only the kernel edge makes system calls and speaks netlink' 'neli socket2 libc rustix' actors/src/io/
+only_crates 'only the kernel edge makes system calls and speaks netlink' 'neli socket2 libc rustix landlock' actors/src/io/
 only_crates 'only the kernel edge knows packet formats' 'pnet' actors/src/io/
 only_crates 'only the control socket is async-std' 'async_std' src/control/
 only_crates 'only arpherd top draws on a terminal' 'ratatui' src/top/

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Whether the name is one of a configuration file.
-pub(super) fn is_configuration(path: &Path) -> bool {
+pub(crate) fn is_configuration(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|it| ["toml", "yaml", "yml"].contains(&it.to_lowercase().as_str()))
 }

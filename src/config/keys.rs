@@ -14,7 +14,7 @@ use super::field::{ConfigKey, TableField, ValueField};
 use super::gateway_lladdr::GatewayLladdrParser;
 use super::group::UserGroupParser;
 use super::http::HttpListenParser;
-use super::model::{Config, DaemonConfig, DomainConfig, OnExit};
+use super::model::{Config, Confine, DaemonConfig, DomainConfig, OnExit};
 use super::name::{RoutingTable, SocketPath};
 use super::value::{Choice, WholeNumber};
 use segment::SEGMENT;
@@ -63,6 +63,20 @@ static DAEMON: &[ConfigKey<DaemonConfig>] = &[
                 ),
             ]),
             of: |daemon: &mut DaemonConfig| &mut daemon.on_exit,
+        },
+    },
+    ConfigKey {
+        name: "confine",
+        meaning: "Whether the daemon gives up at its start what it does not need (docs/security.md): capabilities, and \
+                  access to files other than its configuration, its sockets' folders and /proc/sys/net. What it gave \
+                  up, a reload cannot bring back.",
+        example: None,
+        field: &ValueField {
+            parser: Choice(&[
+                ("on", Confine::On, "it keeps CAP_NET_ADMIN and CAP_NET_RAW, with `netns` CAP_SYS_ADMIN"),
+                ("off", Confine::Off, "it keeps whatever it was started with"),
+            ]),
+            of: |daemon: &mut DaemonConfig| &mut daemon.confine,
         },
     },
     ConfigKey {

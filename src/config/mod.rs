@@ -53,9 +53,10 @@ pub(crate) use duration::parse as parse_duration;
 pub(crate) use duration::show as show_duration;
 pub(crate) use errors::{ConfigError, ValueOrigin};
 pub(crate) use fillarpd::FillarpdArgs;
+pub(crate) use folder::is_configuration;
 pub(crate) use group::UserGroup;
 pub(crate) use http::HttpListen;
-pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, DaemonConfig, NetnsPlan, OnExit};
+pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, Confine, DaemonConfig, NetnsPlan, OnExit};
 pub(crate) use reader::EffectiveValue;
 pub(crate) use source::KeySetting;
 

@@ -35,6 +35,8 @@ pub(crate) struct DaemonConfig {
     pub(crate) control: PathBuf,
     /// What a clean exit does with routes, entries and kernel settings.
     pub(crate) on_exit: OnExit,
+    /// Whether it gives up what it does not need.
+    pub(crate) confine: Confine,
     /// Where metrics are served over HTTP.
     pub(crate) http: HttpListen,
     /// Whose members may read on the control socket.
@@ -48,6 +50,7 @@ impl Default for DaemonConfig {
         Self {
             control: PathBuf::from(CONTROL),
             on_exit: OnExit::default(),
+            confine: Confine::default(),
             http: HttpListen::default(),
             read_group: UserGroup::default(),
             admin_group: UserGroup::default(),
@@ -63,6 +66,16 @@ pub(crate) enum OnExit {
     Purge,
     /// They stay for the next start.
     Keep,
+}
+
+/// Whether the daemon gives up capabilities and access to files that it does not need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Confine {
+    /// It does when it starts.
+    #[default]
+    On,
+    /// It keeps what it was started with.
+    Off,
 }
 
 /// Who sets the kernel settings that a segment's interface needs.

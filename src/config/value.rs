@@ -143,8 +143,12 @@ impl<T: Copy + PartialEq + Sync> ValueParser for Choice<T> {
         }
     }
     fn read(&self, raw: RawValue<'_>) -> Result<T, Option<String>> {
-        // YAML and TOML files may hold `off` as the boolean false.
-        let text = if raw.value.to_bool() == Some(false) { Some("off".to_owned()) } else { raw.text() };
+        // YAML and TOML files may hold `off` as the boolean false, and `on` as true.
+        let text = match raw.value.to_bool() {
+            Some(false) => Some("off".to_owned()),
+            Some(true) => Some("on".to_owned()),
+            None => raw.text(),
+        };
         let text = text.unwrap_or_default();
         let known = self.0.iter().find(|(name, ..)| *name == text.trim());
         known.map(|(_, value, _)| *value).ok_or(None)

@@ -5,17 +5,12 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use async_std::os::unix::net::UnixStream;
+use arpherd_actors::io::process::listener;
 
 use super::access::{Group, GroupError};
 use crate::exit::Exit;
 use crate::log::Escaped;
-
-/// How long a process that listens on the socket may take to accept a connection; after that the socket counts
-/// as in use.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why the control socket cannot be created.
 #[derive(Debug, thiserror::Error)]
@@ -196,12 +191,12 @@ fn identity_of(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
-/// Whether a process listens on the socket. Only a refused connection proves that none does.
+/// Whether a process listens on the socket. Only a refused connection proves that none does. It waits for nobody: if
+/// there is no place in the queue of connections, a process listens that does not accept.
 fn has_listener(path: &Path) -> bool {
-    let attempt = async_std::future::timeout(CONNECT_TIMEOUT, UnixStream::connect(path));
-    match async_std::task::block_on(attempt) {
-        Ok(Err(error)) => !matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound),
-        Ok(Ok(_)) | Err(_) => true,
+    match listener(path) {
+        Err(error) => !matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound),
+        Ok(_) => true,
     }
 }
 

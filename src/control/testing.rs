@@ -73,6 +73,7 @@ pub(crate) fn status(uptime_seconds: u64, hosts: u64) -> StatusView {
         events: [].into(),
         packets: PacketsView::default(),
         control: arpherd_core::view::ControlView::default(),
+        confinement: None,
         start_time_seconds: 0,
         routes_refused: 0,
         routes_in_conflict: 0,

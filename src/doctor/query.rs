@@ -26,6 +26,7 @@ fn running(path: &Path) -> Result<RunningDaemon, ClientError> {
     let status: Value = fetch_as(path, Query::Status)?;
     Ok(RunningDaemon {
         process: process(path),
+        files: status.pointer("/confinement/files").and_then(Value::as_str).map(str::to_owned),
         segments: fetch_as(path, Query::Segments)?,
         hosts: fetch_as(path, Query::Hosts)?,
         routes: fetch_as(path, Query::Routes)?,

@@ -17,7 +17,31 @@ fn purpose(capability: Capability) -> &'static str {
         Capability::SysAdmin => {
             "without it no segment in another network namespace (key netns) can be served"
         }
+        Capability::DacReadSearch | Capability::DacOverride => {
+            "without it files of other users cannot be used"
+        }
     }
+}
+
+/// What the running daemon may do beyond what every one needs.
+fn confinement(pid: u32, rights: Rights, files: Option<&str>) -> Option<Finding> {
+    let more = rights.without(Rights::NEEDED).names();
+    // Root's are all that there are.
+    let more = if more.len() > 8 { format!("{} more capabilities", more.len()) } else { more.join(" ") };
+    let files = match files {
+        Some("enforced" | "partial") => "",
+        Some("unsupported") => "all files of its user, as this kernel has no Landlock",
+        Some("off") => "all files of its user, as daemon.confine is off",
+        _ => "all files of its user",
+    };
+    let parts: Vec<_> = [more.as_str(), files].into_iter().filter(|part| !part.is_empty()).collect();
+    let found =
+        format!("beside CAP_NET_ADMIN and CAP_NET_RAW the running daemon has {}", parts.join(", and "));
+    (!parts.is_empty()).then(|| {
+        Finding::info(format!("process {pid}"), found)
+            .why("what it cannot do, nobody can do who gets the better of it")
+            .fix("docs/security.md says what each is for; daemon.confine: on gives up the rest")
+    })
 }
 
 /// `own`: the capabilities of this process. `entering`: some segment is in another network namespace.
@@ -28,16 +52,17 @@ pub(super) fn check(daemon: &DaemonState, own: &Result<Rights, String>, entering
     let fix = |capability| if capability == Capability::SysAdmin { ENTERING } else { SERVICE };
     match (daemon, own) {
         (DaemonState::Running(running), _) => match running.process {
-            Some((pid, rights)) => missing(rights)
-                .map(|right| {
+            Some((pid, rights)) => {
+                let lacks = |right: Capability| {
                     Finding::error(
                         format!("process {pid}"),
                         format!("the running daemon lacks {}", right.as_str()),
                     )
                     .why(purpose(right))
                     .fix(fix(right))
-                })
-                .collect(),
+                };
+                missing(rights).map(lacks).chain(confinement(pid, rights, running.files.as_deref())).collect()
+            }
             None => vec![Finding::info("daemon", "its process and capabilities cannot be read")],
         },
         (_, Ok(rights)) => missing(*rights)
@@ -80,6 +105,22 @@ mod tests {
     fn of_a_running_daemon_its_own_capabilities_count() {
         let mut daemon = running_scope(SysctlOwner::Daemon).daemon;
         assert_eq!(checked(&daemon, Rights::NONE, false), []);
+        for (rights, files, words) in [
+            (Rights::ALL, "enforced", "more capabilities"),
+            (Rights::NEEDED, "unsupported", "no Landlock"),
+            (Rights::NEEDED, "off", "daemon.confine is off"),
+        ] {
+            let DaemonState::Running(running) = &mut daemon else { panic!("it runs") };
+            (running.process, running.files) = (Some((7, rights)), Some(files.to_owned()));
+            let findings = check(&daemon, &Ok(Rights::NONE), false);
+            assert_eq!(findings.len(), 1, "{findings:?}");
+            assert!(
+                findings[0].severity == Severity::Info && findings[0].found.contains(words),
+                "{findings:?}"
+            );
+        }
+        let DaemonState::Running(running) = &mut daemon else { panic!("it runs") };
+        running.files = Some("enforced".to_owned());
         for (process, expected) in
             [(Some((7, Rights::NONE)), &[Severity::Error; 2][..]), (None, &[Severity::Info])]
         {

@@ -65,6 +65,8 @@ pub(crate) enum DaemonState {
 pub(crate) struct RunningDaemon {
     /// Its process id and capabilities, if they can be read.
     pub(crate) process: Option<(u32, Rights)>,
+    /// Whether its access to files is restricted, by its own word; none from a daemon of another version.
+    pub(crate) files: Option<String>,
     /// Its segments.
     pub(crate) segments: Vec<SegmentView>,
     /// The hosts it knows.

@@ -36,7 +36,8 @@ pub(super) fn scope(sysctl_owner: SysctlOwner) -> Scope {
 /// The same with a running daemon that knows no host.
 pub(super) fn running_scope(sysctl_owner: SysctlOwner) -> Scope {
     let running = RunningDaemon {
-        process: Some((4711, Rights::ALL)),
+        process: Some((4711, Rights::NEEDED)),
+        files: Some("enforced".to_owned()),
         segments: vec![segment_view("eth0", "up"), segment_view("eth1", "up")],
         hosts: Vec::new(),
         routes: Vec::new(),

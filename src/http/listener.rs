@@ -58,6 +58,11 @@ impl HttpError {
         }
     }
 
+    /// Whether the kernel refused a port, which a capability would have opened.
+    pub(crate) fn is_refused_port(&self) -> bool {
+        matches!(self, Self::Address { source, .. } if source.kind() == ErrorKind::PermissionDenied)
+    }
+
     /// Whether another socket has the address, perhaps this daemon's own.
     pub(super) fn is_taken(&self) -> bool {
         matches!(self, Self::Address { source, .. } if source.kind() == ErrorKind::AddrInUse)

@@ -20,4 +20,5 @@ mod service;
 mod site;
 mod state;
 
-pub(crate) use service::HttpService;
+pub(crate) use listener::HttpError;
+pub(crate) use service::{BoundHttp, HttpService};

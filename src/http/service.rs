@@ -24,24 +24,28 @@ pub(crate) struct HttpService {
     log: Logger,
 }
 
-/// A socket for a configuration that is being taken up.
+/// What HTTP is going to be served on. Clients that connect wait.
 #[derive(Debug)]
-pub(crate) struct NextHttp {
+pub(crate) struct BoundHttp {
     listen: HttpListen,
     /// `None`: it is off, or can be bound only when the one of before is gone.
     bound: Option<BoundSocket>,
 }
 
-impl HttpService {
-    /// Listens where the configuration says, so that a failure stops the start before anything is changed. Clients wait
-    /// until [`Self::serve`].
+impl BoundHttp {
+    /// Listens where the configuration says, so that a failure stops the start before anything is changed.
     ///
     /// # Errors
     /// If the address or the path cannot be listened on.
-    pub(crate) fn bind(listen: &HttpListen, log: &Logger) -> Result<Self, HttpError> {
-        let bound = BoundSocket::bind(listen)?;
-        let (listen, counts, log) = (listen.clone(), Arc::default(), log.clone());
-        Ok(Self { listen, bound, running: None, handler: None, counts, log })
+    pub(crate) fn bind(listen: &HttpListen) -> Result<Self, HttpError> {
+        Ok(Self { listen: listen.clone(), bound: BoundSocket::bind(listen)? })
+    }
+}
+
+impl HttpService {
+    /// Serves nothing until [`Self::serve`].
+    pub(crate) fn new(BoundHttp { listen, bound }: BoundHttp, log: &Logger) -> Self {
+        Self { listen, bound, running: None, handler: None, counts: Arc::default(), log: log.clone() }
     }
 
     /// Serves the handler's answers, if HTTP is not off.
@@ -65,8 +69,8 @@ impl HttpService {
     /// `None`: nothing changes.
     ///
     /// # Errors
-    /// As [`Self::bind`].
-    pub(crate) fn prepare(&self, listen: &HttpListen) -> Result<Option<NextHttp>, HttpError> {
+    /// As [`BoundHttp::bind`].
+    pub(crate) fn prepare(&self, listen: &HttpListen) -> Result<Option<BoundHttp>, HttpError> {
         if *listen == self.listen {
             return Ok(None);
         }
@@ -75,12 +79,12 @@ impl HttpService {
             Err(error) if error.is_taken() && same_port(&self.listen, listen) => None,
             bound => bound?,
         };
-        Ok(Some(NextHttp { listen: listen.clone(), bound }))
+        Ok(Some(BoundHttp { listen: listen.clone(), bound }))
     }
 
     /// Goes on with what was prepared. A failure is logged: the daemon goes on without HTTP.
-    pub(crate) async fn change_to(&mut self, next: Option<NextHttp>) {
-        let Some(NextHttp { listen, bound }) = next else { return };
+    pub(crate) async fn change_to(&mut self, next: Option<BoundHttp>) {
+        let Some(BoundHttp { listen, bound }) = next else { return };
         self.stop().await;
         let bound = match bound {
             Some(bound) => Ok(Some(bound)),

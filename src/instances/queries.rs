@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use actix::Recipient;
 use arpherd_actors::messages::{Barrier, DemandSweep, GetSweepProgress, RunCommand, RunQuery};
-use arpherd_core::view::Label;
+use arpherd_core::view::{ConfinementView, Label};
 
 use super::operate;
 use crate::control::{BoxFuture, ControlQuery, ControlResponse, Failure, Query, QueryHandler, Response};
@@ -18,13 +18,14 @@ pub(super) struct AllInstances {
     pub(super) events: EventRing,
     reloads: ReloadSender,
     started: (Instant, SystemTime),
+    confinement: ConfinementView,
 }
 
 impl AllInstances {
     /// Without instances yet.
-    pub(super) fn new(reloads: ReloadSender) -> Self {
+    pub(super) fn new(reloads: ReloadSender, confinement: ConfinementView) -> Self {
         let started = (Instant::now(), SystemTime::now());
-        Self { instances: RwLock::default(), events: EventRing::default(), reloads, started }
+        Self { instances: RwLock::default(), events: EventRing::default(), reloads, started, confinement }
     }
 
     /// Queries go to these instances from now on.
@@ -32,10 +33,12 @@ impl AllInstances {
         *self.instances.write().unwrap_or_else(PoisonError::into_inner) = instances;
     }
 
-    /// With the time of the daemon's start, which is before that of an instance that a reload has started.
+    /// With what is the process's: what it may do, and the time of its start, which is before that of an instance that a
+    /// reload has started.
     fn with_start(&self, mut response: Response) -> Response {
         if let Response::Status(status) = &mut response {
             let (instant, time) = self.started;
+            status.confinement = Some(self.confinement.clone());
             status.uptime_seconds = instant.elapsed().as_secs();
             status.start_time_seconds =
                 time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -198,6 +201,7 @@ mod tests {
                 events: [("host_found".into(), hosts)].into(),
                 packets: PacketsView { held: 2 * hosts, forwarded: hosts, refused: 0, dropped: hosts },
                 control: arpherd_core::view::ControlView::default(),
+                confinement: None,
                 start_time_seconds: 0,
                 routes_refused: hosts,
                 routes_in_conflict: 1,

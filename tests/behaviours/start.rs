@@ -118,7 +118,7 @@ fn json_has_the_promised_fields() -> Result<()> {
     assert_eq!(
         names(&status),
         sorted(
-            "version protocol uptime_seconds domains hosts routes ready events packets start_time_seconds routes_refused routes_in_conflict control"
+            "version protocol uptime_seconds domains hosts routes ready events packets start_time_seconds routes_refused routes_in_conflict control confinement"
         )
     );
     let counts = ["domains", "hosts", "routes"].map(|name| status[name].as_u64());

@@ -217,6 +217,27 @@ def missing_capability_is_told_once():
     expect("with it, all goes on", show("ActiveState") == "active" and routes() == BOTH)
 
 
+def it_is_confined_and_says_where_it_is_not():
+    def confinement():
+        return json.loads(run("arpherd", "status", "--json"))["confinement"]
+
+    kernel_has_it = "landlock" in open("/sys/kernel/security/lsm").read() if os.path.exists("/sys/kernel/security/lsm") else True
+    wanted = ["enforced", "partial"] if kernel_has_it else ["unsupported"]
+    now = confinement()
+    expect(f"under the unit its files are restricted ({now})", now["files"] in wanted)
+    expect("with two capabilities", now["capabilities"] == ["CAP_NET_ADMIN", "CAP_NET_RAW"])
+    expect("and no warning of it", "not_confined" not in log("-n", "30"))
+    # A kernel without Landlock, as a filter of system calls plays it.
+    drop_in("SystemCallFilter=~landlock_create_ruleset:ENOSYS")
+    run("systemctl", "restart", "arpherd")
+    expect("without Landlock it serves", routes() == BOTH and confinement()["files"] == "unsupported")
+    told = [line for line in log("-n", "40").splitlines() if "not_confined" in line]
+    expect(f"and says so once: {told}", len(told) == 1 and "Landlock" in told[0])
+    drop_in()
+    run("systemctl", "restart", "arpherd")
+    expect("with it, it is restricted again", confinement()["files"] in wanted)
+
+
 def full_disk_loses_nothing():
     """A tiny file system at /run/arpherd, filled while the daemon runs, and then before it starts."""
     run("systemctl", "stop", "arpherd")
@@ -258,6 +279,7 @@ def main():
     expect("routes stand after try-restart, as packages do it", routes() == BOTH)
     groups_read_and_command()
     missing_capability_is_told_once()
+    it_is_confined_and_says_where_it_is_not()
     run("systemctl", "stop", "arpherd")
     expect("systemctl stop purges", routes() == [])
     after = open("/proc/sys/net/ipv4/conf/eth0/forwarding").read()

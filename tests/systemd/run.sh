@@ -32,7 +32,9 @@ TimeoutStartSec=120
 WantedBy=multi-user.target
 UNIT
 ln -sf /etc/systemd/system/test.service "$root/etc/systemd/system/multi-user.target.wants/test.service"
-timeout 180 systemd-nspawn --register=no --keep-unit --quiet --private-network --boot --directory "$root" \
+# By itself nspawn keeps Landlock from the container.
+landlock='landlock_create_ruleset landlock_add_rule landlock_restrict_self'
+timeout 180 systemd-nspawn --system-call-filter="$landlock" --register=no --keep-unit --quiet --private-network --boot --directory "$root" \
     </dev/null >"$root/console" 2>&1 || true
 cat "$root/outcome" 2>/dev/null || cat "$root/console"
 tail -n 1 "$root/outcome" | grep -qx "all as promised"

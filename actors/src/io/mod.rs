@@ -13,6 +13,7 @@
 //! stamp                     when the kernel received a frame
 //! sysctl                    the kernel's settings: read, set, watch, restore
 //! netns                     working in another network namespace
+//! capabilities, file_access what the daemon gives up when it starts
 //! lock, wake, sockopt       one daemon a link; readiness under tokio; socket options
 //!
 //! for a diagnosis only:
@@ -25,7 +26,9 @@
 //! socket2, rustix, libc and unsafe code.
 
 pub mod arp;
+pub mod capabilities;
 pub mod cover_device;
+pub mod file_access;
 mod filter;
 pub mod ipv4;
 pub mod lock;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use rustix::thread::CapabilitySet;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::sockopt;
@@ -18,6 +19,10 @@ pub enum Capability {
     NetRaw,
     /// Enters other network namespaces.
     SysAdmin,
+    /// Reads files of other users.
+    DacReadSearch,
+    /// Writes files of other users.
+    DacOverride,
 }
 
 impl Capability {
@@ -27,12 +32,16 @@ impl Capability {
             Self::NetAdmin => "CAP_NET_ADMIN",
             Self::NetRaw => "CAP_NET_RAW",
             Self::SysAdmin => "CAP_SYS_ADMIN",
+            Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
+            Self::DacOverride => "CAP_DAC_OVERRIDE",
         }
     }
 
     /// Its bit (linux/capability.h).
-    fn bit(self) -> u64 {
+    pub(super) fn bit(self) -> u64 {
         match self {
+            Self::DacOverride => 1 << 1,
+            Self::DacReadSearch => 1 << 2,
             Self::NetAdmin => 1 << 12,
             Self::NetRaw => 1 << 13,
             Self::SysAdmin => 1 << 21,
@@ -69,8 +78,26 @@ impl Rights {
 
     /// All of them, for tests.
     pub const ALL: Self = Self(u64::MAX);
+    /// Those that every daemon needs.
+    pub const NEEDED: Self = Self(1 << 12 | 1 << 13);
     /// None of them, for tests.
     pub const NONE: Self = Self(0);
+
+    /// Their names in capabilities(7); of one that is newer than this program, its number.
+    pub fn names(self) -> Vec<String> {
+        let bits = (0..u64::BITS).filter(|bit| self.0 & (1 << bit) != 0);
+        let name = |bit: u32| {
+            let known = CapabilitySet::from_bits_retain(1_u64 << bit).iter_names().next();
+            known.map_or_else(|| bit.to_string(), |(name, _)| format!("CAP_{name}"))
+        };
+        bits.map(name).collect()
+    }
+
+    /// Without these.
+    #[must_use]
+    pub fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
 
     /// Whether it is among them.
     pub fn has(self, capability: Capability) -> bool {
@@ -125,6 +152,8 @@ mod tests {
         let rights = parse("Name:\tarpherd\nCapInh:\t0\nCapEff:\t0000000000003000\n").map(Rights);
         let has = |capability| rights.is_some_and(|rights| rights.has(capability));
         assert!(has(Capability::NetAdmin) && has(Capability::NetRaw) && !has(Capability::SysAdmin));
+        assert_eq!(rights.map(Rights::names).unwrap_or_default(), ["CAP_NET_ADMIN", "CAP_NET_RAW"]);
+        assert_eq!(Rights(1 << 60).names(), ["60"], "newer than this program");
         assert_eq!(parse("Name:\tCapEff\n"), None);
         assert!(Rights::own().is_ok());
     }

@@ -92,8 +92,11 @@ impl ManagedSysctls {
         self.watcher.as_ref()
     }
 
-    /// Corrects sysctls that others have changed.
+    /// Corrects sysctls that others have changed, and saves what could not be saved before.
     pub(super) fn correct(&mut self) {
+        if self.sysctls.saved().retry() {
+            info!(self.log, "sysctls_saved"; "detail" => "there was an error before");
+        }
         let known: Vec<_> = self.interfaces.iter().map(|(name, known)| (name.clone(), *known)).collect();
         for (interface, (index, mode)) in known {
             self.correct_interface(&interface, index, mode);
@@ -165,7 +168,8 @@ impl ManagedSysctls {
         }
         if let Some(error) = self.sysctls.saved().take_error() {
             warn!(self.log, "sysctls_not_saved"; "error" => %error,
-                "detail" => "after a crash the original values will not be known");
+                "detail" => "as long as that is so, a start after a crash does not know the original values",
+                "hint" => "make room beside the control socket; it is tried again once a minute");
         }
     }
 

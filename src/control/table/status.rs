@@ -2,7 +2,7 @@
 
 use std::io;
 
-use arpherd_core::view::{ControlView, PacketsView, StatusView};
+use arpherd_core::view::{ConfinementView, ControlView, PacketsView, StatusView};
 
 use super::{Output, span};
 use crate::log::Escaped;
@@ -17,6 +17,11 @@ pub(super) fn write(out: &mut impl Output, status: &StatusView) -> io::Result<()
     writeln!(out, "uptime   {}", span(*uptime_seconds))?;
     writeln!(out, "domains  {domains}\nhosts    {hosts}\nroutes   {routes}")?;
     writeln!(out, "ready    {}", if *ready { "yes" } else { "no" })?;
+    if let Some(ConfinementView { capabilities, files }) = &status.confinement {
+        let capabilities = if capabilities.is_empty() { "none".to_owned() } else { capabilities.join(" ") };
+        writeln!(out, "rights   {}", Escaped(&capabilities))?;
+        writeln!(out, "files    {}", Escaped(files))?;
+    }
     if *packets != PacketsView::default() {
         let PacketsView { held, forwarded, refused, dropped } = packets;
         writeln!(out, "packets  {held} held, {forwarded} forwarded, {refused} refused, {dropped} dropped")?;

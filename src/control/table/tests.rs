@@ -157,6 +157,10 @@ fn status_is_a_short_list() {
         events: [("duplicate_address".into(), 3)].into(),
         packets: PacketsView { held: 4, forwarded: 3, refused: 1, dropped: 0 },
         control: arpherd_core::view::ControlView::default(),
+        confinement: Some(arpherd_core::view::ConfinementView {
+            capabilities: vec!["CAP_NET_ADMIN".into(), "CAP_NET_RAW".into()],
+            files: "enforced".into(),
+        }),
         start_time_seconds: 0,
         routes_refused: 0,
         routes_in_conflict: 2,
@@ -169,6 +173,8 @@ domains  1
 hosts    2
 routes   2
 ready    yes
+rights   CAP_NET_ADMIN CAP_NET_RAW
+files    enforced
 packets  4 held, 3 forwarded, 1 refused, 0 dropped
 missing  0 routes refused, 2 in conflict with others
 event    duplicate_address 3

@@ -81,10 +81,22 @@ pub(crate) fn mount(
     kind: Option<&CStr>,
     flags: libc::c_ulong,
 ) -> io::Result<()> {
+    mount_with(source, target, kind, flags, None)
+}
+
+/// The same with the file system's own options.
+pub(crate) fn mount_with(
+    source: Option<&CStr>,
+    target: &CStr,
+    kind: Option<&CStr>,
+    flags: libc::c_ulong,
+    options: Option<&CStr>,
+) -> io::Result<()> {
     let source = source.map_or(ptr::null(), CStr::as_ptr);
     let kind = kind.map_or(ptr::null(), CStr::as_ptr);
-    // SAFETY: null or terminated strings that outlive the call; no data.
-    check(unsafe { libc::mount(source, target.as_ptr(), kind, flags, ptr::null()) }).map(drop)
+    let options = options.map_or(ptr::null(), |options| options.as_ptr().cast());
+    // SAFETY: null or terminated strings that outlive the call.
+    check(unsafe { libc::mount(source, target.as_ptr(), kind, flags, options) }).map(drop)
 }
 
 /// Gives a child that is about to exec a /sys that shows its own network namespace, as far as it may.

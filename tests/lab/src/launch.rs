@@ -31,6 +31,7 @@ pub struct Launch {
     config: Option<(String, String)>,
     end_with_caller: bool,
     without: Option<u32>,
+    no_landlock: Option<i32>,
 }
 
 /// How a process that should fail did.
@@ -56,6 +57,7 @@ impl Launch {
             config: None,
             end_with_caller: false,
             without: None,
+            no_landlock: None,
         }
     }
 
@@ -103,6 +105,14 @@ impl Launch {
         self
     }
 
+    /// The kernel answers the process's questions for Landlock with this error, as one without it does: `ENOSYS`, or
+    /// `EOPNOTSUPP` where it is built in and not started.
+    #[must_use]
+    pub fn without_landlock(mut self, error: i32) -> Self {
+        self.no_landlock = Some(error);
+        self
+    }
+
     /// Starts the daemon and waits until it says it is ready.
     ///
     /// # Errors
@@ -145,6 +155,17 @@ impl Launch {
                 command.pre_exec(move || check(libc::prctl(libc::PR_CAPBSET_DROP, capability)).map(drop));
             }
         }
+        if let Some(error) = self.no_landlock {
+            let mut filter = without_landlock(error);
+            // SAFETY: between fork and exec it makes one system call, on a filter that exists already.
+            unsafe {
+                command.pre_exec(move || {
+                    let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
+                    check(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program))
+                        .map(drop)
+                });
+            }
+        }
         command
     }
 
@@ -163,6 +184,25 @@ impl Launch {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
+}
+
+/// A seccomp filter by which landlock_create_ruleset fails.
+fn without_landlock(error: i32) -> [libc::sock_filter; 4] {
+    /// The same number on every machine (asm-generic/unistd.h).
+    const CREATE_RULESET: u32 = 444;
+    let statement = |code: u32, k| libc::sock_filter {
+        code: u16::try_from(code).expect("all codes are small"),
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    [
+        // The number is the first word of `struct seccomp_data`.
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
+        libc::sock_filter { jf: 1, ..statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, CREATE_RULESET) },
+        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | error.unsigned_abs()),
+        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
+    ]
 }
 
 /// A daemon's private directory, removed with it.

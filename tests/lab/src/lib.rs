@@ -18,6 +18,7 @@
 //! | [`Wire`], [`Capture`], [`ArpFrame`] | send and receive single frames |
 //! | [`RouteWatch`] | every IPv4 route change with its time |
 //! | [`Daemon`] | an arpherd process in a namespace |
+//! | [`SmallDisk`] | a file system that can be full |
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -40,6 +41,7 @@ mod bridge;
 mod capture;
 mod crowd;
 mod daemon;
+mod disk;
 mod echo;
 mod enter;
 mod error;
@@ -69,6 +71,7 @@ pub use bridge::PortFlags;
 pub use capture::{Capture, Captured};
 pub use crowd::{Crowd, CrowdRequest};
 pub use daemon::Daemon;
+pub use disk::SmallDisk;
 pub use echo::EchoServer;
 pub use enter::enter;
 pub use error::{LabError, Result};

@@ -49,6 +49,7 @@ impl Ledger {
             ready: false,
             packets: PacketsView::default(),
             control: ControlView::default(),
+            confinement: None,
             events: self.effects.event_counts().map(|(kind, count)| (kind.name().into(), count)).collect(),
         }
     }

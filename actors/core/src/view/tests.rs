@@ -25,12 +25,13 @@ fn field_names_and_their_order_are_stable() {
             routes_refused: 1,
             routes_in_conflict: 0,
             control: ControlView::default(),
+            confinement: None,
         },
         concat!(
             r#"{"version":"0.1.0","protocol":1,"uptime_seconds":9,"domains":1,"hosts":2,"routes":2,"ready":true,"#,
             r#""events":{"host_found":2},"packets":{"held":0,"forwarded":0,"refused":0,"dropped":0},"#,
             r#""start_time_seconds":7,"routes_refused":1,"routes_in_conflict":0,"#,
-            r#""control":{"clients":0,"connections":0,"refused":0,"failed":0}}"#,
+            r#""control":{"clients":0,"connections":0,"refused":0,"failed":0},"confinement":null}"#,
         ),
     );
     assert_round_trip(

@@ -56,6 +56,8 @@ pub struct SavedSysctls {
     changes: Vec<Change>,
     file: Option<(PathBuf, NetnsId)>,
     error: Option<io::Error>,
+    /// The last attempt to save failed.
+    is_unsaved: bool,
 }
 
 impl SavedSysctls {
@@ -81,7 +83,7 @@ impl SavedSysctls {
             changes = changes.into_iter().filter_map(|change| change.renamed(name)).collect();
             changes.retain(|change| sysctls.read(&change.setting).is_ok_and(|value| value == change.now));
         }
-        Ok(Self { changes, file: Some((file, netns)), error: None })
+        Ok(Self { changes, file: Some((file, netns)), error: None, is_unsaved: false })
     }
 
     /// What was changed, in the order of the first changes.
@@ -107,7 +109,16 @@ impl SavedSysctls {
         }
     }
 
-    /// Why the file could not be written; once, for saving ends with the first failure.
+    /// Tries again to save what could not be saved; whether that has succeeded now.
+    pub fn retry(&mut self) -> bool {
+        if self.is_unsaved {
+            self.save();
+            return !self.is_unsaved;
+        }
+        false
+    }
+
+    /// Why the file could not be written; once, until it could.
     pub fn take_error(&mut self) -> Option<io::Error> {
         self.error.take()
     }
@@ -147,7 +158,8 @@ impl SavedSysctls {
         taken
     }
 
-    /// Writes the file atomically, by renaming, or removes it when there is nothing to save.
+    /// Writes the file atomically, by renaming, or removes it when there is nothing to save. Where that fails, what was
+    /// saved before stays.
     fn save(&mut self) {
         let Some((file, netns)) = &self.file else { return };
         let written = if self.changes.is_empty() {
@@ -158,15 +170,19 @@ impl SavedSysctls {
         } else {
             let content = Content { netns: netns.clone(), changes: self.changes.clone() };
             let new = file.with_extension("json.new");
-            serde_json::to_vec(&content)
+            let written = serde_json::to_vec(&content)
                 .map_err(io::Error::other)
                 .and_then(|bytes| fs::write(&new, bytes))
-                .and_then(|()| fs::rename(&new, file))
+                .and_then(|()| fs::rename(&new, file));
+            if written.is_err() {
+                // Half a file takes room that the next attempt needs.
+                let _ = fs::remove_file(&new);
+            }
+            written
         };
-        if let Err(error) = written {
-            // Once: the next attempts would fail alike.
+        let was_unsaved = std::mem::replace(&mut self.is_unsaved, written.is_err());
+        if let (Err(error), false) = (written, was_unsaved) {
             self.error = Some(error);
-            self.file = None;
         }
     }
 }
