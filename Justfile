@@ -59,6 +59,13 @@ check-packaged:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
+# The documentation as a book, in target/book; a warning is an error. Needs mdbook (cargo install mdbook)
+book:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mdbook build docs 2>&1 | tee target/book.log
+    ! grep -qE '(WARN|ERROR)' target/book.log
+
 # Licenses, sources and bans of dependencies (deny.toml)
 deny:
     cargo deny --offline check licenses bans sources
@@ -81,7 +88,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc test test-metrics test-screen test-systemd test-vm demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc book test test-metrics test-screen test-systemd test-vm demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step
