@@ -44,7 +44,7 @@ pub(crate) enum ControlError {
         source: io::Error,
     },
     /// A system call failed.
-    #[error("cannot {verb} {}: {source}", escaped(.path))]
+    #[error("cannot {verb} {}: {source}{}", escaped(.path), hint(.source))]
     Io {
         /// The operation.
         verb: &'static str,
@@ -53,6 +53,15 @@ pub(crate) enum ControlError {
         /// Its error.
         source: io::Error,
     },
+}
+
+/// What to do about it.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull => "; make room there, or set another path (daemon.control)",
+        ErrorKind::ReadOnlyFilesystem => "; set a path that can be written (daemon.control)",
+        _ => "",
+    }
 }
 
 fn escaped(path: &Path) -> String {

@@ -1,17 +1,20 @@
 //! What the daemon gives up at its start, read from the kernel; what it cannot do then; and reloads that would need it.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use arpherd_lab::{Daemon, Launch, Result};
+use arpherd_lab::{Daemon, Launch, Result, wait_until};
 
 use crate::namespaces::in_netns;
 use crate::reload::reload;
-use crate::rig::{Config, Rig, binary, echoes, events, introduce, wait_event};
+use crate::rig::{Config, Rig, SOON, binary, echoes, events, introduce, wait_event};
+use crate::settings::{read, write};
 
 /// linux/capability.h
+const CAP_DAC_OVERRIDE: u64 = 1;
+const CAP_DAC_READ_SEARCH: u64 = 2;
 const CAP_NET_BIND_SERVICE: u32 = 10;
 const CAP_NET_ADMIN: u64 = 12;
 const CAP_NET_RAW: u64 = 13;
@@ -157,6 +160,61 @@ fn confined_daemon_reads_no_file_elsewhere() -> Result<()> {
     swap(Some(&elsewhere));
     daemon.signal(SIGHUP)?;
     wait_event(&daemon, "reloaded", |_| true);
+    Ok(())
+}
+
+#[harness::test]
+fn confined_daemon_sets_settings_after_the_kernel_has_forgotten_their_inodes() -> Result<()> {
+    let rig = Rig::new()?;
+    let daemon = Config::common().start(&rig.r)?;
+    // A rule of Landlock is for an inode, and /proc makes a new one unless somebody holds the one before.
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", daemon.pid())).expect("it runs");
+    let mut targets = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    assert!(targets.any(|target| target == Path::new("/proc/sys/net")), "it holds none");
+    // As only root can do it to the machine.
+    let _ = fs::write("/proc/sys/vm/drop_caches", "2");
+    write(&rig, "conf/eth0/forwarding", "0")?;
+    wait_until(SOON, "it is set again", || read(&rig, "conf/eth0/forwarding") == "1");
+    assert_eq!(events(&daemon, "sysctl_refused"), Vec::<serde_json::Value>::new());
+    Ok(())
+}
+
+/// With this mode only a capability lets even root read it.
+fn forbid(file: &Path, mode: u32) {
+    fs::set_permissions(file, Permissions::from_mode(mode)).expect("it is ours");
+}
+
+#[harness::test]
+fn confined_daemon_keeps_the_right_over_files_of_others_only_where_it_starts_with_such() -> Result<()> {
+    let (rig, folder) = (Rig::new()?, tempfile::tempdir().expect("a directory"));
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, Config::common().text()).expect("there is room");
+    let mut daemon = start_with(&file, &rig)?;
+    has_only(&daemon, &[CAP_NET_ADMIN, CAP_NET_RAW]);
+    forbid(&file, 0);
+    daemon.signal(SIGHUP)?;
+    let refusal = wait_event(&daemon, "reload_refused", |_| true);
+    let error = refusal["error"].as_str().expect("an error");
+    assert!(
+        error.contains("may not be read by the daemon's user") && error.contains("restart it"),
+        "{error}"
+    );
+    drop(daemon);
+    // It is read at the start, so it is to be read by a reload.
+    let mut daemon = start_with(&file, &rig)?;
+    has_only(&daemon, &[CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW]);
+    daemon.signal(SIGHUP)?;
+    wait_event(&daemon, "reloaded", |_| true);
+    drop(daemon);
+    // So with the place where settings are saved.
+    let run = tempfile::tempdir().expect("a directory");
+    forbid(run.path(), 0o500);
+    let control = run.path().join("control.sock").display().to_string();
+    let mut daemon = Config::common().launch(&rig.r).env("ARPHERD_DAEMON__CONTROL", &control).start()?;
+    has_only(&daemon, &[CAP_DAC_OVERRIDE, CAP_NET_ADMIN, CAP_NET_RAW]);
+    assert_eq!(events(&daemon, "sysctls_not_saved"), Vec::<serde_json::Value>::new());
+    assert!(daemon.terminate().success());
+    assert_eq!(fs::read_dir(run.path()).expect("it can be listed").count(), 0, "nothing is left behind");
     Ok(())
 }
 

@@ -79,3 +79,17 @@ fn full_disk_at_the_stop_leaves_what_was_saved_and_routes_stand() -> Result<()> 
     assert_eq!(changed(&rig, &before), Vec::<String>::new());
     Ok(())
 }
+
+#[harness::test]
+fn full_disk_without_room_for_a_socket_refuses_the_start_with_what_to_do() -> Result<()> {
+    let (rig, disk) = (Rig::new()?, SmallDisk::new(64 << 10)?);
+    let before = all(&rig);
+    disk.fill_names();
+    let control = disk.path().join("control.sock").display().to_string();
+    let refused = Config::common().launch(&rig.r).env("ARPHERD_DAEMON__CONTROL", &control).run()?;
+    assert_eq!(refused.code, Some(73), "{refused:?}");
+    let words = [FULL, "make room", "daemon.control", &control];
+    assert!(words.iter().all(|word| refused.stderr.contains(word)), "{refused:?}");
+    assert_eq!(changed(&rig, &before), Vec::<String>::new());
+    Ok(())
+}

@@ -13,6 +13,9 @@ use crate::Result;
 use crate::enter::mount_with;
 use crate::error::Tried;
 
+/// Files that there can be on it.
+const NAMES: usize = 32;
+
 /// A file system of its own in a directory, for this process and those that it starts; gone with this value.
 #[derive(Debug)]
 pub struct SmallDisk {
@@ -28,7 +31,7 @@ impl SmallDisk {
         let make = || {
             let directory = tempfile::Builder::new().prefix("arpherd-disk-").tempdir()?;
             let target = CString::new(directory.path().as_os_str().as_bytes())?;
-            let options = CString::new(format!("size={octets},mode=755"))?;
+            let options = CString::new(format!("size={octets},nr_inodes={NAMES},mode=755"))?;
             mount_with(Some(c"lab"), &target, Some(c"tmpfs"), 0, Some(&options))?;
             Ok::<_, io::Error>(Self { directory })
         };
@@ -60,6 +63,15 @@ impl SmallDisk {
     /// When it was not filled.
     pub fn clear(&self) {
         fs::remove_file(self.filler()).expect("it was filled");
+    }
+
+    /// Takes all the room for names of files.
+    ///
+    /// # Panics
+    /// When there is still some after that.
+    pub fn fill_names(&self) {
+        let full = (0..=NAMES).find_map(|number| File::create(self.path().join(number.to_string())).err());
+        assert_eq!(full.map(|error| error.kind()), Some(io::ErrorKind::StorageFull));
     }
 
     fn filler(&self) -> std::path::PathBuf {
