@@ -39,6 +39,13 @@ impl From<Exit> for ExitCode {
     }
 }
 
+impl Exit {
+    /// For a thread that is not `main`.
+    pub(crate) fn code(self) -> i32 {
+        i32::from(self as u8)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Exit;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arpherd_actors::io::netns::{Netns, NetnsError};
+use arpherd_actors::liveness::ActorList;
 use arpherd_actors::owner::EventSink;
 use arpherd_actors::supervisor::{Instance, InstanceConfig, StartError};
 use arpherd_core::Plan;
@@ -82,6 +83,8 @@ pub(crate) struct Instances {
     running: Vec<Running>,
     queries: Arc<AllInstances>,
     files: Files,
+    /// Every actor that has to answer pings.
+    actors: ActorList,
     /// Whether it is measured how long what frames cause takes.
     timing: bool,
     /// How often instances were replaced, to name their recordings.
@@ -117,7 +120,8 @@ impl Instances {
         let namespaces = open_namespaces(&parts).map_err(|error| refuse(&error))?;
         let queries = Arc::new(AllInstances::new(reloads, confinement));
         let timing = config.daemon.http != HttpListen::Off;
-        let mut instances = Self { running: Vec::new(), queries, files, timing, replacements: 0 };
+        let actors = ActorList::default();
+        let mut instances = Self { running: Vec::new(), queries, files, actors, timing, replacements: 0 };
         for (part, netns) in parts.into_iter().zip(namespaces) {
             if let Err(error) = instances.start_one(part, netns, config.daemon.on_exit, Vec::new(), log).await
             {
@@ -148,6 +152,7 @@ impl Instances {
             record: record.map(|path| recording_path(path, netns.name(), self.replacements)),
             netns: netns.clone(),
             manage: part.manage.clone(),
+            actors: self.actors.clone(),
             purge: on_exit == OnExit::Purge,
             plan: part.plan.clone(),
         };
@@ -187,6 +192,11 @@ impl Instances {
             sweeps: running.instance.sweeps(),
         };
         self.queries.set(self.running.iter().map(queries).collect());
+    }
+
+    /// Every actor that has to answer pings, and whoever else is added.
+    pub(crate) fn actors(&self) -> &ActorList {
+        &self.actors
     }
 
     /// The handler of the control socket's queries.

@@ -11,8 +11,10 @@ mod escape;
 mod event_record;
 
 use std::io::{self, IsTerminal, LineWriter, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use slog::{Drain, Level, Logger, Never, OwnedKVList, Record, o};
 use slog_async::{AsyncGuard, OverflowStrategy};
@@ -41,7 +43,40 @@ pub(crate) struct Log {
     pub(crate) logger: Logger,
     /// What is let through.
     pub(crate) level: LevelSwitch,
-    _guard: AsyncGuard,
+    guard: Flush,
+}
+
+/// Writes out what still waits. Clones write the same log.
+#[derive(Clone)]
+pub(crate) struct Flush(Arc<Mutex<Option<AsyncGuard>>>);
+
+impl Flush {
+    /// Writes out what still waits, and ends the log. Returns after that, or after `limit`.
+    pub(crate) fn flush(&self, limit: Duration) {
+        let guard = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (done, is_done) = mpsc::channel();
+        let written = thread::Builder::new().spawn(move || {
+            // Waits for the log's thread.
+            drop(guard);
+            let _ = done.send(());
+        });
+        if written.is_ok() {
+            let _ = is_done.recv_timeout(limit);
+        }
+    }
+}
+
+impl Log {
+    /// To write out what still waits before the process ends otherwise than from `main`.
+    pub(crate) fn flush(&self) -> Flush {
+        self.guard.clone()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        drop(self.guard.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
 }
 
 /// Which records are let through; may be turned while the daemon runs.
@@ -99,7 +134,8 @@ where
         .build_with_guard();
     let level = LevelSwitch::new(level);
     let gate = Gate { level: level.clone(), drain: drain.ignore_res() };
-    Log { logger: Logger::root(gate.fuse(), o!()), level, _guard: guard }
+    let guard = Flush(Arc::new(Mutex::new(Some(guard))));
+    Log { logger: Logger::root(gate.fuse(), o!()), level, guard }
 }
 
 fn text<D: Decorator>(decorator: D) -> FullFormat<escape::Careful<D>> {
@@ -135,8 +171,6 @@ impl<D: Drain<Ok = (), Err = Never>> Drain for Gate<D> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, PoisonError};
-
     use slog::{debug, info};
 
     use super::*;

@@ -18,10 +18,12 @@ mod operate;
 mod reload;
 mod replay;
 mod run;
+mod service_manager;
 mod signals;
 mod sockets;
 #[cfg(feature = "top")]
 mod top;
+mod watchdog;
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -19,7 +19,7 @@ use crate::control::{ControlResponse, Failure};
 use crate::exit::Exit;
 use crate::http::HttpService;
 use crate::instances::{Instances, ReplaceError};
-use crate::run::notify_service_manager;
+use crate::service_manager::{StatusText, notify};
 
 type Read = dyn Fn(&Path) -> Result<Loaded, ConfigError>;
 
@@ -145,6 +145,8 @@ pub(crate) struct Reloader<'a> {
     pub(crate) read: Option<ReadConfig>,
     /// What a reload cannot have.
     pub(crate) confinement: &'a Confinement,
+    /// What the service manager shows.
+    pub(crate) status: StatusText,
     /// Where all of it is logged.
     pub(crate) log: &'a Logger,
 }
@@ -157,9 +159,13 @@ impl Reloader<'_> {
     /// The exit code, if neither the new configuration nor the one of before can be served any more.
     pub(crate) async fn carry_out(&mut self, pending: Option<PendingReload>) -> Result<(), Exit> {
         let dry_run = pending.as_ref().is_some_and(|pending| pending.command.dry_run);
-        notify_service_manager(self.log, &reloading());
+        notify(self.log, &reloading());
         let outcome = self.reload(dry_run).await;
-        notify_service_manager(self.log, &[NotifyState::Ready]);
+        if !dry_run {
+            self.status.set_refused(outcome.as_ref().err().map(|(text, _)| text.clone()));
+        }
+        self.status.refresh().await;
+        notify(self.log, &[NotifyState::Ready]);
         let (told, lost) = match outcome {
             Ok(view) => (Ok(view), None),
             Err((text, lost)) => (Err(text), lost),

@@ -1,11 +1,15 @@
 //! Runs the daemon: the order of startup and shutdown, signals, and notification of the service manager.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix::System;
+use arpherd_actors::liveness::{ActorGroup, ActorName, Ping};
+use sd_notify::NotifyState;
 use slog::{Logger, error, info, warn};
+use tokio::sync::mpsc;
 
 use crate::cli::{LogFormat, LogLevel, ReportArgs};
 use crate::config::Loaded;
@@ -17,8 +21,10 @@ use crate::instances::{Files, Instances};
 use crate::log;
 use crate::operate::WithLog;
 use crate::reload::{ReadConfig, ReloadSender, Reloader};
+use crate::service_manager::{StatusText, notify};
 use crate::signals::{BlockedSignals, Request};
 use crate::sockets::Sockets;
+use crate::watchdog::Watchdog;
 
 /// Runs the daemon with the configuration until a signal stops it. `spare`: the path of its control socket if
 /// another daemon has the configured one.
@@ -62,12 +68,13 @@ pub(crate) fn run(
     for warning in &loaded.warnings {
         warn!(log.logger, "config_warning"; "detail" => warning, "hint" => "see arpherd check");
     }
-    let (record, logger) = (report.record.clone(), log.logger.clone());
+    let (record, logger, flush) = (report.record.clone(), log.logger.clone(), log.flush());
     let levels = LogLevels { switch: log.level.clone(), configured: level_of(report.log_level) };
     System::new().block_on(async {
         // A task of its own, because `block_on` polls its future each time any actor wakes.
         let daemon = actix::spawn(async move {
-            serve((loaded, read), confinement, (server, http), record, signals, (&logger, &levels)).await
+            serve((loaded, read), confinement, (server, http), record, signals, (&logger, &levels, flush))
+                .await
         });
         daemon.await.unwrap_or(Exit::Software.into())
     })
@@ -80,7 +87,7 @@ async fn serve(
     (server, mut http): (Server, HttpService),
     record: Option<PathBuf>,
     signals: BlockedSignals,
-    (log, levels): (&Logger, &LogLevels),
+    (log, levels, flush): (&Logger, &LogLevels, log::Flush),
 ) -> ExitCode {
     let mut signals = match signals.read() {
         Ok(signals) => signals,
@@ -106,11 +113,24 @@ async fn serve(
         stop(instances, &mut http, &mut handle).await;
         return error.exit_code().into();
     }
-    notify_service_manager(log, &[sd_notify::NotifyState::Ready]);
+    let group = instances.actors().group();
+    let mut pings = answer_pings(&group);
+    handle.join(&group);
+    let watchdog = match Watchdog::start(instances.actors().clone(), log.clone(), flush) {
+        Ok(watchdog) => watchdog,
+        Err(error) => {
+            error!(log, "not_started"; "error" => %format_args!("cannot start the watchdog: {error}"));
+            stop(instances, &mut http, &mut handle).await;
+            return Exit::OsErr.into();
+        }
+    };
+    notify(log, &[NotifyState::Ready]);
     let config = &loaded.config;
     info!(log, "ready"; "domains" => config.domains.len(), "segments" => config.segments().count(),
         "control" => %control.display(), "version" => env!("CARGO_PKG_VERSION"));
-    let mut reloader = Reloader { instances, http, loaded, read, confinement: &confinement, log };
+    let status = StatusText::new(instances.query_handler(), log);
+    let confinement = &confinement;
+    let mut reloader = Reloader { instances, http, loaded, read, confinement, status, log };
     let lost = loop {
         let pending = tokio::select! {
             signal = signals.next() => match signal {
@@ -135,15 +155,41 @@ async fn serve(
                 }
             },
             pending = commands.recv() => pending,
+            Some(ping) = pings.recv() => {
+                ping.answer();
+                continue;
+            }
+            () = reloader.status.tick() => {
+                reloader.status.refresh().await;
+                continue;
+            }
         };
-        if let Err(code) = reloader.carry_out(pending).await {
+        // It waits for the actors, which answer pings themselves.
+        let outcome = {
+            let mut carried_out = pin!(reloader.carry_out(pending));
+            loop {
+                tokio::select! {
+                    outcome = &mut carried_out => break outcome,
+                    Some(ping) = pings.recv() => ping.answer(),
+                }
+            }
+        };
+        if let Err(code) = outcome {
             break Some(code);
         }
     };
     let Reloader { instances, mut http, .. } = reloader;
-    notify_service_manager(log, &[sd_notify::NotifyState::Stopping]);
+    notify(log, &[NotifyState::Stopping]);
+    drop((watchdog, group));
     stop(instances, &mut http, &mut handle).await;
     lost.map_or(ExitCode::SUCCESS, ExitCode::from)
+}
+
+/// Has the calling task, which supervises the instances, answer pings, too.
+fn answer_pings(group: &ActorGroup) -> mpsc::UnboundedReceiver<Ping> {
+    let (sender, pings) = mpsc::unbounded_channel();
+    group.add(ActorName::of("supervisor"), move |ping| sender.send(ping).is_ok());
+    pings
 }
 
 /// Stops the instances, which withdraws routes, and then HTTP and the control socket, which respond until then.
@@ -157,12 +203,6 @@ async fn stop(instances: Instances, http: &mut HttpService, handle: &mut ServerH
 struct LogLevels {
     switch: log::LevelSwitch,
     configured: slog::Level,
-}
-
-pub(crate) fn notify_service_manager(log: &Logger, state: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        warn!(log, "service_manager_not_notified"; "error" => %error);
-    }
 }
 
 fn level_of(level: LogLevel) -> slog::Level {

@@ -52,6 +52,7 @@ pub mod dispatch;
 mod eligibility;
 pub mod io;
 mod latency;
+pub mod liveness;
 pub mod messages;
 pub mod owner;
 pub mod port;

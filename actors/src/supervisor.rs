@@ -12,7 +12,7 @@ mod segment_actors;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Arbiter, MailboxError, Recipient};
+use actix::{Actor, Addr, Arbiter, Context, Handler, MailboxError, Recipient};
 use arpherd_core::memory::RememberedHost;
 use arpherd_core::plan::Cover;
 use arpherd_core::{Fact, Ledger, Plan};
@@ -29,6 +29,7 @@ use crate::counters::CoverCounters;
 use crate::cover::CoverActor;
 use crate::io::cover_device::CoverDevice;
 use crate::io::netlink::Radios;
+use crate::liveness::{ActorGroup, ActorName, Ping};
 use crate::messages::{
     Barrier, Begin, DemandSweep, Finish, GetSweepProgress, GiveWay, Observed, RecallHosts, RestoreSysctls,
     RunCommand, RunQuery, SetTiming,
@@ -46,6 +47,8 @@ pub struct Instance {
     watch: Addr<Watch>,
     wifi: Option<Addr<WifiMonitor>>,
     segments: SegmentActors,
+    /// All of them, as far as they have to answer pings.
+    group: ActorGroup,
     cover: Option<Addr<CoverActor>>,
     recorder: Option<Addr<Recorder>>,
     back: Arbiter,
@@ -77,16 +80,20 @@ impl Instance {
         let clock = Clock::start_after(oldest(&known_hosts));
         let own_port = table.port();
         let back = Arbiter::new();
-        let recorder = start_recorder(&config, &back, &log)?;
+        let group = config.actors.group();
+        let starter = BackStarter { config: &config, back: &back, group: &group, log: &log };
+        let recorder = start_recorder(&starter)?;
         let ledger = Ledger::new(&config.plan);
         let owner_log = log.new(o!("actor" => "route_owner"));
-        let owner = RouteOwner::new(ledger, Box::new(table), clock, event_sink, owner_log).start();
-        let wifi = start_wifi(&config, &owner, &back, &log)?;
-        let surroundings = Surroundings { config: &config, owner: &owner, back: &back, clock, log: &log };
+        let owner = RouteOwner::new(ledger, Box::new(table), clock, event_sink, owner_log);
+        let owner = group.start(ActorName::of("route_owner"), owner);
+        let wifi = start_wifi(&starter, &owner)?;
+        let surroundings =
+            Surroundings { config: &config, owner: &owner, back: &back, group: &group, clock, log: &log };
         let segments = SegmentActors::start(&surroundings)?;
         let watched = segments.watched(&config, wifi.as_ref());
-        let watch = start_watch(&config, own_port, watched, owner.clone().recipient(), &back, &log)?;
-        let cover = start_cover(&config, &owner, clock, &back, &log)?;
+        let watch = start_watch(&starter, own_port, watched, owner.clone().recipient())?;
+        let cover = start_cover(&starter, &owner, clock)?;
         owner.do_send(Connect {
             sinks: segments.sinks(config.plan.segments.len()),
             watch: watch.clone().recipient(),
@@ -106,6 +113,7 @@ impl Instance {
             watch,
             wifi,
             segments,
+            group,
             cover: cover.map(|it| it.actor),
             recorder,
             back,
@@ -197,7 +205,9 @@ impl Instance {
 
     /// Returns what is known of hosts at the end.
     async fn end(self, purge: bool, give_way: Option<GiveWay>) -> Vec<RememberedHost> {
-        let Self { owner, watch, wifi: _, segments, cover, recorder, back, log, .. } = self;
+        let Self { owner, watch, wifi: _, segments, group, cover, recorder, back, log, .. } = self;
+        // Whoever ends in order is not to be missed.
+        drop(group);
         for sweep in segments.sweeps() {
             log_if_gone(&log, "sweep", sweep.send(Finish { purge }).await);
         }
@@ -232,31 +242,48 @@ fn log_if_gone(log: &Logger, actor: &str, outcome: Result<(), MailboxError>) {
     }
 }
 
+/// What the actors of the back thread are started with.
+struct BackStarter<'a> {
+    config: &'a InstanceConfig,
+    back: &'a Arbiter,
+    group: &'a ActorGroup,
+    log: &'a Logger,
+}
+
+impl BackStarter<'_> {
+    fn log(&self, actor: &'static str) -> Logger {
+        self.log.new(o!("actor" => actor))
+    }
+
+    fn start<A>(&self, actor: &'static str, make: impl FnOnce() -> A + Send + 'static) -> Addr<A>
+    where
+        A: Actor<Context = Context<A>> + Handler<Ping> + Unpin,
+    {
+        self.group.start_in(ActorName::of(actor), &self.back.handle(), make)
+    }
+}
+
 /// Opens the watch's sockets in the namespace, and starts it on the back thread.
 fn start_watch(
-    config: &InstanceConfig,
+    starter: &BackStarter<'_>,
     own_port: u32,
     segments: Vec<WatchedSegment>,
     owner: Recipient<Observed>,
-    back: &Arbiter,
-    log: &Logger,
 ) -> Result<Addr<Watch>, StartError> {
-    let log = log.new(o!("actor" => "watch"));
+    let (config, log) = (starter.config, starter.log("watch"));
     let (netns, saved) = (&config.netns, config.saved_sysctls.as_deref());
     let watch =
         netns.within(|| Watch::open(netns, config.plan.routes, own_port, saved, segments, owner, log))??;
-    Ok(Watch::start_in_arbiter(&back.handle(), |_| watch))
+    Ok(starter.start("watch", || watch))
 }
 
 /// Starts the Wi-Fi monitor. A kernel without generic netlink has no Wi-Fi: that is logged and no error.
 fn start_wifi(
-    config: &InstanceConfig,
+    starter: &BackStarter<'_>,
     owner: &Addr<RouteOwner>,
-    back: &Arbiter,
-    log: &Logger,
 ) -> Result<Option<Addr<WifiMonitor>>, StartError> {
-    let log = log.new(o!("actor" => "wifi"));
-    let radios = match config.netns.within(Radios::open)? {
+    let log = starter.log("wifi");
+    let radios = match starter.config.netns.within(Radios::open)? {
         Ok(radios) => radios,
         Err(error) => {
             info!(log, "wifi_unavailable"; "error" => %error);
@@ -264,9 +291,7 @@ fn start_wifi(
         }
     };
     let owner = owner.clone().recipient();
-    Ok(Some(WifiMonitor::start_in_arbiter(&back.handle(), |_| {
-        WifiMonitor::new(radio_opener(radios), owner, log)
-    })))
+    Ok(Some(starter.start("wifi", || WifiMonitor::new(radio_opener(radios), owner, log))))
 }
 
 /// A cover actor that was started.
@@ -280,16 +305,15 @@ struct StartedCover {
 /// Makes the covering device in the namespace, if a domain has packets for unknown hosts searched for, and starts its
 /// actor on the back thread. Where it cannot be made, that is logged, and such packets are refused by the kernel.
 fn start_cover(
-    config: &InstanceConfig,
+    starter: &BackStarter<'_>,
     owner: &Addr<RouteOwner>,
     clock: Clock,
-    back: &Arbiter,
-    log: &Logger,
 ) -> Result<Option<StartedCover>, StartError> {
+    let config = starter.config;
     if config.plan.domains.iter().all(|domain| domain.cover != Cover::Search) {
         return Ok(None);
     }
-    let log = log.new(o!("actor" => "cover"));
+    let log = starter.log("cover");
     let device = match config.netns.within(CoverDevice::open)? {
         Ok(device) => device,
         Err(error) => {
@@ -307,20 +331,14 @@ fn start_cover(
     let index = device.index();
     let (owner, counters) = (owner.clone().recipient(), Arc::new(CoverCounters::default()));
     let counted = Arc::clone(&counters);
-    let actor = CoverActor::start_in_arbiter(&back.handle(), move |_| {
-        CoverActor::new(device_opener(device), owner, counted, clock, log)
-    });
+    let actor =
+        starter.start("cover", move || CoverActor::new(device_opener(device), owner, counted, clock, log));
     Ok(Some(StartedCover { actor, counters, index }))
 }
 
-fn start_recorder(
-    config: &InstanceConfig,
-    back: &Arbiter,
-    log: &Logger,
-) -> Result<Option<Addr<Recorder>>, StartError> {
-    let Some(path) = &config.record else { return Ok(None) };
-    let log = log.new(o!("actor" => "recorder"));
-    let recorder = Recorder::create(path, &config.plan, log)
+fn start_recorder(starter: &BackStarter<'_>) -> Result<Option<Addr<Recorder>>, StartError> {
+    let Some(path) = &starter.config.record else { return Ok(None) };
+    let recorder = Recorder::create(path, &starter.config.plan, starter.log("recorder"))
         .map_err(|cause| StartError::Record { path: path.clone(), cause })?;
-    Ok(Some(Recorder::start_in_arbiter(&back.handle(), |_| recorder)))
+    Ok(Some(starter.start("recorder", || recorder)))
 }

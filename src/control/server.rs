@@ -19,8 +19,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use arpherd_actors::liveness::{ActorGroup, ActorName, Ping};
 use arpherd_core::view::{ControlView, Response};
-use async_std::channel::{Receiver, Sender, bounded};
+use async_std::channel::{Receiver, Sender, bounded, unbounded};
 use async_std::future::timeout;
 use async_std::io::prelude::*;
 use async_std::io::{self, BufReader};
@@ -126,9 +127,11 @@ impl Server {
     pub(crate) fn serve(self, handler: Arc<dyn QueryHandler>) -> ServerHandle {
         let (stop, stopped) = bounded(1);
         let (alive, gone) = bounded(1);
+        let (pings, pinged) = unbounded();
         let limits = self.limits;
         task::spawn(accept(
             UnixListener::from(self.listener),
+            pinged,
             ServerState {
                 handler,
                 limits,
@@ -139,7 +142,7 @@ impl Server {
                 counts: Arc::default(),
             },
         ));
-        ServerHandle { file: self.file, stop: Some(stop), gone, limit: limits.stop }
+        ServerHandle { file: self.file, stop: Some(stop), gone, pings, limit: limits.stop }
     }
 }
 
@@ -149,10 +152,17 @@ pub(crate) struct ServerHandle {
     file: SocketFile,
     stop: Option<Sender<()>>,
     gone: Receiver<()>,
+    pings: Sender<Ping>,
     limit: Duration,
 }
 
 impl ServerHandle {
+    /// Has the task that accepts clients answer pings.
+    pub(crate) fn join(&self, group: &ActorGroup) {
+        let pings = self.pings.clone();
+        group.add(ActorName::of("control"), move |ping| pings.try_send(ping).is_ok());
+    }
+
     /// Stops reading queries, removes the socket and waits for the responses in flight, three seconds at
     /// most. May be awaited on any executor.
     ///
@@ -199,9 +209,10 @@ impl ServerState {
     }
 }
 
-async fn accept(listener: UnixListener, shared: ServerState) {
-    while let Some(accepted) = shared.unless_stopped(listener.accept()).await {
-        let Ok((stream, _)) = accepted else {
+async fn accept(listener: UnixListener, pings: Receiver<Ping>, shared: ServerState) {
+    while let Some(next) = shared.unless_stopped(accept_one(&listener, &pings)).await {
+        let Some(accepted) = next else { continue };
+        let Ok(stream) = accepted else {
             // Out of file descriptors, most likely: wait for some to come back instead of spinning.
             task::sleep(Duration::from_millis(100)).await;
             continue;
@@ -226,6 +237,19 @@ async fn accept(listener: UnixListener, shared: ServerState) {
             }
         });
     }
+}
+
+/// The next client; none if it was a ping instead, which is answered.
+async fn accept_one(listener: &UnixListener, pings: &Receiver<Ping>) -> Option<io::Result<UnixStream>> {
+    let (mut client, mut ping) = (pin!(listener.accept()), pin!(pings.recv()));
+    poll_fn(|context| {
+        if let Poll::Ready(Ok(ping)) = ping.as_mut().poll(context) {
+            ping.answer();
+            return Poll::Ready(None);
+        }
+        client.as_mut().poll(context).map(|accepted| Some(accepted.map(|(stream, _)| stream)))
+    })
+    .await
 }
 
 /// Handles queries until the client disconnects, is idle for too long, exceeds a limit or does not read.

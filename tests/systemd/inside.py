@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Runs in the container: two hosts in network namespaces, arpherd between them as the unit starts it."""
+import ctypes
 import json
 import os
 import signal
@@ -180,11 +181,111 @@ def reload_takes_the_file_up():
     run("systemctl", "reload", "arpherd", check=False)
     until("a wrong file is refused in the log", lambda: "reload_refused" in log())
     until("and the unit is active again", lambda: show("ActiveState") == "active")
+    expect("the status text says so", "last reload refused: /etc/arpherd/arpherd.yaml" in show("StatusText"))
     expect("with all as before", answers() == {"eth0": "live", "eth1": "off"})
     write("/etc/arpherd/arpherd.yaml", CONFIG)
     run("systemctl", "reload", "arpherd")
     until("a correct one is taken up then", lambda: answers() == {"eth0": "live", "eth1": "live"})
     expect("in the same process", show("MainPID") == pid)
+    expect("the status text forgets the refusal", "refused" not in show("StatusText"))
+
+
+def status_text_follows():
+    until("the status text counts", lambda: show("StatusText") == "2 segments up, 2 hosts")
+    run("ip", "link", "set", "eth1", "down")
+    until("and names what is not up", lambda: show("StatusText").startswith("1 of 2 segments up (eth1: "))
+    print(f"ok: the status text is {show('StatusText')!r}")
+    run("ip", "link", "set", "eth1", "up")
+    until("and is as before", lambda: show("StatusText") == "2 segments up, 2 hosts")
+
+
+class Stopped:
+    """A thread of the daemon that ptrace(2) has stopped: it hangs, while the others go on."""
+
+    def __init__(self, thread):
+        libc = ctypes.CDLL(None, use_errno=True)
+        seize, interrupt = 0x4206, 0x4207
+        for request in (seize, interrupt):
+            if libc.ptrace(request, int(thread), None, None):
+                sys.exit(f"ptrace {request}: {os.strerror(ctypes.get_errno())}")
+        self.thread = int(thread)
+
+    def is_replaced(self, pid):
+        """Whether another process is there; the end of the thread is first waited for here, as its tracer has to."""
+        try:
+            os.waitpid(self.thread, os.WNOHANG | 0x40000000)
+        except ChildProcessError:
+            pass
+        return show("MainPID") not in (pid, "0")
+
+
+def threads(pid):
+    names = {}
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        names[thread] = open(f"/proc/{pid}/task/{thread}/comm").read().strip()
+    return names
+
+
+def hung_thread_ends_the_daemon(what, find, actor):
+    """Whatever runs on the thread is named, systemd starts the daemon again, and packets go on meanwhile."""
+    pid = show("MainPID")
+    # Who has just learned where to send needs no answer for fifteen seconds at least.
+    for host in ["h1", "h2"]:
+        run("ip", "-n", host, "neigh", "flush", "dev", "up0")
+    ping = start_ping(7000)
+    time.sleep(1)
+    found = [thread for thread, name in threads(pid).items() if find(thread, name, pid)]
+    expect(f"there is the {what} thread", len(found) == 1)
+    stopped = Stopped(found[0])
+    until("another process is there", lambda: stopped.is_replaced(pid))
+    until("it is ready", lambda: show("ActiveState") == "active")
+    told = [line for line in log("-n", "80").splitlines() if "actor_hung" in line and f"actor: {actor}" in line]
+    expect(f"the log names the {actor} of the {what} thread: {told[-1:]}", told)
+    expect("routes stand", routes() == BOTH)
+    lost = int(ping.communicate()[0])
+    expect(f"a ping every millisecond lost nothing ({lost} of 7000)", lost == 0)
+
+
+def watchdog_ends_what_hangs():
+    drop_in("WatchdogSec=2s")
+    run("systemctl", "restart", "arpherd")
+    pid = show("MainPID")
+    time.sleep(5)
+    expect("a daemon that is well goes on", show("MainPID") == pid and show("NRestarts") == "0")
+    hung_thread_ends_the_daemon("front", lambda thread, name, pid: thread == pid, "route_owner")
+    hung_thread_ends_the_daemon("back", lambda thread, name, pid: name.startswith("actix-rt"), "watch")
+    hung_thread_ends_the_daemon("control", lambda thread, name, pid: name.startswith("async-std"), "control")
+    pid = show("MainPID")
+    found = [thread for thread, name in threads(pid).items() if name == "watchdog"]
+    stopped = Stopped(found[0])
+    until("systemd ends a daemon whose watchdog hangs", lambda: stopped.is_replaced(pid))
+    expect("systemd ends a daemon whose watchdog hangs", "Watchdog timeout (limit 2s)!" in log("-n", "60"))
+    expect("and routes stand", routes() == BOTH)
+    drop_in()
+    run("systemctl", "restart", "arpherd")
+
+
+def recorder_that_hangs_is_named():
+    """The recording is a pipe that nobody reads: the recorder hangs in write(2)."""
+    pipe = "/var/lib/arpherd/facts"
+    os.mkfifo(pipe, 0o600)
+    run("chown", "arpherd:arpherd", pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    drop_in("WatchdogSec=2s", "ExecStart=", f"ExecStart=/usr/bin/arpherd run --config /etc/arpherd --record {pipe}")
+    run("systemctl", "restart", "arpherd")
+    pid = show("MainPID")
+    flood = "import socket, time\ns = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0608)\ns.bind(('up0', 0x0806))\n"
+    flood += "own = s.getsockname()[4]\narp = bytes.fromhex('0001080006040001') + own + bytes([10, 9, 0, 10])\n"
+    flood += "for i in range(4000):\n s.send(b'\\xff' * 6 + own + b'\\x08\\x06' + arp + bytes(6) + bytes([10, 9, 0, 200]))\n"
+    flood += " time.sleep(0.0005)\n"
+    run("ip", "netns", "exec", "h1", "python3", "-c", flood)
+    until("a recorder that hangs ends the daemon", lambda: show("MainPID") not in (pid, "0"))
+    told = [line for line in log("-n", "80").splitlines() if "actor_hung" in line]
+    expect(f"its name alone is in the log: {told[-1:]}", told and "actor: recorder" in told[-1])
+    os.close(reader)
+    os.remove(pipe)
+    drop_in()
+    run("systemctl", "restart", "arpherd")
 
 
 def groups_read_and_command():
@@ -275,6 +376,9 @@ def main():
     restarts_lose_nothing(known)
     crash_is_repaired()
     reload_takes_the_file_up()
+    status_text_follows()
+    watchdog_ends_what_hangs()
+    recorder_that_hangs_is_named()
     run("systemctl", "try-restart", "arpherd")
     expect("routes stand after try-restart, as packages do it", routes() == BOTH)
     groups_read_and_command()

@@ -10,6 +10,7 @@ use crate::io::PortError;
 use crate::io::lock::LockError;
 use crate::io::netlink::NetlinkError;
 use crate::io::netns::{Netns, NetnsError};
+use crate::liveness::ActorList;
 use crate::required_sysctls::SysctlMode;
 
 /// What one instance serves, and how.
@@ -32,6 +33,8 @@ pub struct InstanceConfig {
     pub known_hosts: Vec<RememberedHost>,
     /// The file to which every fact is recorded, if any.
     pub record: Option<PathBuf>,
+    /// Where the actors are listed that have to answer pings.
+    pub actors: ActorList,
 }
 
 impl InstanceConfig {

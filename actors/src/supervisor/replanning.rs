@@ -90,8 +90,8 @@ impl Instance {
         self.retire(&changes).await;
         (self.config.plan, self.config.manage) = (plan, manage);
         self.rename(&changes.renamed);
-        let Self { segments, config, owner, back, clock, log, .. } = &mut *self;
-        segments.start_missing(&Surroundings { config, owner, back, clock: *clock, log });
+        let Self { segments, config, owner, back, group, clock, log, .. } = &mut *self;
+        segments.start_missing(&Surroundings { config, owner, back, group, clock: *clock, log });
         if self.timing {
             self.time_captures();
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Arbiter};
+use actix::{Addr, Arbiter};
 use arpherd_core::plan::{KernelProxy, SegmentPlan};
 use arpherd_core::sweep::Sweep as SweepPlan;
 use arpherd_core::{Plan, SegmentId};
@@ -16,6 +16,7 @@ use crate::counters::Counters;
 use crate::dispatch::SegmentSinks;
 use crate::io::PortError;
 use crate::io::mark::MarkKey;
+use crate::liveness::{ActorGroup, ActorName};
 use crate::owner::RouteOwner;
 use crate::port::PacketOpener;
 use crate::sweep::SweepActor;
@@ -47,6 +48,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) owner: &'a Addr<RouteOwner>,
     /// The thread of the sweep actors.
     pub(super) back: &'a Arbiter,
+    /// Where they are listed.
+    pub(super) group: &'a ActorGroup,
     pub(super) clock: Clock,
     pub(super) log: &'a Logger,
 }
@@ -157,6 +160,10 @@ impl SegmentStarter<'_> {
         segment_log(log, &config.plan, self.segment, actor)
     }
 
+    fn name(&self, actor: &'static str) -> ActorName {
+        ActorName { actor, segment: Some(self.segment.name.clone()) }
+    }
+
     fn start_capture(&self) -> SegmentHandle {
         let owner = self.surroundings.owner;
         let counters = Arc::new(Counters::default());
@@ -168,7 +175,8 @@ impl SegmentStarter<'_> {
             counters.clone(),
             self.log("capture"),
         );
-        SegmentHandle { capture: capture.start(), sweep: None, counters }
+        let capture = self.surroundings.group.start(self.name("capture"), capture);
+        SegmentHandle { capture, sweep: None, counters }
     }
 
     fn start_sweep(&self, counters: &Arc<Counters>) -> Addr<SweepActor> {
@@ -180,7 +188,7 @@ impl SegmentStarter<'_> {
         };
         let (id, opener, counters) = (self.id, self.opener(), counters.clone());
         let (owner, log) = (owner.clone().recipient(), self.log("sweep"));
-        SweepActor::start_in_arbiter(&back.handle(), move |_| {
+        self.surroundings.group.start_in(self.name("sweep"), &back.handle(), move || {
             SweepActor::new(id, plan, owner, Box::new(opener), counters, clock, log)
         })
     }

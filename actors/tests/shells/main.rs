@@ -2,6 +2,7 @@
 
 mod capture;
 mod fakes;
+mod liveness;
 mod modes;
 mod owner;
 mod sweep;

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Addr, Context, Handler, MessageResult};
+use actix::{Actor, Addr, Context, Handler, MessageResult, Recipient};
 use arpherd_actors::clock::Clock;
 use arpherd_actors::counters::Counters;
 use arpherd_actors::messages::{GetSweepContext, HostsSeen, LinkUpdate, SetSweep};
@@ -16,7 +16,13 @@ use arpherd_core::sweep::{Sweep as SweepRounds, SweepContext};
 use crate::fakes::{FakeLink, address, in_virtual_time, link, lladdr, quiet_log, settle};
 
 /// In the route owner's place: 10.0.0.1 is ourselves, 10.0.0.5 is known.
-struct SweepOwner;
+pub(crate) struct SweepOwner;
+
+impl SweepOwner {
+    pub(crate) fn started() -> Recipient<GetSweepContext> {
+        Self.start().recipient()
+    }
+}
 
 impl Actor for SweepOwner {
     type Context = Context<Self>;
@@ -40,7 +46,7 @@ fn sweep(rate: u32, in_flight: u32) -> (FakeLink, Addr<SweepActor>) {
     let wire = FakeLink::default();
     let pace = SweepPlan { interval: Duration::from_secs(60), rate, in_flight };
     let plan = SweepRounds::new(pace, Vec::new());
-    let (owner, counters) = (SweepOwner.start().recipient(), Arc::new(Counters::default()));
+    let (owner, counters) = (SweepOwner::started(), Arc::new(Counters::default()));
     let opener = Box::new(wire.clone());
     let sweep =
         SweepActor::new(SegmentId(0), plan, owner, opener, counters, Clock::start(), quiet_log()).start();
