@@ -39,7 +39,7 @@ impl Watchdog {
         let watch = move || {
             // Between two messages to the service manager lie a pause and the time for answers, less than its limit.
             while matches!(stopped.recv_timeout(limit / 4), Err(RecvTimeoutError::Timeout)) {
-                match actors.round(limit * 7 / 10) {
+                match actors.round(limit / 2) {
                     Verdict::Alive if is_watched => notify(&log, &[NotifyState::Watchdog]),
                     Verdict::Alive => {}
                     Verdict::Stalled => info!(log, "process_stalled";

@@ -217,8 +217,23 @@ pub enum Verdict {
 const LATE: Duration = Duration::from_millis(500);
 
 impl ActorList {
-    /// Sends a ping to all and waits for the answers, so long at the most. Blocks, so it takes a thread of its own.
+    /// Sends a ping to all and waits for the answers, so long at the most, and a quarter of it more where it is not clear
+    /// who is to blame. Blocks, so it takes a thread of its own.
     pub fn round(&self, patience: Duration) -> Verdict {
+        match self.ask(patience) {
+            (verdict @ Verdict::Hung(_), false) => match self.ask(patience / 4).0 {
+                // By now it has answered.
+                Verdict::Alive => Verdict::Alive,
+                Verdict::Hung(names) => Verdict::Hung(names),
+                _ => verdict,
+            },
+            (verdict, _) => verdict,
+        }
+    }
+
+    /// One ping to all; and whether the actors named are those at work. One that hung right after it had answered is not
+    /// among them: it misses the next ping.
+    fn ask(&self, patience: Duration) -> (Verdict, bool) {
         let started = Instant::now();
         let mut waiting: BTreeMap<u64, Arc<Entry>> = self.locked().by_number.clone();
         let (answers, answered) = mpsc::channel();
@@ -249,15 +264,17 @@ impl ActorList {
             let entries = waiting.values().filter(|it| !only_busy || it.busy.load(Ordering::Relaxed));
             entries.map(|it| it.name.clone()).collect()
         };
-        if waiting.is_empty() {
+        let busy = names(true);
+        let is_clear = !busy.is_empty();
+        let verdict = if waiting.is_empty() {
             Verdict::Alive
         } else if !is_over {
             Verdict::Died(names(false))
         } else if started.elapsed() > patience + LATE {
             Verdict::Stalled
         } else {
-            let busy = names(true);
-            Verdict::Hung(if busy.is_empty() { names(false) } else { busy })
-        }
+            Verdict::Hung(if is_clear { busy } else { names(false) })
+        };
+        (verdict, is_clear)
     }
 }
