@@ -59,6 +59,10 @@ check-packaged:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
+# The lines of README and docs that need iproute2; needs namespaces, and apt where iproute2 is missing
+test-docs *args:
+    tests/docs/run.sh {{args}}
+
 # The documentation as a book, in target/book; a warning is an error. Needs mdbook (cargo install mdbook)
 book:
     #!/usr/bin/env bash
@@ -88,7 +92,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc book test test-metrics test-screen test-systemd test-vm demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc book test test-docs test-metrics test-screen test-systemd test-vm demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step
