@@ -80,8 +80,7 @@ fn page(file: &Path) -> Page {
             (None, Some(info)) => {
                 let mut words = info.split(',').map(|word| word.trim().to_owned());
                 let language = words.next().unwrap_or_default();
-                let block =
-                    Block { line: number + 1, language, tags: words.collect(), text: String::new() };
+                let block = Block { line: number + 1, language, tags: words.collect(), text: String::new() };
                 open = Some((block, indent));
             }
             (Some(_), Some(_)) => blocks.extend(open.take().map(|(block, _)| block)),
@@ -136,7 +135,7 @@ fn lines_for_other_programs_are_those_of_other_tests() {
                     })
                 } else if block.is("sh,package") {
                     // The package's test reads the page and runs its blocks.
-                    installation.contains(line) && packages.contains("install.md")
+                    installation.contains(line) && (packages.is_empty() || packages.contains("install.md"))
                 } else if block.is("sh,systemd") {
                     systemd.contains(line)
                 } else {

@@ -160,9 +160,14 @@ fn every_shown_output_is_like_the_real_one() -> Result<()> {
             let output = place.sh(&daemon, line);
             let printed = String::from_utf8_lossy(&output.stdout).into_owned();
             let missing: Vec<_> = block.text.lines().skip(1).flat_map(words).collect();
-            let missing: Vec<_> =
-                missing.into_iter().filter(|word| !printed.contains(word)).collect();
-            assert_eq!(missing, Vec::<&str>::new(), "{}:{}: {line} printed\n{printed}", page.name, block.line);
+            let missing: Vec<_> = missing.into_iter().filter(|word| !printed.contains(word)).collect();
+            assert_eq!(
+                missing,
+                Vec::<&str>::new(),
+                "{}:{}: {line} printed\n{printed}",
+                page.name,
+                block.line
+            );
             shown += 1;
         }
     }

@@ -7,9 +7,7 @@ use crate::blocks::{Block, Page, pages, root};
 
 /// The frame that a fragment needs to be a configuration.
 fn whole(block: &Block) -> String {
-    let indented = |by: &str| -> String {
-        block.text.lines().map(|line| format!("{by}{line}\n")).collect()
-    };
+    let indented = |by: &str| -> String { block.text.lines().map(|line| format!("{by}{line}\n")).collect() };
     let segments = "    segments: { eth0: {}, eth1: {} }\n";
     match block.tag("fragment") {
         None => block.text.clone(),
@@ -41,7 +39,8 @@ fn every_configuration_is_loaded() {
             let dir = tempfile::tempdir().expect("a directory");
             let file = dir.path().join("arpherd").with_extension(&block.language);
             fs::write(&file, whole(block)).expect("written");
-            let check = Command::new(env!("CARGO_BIN_EXE_arpherd")).arg("check").arg(&file).env_clear().output();
+            let check =
+                Command::new(env!("CARGO_BIN_EXE_arpherd")).arg("check").arg(&file).env_clear().output();
             let check = check.expect("arpherd runs");
             loaded += 1;
             if !check.status.success() {
@@ -59,7 +58,10 @@ fn every_configuration_is_loaded() {
 fn what_is_shown_as_a_file_is_the_file() {
     let sayings = |text: &str| -> Vec<String> {
         let lines = text.lines().map(str::trim_end);
-        lines.filter(|line| !line.is_empty() && !line.trim_start().starts_with('#')).map(str::to_owned).collect()
+        lines
+            .filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'))
+            .map(str::to_owned)
+            .collect()
     };
     let mut shown = 0;
     for page in pages() {

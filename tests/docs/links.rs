@@ -19,9 +19,7 @@ fn leads_somewhere(page: &str, target: &str) -> bool {
         return path.exists();
     }
     let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines().any(|line| {
-        line.starts_with('#') && anchor(line.trim_start_matches('#').trim()) == fragment
-    })
+    text.lines().any(|line| line.starts_with('#') && anchor(line.trim_start_matches('#').trim()) == fragment)
 }
 
 #[harness::test]

@@ -27,7 +27,8 @@ fn every_command_in_prose_is_one() {
         for code in codes(&page.prose).filter_map(|code| code.strip_prefix("arpherd ")) {
             let code = code.split(['>', '|']).next().unwrap_or_default();
             let words = code.split_whitespace().map(filled).filter(|word| !word.is_empty());
-            let help = Command::new(env!("CARGO_BIN_EXE_arpherd")).args(words).arg("--help").env_clear().output();
+            let help =
+                Command::new(env!("CARGO_BIN_EXE_arpherd")).args(words).arg("--help").env_clear().output();
             parsed += 1;
             if !help.expect("arpherd runs").status.success() {
                 faults.push(format!("{}: arpherd {code}", page.name));
