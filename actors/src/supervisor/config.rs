@@ -63,7 +63,7 @@ pub enum StartError {
     /// A capability is missing.
     #[error(
         "{right} is missing: run as root, or give the program the right (setcap cap_net_admin,cap_net_raw+ep; in a \
-         unit AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW; in a container --cap-add=NET_ADMIN,NET_RAW)"
+         unit AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW; in a container --cap-add=NET_ADMIN --cap-add=NET_RAW)"
     )]
     Rights {
         /// The capability's name.
