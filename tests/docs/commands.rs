@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::blocks::{Page, pages};
 use crate::configurations::of_page;
+use crate::prose::{codes, filled};
 
 /// Every interface that a page speaks of.
 const LINKS: [&str; 5] = ["eth0", "eth1", "ibs1", "wlan0", "vmbr0"];
@@ -87,6 +88,22 @@ fn command(line: &str) -> &str {
     line.split(" #").next().unwrap_or_default().trim()
 }
 
+/// The queries in the page's prose: names in them, such as states, are known to the daemon alone.
+fn queries(page: &Page) -> Vec<String> {
+    let asks = |code: &&str| {
+        let mut words = code.split_whitespace();
+        words.next() == Some("arpherd")
+            && words
+                .next()
+                .is_some_and(|it| ["hosts", "routes", "segments", "events", "explain"].contains(&it))
+            && !code.contains(['…', '[', '>'])
+            && !code.contains("--follow")
+    };
+    let full = |code: &str| code.split_whitespace().map(filled).collect::<Vec<_>>().join(" ");
+    let commands = codes(&page.prose).filter(asks).map(full);
+    commands.filter(|command| command != "arpherd explain").collect()
+}
+
 fn is_daemon(line: &str) -> bool {
     line.starts_with("arpherd run ") || line.starts_with("arpherd join ")
 }
@@ -110,7 +127,9 @@ fn every_command_of_the_pages_runs() -> Result<()> {
     let (readme, mut faults, mut run) = (readme(&pages), Vec::new(), 0);
     for page in &pages {
         let blocks = page.blocks.iter().filter(|block| block.is("sh"));
-        let lines: Vec<_> = blocks.flat_map(|block| block.lines()).map(command).collect();
+        let queries = queries(page);
+        let lines = blocks.flat_map(|block| block.lines()).map(command);
+        let lines: Vec<_> = lines.chain(queries.iter().map(String::as_str)).collect();
         if lines.is_empty() {
             continue;
         }

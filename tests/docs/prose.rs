@@ -6,12 +6,12 @@ use std::process::Command;
 use crate::blocks::{pages, root};
 
 /// What stands between single backticks.
-fn codes(prose: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn codes(prose: &str) -> impl Iterator<Item = &str> {
     prose.split('\n').flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
 /// A value in place of what a page leaves open.
-fn filled(word: &str) -> &str {
+pub(crate) fn filled(word: &str) -> &str {
     match word.trim_matches(|c| "[]…".contains(c)) {
         "ADDRESS" | "A" | "B" => "10.2.0.9",
         "LEVEL" => "debug",
