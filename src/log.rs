@@ -1,7 +1,7 @@
 //! The daemon's log: set-up, and how the core's events become records.
 //!
 //! ```text
-//! Logger ──► Gate (level, changes while running) ──► slog-async (a thread) ──► text or JSON ──► stderr
+//! Logger ──► Gate (level, changes while running) ──► slog-async (a thread) ──► text, JSON or journal ──► stderr
 //! ```
 //!
 //! A record never blocks the actor that writes it: when the thread does not keep up, records are dropped
@@ -9,6 +9,7 @@
 
 mod escape;
 mod event_record;
+mod journal;
 
 use std::io::{self, IsTerminal, LineWriter, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +22,8 @@ use slog_async::{AsyncGuard, OverflowStrategy};
 use slog_term::{Decorator, FullFormat, PlainDecorator, TermDecorator};
 
 pub(crate) use escape::Escaped;
+use journal::Journal;
+
 pub(crate) use event_record::{SegmentNames, event_values, log_event};
 
 /// Records that may wait for the log's thread.
@@ -29,8 +32,10 @@ const CHANNEL: usize = 4096;
 /// How records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Format {
-    /// For people: a line each, time in UTC.
+    /// To the journal with a field for each key if standard error is the journal, otherwise text.
     #[default]
+    Auto,
+    /// For people: a line each, time in UTC.
     Text,
     /// For programs: a JSON object a line, with `ts`, `level`, `msg` and the record's own keys.
     Json,
@@ -117,9 +122,13 @@ impl LevelSwitch {
 pub(crate) fn start(format: Format, level: Level) -> Log {
     let colours =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let journal = (format == Format::Auto && journal::is_stderr()).then(Journal::new);
     match format {
-        Format::Text if colours => start_with(text(TermDecorator::new().stderr().build()), level),
-        Format::Text => start_with(text(PlainDecorator::new(io::stderr())), level),
+        Format::Auto if let Some(Ok(journal)) = journal => start_with(journal, level),
+        Format::Text | Format::Auto if colours => {
+            start_with(text(TermDecorator::new().stderr().build()), level)
+        }
+        Format::Text | Format::Auto => start_with(text(PlainDecorator::new(io::stderr())), level),
         Format::Json => start_with(json(io::stderr()), level),
     }
 }

@@ -217,6 +217,7 @@ fn level_of(level: LogLevel) -> slog::Level {
 
 fn format_of(format: LogFormat) -> log::Format {
     match format {
+        LogFormat::Auto => log::Format::Auto,
         LogFormat::Text => log::Format::Text,
         LogFormat::Json => log::Format::Json,
     }

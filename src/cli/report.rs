@@ -10,8 +10,9 @@ pub(crate) struct ReportArgs {
     /// Minimum log level
     #[arg(long, value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL")]
     pub(crate) log_level: LogLevel,
-    /// Log format: text lines, or JSON with one object per line
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    /// Log format: fields for the journal where stderr is the journal and text lines elsewhere, always text lines, or JSON
+    /// with one object per line
+    #[arg(long, value_enum, default_value_t = LogFormat::Auto, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
     /// Record every fact for `arpherd replay`; network namespace NAME is recorded in FILE.NAME
     #[arg(long, value_name = "FILE")]
@@ -37,6 +38,8 @@ pub(crate) enum LogLevel {
 /// The format of log records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
+    /// Fields for the systemd journal if stderr is the journal, otherwise text lines
+    Auto,
     /// Text lines
     Text,
     /// One JSON object per line

@@ -288,6 +288,19 @@ def recorder_that_hangs_is_named():
     run("systemctl", "restart", "arpherd")
 
 
+def journal_has_fields():
+    run("journalctl", "--sync", check=False)
+    lines = run("journalctl", "-u", "arpherd", "ARPHERD_EVENT=segment_down", "-o", "json").splitlines()
+    found = json.loads(lines[-1])
+    names = ["PRIORITY", "SYSLOG_IDENTIFIER", "ARPHERD_SEGMENT", "ARPHERD_REASON", "_SYSTEMD_UNIT"]
+    fields = [found.get(name) for name in names]
+    expect(f"an event is found by its field ({len(lines)})",
+           fields == ["6", "arpherd", "eth1", "admin_down", "arpherd.service"])
+    expect("its message is a line", found["MESSAGE"].startswith("segment_down, domain: lan, segment: eth1, "))
+    errors = run("journalctl", "-u", "arpherd", "-p", "err", "-o", "cat", "ARPHERD_EVENT=reload_refused")
+    expect("an error has its priority", "answer: found \"perhaps\"" in errors)
+
+
 def groups_read_and_command():
     run("groupadd", "watchers")
     run("useradd", "-G", "watchers", "reader")
@@ -377,6 +390,7 @@ def main():
     crash_is_repaired()
     reload_takes_the_file_up()
     status_text_follows()
+    journal_has_fields()
     watchdog_ends_what_hangs()
     recorder_that_hangs_is_named()
     run("systemctl", "try-restart", "arpherd")
