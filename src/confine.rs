@@ -157,8 +157,10 @@ impl Confinement {
                 file.display()
             ));
         }
-        let is_others = |file: &&PathBuf| file.exists() && !may_read(file);
-        let file = files.iter().find(is_others).filter(|_| self.gave_up(Capability::DacReadSearch))?;
+        // Whether a file exists in a folder that is not its user's, it cannot even see.
+        let is_others = |file: &&Path| file.try_exists().unwrap_or(true) && !may_read(file);
+        let mut places = std::iter::once(config).chain(files.iter().map(PathBuf::as_path));
+        let file = places.find(is_others).filter(|_| self.gave_up(Capability::DacReadSearch))?;
         Some(format!(
             "{} may not be read by the daemon's user, and the daemon gave up the right to read it all the same when it \
              started: let its user read it, or {RESTART}",
@@ -217,7 +219,9 @@ fn needed(config: &Config, files: StartFiles<'_>, access: &FileAccess) -> Vec<Ca
     }
     // Files of others are those of a configuration in somebody's home, say, that root reads by a capability.
     let is_own = without_rights_over_files(|| {
-        let config = files.config.is_none_or(|config| files_of(config).iter().all(|file| may_read(file)));
+        let config = files
+            .config
+            .is_none_or(|config| may_read(config) && files_of(config).iter().all(|file| may_read(file)));
         (config, access.make.iter().all(|folder| may_make_files_in(folder)))
     });
     let (reads, makes) = is_own.unwrap_or((true, true));

@@ -191,21 +191,25 @@ fn confined_daemon_keeps_the_right_over_files_of_others_only_where_it_starts_wit
     fs::write(&file, Config::common().text()).expect("there is room");
     let mut daemon = start_with(&file, &rig)?;
     has_only(&daemon, &[CAP_NET_ADMIN, CAP_NET_RAW]);
-    forbid(&file, 0);
-    daemon.signal(SIGHUP)?;
-    let refusal = wait_event(&daemon, "reload_refused", |_| true);
-    let error = refusal["error"].as_str().expect("an error");
-    assert!(
-        error.contains("may not be read by the daemon's user") && error.contains("restart it"),
-        "{error}"
-    );
+    for (number, modes) in [(1, [0, 0o700]), (2, [0o600, 0])] {
+        forbid(&file, modes[0]);
+        forbid(folder.path(), modes[1]);
+        daemon.signal(SIGHUP)?;
+        wait_until(SOON, "it is refused", || events(&daemon, "reload_refused").len() == number);
+        let error = events(&daemon, "reload_refused")[number - 1]["error"].to_string();
+        let words = ["may not be read by the daemon's user", "restart it"];
+        assert!(words.iter().all(|word| error.contains(word)), "{modes:?}: {error}");
+    }
     drop(daemon);
-    // It is read at the start, so it is to be read by a reload.
-    let mut daemon = start_with(&file, &rig)?;
-    has_only(&daemon, &[CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW]);
-    daemon.signal(SIGHUP)?;
-    wait_event(&daemon, "reloaded", |_| true);
-    drop(daemon);
+    // It is read at the start, so it is to be read by a reload: the file, or the folder.
+    for (config, mode_of_file, mode_of_folder) in [(file.as_path(), 0, 0o700), (folder.path(), 0o600, 0)] {
+        forbid(&file, mode_of_file);
+        forbid(folder.path(), mode_of_folder);
+        let mut daemon = start_with(config, &rig)?;
+        has_only(&daemon, &[CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW]);
+        daemon.signal(SIGHUP)?;
+        wait_event(&daemon, "reloaded", |_| true);
+    }
     // So with the place where settings are saved.
     let run = tempfile::tempdir().expect("a directory");
     forbid(run.path(), 0o500);
