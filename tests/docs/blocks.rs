@@ -137,7 +137,7 @@ fn lines_for_other_programs_are_those_of_other_tests() {
                     // The package's test reads the page and runs its blocks.
                     installation.contains(line) && (packages.is_empty() || packages.contains("install.md"))
                 } else if block.is("sh,systemd") {
-                    systemd.contains(line)
+                    systemd.contains(&page.name)
                 } else {
                     true
                 };

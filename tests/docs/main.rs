@@ -10,7 +10,7 @@
 //! | `sh,ip` | each line is run by `tests/docs/run.sh` (`just test-docs`), which has iproute2 |
 //! | `sh,cargo` | each line is a recipe of the Justfile or begins one's |
 //! | `sh,package` | each line is one of `docs/install.md`, whose blocks `tests/packages` runs |
-//! | `sh,systemd` | `tests/systemd` has each line |
+//! | `sh,systemd` | the page is one whose lines `tests/systemd` runs |
 //! | `text` | drawings and output: nothing |
 
 mod blocks;

@@ -378,6 +378,17 @@ def full_disk_loses_nothing():
     run("umount", "/run/arpherd")
 
 
+def the_page_is_followed():
+    """Each line of the blocks `sh,systemd` of docs/systemd.md succeeds."""
+    blocks = open("/srv/tree/docs/systemd.md").read().split("```sh,systemd\n")[1:]
+    lines = [line for block in blocks for line in block.split("```")[0].splitlines() if line]
+    expect(f"docs/systemd.md has commands ({len(lines)})", len(lines) > 0)
+    for line in lines:
+        outcome = subprocess.run(["sh", "-ec", line], cwd="/srv/tree", capture_output=True, text=True)
+        expect(f"{line} {outcome.stderr}".strip(), outcome.returncode == 0)
+    until("the unit of the page is ready", lambda: run("systemctl", "is-active", "arpherd", check=False).strip() == "active")
+
+
 def main():
     build_network()
     run("systemd-sysusers")
@@ -398,6 +409,7 @@ def main():
     groups_read_and_command()
     missing_capability_is_told_once()
     it_is_confined_and_says_where_it_is_not()
+    the_page_is_followed()
     run("systemctl", "stop", "arpherd")
     expect("systemctl stop purges", routes() == [])
     after = open("/proc/sys/net/ipv4/conf/eth0/forwarding").read()
