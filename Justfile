@@ -13,6 +13,14 @@ packaged := "--no-default-features --features top"
 build:
     cargo build --release --package arpherd {{packaged}}
 
+# The Debian package, in target/packages; needs dpkg-dev
+deb: build
+    configs/packages/deb/build.sh target/release/arpherd target/packages
+
+# The RPM package, in target/packages; needs rpmbuild
+rpm: build
+    configs/packages/rpm/build.sh target/release/arpherd target/packages
+
 # See it work in a small network of its own
 demo *args:
     cargo run --release -- demo {{args}}
@@ -28,6 +36,10 @@ test-vm *args:
 # The systemd unit under a real systemd: restart, reload, stop; needs root, systemd-nspawn, mmdebstrap and apt
 test-systemd: build
     tests/systemd/run.sh target/release/arpherd
+
+# The packages under a real systemd: install, upgrade, remove, purge; needs root, systemd-nspawn, mmdebstrap, dpkg-dev, rpm
+test-packages: build
+    tests/packages/run.sh target/release/arpherd
 
 # `arpherd top` in a terminal, the page in a browser; needs python3 and apt, fetches the rest and installs nothing
 test-screen *args:
@@ -92,7 +104,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc book test test-docs test-metrics test-screen test-systemd test-vm demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc book test test-docs test-metrics test-screen test-systemd test-packages test-vm demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step

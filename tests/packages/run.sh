@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# The packages: lintian finds nothing in the .deb; under a real systemd, in a container that systemd-nspawn boots, it is
+# installed as docs/install.md says, upgraded under a ping, over a refused configuration, a changed file and a hand-made
+# unit, removed and purged (deb.py).
+#
+#   tests/packages/run.sh BINARY
+#
+# BINARY is what `just build` makes. Needs root, systemd-nspawn, mmdebstrap and dpkg-dev. Root file systems are made once and
+# cached.
+set -euo pipefail
+binary=$(realpath "${1:?usage: run.sh BINARY}")
+cd "$(dirname "$0")"
+for tool in systemd-nspawn:systemd-container mmdebstrap:mmdebstrap dpkg-shlibdeps:dpkg-dev; do
+    command -v "${tool%:*}" >/dev/null || { echo "package test: ${tool%:*} is missing: apt-get install ${tool#*:}" >&2; exit 1; }
+done
+work=$(mktemp -d)
+trap 'rm -rf --one-file-system "$work"' EXIT
+
+# What installs: three revisions of the same sources, the later ones with another conffile.
+for revision in 1 2 3; do ../../configs/packages/deb/build.sh "$binary" "$work/$revision" $revision >/dev/null & done
+wait
+for revision in 2 3; do
+    rm -rf "$work/changed"
+    dpkg-deb -R "$work/$revision"/*.deb "$work/changed"
+    echo '# Changed in this version.' >> "$work/changed/etc/iproute2/rt_protos.d/arpherd.conf"
+    dpkg-deb --root-owner-group -Zgzip --build "$work/changed" "$work/$revision"/*.deb >/dev/null
+done
+
+# A Debian with what judges packages.
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/arpherd
+judges=$cache/packages-bookworm-1.tar
+mkdir -p "$cache"
+exec 9>"$judges.lock"
+flock 9
+if [ ! -f "$judges" ]; then
+    mmdebstrap --quiet --variant=minbase --include=lintian,man-db,rpm,systemd,systemd-sysv,dbus,iproute2,python3 \
+        bookworm "${judges%.tar}.new.tar" >&2
+    mv "${judges%.tar}.new.tar" "$judges"
+fi
+flock -u 9
+mkdir "$work/judges"
+tar -xf "$judges" -C "$work/judges"
+cp "$work"/1/*.deb "$work/judges/tmp"
+echo '== lintian'
+LC_ALL=C.UTF-8 chroot "$work/judges" setpriv --reuid=nobody --regid=nogroup --clear-groups \
+    sh -c 'cd /tmp && lintian --fail-on error,warning --tag-display-limit 0 arpherd_*.deb'
+
+# boot ROOT SCRIPT: boots the root file system with the script as its only task, and shows what that says.
+boot() {
+    local root=$1
+    install -D "$2" "$root/usr/local/bin/inside"
+    install -D -m 644 lib.py "$root/usr/local/bin/lib.py"
+    install -D -m 644 ../../docs/install.md "$root/srv/install.md"
+    for revision in 1 2 3; do
+        mkdir -p "$root/srv/$revision"
+        cp "$work/$revision"/* "$root/srv/$revision"
+    done
+    install -D "$binary" "$root/srv/arpherd"
+    install -D -m 644 /dev/stdin "$root/etc/systemd/system/test.service" <<UNIT
+[Unit]
+After=multi-user.target dbus.service
+[Service]
+Type=oneshot
+ExecStart=/usr/local/bin/inside
+StandardOutput=append:/outcome
+StandardError=inherit
+SuccessAction=poweroff-force
+FailureAction=poweroff-force
+TimeoutStartSec=200
+[Install]
+WantedBy=multi-user.target
+UNIT
+    ln -sf /etc/systemd/system/test.service "$root/etc/systemd/system/multi-user.target.wants/test.service"
+    timeout 260 systemd-nspawn --register=no --keep-unit --quiet --private-network --boot --directory "$root" \
+        </dev/null >"$root/console" 2>&1 || true
+    cat "$root/outcome" 2>/dev/null || cat "$root/console"
+    tail -n 1 "$root/outcome" | grep -qx "all as promised"
+}
+
+echo '== .deb under systemd'
+mkdir "$work/debian"
+tar -xf "$(../systemd/base.sh)" -C "$work/debian"
+boot "$work/debian" deb.py
