@@ -135,7 +135,7 @@ fn lines_for_other_programs_are_those_of_other_tests() {
                     })
                 } else if block.is("sh,package") {
                     // The package's test reads the page and runs its blocks.
-                    installation.contains(line) && (packages.is_empty() || packages.contains("install.md"))
+                    installation.contains(line) && packages.contains("/srv/install.md\", \"sh,package\"")
                 } else if block.is("sh,systemd") {
                     systemd.contains(&page.name)
                 } else {
