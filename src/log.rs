@@ -23,6 +23,7 @@ use slog_term::{Decorator, FullFormat, PlainDecorator, TermDecorator};
 
 pub(crate) use escape::Escaped;
 use journal::Journal;
+pub(crate) use journal::use_fields;
 
 pub(crate) use event_record::{SegmentNames, event_values, log_event};
 

@@ -124,6 +124,7 @@ async fn serve(
             return Exit::OsErr.into();
         }
     };
+    log::use_fields(true);
     notify(log, &[NotifyState::Ready]);
     let config = &loaded.config;
     info!(log, "ready"; "domains" => config.domains.len(), "segments" => config.segments().count(),
@@ -179,6 +180,7 @@ async fn serve(
         }
     };
     let Reloader { instances, mut http, .. } = reloader;
+    log::use_fields(false);
     notify(log, &[NotifyState::Stopping]);
     drop((watchdog, group));
     stop(instances, &mut http, &mut handle).await;

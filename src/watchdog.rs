@@ -14,7 +14,7 @@ use sd_notify::NotifyState;
 use slog::{Logger, error, info, o};
 
 use crate::exit::Exit;
-use crate::log::Flush;
+use crate::log::{Flush, use_fields};
 use crate::service_manager::notify;
 
 /// How long an actor may take to answer where no service manager has set another limit.
@@ -67,6 +67,7 @@ impl Drop for Watchdog {
     reason = "main may be what hangs; the log is flushed, and routes are to stay"
 )]
 fn end(log: &Logger, flush: &Flush, what: &'static str, names: &[ActorName]) -> ! {
+    use_fields(false);
     for ActorName { actor, segment } in names {
         let log = match segment {
             Some(segment) => log.new(o!("segment" => segment.clone())),

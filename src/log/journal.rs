@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use slog::{Drain, KV, Key, Level, OwnedKVList, Record, Serializer};
 
@@ -23,6 +24,16 @@ const LONGEST: usize = 32 * 1024;
 const SHORTEST: usize = 256;
 /// What a shortened value ends in.
 const SHORTENED: &str = " (shortened)";
+
+/// Whether records have fields. journald looks up the unit of a datagram's sender when it reads the datagram, and finds none
+/// if the process has ended by then; of a line on standard error it knows the unit. So what may be a process's last words
+/// are lines.
+static FIELDS: AtomicBool = AtomicBool::new(false);
+
+/// Has records written with fields (true) or as lines from now on: lines while the process may end at any moment.
+pub(crate) fn use_fields(fields: bool) {
+    FIELDS.store(fields, Ordering::Relaxed);
+}
 
 /// Writes records to the journal, and to standard error if nobody listens at its socket.
 #[derive(Debug)]
@@ -55,7 +66,9 @@ impl Drain for Journal {
 
     fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> io::Result<()> {
         let fields = Fields::of(record, values);
-        if self.send(&fields, LONGEST).or_else(|_| self.send(&fields, SHORTEST)).is_ok() {
+        let has_fields = FIELDS.load(Ordering::Relaxed);
+        let sent = || self.send(&fields, LONGEST).or_else(|_| self.send(&fields, SHORTEST));
+        if has_fields && sent().is_ok() {
             return Ok(());
         }
         // The number is what systemd takes for the priority of a line (sd-daemon(3)).
@@ -165,6 +178,7 @@ mod tests {
         let path = folder.join("socket");
         let received = UnixDatagram::bind(&path).expect("a socket");
         received.set_nonblocking(true).expect("a socket");
+        use_fields(true);
         let journal = Journal { socket: UnixDatagram::unbound().expect("a socket"), path };
         (Logger::root(journal.ignore_res(), o!("actor" => "watch")), received)
     }
