@@ -49,6 +49,10 @@ test-screen *args:
 test-metrics *args:
     tests/prometheus/run.sh {{args}}
 
+# The JSON Schema of configurations, judged by Debian's python3-jsonschema; needs apt, fetches the rest and installs nothing
+test-schema:
+    tests/schema/run.sh
+
 # Formatting as in rustfmt.toml
 fmt:
     cargo fmt --all
@@ -104,7 +108,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc book test test-docs test-metrics test-screen test-systemd test-packages test-vm demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc book test test-docs test-schema test-metrics test-screen test-systemd test-packages test-vm demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step

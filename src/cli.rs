@@ -117,6 +117,8 @@ pub(crate) enum CliCommand {
     Doctor(DoctorArgs),
     /// Replay a recording and print the daemon's decisions
     Replay(ReplayArgs),
+    /// Print the JSON Schema of configuration files, for editors
+    Schema,
     /// Write man pages or shell completions, for packages
     #[command(hide = true)]
     Generate(GenerateArgs),

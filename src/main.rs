@@ -15,6 +15,8 @@ mod instances;
 mod log;
 mod metrics;
 mod operate;
+#[cfg(test)]
+mod reference;
 mod reload;
 mod replay;
 mod run;
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         }
         CliCommand::Doctor(args) => doctor(args, &environment),
         CliCommand::Replay(args) => replay(args),
+        CliCommand::Schema => print(&config::schema()),
         CliCommand::Generate(args) => generate(args),
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use slog::{Logger, error, info};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::{Config, ConfigError, EffectiveValue, Loaded};
+use crate::config::{Config, ConfigError, DaemonConfig, EffectiveValue, Loaded};
 use crate::confine::Confinement;
 use crate::control::{ControlResponse, Failure};
 use crate::exit::Exit;
@@ -245,19 +245,18 @@ fn read_changes(
 /// A key that differs and can only be changed by a restart. Clients find the daemon by its socket, which gets
 /// its group when it is made, and the saved sysctls lie beside it.
 fn needs_restart(now: &Config, next: &Config) -> Option<&'static str> {
-    let (now, next) = (&now.daemon, &next.daemon);
-    if now.control != next.control {
-        Some("daemon.control")
-    } else if now.read_group != next.read_group {
-        Some("daemon.read_group")
-    } else if now.admin_group != next.admin_group {
-        Some("daemon.admin_group")
-    } else if now.confine != next.confine {
-        Some("daemon.confine")
-    } else {
-        None
-    }
+    RESTART_KEYS.iter().find(|(_, differs)| differs(&now.daemon, &next.daemon)).map(|(key, _)| *key)
 }
+
+type Differs = fn(&DaemonConfig, &DaemonConfig) -> bool;
+
+/// The keys that can only be changed by a restart.
+pub(crate) const RESTART_KEYS: [(&str, Differs); 4] = [
+    ("daemon.control", |now, next| now.control != next.control),
+    ("daemon.read_group", |now, next| now.read_group != next.read_group),
+    ("daemon.admin_group", |now, next| now.admin_group != next.admin_group),
+    ("daemon.confine", |now, next| now.confine != next.confine),
+];
 
 fn changes(before: &[EffectiveValue], after: &[EffectiveValue]) -> Vec<KeyChange> {
     let values = |rows: &[EffectiveValue]| -> BTreeMap<String, serde_json::Value> {

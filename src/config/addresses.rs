@@ -7,6 +7,7 @@ use ipnetwork::Ipv4Network;
 use serde_json::json;
 
 use super::network::{self, NotNetwork};
+use super::pattern;
 use super::value::{RawValue, ValueParser};
 
 /// Parses an address that a host or the gateway can have.
@@ -20,6 +21,9 @@ impl ValueParser for HostAddress {
     fn read(&self, raw: RawValue<'_>) -> Result<Ipv4Addr, Option<String>> {
         let address = raw.text().and_then(|text| text.trim().parse().ok());
         address.filter(|address| network::unicast(*address)).ok_or(None)
+    }
+    fn pattern(&self) -> String {
+        pattern::whole(&pattern::host())
     }
     fn show(&self, value: &Ipv4Addr) -> serde_json::Value {
         json!(value.to_string())
@@ -46,6 +50,9 @@ impl ValueParser for NetworkPrefix {
             }
         })
     }
+    fn pattern(&self) -> String {
+        pattern::whole(&pattern::network())
+    }
     fn show(&self, value: &Ipv4Network) -> serde_json::Value {
         json!(value.to_string())
     }
@@ -66,6 +73,9 @@ impl ValueParser for PrefixOrAddress {
             Err(_) => NetworkPrefix.read(raw),
         }
     }
+    fn pattern(&self) -> String {
+        pattern::whole(&format!("({}|{})", pattern::host(), pattern::network()))
+    }
     fn show(&self, value: &Ipv4Network) -> serde_json::Value {
         json!(value.to_string())
     }
@@ -81,6 +91,9 @@ impl ValueParser for StationAddress {
     }
     fn read(&self, raw: RawValue<'_>) -> Result<LinkAddr, Option<String>> {
         station(&raw.text().ok_or(None)?)
+    }
+    fn pattern(&self) -> String {
+        pattern::whole(pattern::LLADDR)
     }
     fn show(&self, value: &LinkAddr) -> serde_json::Value {
         json!(value.to_string())
@@ -100,6 +113,9 @@ impl ValueParser for FixedAddress {
         let text = raw.text().ok_or(None)?;
         let multicast = text.trim().parse::<LinkAddr>().ok().filter(LinkAddr::is_multicast);
         multicast.map_or_else(|| station(&text), Ok)
+    }
+    fn pattern(&self) -> String {
+        pattern::whole(pattern::LLADDR)
     }
     fn show(&self, value: &LinkAddr) -> serde_json::Value {
         json!(value.to_string())

@@ -13,6 +13,7 @@ use super::kind::{DefaultValue, ValueKind};
 use super::model::SegmentConfig;
 use super::network::{nested, within};
 use super::path::KeyPath;
+use super::pattern;
 use super::reader::{ConfigReader, ConfigTable};
 use super::text;
 use super::value::{RawValue, ValueParser};
@@ -54,8 +55,12 @@ impl ConfigField<SegmentConfig> for BehindStations {
     }
 
     fn describe(&self, _: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
-        let value = format!("{}, or a list of them", AllowOrPrefix.expected());
-        let kind = ValueKind::Map("the link-layer address of a station", Box::new(ValueKind::Text(value)));
+        let list = ValueKind::List(Box::new(PrefixOrAddress.kind()), 1);
+        let kind = ValueKind::Map {
+            keys: "the link-layer address of a station",
+            pattern: StationAddress.pattern(),
+            value: Box::new(ValueKind::Either(vec![AllowOrPrefix.kind(), list])),
+        };
         (kind, DefaultValue::Value(json!({})))
     }
 }
@@ -135,6 +140,9 @@ impl ValueParser for AllowOrPrefix {
             return Ok(Behind::Allow);
         }
         PrefixOrAddress.read(raw).map(|network| Behind::Within(vec![network]))
+    }
+    fn pattern(&self) -> String {
+        pattern::whole(&format!("(allow|{}|{})", pattern::host(), pattern::network()))
     }
     fn show(&self, value: &Behind) -> serde_json::Value {
         match value {

@@ -10,6 +10,7 @@ use super::kind::ValueKind;
 use super::model::{Config, DomainConfig, SegmentConfig};
 use super::name::check_name;
 use super::reader::{ConfigReader, ConfigTable};
+use super::segment::SEGMENT_EXAMPLE;
 use super::value::ValueParser;
 
 /// The domains, by the names that the operator gave them.
@@ -81,7 +82,7 @@ impl ConfigField<DomainConfig> for DomainPrefixes {
             "those of the addresses of the domain's interfaces, which are waited for, and followed when they change",
         )]);
         (
-            ValueKind::Either(vec![auto, ValueKind::List(Box::new(NetworkPrefix.kind()))]),
+            ValueKind::Either(vec![auto, ValueKind::List(Box::new(NetworkPrefix.kind()), 1)]),
             DefaultValue::Required,
         )
     }
@@ -113,7 +114,7 @@ impl ConfigField<DomainConfig> for Segments {
     }
 
     fn describe(&self, _: &mut DomainConfig) -> (ValueKind, DefaultValue) {
-        let keys = describe(self.keys, &mut SegmentConfig::new("eth0", &[]));
-        (ValueKind::Named("eth0", keys), DefaultValue::Required)
+        let keys = describe(self.keys, &mut SegmentConfig::new(SEGMENT_EXAMPLE, &[]));
+        (ValueKind::Named(SEGMENT_EXAMPLE, keys), DefaultValue::Required)
     }
 }

@@ -31,7 +31,6 @@ pub(crate) trait ConfigField<C>: Sync {
         config: &mut C,
     );
     /// The accepted values and the default as data; the struct holds the defaults.
-    #[cfg_attr(not(test), allow(dead_code, reason = "called by the generators, which run as tests"))]
     fn describe(&self, defaults: &mut C) -> (ValueKind, DefaultValue);
 }
 
@@ -134,7 +133,7 @@ impl<C, P: ValueParser> ConfigField<C> for ListField<C, P> {
     }
 
     fn describe(&self, _: &mut C) -> (ValueKind, DefaultValue) {
-        (ValueKind::List(Box::new(self.parser.kind())), DefaultValue::Value(serde_json::json!([])))
+        (ValueKind::List(Box::new(self.parser.kind()), 0), DefaultValue::Value(serde_json::json!([])))
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::kind::ValueKind;
 use super::model::DomainConfig;
 use super::path::KeyPath;
+use super::pattern;
 use super::reader::ConfigReader;
 use super::value::{RawValue, ValueParser};
 
@@ -70,6 +71,9 @@ impl ValueParser for GatewayLladdrParser {
             }
         }
     }
+    fn pattern(&self) -> String {
+        pattern::whole(&format!("({OWN}|{SHARED}|{})", pattern::LOCAL_LLADDR))
+    }
     fn show(&self, value: &GatewayLladdr) -> serde_json::Value {
         match value {
             GatewayLladdr::Own => json!(OWN),
@@ -83,7 +87,10 @@ impl ValueParser for GatewayLladdrParser {
                 (OWN, "on each segment that of its interface"),
                 (SHARED, "one that follows from the domain's name, on all its Ethernet segments"),
             ]),
-            ValueKind::Text(MEANING_OF_ADDRESS.to_owned()),
+            ValueKind::Text {
+                expected: MEANING_OF_ADDRESS.to_owned(),
+                pattern: pattern::whole(pattern::LOCAL_LLADDR),
+            },
         ])
     }
 }

@@ -8,6 +8,8 @@ use super::kind::ValueKind;
 use super::value::{RawValue, ValueParser};
 
 const NONE: &str = "none";
+/// Names of groups, `none` among them.
+const NAME: &str = "^[A-Za-z0-9_.$][A-Za-z0-9_.$-]{0,31}$";
 const MEANING: &str = "a group's name in /etc/group, or its number";
 
 /// A group of users, as the configuration names it. Its number is looked up when the socket is made.
@@ -57,6 +59,9 @@ impl ValueParser for UserGroupParser {
             _ => Err(None),
         }
     }
+    fn pattern(&self) -> String {
+        NAME.to_owned()
+    }
     fn show(&self, value: &UserGroup) -> serde_json::Value {
         match value {
             UserGroup::Number(number) => json!(number),
@@ -64,7 +69,16 @@ impl ValueParser for UserGroupParser {
         }
     }
     fn kind(&self) -> ValueKind {
-        ValueKind::Either(vec![ValueKind::Choice(vec![(NONE, self.0)]), ValueKind::Text(MEANING.to_owned())])
+        ValueKind::Either(vec![
+            ValueKind::Choice(vec![(NONE, self.0)]),
+            ValueKind::Text { expected: "a group's name in /etc/group".to_owned(), pattern: NAME.to_owned() },
+            ValueKind::Integer {
+                from: 0,
+                to: (u32::MAX - 1).into(),
+                unit: "the group's number, instead of its name",
+                except: &[],
+            },
+        ])
     }
 }
 

@@ -10,6 +10,7 @@ use super::kind::ValueKind;
 use super::model::DaemonConfig;
 use super::name::SocketPath;
 use super::path::KeyPath;
+use super::pattern;
 use super::reader::ConfigReader;
 use super::value::{RawValue, ValueParser};
 
@@ -62,12 +63,18 @@ impl ValueParser for HttpListenParser {
             }
         }
     }
+    fn pattern(&self) -> String {
+        pattern::whole(&format!("({OFF}|{})", pattern::listen()))
+    }
     fn show(&self, value: &HttpListen) -> serde_json::Value {
         json!(value.to_string())
     }
     fn kind(&self) -> ValueKind {
         let off = ValueKind::Choice(vec![(OFF, "nowhere: there is no such socket, and no thread for it")]);
-        ValueKind::Either(vec![off, ValueKind::Text(MEANING.to_owned())])
+        ValueKind::Either(vec![
+            off,
+            ValueKind::Text { expected: MEANING.to_owned(), pattern: pattern::whole(&pattern::listen()) },
+        ])
     }
 }
 

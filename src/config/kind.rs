@@ -1,12 +1,13 @@
-//! Keys and their values described as data, for the reference file and, later, a JSON schema.
+//! Keys and their values described as data, for the reference file, the reference page and the JSON Schema.
 
 use std::time::Duration;
 
 /// What a key without a value has.
-#[cfg_attr(not(test), expect(dead_code, reason = "read by the generators, which run as tests"))]
 pub(crate) enum DefaultValue {
     /// This value.
     Value(serde_json::Value),
+    /// The name of the table, of which this is an example; null stands for it, too.
+    Name(&'static str),
     /// A value that is derived from something else.
     Derived(&'static str),
     /// The defaults of the table's own keys.
@@ -16,7 +17,6 @@ pub(crate) enum DefaultValue {
 }
 
 /// A key described as data, whatever it fills.
-#[cfg_attr(not(test), expect(dead_code, reason = "read by the generators, which run as tests"))]
 pub(crate) struct KeyInfo {
     /// The key's name.
     pub(crate) name: &'static str,
@@ -30,8 +30,7 @@ pub(crate) struct KeyInfo {
     pub(crate) default: DefaultValue,
 }
 
-/// Which values a key takes, as data: for the reference file and the JSON schema.
-#[cfg_attr(not(test), expect(dead_code, reason = "read by the generators, which run as tests"))]
+/// Which values a key takes.
 pub(crate) enum ValueKind {
     /// A whole number from a range, both ends included.
     Integer {
@@ -41,6 +40,8 @@ pub(crate) enum ValueKind {
         to: u64,
         /// What it counts.
         unit: &'static str,
+        /// Numbers of the range that are not accepted.
+        except: &'static [u64],
     },
     /// A duration from a range, both ends included.
     Duration {
@@ -51,12 +52,24 @@ pub(crate) enum ValueKind {
     },
     /// One of these names, each with its meaning.
     Choice(Vec<(&'static str, &'static str)>),
-    /// A text of the described form.
-    Text(String),
-    /// A list of such items.
-    List(Box<ValueKind>),
-    /// A table from names or addresses to such values: what its keys are, and the values.
-    Map(&'static str, Box<ValueKind>),
+    /// A text.
+    Text {
+        /// Its form in words.
+        expected: String,
+        /// Its form as a regular expression of JavaScript (ECMA-262), which JSON Schema has.
+        pattern: String,
+    },
+    /// A list of such items, and how many there have to be.
+    List(Box<ValueKind>, usize),
+    /// A table from names or addresses to values.
+    Map {
+        /// What its keys are.
+        keys: &'static str,
+        /// Their form as a regular expression.
+        pattern: String,
+        /// The values.
+        value: Box<ValueKind>,
+    },
     /// A table with these keys.
     Table(Vec<KeyInfo>),
     /// Any number of tables with these keys, each under a name that the operator chooses (here an example).

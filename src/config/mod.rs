@@ -30,11 +30,13 @@ mod name;
 mod network;
 mod parsed;
 mod path;
+mod pattern;
 mod private_vlan;
 mod reader;
 #[cfg(test)]
 mod reference;
 mod rules;
+mod schema;
 mod segment;
 mod show;
 mod source;
@@ -58,6 +60,7 @@ pub(crate) use group::UserGroup;
 pub(crate) use http::HttpListen;
 pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, Confine, DaemonConfig, NetnsPlan, OnExit};
 pub(crate) use reader::EffectiveValue;
+pub(crate) use schema::schema;
 pub(crate) use source::KeySetting;
 
 use errors::Problem;

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::kind::ValueKind;
 use super::path::KeyPath;
+use super::pattern;
 use super::reader::ConfigReader;
 use super::text;
 use super::value::{RawValue, ValueParser};
@@ -43,6 +44,9 @@ impl ValueParser for SocketPath {
         let path = raw.text().filter(|path| !path.contains('\0') && (1..=SUN_PATH).contains(&path.len()));
         path.map(PathBuf::from).ok_or(None)
     }
+    fn pattern(&self) -> String {
+        pattern::whole(pattern::SOCKET)
+    }
     fn show(&self, value: &PathBuf) -> serde_json::Value {
         json!(value.display().to_string())
     }
@@ -63,6 +67,9 @@ impl ValueParser for RoutingTable {
         let number = raw.integer().and_then(|number| u32::try_from(number).ok());
         number.filter(|number| !matches!(number, 0 | 253 | 255)).ok_or(None)
     }
+    fn pattern(&self) -> String {
+        pattern::whole(&format!("(main|{})", pattern::number(1, u32::MAX.into())))
+    }
     fn show(&self, value: &u32) -> serde_json::Value {
         if *value == MAIN_TABLE { json!("main") } else { json!(value) }
     }
@@ -70,7 +77,7 @@ impl ValueParser for RoutingTable {
         let unit = "the number of a table other than 253 (default) and 255 (local)";
         ValueKind::Either(vec![
             ValueKind::Choice(vec![("main", "the main table, 254")]),
-            ValueKind::Integer { from: 1, to: u32::MAX.into(), unit },
+            ValueKind::Integer { from: 1, to: u32::MAX.into(), unit, except: &[253, 255] },
         ])
     }
 }
@@ -102,6 +109,9 @@ impl ValueParser for InterfaceName {
     fn read(&self, raw: RawValue<'_>) -> Result<String, Option<String>> {
         raw.text().filter(|name| Self::fits(name)).ok_or(None)
     }
+    fn pattern(&self) -> String {
+        pattern::whole(pattern::INTERFACE)
+    }
     fn show(&self, value: &String) -> serde_json::Value {
         json!(value)
     }
@@ -123,6 +133,9 @@ impl ValueParser for NetnsName {
             (1..=NAME_MAX).contains(&name.len()) && name != "." && name != ".." && !name.contains('/')
         };
         raw.text().filter(fits).filter(|name| printable(name)).ok_or(None)
+    }
+    fn pattern(&self) -> String {
+        pattern::whole(pattern::NETNS)
     }
     fn show(&self, value: &String) -> serde_json::Value {
         json!(value)

@@ -12,6 +12,7 @@ use super::kind::DefaultValue;
 use super::kind::ValueKind;
 use super::model::SegmentConfig;
 use super::name::check_name;
+use super::pattern;
 use super::reader::{ConfigReader, ConfigTable};
 use super::value::{Choice, RawValue, ValueParser};
 
@@ -30,6 +31,9 @@ impl ValueParser for OffOrOpen {
     }
     fn read(&self, raw: RawValue<'_>) -> Result<bool, Option<String>> {
         NAMES.read(raw)
+    }
+    fn pattern(&self) -> String {
+        NAMES.pattern()
     }
     fn show(&self, value: &bool) -> serde_json::Value {
         NAMES.show(value)
@@ -108,8 +112,11 @@ impl ConfigField<Groups> for Communities {
     }
 
     fn describe(&self, _: &mut Groups) -> (ValueKind, DefaultValue) {
-        let list = ValueKind::List(Box::new(PrefixOrAddress.kind()));
-        let kind = ValueKind::Map("a name of the operator's choice", Box::new(list));
+        let kind = ValueKind::Map {
+            keys: "a name of the operator's choice",
+            pattern: pattern::whole(pattern::NAME),
+            value: Box::new(ValueKind::List(Box::new(PrefixOrAddress.kind()), 1)),
+        };
         (kind, DefaultValue::Value(serde_json::json!({})))
     }
 }

@@ -3,13 +3,13 @@
 //! The file is committed; a test fails while it differs from the table. To write it again:
 //! `UPDATE_REFERENCE=1 cargo test -p arpherd --bin arpherd reference_file`.
 
+mod page;
+
 use serde_json::Value;
 
-use super::field::describe;
-use super::kind::ValueKind;
-use super::kind::{DefaultValue, KeyInfo};
-use super::model::Config;
-use super::{duration, keys};
+use super::duration;
+use super::kind::{DefaultValue, KeyInfo, ValueKind};
+use super::schema::{schema, table_of_keys};
 
 /// Characters of a line at the most.
 const WIDTH: usize = 110;
@@ -29,11 +29,6 @@ fn text() -> String {
     let mut out = HEADER.to_owned();
     tables(&mut out, &table_of_keys(), "");
     out
-}
-
-/// All keys as data.
-pub(crate) fn table_of_keys() -> Vec<KeyInfo> {
-    describe(keys::ROOT, &mut Config::default())
 }
 
 /// The keys of a table that a key opens, and the name of an example when the operator chooses the name.
@@ -83,6 +78,7 @@ fn value(out: &mut String, info: &KeyInfo) {
             }
             out.push_str(&format!("{name} = {}\n", toml(value)));
         }
+        DefaultValue::Name(example) => out.push_str(&format!("{name} = {example:?}\n")),
         DefaultValue::Derived(note) => {
             out.push_str(&format!("# Default: {note}.\n# {name} = {}\n", example()));
         }
@@ -95,7 +91,7 @@ fn value(out: &mut String, info: &KeyInfo) {
 /// What the key takes, where its meaning does not say so.
 fn accepted(out: &mut String, kind: &ValueKind) {
     match kind {
-        ValueKind::Integer { from, to, unit } => {
+        ValueKind::Integer { from, to, unit, .. } => {
             comment(out, "", &format!("Range: {from} to {to} ({unit})."));
         }
         ValueKind::Duration { from, to } => {
@@ -108,10 +104,11 @@ fn accepted(out: &mut String, kind: &ValueKind) {
                 comment(out, &format!("  {name:width$}  "), meaning);
             }
         }
-        ValueKind::Text(expected) => comment(out, "", &format!("Value: {expected}.")),
-        ValueKind::Map(keys, value) => {
-            if let ValueKind::Text(expected) = value.as_ref() {
-                comment(out, "", &format!("Value: a table from {keys} to {expected}."));
+        ValueKind::Text { expected, .. } => comment(out, "", &format!("Value: {expected}.")),
+        ValueKind::Map { keys, value, .. } => {
+            let values = alternatives(value);
+            if !values.is_empty() {
+                comment(out, "", &format!("Value: a table from {keys} to {}.", values.join(", or ")));
             }
         }
         ValueKind::Table(keys) => {
@@ -122,12 +119,24 @@ fn accepted(out: &mut String, kind: &ValueKind) {
             }
         }
         ValueKind::Either(kinds) => kinds.iter().for_each(|kind| accepted(out, kind)),
-        ValueKind::List(item) => {
-            if let ValueKind::Text(expected) = item.as_ref() {
+        ValueKind::List(item, _) => {
+            if let ValueKind::Text { expected, .. } = item.as_ref() {
                 comment(out, "", &format!("Items: {expected}."));
             }
         }
         ValueKind::Named(..) => {}
+    }
+}
+
+/// What the values of a table from names or addresses may be.
+fn alternatives(kind: &ValueKind) -> Vec<String> {
+    match kind {
+        ValueKind::Text { expected, .. } => vec![expected.clone()],
+        ValueKind::List(item, _) if matches!(item.as_ref(), ValueKind::Text { .. }) => {
+            vec!["a list of them".into()]
+        }
+        ValueKind::Either(kinds) => kinds.iter().flat_map(alternatives).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -160,15 +169,15 @@ fn toml(value: &Value) -> String {
 
 #[test]
 fn the_reference_file_is_what_the_table_of_keys_gives() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/arpherd.toml");
-    let expected = text();
-    if std::env::var_os("UPDATE_REFERENCE").is_some() {
-        std::fs::write(path, &expected).expect("the reference file is written");
-    }
-    let committed = std::fs::read_to_string(path).expect("the reference file is read");
-    assert!(
-        committed == expected,
-        "configs/arpherd.toml differs from src/config/keys.rs; write it again with \
-         UPDATE_REFERENCE=1 cargo test -p arpherd --bin arpherd reference_file"
-    );
+    crate::reference::compare("configs/arpherd.toml", &text());
+}
+
+#[test]
+fn the_schema_is_a_reference_file_of_the_table_of_keys() {
+    crate::reference::compare("configs/arpherd.schema.json", &schema());
+}
+
+#[test]
+fn the_page_of_keys_is_a_reference_file_of_the_table_of_keys() {
+    crate::reference::compare("docs/reference/configuration.md", &page::text());
 }

@@ -20,6 +20,9 @@ use super::reader::{ConfigReader, ConfigTable, EffectiveValue};
 use super::text;
 use super::value::{Choice, ValueParser};
 
+/// An example of a segment's name.
+pub(super) const SEGMENT_EXAMPLE: &str = "eth0";
+
 /// The interface. By default it has the segment's name, which is in the field already; if that name was not
 /// accepted the field is empty, and nothing more is reported.
 pub(crate) struct Interface;
@@ -49,8 +52,8 @@ impl ConfigField<SegmentConfig> for Interface {
         }
     }
 
-    fn describe(&self, defaults: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
-        (InterfaceName.kind(), DefaultValue::Value(json!(defaults.plan.interface)))
+    fn describe(&self, _: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
+        (InterfaceName.kind(), DefaultValue::Name(SEGMENT_EXAMPLE))
     }
 }
 
@@ -76,7 +79,7 @@ impl ConfigField<SegmentConfig> for SegmentPrefixes {
     }
 
     fn describe(&self, _: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
-        (ValueKind::List(Box::new(NetworkPrefix.kind())), DefaultValue::Derived("the domain's prefixes"))
+        (ValueKind::List(Box::new(NetworkPrefix.kind()), 1), DefaultValue::Derived("the domain's prefixes"))
     }
 }
 
@@ -109,7 +112,7 @@ impl ConfigField<SegmentConfig> for SourceAddresses {
     }
 
     fn describe(&self, _: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
-        let kinds = vec![HostAddress.kind(), ValueKind::List(Box::new(HostAddress.kind()))];
+        let kinds = vec![HostAddress.kind(), ValueKind::List(Box::new(HostAddress.kind()), 1)];
         (ValueKind::Either(kinds), DefaultValue::Derived(FIRST_ADDRESS))
     }
 }
@@ -250,7 +253,8 @@ impl ConfigField<SegmentConfig> for AddressTable {
     }
 
     fn describe(&self, _: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
-        let kind = ValueKind::Map("an IPv4 address of a host", Box::new(FixedAddress.kind()));
+        let (pattern, value) = (HostAddress.pattern(), Box::new(FixedAddress.kind()));
+        let kind = ValueKind::Map { keys: "an IPv4 address of a host", pattern, value };
         (kind, DefaultValue::Value(json!({})))
     }
 }

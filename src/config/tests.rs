@@ -6,6 +6,9 @@ mod no_file;
 mod sources;
 mod values;
 
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use ipnetwork::Ipv4Network;
 
 use super::{KeySetting, Loaded, from_file};
@@ -26,7 +29,21 @@ fn load_text(
     let environment: Vec<_> = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     let sets: Vec<_> = sets.iter().map(|set| KeySetting::from_flag(set).expect("KEY=VALUE")).collect();
     let place = format!("{}/", dir.path().display());
-    from_file(&path, &environment, &sets).map_err(|error| error.to_string().replace(&place, ""))
+    let loaded = from_file(&path, &environment, &sets);
+    if environment.is_empty() && sets.is_empty() {
+        keep_for_schema(&path, loaded.is_ok());
+    }
+    loaded.map_err(|error| error.to_string().replace(&place, ""))
+}
+
+/// Copies a text and whether it was accepted to the folder CONFIG_TEXTS, where tests/schema/run.sh reads them.
+fn keep_for_schema(path: &Path, is_accepted: bool) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let Some(folder) = std::env::var_os("CONFIG_TEXTS") else { return };
+    let verdict = if is_accepted { "accepted" } else { "refused" };
+    let (number, ending) = (COUNT.fetch_add(1, Ordering::Relaxed), path.extension().unwrap_or_default());
+    let name = format!("{number}.{verdict}.{}", ending.to_string_lossy());
+    std::fs::copy(path, Path::new(&folder).join(name)).expect("the text is kept");
 }
 
 pub(super) fn yaml(text: &str) -> Result<Loaded, String> {

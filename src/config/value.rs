@@ -7,7 +7,7 @@ use figment::value::Value;
 use serde_json::json;
 
 use super::kind::ValueKind;
-use super::{duration, text};
+use super::{duration, pattern, text};
 
 /// A value as it was found.
 #[derive(Clone, Copy)]
@@ -68,9 +68,12 @@ pub(crate) trait ValueParser: Sync {
     fn read(&self, raw: RawValue<'_>) -> Result<Self::Value, Option<String>>;
     /// The value as `check` shows it and as the reference file writes it.
     fn show(&self, value: &Self::Value) -> serde_json::Value;
+    /// The form of the accepted texts as a regular expression. What no expression can say is left to
+    /// [`ValueParser::read`], so this accepts all that is accepted there, blanks around it left out.
+    fn pattern(&self) -> String;
     /// The accepted values as data.
     fn kind(&self) -> ValueKind {
-        ValueKind::Text(self.expected())
+        ValueKind::Text { expected: self.expected(), pattern: self.pattern() }
     }
 }
 
@@ -99,8 +102,11 @@ where
     fn show(&self, value: &T) -> serde_json::Value {
         json!((*value).into())
     }
+    fn pattern(&self) -> String {
+        pattern::whole(&pattern::number(self.from.into(), self.to.into()))
+    }
     fn kind(&self) -> ValueKind {
-        ValueKind::Integer { from: self.from.into(), to: self.to.into(), unit: self.unit }
+        ValueKind::Integer { from: self.from.into(), to: self.to.into(), unit: self.unit, except: &[] }
     }
 }
 
@@ -124,6 +130,9 @@ impl ValueParser for DurationRange {
     }
     fn show(&self, value: &Duration) -> serde_json::Value {
         json!(duration::show(*value))
+    }
+    fn pattern(&self) -> String {
+        pattern::duration(self.from, self.to)
     }
     fn kind(&self) -> ValueKind {
         ValueKind::Duration { from: self.from, to: self.to }
@@ -155,6 +164,10 @@ impl<T: Copy + PartialEq + Sync> ValueParser for Choice<T> {
     }
     fn show(&self, value: &T) -> serde_json::Value {
         json!(self.0.iter().find(|(_, known, _)| known == value).map(|(name, ..)| *name))
+    }
+    fn pattern(&self) -> String {
+        let names: Vec<_> = self.0.iter().map(|(name, ..)| *name).collect();
+        pattern::whole(&format!("({})", names.join("|")))
     }
     fn kind(&self) -> ValueKind {
         ValueKind::Choice(self.0.iter().map(|(name, _, meaning)| (*name, *meaning)).collect())

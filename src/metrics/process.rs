@@ -46,6 +46,12 @@ impl ProcessView {
         Ok(view)
     }
 
+    /// One of which everything is known.
+    #[cfg(test)]
+    pub(super) fn sample() -> Self {
+        Self { max_fds: Some(1024), ..Self::default() }
+    }
+
     fn parse(stat: &str, status: &str, limits: &str, since_boot: &str) -> Option<Self> {
         // The name in parentheses may hold anything; the third field comes after it.
         let fields: Vec<u64> = stat

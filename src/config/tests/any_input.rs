@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::kind::KeyInfo;
 use super::super::kind::ValueKind;
-use super::super::reference::table_of_keys;
+use super::super::schema::table_of_keys;
 use super::super::{KeySetting, Loaded};
 use super::{SMALL, load_text, yaml};
 
