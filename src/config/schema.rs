@@ -109,9 +109,11 @@ fn of_kind(kind: &ValueKind) -> Map<String, Value> {
         ValueKind::Choice(choices) => {
             let one = |(name, meaning): &(&str, &str)| json!({ "const": name, "description": meaning });
             let mut forms: Vec<_> = choices.iter().map(one).collect();
-            // YAML 1.1 and hasty writers have `off` as a boolean.
-            if choices.iter().any(|(name, _)| *name == "off") {
-                forms.push(json!({ "const": false, "description": "off" }));
+            // YAML 1.1 and hasty writers have these two as booleans.
+            for (word, flag) in [("off", false), ("on", true)] {
+                if choices.iter().any(|(name, _)| *name == word) {
+                    forms.push(json!({ "const": flag, "description": word }));
+                }
             }
             json!({ "anyOf": forms })
         }
