@@ -66,7 +66,7 @@ fn of_key(info: &KeyInfo) -> Value {
         DefaultValue::Table | DefaultValue::Required => {}
     }
     key.insert("description".to_owned(), json!(description));
-    if let Some(example) = info.example.and_then(|text| value_of(text)) {
+    if let Some(example) = info.example.and_then(value_of) {
         key.insert("examples".to_owned(), json!([example]));
     }
     Value::Object(key)

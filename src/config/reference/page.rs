@@ -98,7 +98,7 @@ fn accepted(out: &mut String, kind: &ValueKind, list: &str) {
             accepted(out, item, &format!("{list}{many}"));
         }
         ValueKind::Map { keys, value, .. } => {
-            accepted(out, value, &format!("{list}a table from {keys} to: "))
+            accepted(out, value, &format!("{list}a table from {keys} to: "));
         }
         ValueKind::Table(keys) | ValueKind::Named(_, keys) => {
             for info in keys {
