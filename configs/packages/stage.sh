@@ -36,9 +36,6 @@ doc=usr/share/doc/arpherd
 put README.md $doc/README.md
 for file in arpherd.toml prometheus-alerts.yaml grafana-dashboard.json; do put configs/$file $doc/examples/$file; done
 for file in configs/examples/*; do put "$file" "$doc/examples/$(basename "$file")"; done
-for file in configs/packages/{Containerfile,compose.yaml}; do
-    [ ! -e "$file" ] || put "$file" "$doc/examples/container/$(basename "$file")"
-done
 
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT

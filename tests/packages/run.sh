@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # The packages: lintian finds nothing in the .deb; under a real systemd, in a container that systemd-nspawn boots, it is
 # installed as docs/install.md says, upgraded under a ping, over a refused configuration, a changed file and a hand-made
-# unit, removed and purged (deb.py).
+# unit, removed and purged (deb.py). The .rpm is built and has its files; it is not installed.
 #
 #   tests/packages/run.sh BINARY
 #
-# BINARY is what `just build` makes. Needs root, systemd-nspawn, mmdebstrap and dpkg-dev. Root file systems are made once and
+# BINARY is what `just build` makes. Needs root, systemd-nspawn, mmdebstrap, dpkg-dev and rpm. Root file systems are made once and
 # cached.
 set -euo pipefail
 binary=$(realpath "${1:?usage: run.sh BINARY}")
 cd "$(dirname "$0")"
-for tool in systemd-nspawn:systemd-container mmdebstrap:mmdebstrap dpkg-shlibdeps:dpkg-dev; do
+for tool in systemd-nspawn:systemd-container mmdebstrap:mmdebstrap dpkg-shlibdeps:dpkg-dev rpmbuild:rpm; do
     command -v "${tool%:*}" >/dev/null || { echo "package test: ${tool%:*} is missing: apt-get install ${tool#*:}" >&2; exit 1; }
 done
 work=$(mktemp -d)
@@ -44,6 +44,13 @@ cp "$work"/1/*.deb "$work/judges/tmp"
 echo '== lintian'
 LC_ALL=C.UTF-8 chroot "$work/judges" setpriv --reuid=nobody --regid=nogroup --clear-groups \
     sh -c 'cd /tmp && lintian --fail-on error,warning --tag-display-limit 0 arpherd_*.deb'
+
+echo '== .rpm'
+rpm=$(../../configs/packages/rpm/build.sh "$binary" "$work/rpm")
+for file in /usr/bin/arpherd /usr/lib/systemd/system/arpherd.service /usr/lib/sysusers.d/arpherd.conf \
+    /etc/iproute2/rt_protos.d/arpherd.conf /usr/share/man/man8/arpherd-run.8.gz /usr/share/licenses/arpherd/LICENSE-MIT; do
+    rpm -qpl "$rpm" 2>/dev/null | grep -x "$file" >/dev/null || { echo "package test: $rpm has no $file" >&2; exit 1; }
+done
 
 # boot ROOT SCRIPT: boots the root file system with the script as its only task, and shows what that says.
 boot() {
