@@ -22,10 +22,10 @@ use metrics::METRICS_EXAMPLES;
 pub(crate) use metrics::MetricsArgs;
 use queries::{
     EVENTS_EXAMPLES, EXPLAIN_EXAMPLES, FORGET_EXAMPLES, LOG_EXAMPLES, PROBE_EXAMPLES, SWEEP_EXAMPLES,
-    TABLE_EXAMPLES,
+    TABLE_EXAMPLES, WAKE_EXAMPLES,
 };
 pub(crate) use queries::{
-    EventsArgs, ExplainArgs, ForgetArgs, LogArgs, ProbeArgs, ReloadArgs, SweepArgs, TableArgs,
+    EventsArgs, ExplainArgs, ForgetArgs, LogArgs, ProbeArgs, ReloadArgs, SweepArgs, TableArgs, WakeArgs,
 };
 pub(crate) use replay::ReplayArgs;
 pub(crate) use report::{LogFormat, LogLevel, ReportArgs};
@@ -109,6 +109,9 @@ pub(crate) enum CliCommand {
     /// Give up the host of an address, and withdraw its route
     #[command(after_help = FORGET_EXAMPLES)]
     Forget(ForgetArgs),
+    /// Wake a machine by a magic packet (Wake-on-LAN) on the segment that it was on
+    #[command(after_help = WAKE_EXAMPLES)]
+    Wake(WakeArgs),
     /// Show or change the level of the daemon's log
     #[command(after_help = LOG_EXAMPLES)]
     Log(LogArgs),

@@ -87,6 +87,9 @@ fn main() -> ExitCode {
         CliCommand::Forget(args) => {
             control::run_forget(args.address, &args.client.socket(&environment), args.client.json)
         }
+        CliCommand::Wake(args) => {
+            control::run_wake(args.host, args.wait, &args.client.socket(&environment), args.client.json)
+        }
         CliCommand::Log(args) => {
             let command = LogCommand { level: args.level.map(LevelName::from) };
             control::run_log(command, &args.client.socket(&environment), args.client.json)

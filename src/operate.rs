@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arpherd_core::Address;
 use arpherd_core::sweep::SweepProgress;
 use arpherd_core::view::{Keyword, Label, SegmentView};
+use arpherd_core::wake::Sleeper;
 use serde::{Deserialize, Serialize};
 use slog::{Level, Logger, info};
 
@@ -20,6 +21,14 @@ use crate::log::LevelSwitch;
 pub(crate) struct AddressQuery {
     /// The address.
     pub(crate) address: Address,
+}
+
+/// Who is to be woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WakeCommand {
+    /// The host's address, or its link-layer address.
+    pub(crate) host: Sleeper,
 }
 
 /// Which segments are to be swept, or whose sweeps are asked about.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actix::Recipient;
 use arpherd_core::fact::PendingRequest;
 use arpherd_core::order::Purpose;
-use arpherd_core::{Fact, Frame, Operation, Order, SegmentId, Write};
+use arpherd_core::{Fact, Frame, LinkAddr, Operation, Order, SegmentId, Write};
 
 use crate::counters::Counters;
 use crate::io::{FramePort, Refusal, RouteTable, Tally};
@@ -112,6 +112,7 @@ impl Dispatcher {
                     outbox.push(frame, purpose);
                 }
             }
+            Order::SendMagicPacket { segment, station } => self.send_magic_packet(segment, &station),
             Order::HostSeen { segment, address } => {
                 if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
                     outbox.hosts_seen.push(address);
@@ -136,6 +137,17 @@ impl Dispatcher {
     fn set_sweep(&self, segment: SegmentId, active: bool) {
         if let Some(Some(SegmentSinks { sweep: Some((sweep, _)), .. })) = self.sinks.get(segment.index()) {
             sweep.do_send(SetSweep(active));
+        }
+    }
+
+    /// At once, for no operator asks for many. One that cannot be sent is counted.
+    fn send_magic_packet(&mut self, segment: SegmentId, station: &LinkAddr) {
+        let (outbox, sinks) = (self.outboxes.get_mut(segment.index()), self.sinks.get(segment.index()));
+        let sent = outbox.and_then(|outbox| outbox.port.as_mut()).map(|port| port.send_magic_packet(station));
+        if !matches!(sent, Some(Ok(())))
+            && let Some(Some(SegmentSinks { counters, .. })) = sinks
+        {
+            Counters::add(&counters.dropped, 1);
         }
     }
 

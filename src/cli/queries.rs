@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime};
 
 use arpherd_core::event::EventKind;
+use arpherd_core::wake::Sleeper;
 use clap::Args;
 use ipnetwork::Ipv4Network;
 use time::OffsetDateTime;
@@ -50,6 +51,12 @@ Exit status: 0 somebody answered, 1 nobody did";
 pub(super) const FORGET_EXAMPLES: &str = "\
 Examples:
   arpherd forget 10.2.0.9                       its route is withdrawn; it is found again when it speaks";
+
+pub(super) const WAKE_EXAMPLES: &str = "\
+Examples:
+  arpherd wake 10.2.0.9                         on the segment where it was heard last, however long ago
+  arpherd wake 10.2.0.9 --wait 2m               until it answers; exit code 1 if it does not
+  arpherd wake 02:00:5e:00:02:0a                on all segments but IPoIB";
 
 pub(super) const LOG_EXAMPLES: &str = "\
 Examples:
@@ -174,6 +181,19 @@ pub(crate) struct ProbeArgs {
 pub(crate) struct ForgetArgs {
     /// The address
     pub(crate) address: Ipv4Addr,
+    /// Output and control socket.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// `arpherd wake`.
+#[derive(Debug, Args)]
+pub(crate) struct WakeArgs {
+    /// The host's address, or its link-layer address (then on all segments)
+    pub(crate) host: Sleeper,
+    /// How long an answer is waited for; needs an address [default: not at all]
+    #[arg(short, long, value_name = "DURATION", value_parser = wait)]
+    pub(crate) wait: Option<Duration>,
     /// Output and control socket.
     #[command(flatten)]
     pub(crate) client: ClientArgs,

@@ -20,6 +20,7 @@ mod socket_file;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+mod waking;
 
 pub(crate) use access::Access;
 pub(crate) use arpherd_core::view::{Query, Response};
@@ -31,6 +32,7 @@ pub(crate) use protocol::{ControlQuery, ControlResponse};
 pub(crate) use rows::fetch_rows;
 pub(crate) use server::{BoxFuture, Failure, QueryHandler, Server, ServerHandle};
 pub(crate) use socket_file::{ControlError, SocketFile};
+pub(crate) use waking::run_wake;
 
 /// Limits async-std to one thread instead of one per processor; the control socket needs no more.
 ///

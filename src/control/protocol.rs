@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::events::{EventsQuery, EventsView};
-use crate::operate::{AddressQuery, LogCommand, LogView, SweepQuery, SweepView};
+use crate::operate::{AddressQuery, LogCommand, LogView, SweepQuery, SweepView, WakeCommand};
 use crate::reload::{ReloadCommand, ReloadView};
 
 /// What a client may ask.
@@ -41,9 +41,9 @@ pub(crate) enum ControlQuery {
 }
 
 impl ControlQuery {
-    const NAMES: [&'static str; 13] = [
+    const NAMES: [&'static str; 14] = [
         "status", "segments", "hosts", "routes", "explain", "probed", "events", "reload", "probe", "forget",
-        "sweep", "sweeps", "log",
+        "wake", "sweep", "sweeps", "log",
     ];
 
     /// Its name on the control socket.
@@ -59,6 +59,7 @@ impl ControlQuery {
             Self::Reload(_) => "reload",
             Self::Operate(Command::Probe(_)) => "probe",
             Self::Operate(Command::Forget(_)) => "forget",
+            Self::Operate(Command::Wake(_)) => "wake",
             Self::Sweep(_) => "sweep",
             Self::Sweeps(_) => "sweeps",
             Self::Log(_) => "log",
@@ -185,6 +186,7 @@ pub(super) fn write_query(query: &ControlQuery) -> String {
         | ControlQuery::Operate(Command::Probe(address) | Command::Forget(address)) => {
             serde_json::json!(AddressQuery { address: *address })
         }
+        ControlQuery::Operate(Command::Wake(sleeper)) => serde_json::json!(WakeCommand { host: *sleeper }),
         ControlQuery::Sweep(query) | ControlQuery::Sweeps(query) => serde_json::json!(query),
         ControlQuery::Log(command) => serde_json::json!(command),
         ControlQuery::State(Query::Status | Query::Segments | Query::Hosts | Query::Routes) => Value::Null,
@@ -223,6 +225,7 @@ pub(super) fn read_query(line: &[u8]) -> Result<ControlQuery, QueryError> {
         "probed" => Ok(Query::Probed(read_address(fields)?).into()),
         "probe" => Ok(ControlQuery::Operate(Command::Probe(read_address(fields)?))),
         "forget" => Ok(ControlQuery::Operate(Command::Forget(read_address(fields)?))),
+        "wake" => read_fields(fields).map(|WakeCommand { host }| ControlQuery::Operate(Command::Wake(host))),
         "sweep" => read_fields(fields).map(ControlQuery::Sweep),
         "sweeps" => read_fields(fields).map(ControlQuery::Sweeps),
         "log" => read_fields(fields).map(ControlQuery::Log),
@@ -252,7 +255,9 @@ pub(super) enum ResponseLine<T> {
 
 #[cfg(test)]
 mod tests {
+    use arpherd_core::LinkAddr;
     use arpherd_core::view::ExplainQuery;
+    use arpherd_core::wake::Sleeper;
 
     use super::*;
     use crate::operate::LevelName;
@@ -274,6 +279,7 @@ mod tests {
             ControlQuery::Reload(ReloadCommand { dry_run: true }),
             ControlQuery::Operate(Command::Probe(address)),
             ControlQuery::Operate(Command::Forget(address)),
+            ControlQuery::Operate(Command::Wake(Sleeper::Station(LinkAddr::ethernet([2, 0, 0, 0, 0, 9])))),
             ControlQuery::Sweep(sweep.clone()),
             ControlQuery::Sweeps(sweep),
             ControlQuery::Log(LogCommand { level: Some(LevelName::Warn) }),

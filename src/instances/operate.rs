@@ -4,8 +4,9 @@ use arpherd_actors::messages::{DemandSweep, GetSweepProgress, RunCommand};
 use arpherd_core::Address;
 use arpherd_core::sweep::ON_DEMAND;
 use arpherd_core::view::{
-    Command, ForgottenView, ProbeView, ProbedSegmentView, Query, Response, SegmentView,
+    Command, ForgottenView, ProbeView, ProbedSegmentView, Query, Response, SegmentView, WokenView,
 };
+use arpherd_core::wake::Sleeper;
 
 use super::queries::{InstanceQueries, in_netns, merged};
 use crate::control::Failure;
@@ -26,6 +27,7 @@ pub(super) async fn command(instances: Vec<InstanceQueries>, command: Command) -
     let failure = match (&command, &response) {
         (Command::Probe(address), Response::Probed(rows)) => not_probed(*address, rows),
         (Command::Forget(address), Response::Forgotten(rows)) => not_forgotten(*address, rows),
+        (Command::Wake(sleeper), Response::Woken(rows)) => not_woken(*sleeper, rows),
         _ => None,
     };
     failure.map_or(Ok(response), Err)
@@ -78,6 +80,27 @@ fn not_forgotten(address: Address, rows: &[ForgottenView]) -> Option<Failure> {
         own(address)
     } else {
         Failure::Refused(format!("no live host is known at {address}; `arpherd hosts` lists those there are"))
+    })
+}
+
+/// Why no magic packet was sent.
+fn not_woken(sleeper: Sleeper, rows: &[WokenView]) -> Option<Failure> {
+    if rows.iter().any(|row| row.outcome == "sent") {
+        return None;
+    }
+    let because = |reason| rows.iter().any(|row| row.outcome == reason);
+    Some(match sleeper {
+        Sleeper::Host(address) if rows.is_empty() => outside(address),
+        Sleeper::Host(address) if because("own_address") => own(address),
+        Sleeper::Host(address) if because("unknown") => Failure::Refused(format!(
+            "no host was known at {address} since the daemon started; wake it by its link-layer address"
+        )),
+        _ if because("segment_down") => {
+            Failure::Refused(format!("the segment of {sleeper} is not up; `arpherd segments` says why"))
+        }
+        _ => Failure::Refused(format!(
+            "{sleeper} is on InfiniBand, where no machine is woken by a packet; its baseboard controller can"
+        )),
     })
 }
 

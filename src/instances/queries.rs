@@ -134,6 +134,7 @@ pub(super) fn in_netns(mut response: Response, netns: Option<&Label>) -> Respons
         Response::Explain(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Probed(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Forgotten(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
+        Response::Woken(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
     }
     response
 }
@@ -166,6 +167,7 @@ pub(super) fn merged(mut one: Response, other: Response) -> Response {
         }
         (Response::Probed(rows), Response::Probed(more)) => rows.extend(more),
         (Response::Forgotten(rows), Response::Forgotten(more)) => rows.extend(more),
+        (Response::Woken(rows), Response::Woken(more)) => rows.extend(more),
         // All instances got the same query.
         _ => {}
     }

@@ -46,6 +46,9 @@ impl PlanNames {
                 format!("look up route from {requester} on {} to {target}", self.segment(*segment))
             }
             Order::Transmit { segment, frame, purpose } => self.frame(*segment, frame, *purpose),
+            Order::SendMagicPacket { segment, station } => {
+                format!("send magic packet for {station} on {}", self.segment(*segment))
+            }
             Order::Sweep { segment, active: true } => format!("sweep {}", self.segment(*segment)),
             Order::Sweep { segment, active: false } => format!("stop sweeping {}", self.segment(*segment)),
             Order::HostSeen { segment, address } => format!("seen {address} on {}", self.segment(*segment)),

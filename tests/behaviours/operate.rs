@@ -1,6 +1,8 @@
 //! What operators command: sweeps, probes, hosts to be forgotten, the level of the log.
 
-use arpherd_lab::{ArpFrame, Capture, Result, wait_until};
+use std::time::Duration;
+
+use arpherd_lab::{ArpFrame, Capture, Host, Result, Wire, wait_until};
 use serde_json::Value;
 
 use crate::d_discovery::crowd_on;
@@ -176,5 +178,68 @@ fn the_level_of_the_log_is_shown_and_changed() -> Result<()> {
     wait_event(&daemon, "host_found", |event| event["address"] == "10.9.0.20");
     let wrong = daemon.run_cli(&["log", "loud"])?;
     assert!(wrong.code == Some(64) && wrong.stderr.contains("debug"), "{wrong:?}");
+    Ok(())
+}
+
+/// The magic packets on a host's link: who is to be woken by each, and that it goes to all stations.
+fn woken(wire: &Wire) -> Vec<String> {
+    let mut stations = Vec::new();
+    while let Some((frame, _)) = wire.recv_raw(Duration::from_millis(300)) {
+        if frame[12..14] == [0x08, 0x42] {
+            assert_eq!(frame[..6], [0xff; 6], "to all stations");
+            let (ones, rest) = frame[14..].split_at(6);
+            assert_eq!((ones, rest.len()), (&[0xff; 6][..], 96));
+            assert!(rest.chunks(6).all(|octets| octets == &rest[..6]), "sixteen times the same: {rest:02x?}");
+            stations.push(rest[..6].iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(":"));
+        }
+    }
+    stations
+}
+
+#[harness::test]
+fn a_host_that_has_gone_is_woken_on_its_segment_alone() -> Result<()> {
+    let rig = Rig::new()?;
+    let daemon = Config::common().start(&rig.r)?;
+    let (a, b) = (rig.left(10)?, rig.right(20)?);
+    introduce(&b, &rig.r, "eth1")?;
+    b.silence(true)?;
+    wait_until(SOON, "it has gone", || routed_by(&rig.r, b.ip()).is_none());
+    let wires = |of: &Host| Wire::open_all(&of.ns, &of.ifname);
+    let (near, far) = (wires(&a)?, wires(&b)?);
+    let view = daemon.cli(&["wake", "10.9.0.20"]);
+    assert_eq!((&view[0]["outcome"], &view[0]["segment"]), (&"sent".into(), &"eth1".into()), "{view}");
+    assert_eq!((woken(&far), woken(&near)), (vec![b.mac().to_string()], vec![]));
+
+    // By its link-layer address on all segments.
+    let station = daemon.run_cli(&["wake", "02:00:00:00:00:77"])?;
+    assert_eq!((station.code, station.stdout.matches("sent").count()), (Some(0), 2), "{station:?}");
+    let expected = vec!["02:00:00:00:00:77".to_owned()];
+    assert_eq!((woken(&far), woken(&near)), (expected.clone(), expected));
+
+    // It is waited for.
+    let asleep = daemon.run_cli(&["wake", "10.9.0.20", "--wait", "300ms"])?;
+    assert_eq!(asleep.code, Some(1), "{asleep:?}");
+    b.silence(false)?;
+    let awake = daemon.run_cli(&["wake", "10.9.0.20", "--wait", "5s"])?;
+    assert!(awake.code == Some(0) && awake.stderr.contains("answered"), "{awake:?}");
+    wait_route(&rig.r, b.ip(), "eth1");
+    Ok(())
+}
+
+#[harness::test]
+fn who_cannot_be_woken_is_told_why() -> Result<()> {
+    let rig = Rig::new()?;
+    let daemon = Config::common().start(&rig.r)?;
+    for (words, code, word) in [
+        (&["10.9.0.99"][..], 69, "no host was known at 10.9.0.99"),
+        (&["10.9.0.1"], 69, "an address of this machine"),
+        (&["1.1.1.1"], 64, "no domain's prefixes"),
+        (&["nonsense"], 64, "a link-layer address"),
+        (&["02:00:00:00:00:77", "--wait", "1s"], 64, "--wait"),
+    ] {
+        let refused = daemon.run_cli(&[&["wake"], words].concat())?;
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(code), ""), "{refused:?}");
+        assert!(refused.stderr.contains(word), "{refused:?}");
+    }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::lladdr::LinkAddr;
 use crate::memory::RememberedHost;
 use crate::plan::{LinkKind, Plan, SegmentId};
 pub use crate::route::KernelRoute;
+use crate::wake::Sleeper;
 use crate::write::Write;
 
 /// One thing that happened. A recording is a list of these with their times.
@@ -142,6 +143,11 @@ pub enum Fact {
     ForgetRequested {
         /// The address.
         address: Address,
+    },
+    /// An operator has a machine woken by a magic packet.
+    WakeRequested {
+        /// Which.
+        sleeper: Sleeper,
     },
     /// The deadline the core asked for has come, or some time has passed anyway.
     TimePassed,

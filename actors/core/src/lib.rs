@@ -23,6 +23,7 @@ pub mod subnet;
 pub mod sweep;
 pub mod time;
 pub mod view;
+pub mod wake;
 pub mod write;
 
 pub use address::{Address, Prefix};

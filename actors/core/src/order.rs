@@ -6,6 +6,7 @@ use crate::address::Address;
 use crate::arp::Frame;
 use crate::event::Event;
 use crate::fact::PendingRequest;
+use crate::lladdr::LinkAddr;
 use crate::plan::SegmentId;
 use crate::write::Write;
 
@@ -40,6 +41,13 @@ pub enum Order {
         frame: Frame,
         /// What for; it decides what is shed first when there is too much, and which counter it goes to.
         purpose: Purpose,
+    },
+    /// Send a magic packet, which wakes a machine (Wake-on-LAN), to all stations of the segment.
+    SendMagicPacket {
+        /// On which segment.
+        segment: SegmentId,
+        /// Whom it is to wake: six octets.
+        station: LinkAddr,
     },
     /// Sweep the segment from now on, or no longer.
     Sweep {

@@ -15,7 +15,7 @@ use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
-pub use commands::{ForgottenView, ProbeAnswerView, ProbeView, ProbedSegmentView};
+pub use commands::{ForgottenView, ProbeAnswerView, ProbeView, ProbedSegmentView, WokenView};
 pub use explanation::{AnswerView, DecisionView, ExplainedHostView, ExplanationView, SearchView};
 pub use label::Label;
 pub use latency::{BucketView, HistogramView, LatencyView};
@@ -24,6 +24,7 @@ pub use status::{ConfinementView, ControlView, PacketsView, StatusView};
 
 use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;
+use crate::wake::Sleeper;
 
 /// The version of the protocol of the control socket. It grows when a program could rely on something new; within a
 /// version, and from one to the next, fields and queries are only added.
@@ -50,13 +51,15 @@ pub enum Query {
     Probed(Address),
 }
 
-/// What an operator may command about an address.
+/// What an operator may command about an address or a station.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Ask for it now, on all segments that may hold it.
     Probe(Address),
     /// Give its host up, as if it had gone.
     Forget(Address),
+    /// Send a magic packet.
+    Wake(Sleeper),
 }
 
 /// What is to be explained.
@@ -88,6 +91,8 @@ pub enum Response {
     Probed(Vec<ProbeView>),
     /// To [`Command::Forget`]: a row for each domain that the address lies in.
     Forgotten(Vec<ForgottenView>),
+    /// To [`Command::Wake`]: for a host, a row for each domain that its address lies in; for a station, one for each segment.
+    Woken(Vec<WokenView>),
 }
 
 /// A segment.

@@ -72,6 +72,12 @@ pub trait FramePort: Send {
     /// [`PortError::Down`] if the link is down or away; the frames not sent are counted all the same.
     fn send(&mut self, frames: &[Frame], tally: &mut Tally) -> Result<(), PortError>;
 
+    /// Sends a magic packet for the station to all stations of the link.
+    ///
+    /// # Errors
+    /// [`PortError::Down`] if the link is down or away; or there is no room for a frame.
+    fn send_magic_packet(&mut self, station: &LinkAddr) -> Result<(), PortError>;
+
     /// Adds what the kernel dropped since the last call, for want of room, to `tally.overrun`.
     fn count_overrun(&mut self, tally: &mut Tally);
 

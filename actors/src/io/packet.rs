@@ -38,6 +38,8 @@ const ROOM: usize = 128;
 const RECEIVE_BUFFER: usize = 8 << 20;
 /// Octets of an Ethernet header: destination, source, type.
 const ETHERNET_HEADER: usize = 14;
+/// EtherType of Wake-on-LAN.
+const WAKE_ON_LAN: u16 = 0x0842;
 /// `ETH_P_ARP`
 const ETHERTYPE_ARP: u16 = 0x0806;
 
@@ -296,6 +298,16 @@ impl FramePort for PacketPort {
             }
         }
         outcome
+    }
+
+    fn send_magic_packet(&mut self, station: &LinkAddr) -> Result<(), PortError> {
+        // Six octets of ones, and sixteen times the address: AMD's Magic Packet Technology, section 2.1.
+        let packet = [&[0xff; 6][..], &station.octets().repeat(16)].concat();
+        let Some(room) = self.arena.frames[0].get_mut(..packet.len()) else { return Ok(()) };
+        room.copy_from_slice(&packet);
+        self.arena.lengths[0] = packet.len();
+        self.arena.addresses[0] = self.address.for_protocol(WAKE_ON_LAN).with_station(&self.medium.broadcast);
+        self.send_range(0, 1, false).map(drop).map_err(|cause| PortError::of("send a magic packet", cause))
     }
 
     fn count_overrun(&mut self, tally: &mut Tally) {

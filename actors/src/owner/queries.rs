@@ -75,6 +75,11 @@ impl Handler<RunCommand> for RouteOwner {
                 self.take(vec![Fact::ForgetRequested { address }], false, &[], ctx);
                 Response::Forgotten(judged)
             }
+            Command::Wake(sleeper) => {
+                let judged = Operator::of(&self.ledger).judge_wake(sleeper);
+                self.take(vec![Fact::WakeRequested { sleeper }], false, &[], ctx);
+                Response::Woken(judged)
+            }
         })
     }
 }

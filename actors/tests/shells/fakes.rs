@@ -57,6 +57,7 @@ struct FakeLinkState {
     waiting: Vec<Heard>,
     stations: Vec<LinkAddr>,
     sent: Vec<Frame>,
+    woken: Vec<LinkAddr>,
     opened: Vec<Medium>,
     refuse_to_open: bool,
     was_down: bool,
@@ -155,6 +156,11 @@ impl FramePort for FakeLink {
     fn send(&mut self, frames: &[Frame], tally: &mut Tally) -> Result<(), PortError> {
         locked(&self.inner).sent.extend_from_slice(frames);
         tally.sent += frames.len() as u64;
+        Ok(())
+    }
+
+    fn send_magic_packet(&mut self, station: &LinkAddr) -> Result<(), PortError> {
+        locked(&self.inner).woken.push(*station);
         Ok(())
     }
 

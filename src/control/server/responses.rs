@@ -61,6 +61,7 @@ async fn send_state(out: &mut ResponseWriter<'_>, response: Response) -> io::Res
         Response::Explain(rows) => out.list(rows).await?,
         Response::Probed(rows) => out.list(rows).await?,
         Response::Forgotten(rows) => out.list(rows).await?,
+        Response::Woken(rows) => out.list(rows).await?,
     }
     Ok(())
 }

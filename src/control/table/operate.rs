@@ -2,7 +2,7 @@
 
 use std::io;
 
-use arpherd_core::view::{ForgottenView, Label, ProbeView, ProbedSegmentView};
+use arpherd_core::view::{ForgottenView, Label, ProbeView, ProbedSegmentView, WokenView};
 use serde::Serialize;
 
 use super::explanation::known;
@@ -80,6 +80,25 @@ pub(in super::super) fn write_forgotten(
         writeln!(out, "{address} in domain {domain}{netns}: {}; it was {was}", text(&row.outcome))?;
     }
     Ok(())
+}
+
+/// Writes where magic packets were sent.
+pub(in super::super) fn write_woken(out: &mut impl Output, rows: &[WokenView], json: bool) -> io::Result<()> {
+    if json {
+        return write_json(out, rows);
+    }
+    let mut table = TextTable::with_netns(
+        rows.iter().any(|row| row.netns.is_some()),
+        &[Left("domain"), Left("segment"), Left("interface"), Left("lladdr"), Left("magic packet")],
+    );
+    for row in rows {
+        let name = |name: &Option<Label>| name.as_ref().map_or_else(none, |name| text(name));
+        let station = row.lladdr.as_ref().map_or_else(none, lladdr);
+        let columns =
+            [text(&row.domain), name(&row.segment), name(&row.interface), station, text(&row.outcome)];
+        table.add_in(&row.netns, columns);
+    }
+    table.write(out)
 }
 
 /// Writes the level of the log.

@@ -26,7 +26,7 @@ impl SmallDisk {
     /// With room for so many octets, in whole pages.
     ///
     /// # Errors
-    /// When nothing can be mounted; the process must have [entered](crate::enter) namespaces of its own.
+    /// When nothing can be mounted; the process must have [entered](crate::enter()) namespaces of its own.
     pub fn new(octets: usize) -> Result<Self> {
         let make = || {
             let directory = tempfile::Builder::new().prefix("arpherd-disk-").tempdir()?;

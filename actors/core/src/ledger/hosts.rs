@@ -8,6 +8,7 @@ use super::host::{Host, Origin, Sighting, Transition};
 use super::installed::Installed;
 use super::key::{Key, KeyHashing};
 use super::timers::Token;
+use super::waking::Departed;
 use crate::address::Address;
 use crate::lladdr::LinkAddr;
 use crate::plan::{DomainId, SegmentId, SegmentPlan};
@@ -23,6 +24,7 @@ pub(super) struct Hosts {
     touched: Vec<Key>,
     /// What the kernel still holds for hosts that were removed.
     remains: BTreeMap<Key, Installed>,
+    departed: Departed,
 }
 
 impl Hosts {
@@ -33,6 +35,7 @@ impl Hosts {
             census: segments.iter().map(Census::new).collect(),
             touched: Vec::new(),
             remains: BTreeMap::new(),
+            departed: Departed::default(),
         }
     }
 
@@ -52,6 +55,12 @@ impl Hosts {
     /// The live host of an address.
     pub(super) fn live_host(&self, key: &Key) -> Option<&Host> {
         self.host(key).filter(|host| host.is_live())
+    }
+
+    /// Where the host of an address is, or was when it went, if its link-layer address was known.
+    pub(super) fn last_place(&self, key: &Key) -> Option<(SegmentId, LinkAddr)> {
+        let known = self.host(key).map(|host| (host.segment, host.lladdr));
+        known.or_else(|| self.departed.place(key)).filter(|(_, lladdr)| !lladdr.is_empty())
     }
 
     /// Keys of the hosts that fit, in order.
@@ -220,6 +229,7 @@ impl Hosts {
     pub(super) fn sleep(&mut self, key: &Key) -> Option<Host> {
         self.live_host(key)?;
         let mut before = self.take(key)?;
+        self.departed.note(*key, before.segment, before.lladdr);
         before.installed.doubt();
         let census = &self.census[before.segment.index()];
         if census.dormant < census.room {

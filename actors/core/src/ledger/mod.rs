@@ -87,6 +87,7 @@ mod topology;
 mod traces;
 mod trials;
 mod view;
+mod waking;
 mod wifi;
 mod world;
 
@@ -212,6 +213,7 @@ impl Ledger {
             Fact::Remembered { hosts } => world.recollection.set(hosts),
             Fact::ProbeRequested { address } => operator::probe(address, world, &mut self.searches, effects),
             Fact::ForgetRequested { address } => operator::forget(address, world, effects),
+            Fact::WakeRequested { sleeper } => waking::wake(sleeper, world, effects),
             Fact::TimePassed => {}
             Fact::Replanned { plan } => replanning::replan(self, &plan),
             Fact::Replaced { retired, prefixes } => self.stop(&End::Replaced { retired, prefixes }),

@@ -69,6 +69,10 @@ impl<'a> Operator<'a> {
         domains_of(&world.topology, address).into_iter().map(view).collect()
     }
 
+    pub(super) fn ledger(&self) -> &Ledger {
+        self.0
+    }
+
     fn known(&self, now: Time, domain: DomainId, address: Address) -> Option<ExplainedHostView> {
         let name = self.0.world.topology.domain(domain).plan.name.as_str();
         let explained = self.0.explain(now, address, None).into_iter();
@@ -76,7 +80,7 @@ impl<'a> Operator<'a> {
     }
 }
 
-fn domains_of(topology: &Topology, address: Address) -> Vec<DomainId> {
+pub(super) fn domains_of(topology: &Topology, address: Address) -> Vec<DomainId> {
     let all = (0..).map(DomainId).take(topology.domains.len());
     all.filter(|domain| topology.spans(*domain, address)).collect()
 }

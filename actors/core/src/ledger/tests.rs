@@ -44,4 +44,5 @@ mod takeover;
 mod traces;
 mod trials;
 mod uplink;
+mod waking;
 mod wifi;

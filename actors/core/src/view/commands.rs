@@ -61,3 +61,21 @@ pub struct ForgottenView {
     /// The network namespace; none for the daemon's own.
     pub netns: Option<Label>,
 }
+
+/// What came of having a machine woken, in one domain, or on one segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WokenView {
+    /// The domain.
+    pub domain: Label,
+    /// The segment that the machine is on, or was when it was heard last; none if that is unknown.
+    pub segment: Option<Label>,
+    /// The interface it is reached through.
+    pub interface: Option<Label>,
+    /// Its link-layer address.
+    pub lladdr: Option<LinkAddr>,
+    /// `sent`: the packet went to all stations of the segment; or why not: `unknown` (no host was known at the address),
+    /// `own_address`, `segment_down`, `infiniband` (where nothing is woken by packets).
+    pub outcome: Keyword,
+    /// The network namespace; none for the daemon's own.
+    pub netns: Option<Label>,
+}

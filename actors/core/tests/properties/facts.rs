@@ -2,6 +2,7 @@
 
 use arpherd_core::Write;
 use arpherd_core::fact::PendingRequest;
+use arpherd_core::wake::Sleeper;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -250,6 +251,7 @@ pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
             2 => any_route_found(),
             2 => any_address().prop_map(|address| Fact::ProbeRequested { address }),
             1 => any_address().prop_map(|address| Fact::ForgetRequested { address }),
+            1 => any_address().prop_map(|address| Fact::WakeRequested { sleeper: Sleeper::Host(address) }),
         1 => proptest::collection::vec((any_segment(), any_address()), 0..6)
             .prop_map(|proxies| Fact::ProxiesRead { proxies }),
             1 => proptest::collection::vec(any_memory(), 0..8).prop_map(|hosts| Fact::Remembered { hosts }),

@@ -36,6 +36,12 @@ impl PacketAddress {
         Self { family: AF_PACKET, protocol: protocol.to_be(), interface, ..Self::default() }
     }
 
+    /// For another protocol on the same interface.
+    pub(super) fn for_protocol(mut self, protocol: u16) -> Self {
+        self.protocol = protocol.to_be();
+        self
+    }
+
     /// Of a station on that link.
     pub(super) fn with_station(mut self, address: &LinkAddr) -> Self {
         let octets = address.octets();
