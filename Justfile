@@ -29,6 +29,10 @@ demo *args:
 test *args:
     cargo test --locked {{args}}
 
+# The same on a machine with a Rust tool chain and a C linker and nothing else; needs root and mmdebstrap
+test-bare *args:
+    tests/bare/run.sh cargo test --locked {{args}}
+
 # IPoIB, Wi-Fi, VLANs, bonds and their like, in a VM of Debian's kernel; needs QEMU, gcc and apt, no root
 test-vm *args:
     tests/vm/run.sh {{args}}
@@ -108,7 +112,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc book test test-docs test-schema test-metrics test-screen test-systemd test-packages test-vm demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc book test-bare test-docs test-schema test-metrics test-screen test-systemd test-packages test-vm demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step

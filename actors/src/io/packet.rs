@@ -7,6 +7,8 @@
 #![expect(unsafe_code, reason = "batches of messages have no safe wrapper")]
 
 mod address;
+mod header;
+mod magic;
 pub mod reverse;
 
 use std::io;
@@ -36,12 +38,6 @@ const FEW: usize = 4;
 const ROOM: usize = 128;
 /// Receive buffer asked for, in bytes: a burst of some 10,000 frames.
 const RECEIVE_BUFFER: usize = 8 << 20;
-/// Octets of an Ethernet header: destination, source, type.
-const ETHERNET_HEADER: usize = 14;
-/// EtherType of Wake-on-LAN.
-const WAKE_ON_LAN: u16 = 0x0842;
-/// `ETH_P_ARP`
-const ETHERTYPE_ARP: u16 = 0x0806;
 
 /// What a port is opened on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,15 +146,15 @@ impl PacketPort {
             let to = frame.to.unwrap_or(self.medium.broadcast);
             let is_sendable = to.len() == width
                 && frame.from.is_none_or(|from| self.framed.is_some() && from.len() == width);
-            let header = if frame.from.is_some() { ETHERNET_HEADER } else { 0 };
-            let (head, rest) = self.arena.frames[filled].split_at_mut(header);
+            let reserved = if frame.from.is_some() { header::LENGTH } else { 0 };
+            let (head, rest) = self.arena.frames[filled].split_at_mut(reserved);
             let Some(room) = rest.first_chunk_mut() else { break };
             match arp::encode(self.medium.kind, &frame.arp, mark, room) {
                 Ok(length) if is_sendable => {
                     if let Some(from) = frame.from {
-                        write_header(head, &to, &from);
+                        header::write(head, &to, &from, ARP);
                     }
-                    self.arena.lengths[filled] = header + length;
+                    self.arena.lengths[filled] = reserved + length;
                     self.arena.addresses[filled] = self.address.with_station(&to);
                     filled += 1;
                 }
@@ -301,12 +297,12 @@ impl FramePort for PacketPort {
     }
 
     fn send_magic_packet(&mut self, station: &LinkAddr) -> Result<(), PortError> {
-        // Six octets of ones, and sixteen times the address: AMD's Magic Packet Technology, section 2.1.
-        let packet = [&[0xff; 6][..], &station.octets().repeat(16)].concat();
+        let packet = magic::packet(station);
         let Some(room) = self.arena.frames[0].get_mut(..packet.len()) else { return Ok(()) };
         room.copy_from_slice(&packet);
         self.arena.lengths[0] = packet.len();
-        self.arena.addresses[0] = self.address.for_protocol(WAKE_ON_LAN).with_station(&self.medium.broadcast);
+        self.arena.addresses[0] =
+            self.address.for_protocol(magic::ETHERTYPE).with_station(&self.medium.broadcast);
         self.send_range(0, 1, false).map(drop).map_err(|cause| PortError::of("send a magic packet", cause))
     }
 
@@ -327,14 +323,6 @@ impl FramePort for PacketPort {
 
     fn take_stamps(&mut self) -> Vec<Stamp> {
         std::mem::take(&mut self.stamps)
-    }
-}
-
-/// Writes an Ethernet header into as much room as it takes.
-fn write_header(room: &mut [u8], to: &LinkAddr, from: &LinkAddr) {
-    let octets = to.octets().iter().chain(from.octets()).copied().chain(ETHERTYPE_ARP.to_be_bytes());
-    for (place, octet) in room.iter_mut().zip(octets) {
-        *place = octet;
     }
 }
 
