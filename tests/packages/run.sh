@@ -52,39 +52,11 @@ for file in /usr/bin/arpherd /usr/lib/systemd/system/arpherd.service /usr/lib/sy
     rpm -qpl "$rpm" 2>/dev/null | grep -x "$file" >/dev/null || { echo "package test: $rpm has no $file" >&2; exit 1; }
 done
 
-# boot ROOT SCRIPT: boots the root file system with the script as its only task, and shows what that says.
-boot() {
-    local root=$1
-    install -D "$2" "$root/usr/local/bin/inside"
-    install -D -m 644 lib.py "$root/usr/local/bin/lib.py"
-    install -D -m 644 ../../docs/install.md "$root/srv/install.md"
-    for revision in 1 2 3; do
-        mkdir -p "$root/srv/$revision"
-        cp "$work/$revision"/* "$root/srv/$revision"
-    done
-    install -D "$binary" "$root/srv/arpherd"
-    install -D -m 644 /dev/stdin "$root/etc/systemd/system/test.service" <<UNIT
-[Unit]
-After=multi-user.target dbus.service
-[Service]
-Type=oneshot
-ExecStart=/usr/local/bin/inside
-StandardOutput=append:/outcome
-StandardError=inherit
-SuccessAction=poweroff-force
-FailureAction=poweroff-force
-TimeoutStartSec=200
-[Install]
-WantedBy=multi-user.target
-UNIT
-    ln -sf /etc/systemd/system/test.service "$root/etc/systemd/system/multi-user.target.wants/test.service"
-    timeout 260 systemd-nspawn --register=no --keep-unit --quiet --private-network --boot --directory "$root" \
-        </dev/null >"$root/console" 2>&1 || true
-    cat "$root/outcome" 2>/dev/null || cat "$root/console"
-    tail -n 1 "$root/outcome" | grep -qx "all as promised"
-}
-
 echo '== .deb under systemd'
 mkdir "$work/debian"
 tar -xf "$(../systemd/base.sh)" -C "$work/debian"
-boot "$work/debian" deb.py
+install -D -m 644 lib.py "$work/debian/usr/local/bin/lib.py"
+install -D -m 644 ../../docs/install.md "$work/debian/srv/install.md"
+install -D "$binary" "$work/debian/srv/arpherd"
+cp -r "$work/1" "$work/2" "$work/3" "$work/debian/srv"
+../systemd/boot.sh "$work/debian" deb.py 200
