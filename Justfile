@@ -57,6 +57,11 @@ test-metrics *args:
 test-schema:
     tests/schema/run.sh
 
+# mDNS and SSDP across the gateway by Debian's avahi-daemon and smcrouted; needs root, python3 and apt, installs nothing
+test-multicast:
+    cargo build --locked --quiet --package arpherd
+    tests/multicast/run.sh target/debug/arpherd
+
 # Formatting as in rustfmt.toml
 fmt:
     cargo fmt --all
@@ -112,7 +117,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc book test-bare test-docs test-schema test-metrics test-screen test-systemd test-packages test-vm demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc book test-bare test-docs test-schema test-multicast test-metrics test-screen test-systemd test-packages test-vm demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step

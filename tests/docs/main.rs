@@ -11,7 +11,7 @@
 //! | `sh,cargo` | each line is a recipe of the Justfile or begins one's |
 //! | `sh,package` | each line is one of `docs/install.md`, whose blocks `tests/packages` runs |
 //! | `sh,systemd` | the page is one whose lines `tests/systemd` runs |
-//! | `text` | drawings and output: nothing |
+//! | `text` | drawings and output: nothing; with `file=PATH` it is that file of another program without its comments |
 
 mod blocks;
 mod commands;
