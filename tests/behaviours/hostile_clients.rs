@@ -1,13 +1,16 @@
 //! Clients of the control socket that mean harm, or are merely stuck, all at once: what they hold is bounded and counted,
 //! root's commands find a place, and ARP is answered as ever.
 
+mod clients;
+
 use std::fs::{self, Permissions};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use arpherd_lab::{Daemon, Host, Result, as_user, can_be_others, wait_until};
+use arpherd_lab::{Daemon, Host, Result, can_be_others, wait_until};
+
+use clients::Clients;
 
 use crate::d_discovery::crowd_on;
 use crate::rig::{Config, Rig, SLOW_EXPIRY, introduce, pass};
@@ -18,7 +21,6 @@ const ATTACK: Duration = Duration::from_secs(12);
 const HOSTS: u32 = 65_530;
 const USER: u32 = 4301;
 const READERS: u32 = 4242;
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/behaviours/hostile_clients.py");
 
 /// Asks once; how long the answer takes.
 fn answer_time(wire: &arpherd_lab::Wire, host: &Host, target: Ipv4Addr) -> Duration {
@@ -32,18 +34,11 @@ fn percentile(times: &mut [Duration], of_hundred: usize) -> Duration {
 }
 
 /// Starts the clients: users who may read, where there can be others than the daemon's own.
-fn attackers(daemon: &Daemon) -> Command {
+fn attackers(daemon: &Daemon) -> Clients {
     let folder = daemon.control_path().parent().expect("it lies in a folder");
     fs::set_permissions(folder, Permissions::from_mode(0o755)).expect("it is ours");
-    let script = folder.join("clients.py");
-    fs::copy(SCRIPT, &script).expect("there is room");
-    let mut command = Command::new("python3");
-    command.arg(script).arg(daemon.control_path()).arg(ATTACK.as_secs().to_string()).current_dir("/");
-    command.stdout(Stdio::piped());
-    if can_be_others() {
-        as_user(&mut command, USER, USER, &[READERS]);
-    }
-    command
+    let user = can_be_others().then(|| (USER, USER, vec![READERS]));
+    Clients::start(daemon.control_path(), ATTACK, user.as_ref())
 }
 
 #[harness::test(alone)]
@@ -72,7 +67,7 @@ fn hostile_clients_hold_little_keep_root_out_of_nothing_and_delay_no_answer() ->
     let wire = left.wire()?;
     let mut quiet: Vec<_> = (0..200).map(|_| answer_time(&wire, &left, target)).collect();
     let before = daemon.burden().expect("it runs");
-    let clients = attackers(&daemon).spawn().expect("python3 is there");
+    let clients = attackers(&daemon);
     let (start, mut busy, mut most) = (Instant::now(), Vec::new(), (0, 0));
     let mut slowest = Duration::ZERO;
     while start.elapsed() < ATTACK {
@@ -88,8 +83,7 @@ fn hostile_clients_hold_little_keep_root_out_of_nothing_and_delay_no_answer() ->
             slowest = slowest.max(asked.elapsed());
         }
     }
-    let opened = clients.wait_with_output().expect("it ends").stdout;
-    let opened: u64 = String::from_utf8_lossy(&opened).trim().parse().expect("a number");
+    let opened = clients.end();
     let status = wait_status(&daemon);
     let (p50, p99) = (percentile(&mut busy, 50), percentile(&mut busy, 99));
     println!(

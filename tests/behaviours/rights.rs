@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Output};
 
-use arpherd_lab::{Daemon, Result, as_user, can_be_others};
+use arpherd_lab::{Daemon, Result, as_user, can_be_others, start_written};
 
 use crate::rig::{Config, Rig, binary, introduce, routed_by};
 
@@ -25,7 +25,7 @@ fn run_as(daemon: &Daemon, groups: &[u32], args: &[&str]) -> Output {
     let mut command = Command::new(copy);
     command.args(args).arg("--control").arg(daemon.control_path()).current_dir("/");
     as_user(&mut command, USER, STRANGERS, groups);
-    command.output().expect("it can be started")
+    start_written(|| command.output()).expect("it can be started")
 }
 
 fn said(output: &Output) -> String {

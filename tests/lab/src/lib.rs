@@ -81,7 +81,7 @@ pub use link::LinkInfo;
 pub use mac::Mac;
 pub use neighbour::{Neighbour, NeighbourTimers};
 pub use netns::Netns;
-pub use ordinary::{as_ordinary_user, as_user, can_be_others};
+pub use ordinary::{as_ordinary_user, as_user, become_user, can_be_others, start_written};
 pub use packet::PacketType;
 pub use ping::PingStats;
 pub use route::{Route, RouteKind};

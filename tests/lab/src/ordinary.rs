@@ -5,8 +5,10 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::error::check;
+use crate::wait::pause;
 
 /// The user and group the child becomes, by custom `nobody` and `nogroup`.
 const NOBODY: u32 = 65534;
@@ -43,6 +45,42 @@ pub fn as_user(command: &mut Command, user: u32, group: u32, groups: &[u32]) {
             check(libc::setresgid(group, group, group))?;
             check(libc::setresuid(user, user, user)).map(drop)
         });
+    }
+}
+
+/// Makes the calling thread another user's, with this group and these supplementary ones, and without capabilities; only
+/// where there is more than one user, see [`can_be_others`]. Other threads stay as they are, which the C library's calls
+/// would not leave them.
+///
+/// # Errors
+/// If the thread may not.
+pub fn become_user(user: u32, group: u32, groups: &[u32]) -> io::Result<()> {
+    let made = |outcome: libc::c_long| if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    // SAFETY: the list is as long as is stated; the other calls take plain numbers.
+    unsafe {
+        made(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()))?;
+        made(libc::syscall(libc::SYS_setresgid, group, group, group))?;
+        made(libc::syscall(libc::SYS_setresuid, user, user, user))
+    }
+}
+
+/// Starts a program that was written a moment ago. Another thread may have forked meanwhile, whose child has the file open for
+/// writing until it executes a program of its own; until then the kernel refuses (`ETXTBSY`).
+///
+/// # Errors
+/// If it cannot be started otherwise, or not within five seconds.
+pub fn start_written<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let begun = Instant::now();
+    loop {
+        match start() {
+            Err(error)
+                if error.raw_os_error() == Some(libc::ETXTBSY)
+                    && begun.elapsed() < Duration::from_secs(5) =>
+            {
+                pause(Duration::from_millis(5));
+            }
+            outcome => return outcome,
+        }
     }
 }
 
