@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use super::census::Census;
+use super::departed::Departed;
 use super::host::{Host, Origin, Sighting, Transition};
 use super::installed::Installed;
 use super::key::{Key, KeyHashing};
 use super::timers::Token;
-use super::waking::Departed;
 use crate::address::Address;
 use crate::lladdr::LinkAddr;
 use crate::plan::{DomainId, SegmentId, SegmentPlan};

@@ -41,6 +41,7 @@ mod confirming;
 mod contacts;
 mod contest;
 mod covers;
+mod departed;
 mod domains;
 mod effects;
 mod entries;

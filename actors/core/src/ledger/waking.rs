@@ -1,12 +1,9 @@
 //! Wake-on-LAN: a magic packet for a machine that sleeps.
 //!
-//! Who sleeps answers no probe, so its route has gone long ago. Where it was is remembered here, without a limit of time
-//! and within one of number.
-
-use std::collections::{HashMap, VecDeque};
+//! Who sleeps answers no probe, so its route has gone long ago: what counts is where it was last.
 
 use super::effects::Effects;
-use super::key::{Key, KeyHashing};
+use super::key::Key;
 use super::operator::{Operator, domains_of};
 use super::world::World;
 use crate::lladdr::LinkAddr;
@@ -14,38 +11,6 @@ use crate::order::Order;
 use crate::plan::{DomainId, LinkKind, SegmentId};
 use crate::view::{Label, WokenView};
 use crate::wake::Sleeper;
-
-/// Hosts that are remembered after they have gone; those that went last.
-const DEPARTED: usize = 4096;
-
-/// Where hosts were that have gone.
-#[derive(Debug, Default)]
-pub(super) struct Departed {
-    places: HashMap<Key, (SegmentId, LinkAddr), KeyHashing>,
-    /// In the order in which they went. A host that went again stands here more than once.
-    order: VecDeque<Key>,
-}
-
-impl Departed {
-    /// A host has gone from there.
-    pub(super) fn note(&mut self, key: Key, segment: SegmentId, lladdr: LinkAddr) {
-        if self.places.insert(key, (segment, lladdr)).is_some() {
-            // Rarely many: only who comes and goes.
-            self.order.retain(|other| *other != key);
-        }
-        self.order.push_back(key);
-        if self.order.len() > DEPARTED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.places.remove(&oldest);
-        }
-    }
-
-    /// Where the address's host was last.
-    pub(super) fn place(&self, key: &Key) -> Option<(SegmentId, LinkAddr)> {
-        self.places.get(key).copied()
-    }
-}
 
 impl Operator<'_> {
     /// What [`crate::Fact::WakeRequested`] would come to now: of a host, a row for each domain that the address lies in; of

@@ -57,8 +57,8 @@ fn a_station_is_woken_on_every_segment_that_has_such_addresses() {
 
 #[test]
 fn so_many_are_remembered_and_those_that_went_last_stay() {
+    use crate::ledger::departed::Departed;
     use crate::ledger::key::Key;
-    use crate::ledger::waking::Departed;
     use crate::plan::DomainId;
 
     let key = |number: u32| Key { domain: DomainId(0), address: number.into() };
