@@ -21,6 +21,15 @@ deb: build
 rpm: build
     configs/packages/rpm/build.sh target/release/arpherd target/packages
 
+# A static binary, in target/static, for any Linux of this architecture
+static:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    triple=$(rustc -vV | sed -n 's/^host: //p')
+    # Without --target the flag would concern procedural macros, too, which cannot be static.
+    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --package arpherd {{packaged}} --target "$triple"
+    install -D "target/$triple/release/arpherd" target/static/arpherd
+
 # See it work in a small network of its own
 demo *args:
     cargo run --release -- demo {{args}}
@@ -44,6 +53,10 @@ test-systemd: build
 # The packages under a real systemd: install, upgrade, remove, purge; needs root, systemd-nspawn, mmdebstrap, dpkg-dev, rpm
 test-packages: build
     tests/packages/run.sh target/release/arpherd
+
+# The static binary and the container, with compose.yaml's rights; needs root, readelf, python3 and apt, installs nothing
+test-container: static
+    tests/container/run.sh target/static/arpherd
 
 # `arpherd top` in a terminal, the page in a browser; needs python3 and apt, fetches the rest and installs nothing
 test-screen *args:
