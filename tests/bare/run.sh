@@ -24,6 +24,7 @@ for tool in ip ping python3 tcpdump nft curl make cmake pkg-config just; do
     [ ! -e "$root/usr/bin/$tool" ] && [ ! -e "$root/usr/sbin/$tool" ] ||
         { echo "bare machine: $tool is there" >&2; exit 1; }
 done
+cargo fetch --quiet --locked --manifest-path "$checkout/Cargo.toml"
 toolchain=$(rustc --print sysroot)
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 # Mounts of a namespace of their own, so they go with it. The folders are bound one by one: of the machine's programs
@@ -41,13 +42,17 @@ unshare --mount --propagation private bash -euo pipefail -c '
         mkdir -p "$root$place"
         mount --bind "$place" "$root$place"
     done
+    # Where crates come from, if somebody has configured that.
+    for file in "$cargo_home/config.toml" "$cargo_home/config"; do
+        [ ! -f "$file" ] || cp "$file" "$root$cargo_home/"
+    done
     for place in /proc /sys /dev; do mount --rbind "$place" "$root$place"; done
-    [ ! -e /etc/resolv.conf ] || cat /etc/resolv.conf > "$root/etc/resolv.conf"
     mkdir "$root/before"
     cd "$root"
     pivot_root . before
     umount -l /before
     cd "$checkout"
-    exec /usr/bin/env -i HOME=/root CARGO_HOME="$cargo_home" CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}" \
+    # All crates are there already.
+    exec /usr/bin/env -i HOME=/root CARGO_HOME="$cargo_home" CARGO_NET_OFFLINE=true CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}" \
         PATH="$toolchain/bin:/usr/sbin:/usr/bin:/sbin:/bin" "$@"
 ' bare "$root" "$checkout" "$toolchain" "$cargo_home" "$@"
