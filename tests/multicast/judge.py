@@ -154,6 +154,10 @@ def main(binary):
     avahi = start("avahi-daemon", "--no-drop-root", "--no-chroot", "--no-rlimits",
                   "--file", os.path.abspath("configs/multicast/avahi-daemon.conf"), stderr=log)
     until("with avahi's reflector a name of the other segment is resolved", lambda: resolved(asker, printer))
+    probe = on_host("a", lambda: plain(A))
+    echo = on_host("b", lambda: plain(B))
+    probe.sendto(b"to the name's address", echo.getsockname())
+    until("a packet to that address passes", lambda: (b"to the name's address", probe.getsockname()) in received(echo))
     stop(avahi)
     until("without it, no more", lambda: not resolved(asker, printer))
 
