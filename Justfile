@@ -105,6 +105,7 @@ test-docs *args:
 book:
     #!/usr/bin/env bash
     set -euo pipefail
+    mkdir -p target
     mdbook build docs 2>&1 | tee target/book.log
     ! grep -qE '(WARN|ERROR)' target/book.log
 
