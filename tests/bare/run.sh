@@ -8,15 +8,8 @@
 # Needs root and mmdebstrap. The root file system is made once and cached.
 set -euo pipefail
 [ "$#" -gt 0 ] || { echo 'usage: run.sh COMMAND...' >&2; exit 2; }
-command -v mmdebstrap > /dev/null || { echo 'bare machine: mmdebstrap is missing' >&2; exit 1; }
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/arpherd
-base=$cache/bare-bookworm-1.tar
-mkdir -p "$cache"
-if [ ! -f "$base" ]; then
-    mmdebstrap --quiet --variant=minbase --include=gcc,libc6-dev,ca-certificates bookworm "${base%.tar}.new.tar"
-    mv "${base%.tar}.new.tar" "$base"
-fi
+base=$("$checkout/tests/systemd/base.sh" bare-bookworm-1 gcc,libc6-dev,ca-certificates)
 root=$(mktemp -d)
 trap 'rm -rf --one-file-system "$root"' EXIT
 tar -xf "$base" -C "$root" --exclude './dev/*'

@@ -27,17 +27,7 @@ for revision in 2 3; do
 done
 
 # A Debian with what judges packages.
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/arpherd
-judges=$cache/packages-bookworm-1.tar
-mkdir -p "$cache"
-exec 9>"$judges.lock"
-flock 9
-if [ ! -f "$judges" ]; then
-    mmdebstrap --quiet --variant=minbase --include=lintian,man-db,rpm,systemd,systemd-sysv,dbus,iproute2,python3 \
-        bookworm "${judges%.tar}.new.tar" >&2
-    mv "${judges%.tar}.new.tar" "$judges"
-fi
-flock -u 9
+judges=$(../systemd/base.sh packages-bookworm-1 lintian,man-db,rpm,systemd,systemd-sysv,dbus,iproute2,python3)
 mkdir "$work/judges"
 tar -xf "$judges" -C "$work/judges"
 cp "$work"/1/*.deb "$work/judges/tmp"
