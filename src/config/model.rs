@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use arpherd_core::plan::{Cover, DomainId, DomainPlan, Plan, RoutePlan, SegmentPlan};
+use arpherd_core::plan::{Cover, DhcpPlan, DomainId, DomainPlan, Plan, RoutePlan, SegmentPlan};
 use ipnetwork::Ipv4Network;
 
 use super::gateway_lladdr::GatewayLladdr;
@@ -101,6 +101,8 @@ pub(crate) struct DomainConfig {
     pub(crate) cover: Cover,
     /// At which link-layer address its hosts find us.
     pub(crate) gateway_lladdr: GatewayLladdr,
+    /// What is done with its DHCP messages; `None`: nothing.
+    pub(crate) dhcp: Option<DhcpPlan>,
     /// Its links, sorted by name.
     pub(crate) segments: Vec<SegmentConfig>,
 }
@@ -190,6 +192,7 @@ impl DomainConfig {
             auto: self.auto,
             cover: self.cover,
             gateway_lladdr: self.gateway_lladdr.of_domain(&self.name),
+            dhcp: self.dhcp.clone(),
         }
     }
 }

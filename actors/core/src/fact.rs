@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Prefix};
 use crate::arp::Heard;
+use crate::dhcp::DhcpNews;
 use crate::lladdr::LinkAddr;
 use crate::memory::RememberedHost;
 use crate::plan::{LinkKind, Plan, SegmentId};
@@ -133,6 +134,13 @@ pub enum Fact {
     Remembered {
         /// What it knew.
         hosts: Vec<RememberedHost>,
+    },
+    /// DHCP messages said this on a segment.
+    Dhcp {
+        /// Where.
+        segment: SegmentId,
+        /// What.
+        news: DhcpNews,
     },
     /// An operator has an address asked for on all segments that may hold it.
     ProbeRequested {

@@ -10,6 +10,7 @@
 
 pub mod address;
 pub mod arp;
+pub mod dhcp;
 pub mod event;
 pub mod fact;
 pub mod ledger;

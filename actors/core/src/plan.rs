@@ -5,6 +5,7 @@
 //! place that holds default values; the configuration reads them from here.
 
 mod behind;
+mod dhcp;
 mod limits;
 mod private_vlan;
 mod replacement;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use behind::Behind;
 pub(crate) use behind::is_behind;
+pub use dhcp::{ClientOption82, DhcpPlan, DhcpRole, DhcpRules, DhcpServer, LearnFrom};
 pub use limits::Limits;
 pub use private_vlan::{Groups, PrivateVlan};
 pub use succession::Succession;
@@ -76,6 +78,9 @@ pub struct DomainPlan {
     /// (RFC 9135, section 4.1), a unicast address of 6 octets; `None`: on each that of its interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_lladdr: Option<LinkAddr>,
+    /// What is done with its DHCP messages; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhcp: Option<DhcpPlan>,
 }
 
 /// What becomes of packets for an address of a domain's prefix of which no host is known, and which no ARP request
@@ -155,6 +160,9 @@ pub struct SegmentPlan {
     pub expiry: ExpiryPlan,
     /// How many hosts may be learned here.
     pub limits: Limits,
+    /// Who takes part in DHCP here, and what a lease means.
+    #[serde(default)]
+    pub dhcp: DhcpRules,
 }
 
 impl SegmentPlan {
@@ -222,6 +230,7 @@ impl Default for SegmentPlan {
             sweep: Some(SweepPlan::default()),
             expiry: ExpiryPlan::default(),
             limits: Limits::default(),
+            dhcp: DhcpRules::default(),
         }
     }
 }

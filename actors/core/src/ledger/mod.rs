@@ -215,7 +215,7 @@ impl Ledger {
             Fact::ProbeRequested { address } => operator::probe(address, world, &mut self.searches, effects),
             Fact::ForgetRequested { address } => operator::forget(address, world, effects),
             Fact::WakeRequested { sleeper } => waking::wake(sleeper, world, effects),
-            Fact::TimePassed => {}
+            Fact::Dhcp { .. } | Fact::TimePassed => {}
             Fact::Replanned { plan } => replanning::replan(self, &plan),
             Fact::Replaced { retired, prefixes } => self.stop(&End::Replaced { retired, prefixes }),
             Fact::Stopped { purge: true } => self.stop(&End::Purged),

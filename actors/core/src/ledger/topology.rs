@@ -283,7 +283,8 @@ impl Topology {
             | Fact::StationLeft { segment, .. }
             | Fact::StationsRead { segment, .. }
             | Fact::Associated { segment }
-            | Fact::Disassociated { segment } => Some(*segment),
+            | Fact::Disassociated { segment }
+            | Fact::Dhcp { segment, .. } => Some(*segment),
             Fact::RouteLookedUp { request, .. } => Some(request.segment),
             Fact::RouteAppeared(route) | Fact::RouteVanished(route) => route.segment,
             _ => None,

@@ -11,10 +11,26 @@ pub struct Limits {
     pub hosts_per_lladdr: u32,
     /// Maximum number of new hosts per second, 1 to 10 000 000; also the size of the largest burst.
     pub new_per_second: u32,
+    /// Maximum number of DHCP messages of clients per second that are relayed, 1 to 1 000 000; also the size of the
+    /// largest burst. Those of clients that have a lease have as much again for themselves.
+    #[serde(default = "Limits::default_dhcp_per_second")]
+    pub dhcp_per_second: u32,
+}
+
+impl Limits {
+    /// 1,000 clients that start at once are served at once.
+    fn default_dhcp_per_second() -> u32 {
+        1_000
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { hosts: 65_536, hosts_per_lladdr: 64, new_per_second: 2_000 }
+        Self {
+            hosts: 65_536,
+            hosts_per_lladdr: 64,
+            new_per_second: 2_000,
+            dhcp_per_second: Self::default_dhcp_per_second(),
+        }
     }
 }

@@ -44,6 +44,7 @@ impl DomainPlan {
             auto: false,
             cover: Cover::default(),
             gateway_lladdr: None,
+            dhcp: None,
             ..self.clone()
         }
     }
@@ -166,6 +167,7 @@ mod tests {
                 auto: false,
                 cover: Cover::default(),
                 gateway_lladdr: None,
+                dhcp: None,
             });
             let segment = |interface: &&str| SegmentPlan::new(interface, DomainId(number), &[prefix]);
             plan.segments.extend(interfaces.iter().map(segment));

@@ -44,7 +44,7 @@ pub(crate) fn plan() -> Plan {
     segments[0].sources = vec![Ipv4Addr::new(10, 0, 0, 1)];
     segments[0].addresses.behind = [(LinkAddr::ethernet([2, 0, 0, 0, 0, 5]), Behind::Allow)].into();
     segments[1].kind = Some(LinkKind::Wifi);
-    segments[1].limits = Limits { hosts: 4, hosts_per_lladdr: 2, new_per_second: 2 };
+    segments[1].limits = Limits { hosts: 4, hosts_per_lladdr: 2, new_per_second: 2, ..Limits::default() };
     segments[2].expiry.interval = Duration::ZERO;
     segments[3].answer = AnswerMode::Off;
     segments[4].expiry.quiet = Duration::ZERO;
@@ -57,6 +57,7 @@ pub(crate) fn plan() -> Plan {
                 auto: false,
                 cover: arpherd_core::plan::Cover::default(),
                 gateway_lladdr: None,
+                dhcp: None,
             })
             .to_vec(),
         segments,

@@ -28,6 +28,7 @@ fn two_domains() -> Bench {
         auto: false,
         cover: crate::plan::Cover::default(),
         gateway_lladdr: None,
+        dhcp: None,
     });
     let mut bench = Bench::with(plan);
     bench.give(Fact::AddressesChanged { addresses: vec![ip(1), Ipv4Addr::new(10, 9, 0, 1)] });
@@ -93,6 +94,7 @@ fn the_same_address_in_two_domains_is_two_hosts() {
         auto: false,
         cover: crate::plan::Cover::default(),
         gateway_lladdr: None,
+        dhcp: None,
     });
     for name in ['c', 'd'] {
         let twin = segment(name, &[net("10.0.0.0/24")]);
@@ -125,6 +127,7 @@ fn two_domains_on_one_interface_know_their_routes_apart() {
         auto: false,
         cover: crate::plan::Cover::default(),
         gateway_lladdr: None,
+        dhcp: None,
     });
     let mut bench = Bench::with(plan);
     bench.knows(C, other(9));
