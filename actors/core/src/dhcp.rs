@@ -9,5 +9,5 @@ mod message;
 mod traffic;
 
 pub use lease::{ClientId, DhcpNews, Lease, LeaseEnd};
-pub use message::{BOOT_REPLY, BOOT_REQUEST, Message};
+pub use message::{BOOT_REPLY, BOOT_REQUEST, Message, Names};
 pub use traffic::{ClientPlace, DhcpCount, Path, Received, RelayOrder};

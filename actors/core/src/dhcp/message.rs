@@ -35,11 +35,18 @@ pub struct Message {
     pub giaddr: Address,
     /// The client's hardware address and its padding.
     pub chaddr: [u8; 16],
-    /// The server's name, or options (RFC 2132, section 9.3).
-    pub sname: [u8; 64],
-    /// The boot file's name, or options.
-    pub file: [u8; 128],
+    /// Two names, or options.
+    pub names: Names,
     /// Everything from the magic cookie on to the end of the datagram, the cookie and padding among it. A message of
     /// BOOTP (RFC 951) need not begin with the cookie.
     pub vendor: Vec<u8>,
+}
+
+/// The fields that option 52 turns into room for more options (RFC 2132, section 9.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// `sname`: the server's name.
+    pub server: [u8; 64],
+    /// `file`: the boot file's name.
+    pub file: [u8; 128],
 }
