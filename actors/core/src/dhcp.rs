@@ -6,8 +6,11 @@
 
 mod lease;
 mod message;
+mod options;
+mod relay;
 mod traffic;
 
 pub use lease::{ClientId, DhcpNews, Lease, LeaseEnd};
 pub use message::{BOOT_REPLY, BOOT_REQUEST, Message, Names};
+pub use relay::Relay;
 pub use traffic::{ClientPlace, DhcpCount, Path, Received, RelayOrder};

@@ -1,0 +1,217 @@
+//! Clients' messages on their way to the servers.
+
+use std::time::Duration;
+
+use super::bench::*;
+use crate::address::Address;
+use crate::dhcp::{DhcpCount, DhcpNews, Message, RelayOrder};
+use crate::plan::{ClientOption82, DhcpPlan, DhcpServer};
+
+#[test]
+fn a_broadcast_goes_to_the_server_with_one_hop_more_and_the_circuit() {
+    let mut bench = Bench::new();
+    let asked = client_message(DISCOVER, &[55, 2, 1, 3]);
+    let relayed = bench.relays(ETH1, &asked);
+    assert_eq!((relayed.hops, relayed.giaddr, relayed.flags), (1, GATEWAY, 0));
+    let at = position_of(&relayed, 82).expect("option 82");
+    assert_eq!(relayed.vendor[at..], *b"\x52\x0a\x01\x08lan/eth1\xff"[..].to_vec().tap_pad(64 - at));
+    // All else is as it was, the octets before option 82 among it.
+    assert_eq!(relayed.vendor[..at], asked.vendor[..at]);
+    let (hops, giaddr, vendor) = (asked.hops, asked.giaddr, asked.vendor.clone());
+    assert_eq!(Message { hops, giaddr, vendor, ..relayed }, asked);
+}
+
+/// Padding as BOOTP's shortest message has it.
+trait Pad {
+    fn tap_pad(self, length: usize) -> Self;
+}
+
+impl Pad for Vec<u8> {
+    fn tap_pad(mut self, length: usize) -> Self {
+        self.resize(length, 0);
+        self
+    }
+}
+
+#[test]
+fn sixteen_hops_are_passed_on_and_seventeen_are_not() {
+    for (hops, passes) in [(0, true), (16, true), (17, false), (255, false)] {
+        let mut bench = Bench::new();
+        let orders = bench.asks(ETH1, &Message { hops, ..client_message(DISCOVER, &[]) });
+        assert_eq!(to_servers(&orders).len(), usize::from(passes), "{hops} hops");
+        assert_eq!(counts(&orders, DhcpCount::Refused), usize::from(!passes));
+    }
+}
+
+#[test]
+fn what_another_relay_sent_is_passed_unchanged_and_what_we_sent_is_not() {
+    let mut bench = Bench::new();
+    let chained =
+        Message { giaddr: Address::new(10, 9, 0, 1), ..client_message(DISCOVER, &[82, 3, 1, 1, 7]) };
+    let relayed = bench.relays(ETH1, &chained);
+    assert_eq!(relayed, Message { hops: 1, ..chained });
+    let looped = Message { giaddr: GATEWAY, ..client_message(DISCOVER, &[]) };
+    assert!(
+        to_servers(&bench.asks(ETH1, &looped)).is_empty(),
+        "giaddr is our own: it would go round for ever"
+    );
+    let our_circuit = client_message(DISCOVER, b"\x52\x0a\x01\x08lan/eth1");
+    assert!(to_servers(&bench.asks(ETH0, &our_circuit)).is_empty());
+}
+
+#[test]
+fn relay_agent_information_of_a_client_is_dropped_replaced_or_kept() {
+    let asked = client_message(DISCOVER, &[82, 3, 1, 1, 7, 12, 1, 65]);
+    for (choice, expected) in [
+        (ClientOption82::Drop, None),
+        (ClientOption82::Replace, Some(&b"\x35\x01\x01\x0c\x01A\x52\x0a\x01\x08lan/eth1\xff"[..])),
+        (ClientOption82::Keep, Some(&b"\x35\x01\x01\x52\x03\x01\x01\x07\x0c\x01A\xff"[..])),
+    ] {
+        let mut bench = Bench::of(DhcpPlan { client_option_82: choice, ..dhcp_plan() });
+        let orders = bench.asks(ETH1, &asked);
+        let relayed = to_servers(&orders).pop().map(|message| message.vendor[4..].to_vec());
+        let relayed = relayed.map(|vendor| vendor[..expected.map_or(0, <[u8]>::len)].to_vec());
+        assert_eq!(relayed.as_deref(), expected, "{choice:?}");
+        assert_eq!(counts(&orders, DhcpCount::Refused), usize::from(expected.is_none()));
+    }
+}
+
+#[test]
+fn a_client_on_infiniband_needs_an_identifier_and_is_answered_by_broadcast() {
+    let mut bench = Bench::new();
+    let relayed = bench.relays(IB0, &infiniband_message(DISCOVER, &[255, 1, 2, 3]));
+    assert_eq!(relayed.flags, 0x8000, "the flag that it forgot");
+    let nameless = Message { hardware_type: 32, hardware_length: 0, ..client_message(DISCOVER, &[]) };
+    let orders = bench.asks(IB0, &nameless);
+    assert_eq!(to_servers(&orders), []);
+    assert!(matches!(&news(&orders)[..], [(IB0, DhcpNews::Unidentified { .. })]), "{orders:?}");
+    let again = bench.asks(IB0, &nameless);
+    assert_eq!((news(&again), counts(&again, DhcpCount::Refused)), (vec![], 1), "reported once");
+}
+
+#[test]
+fn a_renewal_that_passes_is_not_relayed_a_second_time() {
+    let mut bench = Bench::new();
+    let renewal = Message { ciaddr: CLIENT, ..client_message(REQUEST, &[]) };
+    assert_eq!(bench.gives(unicast_on(ETH1, CLIENT, SERVER, 67), &renewal), []);
+    assert_eq!(to_servers(&bench.asks(ETH1, &renewal)).len(), 1, "rebinding is a broadcast");
+    let to_network = unicast_on(ETH1, CLIENT, Address::new(10, 2, 0, 255), 67);
+    assert_eq!(to_servers(&bench.gives(to_network, &renewal)).len(), 1);
+}
+
+#[test]
+fn with_the_override_renewals_come_to_us() {
+    let mut bench = Bench::of(DhcpPlan { server_id_override: true, ..dhcp_plan() });
+    let renewal = Message { ciaddr: CLIENT, ..client_message(REQUEST, &[]) };
+    let orders = bench.gives(unicast_on(ETH1, CLIENT, GATEWAY, 67), &renewal);
+    let relayed = to_servers(&orders).pop().expect("relayed");
+    let at = position_of(&relayed, 82).expect("option 82");
+    assert_eq!(relayed.vendor[at..at + 18], *b"\x52\x10\x01\x08lan/eth1\x0b\x04\x0a\x02\x00\x01");
+    let ack = bench.answers(&reply_to(&relayed, ACK, CLIENT));
+    let Some(RelayOrder::ToClient { message, .. }) =
+        ack.iter().find(|order| matches!(order, RelayOrder::ToClient { .. }))
+    else {
+        panic!("{ack:?}");
+    };
+    let at = position_of(message, 54).expect("option 54");
+    assert_eq!(message.vendor[at + 2..at + 6], GATEWAY.octets(), "the client sees us as the server");
+}
+
+#[test]
+fn without_an_address_in_the_network_the_link_is_selected() {
+    let mut bench = Bench::new();
+    let uplink = Address::new(192, 0, 2, 7);
+    bench.relay.addresses_changed([uplink]);
+    for id in [ETH0, ETH1, IB0] {
+        bench.relay.link_changed(id, None);
+    }
+    let asked = client_message(DISCOVER, &[]);
+    let orders = bench.asks(ETH1, &asked);
+    assert_eq!(
+        (to_servers(&orders).len(), counts(&orders, DhcpCount::Refused)),
+        (0, 1),
+        "no way to the server"
+    );
+    bench.relay.path_found(SERVER, Some(uplink));
+    let relayed = bench.relays(ETH1, &asked);
+    let at = position_of(&relayed, 82).expect("option 82");
+    assert_eq!(relayed.giaddr, uplink);
+    assert_eq!(relayed.vendor[at + 2..at + 18], *b"\x01\x08lan/eth1\x05\x04\x0a\x02\x00\x00");
+    assert_eq!(bench.relay.reply_addresses().into_iter().collect::<Vec<_>>(), [uplink]);
+}
+
+#[test]
+fn information_that_would_be_too_long_is_left_out() {
+    let mut bench = Bench::new();
+    let mut asked = client_message(DISCOVER, &[57, 2, 2, 0x40]);
+    let end = asked.vendor.iter().position(|octet| *octet == 255).expect("an end");
+    asked.vendor.truncate(end);
+    asked.vendor.extend([224, 255]);
+    asked.vendor.resize(312 - 12, 1);
+    asked.vendor.push(255);
+    let relayed = bench.relays(ETH1, &asked);
+    assert_eq!((position_of(&relayed, 82), relayed.vendor == asked.vendor), (None, true));
+    // Its answer finds it all the same.
+    let offer = bench.answers(&reply_to(&relayed, OFFER, CLIENT));
+    assert!(matches!(&offer[..], [.., RelayOrder::ToClient { segment: ETH1, .. }, _]), "{offer:?}");
+}
+
+#[test]
+fn a_flood_of_forged_clients_is_held_back_and_a_client_with_a_lease_is_not() {
+    let mut bench = Bench::new();
+    let relayed = bench.relays(ETH1, &client_message(REQUEST, &[50, 4, 10, 2, 0, 77]));
+    bench.answers(&reply_to(&relayed, ACK, CLIENT));
+    let mut passed = 0;
+    for forged in 0..10_000_u32 {
+        let mut message = Message { xid: forged, ..client_message(DISCOVER, &[]) };
+        message.chaddr[2..6].copy_from_slice(&forged.to_be_bytes());
+        message.chaddr[0] = 6;
+        passed += to_servers(&bench.asks(ETH1, &message)).len();
+        bench.passes(Duration::from_micros(100));
+    }
+    assert!((1_990..=2_010).contains(&passed), "a burst and a second's worth: {passed}");
+    assert_eq!(to_servers(&bench.asks(ETH1, &client_message(REQUEST, &[]))).len(), 1);
+    assert_eq!(
+        to_servers(&bench.asks(ETH0, &client_message(DISCOVER, &[]))).len(),
+        1,
+        "other segments go on"
+    );
+    assert!(bench.relay.transactions.len() <= 2 * 4_096 && bench.relay.limits.len() <= 4_096 + 1);
+}
+
+#[test]
+fn one_client_has_no_more_than_its_share() {
+    let mut bench = Bench::new();
+    let asks = |bench: &mut Bench| to_servers(&bench.asks(ETH1, &client_message(DISCOVER, &[]))).len();
+    let passed: usize = (0..100).map(|_| asks(&mut bench)).sum();
+    assert_eq!(passed, 10);
+    bench.passes(Duration::from_secs(1));
+    assert_eq!((asks(&mut bench), asks(&mut bench), asks(&mut bench)), (1, 1, 0));
+}
+
+#[test]
+fn each_server_is_asked_and_none_that_heard_the_client_itself() {
+    let other = Address::new(10, 2, 0, 3);
+    let servers = vec![DhcpServer::At(SERVER), DhcpServer::At(other)];
+    let mut bench = Bench::of(DhcpPlan { servers, ..dhcp_plan() });
+    let relayed = to_servers(&bench.asks(ETH1, &client_message(DISCOVER, &[])));
+    assert_eq!(relayed.len(), 2);
+    bench.gives(unicast_on(ETH0, SERVER, GATEWAY, 67), &reply_to(&relayed[0], OFFER, CLIENT));
+    assert_eq!(to_servers(&bench.asks(ETH0, &client_message(DISCOVER, &[]))).len(), 1, "the other one");
+    assert_eq!(to_servers(&bench.asks(ETH1, &client_message(DISCOVER, &[]))).len(), 2);
+}
+
+#[test]
+fn garbage_is_counted_and_goes_nowhere() {
+    let mut bench = Bench::new();
+    let truncated = Message { vendor: vec![99, 130, 83, 99, 53, 1, 1, 61, 200, 1], ..client_message(1, &[]) };
+    let no_cookie = Message { vendor: vec![0; 64], ..client_message(DISCOVER, &[]) };
+    let empty = Message { vendor: Vec::new(), ..client_message(DISCOVER, &[]) };
+    let wrong_length = client_message(DISCOVER, &[54, 3, 1, 2, 3]);
+    let no_kind = Message { vendor: vec![99, 130, 83, 99, 255], ..client_message(1, &[]) };
+    let no_op = Message { op: 3, ..client_message(DISCOVER, &[]) };
+    for message in [truncated, no_cookie, empty, wrong_length, no_kind, no_op] {
+        let orders = bench.asks(ETH1, &message);
+        assert_eq!(orders, [RelayOrder::Count(ETH1, DhcpCount::Malformed)], "{message:?}");
+    }
+}
