@@ -5,10 +5,12 @@
 //! the field to the struct that it fills, with its default there, and one entry here; then write the reference
 //! file again: `UPDATE_REFERENCE=1 cargo test -p arpherd --bin arpherd reference_file`.
 
+mod learning;
 mod segment;
 
 use arpherd_core::plan::{COVER_METRIC, Cover, RoutePlan};
 
+use super::dhcp::DhcpMode;
 use super::domain::{DomainPrefixes, Domains, Segments};
 use super::field::{ConfigKey, TableField, ValueField};
 use super::gateway_lladdr::GatewayLladdrParser;
@@ -181,6 +183,14 @@ static DOMAIN: &[ConfigKey<DomainConfig>] = &[
             parser: GatewayLladdrParser,
             of: |domain: &mut DomainConfig| &mut domain.gateway_lladdr,
         },
+    },
+    ConfigKey {
+        name: "dhcp",
+        meaning: "What is done with the domain's DHCP messages (docs/dhcp.md). With a table clients on every segment are \
+                  served by the servers that it names, wherever those are. Hosts are known and routed as soon as a lease \
+                  is granted.",
+        example: Some(r#"{ servers = ["10.2.0.2"] }"#),
+        field: &DhcpMode,
     },
     ConfigKey {
         name: "segments",

@@ -11,6 +11,7 @@
 
 mod addresses;
 mod behind;
+mod dhcp;
 mod domain;
 mod duration;
 mod errors;

@@ -264,6 +264,12 @@ impl<'m> ConfigReader<'m> {
         self.problems.iter().any(|problem| problem.key.as_ref() == Some(path))
     }
 
+    /// Whether an error at this path or below it has been recorded.
+    pub(crate) fn has_problem_within(&self, path: &KeyPath) -> bool {
+        let is_within = |key: &KeyPath| key.steps().starts_with(path.steps());
+        self.problems.iter().any(|problem| problem.key.as_ref().is_some_and(is_within))
+    }
+
     /// Whether the value at this path is the text of a variable or a flag, in which a list is written with commas.
     pub(crate) fn is_bare_text(&self, path: &KeyPath) -> bool {
         self.merged.is_untyped(path)

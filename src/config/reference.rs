@@ -113,7 +113,7 @@ fn accepted(out: &mut String, kind: &ValueKind) {
         }
         ValueKind::Table(keys) => {
             let names: Vec<_> = keys.iter().map(|info| info.name).collect();
-            comment(out, "  ", &format!("or a table with {}:", names.join(" and ")));
+            comment(out, "  ", &format!("or a table with {}:", in_words(&names)));
             for info in keys {
                 comment(out, &format!("    {}  ", info.name), info.meaning);
             }
@@ -125,6 +125,14 @@ fn accepted(out: &mut String, kind: &ValueKind) {
             }
         }
         ValueKind::Named(..) => {}
+    }
+}
+
+/// "a, b and c".
+fn in_words(names: &[&str]) -> String {
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => names.concat(),
     }
 }
 

@@ -16,7 +16,7 @@ use super::model::{Config, DomainConfig, SegmentConfig};
 use super::network::{nested, within};
 use super::path::KeyPath;
 use super::reader::ConfigReader;
-use super::{gateway_lladdr, http};
+use super::{dhcp, gateway_lladdr, http};
 
 /// Maximum number of segments: ids have 16 bits.
 const MOST_SEGMENTS: usize = 65_535;
@@ -42,6 +42,7 @@ pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config) {
         }
         stations::check(reader, &path, domain);
         gateway_lladdr::check(reader, &path, domain);
+        dhcp::check(reader, &path, domain);
         netns::one_netns(reader, &path, domain, &misnamed);
     }
     netns::apart(reader, &domains, config);
@@ -136,7 +137,7 @@ fn placed(reader: &mut ConfigReader<'_>, place: &KeyPath, source: Ipv4Addr, doma
 }
 
 /// RFC 3021: a /31 has no network and no broadcast address, nor has a /32.
-fn is_reserved(address: Ipv4Addr, network: Ipv4Network) -> bool {
+pub(super) fn is_reserved(address: Ipv4Addr, network: Ipv4Network) -> bool {
     network.prefix() <= 30 && (address == network.network() || address == network.broadcast())
 }
 

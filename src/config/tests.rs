@@ -1,6 +1,7 @@
 //! The configuration as a whole.
 
 mod any_input;
+mod dhcp;
 mod modes;
 mod no_file;
 mod sources;

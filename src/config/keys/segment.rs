@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use arpherd_core::plan::{AnswerMode, ExpiryPlan, Groups, KernelProxy, Limits, LinkKind, SweepPlan};
+use arpherd_core::plan::{AnswerMode, DhcpRole, ExpiryPlan, Groups, KernelProxy, LinkKind, SweepPlan};
 
+use super::learning::{LEARN, LIMITS};
 use crate::config::addresses::PrefixOrAddress;
 use crate::config::behind::BehindStations;
 use crate::config::field::{ConfigKey, DerivedField, ListField, TableField, ValueField};
@@ -150,6 +151,23 @@ pub(super) static SEGMENT: &[ConfigKey<SegmentConfig>] = &[
         field: &BehindStations,
     },
     ConfigKey {
+        name: "dhcp",
+        meaning: "Who takes part in DHCP on this segment, in a domain that has it.",
+        example: None,
+        field: &ValueField {
+            parser: Choice(&[
+                ("clients", DhcpRole::Clients, "clients; of servers only those of the domain are believed"),
+                (
+                    "servers",
+                    DhcpRole::Servers,
+                    "clients, and servers, which are believed whatever their address",
+                ),
+                ("off", DhcpRole::Off, "nobody: nothing is relayed from or to here, and no lease is read"),
+            ]),
+            of: |segment: &mut SegmentConfig| &mut segment.plan.dhcp.role,
+        },
+    },
+    ConfigKey {
         name: "sweep",
         meaning: "Sweeps probe every address of the segment and find hosts that never send by themselves. For no \
                   sweeps, replace the table by `sweep = \"off\"`.",
@@ -161,6 +179,12 @@ pub(super) static SEGMENT: &[ConfigKey<SegmentConfig>] = &[
         meaning: "A silent host is probed by unicast, then by broadcast; if it never replies it is removed.",
         example: None,
         field: &TableField { keys: EXPIRY, of: |segment: &mut SegmentConfig| segment },
+    },
+    ConfigKey {
+        name: "learn",
+        meaning: "What proves that a host has an address.",
+        example: None,
+        field: &TableField { keys: LEARN, of: |segment: &mut SegmentConfig| &mut segment.plan.dhcp },
     },
     ConfigKey {
         name: "limits",
@@ -294,33 +318,3 @@ static EXPIRY: &[ConfigKey<SegmentConfig>] = &[
 fn expiry(segment: &mut SegmentConfig) -> &mut ExpiryPlan {
     &mut segment.plan.expiry
 }
-
-static LIMITS: &[ConfigKey<Limits>] = &[
-    ConfigKey {
-        name: "hosts",
-        meaning: "The maximum number of hosts known at the same time.",
-        example: None,
-        field: &ValueField {
-            parser: WholeNumber { from: 1, to: 16_777_216, unit: "hosts" },
-            of: |limits: &mut Limits| &mut limits.hosts,
-        },
-    },
-    ConfigKey {
-        name: "hosts_per_lladdr",
-        meaning: "The maximum number of addresses that one link-layer address may hold.",
-        example: None,
-        field: &ValueField {
-            parser: WholeNumber { from: 1, to: 16_777_216, unit: "hosts" },
-            of: |limits: &mut Limits| &mut limits.hosts_per_lladdr,
-        },
-    },
-    ConfigKey {
-        name: "new_per_second",
-        meaning: "The maximum number of new hosts per second, and the size of the largest burst.",
-        example: None,
-        field: &ValueField {
-            parser: WholeNumber { from: 1, to: 10_000_000, unit: "hosts per second" },
-            of: |limits: &mut Limits| &mut limits.new_per_second,
-        },
-    },
-];
