@@ -131,6 +131,12 @@ impl Confinement {
                 "a segment with `netns` needs CAP_SYS_ADMIN, which the daemon gave up when it started: {RESTART}"
             ));
         }
+        if next.relays_dhcp() && self.gave_up(Capability::NetBindService) {
+            return Some(format!(
+                "a domain whose DHCP is relayed needs CAP_NET_BIND_SERVICE, which the daemon gave up when it started: \
+                 {RESTART}"
+            ));
+        }
         let HttpListen::Unix(path) = &next.daemon.http else { return None };
         let (folder, makes) = (places::folder_of(path), &self.restricted()?.make);
         (!is_below(&folder, makes)).then(|| {
@@ -216,6 +222,9 @@ fn needed(config: &Config, files: StartFiles<'_>, access: &FileAccess) -> Vec<Ca
     let mut needed = vec![Capability::NetAdmin, Capability::NetRaw];
     if config.segments().any(|segment| segment.netns.is_some()) {
         needed.push(Capability::SysAdmin);
+    }
+    if config.relays_dhcp() {
+        needed.push(Capability::NetBindService);
     }
     // Files of others are those of a configuration in somebody's home, say, that root reads by a capability.
     let is_own = without_rights_over_files(|| {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arpherd_core::dhcp::DhcpCount;
 use arpherd_core::view::{CountersView, PacketsView};
 
 /// Counts of frames, shared by the actors of one segment. All only grow.
@@ -22,6 +23,36 @@ pub struct Counters {
     pub traces: AtomicU64,
     /// Frames that are no ARP packet of a supported form.
     pub malformed: AtomicU64,
+    /// Of DHCP.
+    pub dhcp: DhcpCounters,
+}
+
+/// Counts of DHCP messages of one segment. All only grow.
+#[derive(Debug, Default)]
+pub struct DhcpCounters {
+    /// Clients' messages sent to servers, once for each server.
+    pub relayed: AtomicU64,
+    /// Servers' messages sent to clients.
+    pub answered: AtomicU64,
+    /// Clients' messages dropped because there were too many.
+    pub limited: AtomicU64,
+    /// Messages that could not be read.
+    pub malformed: AtomicU64,
+    /// Messages that were not to be passed on.
+    pub refused: AtomicU64,
+}
+
+impl DhcpCounters {
+    /// The counter of what became of a message.
+    pub fn of(&self, what: DhcpCount) -> &AtomicU64 {
+        match what {
+            DhcpCount::Relayed => &self.relayed,
+            DhcpCount::Answered => &self.answered,
+            DhcpCount::Limited => &self.limited,
+            DhcpCount::Malformed => &self.malformed,
+            DhcpCount::Refused => &self.refused,
+        }
+    }
 }
 
 /// Counts of packets for unknown hosts. All only grow.

@@ -23,6 +23,9 @@
 //!   │              │── SettlePackets ───────►│ CoverActor  │──► packets sent on
 //!   │              │◄───── Observed ─────────└─────────────┘
 //!   │              │                     │   ┌─────────────┐
+//!   │              │◄───── Observed ─────────│  DhcpActor  │──► messages to servers and clients
+//!   │              │                     │   └─────────────┘
+//!   │              │                     │   ┌─────────────┐
 //!   │              │──── RecordFacts ───────►│  Recorder   │──► file
 //!   └──────────────┘                     │   └─────────────┘
 //!      │  │  └──► events (EventSink)      │
@@ -38,6 +41,7 @@
 //! | [`watch::Watch`] | one | the rtnetlink monitor, the managed kernel settings |
 //! | [`wifi::WifiMonitor`] | one, if the kernel has generic netlink | the sockets to nl80211 |
 //! | [`cover::CoverActor`] | one, if a domain has `cover: search` | the covering device and the packets held there |
+//! | [`dhcp::DhcpActor`] | one, if a domain has `dhcp` | the relay, the sockets of DHCP on links and towards servers |
 //! | [`recorder::Recorder`] | one, if facts are recorded | the file of facts |
 //!
 //! [`supervisor::Instance`] starts them, waits until all are ready, has them go on with another plan, and stops them. There is one instance for each
@@ -48,6 +52,7 @@ pub mod capture;
 pub mod clock;
 pub mod counters;
 pub mod cover;
+pub mod dhcp;
 pub mod dispatch;
 mod eligibility;
 pub mod io;

@@ -22,6 +22,7 @@ use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, WeakRecipient
 
 use crate::capture::CaptureActor;
 use crate::cover::CoverActor;
+use crate::dhcp::DhcpActor;
 use crate::owner::RouteOwner;
 use crate::recorder::Recorder;
 use crate::sweep::SweepActor;
@@ -59,7 +60,7 @@ macro_rules! answers_pings {
     };
 }
 
-answers_pings!(CaptureActor, RouteOwner, SweepActor, Watch, WifiMonitor, CoverActor, Recorder);
+answers_pings!(CaptureActor, RouteOwner, SweepActor, Watch, WifiMonitor, CoverActor, DhcpActor, Recorder);
 
 /// What an actor is called in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -67,6 +67,16 @@ impl LinkUpdate {
     }
 }
 
+/// What the DHCP actor is to know of the kernel's state.
+#[derive(Debug, Clone, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub enum DhcpUpdate {
+    /// A segment's interface.
+    Link(SegmentId, LinkUpdate),
+    /// This machine's addresses, all of them.
+    Addresses(Vec<Ipv4Addr>),
+}
+
 /// A segment's interface changed, so its Wi-Fi role is to be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "()")]

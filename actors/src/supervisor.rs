@@ -2,6 +2,7 @@
 //!
 //! It is the only place that knows every actor's type; actors know one another as recipients of messages.
 
+mod back_thread;
 mod config;
 mod host_memory;
 mod kernel_access;
@@ -9,15 +10,16 @@ mod locks;
 mod replanning;
 mod segment_actors;
 
-use std::io::ErrorKind;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Arbiter, Context, Handler, MailboxError, Recipient};
+use actix::{Addr, Arbiter, MailboxError, Recipient};
 use arpherd_core::memory::RememberedHost;
-use arpherd_core::plan::Cover;
 use arpherd_core::{Fact, Ledger, Plan};
 use slog::{Logger, info, o, warn};
 
+use back_thread::{
+    BackStarter, StartedCover, start_cover, start_dhcp, start_recorder, start_watch, start_wifi,
+};
 pub use config::{InstanceConfig, StartError};
 use host_memory::{HostMemory, oldest};
 use locks::Locks;
@@ -25,19 +27,16 @@ pub use replanning::NextPlan;
 use segment_actors::{SegmentActors, Surroundings};
 
 use crate::clock::Clock;
-use crate::counters::CoverCounters;
 use crate::cover::CoverActor;
-use crate::io::cover_device::CoverDevice;
-use crate::io::netlink::Radios;
-use crate::liveness::{ActorGroup, ActorName, Ping};
+use crate::dhcp::DhcpActor;
+use crate::liveness::{ActorGroup, ActorName};
 use crate::messages::{
     Barrier, Begin, DemandSweep, Finish, GetSweepProgress, GiveWay, Observed, RecallHosts, RestoreSysctls,
     RunCommand, RunQuery, SetTiming,
 };
 use crate::owner::{Connect, EventSink, MarkReady, RouteOwner};
-use crate::port::{device_opener, radio_opener};
 use crate::recorder::Recorder;
-use crate::watch::{Watch, WatchedSegment};
+use crate::watch::Watch;
 use crate::wifi::WifiMonitor;
 
 /// The running actors of one network namespace, whose tables have one owner. A daemon has an instance for each
@@ -50,6 +49,7 @@ pub struct Instance {
     /// All of them, as far as they have to answer pings.
     group: ActorGroup,
     cover: Option<Addr<CoverActor>>,
+    dhcp: Option<Addr<DhcpActor>>,
     recorder: Option<Addr<Recorder>>,
     back: Arbiter,
     /// What it serves now.
@@ -91,7 +91,8 @@ impl Instance {
         let surroundings =
             Surroundings { config: &config, owner: &owner, back: &back, group: &group, clock, log: &log };
         let segments = SegmentActors::start(&surroundings)?;
-        let watched = segments.watched(&config, wifi.as_ref());
+        let dhcp = start_dhcp(&starter, &owner, &segments, clock);
+        let watched = segments.watched(&config, wifi.as_ref(), dhcp.as_ref());
         let watch = start_watch(&starter, own_port, watched, owner.clone().recipient())?;
         let cover = start_cover(&starter, &owner, clock)?;
         owner.do_send(Connect {
@@ -115,6 +116,7 @@ impl Instance {
             segments,
             group,
             cover: cover.map(|it| it.actor),
+            dhcp,
             recorder,
             back,
             config,
@@ -205,7 +207,7 @@ impl Instance {
 
     /// Returns what is known of hosts at the end.
     async fn end(self, purge: bool, give_way: Option<GiveWay>) -> Vec<RememberedHost> {
-        let Self { owner, watch, wifi: _, segments, group, cover, recorder, back, log, .. } = self;
+        let Self { owner, watch, wifi: _, segments, group, cover, dhcp, recorder, back, log, .. } = self;
         // Whoever ends in order is not to be missed.
         drop(group);
         for sweep in segments.sweeps() {
@@ -213,6 +215,9 @@ impl Instance {
         }
         for capture in segments.captures() {
             log_if_gone(&log, "capture", capture.send(Finish { purge }).await);
+        }
+        if let Some(dhcp) = dhcp {
+            log_if_gone(&log, "dhcp", dhcp.send(Finish { purge }).await);
         }
         let hosts = owner.send(RecallHosts).await.unwrap_or_default();
         let ended = match give_way {
@@ -240,105 +245,4 @@ fn log_if_gone(log: &Logger, actor: &str, outcome: Result<(), MailboxError>) {
     if let Err(error) = outcome {
         warn!(log, "stop_incomplete"; "actor" => actor, "error" => %error);
     }
-}
-
-/// What the actors of the back thread are started with.
-struct BackStarter<'a> {
-    config: &'a InstanceConfig,
-    back: &'a Arbiter,
-    group: &'a ActorGroup,
-    log: &'a Logger,
-}
-
-impl BackStarter<'_> {
-    fn log(&self, actor: &'static str) -> Logger {
-        self.log.new(o!("actor" => actor))
-    }
-
-    fn start<A>(&self, actor: &'static str, make: impl FnOnce() -> A + Send + 'static) -> Addr<A>
-    where
-        A: Actor<Context = Context<A>> + Handler<Ping> + Unpin,
-    {
-        self.group.start_in(ActorName::of(actor), &self.back.handle(), make)
-    }
-}
-
-/// Opens the watch's sockets in the namespace, and starts it on the back thread.
-fn start_watch(
-    starter: &BackStarter<'_>,
-    own_port: u32,
-    segments: Vec<WatchedSegment>,
-    owner: Recipient<Observed>,
-) -> Result<Addr<Watch>, StartError> {
-    let (config, log) = (starter.config, starter.log("watch"));
-    let (netns, saved) = (&config.netns, config.saved_sysctls.as_deref());
-    let watch =
-        netns.within(|| Watch::open(netns, config.plan.routes, own_port, saved, segments, owner, log))??;
-    Ok(starter.start("watch", || watch))
-}
-
-/// Starts the Wi-Fi monitor. A kernel without generic netlink has no Wi-Fi: that is logged and no error.
-fn start_wifi(
-    starter: &BackStarter<'_>,
-    owner: &Addr<RouteOwner>,
-) -> Result<Option<Addr<WifiMonitor>>, StartError> {
-    let log = starter.log("wifi");
-    let radios = match starter.config.netns.within(Radios::open)? {
-        Ok(radios) => radios,
-        Err(error) => {
-            info!(log, "wifi_unavailable"; "error" => %error);
-            return Ok(None);
-        }
-    };
-    let owner = owner.clone().recipient();
-    Ok(Some(starter.start("wifi", || WifiMonitor::new(radio_opener(radios), owner, log))))
-}
-
-/// A cover actor that was started.
-struct StartedCover {
-    actor: Addr<CoverActor>,
-    counters: Arc<CoverCounters>,
-    /// The number of the covering device's interface.
-    index: u32,
-}
-
-/// Makes the covering device in the namespace, if a domain has packets for unknown hosts searched for, and starts its
-/// actor on the back thread. Where it cannot be made, that is logged, and such packets are refused by the kernel.
-fn start_cover(
-    starter: &BackStarter<'_>,
-    owner: &Addr<RouteOwner>,
-    clock: Clock,
-) -> Result<Option<StartedCover>, StartError> {
-    let config = starter.config;
-    if config.plan.domains.iter().all(|domain| domain.cover != Cover::Search) {
-        return Ok(None);
-    }
-    let log = starter.log("cover");
-    let device = match config.netns.within(CoverDevice::open)? {
-        Ok(device) => device,
-        Err(error) => {
-            let hint = match error.kind() {
-                ErrorKind::NotFound | ErrorKind::PermissionDenied => {
-                    "give the daemon /dev/net/tun (DeviceAllow=/dev/net/tun rw, PrivateDevices=no)"
-                }
-                _ => "look at the error; a restart tries again",
-            };
-            warn!(log, "cover_device_failed"; "error" => %error, "hint" => hint,
-                "detail" => "packets for unknown hosts are refused, as with `cover: unreachable`");
-            return Ok(None);
-        }
-    };
-    let index = device.index();
-    let (owner, counters) = (owner.clone().recipient(), Arc::new(CoverCounters::default()));
-    let counted = Arc::clone(&counters);
-    let actor =
-        starter.start("cover", move || CoverActor::new(device_opener(device), owner, counted, clock, log));
-    Ok(Some(StartedCover { actor, counters, index }))
-}
-
-fn start_recorder(starter: &BackStarter<'_>) -> Result<Option<Addr<Recorder>>, StartError> {
-    let Some(path) = &starter.config.record else { return Ok(None) };
-    let recorder = Recorder::create(path, &starter.config.plan, starter.log("recorder"))
-        .map_err(|cause| StartError::Record { path: path.clone(), cause })?;
-    Ok(Some(starter.start("recorder", || recorder)))
 }

@@ -19,7 +19,7 @@ use slog::{Logger, info, warn};
 use crate::io::Wake;
 use crate::io::netlink::{Changed, LinkInfo, Monitor, MonitorError, NetlinkError, Reader, find_link};
 use crate::io::netns::Netns;
-use crate::messages::{Begin, Finish, LinkUpdate, Observed, ReadTable, RestoreSysctls, WifiLink};
+use crate::messages::{Begin, DhcpUpdate, Finish, LinkUpdate, Observed, ReadTable, RestoreSysctls, WifiLink};
 use crate::port::readiness;
 use crate::required_sysctls::SysctlMode;
 use crate::sysctl_manager::SysctlManager;
@@ -53,6 +53,8 @@ pub struct WatchedSegment {
     pub sweep: Option<Recipient<LinkUpdate>>,
     /// The Wi-Fi monitor, if the kernel has generic netlink.
     pub wifi: Option<Recipient<WifiLink>>,
+    /// The DHCP actor, if a domain has DHCP relayed or read. It is told of addresses as well.
+    pub dhcp: Option<Recipient<DhcpUpdate>>,
     /// The capture actor, which reports the link to the route owner.
     pub capture: Recipient<LinkUpdate>,
 }

@@ -169,6 +169,11 @@ impl Config {
         self.plan_of(&self.domains.iter().collect::<Vec<_>>())
     }
 
+    /// Whether DHCP is relayed in a domain.
+    pub(crate) fn relays_dhcp(&self) -> bool {
+        self.domains.iter().filter_map(|domain| domain.dhcp.as_ref()).any(|dhcp| dhcp.is_relaying)
+    }
+
     /// All segments, domain by domain.
     pub(crate) fn segments(&self) -> impl Iterator<Item = &SegmentConfig> {
         self.domains.iter().flat_map(|domain| &domain.segments)

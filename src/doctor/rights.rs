@@ -14,6 +14,9 @@ fn purpose(capability: Capability) -> &'static str {
     match capability {
         Capability::NetAdmin => "without it no route, neighbour entry or sysctl can be written",
         Capability::NetRaw => "without it no packet socket can be opened, so no ARP is received or answered",
+        Capability::NetBindService => {
+            "without it port 67 cannot be bound, and DHCP servers are told that nobody is there"
+        }
         Capability::SysAdmin => {
             "without it no segment in another network namespace (key netns) can be served"
         }

@@ -1,6 +1,9 @@
 //! Programs that the kernel runs on each packet before it is queued for a socket (classic BPF).
 
-use libc::{BPF_ABS, BPF_B, BPF_H, BPF_JEQ, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
+use libc::{
+    BPF_ABS, BPF_B, BPF_H, BPF_IND, BPF_JEQ, BPF_JGT, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_MSH,
+    BPF_RET, BPF_W,
+};
 use socket2::SockFilter;
 
 /// Octets of a packet that are passed; more than are ever read.
@@ -8,6 +11,8 @@ const WHOLE: u32 = 0xffff;
 /// Last of the packet types `PACKET_HOST` (0), `PACKET_BROADCAST` (1), `PACKET_MULTICAST` (2), which are
 /// the frames sent to this station; `PACKET_OTHERHOST` (3) and `PACKET_OUTGOING` (4) are not.
 const PACKET_MULTICAST: u32 = 2;
+/// Sent by this machine.
+const PACKET_OUTGOING: u32 = 4;
 
 /// ARP for IPv4, requests and replies, that came in on the interface and were sent to this station.
 ///
@@ -35,6 +40,41 @@ pub(super) fn reverse_requests_for_us(interface: u32) -> Vec<SockFilter> {
         Check::equal(2, BPF_H, 0x0800),
         Check::equal(6, BPF_H, 3),
     ])
+}
+
+/// DHCP messages that came in on the interface and were sent to this station, which broadcasts are too.
+pub(super) fn dhcp_for_us(interface: u32) -> Vec<SockFilter> {
+    dhcp(vec![
+        Check::equal(ancillary(libc::SKF_AD_IFINDEX), BPF_W, interface),
+        Check::at_most(ancillary(libc::SKF_AD_PKTTYPE), BPF_B, PACKET_MULTICAST),
+    ])
+}
+
+/// DHCP messages that go out on the interface.
+pub(super) fn dhcp_from_here(interface: u32) -> Vec<SockFilter> {
+    dhcp(vec![
+        Check::equal(ancillary(libc::SKF_AD_PKTTYPE), BPF_B, PACKET_OUTGOING),
+        Check::equal(ancillary(libc::SKF_AD_IFINDEX), BPF_W, interface),
+    ])
+}
+
+/// IPv4 packets for UDP ports 67 and 68 that are no fragments and bear no VLAN tag, of which the checks hold, too. The
+/// destination port of a packet with IP options stands where those end.
+fn dhcp(mut checks: Vec<Check>) -> Vec<SockFilter> {
+    checks.insert(0, Check::equal(ancillary(libc::SKF_AD_PROTOCOL), BPF_H, 0x0800));
+    checks.push(Check::equal(ancillary(libc::SKF_AD_VLAN_TAG_PRESENT), BPF_B, 0));
+    checks.push(Check::equal(9, BPF_B, 17));
+    let port = vec![
+        load(6, BPF_H),
+        // More fragments, or an offset.
+        jump(BPF_JSET, 0x3fff, 5, 0),
+        SockFilter::new(code(BPF_LDX | BPF_B | BPF_MSH), 0, 0, 0),
+        SockFilter::new(code(BPF_LD | BPF_H | BPF_IND), 0, 0, 2),
+        jump(BPF_JEQ, 67, 1, 0),
+        jump(BPF_JEQ, 68, 0, 1),
+        ret(WHOLE),
+    ];
+    all_of_and(checks, port)
 }
 
 /// rtnetlink notifications of what others did; of routes only those to single hosts and the `unreachable` ones, which
@@ -80,16 +120,22 @@ impl Check {
 
 /// Passes a packet if all the checks hold.
 fn all_of(checks: Vec<Check>) -> Vec<SockFilter> {
+    all_of_and(checks, vec![ret(WHOLE)])
+}
+
+/// If all the checks hold, what follows judges the packet: it returns, or goes on behind its end, where the packet is
+/// refused.
+fn all_of_and(checks: Vec<Check>, then: Vec<SockFilter>) -> Vec<SockFilter> {
     let count = checks.len();
-    let mut program = Vec::with_capacity(2 * count + 2);
+    let mut program = Vec::with_capacity(2 * count + then.len() + 1);
     for (done, check) in checks.into_iter().enumerate() {
-        // From after this jump, over the other checks and the accepting return, to the refusing one.
-        let refuse = u8::try_from(2 * (count - done - 1) + 1).unwrap_or(u8::MAX);
-        let (then, otherwise) = if check.holds_if { (0, refuse) } else { (refuse, 0) };
+        // From after this jump, over the other checks and what follows them, to the refusing return.
+        let refuse = u8::try_from(2 * (count - done - 1) + then.len()).unwrap_or(u8::MAX);
+        let (accept, otherwise) = if check.holds_if { (0, refuse) } else { (refuse, 0) };
         program.push(check.load);
-        program.push(jump(check.compare, check.value, then, otherwise));
+        program.push(jump(check.compare, check.value, accept, otherwise));
     }
-    program.push(ret(WHOLE));
+    program.extend(then);
     program.push(ret(0));
     program
 }

@@ -10,6 +10,7 @@
 //! netlink::monitor          notifications of what others change
 //! netlink::nl80211          Wi-Fi interfaces and their stations         (Radio)
 //! cover_device              packets for unknown hosts, held and sent on  (PacketDevice)
+//! dhcp                      DHCP messages on one link, and those of servers
 //! stamp                     when the kernel received a frame
 //! sysctl                    the kernel's settings: read, set, watch, restore
 //! netns                     working in another network namespace
@@ -28,6 +29,7 @@
 pub mod arp;
 pub mod capabilities;
 pub mod cover_device;
+pub mod dhcp;
 pub mod file_access;
 mod filter;
 pub mod ipv4;

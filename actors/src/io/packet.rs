@@ -6,7 +6,7 @@
 //! through a second socket of the kind `SOCK_RAW`.
 #![expect(unsafe_code, reason = "batches of messages have no safe wrapper")]
 
-mod address;
+pub(super) mod address;
 mod header;
 mod magic;
 pub mod reverse;
@@ -169,20 +169,8 @@ impl PacketPort {
         let socket = self.framed.as_ref().filter(|_| is_framed).unwrap_or(&self.socket);
         let descriptor = socket.as_raw_fd();
         if to - from == 1 {
-            let (frame, address) = (&self.arena.frames[from], &raw const self.arena.addresses[from]);
-            let length = self.arena.lengths[from].min(ROOM);
-            // SAFETY: the frame has `length` octets and the address ADDRESS_LENGTH; both outlive the call.
-            let sent = unsafe {
-                libc::sendto(
-                    descriptor,
-                    frame.as_ptr().cast(),
-                    length,
-                    libc::MSG_DONTWAIT,
-                    address.cast(),
-                    ADDRESS_LENGTH,
-                )
-            };
-            return if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(1) };
+            let frame = &self.arena.frames[from][..self.arena.lengths[from].min(ROOM)];
+            return self.arena.addresses[from].send(socket, frame).map(|()| 1);
         }
         self.arena.with_headers(from, to, false, |headers, count| {
             // SAFETY: `with_headers` hands out `count` headers whose pointers are good for the call.

@@ -17,6 +17,8 @@ pub enum Capability {
     NetAdmin,
     /// Opens packet sockets.
     NetRaw,
+    /// Binds port 67, at which DHCP servers answer.
+    NetBindService,
     /// Enters other network namespaces.
     SysAdmin,
     /// Reads files of other users.
@@ -31,6 +33,7 @@ impl Capability {
         match self {
             Self::NetAdmin => "CAP_NET_ADMIN",
             Self::NetRaw => "CAP_NET_RAW",
+            Self::NetBindService => "CAP_NET_BIND_SERVICE",
             Self::SysAdmin => "CAP_SYS_ADMIN",
             Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
             Self::DacOverride => "CAP_DAC_OVERRIDE",
@@ -42,6 +45,7 @@ impl Capability {
         match self {
             Self::DacOverride => 1 << 1,
             Self::DacReadSearch => 1 << 2,
+            Self::NetBindService => 1 << 10,
             Self::NetAdmin => 1 << 12,
             Self::NetRaw => 1 << 13,
             Self::SysAdmin => 1 << 21,

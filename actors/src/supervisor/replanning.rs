@@ -12,6 +12,7 @@ use arpherd_core::plan::{SegmentPlan, Succession};
 use super::kernel_access::acquire_more;
 use super::segment_actors::{Surroundings, segment_log};
 use super::{Instance, StartError, log_if_gone};
+use crate::dhcp::ReplanDhcp;
 use crate::messages::{Barrier, Finish, Unwatch, UseLog};
 use crate::owner::{EventSink, MarkReady, Replan};
 use crate::watch::WatchSegments;
@@ -98,7 +99,11 @@ impl Instance {
         let plan = self.config.plan.clone();
         let sinks = self.segments.sinks(plan.segments.len());
         log_if_gone(&self.log, "route_owner", self.owner.send(Replan { plan, sinks, event_sink }).await);
-        let segments = self.segments.watched(&self.config, self.wifi.as_ref());
+        if let Some(dhcp) = &self.dhcp {
+            let replan = ReplanDhcp { plan: self.config.plan.clone(), counters: self.segments.counters() };
+            log_if_gone(&self.log, "dhcp", dhcp.send(replan).await);
+        }
+        let segments = self.segments.watched(&self.config, self.wifi.as_ref(), self.dhcp.as_ref());
         let watch = WatchSegments { segments, retired, new_sweeps: changes.other_sweeps };
         log_if_gone(&self.log, "watch", self.watch.send(watch).await);
         self.wait_until_known().await;

@@ -13,6 +13,7 @@ use super::InstanceConfig;
 use crate::capture::CaptureActor;
 use crate::clock::Clock;
 use crate::counters::Counters;
+use crate::dhcp::DhcpActor;
 use crate::dispatch::SegmentSinks;
 use crate::io::PortError;
 use crate::io::mark::MarkKey;
@@ -97,6 +98,11 @@ impl SegmentActors {
         self.handles.get(&id)
     }
 
+    /// What the actors of each segment count.
+    pub(super) fn counters(&self) -> BTreeMap<SegmentId, Arc<Counters>> {
+        self.handles.iter().map(|(id, handle)| (*id, Arc::clone(&handle.counters))).collect()
+    }
+
     /// In the order of their numbers.
     pub(super) fn captures(&self) -> impl Iterator<Item = &Addr<CaptureActor>> {
         self.handles.values().map(|handle| &handle.capture)
@@ -125,6 +131,7 @@ impl SegmentActors {
         &self,
         config: &InstanceConfig,
         wifi: Option<&Addr<WifiMonitor>>,
+        dhcp: Option<&Addr<DhcpActor>>,
     ) -> Vec<WatchedSegment> {
         let watched = |(id, handle): (&SegmentId, &SegmentHandle)| {
             let segment = config.plan.segments.get(id.index())?;
@@ -135,6 +142,7 @@ impl SegmentActors {
                 has_proxy_entries: segment.kernel_proxy() == Some(KernelProxy::Entries),
                 sweep: handle.sweep.clone().map(Addr::recipient),
                 wifi: wifi.cloned().map(Addr::recipient),
+                dhcp: dhcp.cloned().map(Addr::recipient),
                 capture: handle.capture.clone().recipient(),
             })
         };

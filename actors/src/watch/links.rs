@@ -8,7 +8,7 @@ use arpherd_core::Fact;
 use super::Watch;
 use crate::eligibility::link_update;
 use crate::io::netlink::{LinkInfo, find_link};
-use crate::messages::{LinkUpdate, WifiLink};
+use crate::messages::{DhcpUpdate, LinkUpdate, WifiLink};
 use crate::required_sysctls::SysctlMode;
 
 impl Watch {
@@ -19,6 +19,10 @@ impl Watch {
         own.dedup();
         if own != self.own {
             self.own.clone_from(&own);
+            // It is the same actor for all of them.
+            if let Some(dhcp) = self.segments.iter().find_map(|segment| segment.dhcp.as_ref()) {
+                dhcp.do_send(DhcpUpdate::Addresses(own.clone()));
+            }
             self.report(Fact::AddressesChanged { addresses: own });
         }
     }
@@ -43,6 +47,9 @@ impl Watch {
             if let Some(wifi) = &segment.wifi {
                 let link = update.0.as_ref().map(|(medium, _)| (medium.interface, medium.kind));
                 wifi.do_send(WifiLink { segment: segment.segment, link });
+            }
+            if let Some(dhcp) = &segment.dhcp {
+                dhcp.do_send(DhcpUpdate::Link(segment.segment, update.clone()));
             }
             segment.capture.do_send(update.clone());
             self.sent[index] = update;

@@ -4,7 +4,7 @@ use actix::{Context, Handler, Message};
 use arpherd_core::SegmentId;
 
 use super::{Watch, WatchedSegment};
-use crate::messages::{LinkUpdate, Unwatch, WifiLink};
+use crate::messages::{DhcpUpdate, LinkUpdate, Unwatch, WifiLink};
 
 /// Follow the links of these segments from now on. Answered when the kernel's tables were read again, and new segments'
 /// links were reported.
@@ -28,8 +28,13 @@ impl Handler<Unwatch> for Watch {
             if !ids.contains(&segment.segment) {
                 self.segments.push(segment);
                 self.sent.push(sent);
-            } else if let Some(wifi) = &segment.wifi {
+                continue;
+            }
+            if let Some(wifi) = &segment.wifi {
                 wifi.do_send(WifiLink { segment: segment.segment, link: None });
+            }
+            if let Some(dhcp) = &segment.dhcp {
+                dhcp.do_send(DhcpUpdate::Link(segment.segment, LinkUpdate(None)));
             }
         }
     }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it goes wrong")]
 
+mod dhcp;
 mod diagnosis;
 mod ipoib;
 mod lists;

@@ -93,6 +93,16 @@ impl Relay {
         self.places.servers().collect()
     }
 
+    /// Whether messages of the segment are relayed or read.
+    pub fn serves(&self, segment: SegmentId) -> bool {
+        self.places.dhcp_of(segment).is_some()
+    }
+
+    /// This machine's addresses.
+    pub fn own_addresses(&self) -> &BTreeSet<Address> {
+        &self.places.own
+    }
+
     /// Whether a server on this machine is asked, for which [`Self::local_server_found`] is to be told.
     pub fn has_local_server(&self) -> bool {
         self.places.has_local_server()

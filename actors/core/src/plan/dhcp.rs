@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::plan::Plan;
 
 /// What is done with a domain's DHCP messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -74,4 +75,11 @@ pub enum LearnFrom {
     Any,
     /// Only addresses with a lease, from that client's link-layer address, and static ones.
     Leases,
+}
+
+impl Plan {
+    /// Whether DHCP is relayed or read in any domain.
+    pub fn has_dhcp(&self) -> bool {
+        self.domains.iter().any(|domain| domain.dhcp.is_some())
+    }
 }

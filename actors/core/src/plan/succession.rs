@@ -61,6 +61,9 @@ impl Plan {
     pub fn succeeded_by(&self, next: &Self) -> Option<Succession> {
         let has_search = |plan: &Self| plan.domains.iter().any(|domain| domain.cover == Cover::Search);
         let has_shared = |plan: &Self| plan.domains.iter().any(|domain| domain.gateway_lladdr.is_some());
+        if self.has_dhcp() != next.has_dhcp() {
+            return None;
+        }
         if has_search(self) != has_search(next) || has_shared(next) && !has_shared(self) {
             return None;
         }

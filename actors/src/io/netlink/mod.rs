@@ -25,7 +25,7 @@ pub mod read;
 mod route_dump;
 mod route_lookup;
 pub mod shared_lladdr;
-mod socket;
+pub(in crate::io) mod socket;
 pub(in crate::io) mod wire;
 pub mod write;
 

@@ -12,19 +12,19 @@ use crate::io::sockopt;
 
 /// A netlink socket, mostly to rtnetlink. Errors come with a text and without the request, and requests for lists are
 /// checked strictly, so that the kernel filters the lists.
-pub(super) struct Channel {
+pub(in crate::io) struct Channel {
     socket: NlSocket,
     port: u32,
 }
 
 impl Channel {
     /// Opens a socket in the calling thread's network namespace, with a receive buffer of so many bytes.
-    pub(super) fn open(receive_buffer: usize) -> io::Result<Self> {
+    pub(in crate::io) fn open(receive_buffer: usize) -> io::Result<Self> {
         Self::open_to(NlFamily::Route, receive_buffer)
     }
 
     /// The same, to the netlink family given.
-    pub(super) fn open_to(family: NlFamily, receive_buffer: usize) -> io::Result<Self> {
+    pub(in crate::io) fn open_to(family: NlFamily, receive_buffer: usize) -> io::Result<Self> {
         let socket = NlSocket::connect(family, None, Groups::empty())?;
         socket.enable_ext_ack(true)?;
         socket.enable_strict_checking(true)?;
@@ -35,27 +35,27 @@ impl Channel {
     }
 
     /// From now on reading fails with `WouldBlock` instead of waiting.
-    pub(super) fn nonblock(&self) -> io::Result<()> {
+    pub(in crate::io) fn nonblock(&self) -> io::Result<()> {
         self.socket.nonblock()
     }
 
     /// Joins multicast groups (`RTNLGRP_…`).
-    pub(super) fn join(&self, groups: &[u32]) -> io::Result<()> {
+    pub(in crate::io) fn join(&self, groups: &[u32]) -> io::Result<()> {
         self.socket.add_mcast_membership(Groups::new_groups(groups))
     }
 
     /// The socket's netlink port id: `nlmsg_pid` of what it sends, and of the notifications that this causes.
-    pub(super) fn port(&self) -> u32 {
+    pub(in crate::io) fn port(&self) -> u32 {
         self.port
     }
 
     /// Sends one datagram of messages. rtnetlink has carried all of them out when this returns.
-    pub(super) fn send(&self, messages: &[u8]) -> io::Result<()> {
+    pub(in crate::io) fn send(&self, messages: &[u8]) -> io::Result<()> {
         self.socket.send(messages, Msg::empty()).map(drop)
     }
 
     /// Receives one datagram of messages and returns how long it is.
-    pub(super) fn receive(&self, room: &mut [u8]) -> io::Result<usize> {
+    pub(in crate::io) fn receive(&self, room: &mut [u8]) -> io::Result<usize> {
         self.socket.recv(room, Msg::empty()).map(|(length, _groups)| length)
     }
 }

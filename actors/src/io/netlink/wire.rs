@@ -20,22 +20,22 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 
 /// One message of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Message<'a> {
+pub(in crate::io) struct Message<'a> {
     /// `nlmsg_type`
-    pub(super) kind: u16,
+    pub(in crate::io) kind: u16,
     /// `nlmsg_flags`
     pub(super) flags: u16,
     /// `nlmsg_seq`
     pub(super) sequence: u32,
     /// What follows the header.
-    pub(super) body: &'a [u8],
+    pub(in crate::io) body: &'a [u8],
 }
 
 /// The messages of a datagram, in order; ends at an incomplete header or an impossible length.
-pub(super) struct Messages<'a>(&'a [u8]);
+pub(in crate::io) struct Messages<'a>(&'a [u8]);
 
 impl<'a> Messages<'a> {
-    pub(super) fn of(datagram: &'a [u8]) -> Self {
+    pub(in crate::io) fn of(datagram: &'a [u8]) -> Self {
         Self(datagram)
     }
 }

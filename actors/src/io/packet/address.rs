@@ -17,7 +17,7 @@ const AF_PACKET: u16 = 17;
 /// one in libc ends after 8 octets.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-pub(super) struct PacketAddress {
+pub(in crate::io) struct PacketAddress {
     family: u16,
     protocol: u16,
     interface: i32,
@@ -32,7 +32,7 @@ pub(super) const ADDRESS_LENGTH: socklen_t = 44;
 
 impl PacketAddress {
     /// Of the interface, for the protocol of this number (`ETH_P_…` of linux/if_ether.h).
-    pub(super) fn new(interface: i32, protocol: u16) -> Self {
+    pub(in crate::io) fn new(interface: i32, protocol: u16) -> Self {
         Self { family: AF_PACKET, protocol: protocol.to_be(), interface, ..Self::default() }
     }
 
@@ -43,7 +43,7 @@ impl PacketAddress {
     }
 
     /// Of a station on that link.
-    pub(super) fn with_station(mut self, address: &LinkAddr) -> Self {
+    pub(in crate::io) fn with_station(mut self, address: &LinkAddr) -> Self {
         let octets = address.octets();
         self.address[..octets.len()].copy_from_slice(octets);
         self.length = u8::try_from(octets.len()).unwrap_or(0);
@@ -51,10 +51,26 @@ impl PacketAddress {
     }
 
     /// Binds a packet socket to the interface and the protocol.
-    pub(super) fn bind(&self, socket: &Socket) -> io::Result<()> {
+    pub(in crate::io) fn bind(&self, socket: &Socket) -> io::Result<()> {
         // SAFETY: the address has ADDRESS_LENGTH octets and outlives the call.
         let outcome = unsafe { libc::bind(socket.as_raw_fd(), ptr::from_ref(self).cast(), ADDRESS_LENGTH) };
         if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Sends one frame there through a packet socket. Never blocks.
+    pub(in crate::io) fn send(&self, socket: &Socket, frame: &[u8]) -> io::Result<()> {
+        // SAFETY: the pointers and lengths describe the frame and the address, which outlive the call.
+        let sent = unsafe {
+            libc::sendto(
+                socket.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                libc::MSG_DONTWAIT,
+                ptr::from_ref(self).cast(),
+                ADDRESS_LENGTH,
+            )
+        };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
     /// The station's address, where the kernel filled in a received frame's source and it has six octets; else unknown.
