@@ -1,6 +1,6 @@
 //! Packet filters that drop forwarded packets.
 
-use arpherd_actors::io::packet_filter::ForwardPolicy;
+use arpherd_actors::io::packet_filter::ChainPolicy;
 
 use super::finding::{Finding, Severity};
 use super::machine::Machine;
@@ -53,7 +53,7 @@ fn paths(scope: &Scope) -> Vec<ForwardPath<'_>> {
 }
 
 /// A chain whose policy is drop.
-fn dropping(name: &str, policy: &ForwardPolicy, paths: &[ForwardPath<'_>], fix: FixCommands) -> Finding {
+fn dropping(name: &str, policy: &ChainPolicy, paths: &[ForwardPath<'_>], fix: FixCommands) -> Finding {
     let is_open = |(from, to): &ForwardPath<'_>| policy.accepts.iter().any(|rule| rule.accepts(from, to));
     let closed: Vec<_> = paths.iter().copied().filter(|path| !is_open(path)).collect();
     let found = format!("chain {name}: policy drop, {} rules", policy.rules);
@@ -95,13 +95,13 @@ mod tests {
     use super::super::testing::{machine, scope};
     use super::*;
 
-    fn policy(chain: &str, drops: bool, rules: u32) -> ForwardPolicy {
-        ForwardPolicy { chain: chain.to_owned(), drops, rules, accepts: Vec::new() }
+    fn policy(chain: &str, drops: bool, rules: u32) -> ChainPolicy {
+        ChainPolicy { chain: chain.to_owned(), drops, rules, accepts: Vec::new() }
     }
 
     fn found(
-        chains: Result<Vec<ForwardPolicy>, String>,
-        iptables: Result<Option<ForwardPolicy>, String>,
+        chains: Result<Vec<ChainPolicy>, String>,
+        iptables: Result<Option<ChainPolicy>, String>,
     ) -> Vec<Finding> {
         let mut machine = machine();
         machine.filters.chains = chains;

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use arpherd_actors::io::netlink::{AddressInfo, AnyRoute, LinkInfo, NeighbourInfo, PolicyRule, ProxyInfo};
-use arpherd_actors::io::packet_filter::ForwardPolicy;
+use arpherd_actors::io::packet_filter::ChainPolicy;
+use arpherd_actors::io::port_holders::PortHolder;
 use arpherd_actors::io::process::Rights;
 use arpherd_actors::io::sysctl::Setting;
 use arpherd_core::LinkAddr;
 use arpherd_core::plan::LinkKind;
+
+use super::dhcp::kea::KeaConfig;
+use super::dhcp::probe::DhcpAnswers;
 
 /// The state of one network namespace.
 #[derive(Debug, Clone)]
@@ -36,6 +40,21 @@ pub(crate) struct Machine {
     pub(crate) served: Result<Vec<(u8, String)>, String>,
     /// The results of the probes; `None` without `--probe`.
     pub(crate) probed: Option<Vec<ProbeResult>>,
+    /// What DHCP meets here; `None` if no domain has it.
+    pub(crate) dhcp: Option<DhcpState>,
+}
+
+/// What DHCP meets in one network namespace.
+#[derive(Debug, Clone)]
+pub(crate) struct DhcpState {
+    /// Who holds port 67; or why that is not known.
+    pub(crate) holders: Result<Vec<PortHolder>, String>,
+    /// The configuration of a Kea of this machine, if there is one; or why it cannot be read.
+    pub(crate) kea: Option<Result<KeaConfig, String>>,
+    /// The filters that packets for this machine pass.
+    pub(crate) input: Filters,
+    /// What servers answered; `None` without `--probe`.
+    pub(crate) probed: Option<Vec<DhcpAnswers>>,
 }
 
 /// An interface.
@@ -47,13 +66,13 @@ pub(crate) struct MachineLink {
     pub(crate) kind: Option<LinkKind>,
 }
 
-/// The policies for forwarded packets; or why they cannot be read.
+/// The policies of the chains that packets pass; or why they cannot be read.
 #[derive(Debug, Clone)]
 pub(crate) struct Filters {
     /// The base chains of nf_tables.
-    pub(crate) chains: Result<Vec<ForwardPolicy>, String>,
+    pub(crate) chains: Result<Vec<ChainPolicy>, String>,
     /// The chain of ip_tables, if that is in use.
-    pub(crate) iptables: Result<Option<ForwardPolicy>, String>,
+    pub(crate) iptables: Result<Option<ChainPolicy>, String>,
 }
 
 /// The result of probing one segment.

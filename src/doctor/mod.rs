@@ -11,6 +11,7 @@
 mod claims;
 mod clusters;
 mod daemon;
+mod dhcp;
 mod entries;
 mod filter;
 mod finding;
@@ -44,6 +45,7 @@ use ipnetwork::Ipv4Network;
 use crate::config::Config;
 use finding::{Finding, Severity};
 use machine::{Machine, Process};
+use rights::Needs;
 use scope::{DaemonState, Scope};
 
 /// Exit status if the worst finding is a warning.
@@ -110,8 +112,14 @@ impl Report {
 pub(crate) fn examine(target: &Target<'_>, control: &Path, probe: bool) -> Result<Report, DoctorError> {
     let daemon = query::query_daemon(control);
     let scopes = scopes(target, &daemon)?;
-    let entering = scopes.iter().any(|scope| scope.netns.is_some());
-    let mut findings = process_checks(&daemon, &read::process(), entering);
+    let needs = Needs {
+        entering: scopes.iter().any(|scope| scope.netns.is_some()),
+        relaying: scopes
+            .iter()
+            .flat_map(|scope| &scope.segments)
+            .any(|it| it.dhcp.as_ref().is_some_and(|dhcp| dhcp.is_relaying)),
+    };
+    let mut findings = process_checks(&daemon, &read::process(), needs);
     for mut scope in scopes {
         let entered = scope.netns.as_deref().map_or_else(|| Ok(Netns::own()), Netns::named);
         let opened = entered.and_then(|netns| {
@@ -128,6 +136,10 @@ pub(crate) fn examine(target: &Target<'_>, control: &Path, probe: bool) -> Resul
         query::confirm(&mut scope, control);
         if probe {
             machine.probed = Some(netns.within(|| probe::probe(&scope, &machine))??);
+            if scope.has_dhcp() {
+                let answers = netns.within(|| dhcp::probe::probe(&scope, &machine))??;
+                machine.dhcp.as_mut().map(|state| state.probed.insert(answers));
+            }
         }
         findings.extend(
             netns_checks(&scope, &machine)
@@ -166,10 +178,10 @@ fn scopes(target: &Target<'_>, daemon: &DaemonState) -> Result<Vec<Scope>, Docto
 }
 
 /// The checks of state that all network namespaces share.
-fn process_checks(daemon: &DaemonState, process: &Process, entering: bool) -> Vec<Finding> {
+fn process_checks(daemon: &DaemonState, process: &Process, needs: Needs) -> Vec<Finding> {
     named([
         ("daemon", daemon::check(daemon)),
-        ("rights", rights::check(daemon, &process.rights, entering)),
+        ("rights", rights::check(daemon, &process.rights, needs)),
         ("kernel", kernel::check(&process.kernel)),
     ])
 }
@@ -192,6 +204,7 @@ fn netns_checks(scope: &Scope, machine: &Machine) -> Vec<Finding> {
         ("lookup", lookup::check(scope, machine)),
         ("filter", filter::check(scope, machine)),
         ("proxies", proxies::check(scope, machine)),
+        ("dhcp", dhcp::check(scope, machine)),
         ("neighbours", neighbours::check(scope, machine)),
         ("mtu", mtu::check(scope, machine)),
     ])
@@ -216,12 +229,13 @@ mod tests {
     #[test]
     fn every_check_reports_and_a_correct_machine_has_no_problem() {
         let scope = scope(SysctlOwner::Daemon);
-        let mut findings = process_checks(&scope.daemon, &process(), true);
+        let mut findings =
+            process_checks(&scope.daemon, &process(), Needs { entering: true, relaying: true });
         findings.extend(netns_checks(&scope, &machine()));
         let report = Report(findings);
         let mut checks: Vec<_> = report.0.iter().map(|finding| finding.check).collect();
         checks.dedup();
-        assert_eq!(checks.len(), 13, "{checks:?}");
+        assert_eq!(checks.len(), 14, "{checks:?}");
         assert_eq!(report.status(), 0, "{}", report.text());
     }
 

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use arpherd_actors::io::dhcp::SERVER_PORT;
 use arpherd_actors::io::lock::served;
 use arpherd_actors::io::netlink::{NetlinkError, Reader};
 use arpherd_actors::io::netns::Netns;
-use arpherd_actors::io::packet_filter::forward_policies;
+use arpherd_actors::io::packet_filter::{Hook, policies};
+use arpherd_actors::io::port_holders::udp_port_holders;
 use arpherd_actors::io::process::Rights;
 use arpherd_actors::io::sysctl::{Setting, Sysctls};
 use arpherd_actors::required_sysctls::{RequiredSysctl, SysctlDir, SysctlMode, required_sysctls};
 
-use super::machine::{Filters, KernelBuild, Machine, MachineLink, Process};
+use super::dhcp::kea;
+use super::machine::{DhcpState, Filters, KernelBuild, Machine, MachineLink, Process};
 use super::scope::{CheckedSegment, Scope};
 
 /// Reads the state of `netns`, which must be the namespace of the calling thread. The scope's interfaces go by the
@@ -31,7 +34,6 @@ pub(super) fn machine(scope: &mut Scope, netns: &Netns) -> Result<Machine, Netli
     if let Ok(rules) = &mut rules {
         rules.sort_by_key(|rule| rule.priority);
     }
-    let policies = forward_policies();
     Ok(Machine {
         links,
         addresses,
@@ -40,14 +42,28 @@ pub(super) fn machine(scope: &mut Scope, netns: &Netns) -> Result<Machine, Netli
         neighbours: reader.neighbours()?,
         proxies: reader.proxies()?,
         settings: settings(scope),
-        filters: Filters {
-            chains: policies.nf_tables.map_err(|error| error.to_string()),
-            iptables: policies.ip_tables.map_err(|error| error.to_string()),
-        },
+        filters: filters(Hook::Forward),
         wireless: Path::new("/sys/class/ieee80211").exists(),
         served: served().map_err(|error| error.to_string()),
         probed: None,
+        dhcp: scope.has_dhcp().then(|| dhcp(netns)),
     })
+}
+
+fn filters(hook: Hook) -> Filters {
+    let policies = policies(hook);
+    Filters {
+        chains: policies.nf_tables.map_err(|error| error.to_string()),
+        iptables: policies.ip_tables.map_err(|error| error.to_string()),
+    }
+}
+
+/// What DHCP meets here.
+fn dhcp(netns: &Netns) -> DhcpState {
+    let holders = udp_port_holders(SERVER_PORT).map_err(|error| error.to_string());
+    // Of a Kea in another namespace the file is known only if it runs there.
+    let kea = kea::file_of(holders.as_deref().unwrap_or_default(), netns.name().is_none());
+    DhcpState { kea: kea.map(|path| kea::read(&path)), holders, input: filters(Hook::Input), probed: None }
 }
 
 /// The sysctls that any answer mode requires.

@@ -9,6 +9,9 @@ const SERVICE: &str = "run it with configs/arpherd.service, or as root, or: setc
     cap_net_admin,cap_net_raw+ep $(command -v arpherd)";
 const ENTERING: &str = "add CAP_SYS_ADMIN to AmbientCapabilities= and CapabilityBoundingSet= of the unit, or remove the key netns";
 
+const BINDING: &str = "add CAP_NET_BIND_SERVICE to AmbientCapabilities= and CapabilityBoundingSet= of the unit, as \
+    configs/arpherd.service has it, and restart arpherd: what it gave up at its start, a reload does not bring back";
+
 /// What does not work without the capability.
 fn purpose(capability: Capability) -> &'static str {
     match capability {
@@ -24,6 +27,11 @@ fn purpose(capability: Capability) -> &'static str {
             "without it files of other users cannot be used"
         }
     }
+}
+
+/// Without what this configuration needs beyond what every one does.
+fn extra(rights: Rights, needs: Needs) -> Rights {
+    if needs.relaying { rights.without(Rights::BINDING) } else { rights }
 }
 
 /// What the running daemon may do beyond what every one needs.
@@ -47,12 +55,26 @@ fn confinement(pid: u32, rights: Rights, files: Option<&str>) -> Option<Finding>
     })
 }
 
-/// `own`: the capabilities of this process. `entering`: some segment is in another network namespace.
-pub(super) fn check(daemon: &DaemonState, own: &Result<Rights, String>, entering: bool) -> Vec<Finding> {
+/// What a configuration has that needs more than every daemon does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Needs {
+    /// Some segment is in another network namespace.
+    pub(super) entering: bool,
+    /// Some domain's DHCP is relayed.
+    pub(super) relaying: bool,
+}
+
+/// `own`: the capabilities of this process.
+pub(super) fn check(daemon: &DaemonState, own: &Result<Rights, String>, needs: Needs) -> Vec<Finding> {
     let mut needed = vec![Capability::NetAdmin, Capability::NetRaw];
-    needed.extend(entering.then_some(Capability::SysAdmin));
+    needed.extend(needs.entering.then_some(Capability::SysAdmin));
+    needed.extend(needs.relaying.then_some(Capability::NetBindService));
     let missing = |rights: Rights| needed.iter().copied().filter(move |it| !rights.has(*it));
-    let fix = |capability| if capability == Capability::SysAdmin { ENTERING } else { SERVICE };
+    let fix = |capability| match capability {
+        Capability::SysAdmin => ENTERING,
+        Capability::NetBindService => BINDING,
+        _ => SERVICE,
+    };
     match (daemon, own) {
         (DaemonState::Running(running), _) => match running.process {
             Some((pid, rights)) => {
@@ -64,7 +86,10 @@ pub(super) fn check(daemon: &DaemonState, own: &Result<Rights, String>, entering
                     .why(purpose(right))
                     .fix(fix(right))
                 };
-                missing(rights).map(lacks).chain(confinement(pid, rights, running.files.as_deref())).collect()
+                missing(rights)
+                    .map(lacks)
+                    .chain(confinement(pid, extra(rights, needs), running.files.as_deref()))
+                    .collect()
             }
             None => vec![Finding::info("daemon", "its process and capabilities cannot be read")],
         },
@@ -92,7 +117,10 @@ mod tests {
     use super::*;
 
     fn checked(daemon: &DaemonState, rights: Rights, entering: bool) -> Vec<Severity> {
-        check(daemon, &Ok(rights), entering).iter().map(|finding| finding.severity).collect()
+        check(daemon, &Ok(rights), Needs { entering, relaying: false })
+            .iter()
+            .map(|finding| finding.severity)
+            .collect()
     }
 
     #[test]
@@ -101,7 +129,19 @@ mod tests {
         assert_eq!(checked(&absent, process().rights.expect("known"), true), []);
         assert_eq!(checked(&absent, Rights::NONE, false), [Severity::Warning; 2]);
         assert_eq!(checked(&absent, Rights::NONE, true), [Severity::Warning; 3]);
-        assert_eq!(check(&absent, &Err("no /proc".into()), false)[0].severity, Severity::Info);
+        assert_eq!(check(&absent, &Err("no /proc".into()), Needs::default())[0].severity, Severity::Info);
+    }
+
+    #[test]
+    fn a_relay_needs_to_bind_a_port_of_the_system() {
+        let absent = scope(SysctlOwner::Daemon).daemon;
+        let needs = Needs { relaying: true, entering: false };
+        let findings = check(&absent, &Ok(Rights::NEEDED), needs);
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert!(finding.found.contains("it lacks CAP_NET_BIND_SERVICE"), "{finding:?}");
+        assert_eq!(check(&absent, &Ok(Rights::ALL), needs), []);
+        let daemon = running_scope(SysctlOwner::Daemon).daemon;
+        assert_eq!(check(&daemon, &Ok(Rights::NONE), needs)[0].severity, Severity::Error);
     }
 
     #[test]
@@ -115,7 +155,7 @@ mod tests {
         ] {
             let DaemonState::Running(running) = &mut daemon else { panic!("it runs") };
             (running.process, running.files) = (Some((7, rights)), Some(files.to_owned()));
-            let findings = check(&daemon, &Ok(Rights::NONE), false);
+            let findings = check(&daemon, &Ok(Rights::NONE), Needs::default());
             assert_eq!(findings.len(), 1, "{findings:?}");
             assert!(
                 findings[0].severity == Severity::Info && findings[0].found.contains(words),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use arpherd_actors::io::netlink::{AddressInfo, LinkInfo, find_link};
 use arpherd_actors::io::process::Rights;
-use arpherd_core::plan::{AnswerMode, DomainId, PrivateVlan, RoutePlan, SegmentPlan};
+use arpherd_core::plan::{AnswerMode, DhcpPlan, DhcpRole, DomainId, PrivateVlan, RoutePlan, SegmentPlan};
 use arpherd_core::subnet::{given_by, intersection, widest};
 use arpherd_core::view::{Destination, HostView, RouteView, SegmentView};
 use ipnetwork::Ipv4Network;
@@ -36,6 +36,8 @@ pub(crate) struct CheckedSegment {
     pub(crate) sysctl_owner: SysctlOwner,
     /// The domain's prefixes are those of its interfaces' addresses.
     pub(crate) follows_addresses: bool,
+    /// What is done with the domain's DHCP messages; `None`: nothing, or that is not known.
+    pub(crate) dhcp: Option<DhcpPlan>,
 }
 
 /// Who sets the sysctls of a segment's interface.
@@ -100,6 +102,11 @@ impl DaemonState {
 }
 
 impl CheckedSegment {
+    /// What is done with DHCP messages here, if anything.
+    pub(crate) fn dhcp(&self) -> Option<&DhcpPlan> {
+        self.dhcp.as_ref().filter(|_| self.plan.dhcp.role != DhcpRole::Off)
+    }
+
     /// The interface it is reached through.
     pub(crate) fn interface(&self) -> &str {
         &self.plan.interface
@@ -116,12 +123,13 @@ impl CheckedSegment {
 impl Scope {
     /// One network namespace of a configuration.
     pub(crate) fn of_part(part: &NetnsPlan, daemon: &DaemonState) -> Self {
-        let name = |id: DomainId| part.plan.domains.get(usize::from(id.0)).map(|domain| domain.name.clone());
+        let domain = |id: DomainId| part.plan.domains.get(usize::from(id.0));
         let segment = |(plan, manage): (&SegmentPlan, &bool)| CheckedSegment {
-            domain: name(plan.domain).unwrap_or_default(),
+            domain: domain(plan.domain).map(|domain| domain.name.clone()).unwrap_or_default(),
             plan: plan.clone(),
             sysctl_owner: if *manage { SysctlOwner::Daemon } else { SysctlOwner::Administrator },
-            follows_addresses: part.plan.domains.get(usize::from(plan.domain.0)).is_some_and(|it| it.auto),
+            follows_addresses: domain(plan.domain).is_some_and(|it| it.auto),
+            dhcp: domain(plan.domain).and_then(|it| it.dhcp.clone()),
         };
         let segments = part.plan.segments.iter().zip(&part.manage).map(segment).collect();
         let daemon = daemon.within(part.netns.as_deref());
@@ -135,6 +143,7 @@ impl Scope {
             domain: "join".to_owned(),
             sysctl_owner: SysctlOwner::Unknown,
             follows_addresses: prefixes.is_empty(),
+            dhcp: None,
         };
         let daemon = daemon.within(None);
         Self {
@@ -172,6 +181,7 @@ impl Scope {
                 domain: view.domain.to_string(),
                 sysctl_owner: SysctlOwner::Unknown,
                 follows_addresses: false,
+                dhcp: None,
             }
         };
         let segments = running.segments.iter().map(segment).collect();
@@ -209,6 +219,11 @@ impl Scope {
                 segment.plan.interface.clone_from(&link.name);
             }
         }
+    }
+
+    /// Whether some domain has DHCP, as far as is known.
+    pub(crate) fn has_dhcp(&self) -> bool {
+        self.segments.iter().any(|segment| segment.dhcp.is_some())
     }
 
     /// The segments of each domain.

@@ -123,6 +123,7 @@ pub(super) fn machine() -> Machine {
         wireless: true,
         served: Ok(Vec::new()),
         probed: None,
+        dhcp: None,
     };
     machine =
         machine.with_link("lo").with_link("eth0").with_link("eth1").change("lo", |link| link.kind = None);

@@ -64,6 +64,9 @@ def with_value(path, value):
     # So that the key `kernel` may be there.
     if path[-1] == "kernel":
         here["answer"] = "kernel"
+    # So that a relay has somebody to ask.
+    if path[-2:-1] == ["dhcp"]:
+        here.setdefault("servers", ["10.2.0.2"])
     return document
 
 
@@ -100,7 +103,8 @@ NUMBERS = [0, -1, 1, 4, 5, 100, 101, 252, 253, 254, 255, 256, 2**24, 2**24 + 1, 
            2**32 - 2, 2**32 - 1, 2**32]
 OTHERS = [True, False, 1.5, None, [], ["10.2.0.0/28"], ["10.2.0.9"], [1], {}, {"x": 1}, {"unknown_key": {}}]
 # What these say is of other keys or of the whole, which no schema can know; the form of the value is accepted.
-CROSS = ("must be in one network namespace", "one of them; or off, or open", "inside the segment's prefixes")
+CROSS = ("must be in one network namespace", "one of them; or off, or open", "inside the segment's prefixes",
+         "server to relay to; or relay: off")
 
 
 def compare(path, value):

@@ -19,7 +19,8 @@
 //!
 //! for a diagnosis only:
 //! netlink::route_dump       all routes and rules
-//! packet_filter             policies of nf_tables and ip_tables for forwarded packets
+//! packet_filter             policies of nf_tables and ip_tables
+//! port_holders              which programs hold a UDP port
 //! process                   capabilities, and who listens on a socket
 //! ```
 //!
@@ -39,6 +40,7 @@ pub mod netlink;
 pub mod netns;
 pub mod packet;
 pub mod packet_filter;
+pub mod port_holders;
 pub mod process;
 pub mod saved_hosts;
 mod sockopt;

@@ -84,6 +84,8 @@ impl Rights {
     pub const ALL: Self = Self(u64::MAX);
     /// Those that every daemon needs.
     pub const NEEDED: Self = Self(1 << 12 | 1 << 13);
+    /// That of binding ports below 1024.
+    pub const BINDING: Self = Self(1 << 10);
     /// None of them, for tests.
     pub const NONE: Self = Self(0);
 

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixListener;
 
 use arpherd_actors::io::lock::{Lock, served};
 use arpherd_actors::io::netlink::{PolicyRule, Reader};
-use arpherd_actors::io::packet_filter::{AcceptRule, ForwardPolicy, NamePattern, forward_policies};
+use arpherd_actors::io::packet_filter::{AcceptRule, ChainPolicy, Hook, NamePattern, policies};
 use arpherd_actors::io::process::{Capability, Rights, listener};
 use arpherd_lab::{Netns, RouteSpec};
 
@@ -41,27 +41,27 @@ fn rules_are_read_with_their_tables() {
 #[harness::test]
 fn chains_that_drop_are_told_from_others() {
     let ns = Netns::new("filtered").unwrap();
-    let policies = || ns.run(forward_policies).nf_tables.unwrap();
-    assert_eq!(policies(), []);
+    let read = || ns.run(|| policies(Hook::Forward)).nf_tables.unwrap();
+    assert_eq!(read(), []);
     ns.drop_forwarded().unwrap();
     let mut expected =
-        ForwardPolicy { chain: "ip filter FORWARD".into(), drops: true, rules: 0, accepts: Vec::new() };
-    assert_eq!(policies(), [expected.clone()]);
+        ChainPolicy { chain: "ip filter FORWARD".into(), drops: true, rules: 0, accepts: Vec::new() };
+    assert_eq!(read(), [expected.clone()]);
     ns.accept_forwarded("eth0", "wlan0").unwrap();
     let name = |name: &str| Some(NamePattern::Exact(name.into()));
     expected.accepts = vec![AcceptRule { input: name("eth0"), output: name("wlan0") }];
     expected.rules = 1;
-    assert_eq!(policies(), [expected]);
+    assert_eq!(read(), [expected]);
 }
 
 #[harness::test]
 fn the_older_filter_is_read_only_if_it_is_in_use() {
     let ns = Netns::new("filtered").unwrap();
-    let policy = || ns.run(forward_policies).ip_tables.unwrap();
+    let policy = || ns.run(|| policies(Hook::Forward)).ip_tables.unwrap();
     assert_eq!(policy(), None);
     assert_eq!(policy(), None, "reading did not put it in use");
     ns.drop_forwarded_by_iptables().unwrap();
-    let expected = ForwardPolicy { chain: "FORWARD".into(), drops: true, rules: 0, accepts: Vec::new() };
+    let expected = ChainPolicy { chain: "FORWARD".into(), drops: true, rules: 0, accepts: Vec::new() };
     assert_eq!(policy(), Some(expected));
 }
 

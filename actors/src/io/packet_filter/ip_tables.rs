@@ -6,15 +6,13 @@ use std::ops::Range;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{AcceptRule, ForwardPolicy, NamePattern};
+use super::{AcceptRule, ChainPolicy, Hook, NamePattern};
 use crate::io::sockopt;
 
 /// Where the kernel lists the tables that the calling thread's network namespace uses; for root.
 const NAMES: &str = "/proc/thread-self/net/ip_tables_names";
-/// The table that decides what is forwarded.
+/// The table that decides what passes.
 const TABLE: &[u8] = b"filter";
-/// Its chain that forwarded packets pass.
-const CHAIN: &str = "FORWARD";
 /// Entries of an empty table: the end of each of its three chains, and its own.
 const EMPTY_TABLE: u32 = 4;
 /// `IPT_SO_GET_INFO`
@@ -23,16 +21,16 @@ const GET_INFO: i32 = 64;
 const GET_ENTRIES: i32 = 65;
 /// Octets of `struct ipt_getinfo`.
 const INFO: usize = 84;
-/// Where `underflow[NF_INET_FORWARD]` is in it: after the name, the hooks and their entries.
-const UNDERFLOW: usize = 32 + 4 + 5 * 4 + 2 * 4;
+/// Where `underflow` is in it, with four octets a hook: after the name, the hooks and their entries.
+const UNDERFLOW: usize = 32 + 4 + 5 * 4;
 /// Where `num_entries` is in it.
 const COUNT: usize = 76;
 /// Where `size` is in it.
 const SIZE: usize = 80;
 /// Octets of `struct ipt_get_entries` before the entries.
 const ENTRIES: usize = 40;
-/// Where `hook_entry[NF_INET_FORWARD]` is in `struct ipt_getinfo`.
-const HOOK_ENTRY: usize = 32 + 4 + 2 * 4;
+/// Where `hook_entry` is in `struct ipt_getinfo`, with four octets a hook.
+const HOOK_ENTRY: usize = 32 + 4;
 /// Where an entry says where its target is; where the next entry is follows.
 const TARGET_OFFSET: usize = 88;
 /// Octets of `struct ipt_entry`; an entry whose target is there has no matches.
@@ -46,23 +44,24 @@ const ACCEPT: i32 = -2;
 /// Octets of the longest table that is read.
 const MOST: usize = 64 << 20;
 
-/// That of the chain `FORWARD` of the table `filter`; `None` if the table is not in use. Asking the kernel for a
+/// That of the hook's chain of the table `filter`; `None` if the table is not in use. Asking the kernel for a
 /// table that is not in use would put it in use, so its list of those that are is read first.
-pub(super) fn forward_policy() -> io::Result<Option<ForwardPolicy>> {
+pub(super) fn policy(hook: Hook) -> io::Result<Option<ChainPolicy>> {
     let in_use = match fs::read_to_string(NAMES) {
         Ok(names) => names.lines().any(|name| name.as_bytes() == TABLE),
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => return Err(error),
     };
-    if in_use { read().map(Some) } else { Ok(None) }
+    if in_use { read(hook).map(Some) } else { Ok(None) }
 }
 
-fn read() -> io::Result<ForwardPolicy> {
+fn read(hook: Hook) -> io::Result<ChainPolicy> {
     let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
     let mut info = [0; INFO];
     info[..TABLE.len()].copy_from_slice(TABLE);
     sockopt::get_bytes(&socket, libc::IPPROTO_IP, GET_INFO, &mut info)?;
-    let (at, size) = (offset(&info, UNDERFLOW)?, offset(&info, SIZE)?);
+    let of_hook = |at: usize| offset(&info, at + 4 * hook.number() as usize);
+    let (at, size) = (of_hook(UNDERFLOW)?, offset(&info, SIZE)?);
     if size > MOST {
         return Err(malformed());
     }
@@ -72,10 +71,10 @@ fn read() -> io::Result<ForwardPolicy> {
     sockopt::get_bytes(&socket, libc::IPPROTO_IP, GET_ENTRIES, &mut answer)?;
     let table = answer.get(ENTRIES..).unwrap_or_default();
     let policy = verdict(table.get(at..).unwrap_or_default()).ok_or_else(malformed)?;
-    let chain = offset(&info, HOOK_ENTRY)?..at;
+    let chain = of_hook(HOOK_ENTRY)?..at;
     let entries = word(&info, COUNT).unwrap_or_default();
-    Ok(ForwardPolicy {
-        chain: CHAIN.to_owned(),
+    Ok(ChainPolicy {
+        chain: hook.chain().to_owned(),
         drops: policy == DROP,
         rules: entries.saturating_sub(EMPTY_TABLE),
         accepts: accept_rules(table, &chain),

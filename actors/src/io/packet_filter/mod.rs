@@ -1,9 +1,9 @@
-//! What the packet filters do with forwarded IPv4 packets that no rule decides, for a diagnosis.
+//! What the packet filters do with IPv4 packets that no rule decides, for a diagnosis.
 //!
 //! ```text
-//! forward_policies ─┬─ nf_tables ── decode      base chains and rules, by netlink
-//!                   └─ ip_tables                the older filter's table, by socket options
-//!                        accept_rule            what either accepts by the interfaces alone
+//! policies ─┬─ nf_tables ── decode      base chains and rules, by netlink
+//!           └─ ip_tables                the older filter's table, by socket options
+//!                accept_rule            what either accepts by the interfaces alone
 //! ```
 //!
 //! nf_tables and ip_tables are two filters of the kernel, and a packet must pass both. Programs called iptables
@@ -19,10 +19,37 @@ pub use accept_rule::{AcceptRule, NamePattern};
 
 use super::netlink::NetlinkError;
 
-/// A chain that forwarded IPv4 packets pass, and its policy.
+/// Where packets pass the filters (linux/netfilter.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// `NF_INET_LOCAL_IN`: those for this machine.
+    Input,
+    /// `NF_INET_FORWARD`: those that it passes on.
+    Forward,
+}
+
+impl Hook {
+    /// Its number.
+    fn number(self) -> u32 {
+        match self {
+            Self::Input => 1,
+            Self::Forward => 2,
+        }
+    }
+
+    /// The name of its chain in ip_tables.
+    fn chain(self) -> &'static str {
+        match self {
+            Self::Input => "INPUT",
+            Self::Forward => "FORWARD",
+        }
+    }
+}
+
+/// A chain that IPv4 packets pass at a hook, and its policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForwardPolicy {
-    /// Its name: family, table and chain as nft(8) writes them; of ip_tables always `FORWARD`.
+pub struct ChainPolicy {
+    /// Its name: family, table and chain as nft(8) writes them; of ip_tables `INPUT` or `FORWARD`.
     pub chain: String,
     /// Packets that no rule decides are dropped; else they are accepted.
     pub drops: bool,
@@ -35,16 +62,16 @@ pub struct ForwardPolicy {
 
 /// What could be read of each filter.
 #[derive(Debug)]
-pub struct ForwardPolicies {
+pub struct FilterPolicies {
     /// The base chains of nf_tables. Fails without `CAP_NET_ADMIN` and on a kernel without nf_tables.
-    pub nf_tables: Result<Vec<ForwardPolicy>, NetlinkError>,
+    pub nf_tables: Result<Vec<ChainPolicy>, NetlinkError>,
     /// The chain of ip_tables; `None` if that filter is not in use. Fails without `CAP_NET_ADMIN`, or if its table
     /// cannot be understood.
-    pub ip_tables: io::Result<Option<ForwardPolicy>>,
+    pub ip_tables: io::Result<Option<ChainPolicy>>,
 }
 
-/// The chains of the calling thread's network namespace. Nothing is changed by it: a filter that is not in use is
+/// The chains at the hook in the calling thread's network namespace. Nothing is changed by it: a filter that is not in use is
 /// not put in use.
-pub fn forward_policies() -> ForwardPolicies {
-    ForwardPolicies { nf_tables: nf_tables::forward_policies(), ip_tables: ip_tables::forward_policy() }
+pub fn policies(hook: Hook) -> FilterPolicies {
+    FilterPolicies { nf_tables: nf_tables::policies(hook), ip_tables: ip_tables::policy(hook) }
 }

@@ -5,9 +5,9 @@ mod decode;
 use neli::consts::rtnl::Rtm;
 use neli::consts::socket::NlFamily;
 
-use super::ForwardPolicy;
+use super::{ChainPolicy, Hook};
 use crate::io::netlink::{NetlinkError, Reader};
-use decode::{FilterRule, ForwardChain, HEADER};
+use decode::{BaseChain, FilterRule, HEADER};
 
 /// `NFNL_SUBSYS_NFTABLES`, in a message's type.
 const SUBSYSTEM: u16 = 10 << 8;
@@ -20,13 +20,14 @@ const NEW_RULE: u16 = SUBSYSTEM | 6;
 /// `NFT_MSG_GETRULE`
 const GET_RULE: u16 = SUBSYSTEM | 7;
 
-/// Those of all base chains that forwarded IPv4 packets pass.
-pub(super) fn forward_policies() -> Result<Vec<ForwardPolicy>, NetlinkError> {
+/// Those of all base chains that IPv4 packets pass at the hook.
+pub(super) fn policies(hook: Hook) -> Result<Vec<ChainPolicy>, NetlinkError> {
     let mut reader = Reader::open_to(NlFamily::Netfilter)?;
     // All families: the kernel has no request for two of them.
     let all = || Ok([0_u8; HEADER]);
     let (request, answer) = (Rtm::from(GET_CHAIN), Rtm::from(NEW_CHAIN));
-    let chains = reader.list("packet filter chains", request, answer, decode::chain, all)?;
+    let chains =
+        reader.list("packet filter chains", request, answer, |bytes| decode::chain(bytes, hook), all)?;
     // Few machines drop by policy; the others are spared the list of all rules.
     let rules = if chains.iter().any(|chain| chain.drops) {
         let (request, answer) = (Rtm::from(GET_RULE), Rtm::from(NEW_RULE));
@@ -37,9 +38,9 @@ pub(super) fn forward_policies() -> Result<Vec<ForwardPolicy>, NetlinkError> {
     Ok(chains.iter().map(|chain| policy(chain, &rules)).collect())
 }
 
-fn policy(chain: &ForwardChain, rules: &[FilterRule]) -> ForwardPolicy {
+fn policy(chain: &BaseChain, rules: &[FilterRule]) -> ChainPolicy {
     let own = rules.iter().filter(|rule| concerns(rule, chain));
-    ForwardPolicy {
+    ChainPolicy {
         accepts: own.map(|rule| rule.accepts.clone()).collect(),
         chain: format!("{} {} {}", chain.family, chain.table, chain.name),
         drops: chain.drops,
@@ -49,7 +50,7 @@ fn policy(chain: &ForwardChain, rules: &[FilterRule]) -> ForwardPolicy {
 
 /// Whether the rule is about packets that pass the chain: it stands there, or in the same table and names both
 /// interfaces.
-fn concerns(rule: &FilterRule, chain: &ForwardChain) -> bool {
+fn concerns(rule: &FilterRule, chain: &BaseChain) -> bool {
     let same_table = (rule.family, &rule.table) == (chain.family, &chain.table);
     same_table && (rule.chain == chain.name || rule.accepts.names_both())
 }

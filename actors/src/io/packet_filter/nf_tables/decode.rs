@@ -5,13 +5,13 @@
 
 use crate::io::netlink::decode::{Decoded, Malformed, text};
 use crate::io::netlink::wire::attributes;
-use crate::io::packet_filter::{AcceptRule, NamePattern};
+use crate::io::packet_filter::{AcceptRule, Hook, NamePattern};
 
 /// Octets of `struct nfgenmsg`; its first is the family.
 pub(super) const HEADER: usize = 4;
 
-/// A base chain that forwarded IPv4 packets pass.
-pub(super) struct ForwardChain {
+/// A base chain that IPv4 packets pass at a hook.
+pub(super) struct BaseChain {
     /// `ip` or `inet`.
     pub(super) family: &'static str,
     /// Its table.
@@ -36,20 +36,17 @@ pub(super) struct FilterRule {
     pub(super) accepts: AcceptRule,
 }
 
-/// Reads `NFT_MSG_NEWCHAIN`.
-pub(super) fn chain(bytes: &[u8]) -> Decoded<ForwardChain> {
+/// Reads `NFT_MSG_NEWCHAIN`, of chains at that hook.
+pub(super) fn chain(bytes: &[u8], at: Hook) -> Decoded<BaseChain> {
     const TABLE: u16 = 1;
     const NAME: u16 = 3;
     const HOOK: u16 = 4;
     const POLICY: u16 = 5;
     const USE: u16 = 6;
-    /// `NF_INET_FORWARD`
-    const FORWARD: u32 = 2;
     /// `NF_DROP`
     const DROP: u32 = 0;
     let Some((family, rest)) = split(bytes)? else { return Ok(None) };
-    let mut chain =
-        ForwardChain { family, table: String::new(), name: String::new(), drops: false, rules: 0 };
+    let mut chain = BaseChain { family, table: String::new(), name: String::new(), drops: false, rules: 0 };
     let mut hook = None;
     for (kind, payload) in attributes(rest) {
         match kind {
@@ -61,7 +58,7 @@ pub(super) fn chain(bytes: &[u8]) -> Decoded<ForwardChain> {
             _ => {}
         }
     }
-    Ok((hook == Some(FORWARD)).then_some(chain))
+    Ok((hook == Some(at.number())).then_some(chain))
 }
 
 /// Reads `NFT_MSG_NEWRULE`.
@@ -159,7 +156,7 @@ mod tests {
             if let Some(family) = bytes.first_mut() {
                 *family = 2;
             }
-            let _ = chain(&bytes);
+            let _ = chain(&bytes, Hook::Forward);
             let _ = rule(&bytes);
         }
     }
