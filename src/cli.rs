@@ -85,6 +85,9 @@ pub(crate) enum CliCommand {
     /// Show the daemon's routes
     #[command(after_help = TABLE_EXAMPLES)]
     Routes(TableArgs),
+    /// Show the leases that DHCP servers granted
+    #[command(after_help = TABLE_EXAMPLES)]
+    Leases(TableArgs),
     /// Explain what is known of an address, where it is answered for and where not, and why
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),

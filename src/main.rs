@@ -64,6 +64,7 @@ fn main() -> ExitCode {
         CliCommand::Segments(args) => table(Query::Segments, args, &environment),
         CliCommand::Hosts(args) => table(Query::Hosts, args, &environment),
         CliCommand::Routes(args) => table(Query::Routes, args, &environment),
+        CliCommand::Leases(args) => table(Query::Leases, args, &environment),
         CliCommand::Explain(args) => {
             let question = ExplainQuery { address: args.address, from: args.from.clone() };
             query(Query::Explain(question), &args.client, &environment)

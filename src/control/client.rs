@@ -141,6 +141,7 @@ pub(crate) fn fetch(path: &Path, query: Query) -> Result<Response, ClientError> 
         Query::Segments => fetch_as(path, query).map(Response::Segments),
         Query::Hosts => fetch_as(path, query).map(Response::Hosts),
         Query::Routes => fetch_as(path, query).map(Response::Routes),
+        Query::Leases => fetch_as(path, query).map(Response::Leases),
         Query::Explain(_) => fetch_as(path, query).map(Response::Explain),
         Query::Probed(_) => fetch_as(path, query).map(Response::Probed),
     }
@@ -183,6 +184,7 @@ pub(crate) fn run_client(query: Query, filter: &TableFilter, path: &Path, json: 
             Response::Segments(rows) => filter.apply(rows, &segments).map(Response::Segments),
             Response::Hosts(rows) => filter.apply(rows, &segments).map(Response::Hosts),
             Response::Routes(rows) => filter.apply(rows, &segments).map(Response::Routes),
+            Response::Leases(rows) => filter.apply(rows, &segments).map(Response::Leases),
             other => Ok(other),
         })
     });

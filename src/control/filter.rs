@@ -1,6 +1,8 @@
 //! Which rows of a table are shown, and in which order. Worked out here and not in the daemon, which has packets to
 //! answer.
 
+mod leases;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 

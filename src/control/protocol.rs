@@ -41,9 +41,9 @@ pub(crate) enum ControlQuery {
 }
 
 impl ControlQuery {
-    const NAMES: [&'static str; 14] = [
-        "status", "segments", "hosts", "routes", "explain", "probed", "events", "reload", "probe", "forget",
-        "wake", "sweep", "sweeps", "log",
+    const NAMES: [&'static str; 15] = [
+        "status", "segments", "hosts", "routes", "leases", "explain", "probed", "events", "reload", "probe",
+        "forget", "wake", "sweep", "sweeps", "log",
     ];
 
     /// Its name on the control socket.
@@ -53,6 +53,7 @@ impl ControlQuery {
             Self::State(Query::Segments) => "segments",
             Self::State(Query::Hosts) => "hosts",
             Self::State(Query::Routes) => "routes",
+            Self::State(Query::Leases) => "leases",
             Self::State(Query::Explain(_)) => "explain",
             Self::State(Query::Probed(_)) => "probed",
             Self::Events(_) => "events",
@@ -189,7 +190,9 @@ pub(super) fn write_query(query: &ControlQuery) -> String {
         ControlQuery::Operate(Command::Wake(sleeper)) => serde_json::json!(WakeCommand { host: *sleeper }),
         ControlQuery::Sweep(query) | ControlQuery::Sweeps(query) => serde_json::json!(query),
         ControlQuery::Log(command) => serde_json::json!(command),
-        ControlQuery::State(Query::Status | Query::Segments | Query::Hosts | Query::Routes) => Value::Null,
+        ControlQuery::State(
+            Query::Status | Query::Segments | Query::Hosts | Query::Routes | Query::Leases,
+        ) => Value::Null,
     };
     let mut line = Map::new();
     line.insert("get".into(), query.name().into());
@@ -213,6 +216,7 @@ pub(super) fn read_query(line: &[u8]) -> Result<ControlQuery, QueryError> {
         "segments" => plain(Query::Segments),
         "hosts" => plain(Query::Hosts),
         "routes" => plain(Query::Routes),
+        "leases" => plain(Query::Leases),
         "explain" => read_fields(fields).map(|query| Query::Explain(query).into()),
         "events" => {
             let query: EventsQuery = read_fields(fields)?;
@@ -272,7 +276,8 @@ mod tests {
         let events = EventsQuery { after: Some(7), wait: true, ..EventsQuery::default() };
         let address = [10, 2, 0, 9].into();
         let (explain, probed) = (Query::Explain(explain), Query::Probed(address));
-        let state = [Query::Status, Query::Segments, Query::Hosts, Query::Routes, explain, probed];
+        let state =
+            [Query::Status, Query::Segments, Query::Hosts, Query::Routes, Query::Leases, explain, probed];
         let sweep = SweepQuery { segment: Some("eth0".into()) };
         let commands = [
             ControlQuery::Events(events),

@@ -3,6 +3,7 @@
 mod events;
 mod explanation;
 mod layout;
+mod leases;
 mod operate;
 mod reload;
 mod status;
@@ -35,6 +36,7 @@ pub(super) fn write_text(out: &mut impl Output, response: &Response) -> io::Resu
         Response::Segments(rows) => write_segments(out, rows),
         Response::Hosts(rows) => write_hosts(out, rows),
         Response::Routes(rows) => write_routes(out, rows),
+        Response::Leases(rows) => leases::write(out, rows),
         Response::Explain(rows) => write_explanations(out, rows),
         Response::Probed(rows) => write_probe(out, rows, false),
         Response::Forgotten(rows) => write_forgotten(out, rows, false),
@@ -172,38 +174,53 @@ fn write_published(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()
     table.write(out)
 }
 
+/// The column of leases is there only where there is one.
 fn write_hosts(out: &mut impl Output, rows: &[HostView]) -> io::Result<()> {
     let spaces = rows.iter().any(|row| row.netns.is_some());
-    let mut table = TextTable::with_netns(
-        spaces,
-        &[
-            Left("address"),
-            Left("lladdr"),
-            Left("domain"),
-            Left("segment"),
-            Left("interface"),
-            Left("state"),
-            Left("learned"),
-            Right("age"),
-        ],
-    )
-    .less_important(&["learned", "interface", "netns", "domain", "age", "lladdr"]);
+    let has_leases = rows.iter().any(|row| row.lease_server.is_some());
+    let mut columns = vec![
+        Left("address"),
+        Left("lladdr"),
+        Left("domain"),
+        Left("segment"),
+        Left("interface"),
+        Left("state"),
+        Left("learned"),
+        Right("age"),
+    ];
+    columns.extend(has_leases.then_some(Right("lease")));
+    let mut table = TextTable::with_netns(spaces, &columns).less_important(&[
+        "learned",
+        "interface",
+        "netns",
+        "domain",
+        "age",
+        "lladdr",
+    ]);
     for row in rows {
-        table.add_in(
-            &row.netns,
-            [
-                row.address.to_string(),
-                lladdr(&row.lladdr),
-                text(&row.domain),
-                text(&row.segment),
-                text(&row.interface),
-                state(&row.state),
-                text(&row.learned_from),
-                span(row.age_seconds),
-            ],
-        );
+        let mut cells = vec![
+            row.address.to_string(),
+            lladdr(&row.lladdr),
+            text(&row.domain),
+            text(&row.segment),
+            text(&row.interface),
+            state(&row.state),
+            text(&row.learned_from),
+            span(row.age_seconds),
+        ];
+        cells.extend(has_leases.then(|| lease_of(row)));
+        table.add_in(&row.netns, cells);
     }
     table.write(out)
+}
+
+/// How long its lease lasts yet.
+fn lease_of(row: &HostView) -> String {
+    match (row.lease_server, row.lease_expires_seconds) {
+        (None, _) => none(),
+        (Some(_), None) => "never ends".to_owned(),
+        (Some(_), Some(seconds)) => span(seconds),
+    }
 }
 
 fn write_routes(out: &mut impl Output, rows: &[RouteView]) -> io::Result<()> {

@@ -56,6 +56,7 @@ pub(crate) fn response_to(query: &Query, hosts: u32) -> Response {
             let address = Destination::Host(Ipv4Addr::new(10, 2, 0, 9));
             Response::Routes(vec![RouteView { interface: Some("eth0".into()), ..route(address) }])
         }
+        Query::Leases => Response::Leases(Vec::new()),
         Query::Explain(_) => Response::Explain(Vec::new()),
         Query::Probed(_) => Response::Probed(Vec::new()),
     }
@@ -77,6 +78,7 @@ pub(crate) fn status(uptime_seconds: u64, hosts: u64) -> StatusView {
         start_time_seconds: 0,
         routes_refused: 0,
         routes_in_conflict: 0,
+        dhcp_servers: Vec::new(),
     }
 }
 
@@ -129,6 +131,8 @@ pub(super) fn host(number: u32) -> HostView {
         state: "alive".into(),
         learned_from: "request".into(),
         age_seconds: 1,
+        lease_server: None,
+        lease_expires_seconds: None,
         netns: None,
     }
 }

@@ -78,6 +78,8 @@ pub(super) fn host_view(address: &str, state: &'static str) -> HostView {
         state: state.into(),
         learned_from: "request".into(),
         age_seconds: 0,
+        lease_server: None,
+        lease_expires_seconds: None,
         netns: None,
     }
 }

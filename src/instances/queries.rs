@@ -131,6 +131,7 @@ pub(super) fn in_netns(mut response: Response, netns: Option<&Label>) -> Respons
         Response::Segments(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Hosts(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Routes(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
+        Response::Leases(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Explain(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Probed(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Forgotten(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
@@ -149,6 +150,7 @@ pub(super) fn merged(mut one: Response, other: Response) -> Response {
             sum.ready &= more.ready;
             sum.uptime_seconds = sum.uptime_seconds.max(more.uptime_seconds);
             sum.packets = sum.packets + more.packets;
+            sum.dhcp_servers.extend(more.dhcp_servers);
             sum.routes_refused += more.routes_refused;
             sum.routes_in_conflict += more.routes_in_conflict;
             for (name, count) in more.events {
@@ -158,6 +160,7 @@ pub(super) fn merged(mut one: Response, other: Response) -> Response {
         (Response::Segments(rows), Response::Segments(more)) => rows.extend(more),
         (Response::Hosts(rows), Response::Hosts(more)) => rows.extend(more),
         (Response::Routes(rows), Response::Routes(more)) => rows.extend(more),
+        (Response::Leases(rows), Response::Leases(more)) => rows.extend(more),
         // Domains that hold the address say more than those that do not.
         (Response::Explain(rows), Response::Explain(more)) => {
             rows.extend(more);
@@ -207,6 +210,7 @@ mod tests {
                 start_time_seconds: 0,
                 routes_refused: hosts,
                 routes_in_conflict: 1,
+                dhcp_servers: Vec::new(),
             })
         };
         let Response::Status(sum) = merged(status(2, true), status(3, false)) else { panic!("a status") };

@@ -28,6 +28,8 @@ pub(super) fn host(number: u32) -> HostView {
         state: "alive".into(),
         learned_from: "request".into(),
         age_seconds: u64::from(number) * 7 % 100,
+        lease_server: None,
+        lease_expires_seconds: None,
         netns: None,
     }
 }

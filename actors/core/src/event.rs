@@ -15,6 +15,8 @@
 mod define;
 mod detail;
 #[macro_use]
+mod table_of_leases;
+#[macro_use]
 mod table_of_faults;
 mod table;
 
@@ -24,6 +26,7 @@ pub use detail::{DownReason, Limit, PrefixList, ProxySign};
 pub use table::{Event, EventKind};
 
 use crate::address::{Address, Prefix};
+use crate::dhcp::LeaseEnd;
 use crate::lladdr::LinkAddr;
 use crate::plan::{DomainId, SegmentId};
 
@@ -168,6 +171,7 @@ field_types! {
     PrefixList => Text,
     ProxySign => Text,
     Limit => Text,
+    LeaseEnd => Text,
     u8 => Number,
     u32 => Number,
     i32 => Number,

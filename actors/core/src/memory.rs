@@ -20,6 +20,8 @@ pub enum Origin {
     Answer,
     /// Its gratuitous ARP.
     Announcement,
+    /// A DHCP server granted its address to it.
+    Lease,
     /// A route of an earlier run, which the kernel had kept.
     Kernel,
     /// The configuration.
@@ -34,6 +36,7 @@ impl Origin {
             Self::Reply => "reply",
             Self::Answer => "answer",
             Self::Announcement => "announcement",
+            Self::Lease => "lease",
             Self::Kernel => "kernel",
             Self::Static => "static",
         }

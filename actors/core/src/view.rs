@@ -6,6 +6,7 @@ mod commands;
 mod explanation;
 mod label;
 mod latency;
+mod lease;
 mod part;
 mod status;
 
@@ -19,6 +20,7 @@ pub use commands::{ForgottenView, ProbeAnswerView, ProbeView, ProbedSegmentView,
 pub use explanation::{AnswerView, DecisionView, ExplainedHostView, ExplanationView, SearchView};
 pub use label::Label;
 pub use latency::{BucketView, HistogramView, LatencyView};
+pub use lease::{DhcpServerView, LeaseView};
 pub use part::{Part, RowPlace};
 pub use status::{ConfinementView, ControlView, PacketsView, StatusView};
 
@@ -45,6 +47,8 @@ pub enum Query {
     Hosts,
     /// The routes it wants in the kernel.
     Routes,
+    /// The leases that DHCP servers granted.
+    Leases,
     /// Why an address is answered for, or not.
     Explain(ExplainQuery),
     /// What came of [`Command::Probe`] up to now.
@@ -76,6 +80,7 @@ pub struct ExplainQuery {
 /// The response to the query of the same name. Serialized as its content: one object, or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Response {
     /// To [`Query::Status`].
     Status(StatusView),
@@ -85,6 +90,8 @@ pub enum Response {
     Hosts(Vec<HostView>),
     /// To [`Query::Routes`], in any order; the control socket sorts them by address, covering routes last.
     Routes(Vec<RouteView>),
+    /// To [`Query::Leases`], in any order; the control socket sorts them by domain and address.
+    Leases(Vec<LeaseView>),
     /// To [`Query::Explain`]: an explanation for each domain that the address lies in, or for each of all domains.
     Explain(Vec<ExplanationView>),
     /// To [`Query::Probed`] and [`Command::Probe`]: a row for each domain that the address lies in.
@@ -245,6 +252,12 @@ pub struct HostView {
     pub age_seconds: u64,
     /// The network namespace it is in; none for the daemon's own.
     pub netns: Option<Label>,
+    /// The DHCP server that granted its address on this segment; none without a lease.
+    #[serde(default)]
+    pub lease_server: Option<Address>,
+    /// Seconds until its lease ends; none without a lease, or if it never does.
+    #[serde(default)]
+    pub lease_expires_seconds: Option<u64>,
 }
 
 /// A route of the daemon.

@@ -51,6 +51,7 @@ impl Handler<RunQuery> for RouteOwner {
                 last = part.last;
                 Response::Routes(part.rows)
             }
+            Query::Leases => Response::Leases(tables.leases(now)),
             Query::Explain(query) => {
                 Response::Explain(self.ledger.explain(now, query.address, query.from.as_deref()))
             }

@@ -58,6 +58,10 @@ async fn send_state(out: &mut ResponseWriter<'_>, response: Response) -> io::Res
             rows.sort_unstable_by(|a, b| (a.address, &a.netns).cmp(&(b.address, &b.netns)));
             out.list(rows).await?;
         }
+        Response::Leases(mut rows) => {
+            rows.sort_unstable_by(|a, b| (&a.domain, a.address).cmp(&(&b.domain, b.address)));
+            out.list(rows).await?;
+        }
         Response::Explain(rows) => out.list(rows).await?,
         Response::Probed(rows) => out.list(rows).await?,
         Response::Forgotten(rows) => out.list(rows).await?,

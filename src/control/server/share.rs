@@ -73,7 +73,7 @@ impl Share {
     /// Waits until the query may be asked.
     pub(super) async fn occupy(&self, query: &ControlQuery) -> Occupied {
         let (is_long, has_turn) = match query {
-            ControlQuery::State(Query::Hosts | Query::Routes) => (true, true),
+            ControlQuery::State(Query::Hosts | Query::Routes | Query::Leases) => (true, true),
             // It has a few events at the most, and waits.
             ControlQuery::Events(events) if events.wait => (false, false),
             ControlQuery::Events(_) => (true, false),
@@ -102,6 +102,7 @@ impl Occupied {
         let rows = match response {
             ControlResponse::State(Response::Hosts(rows)) => rows.len(),
             ControlResponse::State(Response::Routes(rows)) => rows.len(),
+            ControlResponse::State(Response::Leases(rows)) => rows.len(),
             ControlResponse::Events(view) => view.events.len(),
             _ => 0,
         };

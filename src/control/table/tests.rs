@@ -22,6 +22,8 @@ fn host(last: u8, segment: &str, interface: &str, age_seconds: u64) -> HostView 
         state: if age_seconds > 30 { "suspect".into() } else { "alive".into() },
         learned_from: "request".into(),
         age_seconds,
+        lease_server: None,
+        lease_expires_seconds: None,
         netns: None,
     }
 }
@@ -164,6 +166,7 @@ fn status_is_a_short_list() {
         start_time_seconds: 0,
         routes_refused: 0,
         routes_in_conflict: 2,
+        dhcp_servers: Vec::new(),
     };
     let expected = "\
 version  0.1.0

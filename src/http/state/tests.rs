@@ -33,6 +33,8 @@ fn host(number: u32, segment: &str) -> HostView {
         state: "alive".into(),
         learned_from: "request".into(),
         age_seconds: 1,
+        lease_server: None,
+        lease_expires_seconds: None,
         netns: None,
     }
 }

@@ -44,7 +44,7 @@ pub struct Lease {
     pub duration: Option<Duration>,
 }
 
-/// Why a lease is over before its time.
+/// Why a lease is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeaseEnd {
@@ -54,6 +54,14 @@ pub enum LeaseEnd {
     Declined,
     /// DHCPNAK: the server says that the client must not use the address.
     Refused,
+    /// Its time is over.
+    Expired,
+}
+
+impl fmt::Display for LeaseEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl LeaseEnd {
@@ -63,6 +71,7 @@ impl LeaseEnd {
             Self::Released => "released",
             Self::Declined => "declined",
             Self::Refused => "refused",
+            Self::Expired => "expired",
         }
     }
 }

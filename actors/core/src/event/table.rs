@@ -1,4 +1,4 @@
-//! The table of events. See the macro for what an entry consists of; the table goes on in `table_of_faults.rs`.
+//! The table of events. See the macro for what an entry consists of; the table goes on in `table_of_faults.rs` and `table_of_leases.rs`.
 
 use std::borrow::Cow;
 
@@ -8,6 +8,7 @@ use super::{
     DownReason, EventDiagnosis, EventField, EventLevel, EventRow, FieldValue, Limit, PrefixList, ProxySign,
 };
 use crate::address::{Address, Prefix};
+use crate::dhcp::LeaseEnd;
 use crate::lladdr::LinkAddr;
 use crate::plan::{DomainId, SegmentId};
 

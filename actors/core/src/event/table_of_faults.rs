@@ -3,7 +3,7 @@
 /// Defines the events of the entries given and of those here, in this order.
 macro_rules! with_faults {
     ($($entries:tt)*) => {
-        events! {
+        with_leases! {
             $($entries)*
 
             /// A host uses an address of a prefix that is published where it was heard; it gets no route.

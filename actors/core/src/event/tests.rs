@@ -9,14 +9,16 @@ use super::*;
 fn sample(kind: EventKind) -> Event {
     let value = |field: &str| match field {
         "address" => json!("10.2.0.9"),
-        "source" => json!("10.2.0.1"),
+        "source" | "server" => json!("10.2.0.1"),
+        "client" => json!("01:02"),
+        "end" => json!("expired"),
         field if field.ends_with("lladdr") => json!("02:00:00:00:00:09"),
         field if field.ends_with("segment") => json!(0),
         "domain" => json!(0),
         "prefix" => json!("10.2.0.0/24"),
         "prefixes" | "old_prefixes" => json!(["10.2.0.0/24"]),
         "other" => json!(1),
-        "protocol" | "metric" | "interface" | "errno" => json!(4),
+        "protocol" | "metric" | "interface" | "errno" | "dropped" | "seconds" => json!(4),
         "reason" => json!("absent"),
         "sign" => json!("mark"),
         "limit" => json!("hosts"),

@@ -6,6 +6,7 @@ use super::announcements::{reassert, was_missed};
 use super::host::Sighting;
 use super::journal::Rule;
 use super::learning::{Ignored, Verdict, sighting_of};
+use super::leasing::{report_conflict, report_not_leased};
 use super::proxies::Party;
 use super::reports::Subject;
 use super::topology::Pin;
@@ -74,6 +75,9 @@ impl Ledger {
         let Sighting { key, segment: id, .. } = *sighting;
         match verdict {
             Verdict::Refresh { is_readdressed } => {
+                if is_readdressed {
+                    self.world.leases.bind(sighting);
+                }
                 self.world.hosts.refresh(&key, self.effects.now());
                 if is_readdressed {
                     self.world.hosts.readdress(&key, sighting.lladdr);
@@ -83,7 +87,11 @@ impl Ledger {
                 }
             }
             Verdict::Sustain => self.world.hosts.credit(&key, self.effects.now()),
-            Verdict::New => self.world.admit(sighting, &mut self.effects),
+            Verdict::New => {
+                report_conflict(self, sighting);
+                self.world.leases.bind(sighting);
+                self.world.admit(sighting, &mut self.effects);
+            }
             Verdict::Move(proof) => {
                 self.heard_elsewhere(sighting);
                 self.move_host(sighting, proof);
@@ -101,6 +109,7 @@ impl Ledger {
 
     /// An address was heard at another place than its host is known at: an open claim and an alternative take note.
     fn heard_elsewhere(&mut self, sighting: &Sighting) {
+        report_conflict(self, sighting);
         self.claims.note_sighting(sighting);
         self.alternatives.heard(sighting, &mut self.effects);
     }
@@ -124,6 +133,10 @@ impl Ledger {
             Ignored::Limit(limit) => self.keep_out(limit, sighting),
             // Its other addresses may have moved here.
             Ignored::NotHere => self.station_traced(segment, lladdr),
+            Ignored::NotLeased => {
+                report_not_leased(sighting, &mut self.effects);
+                self.world.correct_neighbour(&key, segment, &lladdr);
+            }
             Ignored::FromProxy | Ignored::Mismatch => {}
         }
     }

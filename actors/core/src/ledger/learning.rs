@@ -45,6 +45,8 @@ pub(super) enum Ignored {
     Mismatch,
     /// The operator fixed the address to another place.
     Pinned(Pin),
+    /// Only addresses with a lease are learned there, and it has none for its sender.
+    NotLeased,
     /// Another proxy speaks for others. What it asks, it asks in its own name; so requests teach its own
     /// addresses, but move none.
     FromProxy,
@@ -76,6 +78,7 @@ impl Ignored {
             Self::Published => "published", "it is published where it was heard";
             Self::Mismatch => "source_mismatch", "the frame came from another station than its ARP sender";
             Self::Pinned(_) => "pinned", "the configuration fixes it to another place";
+            Self::NotLeased => "not_leased", "learn.from is leases there, and the address has no lease for its sender";
             Self::FromProxy => "from_proxy", "a proxy spoke for it, which proves nothing";
             Self::RefusedLately => "refused_lately", "its incumbent answered a moment ago";
             Self::Alternative => "alternative", "its other place answers, and takes it over when the one in use is silent";
@@ -149,6 +152,9 @@ impl Evidence<'_> {
         let (id, lladdr) = (sighting.segment, &sighting.lladdr);
         if let Some(pin) = self.world.topology.pin_against(&sighting.key, id, lladdr) {
             return Verdict::Ignore(Ignored::Pinned(pin));
+        }
+        if !self.world.leases.permit(&self.world.topology, sighting) {
+            return Verdict::Ignore(Ignored::NotLeased);
         }
         let live = self.world.hosts.live_host(&sighting.key);
         if self.proxies.is_proxy(self.now, id, lladdr)

@@ -56,6 +56,8 @@ mod journal;
 mod kernel_state;
 mod key;
 mod learning;
+mod leases;
+mod leasing;
 mod links;
 mod liveness;
 mod memory;
@@ -215,7 +217,8 @@ impl Ledger {
             Fact::ProbeRequested { address } => operator::probe(address, world, &mut self.searches, effects),
             Fact::ForgetRequested { address } => operator::forget(address, world, effects),
             Fact::WakeRequested { sleeper } => waking::wake(sleeper, world, effects),
-            Fact::Dhcp { .. } | Fact::TimePassed => {}
+            Fact::Dhcp { segment, news } => leasing::dhcp_told(self, segment, news),
+            Fact::TimePassed => {}
             Fact::Replanned { plan } => replanning::replan(self, &plan),
             Fact::Replaced { retired, prefixes } => self.stop(&End::Replaced { retired, prefixes }),
             Fact::Stopped { purge: true } => self.stop(&End::Purged),
@@ -259,6 +262,7 @@ impl Ledger {
                     world.look_again(id, effects);
                 }
             }
+            Timer::Lease(key) => leasing::lease_due(self, &key, token),
             Timer::Addressed => world.addressed.report_due(token, effects),
         }
     }

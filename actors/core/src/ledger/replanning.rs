@@ -16,6 +16,7 @@ use super::renumbering::follow_addresses;
 use super::sharing::drop_shared_lladdrs;
 use super::world::World;
 use crate::address::Prefix;
+use crate::lladdr::LinkAddr;
 use crate::order::Order;
 use crate::plan::{DomainId, Plan, SegmentId, SegmentPlan};
 
@@ -70,6 +71,7 @@ pub(super) fn replan(ledger: &mut Ledger, next: &Plan) {
         ledger.claims.close_claims_but(may_be_there);
         ledger.alternatives.forget_but(may_be_there);
         ledger.confirmations.retain(may_be_there);
+        world.leases.retain(|key, segment| topology.may_live_on(segment, key, &LinkAddr::UNKNOWN));
     }
     let is_renumbered = follow(world, &changes, &before, effects);
     // Routes of an earlier run or of others may matter now that did not before.

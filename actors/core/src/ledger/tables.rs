@@ -3,10 +3,11 @@
 use super::Ledger;
 use super::installed::RouteState;
 use super::key::Key;
+use super::leases::Leased;
 use super::view::places;
 use crate::plan::COVER_METRIC;
 use crate::time::Time;
-use crate::view::{Destination, HostView, Part, RouteView, RowPlace, SegmentView};
+use crate::view::{Destination, HostView, LeaseView, Part, RouteView, RowPlace, SegmentView};
 
 /// Hosts and routes of a ledger.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ impl<'a> Tables<'a> {
         self.part(after, most, |key, places| {
             let host = self.0.world.hosts.host(key)?;
             let place = places.get(host.segment.index())?;
+            let lease = self.0.world.leases.lease(key).filter(|lease| lease.segment == host.segment);
             Some(HostView {
                 address: key.address,
                 lladdr: host.lladdr,
@@ -32,6 +34,8 @@ impl<'a> Tables<'a> {
                 state: host.state.as_str().into(),
                 learned_from: host.origin.as_str().into(),
                 age_seconds: now.since(host.last_heard).as_secs(),
+                lease_server: lease.map(|lease| lease.server),
+                lease_expires_seconds: lease.and_then(|lease| lease.seconds_left(now)),
                 netns: None,
             })
         })
@@ -68,6 +72,27 @@ impl<'a> Tables<'a> {
             part.rows.splice(..0, covers);
         }
         part
+    }
+
+    /// The leases, by domain and address.
+    pub fn leases(&self, now: Time) -> Vec<LeaseView> {
+        let places = places(self.0);
+        let view = |(key, lease): (&Key, &Leased)| {
+            let place = places.get(lease.segment.index())?;
+            let host = self.0.world.hosts.live_host(key).filter(|host| host.segment == lease.segment);
+            Some(LeaseView {
+                address: key.address,
+                lladdr: lease.lladdr,
+                domain: place.domain.clone(),
+                segment: place.segment.clone(),
+                client: lease.client.to_string(),
+                server: lease.server,
+                state: host.map_or("absent", |host| host.state.as_str()).into(),
+                expires_seconds: lease.seconds_left(now),
+                netns: None,
+            })
+        };
+        self.0.world.leases.all().filter_map(view).collect()
     }
 
     fn part<T>(

@@ -14,6 +14,7 @@ mod entries;
 mod explaining;
 mod flapping;
 mod learning;
+mod leases;
 mod limits;
 mod links;
 mod liveness;

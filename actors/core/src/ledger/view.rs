@@ -4,13 +4,14 @@
 use super::Ledger;
 use super::segment::Segment;
 use super::tables::Tables;
+use crate::address::Address;
 use crate::event::DownReason;
-use crate::plan::SegmentId;
+use crate::plan::{DomainId, SegmentId};
 use crate::sweep::SweepContext;
 use crate::time::Time;
 use crate::view::{
-    AnsweringView, ControlView, CountersView, HostView, Label, MeasuredView, PROTOCOL, PacketsView,
-    RouteView, SegmentView, StatusView, SubnetView,
+    AnsweringView, ControlView, CountersView, DhcpServerView, HostView, Label, MeasuredView, PROTOCOL,
+    PacketsView, RouteView, SegmentView, StatusView, SubnetView,
 };
 
 impl Ledger {
@@ -48,6 +49,7 @@ impl Ledger {
             routes_in_conflict: self.world.kernel.missing().1,
             ready: false,
             packets: PacketsView::default(),
+            dhcp_servers: dhcp_servers(self),
             control: ControlView::default(),
             confinement: None,
             events: self.effects.event_counts().map(|(kind, count)| (kind.name().into(), count)).collect(),
@@ -70,6 +72,15 @@ impl Ledger {
     pub fn route_views(&self) -> Vec<RouteView> {
         Tables::of(self).routes(None, usize::MAX).rows
     }
+}
+
+fn dhcp_servers(ledger: &Ledger) -> Vec<DhcpServerView> {
+    let view = |(&(domain, server), &answers): (&(DomainId, Address), &bool)| DhcpServerView {
+        domain: Label::from(ledger.world.topology.domain(domain).plan.name.as_str()),
+        server,
+        state: if answers { "answers" } else { "silent" }.into(),
+    };
+    ledger.world.dhcp_servers.iter().map(view).collect()
 }
 
 /// Where hosts live, by segment.

@@ -1,6 +1,7 @@
 //! What is known: links, hosts, and what the kernel holds. And what can happen to a host: it arrives, moves, is
 //! doubted, given up, woken. Each of these is one verb here, with all that belongs to it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::addressed::AddressedPrefixes;
@@ -10,6 +11,7 @@ use super::host::{Host, Origin, Sighting};
 use super::hosts::Hosts;
 use super::kernel_state::KernelState;
 use super::key::Key;
+use super::leases::Leases;
 use super::memory::Recollection;
 use super::own_claims::OwnClaims;
 use super::pacing::Pacing;
@@ -22,7 +24,7 @@ use crate::arp::Arp;
 use crate::event::{Event, Limit};
 use crate::lladdr::LinkAddr;
 use crate::order::Order;
-use crate::plan::{Plan, SegmentId};
+use crate::plan::{DomainId, Plan, SegmentId};
 use crate::time::Time;
 
 /// How long a host that is gone is remembered, so that those who knew its place can be informed if it appears at
@@ -44,6 +46,9 @@ pub(super) struct World {
     pub(super) prefix_timer: Option<(Time, Token)>,
     /// What an earlier run knew.
     pub(super) recollection: Recollection,
+    pub(super) leases: Leases,
+    /// DHCP servers that were asked, and whether they answer.
+    pub(super) dhcp_servers: BTreeMap<(DomainId, Address), bool>,
     pending: Pending,
 }
 
@@ -88,6 +93,8 @@ impl World {
             addressed: AddressedPrefixes::new(plan),
             prefix_timer: None,
             recollection: Recollection::default(),
+            leases: Leases::default(),
+            dhcp_servers: BTreeMap::new(),
             pending: Pending::default(),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Keyword;
+use super::{DhcpServerView, Keyword};
 
 /// The daemon as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub struct StatusView {
     /// What it may do; none from daemons of before.
     #[serde(default)]
     pub confinement: Option<ConfinementView>,
+    /// The DHCP servers that clients' messages were relayed to.
+    #[serde(default)]
+    pub dhcp_servers: Vec<DhcpServerView>,
 }
 
 /// Clients of the control socket: those now, and counters since the start.
