@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arpherd_core::DomainId;
 use arpherd_core::LinkAddr;
+use arpherd_core::dhcp::LeaseEnd;
 use arpherd_core::event::{DownReason, EventKind, Limit, PrefixList, ProxySign};
 use slog::{Drain, Level, Never, OwnedKVList, o};
 
@@ -66,6 +67,7 @@ fn every_event() -> Vec<Event> {
     let lladdr = LinkAddr::ethernet([2, 0, 0, 0, 0, 9]);
     let claimant_lladdr = LinkAddr::ethernet([2, 0, 0, 0, 0, 7]);
     let (segment, claimant_segment) = (SegmentId(0), SegmentId(1));
+    let server = Ipv4Addr::new(10, 2, 0, 2);
     vec![
         Event::HostFound { address, lladdr, segment },
         Event::HostGone { address, lladdr, segment },
@@ -102,6 +104,16 @@ fn every_event() -> Vec<Event> {
         Event::PrefixUnaddressed { domain: DomainId(0), prefix: "10.2.0.0/24".parse().expect("a prefix") },
         Event::PrefixAddressed { domain: DomainId(0), prefix: "10.2.0.0/24".parse().expect("a prefix") },
         Event::HostForgotten { address, lladdr, segment },
+        Event::LeaseGranted { address, lladdr, segment, server, client: "01:02".into() },
+        Event::LeaseEnded { address, segment, client: "01:02".into(), end: LeaseEnd::Expired },
+        Event::LeaseConflict { address, lladdr, segment, claimant_lladdr, claimant_segment },
+        Event::NotLeased { address, lladdr, segment },
+        Event::RogueDhcpServer { server, lladdr, segment, address },
+        Event::DhcpAddressOutside { server, address, segment },
+        Event::DhcpClientUnidentified { lladdr, segment },
+        Event::DhcpLimited { segment, dropped: 7 },
+        Event::DhcpServerSilent { server, segment, seconds: 7 },
+        Event::DhcpServerAnswers { server, segment },
     ]
 }
 
@@ -148,6 +160,20 @@ const KEYS: &[(&str, &str)] = &[
     ("prefix_unaddressed", "domain prefix hint"),
     ("prefix_addressed", "domain prefix"),
     ("host_forgotten", "address lladdr domain segment interface"),
+    ("lease_granted", "address lladdr domain segment interface server client"),
+    ("lease_ended", "address domain segment interface client end"),
+    (
+        "lease_conflict",
+        "address lladdr domain segment interface claimant_lladdr claimant_domain claimant_segment \
+         claimant_interface hint",
+    ),
+    ("not_leased", "address lladdr domain segment interface hint"),
+    ("rogue_dhcp_server", "server lladdr domain segment interface address hint"),
+    ("dhcp_address_outside", "server address domain segment interface hint"),
+    ("dhcp_client_unidentified", "lladdr domain segment interface hint"),
+    ("dhcp_limited", "domain segment interface dropped hint"),
+    ("dhcp_server_silent", "server domain segment interface seconds hint"),
+    ("dhcp_server_answers", "server domain segment interface"),
 ];
 
 #[test]
