@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arpherd_core::dhcp::DhcpCount;
-use arpherd_core::view::{CountersView, PacketsView};
+use arpherd_core::view::{CountersView, DhcpCountersView, PacketsView};
 
 /// Counts of frames, shared by the actors of one segment. All only grow.
 #[derive(Debug, Default)]
@@ -43,6 +43,18 @@ pub struct DhcpCounters {
 }
 
 impl DhcpCounters {
+    /// The present values.
+    pub fn view(&self) -> DhcpCountersView {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        DhcpCountersView {
+            relayed: get(&self.relayed),
+            answered: get(&self.answered),
+            limited: get(&self.limited),
+            malformed: get(&self.malformed),
+            refused: get(&self.refused),
+        }
+    }
+
     /// The counter of what became of a message.
     pub fn of(&self, what: DhcpCount) -> &AtomicU64 {
         match what {

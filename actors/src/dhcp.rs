@@ -4,33 +4,38 @@
 //! loopback interface for a server on this machine. What is learned of leases and servers goes to the route owner as
 //! facts.
 
+mod links;
 mod servers;
+mod waiting;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle, StreamHandler};
-use arpherd_core::dhcp::{BOOT_REPLY, ClientPlace, DhcpCount, Path, Received, Relay, RelayOrder};
+use arpherd_core::dhcp::{ClientPlace, DhcpCount, Message as DhcpMessage, Received, Relay, RelayOrder};
+use arpherd_core::plan::DhcpServer;
 use arpherd_core::{Fact, Plan, SegmentId};
-use slog::{Logger, debug, info, warn};
+use slog::{Logger, debug, info};
 
 use crate::clock::Clock;
 use crate::counters::Counters;
-use crate::io::dhcp::{CLIENT_PORT, Datagram, Direction, LinkPort, SERVER_PORT, Seen, build};
+use crate::io::dhcp::{CLIENT_PORT, Direction, LinkPort, SERVER_PORT, build};
 use crate::io::netns::Netns;
 use crate::io::packet::Medium;
-use crate::io::{PortError, Wake};
 use crate::messages::{DhcpUpdate, Finish, LinkUpdate, Observed};
-use crate::port::readiness;
 use servers::ServerSockets;
+use waiting::Waiting;
 
 /// Time between two looks for what the kernel does not report: the way to a server, one on this machine, a port that
 /// another program held.
 const LOOK: Duration = Duration::from_secs(5);
 /// Pause before a socket that could not be opened or broke is opened again.
 const RETRY: Duration = Duration::from_secs(1);
+/// Time between two attempts to send what waits for the server to be found.
+const ATTEMPT: Duration = Duration::from_millis(20);
 
 /// Relays and watches DHCP in one network namespace.
 pub struct DhcpActor {
@@ -44,6 +49,7 @@ pub struct DhcpActor {
     updates: BTreeMap<SegmentId, LinkUpdate>,
     links: BTreeMap<SegmentId, OpenLink>,
     servers: ServerSockets,
+    waiting: Waiting,
 }
 
 /// The sockets of a link.
@@ -85,85 +91,8 @@ impl DhcpActor {
     ) -> Self {
         let (relay, servers) = (Relay::new(plan), ServerSockets::new(netns.clone(), log.clone()));
         let (updates, links) = (BTreeMap::new(), BTreeMap::new());
-        Self { relay, netns, clock, owner, counters, log, updates, links, servers }
-    }
-
-    /// Opens or closes the sockets of a segment's link according to its last update.
-    fn follow_link(&mut self, segment: SegmentId, ctx: &mut Context<Self>) {
-        let served = self.updates.get(&segment).filter(|_| self.relay.serves(segment));
-        let medium = served.and_then(LinkUpdate::medium);
-        if self.links.get(&segment).map(|open| open.medium) == medium {
-            return;
-        }
-        self.close(segment, ctx);
-        let Some(medium) = medium else { return };
-        match self.open(segment, medium, ctx) {
-            Ok(open) => {
-                self.links.insert(segment, open);
-            }
-            Err(error) => {
-                warn!(self.log, "dhcp_capture_failed"; "ifindex" => medium.interface, "error" => %error);
-                ctx.run_later(RETRY, move |this, ctx| this.follow_link(segment, ctx));
-            }
-        }
-    }
-
-    fn open(
-        &self,
-        segment: SegmentId,
-        medium: Medium,
-        ctx: &mut Context<Self>,
-    ) -> Result<OpenLink, PortError> {
-        let failed = |doing| move |cause| PortError::Failed { doing, cause };
-        let in_netns = |error| failed("enter the network namespace")(std::io::Error::other(error));
-        let port = self.netns.within(|| LinkPort::open(medium)).map_err(in_netns)??;
-        let mut streams = Vec::new();
-        for direction in [Direction::Incoming, Direction::Outgoing] {
-            let wake = Wake::on(&port.socket(direction)).map_err(failed("watch a packet socket"))?;
-            let ready = move |()| LinkReady(segment, direction);
-            streams.push(ctx.add_stream(futures_util::StreamExt::map(readiness(wake), ready)));
-        }
-        Ok(OpenLink { medium, port, streams })
-    }
-
-    fn close(&mut self, segment: SegmentId, ctx: &mut Context<Self>) {
-        for stream in self.links.remove(&segment).into_iter().flat_map(|open| open.streams) {
-            ctx.cancel_future(stream);
-        }
-    }
-
-    /// Reads one batch of a link's packets.
-    fn read_link(&mut self, LinkReady(segment, direction): LinkReady, ctx: &mut Context<Self>) {
-        let Some(open) = self.links.get_mut(&segment) else { return };
-        let mut seen = Vec::new();
-        match open.port.receive(direction, &mut seen) {
-            Ok(false) => {}
-            // The error came in place of a packet that is still to be read.
-            Ok(true) | Err(PortError::Down) => ctx.notify(LinkReady(segment, direction)),
-            Err(error) => {
-                warn!(self.log, "dhcp_capture_failed"; "error" => %error);
-                self.close(segment, ctx);
-                ctx.run_later(RETRY, move |this, ctx| this.follow_link(segment, ctx));
-            }
-        }
-        let received = seen.into_iter().filter_map(|it| self.on_link(segment, direction, it)).collect();
-        self.take(received);
-    }
-
-    /// What a packet is to the relay; one that cannot be read is counted.
-    fn on_link(&self, segment: SegmentId, direction: Direction, seen: Seen) -> Option<Received> {
-        let Ok(Datagram { source, destination, port, message }) = seen.datagram else {
-            self.count(segment, DhcpCount::Malformed);
-            return None;
-        };
-        let is_outgoing = direction == Direction::Outgoing;
-        let is_reply = message.op == BOOT_REPLY && port == SERVER_PORT && !is_outgoing;
-        let path = if is_reply && self.servers.is_deaf_at(destination) {
-            Path::Socket { source, destination }
-        } else {
-            Path::Link { segment, is_outgoing, from: seen.from, source, destination, port }
-        };
-        Some(Received { path, message })
+        let waiting = Waiting::default();
+        Self { relay, netns, clock, owner, counters, log, updates, links, servers, waiting }
     }
 
     /// Reads one batch of servers' answers.
@@ -172,11 +101,11 @@ impl DhcpActor {
         if self.servers.receive(at, &mut received) {
             ctx.notify(ServerReady(at));
         }
-        self.take(received);
+        self.take(received, ctx);
     }
 
     /// Gives messages to the relay and carries out its orders.
-    fn take(&mut self, received: Vec<Received>) {
+    fn take(&mut self, received: Vec<Received>, ctx: &mut Context<Self>) {
         let now = self.clock.now();
         let mut orders = Vec::new();
         for message in received {
@@ -185,7 +114,9 @@ impl DhcpActor {
         let mut facts = Vec::new();
         for order in orders {
             match order {
-                RelayOrder::ToServer { server, from, message } => self.servers.send(server, from, &message),
+                RelayOrder::ToServer { server, from, message } => {
+                    facts.extend(self.ask(server, from, message, ctx));
+                }
                 RelayOrder::ToClient { segment, to, from, message } => {
                     let (lladdr, address) = match to {
                         ClientPlace::Everybody => (None, Ipv4Addr::BROADCAST),
@@ -203,10 +134,56 @@ impl DhcpActor {
                 RelayOrder::Count(segment, what) => self.count(segment, what),
             }
         }
+        self.report(facts);
+    }
+
+    fn report(&self, facts: Vec<Fact>) {
         if !facts.is_empty() {
             // `do_send` ignores the mailbox's capacity: a lease must not be lost. The relay's limits hold them back.
             self.owner.do_send(Observed::of(facts));
         }
+    }
+
+    /// Sends a message to a server. One that the kernel has no route to is searched for, and the message waits.
+    fn ask(
+        &mut self,
+        server: DhcpServer,
+        from: Ipv4Addr,
+        message: DhcpMessage,
+        ctx: &mut Context<Self>,
+    ) -> Option<Fact> {
+        let error = self.servers.send(server, from, &message).err()?;
+        let DhcpServer::At(at) = server else {
+            debug!(self.log, "dhcp_send_failed"; "error" => %error);
+            return None;
+        };
+        if !is_unreachable(&error) {
+            debug!(self.log, "dhcp_send_failed"; "server" => %at, "error" => %error);
+            return None;
+        }
+        let now = self.clock.now();
+        if self.waiting.hold(now, at, from, message) {
+            ctx.run_later(ATTEMPT, Self::send_waiting);
+        }
+        self.waiting.is_search_due(now, at).then_some(Fact::ProbeRequested { address: at })
+    }
+
+    /// Sends what waits, as far as servers were found meanwhile.
+    fn send_waiting(&mut self, ctx: &mut Context<Self>) {
+        let now = self.clock.now();
+        let mut facts = Vec::new();
+        for unsent in self.waiting.take(now) {
+            let sent = self.servers.send(DhcpServer::At(unsent.server), unsent.from, &unsent.message);
+            if sent.is_err_and(|error| is_unreachable(&error)) {
+                let is_due = self.waiting.is_search_due(now, unsent.server);
+                facts.extend(is_due.then_some(Fact::ProbeRequested { address: unsent.server }));
+                self.waiting.put_back(unsent);
+            }
+        }
+        if !self.waiting.is_empty() {
+            ctx.run_later(ATTEMPT, Self::send_waiting);
+        }
+        self.report(facts);
     }
 
     fn count(&self, segment: SegmentId, what: DhcpCount) {
@@ -217,8 +194,17 @@ impl DhcpActor {
 
     /// Looks for what the kernel does not report, and has the sockets follow.
     fn look(&mut self, ctx: &mut Context<Self>) {
-        self.servers.look(&mut self.relay, ctx);
+        let unreachable = self.servers.look(&mut self.relay, ctx);
+        let now = self.clock.now();
+        let due = unreachable.into_iter().filter(|server| self.waiting.is_search_due(now, *server));
+        let facts = due.map(|address| Fact::ProbeRequested { address }).collect();
+        self.report(facts);
     }
+}
+
+/// Whether the kernel has no route to where a message was to go: one of its own, or that over a domain's prefix.
+fn is_unreachable(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable)
 }
 
 impl Actor for DhcpActor {

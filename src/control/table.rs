@@ -105,6 +105,7 @@ fn write_segments(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()>
     write_subnets(out, rows)?;
     out.write_all(b"\n")?;
     counters.write(out)?;
+    write_dhcp(out, rows)?;
     write_gateways(out, rows)?;
     write_published(out, rows)
 }
@@ -146,6 +147,30 @@ fn write_subnets(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()> 
 }
 
 /// Link-layer addresses that segments share, where there are any.
+fn write_dhcp(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()> {
+    if rows.iter().all(|row| row.measured.dhcp.is_none()) {
+        return Ok(());
+    }
+    let mut table = TextTable::new(&[
+        Left("domain"),
+        Left("segment"),
+        Right("dhcp_relayed"),
+        Right("answered"),
+        Right("limited"),
+        Right("malformed"),
+        Right("refused"),
+    ]);
+    for row in rows {
+        if let Some(dhcp) = &row.measured.dhcp {
+            let numbers = [dhcp.relayed, dhcp.answered, dhcp.limited, dhcp.malformed, dhcp.refused];
+            let names = [text(&row.domain), text(&row.segment)];
+            table.add(names.into_iter().chain(numbers.map(|number| number.to_string())));
+        }
+    }
+    out.write_all(b"\n")?;
+    table.write(out)
+}
+
 fn write_gateways(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()> {
     let mut table = TextTable::new(&[Left("domain"), Left("segment"), Left("gateway_lladdr")]);
     for row in rows {

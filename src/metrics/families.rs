@@ -3,7 +3,9 @@
 use std::fmt::Error;
 
 use arpherd_core::event::EventKind;
-use arpherd_core::view::{CountersView, HistogramView, LatencyView, SegmentView, StatusView};
+use arpherd_core::view::{
+    CountersView, DhcpCountersView, HistogramView, LatencyView, SegmentView, StatusView,
+};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
@@ -163,8 +165,35 @@ pub(super) fn encode_segments(
             family.put(&place(segment), &counter(count(&segment.counters)))?;
         }
     }
+    encode_dhcp(encoder, segments)
+}
+
+/// What became of DHCP messages, where there are any.
+fn encode_dhcp(encoder: &mut DescriptorEncoder<'_>, segments: &[SegmentView]) -> Result<(), Error> {
+    if segments.iter().all(|segment| segment.measured.dhcp.is_none()) {
+        return Ok(());
+    }
+    let help = "DHCP messages: relayed to a server, answered to a client, dropped because there were too many, malformed, \
+                or refused: well-formed and not to be passed on.";
+    let mut family = Family::open(encoder, "arpherd_dhcp_messages", help, MetricType::Counter)?;
+    for (segment, dhcp) in segments.iter().filter_map(|it| Some((it, it.measured.dhcp.as_ref()?))) {
+        for (outcome, count) in OUTCOMES {
+            family.put(&with(place(segment), &[("outcome", outcome)]), &counter(count(dhcp)))?;
+        }
+    }
     Ok(())
 }
+
+type DhcpCountOf = fn(&DhcpCountersView) -> u64;
+
+/// What became of a DHCP message, and where that is counted.
+const OUTCOMES: [(&str, DhcpCountOf); 5] = [
+    ("relayed", |it| it.relayed),
+    ("answered", |it| it.answered),
+    ("limited", |it| it.limited),
+    ("malformed", |it| it.malformed),
+    ("refused", |it| it.refused),
+];
 
 type CountOf = fn(&CountersView) -> u64;
 

@@ -3,7 +3,7 @@ mod page;
 use std::collections::BTreeSet;
 
 use arpherd_core::view::{
-    BucketView, CountersView, HistogramView, LatencyView, MeasuredView, Query, Response,
+    BucketView, CountersView, DhcpCountersView, HistogramView, LatencyView, MeasuredView, Query, Response,
 };
 
 use super::*;
@@ -28,11 +28,12 @@ fn snapshot() -> Snapshot {
     segments[0].measured.suspects = 2;
     segments[0].counters = CountersView { read: 11, dropped: 3, ..CountersView::default() };
     segments[0].measured.latency = Some(LatencyView { answer: times, route: HistogramView::default() });
+    segments[0].measured.dhcp = Some(DhcpCountersView { relayed: 8, refused: 1, ..Default::default() });
     let other = SegmentView {
         segment: "a \"b\"\\c\nd".into(),
         netns: Some("blue".into()),
         state: "no_carrier".into(),
-        measured: MeasuredView { latency: None, ..segments[0].measured.clone() },
+        measured: MeasuredView { latency: None, dhcp: None, ..segments[0].measured.clone() },
         ..segments[0].clone()
     };
     segments.push(other);
@@ -66,6 +67,8 @@ fn what_status_and_segments_say_is_there_under_its_name() {
         &format!("arpherd_hosts{{{lan},state=\"suspect\"}} 2"),
         &format!("arpherd_frames_read_total{{{lan}}} 11"),
         &format!("arpherd_frames_dropped_total{{{lan}}} 3"),
+        &format!("arpherd_dhcp_messages_total{{{lan},outcome=\"relayed\"}} 8"),
+        &format!("arpherd_dhcp_messages_total{{{lan},outcome=\"answered\"}} 0"),
         "arpherd_http_connections_displaced_total 1",
         "process_resident_memory_bytes 0",
         "# EOF",

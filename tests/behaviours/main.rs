@@ -22,6 +22,7 @@ mod c_publish;
 mod c_subnet;
 mod confined;
 mod cover;
+mod d_dhcp;
 mod d_discovery;
 mod d_fillarpd;
 mod d_restart;

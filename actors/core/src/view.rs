@@ -160,6 +160,24 @@ pub struct MeasuredView {
     /// How long the daemon took; none where that is not measured, which costs time stamps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<LatencyView>,
+    /// What became of DHCP messages; none where DHCP is neither relayed nor read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhcp: Option<DhcpCountersView>,
+}
+
+/// Counters of a segment's DHCP messages since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DhcpCountersView {
+    /// Clients' messages sent to servers, once for each server.
+    pub relayed: u64,
+    /// Servers' messages sent to clients.
+    pub answered: u64,
+    /// Clients' messages dropped because there were too many.
+    pub limited: u64,
+    /// Messages that are cut off, have a wrong checksum, or are otherwise not well-formed.
+    pub malformed: u64,
+    /// Well-formed messages that were not to be passed on.
+    pub refused: u64,
 }
 
 /// The addresses of a segment.

@@ -53,16 +53,16 @@ impl ServerSockets {
     }
 
     /// Sends a message to a server.
-    pub(super) fn send(&self, server: DhcpServer, from: Ipv4Addr, message: &Message) {
-        let sent = match (server, self.replies.get(&from), &self.sender) {
+    ///
+    /// # Errors
+    /// As UDP's; `HostUnreachable` if the kernel has no route to it.
+    pub(super) fn send(&self, server: DhcpServer, from: Ipv4Addr, message: &Message) -> std::io::Result<()> {
+        match (server, self.replies.get(&from), &self.sender) {
             (DhcpServer::At(at), Some((socket, _)), _) => socket.send(at, message),
             (DhcpServer::At(at), None, Some(sender)) => sender.send(at, message),
             // It listens at the address that it is to answer at.
             (DhcpServer::Local, _, Some(sender)) => sender.send(from, message),
             (_, _, None) => Err(ErrorKind::NotConnected.into()),
-        };
-        if let Err(error) = sent {
-            debug!(self.log, "dhcp_send_failed"; "server" => ?server, "error" => %error);
         }
     }
 
@@ -100,8 +100,10 @@ impl ServerSockets {
         })
     }
 
-    /// Tells the relay where servers are, and has the sockets be where they answer.
-    pub(super) fn look(&mut self, relay: &mut Relay, ctx: &mut Context<DhcpActor>) {
+    /// Tells the relay where servers are, and has the sockets be where they answer. Returns the servers to which the kernel
+    /// has no route.
+    pub(super) fn look(&mut self, relay: &mut Relay, ctx: &mut Context<DhcpActor>) -> Vec<Ipv4Addr> {
+        let mut unreachable = Vec::new();
         let has_local = relay.has_local_server();
         let servers = relay.servers();
         let found = self.netns.within(|| {
@@ -112,6 +114,9 @@ impl ServerSockets {
         match found {
             Ok((paths, listening)) => {
                 for (server, own) in paths {
+                    if own.is_none() {
+                        unreachable.push(server);
+                    }
                     relay.path_found(server, own);
                 }
                 self.note_listening(relay, has_local, listening);
@@ -121,6 +126,7 @@ impl ServerSockets {
         self.follow_replies(&relay.reply_addresses(), ctx);
         self.own = relay.own_addresses().clone();
         self.follow_loopback(has_local, ctx);
+        unreachable
     }
 
     fn note_listening(&mut self, relay: &mut Relay, has_local: bool, mut listening: Vec<Ipv4Addr>) {

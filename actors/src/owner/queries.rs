@@ -17,6 +17,9 @@ impl RouteOwner {
         let served = numbered.filter_map(|(id, sinks)| Some((id, sinks.as_ref()?)));
         for (view, (id, sinks)) in views.iter_mut().zip(served) {
             view.counters = view.counters + sinks.counters.view();
+            if let Some(dhcp) = &mut view.measured.dhcp {
+                *dhcp = sinks.counters.dhcp.view();
+            }
             view.measured.latency = self.latency.as_ref().and_then(|latency| latency.view(id));
         }
         Response::Segments(views)

@@ -1,6 +1,8 @@
 use std::net::Ipv4Addr;
 
-use arpherd_core::view::{AnsweringView, CountersView, Destination, PacketsView, StatusView, SubnetView};
+use arpherd_core::view::{
+    AnsweringView, CountersView, Destination, DhcpCountersView, PacketsView, StatusView, SubnetView,
+};
 
 use super::layout::NARROW;
 use super::*;
@@ -101,6 +103,20 @@ cluster  br1      10.2.0.64/28
     assert_eq!(words(&text), words(expected));
     assert!(text.lines().all(|line| line.len() <= NARROW), "{text}");
     assert!(text.ends_with(&expected[expected.find("\n\n").unwrap_or(0)..]), "{text}");
+}
+
+#[test]
+fn what_became_of_dhcp_messages_is_shown_where_there_is_dhcp() {
+    let counted = DhcpCountersView { relayed: 12, answered: 11, limited: 5, malformed: 0, refused: 2 };
+    let mut row = segment("eth0");
+    row.measured.dhcp = Some(counted);
+    let text = as_text(&Response::Segments(vec![row, segment("br1")]));
+    let table = "
+domain   segment  dhcp_relayed  answered  limited  malformed  refused
+cluster  eth0               12        11        5          0        2
+";
+    assert!(text.contains(table), "{text}");
+    assert!(!as_text(&Response::Segments(vec![segment("br1")])).contains("dhcp"));
 }
 
 #[test]

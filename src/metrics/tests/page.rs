@@ -21,7 +21,7 @@ zero with the daemon. A histogram has the series `_bucket`, `_sum` and `_count`.
 ";
 
 /// Labels and what their values are.
-const LABELS: [(&str, &str); 10] = [
+const LABELS: [(&str, &str); 11] = [
     ("domain", "the name of a domain in the configuration"),
     ("segment", "the name of a segment in the configuration"),
     ("netns", "the network namespace of the domain; only where it is not the daemon's own"),
@@ -30,6 +30,7 @@ const LABELS: [(&str, &str); 10] = [
     ("answer", "how requests are answered on a segment (`answer` in the configuration)"),
     ("state", "of a segment `up`, or why it is not; of hosts and routes as listed with the metric"),
     ("event", "the name of an event, see [events](events.md)"),
+    ("outcome", "what became of a DHCP message"),
     ("version", "the daemon's version"),
     ("le", "the upper bound of a bucket in the metric's unit"),
 ];
@@ -70,7 +71,7 @@ impl Family {
         let label = |(name, values): (&String, &BTreeSet<String>)| {
             let values: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
             // Those that the daemon chooses; of others the sample says nothing.
-            let is_listed = name == "state" && self.kind != "info";
+            let is_listed = ["outcome", "state"].contains(&name.as_str()) && self.kind != "info";
             let values = if is_listed { format!(" ({})", values.join(", ")) } else { String::new() };
             format!("`{name}`{values}")
         };

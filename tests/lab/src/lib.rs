@@ -17,6 +17,7 @@
 //! | [`Segment`], [`Host`], [`Crowd`] | a switch, one host with a kernel stack, many hosts without one |
 //! | [`Wire`], [`Capture`], [`ArpFrame`] | send and receive single frames |
 //! | [`RouteWatch`] | every IPv4 route change with its time |
+//! | [`DhcpServer`], [`DhcpClient`], [`dhcp`] | DHCP without a program for it |
 //! | [`Daemon`] | an arpherd process in a namespace |
 //! | [`SmallDisk`] | a file system that can be full |
 //!
@@ -41,6 +42,8 @@ mod bridge;
 mod capture;
 mod crowd;
 mod daemon;
+pub mod dhcp;
+mod dhcp_server;
 mod disk;
 mod echo;
 mod enter;
@@ -71,6 +74,7 @@ pub use bridge::PortFlags;
 pub use capture::{Capture, Captured};
 pub use crowd::{Crowd, CrowdRequest};
 pub use daemon::Daemon;
+pub use dhcp_server::{Asked, DhcpClient, DhcpServer};
 pub use disk::SmallDisk;
 pub use echo::EchoServer;
 pub use enter::enter;

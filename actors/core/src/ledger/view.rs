@@ -6,12 +6,12 @@ use super::segment::Segment;
 use super::tables::Tables;
 use crate::address::Address;
 use crate::event::DownReason;
-use crate::plan::{DomainId, SegmentId};
+use crate::plan::{DhcpRole, DomainId, SegmentId};
 use crate::sweep::SweepContext;
 use crate::time::Time;
 use crate::view::{
-    AnsweringView, ControlView, CountersView, DhcpServerView, HostView, Label, MeasuredView, PROTOCOL,
-    PacketsView, RouteView, SegmentView, StatusView, SubnetView,
+    AnsweringView, ControlView, CountersView, DhcpCountersView, DhcpServerView, HostView, Label,
+    MeasuredView, PROTOCOL, PacketsView, RouteView, SegmentView, StatusView, SubnetView,
 };
 
 impl Ledger {
@@ -117,6 +117,7 @@ fn segment_view(ledger: &Ledger, segment: &Segment) -> SegmentView {
         measured: MeasuredView {
             suspects: u64::from(ledger.world.hosts.suspects_on(segment.id)),
             latency: None,
+            dhcp: has_dhcp(ledger, segment).then(DhcpCountersView::default),
         },
         counters: CountersView {
             dropped: pace.shed,
@@ -126,4 +127,10 @@ fn segment_view(ledger: &Ledger, segment: &Segment) -> SegmentView {
         },
         netns: None,
     }
+}
+
+/// Whether DHCP is relayed or read there.
+fn has_dhcp(ledger: &Ledger, segment: &Segment) -> bool {
+    let domain = &ledger.world.topology.domain(segment.plan.domain).plan;
+    domain.dhcp.is_some() && segment.plan.dhcp.role != DhcpRole::Off
 }

@@ -64,7 +64,7 @@ fn field_names_and_their_order_are_stable() {
                 mismatched: 6,
             },
             netns: None,
-            measured: MeasuredView { suspects: 1, latency: None },
+            measured: MeasuredView { suspects: 1, latency: None, dhcp: None },
         },
         concat!(
             r#"{"domain":"cluster","segment":"lan","interface":"eth0","#,

@@ -172,6 +172,9 @@ fn unfinished_sum(udp: &UdpPacket<'_>, source: Ipv4Addr, destination: Ipv4Addr) 
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     const CLIENT: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
@@ -201,6 +204,39 @@ mod tests {
         assert_eq!(parse(&padded), Ok(read), "Ethernet pads short frames");
         for length in 0..packet.len() {
             assert_eq!(parse(&packet[..length]), Err(Unreadable), "cut off at {length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_refused_or_come_back(octets in vec(any::<u8>(), 0..700)) {
+            match parse_message(&octets) {
+                Ok(message) => prop_assert_eq!(message_octets(&message), octets),
+                Err(Unreadable) => prop_assert!(octets.len() < FIXED),
+            }
+        }
+
+        #[test]
+        fn any_packet_is_read_without_a_panic(octets in vec(any::<u8>(), 0..700), header in any::<bool>()) {
+            let mut octets = octets;
+            if let (true, Some(first)) = (header, octets.first_mut()) {
+                *first = 0x45;
+            }
+            if let Ok(read) = parse(&octets) {
+                prop_assert!(octets.len() >= IP_HEADER + UDP_HEADER + FIXED + read.message.vendor.len());
+            }
+        }
+
+        #[test]
+        fn any_damaged_packet_is_the_same_message_or_none(at in 26..600_usize, damage in 1..=u8::MAX) {
+            let packet = build((CLIENT, 68), (ALL, 67), &message()).expect("short enough");
+            let mut damaged = packet.clone();
+            let at = at % packet.len();
+            damaged[at] ^= damage;
+            // Of the IP header nothing but lengths is judged here; the checksum of UDP covers the rest.
+            if at >= IP_HEADER + UDP_HEADER {
+                prop_assert!(parse(&damaged).is_err());
+            }
         }
     }
 
