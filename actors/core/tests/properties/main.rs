@@ -2,6 +2,7 @@
 //!
 //! `chaos` tells it anything at any time. `life` has it run a small network with a kernel, hosts and other
 //! people's hands in it, and looks whether routes and answers come out right.
+//! `relayed` does the same with the DHCP relay.
 
 mod acts;
 mod auto;
@@ -13,6 +14,7 @@ mod life;
 mod links;
 mod modes;
 mod places;
+mod relayed;
 mod replans;
 mod stations;
 mod world;
