@@ -37,7 +37,7 @@ impl Newcomer {
     }
 }
 
-/// One address for each client, counted from [`FIRST`].
+/// One address for each client, counted from [`FIRST`], until there are none left.
 pub(crate) fn grants() -> impl Fn(&DhcpMessage) -> Option<Ipv4Addr> + Send + 'static {
     let known = std::sync::Mutex::new(Vec::new());
     move |message| {
@@ -46,7 +46,7 @@ pub(crate) fn grants() -> impl Fn(&DhcpMessage) -> Option<Ipv4Addr> + Send + 'st
             known.push(message.mac);
             known.len() - 1
         });
-        Some(ip(FIRST + u8::try_from(number).ok()?))
+        FIRST.checked_add(u8::try_from(number).ok()?).map(ip)
     }
 }
 

@@ -23,6 +23,7 @@ mod c_subnet;
 mod confined;
 mod cover;
 mod d_dhcp;
+mod d_dhcp_leases;
 mod d_discovery;
 mod d_fillarpd;
 mod d_restart;

@@ -120,6 +120,8 @@ pub(crate) struct Settings {
     pub(crate) expiry: &'static str,
     /// The value of `limits`.
     pub(crate) limits: &'static str,
+    /// The domain's value of `dhcp`.
+    pub(crate) dhcp: &'static str,
 }
 
 impl Settings {
@@ -129,14 +131,15 @@ impl Settings {
         sweep: "off",
         expiry: "{ quiet: 24h }",
         limits: "{ hosts: 1000000, hosts_per_lladdr: 1000000, new_per_second: 10000000 }",
+        dhcp: "off",
     };
 
     /// The configuration file, in YAML.
     pub(crate) fn yaml(&self) -> String {
-        let Self { prefix, sweep, expiry, limits } = self;
+        let Self { prefix, sweep, expiry, limits, dhcp } = self;
         let [lan, vms] = LINKS;
         format!(
-            "domains:\n  bench:\n    prefixes: [{prefix}]\n    segments:\n      \
+            "domains:\n  bench:\n    prefixes: [{prefix}]\n    dhcp: {dhcp}\n    segments:\n      \
              {lan}: {{ sweep: off, expiry: {expiry}, limits: {limits} }}\n      \
              {vms}: {{ sweep: {sweep}, expiry: {expiry}, limits: {limits} }}\n"
         )

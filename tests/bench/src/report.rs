@@ -24,6 +24,8 @@ pub(crate) enum Goal {
     AtMost(f64),
     /// Less than this.
     Below(f64),
+    /// The median at most this.
+    Median(f64),
     /// Nothing: it is shown because it explains another line.
     Told,
 }
@@ -60,6 +62,7 @@ impl Row {
                 Some(m <= median && p99.is_none_or(|p99| p <= p99))
             }
             Goal::AtMost(limit) => Some(self.arpherd.largest <= limit),
+            Goal::Median(limit) => Some(self.arpherd.median <= limit),
             Goal::Below(limit) => Some(self.arpherd.largest < limit),
             Goal::Told => None,
         }
@@ -75,6 +78,7 @@ impl Row {
             Goal::Ratio(m, Some(p)) => format!("{m} / {p}"),
             Goal::Ratio(m, None) => format!("{m}"),
             Goal::AtMost(limit) => format!("≤ {}", alone(limit, self.unit)),
+            Goal::Median(limit) => format!("≤ {}", alone(limit, self.unit)),
             Goal::Below(limit) => format!("< {}", alone(limit, self.unit)),
             Goal::Told => String::new(),
         };
@@ -97,6 +101,7 @@ impl Row {
         let goal = match self.goal {
             Goal::Ratio(median, p99) => json!({ "ratio_median": median, "ratio_p99": p99 }),
             Goal::AtMost(limit) => json!({ "at_most": limit }),
+            Goal::Median(limit) => json!({ "median": limit }),
             Goal::Below(limit) => json!({ "below": limit }),
             Goal::Told => Value::Null,
         };

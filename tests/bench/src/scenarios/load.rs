@@ -139,7 +139,7 @@ fn newcomers(bench: &Bench, contenders: &mut Contenders, hosts: u32) -> Result<V
 }
 
 /// Twenty frames every millisecond until told to stop.
-fn talk(speaker: &ArpSocket, hosts: u32, stop: &AtomicBool) -> Result<()> {
+pub(super) fn talk(speaker: &ArpSocket, hosts: u32, stop: &AtomicBool) -> Result<()> {
     let mut noise = Noise::new(hosts, 20);
     let mut at = monotonic_ns();
     while !stop.load(Ordering::Relaxed) {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod burst;
+mod dhcp;
 mod load;
 mod memory;
 mod newcomer;
@@ -21,11 +22,12 @@ pub(crate) struct Scenario {
 }
 
 /// All of them, in the order of the report.
-pub(crate) const ALL: [Scenario; 8] = [
+pub(crate) const ALL: [Scenario; 9] = [
     Scenario { name: "newcomer", run: newcomer::run },
     Scenario { name: "burst", run: burst::run },
     Scenario { name: "answer", run: answer::run },
     Scenario { name: "load", run: load::run },
+    Scenario { name: "dhcp", run: dhcp::run },
     Scenario { name: "sweep", run: sweep::run },
     Scenario { name: "silence", run: silence::run },
     Scenario { name: "memory", run: memory::run },
