@@ -22,7 +22,7 @@ const ALL: u16 = 0x0003;
 /// Packets read at once.
 const BATCH: usize = 32;
 /// Receive buffer asked for, in bytes: a burst of some 2,000 messages.
-const RECEIVE_BUFFER: usize = 4 << 20;
+pub(super) const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// Which way packets go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use nix::sys::socket::{LinkAddr, recvfrom};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::datagram::{Datagram, Unreadable, message_octets, parse, parse_message};
-use super::link;
+use super::link::{self, RECEIVE_BUFFER};
 use super::{ROOM, SERVER_PORT};
-use crate::io::{PortError, filter};
+use crate::io::{PortError, filter, sockopt};
 use arpherd_core::dhcp::Message;
 
 /// Packets read at once.
@@ -35,6 +35,7 @@ impl ReplySocket {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        sockopt::receive_buffer(&socket, RECEIVE_BUFFER)?;
         socket.bind(&SocketAddrV4::new(at, SERVER_PORT).into())?;
         Ok(Self { socket: socket.into(), at, room: vec![0; ROOM] })
     }
