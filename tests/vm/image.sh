@@ -11,7 +11,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/arpherd-vm
 
 # Whole packages; of what they depend on, the libraries.
-programs=(busybox-static iproute2 iw hostapd wpasupplicant libteam-utils)
+programs=(busybox-static iproute2 iw hostapd wpasupplicant libteam-utils isc-dhcp-server isc-dhcp-client
+    systemd)
 # Below the kernel's module folder: whole subsystems, for a list of single modules is never complete.
 modules=(net crypto lib arch/x86/crypto drivers/virtio drivers/net/{bonding,team,vxlan,dummy.ko,macvlan.ko,veth.ko,vrf.ko,tun.ko}
     drivers/net/wireless/mac80211_hwsim.ko drivers/net/wireless/virtual/mac80211_hwsim.ko)

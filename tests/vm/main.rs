@@ -16,6 +16,7 @@ mod d6_bond;
 mod d6_fabric;
 mod d6_ipoib;
 mod d_fillarpd;
+mod dhcp;
 mod doctor;
 mod fabric;
 mod ib_arp;

@@ -88,6 +88,17 @@ impl Running {
         let waited = std::panic::catch_unwind(|| wait_until(limit, words, said));
         assert!(waited.is_ok(), "waited {limit:?} for {}", what());
     }
+
+    /// How many of its lines have all these words.
+    pub(crate) fn count(&self, words: &[&str]) -> usize {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+
+    /// All that it printed.
+    pub(crate) fn said(&self) -> String {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
 }
 
 impl Running {
