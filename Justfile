@@ -75,6 +75,15 @@ test-multicast:
     cargo build --locked --quiet --package arpherd
     tests/multicast/run.sh target/debug/arpherd
 
+# DHCP with Debian's Kea, isc-dhcp, dnsmasq, dhcpcd and udhcpc; needs root, python3 and apt, installs nothing
+test-dhcp *args:
+    cargo build --locked --quiet --package arpherd
+    tests/dhcp/run.sh target/debug/arpherd {{args}}
+
+# A thousand DHCP clients at once beside ISC's dhcrelay, and what arpherd adds to a message beside a flood of ARP
+bench-dhcp: build
+    tests/dhcp/run.sh target/release/arpherd --bench
+
 # Formatting as in rustfmt.toml
 fmt:
     cargo fmt --all
