@@ -2,7 +2,7 @@
 import socket
 import time
 
-from programs import Dhclient, Dnsmasq, Isc, Kea, KeaOnLinks, Udhcpc
+from programs import Dnsmasq, Isc, Kea, KeaOnLinks, Udhcpc
 from rig import COOKED, GATEWAY, SERVER, Arpherd, Host, Segment, expect, inside, never, run, scenario, until
 from wire import ACK, DISCOVER, OFFER, question, reply, udp_packet
 
@@ -145,13 +145,14 @@ def watched(arpherd, server, segments):
 
 @scenario
 def watched_beside_a_server_of_a_segment(binary):
-    """`dhcp: watch`: the server is on the clients' own segment, whose broadcasts the gateway sees."""
+    """`dhcp: watch`: the server is on the clients' own segment, of which the gateway sees what goes to all: of a client that
+    asks for it, the ACK."""
     near, far = Segment("eth0"), Segment("eth1")
     Host("srv", far, f"{SERVER}/24")
     server = Isc("srv", ["srv"])
     arpherd = Arpherd(binary, ["eth0", "eth1"], "watch")
     seen = far.capture()
-    client = Dhclient(Host("c1", far))
+    client = Udhcpc(Host("c1", far), more=["-B"])
     address = client.bound()
     expect("the lease is the server's", server.leases().get(address) == client.host.mac)
     until("the route", lambda: arpherd.routed(address) == "eth1")
