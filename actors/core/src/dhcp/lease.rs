@@ -112,7 +112,8 @@ pub enum DhcpNews {
         /// The frame's source, where the link tells it.
         lladdr: LinkAddr,
     },
-    /// So many messages of clients on the segment were dropped since the last report, because there were too many.
+    /// So many messages of clients on the segment were neither relayed nor read since the last report, because there were
+    /// too many.
     Limited {
         /// How many.
         dropped: u64,

@@ -162,6 +162,10 @@ fn client_of(message: &Message, options: &Options<'_>) -> Option<ClientId> {
     if let Some(identifier) = options.client_id {
         return Some(ClientId::Identifier(identifier.to_vec()));
     }
+    // RFC 4390, section 2.1: chaddr is no name there.
+    if message.hardware_type == client::INFINIBAND {
+        return None;
+    }
     let length = usize::from(message.hardware_length);
     let octets = message.chaddr.get(..length).filter(|octets| !octets.is_empty())?;
     Some(ClientId::Hardware(message.hardware_type, octets.to_vec()))

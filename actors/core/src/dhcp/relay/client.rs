@@ -1,6 +1,7 @@
 //! Clients' messages: noted for the replies that will come, and relayed to the servers.
 
 use super::servers::Change;
+use super::transactions::Question;
 use super::{Parsed, Relay};
 use crate::address::Address;
 use crate::dhcp::options::{Kind, append_relay_agent, push_sub_option, remove_relay_agent};
@@ -12,7 +13,7 @@ const MOST_HOPS: u8 = 16;
 /// The flag by which a client asks to be answered by broadcast (RFC 2131, section 2).
 const BROADCAST: u16 = 0x8000;
 /// ARP's hardware type of InfiniBand (RFC 4390).
-const INFINIBAND: u8 = 32;
+pub(super) const INFINIBAND: u8 = 32;
 /// The largest datagram that every host takes (RFC 791), and its headers.
 const SMALLEST_MAXIMUM: u16 = 576;
 const HEADERS: usize = 28;
@@ -38,16 +39,11 @@ impl Relay {
         };
         // From another relay. Where its client is, that relay knows.
         let is_relayed = !message.giaddr.is_unspecified();
-        if !is_relayed {
-            let has_address = !message.ciaddr.is_unspecified();
-            let wanted = if has_address { Some(message.ciaddr) } else { parsed.options.requested };
-            self.transactions.note(parsed.now, segment, message.xid, client, wanted);
-            self.note_end(parsed, segment, client, message, orders);
-        }
-        let Some(dhcp) = self.places.dhcp_of(segment).filter(|dhcp| dhcp.is_relaying) else { return };
+        let Some(dhcp) = self.places.dhcp_of(segment) else { return };
         let is_to_us = dhcp.server_id_override && self.places.own.contains(&destination);
         // A unicast that passes reaches its server by itself (a renewal), and must not reach it twice.
-        if !is_to_us && !self.places.is_broadcast(segment, destination) {
+        let is_for_relay = dhcp.is_relaying && (is_to_us || self.places.is_broadcast(segment, destination));
+        if is_relayed && !is_for_relay {
             return;
         }
         if !self.limits.admits(parsed.now, segment, client) {
@@ -56,6 +52,17 @@ impl Relay {
             if self.news.report(parsed.now, segment, DhcpNews::Limited { dropped }, orders) {
                 self.limits.reported(segment);
             }
+            return;
+        }
+        if !is_relayed {
+            let has_address = !message.ciaddr.is_unspecified();
+            let wanted = if has_address { Some(message.ciaddr) } else { parsed.options.requested };
+            let (xid, chaddr, kind) = (message.xid, message.chaddr, parsed.options.kind);
+            let question = Question { segment, xid, chaddr, kind, wanted };
+            self.transactions.note(parsed.now, question, client);
+            self.note_end(parsed, segment, client, message, orders);
+        }
+        if !is_for_relay {
             return;
         }
         let Some(message) = self.may_pass(parsed, segment, message) else {
@@ -119,13 +126,15 @@ impl Relay {
         orders: &mut Vec<RelayOrder>,
     ) {
         let servers = self.places.dhcp_of(segment).map(|dhcp| dhcp.servers.clone()).unwrap_or_default();
+        let transaction = self.transactions.of_client(message.xid, client);
+        let is_repeated = transaction.is_some_and(|transaction| {
+            transaction.is_relayed = true;
+            transaction.is_repeated
+        });
         for server in servers {
-            if let Some(transaction) = self.transactions.of_client(message.xid, client) {
-                transaction.is_relayed = true;
-            }
             let at = if let DhcpServer::At(at) = server { Some(at) } else { None };
-            // It heard the client itself.
-            if at.is_some_and(|at| self.servers.segment_of(at) == Some(segment)) {
+            // It heard the client itself. If the client has to ask again, it did not: somebody else spoke as that server there.
+            if !is_repeated && at.is_some_and(|at| self.servers.segment_of(at) == Some(segment)) {
                 continue;
             }
             let Some((from, message)) = self.for_server(parsed, segment, server, message) else {
@@ -134,8 +143,13 @@ impl Relay {
             };
             orders.push(RelayOrder::ToServer { server, from, message });
             orders.push(RelayOrder::Count(segment, DhcpCount::Relayed));
-            let is_question =
-                matches!(parsed.options.kind, Some(Kind::Discover | Kind::Request | Kind::Inform));
+            // Of two servers only the one that a client chose answers its request.
+            let is_chosen = parsed.options.server_id.is_none_or(|chosen| Some(chosen) == at);
+            let is_question = match parsed.options.kind {
+                Some(Kind::Discover | Kind::Inform) => true,
+                Some(Kind::Request) => is_chosen,
+                _ => false,
+            };
             if let Some(at) = at.filter(|_| is_question)
                 && let Some(Change::SilentFor(since)) = self.servers.asked(parsed.now, at)
             {

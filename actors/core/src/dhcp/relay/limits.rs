@@ -15,6 +15,8 @@ const PER_CLIENT: u32 = 2;
 const BURST: u32 = 10;
 /// Clients whose messages are counted at the same time.
 const CLIENTS: usize = 4096;
+/// A full table is searched for clients at rest once in this time.
+const SWEEP: Duration = Duration::from_secs(1);
 /// Clients of which it is known that they have a lease.
 const LEASED: usize = 65_536;
 /// A lease that ends not before counts as one until then.
@@ -25,7 +27,10 @@ const LONGEST: Duration = Duration::from_hours(24);
 pub(super) struct Limits {
     /// By segment: those of strangers, and of clients that have a lease.
     segments: Vec<(Pace, Pace)>,
-    clients: BTreeMap<ClientId, (Pace, Time)>,
+    /// By segment too: who forges a client's identifier on one segment takes nothing from that client on another.
+    clients: BTreeMap<(SegmentId, ClientId), (Pace, Time)>,
+    /// When those at rest were last looked for.
+    swept: Time,
     /// Until when.
     leased: BTreeMap<ClientId, Time>,
     /// Messages that were dropped and not reported yet, by segment.
@@ -39,6 +44,7 @@ impl Limits {
         Self {
             segments: plan.segments.iter().map(|segment| paces(segment.limits.dhcp_per_second)).collect(),
             clients: BTreeMap::new(),
+            swept: Time::ZERO,
             leased: BTreeMap::new(),
             dropped: BTreeMap::new(),
         }
@@ -52,7 +58,7 @@ impl Limits {
     /// Whether one more message of the client may be relayed; it is counted if so.
     pub(super) fn admits(&mut self, now: Time, segment: SegmentId, client: &ClientId) -> bool {
         let is_leased = self.leased.get(client).is_some_and(|until| *until > now);
-        let is_admitted = self.has_share(now, client)
+        let is_admitted = self.has_share(now, segment, client)
             && self.segments.get_mut(segment.index()).is_some_and(|(strangers, leased)| {
                 if is_leased { leased.take(now) } else { strangers.take(now) }
             });
@@ -74,7 +80,8 @@ impl Limits {
 
     /// The client has a lease from now on.
     pub(super) fn granted(&mut self, now: Time, client: &ClientId, duration: Option<Duration>) {
-        if self.leased.len() >= LEASED {
+        if self.leased.len() >= LEASED && now.since(self.swept) >= SWEEP {
+            self.swept = now;
             self.leased.retain(|_, until| *until > now);
         }
         if self.leased.len() < LEASED {
@@ -88,17 +95,21 @@ impl Limits {
     }
 
     /// Forged clients that find no room here are held back by the segment's limit alone.
-    fn has_share(&mut self, now: Time, client: &ClientId) -> bool {
-        if self.clients.len() >= CLIENTS && !self.clients.contains_key(client) {
-            let is_at_rest =
-                |last: &Time| now.since(*last) > Duration::from_secs(u64::from(BURST / PER_CLIENT));
-            self.clients.retain(|_, (_, last)| !is_at_rest(last));
+    fn has_share(&mut self, now: Time, segment: SegmentId, client: &ClientId) -> bool {
+        let place = (segment, client.clone());
+        if self.clients.len() >= CLIENTS && !self.clients.contains_key(&place) {
+            // A flood must not have the whole table searched for each of its messages.
+            if now.since(self.swept) >= SWEEP {
+                self.swept = now;
+                let rest = Duration::from_secs(u64::from(BURST / PER_CLIENT));
+                self.clients.retain(|_, (_, last)| now.since(*last) <= rest);
+            }
             if self.clients.len() >= CLIENTS {
                 return true;
             }
         }
         let fresh = || (Pace::new(PER_CLIENT, BURST), now);
-        let (pace, last) = self.clients.entry(client.clone()).or_insert_with(fresh);
+        let (pace, last) = self.clients.entry(place).or_insert_with(fresh);
         *last = now;
         pace.take(now)
     }

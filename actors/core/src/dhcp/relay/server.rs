@@ -30,13 +30,13 @@ impl Relay {
             Path::Socket { source, .. } => self.answered(parsed, source, message, orders),
             Path::Link { segment, is_outgoing: false, source, destination, port, .. } => {
                 self.servers.heard_on(source, segment);
-                if port == 67 {
+                // There are servers that answer the sender of a packet, or everybody, and not the relay.
+                let is_to_all = self.places.own.contains(&message.giaddr) && destination.is_broadcast();
+                if port == 67 && !is_to_all {
+                    // To us it comes by the socket, too; else it is another relay's.
                     return;
                 }
-                // There are servers that answer the sender of a packet, or everybody, and not the relay.
-                let is_for_us = self.places.own.contains(&destination)
-                    || self.places.own.contains(&message.giaddr) && destination.is_broadcast();
-                if is_for_us {
+                if is_to_all || self.places.own.contains(&destination) {
                     self.answered(parsed, source, message, orders);
                 } else {
                     self.passes(parsed, segment, source, message, orders);
@@ -58,9 +58,13 @@ impl Relay {
         orders: &mut Vec<RelayOrder>,
     ) {
         let circuit = self.circuit_in(&parsed.options);
-        let transaction = self.transactions.of_reply(message.xid, parsed.client.as_ref());
+        let transaction = self.transactions.of_reply(message, parsed.client.as_ref());
         let asked = transaction.filter(|it| it.is_relayed).map(|it| it.segment);
-        let Some(segment) = circuit.or(asked) else { return };
+        let Some(segment) = circuit.or(asked) else {
+            // Nobody asked. Of whom it may be said, that is the server's segment.
+            let came_on = self.servers.segment_of(source);
+            return orders.extend(came_on.map(|segment| RelayOrder::Count(segment, DhcpCount::Refused)));
+        };
         let refuse =
             |orders: &mut Vec<RelayOrder>| orders.push(RelayOrder::Count(segment, DhcpCount::Refused));
         let Some(dhcp) = self.places.dhcp_of(segment).filter(|dhcp| dhcp.is_relaying) else { return };
@@ -108,7 +112,7 @@ impl Relay {
             orders.push(RelayOrder::Count(segment, DhcpCount::Refused));
             return;
         }
-        if let Some(asked) = self.transactions.of_reply(message.xid, parsed.client.as_ref()) {
+        if let Some(asked) = self.transactions.of_reply(message, parsed.client.as_ref()) {
             let client_segment = asked.segment;
             self.learn(parsed, client_segment, message, orders);
         }
@@ -145,7 +149,7 @@ impl Relay {
         message: &Message,
         orders: &mut Vec<RelayOrder>,
     ) {
-        let transaction = self.transactions.of_reply(message.xid, parsed.client.as_ref());
+        let mut transaction = self.transactions.of_reply(message, parsed.client.as_ref());
         let (outcome, address) = match parsed.options.kind {
             // One without an address of its own answers a DHCPINFORM, which asks for no lease.
             Some(Kind::Ack) if !message.yiaddr.is_unspecified() => {
@@ -162,7 +166,7 @@ impl Relay {
             return;
         }
         let named = transaction.as_ref().map(|it| it.client.clone()).or(parsed.client.clone());
-        if transaction.is_some_and(|it| it.reported.replace(outcome) == Some(outcome)) {
+        if transaction.as_mut().is_some_and(|it| !it.is_news(outcome)) {
             return;
         }
         let Some(client) = named else { return };
@@ -252,7 +256,10 @@ impl Relay {
     /// Whether a server's message is believed that came in on the segment.
     fn is_believed_on(&self, dhcp: &DhcpPlan, segment: SegmentId, server: Address) -> bool {
         let is_anybody = dhcp.servers.is_empty() && !self.places.has_server_segment(segment);
-        self.places.role_of(segment) == DhcpRole::Servers || is_anybody || self.is_server(dhcp, server)
+        // Another gateway with our address, as which clients see their server (RFC 5107).
+        let is_beside = dhcp.server_id_override && self.places.own.contains(&server);
+        let is_marked = self.places.role_of(segment) == DhcpRole::Servers;
+        is_marked || is_anybody || is_beside || self.is_server(dhcp, server)
     }
 
     /// The segment that the message's circuit ID names, if it is one of ours.

@@ -215,3 +215,45 @@ fn garbage_is_counted_and_goes_nowhere() {
         assert_eq!(orders, [RelayOrder::Count(ETH1, DhcpCount::Malformed)], "{message:?}");
     }
 }
+
+#[test]
+fn who_forges_a_client_on_another_segment_takes_nothing_from_it() {
+    let mut bench = Bench::new();
+    let discover = client_message(DISCOVER, &[]);
+    let passed: usize = (0..100).map(|_| to_servers(&bench.asks(ETH0, &discover)).len()).sum();
+    assert_eq!(passed, 10, "the forger's share");
+    assert_eq!(to_servers(&bench.asks(ETH1, &discover)).len(), 1);
+}
+
+#[test]
+fn who_speaks_as_the_server_on_a_segment_keeps_no_client_there_from_it() {
+    let mut bench = Bench::new();
+    bench.relays(ETH0, &client_message(DISCOVER, &[]));
+    let forged = reply_to(&Message { xid: 66, ..client_message(DISCOVER, &[]) }, OFFER, CLIENT);
+    bench.gives(unicast_on(ETH1, SERVER, GATEWAY, 67), &forged);
+    let asked = client_message(DISCOVER, &[61, 2, 1, 9]);
+    assert_eq!(to_servers(&bench.asks(ETH1, &asked)), [], "as if the server had heard it");
+    assert_eq!(to_servers(&bench.asks(ETH1, &asked)).len(), 1, "it did not, as the client asks again");
+}
+
+#[test]
+fn a_hardware_address_names_no_client_on_infiniband() {
+    let mut bench = Bench::new();
+    let orders = bench.asks(IB0, &Message { hardware_type: 32, ..client_message(DISCOVER, &[]) });
+    assert_eq!((to_servers(&orders), counts(&orders, DhcpCount::Refused)), (vec![], 1));
+}
+
+#[test]
+fn a_request_to_one_server_leaves_no_other_one_silent() {
+    let other = Address::new(10, 2, 0, 3);
+    let servers = vec![DhcpServer::At(SERVER), DhcpServer::At(other)];
+    let mut bench = Bench::of(DhcpPlan { servers, ..dhcp_plan() });
+    let mut told = Vec::new();
+    for _ in 0..8 {
+        let orders = bench.asks(ETH1, &client_message(REQUEST, &[54, 4, 10, 2, 0, 2]));
+        told.extend(news(&orders));
+        bench.passes(Duration::from_secs(2));
+    }
+    let since = Duration::from_secs(6);
+    assert_eq!(told, [(ETH1, DhcpNews::ServerSilent { server: SERVER, since })]);
+}

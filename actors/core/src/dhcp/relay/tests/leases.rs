@@ -102,3 +102,29 @@ fn a_client_that_moves_has_its_lease_where_it_asks_now() {
         assert!(told.contains(&(segment, lease(ethernet_client(), mac(9)))), "{told:?}");
     }
 }
+
+#[test]
+fn a_flood_of_releases_is_reported_within_the_limits() {
+    let mut bench = Bench::new();
+    let mut told = 0;
+    for forged in 0..5_000_u32 {
+        let mut release = Message { xid: forged, ciaddr: CLIENT, ..client_message(RELEASE, &[]) };
+        release.chaddr[2..6].copy_from_slice(&forged.to_be_bytes());
+        let orders = bench.gives(unicast_on(ETH1, CLIENT, SERVER, 67), &release);
+        told += news(&orders).iter().filter(|(_, news)| matches!(news, DhcpNews::Ended { .. })).count();
+    }
+    assert_eq!(told, 1_000, "a second's worth at once");
+}
+
+#[test]
+fn acks_that_take_turns_are_reported_three_times() {
+    let mut bench = Bench::of(DhcpPlan { servers: vec![], is_relaying: false, ..dhcp_plan() });
+    let asked = client_message(REQUEST, &[]);
+    bench.asks(ETH1, &asked);
+    let mut told = 0;
+    for last in (1..=2).cycle().take(100) {
+        let ack = reply_to(&asked, ACK, Address::new(10, 2, 0, last));
+        told += news(&bench.gives(unicast_on(ETH1, SERVER, Address::BROADCAST, 68), &ack)).len();
+    }
+    assert_eq!(told, 3);
+}

@@ -78,17 +78,37 @@ fn a_server_that_gives_back_no_option_82_is_understood() {
         assert_eq!(to_clients(&orders)[0].0, segment);
     }
     let unasked = Message { xid: 99, ..reply_to(&client_message(DISCOVER, &[]), OFFER, CLIENT) };
-    assert_eq!(to_clients(&bench.answers(&unasked)), [], "nobody asked");
+    bench.gives(unicast_on(ETH0, SERVER, GATEWAY, 67), &unasked);
+    let orders = bench.answers(&unasked);
+    assert_eq!(orders, [RelayOrder::Count(ETH0, DhcpCount::Refused)], "nobody asked; the server's segment");
+}
+
+#[test]
+fn clients_with_one_number_are_told_apart_by_their_hardware() {
+    let mut bench = Bench::new();
+    let asked = |last, identifier: &[u8]| {
+        let mut message = client_message(DISCOVER, identifier);
+        message.chaddr[5] = last;
+        message
+    };
+    for (segment, message) in [(ETH0, asked(1, &[61, 2, 1, 1])), (ETH1, asked(2, &[61, 2, 1, 2]))] {
+        bench.relays(segment, &message);
+    }
+    for (last, segment) in [(1, ETH0), (2, ETH1)] {
+        let orders = bench.answers(&reply_to(&asked(last, &[]), OFFER, CLIENT));
+        assert_eq!(to_clients(&orders)[0].0, segment, "neither identifier nor option 82 comes back");
+    }
+    assert_eq!(to_clients(&bench.answers(&reply_to(&asked(3, &[]), OFFER, CLIENT))), [], "whose is it?");
 }
 
 #[test]
 fn a_server_that_answers_everybody_or_the_sender_is_understood() {
-    for destination in [Address::BROADCAST, GATEWAY] {
+    for (destination, port) in [(Address::BROADCAST, 68), (GATEWAY, 68), (Address::BROADCAST, 67)] {
         let mut bench = Bench::new();
         let relayed = bench.relays(ETH1, &client_message(DISCOVER, &[]));
         let offer = reply_to(&relayed, OFFER, CLIENT);
-        let orders = bench.gives(unicast_on(ETH0, SERVER, destination, 68), &offer);
-        assert_eq!(to_clients(&orders).len(), 1, "{destination}");
+        let orders = bench.gives(unicast_on(ETH0, SERVER, destination, port), &offer);
+        assert_eq!(to_clients(&orders).len(), 1, "{destination} {port}");
     }
 }
 
