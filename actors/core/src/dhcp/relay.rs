@@ -13,6 +13,7 @@
 mod client;
 mod limits;
 mod news;
+mod overrides;
 mod places;
 mod server;
 mod servers;
@@ -24,6 +25,7 @@ use std::collections::BTreeSet;
 
 use limits::Limits;
 use news::News;
+use overrides::Overrides;
 use places::Places;
 use servers::Servers;
 use transactions::Transactions;
@@ -46,6 +48,7 @@ pub struct Relay {
     limits: Limits,
     servers: Servers,
     news: News,
+    overrides: Overrides,
 }
 
 impl Relay {
@@ -57,6 +60,7 @@ impl Relay {
             limits: Limits::new(plan),
             servers: Servers::default(),
             news: News::default(),
+            overrides: Overrides::default(),
         }
     }
 

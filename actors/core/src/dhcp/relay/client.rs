@@ -4,7 +4,9 @@ use super::servers::Change;
 use super::transactions::Question;
 use super::{Parsed, Relay};
 use crate::address::Address;
-use crate::dhcp::options::{Kind, append_relay_agent, push_sub_option, remove_relay_agent};
+use crate::dhcp::options::{
+    Kind, append_relay_agent, push_sub_option, remove_relay_agent, replace_server_id,
+};
 use crate::dhcp::{ClientId, DhcpCount, DhcpNews, LeaseEnd, Message, Path, RelayOrder};
 use crate::plan::{ClientOption82, DhcpServer, LinkKind, SegmentId};
 
@@ -65,11 +67,15 @@ impl Relay {
         if !is_for_relay {
             return;
         }
-        let Some(message) = self.may_pass(parsed, segment, message) else {
+        let Some(mut message) = self.may_pass(parsed, segment, message) else {
             orders.push(RelayOrder::Count(segment, DhcpCount::Refused));
             return;
         };
-        self.ask_servers(parsed, segment, client, &message, orders);
+        let chosen = self.chosen_by(parsed, client, &message);
+        if let Some(server) = chosen {
+            replace_server_id(&mut message, server);
+        }
+        self.ask_servers(parsed, segment, client, &message, chosen, orders);
     }
 
     /// A client gives its address back, or found somebody else there.
@@ -116,6 +122,14 @@ impl Relay {
         }
     }
 
+    /// The server that the client chose or leaves. It names us in its place if that is what it was told (RFC 5107).
+    fn chosen_by(&self, parsed: &Parsed<'_>, client: &ClientId, message: &Message) -> Option<Address> {
+        let named = parsed.options.server_id?;
+        let address = parsed.options.requested.unwrap_or(message.ciaddr);
+        let behind_us = self.overrides.server_of(client, address);
+        behind_us.filter(|_| self.places.own.contains(&named)).or(Some(named))
+    }
+
     /// Sends the message to each server.
     fn ask_servers(
         &mut self,
@@ -123,6 +137,7 @@ impl Relay {
         segment: SegmentId,
         client: &ClientId,
         message: &Message,
+        chosen: Option<Address>,
         orders: &mut Vec<RelayOrder>,
     ) {
         let servers = self.places.dhcp_of(segment).map(|dhcp| dhcp.servers.clone()).unwrap_or_default();
@@ -144,7 +159,7 @@ impl Relay {
             orders.push(RelayOrder::ToServer { server, from, message });
             orders.push(RelayOrder::Count(segment, DhcpCount::Relayed));
             // Of two servers only the one that a client chose answers its request.
-            let is_chosen = parsed.options.server_id.is_none_or(|chosen| Some(chosen) == at);
+            let is_chosen = chosen.is_none_or(|chosen| Some(chosen) == at);
             let is_question = match parsed.options.kind {
                 Some(Kind::Discover | Kind::Inform) => true,
                 Some(Kind::Request) => is_chosen,

@@ -88,6 +88,10 @@ impl Relay {
         let gateway = self.places.gateway_address(segment, DhcpServer::At(at)).map(|it| it.address);
         let from = gateway.unwrap_or(message.giaddr);
         if is_override {
+            let named = self.transactions.of_reply(message, parsed.client.as_ref()).map(|it| &it.client);
+            if let Some(client) = named.or(parsed.client.as_ref()) {
+                self.overrides.note(client, message.yiaddr, server);
+            }
             replace_server_id(&mut reply, from);
         }
         let to = self.place_of(segment, parsed, &reply);

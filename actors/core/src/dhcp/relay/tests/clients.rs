@@ -118,6 +118,29 @@ fn with_the_override_renewals_come_to_us() {
 }
 
 #[test]
+fn with_the_override_a_client_speaks_to_the_server_that_it_chose() {
+    let mut bench = Bench::of(DhcpPlan { server_id_override: true, ..dhcp_plan() });
+    let relayed = bench.relays(ETH1, &client_message(DISCOVER, &[]));
+    bench.answers(&reply_to(&relayed, OFFER, CLIENT));
+    let to_us = [54, 4, 10, 2, 0, 1];
+    let request = client_message(REQUEST, &[&to_us[..], &[50, 4, 10, 2, 0, 77]].concat());
+    let release = Message { xid: 9, ciaddr: CLIENT, ..client_message(RELEASE, &to_us) };
+    for asked in [request, release] {
+        let relayed = bench.relays(ETH1, &asked);
+        let at = position_of(&relayed, 54).expect("option 54");
+        assert_eq!(relayed.vendor[at + 2..at + 6], SERVER.octets());
+        let mut expected = asked.vendor;
+        expected[at + 2..at + 6].copy_from_slice(&SERVER.octets());
+        let end = position_of(&relayed, 82).expect("option 82");
+        assert_eq!(relayed.vendor[..end], expected[..end], "and nothing else is changed");
+    }
+    let of_another = client_message(REQUEST, &[&to_us[..], &[50, 4, 10, 2, 0, 78]].concat());
+    let relayed = bench.relays(ETH1, &of_another);
+    let at = position_of(&relayed, 54).expect("option 54");
+    assert_eq!(relayed.vendor[at + 2..at + 6], GATEWAY.octets(), "that only the override can tell");
+}
+
+#[test]
 fn without_an_address_in_the_network_the_link_is_selected() {
     let mut bench = Bench::new();
     let uplink = Address::new(192, 0, 2, 7);
