@@ -66,7 +66,7 @@ inline=$(grep -E '^(src|actors)/.*\.rs$' <<< "$files" | xargs awk '
 elsewhere=$(xargs grep -nE '#\[path' <<< "$sources" || true)
 [ -z "$elsewhere" ] || fail 'a module lies where its name says' "$elsewhere"
 # Rust's own attribute means nothing to a binary with a harness of its own: the test would never run.
-unseen=$(grep -E '^(actors/tests/io|tests/behaviours|tests/docs|tests/prometheus|tests/screen|tests/vm|tests/lab/tests)/.*\.rs$' <<< "$files" |
+unseen=$(grep -E '^(actors/tests/bpf|actors/tests/io|tests/behaviours|tests/docs|tests/prometheus|tests/screen|tests/vm|tests/lab/tests)/.*\.rs$' <<< "$files" |
     xargs grep -nE '^ *#\[test\]' || true)
 [ -z "$unseen" ] || fail 'tests in network namespaces bear #[harness::test]' "$unseen"
 

@@ -29,7 +29,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 /// Octets of a mark.
 pub(super) const LENGTH: usize = 14;
 /// By what a mark is distinguished from padding.
-const MAGIC: [u8; 4] = *b"ARPH";
+pub(super) const MAGIC: [u8; 4] = *b"ARPH";
 
 /// What one run of the daemon marks the requests of one segment with, and knows the marks of its other segments by.
 #[derive(Debug, Clone)]

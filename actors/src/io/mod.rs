@@ -11,6 +11,7 @@
 //! netlink::nl80211          Wi-Fi interfaces and their stations         (Radio)
 //! cover_device              packets for unknown hosts, held and sent on  (PacketDevice)
 //! dhcp                      DHCP messages on one link, and those of servers
+//! bpf                       answers given inside the kernel, by a program of ours
 //! stamp                     when the kernel received a frame
 //! sysctl                    the kernel's settings: read, set, watch, restore
 //! netns                     working in another network namespace
@@ -28,6 +29,7 @@
 //! socket2, rustix, libc and unsafe code.
 
 pub mod arp;
+pub mod bpf;
 pub mod capabilities;
 pub mod cover_device;
 pub mod dhcp;

@@ -1,0 +1,307 @@
+//! The program that answers requests at a link's ingress, and what lies where in its maps.
+//!
+//! It answers where nothing is to be decided: a known host asks for a known host of another segment, each with nothing
+//! unusual about it. All else goes on as if there were no program: to other programs, to the kernel, and so to the daemon.
+//!
+//! ```text
+//! ARP without a VLAN tag, to this station or to all ─ else on
+//! request for IPv4 over Ethernet, no mark behind it ─ else on
+//! frame's source = ARP sender                       ─ else on
+//! sender not 0.0.0.0 (probe), not the target (claim)─ else on
+//! the interface is in `links`                       ─ else on
+//! target in `hosts`, answered for, on another segment, with another link-layer address than the sender ─ else on
+//! sender in `hosts`, on this segment, with this link-layer address ─ else on
+//! the daemon lives (`alive`)                        ─ else on
+//! → count it, stamp both hosts, turn request into reply, send it back
+//! ```
+//! Of a packet it reads only `__sk_buff` fields that every kernel has had since 4.7, and calls no function that asks for a
+//! program under the GPL.
+//!
+//! # Races
+//! An element that is taken out of a hash map may hold another key's value at once, while a program on another processor
+//! still reads it. What is at stake is one answer given, or one stamp set, as if it had been some hundred nanoseconds
+//! earlier; for a stamp that a host gets in another's place the next silence of that host is found one period later.
+
+use super::assembler::Register::{R0, R1, R2, R3, R6, R7, R8, R9, R10};
+use super::assembler::Width::{Double, Half, Word};
+use super::assembler::{Assembler, AssemblyError, Helper, If, Instruction, Label, Register};
+
+/// Values of `hosts`; keys are a domain and an address.
+pub(super) mod host {
+    /// `CLOCK_MONOTONIC` in nanoseconds: when it last asked and was answered.
+    pub(in super::super) const HEARD: usize = 0;
+    /// When it was last asked for and answered for.
+    pub(in super::super) const WANTED: usize = 8;
+    pub(in super::super) const SEGMENT: usize = 16;
+    pub(in super::super) const FLAGS: usize = 20;
+    pub(in super::super) const LLADDR: usize = 24;
+    pub(in super::super) const SIZE: usize = 32;
+    /// It may be answered for on other segments.
+    pub(in super::super) const ANSWERED_FOR: i32 = 1;
+}
+
+/// Values of `links`; keys are numbers of interfaces.
+pub(super) mod link {
+    pub(in super::super) const DOMAIN: usize = 0;
+    pub(in super::super) const SEGMENT: usize = 4;
+    pub(in super::super) const LLADDR: usize = 8;
+    pub(in super::super) const SIZE: usize = 16;
+}
+
+/// The maps, by their descriptors.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Maps {
+    pub(super) links: i32,
+    pub(super) hosts: i32,
+    /// One number, `CLOCK_MONOTONIC` in nanoseconds: until when the daemon vouches for the rest.
+    pub(super) alive: i32,
+    /// For each segment, how many requests were answered on it.
+    pub(super) answered: i32,
+}
+
+/// Offsets in `struct __sk_buff`, include/uapi/linux/bpf.h.
+mod packet {
+    pub(super) const KIND: i16 = 4;
+    pub(super) const PROTOCOL: i16 = 16;
+    pub(super) const VLAN_PRESENT: i16 = 20;
+    pub(super) const INTERFACE: i16 = 40;
+    pub(super) const START: i16 = 76;
+    pub(super) const END: i16 = 80;
+    /// Last of the kinds for this station, as `PACKET_MULTICAST` in include/uapi/linux/if_packet.h.
+    pub(super) const LAST_FOR_US: i32 = 2;
+}
+
+/// Offsets in an Ethernet frame with ARP for IPv4 (RFC 826).
+mod frame {
+    pub(super) const TO: i16 = 0;
+    pub(super) const FROM: i16 = 6;
+    /// Hardware, protocol, their lengths and the operation.
+    pub(super) const HEADER: i16 = 14;
+    pub(super) const OPERATION: i16 = 20;
+    pub(super) const SENDER_LLADDR: i16 = 22;
+    pub(super) const SENDER: i16 = 28;
+    pub(super) const TARGET_LLADDR: i16 = 32;
+    pub(super) const TARGET: i16 = 38;
+    pub(super) const END: i16 = 42;
+    pub(super) const REQUEST: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 1];
+    pub(super) const REPLY: [u8; 2] = [0, 2];
+    pub(super) const PROTOCOL: [u8; 2] = [8, 6];
+}
+
+/// Offsets in the stack frame.
+mod stack {
+    /// A key of four octets.
+    pub(super) const KEY: i16 = -4;
+    /// The key of a host: domain, address.
+    pub(super) const HOST: i16 = -16;
+    pub(super) const HOST_ADDRESS: i16 = -12;
+    pub(super) const NOW: i16 = -24;
+    /// Where the target's entry is.
+    pub(super) const TARGET: i16 = -32;
+}
+
+/// What the program returns for what is none of its business (`TCX_NEXT`, `TC_ACT_UNSPEC`).
+pub(super) const ON: i32 = -1;
+
+/// The program over these maps.
+pub(super) fn program(maps: &Maps) -> Result<Vec<Instruction>, AssemblyError> {
+    let mut it = Assembler::default();
+    let on = it.label();
+    let asm = &mut it;
+
+    asm.copy(R6, R1);
+    is_plain_request(asm, on);
+    // R9: the link. R8, at last: who asks.
+    asm.load(Word, R2, R6, packet::INTERFACE);
+    asm.store(Word, R10, stack::KEY, R2);
+    look_up(asm, maps.links, stack::KEY, R9, on);
+    is_for_a_known_host(asm, maps, on);
+    is_from_a_known_host(asm, maps, on);
+    is_vouched_for(asm, maps, on);
+    count(asm, maps, on);
+    stamp(asm);
+    reply(asm);
+    asm.load(Word, R1, R6, packet::INTERFACE);
+    asm.set(R2, 0);
+    asm.call(Helper::Redirect);
+    asm.exit();
+
+    asm.place(on);
+    asm.set(R0, ON);
+    asm.exit();
+    it.assemble()
+}
+
+/// Goes on only with a request that any host may send. R7 points to the frame then, of which [`frame::END`] octets exist.
+fn is_plain_request(asm: &mut Assembler, on: Label) {
+    asm.load(Word, R2, R6, packet::PROTOCOL);
+    asm.jump(If::NotEqual, R2, i32::from(u16::from_ne_bytes(frame::PROTOCOL)), on);
+    asm.load(Word, R2, R6, packet::VLAN_PRESENT);
+    asm.jump(If::NotEqual, R2, 0, on);
+    asm.load(Word, R2, R6, packet::KIND);
+    asm.jump(If::Greater, R2, packet::LAST_FOR_US, on);
+    asm.load(Word, R7, R6, packet::START);
+    asm.load(Word, R8, R6, packet::END);
+    asm.copy(R2, R7);
+    asm.add(R2, i32::from(frame::END));
+    asm.jump(If::Greater, R2, R8, on);
+
+    // The daemon judges marks, see `io::mark`.
+    let unmarked = asm.label();
+    asm.add(R2, 4);
+    asm.jump(If::Greater, R2, R8, unmarked);
+    asm.load(Word, R2, R7, frame::END);
+    asm.constant(R3, u32::from_ne_bytes(crate::io::mark::MAGIC).into());
+    asm.jump(If::Equal, R2, R3, on);
+    asm.place(unmarked);
+
+    asm.load(Double, R2, R7, frame::HEADER);
+    asm.constant(R3, u64::from_ne_bytes(frame::REQUEST));
+    asm.jump(If::NotEqual, R2, R3, on);
+    unless_same_lladdr(asm, (R7, frame::FROM), (R7, frame::SENDER_LLADDR), on);
+    asm.load(Word, R2, R7, frame::SENDER);
+    asm.jump(If::Equal, R2, 0, on);
+    asm.load(Word, R3, R7, frame::TARGET);
+    asm.jump(If::Equal, R2, R3, on);
+}
+
+fn is_for_a_known_host(asm: &mut Assembler, maps: &Maps, on: Label) {
+    asm.load(Word, R2, R9, at(link::DOMAIN));
+    asm.store(Word, R10, stack::HOST, R2);
+    asm.load(Word, R2, R7, frame::TARGET);
+    asm.store(Word, R10, stack::HOST_ADDRESS, R2);
+    look_up(asm, maps.hosts, stack::HOST, R8, on);
+    asm.load(Word, R2, R8, at(host::FLAGS));
+    asm.and(R2, host::ANSWERED_FOR);
+    asm.jump(If::Equal, R2, 0, on);
+    asm.load(Word, R2, R8, at(host::SEGMENT));
+    asm.load(Word, R3, R9, at(link::SEGMENT));
+    asm.jump(If::Equal, R2, R3, on);
+    let differs = asm.label();
+    unless_same_lladdr(asm, (R8, at(host::LLADDR)), (R7, frame::SENDER_LLADDR), differs);
+    // A host with both addresses, which hears its own question.
+    asm.go(on);
+    asm.place(differs);
+    asm.store(Double, R10, stack::TARGET, R8);
+}
+
+fn is_from_a_known_host(asm: &mut Assembler, maps: &Maps, on: Label) {
+    asm.load(Word, R2, R7, frame::SENDER);
+    asm.store(Word, R10, stack::HOST_ADDRESS, R2);
+    look_up(asm, maps.hosts, stack::HOST, R8, on);
+    asm.load(Word, R2, R8, at(host::SEGMENT));
+    asm.load(Word, R3, R9, at(link::SEGMENT));
+    asm.jump(If::NotEqual, R2, R3, on);
+    unless_same_lladdr(asm, (R8, at(host::LLADDR)), (R7, frame::SENDER_LLADDR), on);
+}
+
+fn is_vouched_for(asm: &mut Assembler, maps: &Maps, on: Label) {
+    asm.call(Helper::Time);
+    asm.store(Double, R10, stack::NOW, R0);
+    asm.set(R2, 0);
+    asm.store(Word, R10, stack::KEY, R2);
+    look_up(asm, maps.alive, stack::KEY, R0, on);
+    asm.load(Double, R3, R0, 0);
+    asm.load(Double, R2, R10, stack::NOW);
+    asm.jump(If::AtLeast, R2, R3, on);
+}
+
+fn count(asm: &mut Assembler, maps: &Maps, on: Label) {
+    asm.load(Word, R2, R9, at(link::SEGMENT));
+    asm.store(Word, R10, stack::KEY, R2);
+    look_up(asm, maps.answered, stack::KEY, R0, on);
+    asm.set(R1, 1);
+    asm.add_to_memory(R0, 0, R1);
+}
+
+fn stamp(asm: &mut Assembler) {
+    asm.load(Double, R1, R10, stack::NOW);
+    asm.store(Double, R8, at(host::HEARD), R1);
+    asm.load(Double, R2, R10, stack::TARGET);
+    asm.store(Double, R2, at(host::WANTED), R1);
+}
+
+/// Turns the request into the reply, in its place. What stands behind the packet goes back to who sent it.
+fn reply(asm: &mut Assembler) {
+    let asker = (R7, frame::SENDER_LLADDR);
+    copy_lladdr(asm, asker, (R7, frame::TO));
+    copy_lladdr(asm, asker, (R7, frame::TARGET_LLADDR));
+    let own = (R9, at(link::LLADDR));
+    copy_lladdr(asm, own, (R7, frame::FROM));
+    copy_lladdr(asm, own, (R7, frame::SENDER_LLADDR));
+    asm.load(Word, R2, R7, frame::SENDER);
+    asm.load(Word, R3, R7, frame::TARGET);
+    asm.store(Word, R7, frame::SENDER, R3);
+    asm.store(Word, R7, frame::TARGET, R2);
+    asm.set(R2, u16::from_ne_bytes(frame::REPLY).into());
+    asm.store(Half, R7, frame::OPERATION, R2);
+}
+
+/// `found` points to the value of the key that lies on the stack; jumps if there is none.
+fn look_up(asm: &mut Assembler, map: i32, key: i16, found: Register, otherwise: Label) {
+    asm.map(R1, map);
+    asm.copy(R2, R10);
+    asm.add(R2, key.into());
+    asm.call(Helper::MapLookup);
+    asm.jump(If::Equal, R0, 0, otherwise);
+    if found != R0 {
+        asm.copy(found, R0);
+    }
+}
+
+/// Six octets, behind a pointer.
+type Place = (Register, i16);
+
+/// Jumps if the two addresses differ.
+fn unless_same_lladdr(asm: &mut Assembler, left: Place, right: Place, otherwise: Label) {
+    for (width, further) in [(Word, 0), (Half, 4)] {
+        asm.load(width, R2, left.0, left.1 + further);
+        asm.load(width, R3, right.0, right.1 + further);
+        asm.jump(If::NotEqual, R2, R3, otherwise);
+    }
+}
+
+fn copy_lladdr(asm: &mut Assembler, from: Place, to: Place) {
+    for (width, further) in [(Word, 0), (Half, 4)] {
+        asm.load(width, R2, from.0, from.1 + further);
+        asm.store(width, to.0, to.1 + further, R2);
+    }
+}
+
+/// An offset in a map's value.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "values have a few dozen octets"
+)]
+const fn at(offset: usize) -> i16 {
+    offset as i16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_runs_straight_ahead() {
+        let program =
+            program(&Maps { links: 3, hosts: 4, alive: 5, answered: 6 }).expect("its jumps have targets");
+        // Kernels before 5.2 take 4,096 instructions, those before 5.3 no jump backwards.
+        assert!(program.len() < 4096, "{}", program.len());
+        let jumps = program.iter().filter(|it| it[0] & 0x07 == 0x05 && !matches!(it[0], 0x85 | 0x95));
+        let distances: Vec<i16> = jumps.map(|it| i16::from_ne_bytes([it[2], it[3]])).collect();
+        assert!(!distances.is_empty() && distances.iter().all(|it| *it >= 0), "{distances:?}");
+    }
+
+    #[test]
+    fn what_lies_in_a_map_does_not_overlap() {
+        let host =
+            [(host::HEARD, 8), (host::WANTED, 8), (host::SEGMENT, 4), (host::FLAGS, 4), (host::LLADDR, 6)];
+        let link = [(link::DOMAIN, 4), (link::SEGMENT, 4), (link::LLADDR, 6)];
+        for (fields, size) in [(&host[..], host::SIZE), (&link[..], link::SIZE)] {
+            let ends = fields.iter().map(|(offset, length)| offset + length);
+            let starts = fields[1..].iter().map(|(offset, _)| *offset).chain([size]);
+            assert!(ends.zip(starts).all(|(end, start)| end <= start), "{fields:?}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Real links: where the program is attached, and for how long.
+
+use std::time::Duration;
+
+use arpherd_actors::io::bpf::FastAnswers;
+use arpherd_lab::{ArpFrame, Mac, Netns, Wire};
+
+use crate::rig::{ASKER, HERE, ROOM, TARGET, loaded, question};
+
+const LIMIT: Duration = Duration::from_secs(5);
+/// So long an answer is awaited that is not to come; those that come take microseconds.
+const SILENCE: Duration = Duration::from_millis(300);
+
+/// `router` has `lan0`, whose other end is `far0` in `far`, where the wire is.
+struct Rig {
+    router: Netns,
+    far: Netns,
+    wire: Wire,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let (router, far) = (Netns::new("router").unwrap(), Netns::new("far").unwrap());
+        let wire = Self::link(&router, &far);
+        Self { router, far, wire }
+    }
+
+    fn link(router: &Netns, far: &Netns) -> Wire {
+        router.veth("lan0", far, "far0").unwrap();
+        router.up("lan0").unwrap();
+        far.up("far0").unwrap();
+        router.wait_ready("lan0").unwrap();
+        far.wait_ready("far0").unwrap();
+        Wire::open(far, "far0").unwrap()
+    }
+
+    fn index(&self) -> u32 {
+        self.router.index("lan0").unwrap()
+    }
+
+    fn own(&self) -> Mac {
+        self.router.mac("lan0").unwrap()
+    }
+
+    fn is_answered(&self) -> bool {
+        let Some((answer, _)) = self.wire.ask_one(&question(), SILENCE) else { return false };
+        let wanted = ArpFrame::reply(self.own(), TARGET.1, ASKER.0, ASKER.1);
+        assert_eq!(answer, wanted);
+        true
+    }
+}
+
+#[harness::test]
+fn an_attached_program_answers_on_the_wire_until_it_is_detached() {
+    let rig = Rig::new();
+    let fast = loaded(rig.index(), rig.own());
+    assert!(!rig.is_answered(), "it is loaded and not attached");
+    let attachment = rig.router.run(|| fast.attach(rig.index())).unwrap();
+    assert!(rig.is_answered());
+    assert_eq!(fast.answered(HERE).unwrap(), 1);
+    drop(attachment);
+    assert!(!rig.is_answered());
+    let _attachment = rig.router.run(|| fast.attach(rig.index())).unwrap();
+    assert!(rig.is_answered(), "attached anew");
+}
+
+#[harness::test]
+fn a_question_in_a_vlan_is_not_the_parents() {
+    let rig = Rig::new();
+    let fast = loaded(rig.index(), rig.own());
+    let _attachment = rig.router.run(|| fast.attach(rig.index())).unwrap();
+    let mut tagged = question().encode().to_vec();
+    // 802.1Q, VLAN 5: the kernel takes the tag off before the program sees the frame.
+    tagged.splice(12..12, [0x81, 0, 0, 5]);
+    rig.wire.send_raw(&tagged).unwrap();
+    assert_eq!(rig.wire.recv(SILENCE), None);
+    assert_eq!(fast.answered(HERE).unwrap(), 0);
+    assert!(rig.is_answered());
+}
+
+#[harness::test]
+fn programs_of_others_on_the_interface_go_on_beside_it() {
+    let rig = Rig::new();
+    let (first, second) = (loaded(rig.index(), rig.own()), loaded(rig.index(), rig.own()));
+    let stranger = FastAnswers::load(ROOM).unwrap();
+    let attach = |fast: &FastAnswers| rig.router.run(|| fast.attach(rig.index())).unwrap();
+    let _theirs = attach(&stranger);
+    let before = attach(&first);
+    let _after = attach(&second);
+    assert!(rig.is_answered());
+    assert_eq!((first.answered(HERE).unwrap(), second.answered(HERE).unwrap()), (1, 0), "one answer");
+    drop(before);
+    assert!(rig.is_answered());
+    assert_eq!((first.answered(HERE).unwrap(), second.answered(HERE).unwrap()), (1, 1));
+}
+
+#[harness::test]
+fn an_interface_that_is_made_again_is_another_place() {
+    let mut rig = Rig::new();
+    let fast = loaded(rig.index(), rig.own());
+    let old = rig.index();
+    let attachment = rig.router.run(|| fast.attach(old)).unwrap();
+    assert!(rig.is_answered());
+    rig.router.delete("lan0").unwrap();
+    rig.wire = Rig::link(&rig.router, &rig.far);
+    drop(attachment);
+    fast.remove_link(old).unwrap();
+    assert!(!rig.is_answered());
+    fast.put_link(rig.index(), &crate::rig::place(rig.own())).unwrap();
+    let _attachment = rig.router.run(|| fast.attach(rig.index())).unwrap();
+    assert!(rig.is_answered());
+}
+
+#[harness::test]
+fn a_storm_of_questions_is_answered_whole() {
+    /// More than a packet socket of usual size holds.
+    const QUESTIONS: u64 = 20_000;
+    let rig = Rig::new();
+    let fast = loaded(rig.index(), rig.own());
+    let _attachment = rig.router.run(|| fast.attach(rig.index())).unwrap();
+    for _ in 0..QUESTIONS {
+        rig.wire.send(&question()).unwrap();
+    }
+    arpherd_lab::wait_until(LIMIT, "all are answered", || fast.answered(HERE).unwrap() == QUESTIONS);
+}
