@@ -3,7 +3,7 @@
 //!
 //! The program, in `program`, is written in Rust with a small assembler; the kernel verifies it when it is loaded. Loading takes
 //! `CAP_BPF` and `CAP_NET_ADMIN` in the initial user namespace; what was loaded can be handed on, changed and attached
-//! without the first. It vanishes with the process.
+//! without the first. It vanishes with the process, but for the filter by which it is attached on kernels before 6.6.
 //!
 //! Nothing is answered until [`FastAnswers::vouch`] says for how long that holds, so that a daemon that hangs or was
 //! stopped does not go on answering for hosts that may have left.
@@ -22,6 +22,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use call::{Map, MapKind};
 use program::{Maps, host, link};
+
+use super::netlink::clsact::IngressFilter;
 
 /// The program and its maps. All goes when this and the attachments are dropped.
 #[derive(Debug)]
@@ -220,13 +222,27 @@ impl FastAnswers {
         Ok(count.map_or(0, u64::from_ne_bytes))
     }
 
-    /// Has the program see what comes in on the interface of the calling thread's network namespace, behind the programs
-    /// that are attached there already, until what is returned is dropped, the process ends, or the interface is deleted.
+    /// Has the program see the ARP frames that come in on the interface of the calling thread's network namespace, behind
+    /// the programs of others, until what is returned is dropped or the interface is deleted: by tcx if the kernel has it
+    /// (6.6), which ends with the process, too; else as [`Self::attach_by_filter`] does.
     ///
     /// # Errors
-    /// If the kernel is older than 6.6 (`EINVAL`), or `CAP_NET_ADMIN` is missing.
+    /// If `CAP_NET_ADMIN` is missing, there is no such interface, or the kernel knows neither way.
     pub fn attach(&self, interface: u32) -> io::Result<Attachment> {
-        call::attach(self.program.as_fd(), interface).map(Attachment)
+        match call::attach(self.program.as_fd(), interface) {
+            // What it does not know it calls invalid.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => self.attach_by_filter(interface),
+            outcome => outcome.map(|link| Attachment(Way::Tcx(link))),
+        }
+    }
+
+    /// The same by a filter of traffic control, in place of one that an earlier run left there: one that was killed leaves
+    /// its filter, which goes on answering for as long as [`Self::vouch`] said.
+    ///
+    /// # Errors
+    /// If `CAP_NET_ADMIN` is missing, there is no such interface, or the kernel has no `clsact` or `cls_bpf`.
+    pub fn attach_by_filter(&self, interface: u32) -> io::Result<Attachment> {
+        IngressFilter::put(self.program.as_fd(), interface).map(|filter| Attachment(Way::Filter(filter)))
     }
 
     /// What the program would do with a frame that comes in on the loopback interface, whose number is 1. It counts and
@@ -248,7 +264,14 @@ impl FastAnswers {
 /// The program's place at an interface.
 #[derive(Debug)]
 #[must_use = "the program is detached when this is dropped"]
-pub struct Attachment(#[expect(dead_code, reason = "its being open is all it does")] OwnedFd);
+pub struct Attachment(#[expect(dead_code, reason = "its being there is all it does")] Way);
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "their being there is all they do")]
+enum Way {
+    Tcx(OwnedFd),
+    Filter(IngressFilter),
+}
 
 impl Subject {
     fn key(self) -> [u8; 8] {

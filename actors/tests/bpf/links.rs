@@ -65,6 +65,46 @@ fn an_attached_program_answers_on_the_wire_until_it_is_detached() {
 }
 
 #[harness::test]
+fn a_filter_is_as_good_where_the_kernel_has_nothing_newer() {
+    let rig = Rig::new();
+    let fast = loaded(rig.index(), rig.own());
+    for _ in 0..2 {
+        let attachment = rig.router.run(|| fast.attach_by_filter(rig.index())).unwrap();
+        assert!(rig.is_answered());
+        drop(attachment);
+        assert!(!rig.is_answered());
+    }
+    let attachment = rig.router.run(|| fast.attach_by_filter(rig.index())).unwrap();
+    rig.router.delete("lan0").unwrap();
+    drop(attachment);
+}
+
+#[harness::test]
+fn a_filter_that_a_killed_run_left_falls_silent_and_the_next_takes_its_place() {
+    let rig = Rig::new();
+    let killed = loaded(rig.index(), rig.own());
+    std::mem::forget(rig.router.run(|| killed.attach_by_filter(rig.index())).unwrap());
+    assert!(rig.is_answered());
+    killed.vouch(Duration::from_millis(100)).unwrap();
+    drop(killed);
+    arpherd_lab::wait_until(LIMIT, "it falls silent", || !rig.is_answered());
+    let next = loaded(rig.index(), rig.own());
+    let attachment = rig.router.run(|| next.attach_by_filter(rig.index())).unwrap();
+    assert!(rig.is_answered());
+    drop(attachment);
+    assert!(!rig.is_answered(), "nothing is left");
+}
+
+#[harness::test]
+fn an_interface_that_is_not_there_is_an_error() {
+    let rig = Rig::new();
+    let fast = loaded(rig.index(), rig.own());
+    let missing = rig.index() + 1000;
+    let _ = rig.router.run(|| fast.attach(missing)).unwrap_err();
+    let _ = rig.router.run(|| fast.attach_by_filter(missing)).unwrap_err();
+}
+
+#[harness::test]
 fn a_question_in_a_vlan_is_not_the_parents() {
     let rig = Rig::new();
     let fast = loaded(rig.index(), rig.own());

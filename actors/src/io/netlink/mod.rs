@@ -8,6 +8,7 @@
 //! nl80211       Radios ◄── RadioNews, RadioInfo: Wi-Fi interfaces and stations, by generic netlink
 //! monitor       Monitor ◄── Changed, as others change things
 //! shared_lladdr a second link-layer address, which several interfaces share, for RouteWriter
+//! clsact        a program at the ingress of an interface
 //! leftovers     deletes proxy entries of an earlier run
 //! socket, wire  one socket; the framing of messages
 //! ```
@@ -29,6 +30,7 @@ pub(in crate::io) mod socket;
 pub(in crate::io) mod wire;
 pub mod write;
 
+pub(in crate::io) mod clsact;
 mod compose;
 
 use std::io;

@@ -33,7 +33,6 @@ use neli::types::RtBuffer;
 
 use super::compose::{Unwritable, Verb, append, attribute};
 use super::socket::Channel;
-use super::wire::{Messages, NetlinkAck};
 use super::{NetlinkError, Reader};
 use message::Batch;
 
@@ -135,33 +134,14 @@ impl SharedLladdrs {
         compose_filter(&mut message, interface, lladdr, add)
             .map_err(|Unwritable| failed(io::ErrorKind::InvalidInput.into()))?;
         let absent = [libc::ENOENT, libc::ENODEV];
-        match exchange(&self.filters, &message, &mut self.room) {
+        match self.filters.exchange(&message, &mut self.room[..]) {
             Err(cause) if !add && cause.raw_os_error().is_some_and(|errno| absent.contains(&errno)) => Ok(()),
             outcome => outcome.map_err(failed),
         }
     }
 
     fn commit(&mut self, batch: Batch, doing: &'static str) -> Result<(), Failure> {
-        exchange(&self.tables, &batch.finish(), &mut self.room).map_err(|cause| Failure { doing, cause })
-    }
-}
-
-/// Sends messages and reads the first error that they brought. Both kinds of netlink work inside `send`, so what is
-/// to be read is there when it returns.
-fn exchange(channel: &Channel, messages: &[u8], room: &mut [u8; 8192]) -> io::Result<()> {
-    channel.send(messages)?;
-    let mut outcome = Ok(());
-    loop {
-        let length = match channel.receive(&mut room[..]) {
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return outcome,
-            other => other?,
-        };
-        for message in Messages::of(&room[..length]) {
-            let errno = NetlinkAck::of(&message).map_or(0, |ack| ack.errno);
-            if errno != 0 && outcome.is_ok() {
-                outcome = Err(io::Error::from_raw_os_error(errno));
-            }
-        }
+        self.tables.exchange(&batch.finish(), &mut self.room[..]).map_err(|cause| Failure { doing, cause })
     }
 }
 

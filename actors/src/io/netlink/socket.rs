@@ -8,6 +8,7 @@ use neli::consts::socket::{Msg, NlFamily};
 use neli::socket::NlSocket;
 use neli::utils::Groups;
 
+use super::wire::{Messages, NetlinkAck};
 use crate::io::sockopt;
 
 /// A netlink socket, mostly to rtnetlink. Errors come with a text and without the request, and requests for lists are
@@ -57,6 +58,25 @@ impl Channel {
     /// Receives one datagram of messages and returns how long it is.
     pub(in crate::io) fn receive(&self, room: &mut [u8]) -> io::Result<usize> {
         self.socket.recv(room, Msg::empty()).map(|(length, _groups)| length)
+    }
+
+    /// Sends messages that ask for no lists, and reads the first error that they brought, of a socket that does not wait.
+    /// rtnetlink and nfnetlink work inside `send`, so what is to be read is there when it returns.
+    pub(in crate::io) fn exchange(&self, messages: &[u8], room: &mut [u8]) -> io::Result<()> {
+        self.send(messages)?;
+        let mut outcome = Ok(());
+        loop {
+            let length = match self.receive(room) {
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return outcome,
+                other => other?,
+            };
+            for message in Messages::of(&room[..length]) {
+                let errno = NetlinkAck::of(&message).map_or(0, |ack| ack.errno);
+                if errno != 0 && outcome.is_ok() {
+                    outcome = Err(io::Error::from_raw_os_error(errno));
+                }
+            }
+        }
     }
 }
 

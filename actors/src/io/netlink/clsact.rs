@@ -1,0 +1,141 @@
+//! A program at the ingress of an interface by a filter of traffic control (tc(8), tc-bpf(8)), which all kernels know that
+//! have the queueing discipline `clsact` (4.5).
+//!
+//! ```text
+//! tc qdisc add dev IF clsact
+//! tc filter add dev IF ingress pref 49321 handle 0x41525048 protocol arp bpf direct-action fd FD name arpherd_answer
+//! ```
+//! The filter is the interface's: it outlives the process. So the next one that is put there takes its place, and the
+//! program itself has to know when nobody looks after it any longer. The queueing discipline, which costs nothing without
+//! filters, is left in place: others may have found it there since.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use neli::consts::nl::NlmF;
+use neli::consts::rtnl::{Rtm, Tca};
+use neli::rtnl::TcmsgBuilder;
+use neli::types::RtBuffer;
+
+use super::compose::{Unwritable, Verb, append, attribute};
+use super::socket::Channel;
+
+/// Bytes for the kernel's answers.
+const RECEIVE_BUFFER: usize = 1 << 16;
+/// `TC_H_CLSACT`, and the place for packets that come in (`TC_H_MIN_INGRESS`). An `ingress` discipline has it, too.
+const CLSACT: u32 = 0xffff_fff1;
+const INGRESS: u32 = 0xffff_fff2;
+/// Handles of these two disciplines.
+const DISCIPLINE: u32 = 0xffff_0000;
+/// Behind the filters of everybody who named no preference, which the kernel numbers downwards from 49152.
+const PREFERENCE: u32 = 49_321;
+/// "ARPH": which of the filters of that preference is ours.
+const HANDLE: u32 = 0x4152_5048;
+/// `TCA_BPF_FD`, `TCA_BPF_NAME`, `TCA_BPF_FLAGS` of include/uapi/linux/pkt_cls.h
+const FD: u16 = 6;
+const NAME: u16 = 7;
+const FLAGS: u16 = 8;
+/// What the program returns is done (`TCA_BPF_FLAG_ACT_DIRECT`).
+const DIRECT_ACTION: u32 = 1;
+
+/// A filter of ours at the ingress of an interface; deleted when this is dropped.
+pub(in crate::io) struct IngressFilter {
+    channel: Channel,
+    interface: u32,
+}
+
+impl IngressFilter {
+    /// Has the program run for ARP that comes in on the interface of the calling thread's network namespace, in place of
+    /// what an earlier run left there.
+    pub(in crate::io) fn put(program: BorrowedFd<'_>, interface: u32) -> io::Result<Self> {
+        let channel = Channel::open(RECEIVE_BUFFER)?;
+        channel.nonblock()?;
+        let add = Verb::add(Rtm::Newqdisc);
+        match send(&channel, add, interface, DISCIPLINE, CLSACT, 0, attributes("clsact", None)) {
+            // Somebody else's, or an `ingress`.
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {}
+            outcome => outcome?,
+        }
+        delete(&channel, interface)?;
+        let options = [
+            option(FD, &program.as_raw_fd().to_ne_bytes()),
+            option(NAME, b"arpherd_answer\0"),
+            option(FLAGS, &DIRECT_ACTION.to_ne_bytes()),
+        ];
+        let options = attributes("bpf", Some(&options.concat()));
+        send(&channel, Verb::add(Rtm::Newtfilter), interface, HANDLE, INGRESS, info(), options)?;
+        Ok(Self { channel, interface })
+    }
+}
+
+impl Drop for IngressFilter {
+    fn drop(&mut self) {
+        // With the interface it has gone already.
+        let _ = delete(&self.channel, self.interface);
+    }
+}
+
+impl std::fmt::Debug for IngressFilter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IngressFilter").field("interface", &self.interface).finish_non_exhaustive()
+    }
+}
+
+/// Preference and protocol, as `tcm_info` has them.
+fn info() -> u32 {
+    PREFERENCE << 16 | u32::from(0x0806_u16.to_be())
+}
+
+/// Deletes our filter if there is one, and no other.
+fn delete(channel: &Channel, interface: u32) -> io::Result<()> {
+    let verb = Verb { kind: Rtm::Deltfilter, flags: NlmF::REQUEST };
+    match send(channel, verb, interface, HANDLE, INGRESS, info(), attributes("bpf", None)) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV | libc::EINVAL)) => {
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
+type Attributes = RtBuffer<Tca, neli::types::Buffer>;
+
+fn attributes(kind: &str, options: Option<&[u8]>) -> Result<Attributes, Unwritable> {
+    let mut attributes = RtBuffer::new();
+    attributes.push(attribute(Tca::Kind, [kind.as_bytes(), &[0]].concat())?);
+    if let Some(options) = options {
+        attributes.push(attribute(Tca::Options, options)?);
+    }
+    Ok(attributes)
+}
+
+/// An attribute among the options, which are attributes themselves.
+fn option(kind: u16, payload: &[u8]) -> Vec<u8> {
+    let mut octets = u16::try_from(4 + payload.len()).unwrap_or(0).to_ne_bytes().to_vec();
+    octets.extend(kind.to_ne_bytes());
+    octets.extend(payload);
+    octets.resize(octets.len().next_multiple_of(4), 0);
+    octets
+}
+
+fn send(
+    channel: &Channel,
+    verb: Verb,
+    interface: u32,
+    handle: u32,
+    parent: u32,
+    info: u32,
+    attributes: Result<Attributes, Unwritable>,
+) -> io::Result<()> {
+    let body = TcmsgBuilder::default()
+        .tcm_family(0)
+        .tcm_ifindex(i32::try_from(interface).map_err(|_| io::ErrorKind::InvalidInput)?)
+        .tcm_handle(handle)
+        .tcm_parent(parent)
+        .tcm_info(info)
+        .rtattrs(attributes.map_err(|Unwritable| io::ErrorKind::InvalidInput)?)
+        .build()
+        .map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut message = Vec::new();
+    append(&mut message, 1, verb, body).map_err(|Unwritable| io::ErrorKind::InvalidInput)?;
+    channel.exchange(&message, &mut [0; 8192])
+}
