@@ -46,6 +46,10 @@ test-bare *args:
 test-vm *args:
     tests/vm/run.sh {{args}}
 
+# The program that answers inside the kernel, in the same VM: its kernel has no tcx
+test-vm-bpf *args:
+    VM_SUITE=bpf tests/vm/run.sh {{args}}
+
 # The systemd unit under a real systemd: restart, reload, stop; needs root, systemd-nspawn, mmdebstrap and apt
 test-systemd: build
     tests/systemd/run.sh target/release/arpherd
@@ -140,7 +144,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc book test-bare test-docs test-schema test-multicast test-metrics test-screen test-systemd test-packages test-vm demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc book test-bare test-docs test-schema test-multicast test-metrics test-screen test-systemd test-packages test-vm test-vm-bpf demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step

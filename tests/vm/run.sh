@@ -4,6 +4,8 @@
 #
 #   tests/vm/run.sh [OPTION]... [PART OF A NAME]       as for the test binary; without any, all of them
 #
+# VM_SUITE=bpf runs actors/tests/bpf there, on a kernel that has no tcx.
+#
 # Fails too if fewer tests ran than the binary lists, if the kernel complained, and after VM_LIMIT seconds.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,18 +15,27 @@ limit=${VM_LIMIT:-900}
 die() { echo "run.sh: $*" >&2; exit 1; }
 command -v qemu-system-x86_64 > /dev/null || die 'QEMU is needed: apt-get install qemu-system-x86'
 
+suite=${VM_SUITE:-vm}
+case $suite in
+vm) package=arpherd ;;
+bpf) package=arpherd-actors ;;
+*) die "there is no suite $suite" ;;
+esac
 # The newest binary of each name that cargo speaks of.
-built=$(cargo test --no-run --locked --package arpherd --test vm --message-format json-render-diagnostics)
+built=$(cargo test --no-run --locked --package "$package" --test "$suite" --message-format json-render-diagnostics)
 binary_of() { sed -n 's/.*"target":{[^}]*"name":"'"$1"'".*"executable":"\([^"]*\)".*/\1/p' <<< "$built" | tail -n 1; }
-tests=$(binary_of vm)
-arpherd=$(binary_of arpherd)
-[ -x "$tests" ] && [ -x "$arpherd" ] || die 'cargo did not say where it put the binaries'
+binaries=("$(binary_of "$suite")")
+[ "$suite" != vm ] || binaries+=("$(binary_of arpherd)")
+for file in "${binaries[@]}"; do
+    [ -x "$file" ] || die 'cargo did not say where it put the binaries'
+done
+tests=${binaries[0]}
 image=$("$here/image.sh")
 
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 # Both lie in the VM where they lie here, so that one knows where to find the other.
-for file in "$tests" "$arpherd"; do
+for file in "${binaries[@]}"; do
     mkdir -p "$room/files$(dirname "$file")"
     strip --strip-debug -o "$room/files$file" "$file"
 done

@@ -237,7 +237,8 @@ impl FastAnswers {
     }
 
     /// The same by a filter of traffic control, in place of one that an earlier run left there: one that was killed leaves
-    /// its filter, which goes on answering for as long as [`Self::vouch`] said.
+    /// its filter, which goes on answering for as long as [`Self::vouch`] said. An interface has one at a time: when either
+    /// of two is dropped, none is left.
     ///
     /// # Errors
     /// If `CAP_NET_ADMIN` is missing, there is no such interface, or the kernel has no `clsact` or `cls_bpf`.
@@ -264,7 +265,14 @@ impl FastAnswers {
 /// The program's place at an interface.
 #[derive(Debug)]
 #[must_use = "the program is detached when this is dropped"]
-pub struct Attachment(#[expect(dead_code, reason = "its being there is all it does")] Way);
+pub struct Attachment(Way);
+
+impl Attachment {
+    /// Whether it is detached when the process is killed; otherwise it answers for as long as was vouched for.
+    pub fn ends_with_process(&self) -> bool {
+        matches!(self.0, Way::Tcx(_))
+    }
+}
 
 #[derive(Debug)]
 #[expect(dead_code, reason = "their being there is all they do")]
@@ -275,10 +283,7 @@ enum Way {
 
 impl Subject {
     fn key(self) -> [u8; 8] {
-        let mut key = [0; 8];
-        fill(&mut key, 0, &self.domain.to_ne_bytes());
-        fill(&mut key, 4, &self.address.octets());
-        key
+        program::key(self.domain, self.address.octets())
     }
 }
 

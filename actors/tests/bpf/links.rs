@@ -124,10 +124,15 @@ fn programs_of_others_on_the_interface_go_on_beside_it() {
     let (first, second) = (loaded(rig.index(), rig.own()), loaded(rig.index(), rig.own()));
     let stranger = FastAnswers::load(ROOM).unwrap();
     let attach = |fast: &FastAnswers| rig.router.run(|| fast.attach(rig.index())).unwrap();
-    let _theirs = attach(&stranger);
+    let theirs = attach(&stranger);
     let before = attach(&first);
     let _after = attach(&second);
     assert!(rig.is_answered());
+    if !theirs.ends_with_process() {
+        // Before 6.6 all three are one filter of ours.
+        assert_eq!((first.answered(HERE).unwrap(), second.answered(HERE).unwrap()), (0, 1));
+        return;
+    }
     assert_eq!((first.answered(HERE).unwrap(), second.answered(HERE).unwrap()), (1, 0), "one answer");
     drop(before);
     assert!(rig.is_answered());

@@ -88,7 +88,9 @@ const JMP: u8 = 0x05;
 const FROM_REGISTER: u8 = 0x08;
 const MOVE: u8 = 0xb0;
 const ADD: u8 = 0x00;
+const OR: u8 = 0x40;
 const AND: u8 = 0x50;
+const SHIFT_LEFT: u8 = 0x60;
 const LOAD: u8 = 0x61;
 const STORE: u8 = 0x63;
 const ATOMIC: u8 = 0xc3;
@@ -138,6 +140,16 @@ impl Assembler {
     /// `to &= bits`.
     pub(super) fn and(&mut self, to: Register, bits: i32) {
         self.push(ALU64 | AND, to as u8, 0, 0, bits);
+    }
+
+    /// `to <<= bits`.
+    pub(super) fn shift_left(&mut self, to: Register, bits: i32) {
+        self.push(ALU64 | SHIFT_LEFT, to as u8, 0, 0, bits);
+    }
+
+    /// `to |= from`.
+    pub(super) fn or(&mut self, to: Register, from: Register) {
+        self.push(ALU64 | OR | FROM_REGISTER, to as u8, from as u8, 0, 0);
     }
 
     /// `to = value`; two instructions long.

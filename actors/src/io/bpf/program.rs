@@ -26,7 +26,7 @@ use super::assembler::Register::{R0, R1, R2, R3, R6, R7, R8, R9, R10};
 use super::assembler::Width::{Double, Half, Word};
 use super::assembler::{Assembler, AssemblyError, Helper, If, Instruction, Label, Register};
 
-/// Values of `hosts`; keys are a domain and an address.
+/// Values of `hosts`; [`key`] gives the keys.
 pub(super) mod host {
     /// `CLOCK_MONOTONIC` in nanoseconds: when it last asked and was answered.
     pub(in super::super) const HEARD: usize = 0;
@@ -92,12 +92,17 @@ mod frame {
 mod stack {
     /// A key of four octets.
     pub(super) const KEY: i16 = -4;
-    /// The key of a host: domain, address.
+    /// The key of a host.
     pub(super) const HOST: i16 = -16;
-    pub(super) const HOST_ADDRESS: i16 = -12;
     pub(super) const NOW: i16 = -24;
     /// Where the target's entry is.
     pub(super) const TARGET: i16 = -32;
+}
+
+/// The key of a host: one number, for the verifier before 6.7 or so lets a program without `CAP_PERFMON` write eight octets
+/// of its stack only at once. `address` is as it stands in a packet.
+pub(super) fn key(domain: u32, address: [u8; 4]) -> [u8; 8] {
+    (u64::from(u32::from_ne_bytes(address)) << 32 | u64::from(domain)).to_ne_bytes()
 }
 
 /// What the program returns for what is none of its business (`TCX_NEXT`, `TC_ACT_UNSPEC`).
@@ -166,11 +171,7 @@ fn is_plain_request(asm: &mut Assembler, on: Label) {
 }
 
 fn is_for_a_known_host(asm: &mut Assembler, maps: &Maps, on: Label) {
-    asm.load(Word, R2, R9, at(link::DOMAIN));
-    asm.store(Word, R10, stack::HOST, R2);
-    asm.load(Word, R2, R7, frame::TARGET);
-    asm.store(Word, R10, stack::HOST_ADDRESS, R2);
-    look_up(asm, maps.hosts, stack::HOST, R8, on);
+    look_up_host(asm, maps, frame::TARGET, on);
     asm.load(Word, R2, R8, at(host::FLAGS));
     asm.and(R2, host::ANSWERED_FOR);
     asm.jump(If::Equal, R2, 0, on);
@@ -186,9 +187,7 @@ fn is_for_a_known_host(asm: &mut Assembler, maps: &Maps, on: Label) {
 }
 
 fn is_from_a_known_host(asm: &mut Assembler, maps: &Maps, on: Label) {
-    asm.load(Word, R2, R7, frame::SENDER);
-    asm.store(Word, R10, stack::HOST_ADDRESS, R2);
-    look_up(asm, maps.hosts, stack::HOST, R8, on);
+    look_up_host(asm, maps, frame::SENDER, on);
     asm.load(Word, R2, R8, at(host::SEGMENT));
     asm.load(Word, R3, R9, at(link::SEGMENT));
     asm.jump(If::NotEqual, R2, R3, on);
@@ -235,6 +234,16 @@ fn reply(asm: &mut Assembler) {
     asm.store(Word, R7, frame::TARGET, R2);
     asm.set(R2, u16::from_ne_bytes(frame::REPLY).into());
     asm.store(Half, R7, frame::OPERATION, R2);
+}
+
+/// R8 points to the entry of the host whose address stands in the packet; jumps if there is none. See [`key`].
+fn look_up_host(asm: &mut Assembler, maps: &Maps, address: i16, otherwise: Label) {
+    asm.load(Word, R2, R7, address);
+    asm.shift_left(R2, 32);
+    asm.load(Word, R3, R9, at(link::DOMAIN));
+    asm.or(R2, R3);
+    asm.store(Double, R10, stack::HOST, R2);
+    look_up(asm, maps.hosts, stack::HOST, R8, otherwise);
 }
 
 /// `found` points to the value of the key that lies on the stack; jumps if there is none.
