@@ -105,6 +105,8 @@ def released(binary):
         client = kind(Host(kind.name[:6], far))
         address, heard = client.bound(), host.capture()
         until("the route", lambda: arpherd.routed(address) == "eth1")
+        # dhcpcd removes its address at once, and with it a RELEASE that still waits for the server's ARP reply.
+        until("the client reaches the server", lambda: client.host.reaches(host, SERVER))
         if signal is None:
             client.release()
         else:
