@@ -6,6 +6,7 @@ import time
 
 import bench
 import controls  # noqa: F401, they enter their scenarios
+import guides  # noqa: F401
 import leases  # noqa: F401
 import relayed  # noqa: F401
 import rig
