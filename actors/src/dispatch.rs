@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use actix::Recipient;
 use arpherd_core::fact::PendingRequest;
+use arpherd_core::memory::RememberedLease;
 use arpherd_core::order::Purpose;
 use arpherd_core::{Fact, Frame, LinkAddr, Operation, Order, SegmentId, Write};
 
 use crate::counters::Counters;
 use crate::io::{FramePort, Refusal, RouteTable, Tally};
-use crate::messages::{HostsSeen, ReadStations, ReadTable, SendPort, SetSweep, SettlePackets};
+use crate::messages::{HostsSeen, KeepLease, ReadStations, ReadTable, SendPort, SetSweep, SettlePackets};
 
 /// The recipients of a segment's orders, beside the port on which frames are sent.
 pub struct SegmentSinks {
@@ -41,6 +42,7 @@ pub(crate) struct Dispatcher {
     /// Targets whose held packets are settled.
     packets: Vec<(Ipv4Addr, Option<u32>)>,
     cover: Option<Recipient<SettlePackets>>,
+    leases: Option<Recipient<KeepLease>>,
 }
 
 /// A route lookup: by which interface the kernel would forward the packet that an ARP request announces.
@@ -71,11 +73,13 @@ impl Dispatcher {
         watch: Recipient<ReadTable>,
         wifi: Option<Recipient<ReadStations>>,
         cover: Option<Recipient<SettlePackets>>,
+        leases: Option<Recipient<KeepLease>>,
     ) {
         self.replan(sinks);
         self.watch = Some(watch);
         self.wifi = wifi;
         self.cover = cover;
+        self.leases = leases;
     }
 
     /// These are the segments' recipients from now on. Ports of those that stay are kept.
@@ -102,6 +106,10 @@ impl Dispatcher {
     /// Collects an order, or sends the message that carries it out. Events are left to the caller.
     pub(crate) fn collect(&mut self, order: &Order) {
         match *order {
+            Order::KeepLease(ref lease) => {
+                self.keep_lease(lease.address, &lease.interface, Some(lease.clone()));
+            }
+            Order::DropLease { address, ref interface } => self.keep_lease(address, interface, None),
             Order::Write(write) if write.is_urgent() => self.urgent.push(write),
             Order::Write(write) => self.deferred.push(write),
             Order::LookUpRoute { interface, request } => {
@@ -131,6 +139,12 @@ impl Dispatcher {
             }
             Order::SettlePackets { target, forward } => self.packets.push((target, forward)),
             Order::Emit(_) => {}
+        }
+    }
+
+    fn keep_lease(&self, address: Ipv4Addr, interface: &str, lease: Option<Box<RememberedLease>>) {
+        if let Some(leases) = &self.leases {
+            leases.do_send(KeepLease { address, interface: interface.to_owned(), lease });
         }
     }
 

@@ -26,6 +26,9 @@
 //!   │              │◄───── Observed ─────────│  DhcpActor  │──► messages to servers and clients
 //!   │              │                     │   └─────────────┘
 //!   │              │                     │   ┌─────────────┐
+//!   │              │──── KeepLease ─────────►│ LeaseKeeper │──► file
+//!   │              │                     │   └─────────────┘
+//!   │              │                     │   ┌─────────────┐
 //!   │              │──── RecordFacts ───────►│  Recorder   │──► file
 //!   └──────────────┘                     │   └─────────────┘
 //!      │  │  └──► events (EventSink)      │
@@ -42,6 +45,7 @@
 //! | [`wifi::WifiMonitor`] | one, if the kernel has generic netlink | the sockets to nl80211 |
 //! | [`cover::CoverActor`] | one, if a domain has `cover: search` | the covering device and the packets held there |
 //! | [`dhcp::DhcpActor`] | one, if a domain has `dhcp` | the relay, the sockets of DHCP on links and towards servers |
+//! | [`lease_keeper::LeaseKeeper`] | one, unless nothing is kept from run to run | the file of leases |
 //! | [`recorder::Recorder`] | one, if facts are recorded | the file of facts |
 //!
 //! [`supervisor::Instance`] starts them, waits until all are ready, has them go on with another plan, and stops them. There is one instance for each
@@ -57,6 +61,7 @@ pub mod dispatch;
 mod eligibility;
 pub mod io;
 mod latency;
+pub mod lease_keeper;
 pub mod liveness;
 pub mod messages;
 pub mod owner;

@@ -23,6 +23,7 @@ use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, WeakRecipient
 use crate::capture::CaptureActor;
 use crate::cover::CoverActor;
 use crate::dhcp::DhcpActor;
+use crate::lease_keeper::LeaseKeeper;
 use crate::owner::RouteOwner;
 use crate::recorder::Recorder;
 use crate::sweep::SweepActor;
@@ -60,7 +61,17 @@ macro_rules! answers_pings {
     };
 }
 
-answers_pings!(CaptureActor, RouteOwner, SweepActor, Watch, WifiMonitor, CoverActor, DhcpActor, Recorder);
+answers_pings!(
+    CaptureActor,
+    RouteOwner,
+    SweepActor,
+    Watch,
+    WifiMonitor,
+    CoverActor,
+    DhcpActor,
+    LeaseKeeper,
+    Recorder
+);
 
 /// What an actor is called in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use actix::Message;
 use arpherd_core::fact::Link;
-use arpherd_core::memory::RememberedHost;
+use arpherd_core::memory::{RememberedHost, RememberedLease};
 use arpherd_core::plan::LinkKind;
 use arpherd_core::sweep::{SweepContext, SweepProgress};
 use arpherd_core::view::{Command, Query, Response, RowPlace};
@@ -176,6 +176,18 @@ pub struct SettlePackets(pub Vec<(Ipv4Addr, Option<u32>)>);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct RecordFacts(pub Vec<(Time, Fact)>);
+
+/// What is known of a lease now is to be kept for the next run.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct KeepLease {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// The interface of its client's segment, as the plan calls it.
+    pub interface: String,
+    /// The lease; `None`: it is over.
+    pub lease: Option<Box<RememberedLease>>,
+}
 
 /// An operator's query, from the control socket.
 #[derive(Debug, Clone, Message)]

@@ -17,7 +17,7 @@ use crate::dispatch::{Dispatcher, SegmentSinks};
 use crate::io::{Refusal, RouteTable, Stamp};
 use crate::latency::{Cause, Latency};
 use crate::messages::{
-    Finish, GetSweepContext, Observed, ReadStations, ReadTable, RecordFacts, SendPort, SetTiming,
+    Finish, GetSweepContext, KeepLease, Observed, ReadStations, ReadTable, RecordFacts, SendPort, SetTiming,
     SettlePackets,
 };
 
@@ -65,6 +65,8 @@ pub struct Connect {
     pub wifi: Option<Recipient<ReadStations>>,
     /// Holds packets for unknown hosts; `None` if no domain has them searched for.
     pub cover: Option<(Recipient<SettlePackets>, Arc<CoverCounters>)>,
+    /// Keeps leases in a file; `None` if there is none.
+    pub leases: Option<Recipient<KeepLease>>,
     /// Writes every fact to a file; `None` if facts are not recorded.
     pub recorder: Option<Recipient<RecordFacts>>,
 }
@@ -249,7 +251,7 @@ impl Handler<Connect> for RouteOwner {
 
     fn handle(&mut self, connect: Connect, _: &mut Self::Context) {
         let (cover, counters) = connect.cover.unzip();
-        self.dispatcher.connect(connect.sinks, connect.watch, connect.wifi, cover);
+        self.dispatcher.connect(connect.sinks, connect.watch, connect.wifi, cover, connect.leases);
         self.cover_counters = counters;
         self.recorder = connect.recorder;
     }

@@ -18,7 +18,8 @@ use arpherd_core::{Fact, Ledger, Plan};
 use slog::{Logger, info, o, warn};
 
 use back_thread::{
-    BackStarter, StartedCover, start_cover, start_dhcp, start_recorder, start_watch, start_wifi,
+    BackStarter, StartedCover, start_cover, start_dhcp, start_lease_keeper, start_recorder, start_watch,
+    start_wifi,
 };
 pub use config::{InstanceConfig, StartError};
 use host_memory::{HostMemory, oldest};
@@ -29,6 +30,7 @@ use segment_actors::{SegmentActors, Surroundings};
 use crate::clock::Clock;
 use crate::cover::CoverActor;
 use crate::dhcp::DhcpActor;
+use crate::lease_keeper::LeaseKeeper;
 use crate::liveness::{ActorGroup, ActorName};
 use crate::messages::{
     Barrier, Begin, DemandSweep, Finish, GetSweepProgress, GiveWay, Observed, RecallHosts, RestoreSysctls,
@@ -50,6 +52,7 @@ pub struct Instance {
     group: ActorGroup,
     cover: Option<Addr<CoverActor>>,
     dhcp: Option<Addr<DhcpActor>>,
+    lease_keeper: Option<Addr<LeaseKeeper>>,
     recorder: Option<Addr<Recorder>>,
     back: Arbiter,
     /// What it serves now.
@@ -77,11 +80,12 @@ impl Instance {
         let (table, locks) = config.netns.within(|| kernel_access::acquire(&config.plan, &log))??;
         let memory = HostMemory { netns: config.netns.clone(), file: config.saved_hosts.take() };
         let known_hosts = memory.recall(std::mem::take(&mut config.known_hosts), &log);
-        let clock = Clock::start_after(oldest(&known_hosts));
         let own_port = table.port();
         let back = Arbiter::new();
         let group = config.actors.group();
         let starter = BackStarter { config: &config, back: &back, group: &group, log: &log };
+        let (lease_keeper, known_leases) = start_lease_keeper(&starter, memory.file.as_ref())?;
+        let clock = Clock::start_after(oldest(&known_hosts, &known_leases));
         let recorder = start_recorder(&starter)?;
         let ledger = Ledger::new(&config.plan);
         let owner_log = log.new(o!("actor" => "route_owner"));
@@ -100,8 +104,12 @@ impl Instance {
             watch: watch.clone().recipient(),
             wifi: wifi.clone().map(Addr::recipient),
             cover: cover.as_ref().map(|cover| (cover.actor.clone().recipient(), Arc::clone(&cover.counters))),
+            leases: lease_keeper.clone().map(Addr::recipient),
             recorder: recorder.clone().map(Addr::recipient),
         });
+        if !known_leases.is_empty() {
+            owner.do_send(Observed::of(vec![Fact::LeasesRemembered { leases: known_leases }]));
+        }
         if !known_hosts.is_empty() {
             owner.do_send(Observed::of(vec![Fact::Remembered { hosts: known_hosts }]));
         }
@@ -117,6 +125,7 @@ impl Instance {
             group,
             cover: cover.map(|it| it.actor),
             dhcp,
+            lease_keeper,
             recorder,
             back,
             config,
@@ -207,7 +216,20 @@ impl Instance {
 
     /// Returns what is known of hosts at the end.
     async fn end(self, purge: bool, give_way: Option<GiveWay>) -> Vec<RememberedHost> {
-        let Self { owner, watch, wifi: _, segments, group, cover, dhcp, recorder, back, log, .. } = self;
+        let Self {
+            owner,
+            watch,
+            wifi: _,
+            segments,
+            group,
+            cover,
+            dhcp,
+            lease_keeper,
+            recorder,
+            back,
+            log,
+            ..
+        } = self;
         // Whoever ends in order is not to be missed.
         drop(group);
         for sweep in segments.sweeps() {
@@ -229,6 +251,9 @@ impl Instance {
             log_if_gone(&log, "cover", cover.send(Finish { purge }).await);
         }
         log_if_gone(&log, "watch", watch.send(Finish { purge }).await);
+        if let Some(keeper) = lease_keeper {
+            log_if_gone(&log, "lease_keeper", keeper.send(Finish { purge }).await);
+        }
         if let Some(recorder) = recorder {
             log_if_gone(&log, "recorder", recorder.send(Finish { purge }).await);
         }

@@ -56,6 +56,8 @@ impl PlanNames {
                 format!("forward packets for {target} by {interface}")
             }
             Order::SettlePackets { target, forward: None } => format!("refuse packets for {target}"),
+            Order::KeepLease(lease) => format!("keep lease {} of {}", lease.address, lease.client),
+            Order::DropLease { address, interface } => format!("drop lease {address} on {interface}"),
             Order::Emit(event) => self.event(event),
         }
     }

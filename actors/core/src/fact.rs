@@ -8,7 +8,7 @@ use crate::address::{Address, Prefix};
 use crate::arp::Heard;
 use crate::dhcp::DhcpNews;
 use crate::lladdr::LinkAddr;
-use crate::memory::RememberedHost;
+use crate::memory::{RememberedHost, RememberedLease};
 use crate::plan::{LinkKind, Plan, SegmentId};
 pub use crate::route::KernelRoute;
 use crate::wake::Sleeper;
@@ -134,6 +134,11 @@ pub enum Fact {
     Remembered {
         /// What it knew.
         hosts: Vec<RememberedHost>,
+    },
+    /// An earlier run knew these leases. Given before the kernel's table is read.
+    LeasesRemembered {
+        /// What it knew, with their ages now, the time when nobody ran included.
+        leases: Vec<RememberedLease>,
     },
     /// DHCP messages said this on a segment.
     Dhcp {

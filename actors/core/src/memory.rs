@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-pub use crate::ledger::memory_of;
+use crate::dhcp::ClientId;
+pub use crate::ledger::{leases_of, memory_of};
 use crate::lladdr::LinkAddr;
 
 /// What proved that a host is where it is.
@@ -57,5 +58,24 @@ pub struct RememberedHost {
     /// Whether it was answered for; else it was gone, and those who knew its place were not all told of a new one.
     pub is_live: bool,
     /// How long ago it was last heard.
+    pub age: Duration,
+}
+
+/// A lease as it was known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RememberedLease {
+    /// The address.
+    pub address: Address,
+    /// The interface of the client's segment, as the plan calls it.
+    pub interface: String,
+    /// Whose it is.
+    pub client: ClientId,
+    /// The client's link-layer address; unknown where neither the message had it nor the client was heard.
+    pub lladdr: LinkAddr,
+    /// The server.
+    pub server: Address,
+    /// For how long it was granted; `None`: for ever.
+    pub duration: Option<Duration>,
+    /// How long ago it was granted or renewed.
     pub age: Duration,
 }

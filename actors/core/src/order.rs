@@ -7,6 +7,7 @@ use crate::arp::Frame;
 use crate::event::Event;
 use crate::fact::PendingRequest;
 use crate::lladdr::LinkAddr;
+use crate::memory::RememberedLease;
 use crate::plan::SegmentId;
 use crate::write::Write;
 
@@ -70,6 +71,15 @@ pub enum Order {
         /// Send them on by the interface of this number, by which a route to the target stands; `None`: refuse them with
         /// an ICMP message.
         forward: Option<u32>,
+    },
+    /// Keep this for the next run, in place of what is kept of the same address and interface.
+    KeepLease(Box<RememberedLease>),
+    /// Keep nothing of the lease of this address and interface.
+    DropLease {
+        /// The address.
+        address: Address,
+        /// The interface of the client's segment, as the plan calls it.
+        interface: String,
     },
     /// Report to the operator.
     Emit(Event),

@@ -45,6 +45,7 @@ pub mod packet_filter;
 pub mod port_holders;
 pub mod process;
 pub mod saved_hosts;
+pub mod saved_leases;
 mod sockopt;
 pub mod stamp;
 pub mod sysctl;

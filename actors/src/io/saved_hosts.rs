@@ -59,7 +59,7 @@ pub enum SavedHostsError {
     #[error("it is damaged: {0}")]
     Damaged(#[from] serde_json::Error),
     /// It is of another version of arpherd.
-    #[error("it has the form {0}, and this arpherd reads form {VERSION}")]
+    #[error("it has the form {0}, which this arpherd does not read")]
     Version(u32),
     /// It is of an earlier boot, or of another network namespace.
     #[error("it is of an earlier boot or another network namespace")]
@@ -104,16 +104,7 @@ pub fn save(path: &Path, hosts: &[RememberedHost]) -> io::Result<()> {
 }
 
 fn read(file: &Path, netns: &NetnsId, now: Duration) -> Result<Vec<RememberedHost>, SavedHostsError> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(file)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.uid() != geteuid().as_raw() {
-        return Err(SavedHostsError::NotOurs);
-    }
-    let octets = octets_of(file)?;
-    let head: Head = serde_json::from_slice(&octets)?;
-    if head.version != VERSION {
-        return Err(SavedHostsError::Version(head.version));
-    }
+    let octets = checked_octets(file, VERSION)?;
     let Content { netns: origin, written, mut hosts, .. } = serde_json::from_slice(&octets)?;
     if origin != *netns {
         return Err(SavedHostsError::Elsewhere);
@@ -128,13 +119,29 @@ fn read(file: &Path, netns: &NetnsId, now: Duration) -> Result<Vec<RememberedHos
     Ok(hosts)
 }
 
+/// The octets of a file of this user's of that version.
+pub(super) fn checked_octets(file: &Path, version: u32) -> Result<Vec<u8>, SavedHostsError> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(file)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.uid() != geteuid().as_raw() {
+        return Err(SavedHostsError::NotOurs);
+    }
+    let octets = octets_of(file)?;
+    let head: Head = serde_json::from_slice(&octets)?;
+    if head.version != version {
+        return Err(SavedHostsError::Version(head.version));
+    }
+    Ok(octets)
+}
+
 fn octets_of(file: File) -> Result<Vec<u8>, SavedHostsError> {
     let mut octets = Vec::new();
     file.take(OCTETS + 1).read_to_end(&mut octets)?;
     if octets.len() as u64 > OCTETS { Err(SavedHostsError::TooLarge) } else { Ok(octets) }
 }
 
-fn write(file: &Path, content: &Content) -> io::Result<()> {
+/// Writes a file that only this user can read: whole, or not at all.
+pub(super) fn write(file: &Path, content: &impl Serialize) -> io::Result<()> {
     let new = new_name(file);
     // A file of that name is one of a run that was killed while it wrote.
     let _ = fs::remove_file(&new);

@@ -1,9 +1,11 @@
 //! Starts the actors of the back thread.
 
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, Context, Handler, Recipient};
+use arpherd_core::memory::RememberedLease;
 use arpherd_core::plan::Cover;
 use slog::{Logger, info, o, warn};
 
@@ -15,6 +17,8 @@ use crate::cover::CoverActor;
 use crate::dhcp::DhcpActor;
 use crate::io::cover_device::CoverDevice;
 use crate::io::netlink::Radios;
+use crate::io::saved_leases::LeaseFile;
+use crate::lease_keeper::LeaseKeeper;
 use crate::liveness::{ActorGroup, ActorName, Ping};
 use crate::messages::Observed;
 use crate::owner::RouteOwner;
@@ -130,6 +134,35 @@ pub(super) fn start_cover(
     let actor =
         starter.start("cover", move || CoverActor::new(device_opener(device), owner, counted, clock, log));
     Ok(Some(StartedCover { actor, counters, index }))
+}
+
+/// Starts the keeper of leases, where there is a place to keep them. Returns it with those that it knows.
+pub(super) fn start_lease_keeper(
+    starter: &BackStarter<'_>,
+    saved_hosts: Option<&PathBuf>,
+) -> Result<(Option<Addr<LeaseKeeper>>, Vec<RememberedLease>), StartError> {
+    let Some(path) = saved_hosts.map(|path| path.with_file_name("leases.json")) else {
+        return Ok((None, Vec::new()));
+    };
+    let log = starter.log("lease_keeper");
+    let file = match starter.config.netns.within(|| LeaseFile::of_current(&path))? {
+        Ok(file) => file,
+        Err(error) => {
+            warn!(log, "leases_not_saved"; "error" => %error);
+            return Ok((None, Vec::new()));
+        }
+    };
+    let leases = file.read().unwrap_or_else(|error| {
+        info!(log, "saved_leases_ignored"; "reason" => %error,
+            "detail" => "leases are known when they are granted or renewed");
+        Vec::new()
+    });
+    if !leases.is_empty() {
+        info!(log, "leases_recalled"; "leases" => leases.len());
+    }
+    let known = leases.clone();
+    let keeper = starter.start("lease_keeper", || LeaseKeeper::new(file, known.into_iter(), log));
+    Ok((Some(keeper), leases))
 }
 
 pub(super) fn start_recorder(starter: &BackStarter<'_>) -> Result<Option<Addr<Recorder>>, StartError> {

@@ -27,7 +27,7 @@ pub struct InstanceConfig {
     /// appended to its stem.
     pub saved_sysctls: Option<PathBuf>,
     /// The file that keeps what is known of hosts from a stop that keeps the routes to the next start, if any. A network
-    /// namespace's number is appended to its stem.
+    /// namespace's number is appended to its stem. Leases are kept beside it, in `leases.json`.
     pub saved_hosts: Option<PathBuf>,
     /// What the instance before this one knew of hosts, if there was one.
     pub known_hosts: Vec<RememberedHost>,

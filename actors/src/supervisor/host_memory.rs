@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use arpherd_core::memory::RememberedHost;
+use arpherd_core::memory::{RememberedHost, RememberedLease};
 use slog::{Logger, debug, info, warn};
 
 use crate::io::netns::Netns;
@@ -54,7 +54,8 @@ impl HostMemory {
     }
 }
 
-/// How long ago the host was heard that was not heard for longest.
-pub(super) fn oldest(hosts: &[RememberedHost]) -> Duration {
-    hosts.iter().map(|host| host.age).max().unwrap_or_default().min(PAST)
+/// How long ago was what is known and longest ago: a host's last word, or the grant of a lease.
+pub(super) fn oldest(hosts: &[RememberedHost], leases: &[RememberedLease]) -> Duration {
+    let ages = hosts.iter().map(|host| host.age).chain(leases.iter().map(|lease| lease.age));
+    ages.max().unwrap_or_default().min(PAST)
 }

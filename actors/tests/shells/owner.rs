@@ -73,6 +73,7 @@ impl OwnerBench {
             watch: watch.clone().start().recipient(),
             wifi: None,
             cover: None,
+            leases: None,
             recorder,
         });
         for (segment, wire) in (0..).map(SegmentId).zip(&wires) {

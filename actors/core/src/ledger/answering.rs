@@ -69,7 +69,11 @@ impl Reaction {
             Self::Answer { .. } | Self::AnswerPublished => false,
             Self::Silent(reason) => matches!(
                 reason,
-                Silence::NoRoute | Silence::Unlocated | Silence::PublishedInUse | Silence::Isolated
+                Silence::OwnLease
+                    | Silence::NoRoute
+                    | Silence::Unlocated
+                    | Silence::PublishedInUse
+                    | Silence::Isolated
             ),
         }
     }
@@ -109,6 +113,9 @@ pub(super) fn judge_probe(world: &World, segment: &Segment, arp: &Arp) -> Reacti
         return reason.into();
     }
     let key = world.topology.key(segment.id, arp.target);
+    if world.leases.permits(&key, segment.id, &arp.sender_lladdr) {
+        return Silence::OwnLease.into();
+    }
     match world.hosts.live_host(&key) {
         // Its own address: it moved here, and will say so. Or the holder hears the probe itself.
         Some(host) if host.is_located() => {

@@ -11,12 +11,14 @@ use super::announcements::reassert;
 use super::claims::{Admission, Claim, Proof, Stake};
 use super::exposure::report_limit;
 use super::host::{Host, HostState, Origin, Sighting};
+use super::journal::NOT_LEASED;
 use super::key::Key;
 use super::learning::Evidence;
 use super::policy;
 use super::proxies::Party;
 use super::reports::Subject;
 use super::timers::{Timer, Token};
+use super::world::World;
 use crate::address::Address;
 use crate::event::{Event, ProxySign};
 use crate::lladdr::LinkAddr;
@@ -59,6 +61,10 @@ impl Ledger {
             }
             // It is reached where it was, so nobody is wronged.
             Stake::Joining | Stake::Standby | Stake::Traced | Stake::Wanted | Stake::Sought => {}
+            // Who has the lease comes before who only uses the address.
+            Stake::Address if is_preferred(&self.world, host, &claimant) => {
+                self.move_host(&claimant, Proof::SameHost);
+            }
             Stake::Address | Stake::Unproven => self.refuse_claim(&claimant),
         }
     }
@@ -191,6 +197,10 @@ impl Ledger {
     pub(super) fn move_host(&mut self, to: &Sighting, proof: Proof) {
         let Some(host) = self.world.hosts.live_host(&to.key) else { return };
         let from = Party { segment: host.segment, lladdr: host.lladdr };
+        if !policy::may_learn(&self.world, to) {
+            self.effects.note(to.key.address, &NOT_LEASED, to.segment, to.lladdr);
+            return;
+        }
         if let Some(limit) = self.world.limit_for(to, to.segment != from.segment) {
             report_limit(limit, to, &mut self.effects);
             return;
@@ -232,6 +242,16 @@ impl Ledger {
             proxies: &self.proxies,
         }
     }
+}
+
+/// Whether the claimant has the address by lease, and its host has it neither by lease nor by the operator's word.
+fn is_preferred(world: &World, host: &Host, claimant: &Sighting) -> bool {
+    let key = &claimant.key;
+    let is_client = world.leases.permits(key, claimant.segment, &claimant.lladdr);
+    is_client
+        && !world.leases.permits(key, host.segment, &host.lladdr)
+        && host.origin != Origin::Static
+        && !world.topology.is_pinned_at(key, host.segment, &host.lladdr)
 }
 
 /// An address is held where it is.

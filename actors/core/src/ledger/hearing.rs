@@ -6,7 +6,8 @@ use super::announcements::{reassert, was_missed};
 use super::host::Sighting;
 use super::journal::Rule;
 use super::learning::{Ignored, Verdict, sighting_of};
-use super::leasing::{report_conflict, report_not_leased};
+use super::lease_notes::report_unleased;
+use super::leasing::lease_used;
 use super::proxies::Party;
 use super::reports::Subject;
 use super::topology::Pin;
@@ -75,12 +76,10 @@ impl Ledger {
         let Sighting { key, segment: id, .. } = *sighting;
         match verdict {
             Verdict::Refresh { is_readdressed } => {
-                if is_readdressed {
-                    self.world.leases.bind(sighting);
-                }
                 self.world.hosts.refresh(&key, self.effects.now());
                 if is_readdressed {
                     self.world.hosts.readdress(&key, sighting.lladdr);
+                    lease_used(&mut self.world, sighting, &mut self.effects);
                 }
                 if is_readdressed || !self.claims.is_quiet() {
                     self.incumbent_spoke(&key);
@@ -88,9 +87,8 @@ impl Ledger {
             }
             Verdict::Sustain => self.world.hosts.credit(&key, self.effects.now()),
             Verdict::New => {
-                report_conflict(self, sighting);
-                self.world.leases.bind(sighting);
                 self.world.admit(sighting, &mut self.effects);
+                lease_used(&mut self.world, sighting, &mut self.effects);
             }
             Verdict::Move(proof) => {
                 self.heard_elsewhere(sighting);
@@ -109,7 +107,7 @@ impl Ledger {
 
     /// An address was heard at another place than its host is known at: an open claim and an alternative take note.
     fn heard_elsewhere(&mut self, sighting: &Sighting) {
-        report_conflict(self, sighting);
+        lease_used(&mut self.world, sighting, &mut self.effects);
         self.claims.note_sighting(sighting);
         self.alternatives.heard(sighting, &mut self.effects);
     }
@@ -134,7 +132,7 @@ impl Ledger {
             // Its other addresses may have moved here.
             Ignored::NotHere => self.station_traced(segment, lladdr),
             Ignored::NotLeased => {
-                report_not_leased(sighting, &mut self.effects);
+                report_unleased(&key, segment, lladdr, &mut self.effects);
                 self.world.correct_neighbour(&key, segment, &lladdr);
             }
             Ignored::FromProxy | Ignored::Mismatch => {}

@@ -38,6 +38,12 @@ pub(super) enum Outcome {
     },
 }
 
+/// Nothing is learned from whom has no lease where leases are demanded.
+pub(super) static NOT_LEASED: Rule = Rule {
+    name: "not_leased",
+    because: "learn.from is leases there, and the address has no lease for its sender",
+};
+
 /// A host was found, as it stands in the journal: that is all there is of most addresses, so it takes little room.
 static FOUND: Rule = Rule { name: EventKind::HostFound.name(), because: EventKind::HostFound.row().doc };
 static GONE: Rule = Rule { name: EventKind::HostGone.name(), because: EventKind::HostGone.row().doc };

@@ -3,7 +3,8 @@
 use super::alternatives::Alternatives;
 use super::claims::{Claims, Proof, Stake};
 use super::host::{Host, HostState, Origin, Sighting};
-use super::journal::Rule;
+use super::journal::{NOT_LEASED, Rule};
+use super::policy;
 use super::proxies::Proxies;
 use super::segment::Segment;
 use super::topology::Pin;
@@ -69,6 +70,7 @@ impl Ignored {
             ($($variant:pat => $name:literal, $because:literal;)+) => {
                 match self {
                     Self::Pending => None,
+                    Self::NotLeased => Some(&NOT_LEASED),
                     $($variant => Some(const { &Rule { name: $name, because: $because } }),)+
                 }
             };
@@ -78,7 +80,6 @@ impl Ignored {
             Self::Published => "published", "it is published where it was heard";
             Self::Mismatch => "source_mismatch", "the frame came from another station than its ARP sender";
             Self::Pinned(_) => "pinned", "the configuration fixes it to another place";
-            Self::NotLeased => "not_leased", "learn.from is leases there, and the address has no lease for its sender";
             Self::FromProxy => "from_proxy", "a proxy spoke for it, which proves nothing";
             Self::RefusedLately => "refused_lately", "its incumbent answered a moment ago";
             Self::Alternative => "alternative", "its other place answers, and takes it over when the one in use is silent";
@@ -153,10 +154,12 @@ impl Evidence<'_> {
         if let Some(pin) = self.world.topology.pin_against(&sighting.key, id, lladdr) {
             return Verdict::Ignore(Ignored::Pinned(pin));
         }
-        if !self.world.leases.permit(&self.world.topology, sighting) {
+        let live = self.world.hosts.live_host(&sighting.key);
+        // Who lives there already stays until it goes, or until its lease is over.
+        let is_known = live.is_some_and(|host| host.is_located() && host.is_at(id, lladdr));
+        if !is_known && !policy::may_learn(self.world, sighting) {
             return Verdict::Ignore(Ignored::NotLeased);
         }
-        let live = self.world.hosts.live_host(&sighting.key);
         if self.proxies.is_proxy(self.now, id, lladdr)
             && self.is_hearsay(sighting, live)
             && !self.world.is_behind(sighting)

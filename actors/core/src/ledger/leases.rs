@@ -1,156 +1,196 @@
-//! Leases of DHCP: who was granted which address, on which segment, until when.
+//! Who has which address by lease, until when, and from whom: what was said, and what follows from it for a sighting.
+//! What happens to hosts because of it is decided in `leasing.rs`.
+//!
+//! A lease that is over is remembered for a while, so that what an earlier run knew of it does not bring it back: only
+//! another DHCPACK does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::host::Sighting;
+use super::effects::Effects;
+use super::host::Host;
 use super::key::Key;
-use super::timers::Token;
-use super::topology::Topology;
+use super::timers::{Timer, Token};
 use crate::address::Address;
-use crate::dhcp::{ClientId, Lease};
+use crate::dhcp::{ClientId, LeaseEnd};
 use crate::lladdr::LinkAddr;
-use crate::plan::{LearnFrom, SegmentId};
+use crate::plan::SegmentId;
 use crate::time::Time;
 
-/// Leases that are kept at the most.
-const MOST: usize = 65_536;
-/// So long after its grant a client may still make sure that nobody has its address (RFC 5227, section 2.1: up to 7 s).
-const GRACE: Duration = Duration::from_secs(10);
+/// Leases at the most, those that are over included; of more the one goes that would go first anyway.
+const LEASES: usize = 65_536;
+/// A lease that is over is remembered for so long.
+const REMEMBERED_FOR: Duration = Duration::from_secs(600);
+/// A client makes sure that nobody has its new address, for up to seven seconds before it announces it, and answers
+/// nobody until then (RFC 5227, section 2.1.1): so long after its DHCPACK it is not given up.
+const SETTLING: Duration = Duration::from_secs(10);
+/// It is asked so soon after its DHCPACK.
+const PAUSE: Duration = Duration::from_secs(2);
+/// The same where its link-layer address is unknown: it cannot be reached before it has answered.
+const PAUSE_UNLOCATED: Duration = Duration::from_millis(200);
 
-/// One lease.
+/// A lease.
 #[derive(Debug, Clone)]
-pub(super) struct Leased {
-    pub(super) segment: SegmentId,
+pub(super) struct Held {
     pub(super) client: ClientId,
-    /// Unknown on InfiniBand until its client is heard.
+    /// The client's, as the message had it, or else as it was heard first; unknown until then.
     pub(super) lladdr: LinkAddr,
+    pub(super) segment: SegmentId,
     pub(super) server: Address,
+    pub(super) duration: Option<Duration>,
+    /// When it was granted or renewed.
     pub(super) granted: Time,
     /// `None`: never.
     pub(super) expires: Option<Time>,
-    pub(super) timer: Token,
+    /// How it ended, and when.
+    pub(super) ended: Option<(LeaseEnd, Time)>,
 }
 
-impl Leased {
+impl Held {
+    /// Whether a station on the segment is the client. On InfiniBand, whose messages bear no link-layer address, it is
+    /// whoever is heard first on the client's segment, and from then on who has that GID.
+    pub(super) fn is_clients(&self, segment: SegmentId, lladdr: &LinkAddr) -> bool {
+        if self.lladdr.is_empty() {
+            self.segment == segment
+        } else {
+            self.lladdr.same_port(lladdr) || self.lladdr.same_gid(lladdr)
+        }
+    }
+
     /// Whole seconds until it ends.
     pub(super) fn seconds_left(&self, now: Time) -> Option<u64> {
         self.expires.map(|expires| expires.since(now).as_secs())
     }
+
+    /// When it is over, or, if it is, forgotten.
+    fn due(&self) -> Option<Time> {
+        self.ended.map_or(self.expires, |(_, at)| Some(at + REMEMBERED_FOR))
+    }
 }
 
-/// What a grant is to what was known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Granted {
-    /// Nobody had the lease, or another client.
-    New,
-    /// Its client has it for longer.
-    Renewed,
-    /// There is no room for more.
-    NoRoom,
+/// A host whose lease is over is being asked whether it is still there.
+#[derive(Debug)]
+pub(super) struct Check {
+    /// Sent so far.
+    pub(super) probes: u8,
+    /// When the first was sent.
+    pub(super) since: Time,
+    pub(super) timer: Token,
 }
 
-/// All leases that have not expired.
+/// All leases, and those that were some a while ago.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
-    by_key: BTreeMap<Key, Leased>,
+    table: BTreeMap<Key, Held>,
+    due: BTreeSet<(Time, Key)>,
+    timer: Option<(Time, Token)>,
+    pub(super) checks: BTreeMap<Key, Check>,
 }
 
 impl Leases {
-    /// The lease of an address.
-    pub(super) fn lease(&self, key: &Key) -> Option<&Leased> {
-        self.by_key.get(key)
+    /// What is known of an address, whether its lease is over or not.
+    pub(super) fn lease(&self, key: &Key) -> Option<&Held> {
+        self.table.get(key)
     }
 
-    /// All of them, in the order of their addresses.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&Key, &Leased)> {
-        self.by_key.iter()
+    /// The lease of an address that is not over.
+    pub(super) fn valid(&self, key: &Key) -> Option<&Held> {
+        self.lease(key).filter(|held| held.ended.is_none())
     }
 
-    /// A client was granted an address.
-    pub(super) fn grant(&mut self, now: Time, key: Key, segment: SegmentId, lease: Lease) -> Granted {
-        let known = self.by_key.get(&key).filter(|known| known.client == lease.client);
-        let is_renewed = known.is_some_and(|known| known.segment == segment);
-        if self.by_key.len() >= MOST && !self.by_key.contains_key(&key) {
-            return Granted::NoRoom;
+    /// Whether a station on the segment has the address by lease.
+    pub(super) fn permits(&self, key: &Key, segment: SegmentId, lladdr: &LinkAddr) -> bool {
+        self.valid(key).is_some_and(|held| held.is_clients(segment, lladdr))
+    }
+
+    /// Whether the address is leased to another than the station on the segment.
+    pub(super) fn other_client(&self, key: &Key, segment: SegmentId, lladdr: &LinkAddr) -> Option<&Held> {
+        self.valid(key).filter(|held| !held.is_clients(segment, lladdr))
+    }
+
+    /// Until when a host that got its address a moment ago, and was not heard since, is left in peace. `is_named`: it is
+    /// asked in the name of an address of ours; else the question would look like that of another who wants the address.
+    pub(super) fn peace(&self, key: &Key, host: &Host, probes: u8, is_named: bool) -> Option<Time> {
+        let held = self.valid(key).filter(|held| held.segment == host.segment)?;
+        if host.last_heard > held.granted {
+            return None;
         }
-        // What its client was heard at on the same segment is still true.
-        let bound = known.filter(|_| is_renewed).map(|known| known.lladdr);
-        let Lease { client, lladdr, server, duration, .. } = lease;
-        let lladdr = if lladdr.is_empty() { bound.unwrap_or(lladdr) } else { lladdr };
-        let expires = duration.map(|duration| now + duration);
-        let timer = Token::default();
-        let leased = Leased { segment, client, lladdr, server, granted: now, expires, timer };
-        self.by_key.insert(key, leased);
-        if is_renewed { Granted::Renewed } else { Granted::New }
+        let pause = match (is_named, probes) {
+            (true, 0) if host.lladdr.is_empty() => PAUSE_UNLOCATED,
+            (true, 0) => PAUSE,
+            _ => SETTLING,
+        };
+        Some(held.granted + pause)
     }
 
-    /// The timer of a lease.
-    pub(super) fn set_timer(&mut self, key: &Key, timer: Token) {
-        if let Some(leased) = self.by_key.get_mut(key) {
-            leased.timer = timer;
+    /// Puts a lease into the table.
+    pub(super) fn put(&mut self, key: Key, held: Held, effects: &mut Effects) {
+        if self.table.len() >= LEASES && !self.table.contains_key(&key) {
+            let first = self.due.first().map(|(_, key)| *key).or_else(|| self.table.keys().next().copied());
+            if let Some(first) = first {
+                self.drop_lease(&first);
+            }
+        }
+        self.drop_lease(&key);
+        self.due.extend(held.due().map(|at| (at, key)));
+        self.table.insert(key, held);
+        self.arm(effects);
+    }
+
+    /// A lease is over. Returns it as it was.
+    pub(super) fn end(&mut self, key: &Key, end: LeaseEnd, effects: &mut Effects) -> Option<Held> {
+        let before = self.valid(key).cloned()?;
+        let ended = Some((end, effects.now()));
+        self.put(*key, Held { ended, ..before.clone() }, effects);
+        Some(before)
+    }
+
+    /// Nothing is known of the address any more.
+    pub(super) fn drop_lease(&mut self, key: &Key) -> Option<Held> {
+        let held = self.table.remove(key)?;
+        if let Some(at) = held.due() {
+            self.due.remove(&(at, *key));
+        }
+        Some(held)
+    }
+
+    /// The client of an unknown link-layer address was heard. True if it was unknown.
+    pub(super) fn bind(&mut self, key: &Key, segment: SegmentId, lladdr: LinkAddr) -> bool {
+        let unknown =
+            |held: &&mut Held| held.ended.is_none() && held.lladdr.is_empty() && held.segment == segment;
+        let held = self.table.get_mut(key).filter(unknown);
+        held.map(|held| held.lladdr = lladdr).is_some()
+    }
+
+    /// Keeps only the leases that fit.
+    pub(super) fn keep(&mut self, mut fits: impl FnMut(&Key, &Held) -> bool) {
+        let misfits: Vec<Key> =
+            self.table.iter().filter(|(key, held)| !fits(key, held)).map(|(key, _)| *key).collect();
+        for key in &misfits {
+            self.drop_lease(key);
         }
     }
 
-    /// Takes the client's lease away.
-    pub(super) fn end(&mut self, key: &Key, client: &ClientId) -> Option<Leased> {
-        self.by_key.get(key).filter(|leased| leased.client == *client)?;
-        self.by_key.remove(key)
+    /// An address whose lease is due, if the timer is the present one or none is; to be asked until there is none.
+    pub(super) fn next_due(&mut self, now: Time) -> Option<Key> {
+        self.due.first().filter(|(at, _)| *at <= now).map(|(_, key)| *key)
     }
 
-    /// Takes away a lease whose timer this is, if its time is over.
-    pub(super) fn expire(&mut self, now: Time, key: &Key, timer: Token) -> Option<Leased> {
-        let leased = self.by_key.get(key).filter(|leased| leased.timer == timer)?;
-        leased.expires.filter(|expires| *expires <= now)?;
-        self.by_key.remove(key)
+    /// Whether the timer that fired is the one that leases wait for, which is then to be set anew.
+    pub(super) fn take_timer(&mut self, token: Token) -> bool {
+        self.timer.take_if(|(_, armed)| *armed == token).is_some()
     }
 
-    /// A lease whose client's link-layer address was not known is that one's from now on.
-    pub(super) fn bind(&mut self, sighting: &Sighting) {
-        let unbound = self.by_key.get_mut(&sighting.key).filter(|leased| leased.lladdr.is_empty());
-        if let Some(leased) = unbound.filter(|leased| leased.segment == sighting.segment) {
-            leased.lladdr = sighting.lladdr;
+    /// Has the timer fire when the next lease is due.
+    pub(super) fn arm(&mut self, effects: &mut Effects) {
+        let Some((at, _)) = self.due.first().copied() else { return };
+        if self.timer.is_none_or(|(armed, _)| at < armed) {
+            self.timer = Some((at, effects.at(at, Timer::Leases)));
         }
     }
 
-    /// Whether the probe of an address is that of the client that it was granted: it must not find it taken.
-    pub(super) fn is_own_probe(&self, now: Time, key: &Key, segment: SegmentId, prober: &LinkAddr) -> bool {
-        self.by_key.get(key).is_some_and(|leased| {
-            let is_fresh = now.since(leased.granted) < GRACE;
-            leased.segment == segment
-                && (leased.lladdr.is_same_client(prober) || leased.lladdr.is_empty() && is_fresh)
-        })
-    }
-
-    /// Whether the lease of the address is that of another client than the one seen there.
-    pub(super) fn contradicts(&self, sighting: &Sighting) -> Option<&Leased> {
-        let leased = self.by_key.get(&sighting.key)?;
-        let is_other = !leased.lladdr.is_empty() && !leased.lladdr.is_same_client(&sighting.lladdr);
-        is_other.then_some(leased)
-    }
-
-    /// Whether the address may be learned where it was seen: everywhere but on a segment where a lease has to say so.
-    pub(super) fn permit(&self, topology: &Topology, sighting: &Sighting) -> bool {
-        let Sighting { key, segment, lladdr, .. } = sighting;
-        if topology.segment(*segment).plan.dhcp.learn == LearnFrom::Any {
-            return true;
-        }
-        let is_leased = self.by_key.get(key).is_some_and(|leased| {
-            leased.segment == *segment
-                && (leased.lladdr.is_empty() || lladdr.is_empty() || leased.lladdr.is_same_client(lladdr))
-        });
-        is_leased || topology.is_pinned_at(key, *segment, lladdr)
-    }
-
-    /// Keeps only leases of such segments.
-    pub(super) fn retain(&mut self, is_served: impl Fn(&Key, SegmentId) -> bool) {
-        self.by_key.retain(|key, leased| is_served(key, leased.segment));
-    }
-}
-
-impl LinkAddr {
-    /// Whether it is the same port, or, on InfiniBand, the same GID: a queue pair changes when a link goes up again.
-    fn is_same_client(&self, other: &Self) -> bool {
-        self.same_port(other) || self.same_gid(other)
+    /// The leases that are not over, by domain and address.
+    pub(super) fn not_over(&self) -> impl Iterator<Item = (&Key, &Held)> {
+        self.table.iter().filter(|(_, held)| held.ended.is_none())
     }
 }

@@ -24,6 +24,14 @@ impl Ledger {
         let expiry = &segment.plan.expiry;
         let budget = expiry.unicast_on(segment.kind()).saturating_add(expiry.broadcast);
         let now = self.effects.now();
+        // Whoever was granted an address a moment ago does not answer for it yet.
+        if let HostState::Suspect { probes } = host.state
+            && (probes == 0 || probes >= budget)
+            && let Some(until) = self.world.leases.peace(key, host, probes, segment.source.is_inside())
+            && until > now
+        {
+            return self.world.look_after(key, until, &mut self.effects);
+        }
         match host.state {
             // It lives because the operator says so.
             HostState::Alive | HostState::Suspect { .. } if host.origin == Origin::Static => {}

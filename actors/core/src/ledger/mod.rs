@@ -3,6 +3,7 @@
 //! ```text
 //!  step ─┬ replanning             the configuration is another one
 //!        ├ hearing, requests      a packet came in: who spoke, what was asked
+//!        ├ leasing                a lease was granted, or is over
 //!        ├ radio, traces          a station came, went, was listed, was heard
 //!        └ liveness, contest,     time passed; two places claim one address,
 //!          takeover, exposure     or one station too many; one of two dies
@@ -56,6 +57,8 @@ mod journal;
 mod kernel_state;
 mod key;
 mod learning;
+mod lease_memory;
+mod lease_notes;
 mod leases;
 mod leasing;
 mod links;
@@ -112,6 +115,7 @@ use trials::Trials;
 use wifi::Wifi;
 use world::World;
 
+pub use lease_memory::leases_of;
 pub use memory::memory_of;
 
 use crate::address::Address;
@@ -217,6 +221,7 @@ impl Ledger {
             Fact::ProbeRequested { address } => operator::probe(address, world, &mut self.searches, effects),
             Fact::ForgetRequested { address } => operator::forget(address, world, effects),
             Fact::WakeRequested { sleeper } => waking::wake(sleeper, world, effects),
+            Fact::LeasesRemembered { leases } => lease_memory::recall_leases(world, leases, effects),
             Fact::Dhcp { segment, news } => leasing::dhcp_told(self, segment, news),
             Fact::TimePassed => {}
             Fact::Replanned { plan } => replanning::replan(self, &plan),
@@ -262,7 +267,8 @@ impl Ledger {
                     world.look_again(id, effects);
                 }
             }
-            Timer::Lease(key) => leasing::lease_due(self, &key, token),
+            Timer::Leases => leasing::leases_due(world, token, effects),
+            Timer::LeaseCheck(key) => leasing::check_due(self, &key, token),
             Timer::Addressed => world.addressed.report_due(token, effects),
         }
     }

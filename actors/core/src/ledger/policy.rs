@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::host::{Host, HostState, Origin};
+use super::host::{Host, HostState, Origin, Sighting};
 use super::installed::RouteState;
 use super::journal::Rule;
 use super::key::Key;
@@ -12,7 +12,7 @@ use super::topology::Topology;
 use super::world::World;
 use crate::address::Address;
 use crate::lladdr::LinkAddr;
-use crate::plan::{AnswerMode, LinkKind, SegmentId};
+use crate::plan::{AnswerMode, LearnFrom, LinkKind, SegmentId};
 use crate::time::Time;
 
 /// A host that somebody asks for is probed if it was not heard for so long.
@@ -35,6 +35,8 @@ pub(super) enum Silence {
     Isolated,
     /// It is the requester's own address.
     Itself,
+    /// A DHCP client makes sure that nobody has the address that it was granted (RFC 2131, section 4.4.1).
+    OwnLease,
     /// No live host is known.
     NotLive,
     /// The route to the host does not stand.
@@ -61,6 +63,7 @@ impl Silence {
             SameLink => "same_link", "it lives there and hears requests itself";
             Isolated => "isolated", "the groups of the private VLAN keep requester and host apart";
             Itself => "own_station", "the requester's link-layer address is the host's own";
+            OwnLease => "own_lease", "the prober was granted the address, and is not to find it taken";
             NotLive => "not_live", "no live host is known";
             NoRoute => "no_route", "its route does not stand in the kernel";
             Unlocated => "unlocated", "a route of an earlier run leads there, and its host was not heard since";
@@ -93,7 +96,7 @@ pub(super) fn may_answer(
     lladdr: &LinkAddr,
     requester: Address,
 ) -> Result<(), Silence> {
-    may_defend(world, host, key, segment, lladdr)?;
+    may_speak_for(world, host, key, segment, lladdr)?;
     if host.segment == segment.id && !segment.plan.private_vlan.joins(requester, key.address) {
         return Err(Silence::Isolated);
     }
@@ -103,7 +106,7 @@ pub(super) fn may_answer(
 /// Whether a host may be spoken for on a segment, to this station, wherever routes lead. On a private VLAN
 /// the prober and the host may not hear each other whatever groups they are in, and an address is to be
 /// unique all the same.
-pub(super) fn may_defend(
+fn may_speak_for(
     world: &World,
     host: &Host,
     key: &Key,
@@ -124,6 +127,30 @@ pub(super) fn may_defend(
     } else {
         may_speak(&world.topology, segment, key.address)
     }
+}
+
+/// Whether a prober may be told that the address is a host's: not if it was granted the address itself.
+pub(super) fn may_defend(
+    world: &World,
+    host: &Host,
+    key: &Key,
+    segment: &Segment,
+    prober: &LinkAddr,
+) -> Result<(), Silence> {
+    if world.leases.permits(key, segment.id, prober) {
+        return Err(Silence::OwnLease);
+    }
+    may_speak_for(world, host, key, segment, prober)
+}
+
+/// Whether anything may be learned from a sighting: where leases are demanded, only of who has the address by one, or by
+/// the operator's word.
+pub(super) fn may_learn(world: &World, sighting: &Sighting) -> bool {
+    let Sighting { key, segment, lladdr, .. } = sighting;
+    let demands_leases = world.topology.segment(*segment).plan.dhcp.learn == LearnFrom::Leases;
+    !demands_leases
+        || world.leases.permits(key, *segment, lladdr)
+        || world.topology.is_pinned_at(key, *segment, lladdr)
 }
 
 /// Whether a host was quiet for so long that it is probed when somebody asks for it: packets for it will come, and the

@@ -12,11 +12,11 @@ use super::effects::Effects;
 use super::entries::{delete_entries, put_entries};
 use super::host::{Host, HostState, Origin, Sighting};
 use super::key::Key;
+use super::lease_memory::replan_leases;
 use super::renumbering::follow_addresses;
 use super::sharing::drop_shared_lladdrs;
 use super::world::World;
 use crate::address::Prefix;
-use crate::lladdr::LinkAddr;
 use crate::order::Order;
 use crate::plan::{DomainId, Plan, SegmentId, SegmentPlan};
 
@@ -71,8 +71,8 @@ pub(super) fn replan(ledger: &mut Ledger, next: &Plan) {
         ledger.claims.close_claims_but(may_be_there);
         ledger.alternatives.forget_but(may_be_there);
         ledger.confirmations.retain(may_be_there);
-        world.leases.retain(|key, segment| topology.may_live_on(segment, key, &LinkAddr::UNKNOWN));
     }
+    replan_leases(world, &present.segments, effects);
     let is_renumbered = follow(world, &changes, &before, effects);
     // Routes of an earlier run or of others may matter now that did not before.
     if is_renumbered || next.segments.len() > present.segments.len() {

@@ -4,7 +4,6 @@ use super::Ledger;
 use super::answering::{Reaction, judge_probe, judge_request, judge_route};
 use super::claims::Stake;
 use super::host::{Origin, Sighting};
-use super::journal::Rule;
 use super::key::Key;
 use super::policy;
 use super::probing::may_probe_wanted;
@@ -15,10 +14,6 @@ use crate::event::Event;
 use crate::fact::PendingRequest;
 use crate::order::Order;
 use crate::plan::SegmentId;
-
-/// A client must not decline what it was granted because of us (RFC 2131, section 4.4.1).
-static OWN_LEASE: Rule =
-    Rule { name: "own_lease", because: "the prober was granted the address, and is not to find it taken" };
 
 impl Ledger {
     /// A host on the segment asks for a target. Another arpherd, which the operator knows, is answered for who is known
@@ -38,9 +33,6 @@ impl Ledger {
     pub(super) fn address_probed(&mut self, id: SegmentId, arp: &Arp) {
         let now = self.effects.now();
         let key = self.world.topology.key(id, arp.target);
-        if self.world.leases.is_own_probe(now, &key, id, &arp.sender_lladdr) {
-            return self.effects.note(key.address, &OWN_LEASE, id, arp.sender_lladdr);
-        }
         let reaction = judge_probe(&self.world, self.world.topology.segment(id), arp);
         if reaction == Reaction::Search
             && let Some(first) = self.searches.other_prober(&key, id, &arp.sender_lladdr)

@@ -3,7 +3,7 @@
 use super::Ledger;
 use super::installed::RouteState;
 use super::key::Key;
-use super::leases::Leased;
+use super::leases::Held;
 use super::view::places;
 use crate::plan::COVER_METRIC;
 use crate::time::Time;
@@ -24,7 +24,7 @@ impl<'a> Tables<'a> {
         self.part(after, most, |key, places| {
             let host = self.0.world.hosts.host(key)?;
             let place = places.get(host.segment.index())?;
-            let lease = self.0.world.leases.lease(key).filter(|lease| lease.segment == host.segment);
+            let lease = self.0.world.leases.valid(key).filter(|lease| lease.segment == host.segment);
             Some(HostView {
                 address: key.address,
                 lladdr: host.lladdr,
@@ -77,7 +77,7 @@ impl<'a> Tables<'a> {
     /// The leases, by domain and address.
     pub fn leases(&self, now: Time) -> Vec<LeaseView> {
         let places = places(self.0);
-        let view = |(key, lease): (&Key, &Leased)| {
+        let view = |(key, lease): (&Key, &Held)| {
             let place = places.get(lease.segment.index())?;
             let host = self.0.world.hosts.live_host(key).filter(|host| host.segment == lease.segment);
             Some(LeaseView {
@@ -92,7 +92,7 @@ impl<'a> Tables<'a> {
                 netns: None,
             })
         };
-        self.0.world.leases.all().filter_map(view).collect()
+        self.0.world.leases.not_over().filter_map(view).collect()
     }
 
     fn part<T>(

@@ -45,8 +45,10 @@ pub(super) enum Timer {
     Conflicts,
     /// Prefixes that no address gives any more are to be given up, or those that there are to be reported.
     Prefixes,
-    /// A lease is over, or its client is to be asked for.
-    Lease(Key),
+    /// A lease ends, or one that is over is forgotten.
+    Leases,
+    /// A host whose lease is over is to be asked again, or given up.
+    LeaseCheck(Key),
     /// A configured prefix may have lost the last address of this machine for good.
     Addressed,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use arpherd_core::dhcp::DhcpNews;
 use arpherd_core::fact::Link;
 use arpherd_core::order::Purpose;
 use arpherd_core::plan::{AnswerMode, Plan};
@@ -11,6 +12,7 @@ use arpherd_core::{Fact, Ledger, Order, SegmentId, Time, Write};
 use proptest::prelude::*;
 
 use crate::facts::{any_fact, any_pause, good_link, own_addresses, plan};
+use crate::leases::Leases;
 use crate::modes::any_plan;
 use crate::places::Places;
 
@@ -27,6 +29,7 @@ pub(crate) struct Run {
     pub(crate) plan: Plan,
     pub(crate) ledger: Ledger,
     pub(crate) places: Places,
+    leases: Leases,
     pub(crate) links: Vec<Option<Link>>,
     own: BTreeSet<Ipv4Addr>,
     /// When we were last told of them.
@@ -41,6 +44,7 @@ impl Run {
             plan: plan.clone(),
             ledger: Ledger::new(plan),
             places: Places::new(plan),
+            leases: Leases::default(),
             links: vec![None; plan.segments.len()],
             own: BTreeSet::new(),
             own_since: Time::ZERO,
@@ -58,12 +62,18 @@ impl Run {
         assert!(orders.len() <= most, "{} orders of one step", orders.len());
         self.check_frames(&orders);
         self.places.follow(self.now, &orders);
+        self.leases.check(self.now, &self.plan, &self.ledger, &orders);
         assert!(self.ledger.deadline().is_none_or(|at| at >= self.now), "a deadline in the past");
         self.story.push((self.now, orders));
     }
 
     fn note(&mut self, fact: &Fact) {
+        self.leases.note(self.now, &self.plan, fact);
         match fact {
+            // Its client is as good as heard, for a while.
+            Fact::Dhcp { segment, news: DhcpNews::Granted(lease) } => {
+                self.places.note_sender(self.now, *segment, lease.address);
+            }
             Fact::LinkChanged { segment, link } => {
                 if let Some(noted) = self.links.get_mut(segment.index()) {
                     noted.clone_from(link);
@@ -213,7 +223,8 @@ proptest! {
             | Fact::StationLeft { segment, .. }
             | Fact::StationsRead { segment, .. }
             | Fact::Associated { segment }
-            | Fact::Disassociated { segment } => segment.index() >= 5,
+            | Fact::Disassociated { segment }
+            | Fact::Dhcp { segment, .. } => segment.index() >= 5,
             _ => false,
         };
         let (pauses, facts): (Vec<Duration>, Vec<Fact>) = in_order(facts).into_iter().unzip();

@@ -7,10 +7,12 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use arpherd_core::arp::{Arp, Heard, Mark, Operation};
+use arpherd_core::dhcp::{ClientId, DhcpNews, Lease, LeaseEnd};
 use arpherd_core::fact::{Ineligible, KernelRoute, Link, WifiRole};
-use arpherd_core::memory::{Origin, RememberedHost};
+use arpherd_core::memory::{Origin, RememberedHost, RememberedLease};
 use arpherd_core::plan::{
-    AnswerMode, Behind, DomainId, DomainPlan, Limits, LinkKind, Plan, RoutePlan, SegmentPlan, SweepPlan,
+    AnswerMode, Behind, DhcpPlan, DomainId, DomainPlan, LearnFrom, Limits, LinkKind, Plan, RoutePlan,
+    SegmentPlan, SweepPlan,
 };
 use arpherd_core::{Fact, LinkAddr, SegmentId};
 use ipnetwork::Ipv4Network;
@@ -49,6 +51,7 @@ pub(crate) fn plan() -> Plan {
     segments[3].answer = AnswerMode::Off;
     segments[4].expiry.quiet = Duration::ZERO;
     segments[4].sweep = None;
+    segments[2].dhcp.learn = LearnFrom::Leases;
     Plan {
         domains: [("lan", lan), ("lab", lab)]
             .map(|(name, prefix)| DomainPlan {
@@ -57,7 +60,7 @@ pub(crate) fn plan() -> Plan {
                 auto: false,
                 cover: arpherd_core::plan::Cover::default(),
                 gateway_lladdr: None,
-                dhcp: None,
+                dhcp: Some(DhcpPlan::default()),
             })
             .to_vec(),
         segments,
@@ -228,6 +231,46 @@ fn any_memory() -> impl Strategy<Value = RememberedHost> {
     )
 }
 
+fn any_client() -> impl Strategy<Value = ClientId> {
+    prop_oneof![
+        (1_u8..4).prop_map(|last| ClientId::Identifier(vec![255, last])),
+        (1_u8..7).prop_map(|last| ClientId::Hardware(1, vec![2, 0, 0, 0, 0, last])),
+    ]
+}
+
+fn any_duration() -> impl Strategy<Value = Option<Duration>> {
+    proptest::option::weighted(0.8, (0_u64..600).prop_map(Duration::from_secs))
+}
+
+fn any_lease() -> impl Strategy<Value = Lease> {
+    (any_address(), any_client(), any_lladdr(), any_address(), any_duration()).prop_map(
+        |(address, client, lladdr, server, duration)| Lease { address, client, lladdr, server, duration },
+    )
+}
+
+/// What DHCP messages may say, of any segment.
+pub(crate) fn any_dhcp() -> impl Strategy<Value = Fact> {
+    let end = prop_oneof![Just(LeaseEnd::Released), Just(LeaseEnd::Declined), Just(LeaseEnd::Refused)];
+    let news = prop_oneof![
+        6 => any_lease().prop_map(DhcpNews::Granted),
+        3 => (any_address(), any_client(), end)
+            .prop_map(|(address, client, end)| DhcpNews::Ended { address, client, end }),
+        1 => any_address().prop_map(|server| DhcpNews::ServerAnswers { server }),
+        1 => any_address().prop_map(|server| DhcpNews::ServerSilent { server, since: Duration::from_secs(9) }),
+    ];
+    let age = (0_u64..700).prop_map(Duration::from_secs);
+    let interface = proptest::sample::select(vec!["a", "b", "c", "d", "e", "none"]);
+    let remembered = (any_lease(), interface, age).prop_map(|(lease, interface, age)| {
+        let Lease { address, client, lladdr, server, duration } = lease;
+        RememberedLease { address, interface: interface.to_owned(), client, lladdr, server, duration, age }
+    });
+    prop_oneof![
+        9 => (any_segment(), news).prop_map(|(segment, news)| Fact::Dhcp { segment, news }),
+        1 => proptest::collection::vec(remembered, 0..4)
+            .prop_map(|leases| Fact::LeasesRemembered { leases }),
+    ]
+}
+
 /// A fact of any sort. Most are frames, as in life.
 pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
     let errno = prop_oneof![Just(17), Just(100), Just(22)];
@@ -257,6 +300,7 @@ pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
             .prop_map(|proxies| Fact::ProxiesRead { proxies }),
             1 => proptest::collection::vec(any_memory(), 0..8).prop_map(|hosts| Fact::Remembered { hosts }),
             6 => any_air(),
+            8 => any_dhcp(),
             2 => Just(Fact::TimePassed),
     ]
 }

@@ -10,6 +10,7 @@ mod caches;
 mod chaos;
 mod facts;
 mod kernel;
+mod leases;
 mod life;
 mod links;
 mod modes;
