@@ -94,6 +94,7 @@ fn a_lease_given_back_or_over_takes_a_silent_host_away_and_no_other() {
         for answers in [false, true] {
             let mut bench = Bench::new();
             granted(&mut bench, B, lease(host(9), Some(5 * SECOND)));
+            bench.hears(B, host(9).announces());
             let mut log = match end {
                 LeaseEnd::Expired => bench.passes(5 * SECOND),
                 _ => ended(&mut bench, B, host(9), end),
