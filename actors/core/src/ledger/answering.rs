@@ -113,9 +113,6 @@ pub(super) fn judge_probe(world: &World, segment: &Segment, arp: &Arp) -> Reacti
         return reason.into();
     }
     let key = world.topology.key(segment.id, arp.target);
-    if world.leases.permits(&key, segment.id, &arp.sender_lladdr) {
-        return Silence::OwnLease.into();
-    }
     match world.hosts.live_host(&key) {
         // Its own address: it moved here, and will say so. Or the holder hears the probe itself.
         Some(host) if host.is_located() => {

@@ -75,6 +75,8 @@ pub(super) struct Check {
     pub(super) probes: u8,
     /// When the first was sent.
     pub(super) since: Time,
+    /// It has answered before: clients take their time to give an address up.
+    pub(super) is_second: bool,
     pub(super) timer: Token,
 }
 
@@ -101,6 +103,13 @@ impl Leases {
     /// Whether a station on the segment has the address by lease.
     pub(super) fn permits(&self, key: &Key, segment: SegmentId, lladdr: &LinkAddr) -> bool {
         self.valid(key).is_some_and(|held| held.is_clients(segment, lladdr))
+    }
+
+    /// Whether a prober on the segment makes sure of an address that it was granted, and the address's host is nobody else.
+    pub(super) fn is_own_probe(&self, key: &Key, host: &Host, segment: SegmentId, prober: &LinkAddr) -> bool {
+        let is_clients =
+            |held: &Held| held.is_clients(segment, prober) && held.is_clients(host.segment, &host.lladdr);
+        self.valid(key).is_some_and(is_clients)
     }
 
     /// Whether the address is leased to another than the station on the segment.

@@ -31,6 +31,8 @@ use crate::plan::{LearnFrom, LinkKind, SegmentId};
 const PROBES: u8 = 2;
 /// A client that gives its address back sends the message first and goes then.
 const LEAVING: Duration = Duration::from_millis(250);
+/// Who answers is asked once more so much later: dhclient takes a second to give an address up whose lease has expired.
+const SECOND_CHECK: Duration = Duration::from_millis(2500);
 /// Hosts that are asked at a time because their leases are over; others are doubted as if they had been quiet.
 const CHECKS: usize = 4096;
 
@@ -249,7 +251,8 @@ fn check(world: &mut World, key: &Key, end: LeaseEnd, effects: &mut Effects) {
     }
     let pause = if end == LeaseEnd::Released { LEAVING } else { Duration::ZERO };
     let timer = effects.after(pause, Timer::LeaseCheck(*key));
-    world.leases.checks.insert(*key, Check { probes: 0, since: effects.now() + pause, timer });
+    let since = effects.now() + pause;
+    world.leases.checks.insert(*key, Check { probes: 0, since, is_second: false, timer });
 }
 
 /// It is time to ask a host again whose lease is over, or to decide.
@@ -265,6 +268,12 @@ pub(super) fn check_due(ledger: &mut Ledger, key: &Key, token: Token) {
     let has_answered = check.probes > 0 && host.last_heard > check.since;
     let segment = world.topology.segment(id);
     let probes = if segment.kind() == LinkKind::Wifi { PROBES_ON_WIFI } else { PROBES };
+    let is_demanded = segment.plan.dhcp.learn == LearnFrom::Leases;
+    if has_answered && !check.is_second && !is_demanded {
+        let timer = effects.after(SECOND_CHECK, Timer::LeaseCheck(*key));
+        *check = Check { probes: 0, since: effects.now() + SECOND_CHECK, is_second: true, timer };
+        return;
+    }
     if has_answered {
         world.leases.checks.remove(key);
         return outlived(world, key, id, lladdr, effects);

@@ -129,7 +129,8 @@ fn may_speak_for(
     }
 }
 
-/// Whether a prober may be told that the address is a host's: not if it was granted the address itself.
+/// Whether a prober may be told that the address is a host's: not if it was granted the address itself, and the host is not
+/// another.
 pub(super) fn may_defend(
     world: &World,
     host: &Host,
@@ -137,7 +138,7 @@ pub(super) fn may_defend(
     segment: &Segment,
     prober: &LinkAddr,
 ) -> Result<(), Silence> {
-    if world.leases.permits(key, segment.id, prober) {
+    if world.leases.is_own_probe(key, host, segment.id, prober) {
         return Err(Silence::OwnLease);
     }
     may_speak_for(world, host, key, segment, prober)

@@ -53,7 +53,7 @@ impl Leases {
     }
 
     /// No lease is there that was not granted, or that was ended; and nobody is told that the address of its own lease is
-    /// another's.
+    /// another's, unless another lives with it.
     pub(crate) fn check(&self, now: Time, plan: &Plan, ledger: &Ledger, orders: &[Order]) {
         if self.is_stopped {
             return;
@@ -63,6 +63,7 @@ impl Leases {
             let key = (domain.expect("a segment of the plan"), lease.address);
             assert!(self.allowed.contains(&(key, lease.client)), "the lease of {key:?} came back");
         }
+        let hosts = ledger.host_views(now);
         for order in orders {
             let Order::Transmit { segment, frame, purpose: Purpose::Answer } = order else { continue };
             let it = &plan.segments[segment.index()];
@@ -72,6 +73,7 @@ impl Leases {
                 && until.is_none_or(|until| until > now)
                 && it.kind != Some(LinkKind::Ipoib)
                 && lladdr.is_station()
+                && !hosts.iter().any(|host| host.address == frame.arp.sender && host.lladdr != *lladdr)
             {
                 assert_ne!(frame.to, Some(*lladdr), "a client is told that its own address is another's");
             }

@@ -117,13 +117,15 @@ fn a_clients_probe_for_its_own_new_address_is_not_answered() {
 }
 
 #[test]
-fn a_probe_that_waits_for_its_proof_is_not_answered_once_the_address_is_leased_to_the_prober() {
+fn a_client_is_told_that_another_host_lives_with_the_address_that_it_was_granted() {
     let mut bench = Bench::with(leased(3));
-    bench.knows(A, host(9).with_mac(8));
-    bench.hears(B, host(9).probes());
+    let other = host(9).with_mac(8);
+    bench.knows(A, other);
     bench.leases(B, lease(host(9), 9));
-    let log = bench.hears(A, host(9).with_mac(8).replies());
-    assert_eq!(log.answers(), []);
+    bench.hears(A, other.replies());
+    bench.passes(SECOND);
+    assert_eq!(bench.hears(B, host(9).probes()).answers(), []);
+    assert_eq!(bench.hears(A, other.replies()).answers(), [(B, ip(9), mac(9))], "once it has shown itself");
 }
 
 #[test]
@@ -239,6 +241,8 @@ fn a_forged_release_takes_nobody_away_who_answers() {
     bench.ends(B, 9, 9, LeaseEnd::Released);
     bench.passes(ms(260));
     bench.hears(B, host(9).replies());
+    bench.passes(ms(2_700));
+    bench.hears(B, host(9).replies());
     let log = bench.passes(5 * SECOND);
     let told = Event::NotLeased { address: ip(9), lladdr: mac(9), segment: B };
     assert_eq!((log.routes(), log.events()), (vec![], vec![told]));
@@ -328,23 +332,4 @@ fn what_is_to_be_kept_follows_grants_and_ends() {
     let dropped = Order::DropLease { address: ip(9), interface: "b".to_owned() };
     assert!(log.orders().contains(&dropped));
     assert_eq!(leases_of(&bench.ledger, Time::ZERO), []);
-}
-
-#[test]
-fn what_is_wrong_with_dhcp_is_told() {
-    let mut bench = Bench::with(leased(3));
-    let mut tell = |news| bench.give(Fact::Dhcp { segment: B, news }).events();
-    let (server, address) = (ip(66), ip(200));
-    let rogue = Event::RogueDhcpServer { server, lladdr: mac(6), segment: B, address };
-    assert_eq!(tell(DhcpNews::RogueServer { server, lladdr: mac(6), offered: address }), [rogue]);
-    let outside = Event::DhcpAddressOutside { server, address, segment: B };
-    assert_eq!(tell(DhcpNews::OutsideDomain { server, address }), [outside]);
-    let unidentified = Event::DhcpClientUnidentified { lladdr: mac(6), segment: B };
-    assert_eq!(tell(DhcpNews::Unidentified { lladdr: mac(6) }), [unidentified]);
-    let limited = Event::DhcpLimited { segment: B, dropped: 7 };
-    assert_eq!(tell(DhcpNews::Limited { dropped: 7 }), [limited]);
-    let silent = Event::DhcpServerSilent { server, segment: B, seconds: 5 };
-    assert_eq!(tell(DhcpNews::ServerSilent { server, since: 5 * SECOND }), [silent]);
-    let answers = Event::DhcpServerAnswers { server, segment: B };
-    assert_eq!(tell(DhcpNews::ServerAnswers { server }), [answers]);
 }

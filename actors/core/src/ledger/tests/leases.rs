@@ -113,6 +113,10 @@ fn a_lease_given_back_or_over_takes_a_silent_host_away_and_no_other() {
                 bench.passes(Duration::from_millis(1));
                 log.append(bench.hears(B, answer(B, host(9))));
             }
+            bench.passes(Duration::from_millis(2600));
+            if answers {
+                bench.hears(B, answer(B, host(9)));
+            }
             bench.passes(6 * SECOND);
             assert_eq!(bench.ledger.host_views(bench.now).len(), usize::from(answers), "{end:?}");
             let again = bench.passes(HOUR);
@@ -232,4 +236,23 @@ fn a_lease_on_a_segment_that_is_down_is_kept_and_its_host_waits() {
     bench.up(B);
     assert_eq!(bench.hears(B, host(9).announces()).routes().len(), 1);
     assert_eq!(Tables::of(&bench.ledger).leases(bench.now)[0].state, "alive");
+}
+
+#[test]
+fn what_is_wrong_with_dhcp_is_told() {
+    let mut bench = Bench::new();
+    let mut tell = |news| bench.give(Fact::Dhcp { segment: B, news }).events();
+    let (server, address) = (ip(66), ip(200));
+    let rogue = Event::RogueDhcpServer { server, lladdr: mac(6), segment: B, address };
+    assert_eq!(tell(DhcpNews::RogueServer { server, lladdr: mac(6), offered: address }), [rogue]);
+    let outside = Event::DhcpAddressOutside { server, address, segment: B };
+    assert_eq!(tell(DhcpNews::OutsideDomain { server, address }), [outside]);
+    let unidentified = Event::DhcpClientUnidentified { lladdr: mac(6), segment: B };
+    assert_eq!(tell(DhcpNews::Unidentified { lladdr: mac(6) }), [unidentified]);
+    let limited = Event::DhcpLimited { segment: B, dropped: 7 };
+    assert_eq!(tell(DhcpNews::Limited { dropped: 7 }), [limited]);
+    let silent = Event::DhcpServerSilent { server, segment: B, seconds: 5 };
+    assert_eq!(tell(DhcpNews::ServerSilent { server, since: 5 * SECOND }), [silent]);
+    let answers = Event::DhcpServerAnswers { server, segment: B };
+    assert_eq!(tell(DhcpNews::ServerAnswers { server }), [answers]);
 }
