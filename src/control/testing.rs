@@ -76,8 +76,7 @@ pub(crate) fn status(uptime_seconds: u64, hosts: u64) -> StatusView {
         control: arpherd_core::view::ControlView::default(),
         confinement: None,
         start_time_seconds: 0,
-        routes_refused: 0,
-        routes_in_conflict: 0,
+        missing: arpherd_core::view::MissingRoutesView { routes_refused: 0, routes_in_conflict: 0 },
         dhcp_servers: Vec::new(),
     }
 }

@@ -151,8 +151,8 @@ pub(super) fn merged(mut one: Response, other: Response) -> Response {
             sum.uptime_seconds = sum.uptime_seconds.max(more.uptime_seconds);
             sum.packets = sum.packets + more.packets;
             sum.dhcp_servers.extend(more.dhcp_servers);
-            sum.routes_refused += more.routes_refused;
-            sum.routes_in_conflict += more.routes_in_conflict;
+            sum.missing.routes_refused += more.missing.routes_refused;
+            sum.missing.routes_in_conflict += more.missing.routes_in_conflict;
             for (name, count) in more.events {
                 *sum.events.entry(name).or_default() += count;
             }
@@ -208,15 +208,17 @@ mod tests {
                 control: arpherd_core::view::ControlView::default(),
                 confinement: None,
                 start_time_seconds: 0,
-                routes_refused: hosts,
-                routes_in_conflict: 1,
+                missing: arpherd_core::view::MissingRoutesView {
+                    routes_refused: hosts,
+                    routes_in_conflict: 1,
+                },
                 dhcp_servers: Vec::new(),
             })
         };
         let Response::Status(sum) = merged(status(2, true), status(3, false)) else { panic!("a status") };
         assert_eq!((sum.domains, sum.hosts, sum.routes, sum.uptime_seconds, sum.ready), (2, 5, 5, 3, false));
         assert_eq!(sum.events, [("host_found".into(), 5)].into());
-        assert_eq!((sum.routes_refused, sum.routes_in_conflict), (5, 2));
+        assert_eq!((sum.missing.routes_refused, sum.missing.routes_in_conflict), (5, 2));
         assert_eq!(sum.packets, PacketsView { held: 10, forwarded: 5, refused: 0, dropped: 5 });
     }
 }

@@ -68,8 +68,8 @@ pub(super) fn encode_status(encoder: &mut DescriptorEncoder<'_>, status: &Status
     let mut routes = Family::open(encoder, "arpherd_routes", help, MetricType::Gauge)?;
     let states = [
         ("installed", status.routes),
-        ("refused", status.routes_refused),
-        ("conflict", status.routes_in_conflict),
+        ("refused", status.missing.routes_refused),
+        ("conflict", status.missing.routes_in_conflict),
     ];
     for (state, count) in states {
         routes.put(&vec![("state", state)], &gauge(count))?;

@@ -22,7 +22,7 @@ pub use label::Label;
 pub use latency::{BucketView, HistogramView, LatencyView};
 pub use lease::{DhcpServerView, LeaseView};
 pub use part::{Part, RowPlace};
-pub use status::{ConfinementView, ControlView, PacketsView, StatusView};
+pub use status::{ConfinementView, ControlView, MissingRoutesView, PacketsView, StatusView};
 
 use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use arpherd_core::view::{ConfinementView, ControlView, PacketsView, StatusView};
+use arpherd_core::view::{ConfinementView, ControlView, MissingRoutesView, PacketsView, StatusView};
 
 use super::{Output, span};
 use crate::log::Escaped;
@@ -33,7 +33,7 @@ pub(super) fn write(out: &mut impl Output, status: &StatusView) -> io::Result<()
             "clients  {clients} connected, {connections} since the start, {refused} refused, {failed} failed"
         )?;
     }
-    let StatusView { routes_refused, routes_in_conflict, .. } = status;
+    let MissingRoutesView { routes_refused, routes_in_conflict } = &status.missing;
     if *routes_refused > 0 || *routes_in_conflict > 0 {
         writeln!(
             out,

@@ -180,8 +180,7 @@ fn status_is_a_short_list() {
             files: "enforced".into(),
         }),
         start_time_seconds: 0,
-        routes_refused: 0,
-        routes_in_conflict: 2,
+        missing: arpherd_core::view::MissingRoutesView { routes_refused: 0, routes_in_conflict: 2 },
         dhcp_servers: Vec::new(),
     };
     let expected = "\

@@ -45,8 +45,10 @@ impl Ledger {
                 .sum(),
             routes: u64::from(self.world.kernel.written()),
             start_time_seconds: 0,
-            routes_refused: self.world.kernel.missing().0,
-            routes_in_conflict: self.world.kernel.missing().1,
+            missing: crate::view::MissingRoutesView {
+                routes_refused: self.world.kernel.missing().0,
+                routes_in_conflict: self.world.kernel.missing().1,
+            },
             ready: false,
             packets: PacketsView::default(),
             dhcp_servers: dhcp_servers(self),

@@ -32,12 +32,9 @@ pub struct StatusView {
     /// When it started, in seconds since 1970.
     #[serde(default)]
     pub start_time_seconds: u64,
-    /// How many host routes the kernel refused; they are tried again.
-    #[serde(default)]
-    pub routes_refused: u64,
-    /// How many host routes stay away because somebody else has one to the address.
-    #[serde(default)]
-    pub routes_in_conflict: u64,
+    /// Host routes that are not in the kernel though their hosts live.
+    #[serde(flatten)]
+    pub missing: MissingRoutesView,
     /// Clients of the control socket.
     #[serde(default)]
     pub control: ControlView,
@@ -47,6 +44,17 @@ pub struct StatusView {
     /// The DHCP servers that clients' messages were relayed to.
     #[serde(default)]
     pub dhcp_servers: Vec<DhcpServerView>,
+}
+
+/// Host routes that are not in the kernel though their hosts live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MissingRoutesView {
+    /// How many host routes the kernel refused; they are tried again.
+    #[serde(default)]
+    pub routes_refused: u64,
+    /// How many host routes stay away because somebody else has one to the address.
+    #[serde(default)]
+    pub routes_in_conflict: u64,
 }
 
 /// Clients of the control socket: those now, and counters since the start.

@@ -129,7 +129,7 @@ impl Run {
         }
         let routes = self.ledger.route_views();
         let conflicts = routes.iter().filter(|route| route.state == "conflict").count();
-        assert_eq!(self.ledger.status_view().routes_in_conflict, conflicts as u64);
+        assert_eq!(self.ledger.status_view().missing.routes_in_conflict, conflicts as u64);
     }
 
     /// Time passes, and the ledger is woken when it asks for it.
