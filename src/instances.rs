@@ -8,8 +8,10 @@ mod replacement;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arpherd_actors::io::netns::{Netns, NetnsError};
+use arpherd_actors::io::packet::wait_until_closed;
 use arpherd_actors::liveness::ActorList;
 use arpherd_actors::owner::EventSink;
 use arpherd_actors::supervisor::{Instance, InstanceConfig, StartError};
@@ -26,6 +28,9 @@ use crate::log;
 use crate::reload::ReloadSender;
 use queries::{AllInstances, InstanceQueries};
 pub(crate) use replacement::ReplaceError;
+
+/// How long the stop waits for packet sockets to be closed.
+const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why the instances could not all be started.
 #[derive(Debug, thiserror::Error)]
@@ -214,6 +219,8 @@ impl Instances {
         for running in self.running.into_iter().rev() {
             running.instance.stop().await;
         }
+        // Together; at the end of the process the kernel would close one after the other.
+        wait_until_closed(CLOSING_LIMIT);
     }
 }
 

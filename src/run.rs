@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix::System;
+use arpherd_actors::io::descriptors::{limit, raise_limit};
 use arpherd_actors::liveness::{ActorGroup, ActorName, Ping};
 use sd_notify::NotifyState;
 use slog::{Logger, error, info, warn};
 use tokio::sync::mpsc;
 
 use crate::cli::{LogFormat, LogLevel, ReportArgs};
-use crate::config::Loaded;
+use crate::config::{Config, Loaded};
 use crate::confine::{Confinement, StartFiles};
 use crate::control::{Server, ServerHandle};
 use crate::exit::Exit;
@@ -37,6 +38,7 @@ pub(crate) fn run(
 ) -> ExitCode {
     // Before the log starts its thread, because threads have signals, capabilities and access to files of their own.
     let signals = BlockedSignals::new();
+    let descriptors = raise_limit();
     let sockets = Sockets::bind(&loaded.config.daemon, spare);
     let confinement = sockets.as_ref().map(|sockets| {
         let config = read.as_ref().map(ReadConfig::file);
@@ -64,6 +66,7 @@ pub(crate) fn run(
             "detail" => "another arpherd has the default socket");
     }
     confinement.log(&log.logger);
+    warn_of_few_descriptors(&loaded.config, descriptors, &log.logger);
     let http = HttpService::new(http, &log.logger);
     for warning in &loaded.warnings {
         warn!(log.logger, "config_warning"; "detail" => warning, "hint" => "see arpherd check");
@@ -185,6 +188,30 @@ async fn serve(
     drop((watchdog, group));
     stop(instances, &mut http, &mut handle).await;
     lost.map_or(ExitCode::SUCCESS, ExitCode::from)
+}
+
+/// Descriptors that the daemon needs for itself, its log and its control socket's clients.
+const DESCRIPTORS: u64 = 128;
+/// Those of a segment's sockets while it is swept.
+const DESCRIPTORS_OF_SEGMENT: u64 = 6;
+/// Those that DHCP adds to it.
+const DESCRIPTORS_OF_DHCP: u64 = 4;
+
+/// Says so if the process may not have as many descriptors as its segments need.
+fn warn_of_few_descriptors(config: &Config, raised: std::io::Result<Option<u64>>, log: &Logger) {
+    let of_dhcp = config.netns_plans().iter().any(|part| part.plan.has_dhcp()).then_some(DESCRIPTORS_OF_DHCP);
+    let each = DESCRIPTORS_OF_SEGMENT + of_dhcp.unwrap_or(0);
+    let segments = config.segments().count();
+    let needed = DESCRIPTORS + segments as u64 * each;
+    let (limit, error) = match raised {
+        Ok(limit) => (limit, None),
+        Err(error) => (limit(), Some(error.to_string())),
+    };
+    if let Some(limit) = limit.filter(|limit| *limit < needed) {
+        warn!(log, "descriptors_short"; "limit" => limit, "needed" => needed, "segments" => segments,
+            "error" => error, "detail" => "some segments will not be served",
+            "hint" => %format_args!("LimitNOFILE={needed} in the unit, or ulimit -n {needed}"));
+    }
 }
 
 /// Has the calling task, which supervises the instances, answer pings, too.

@@ -1,7 +1,6 @@
 //! How actors open the sockets that they own: packet sockets and nl80211, or stand-ins in tests.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::pin::Pin;
 
 use futures_util::Stream;
@@ -57,21 +56,21 @@ impl PacketOpener {
     }
 }
 
-fn watch(socket: &impl AsFd) -> Result<Readiness, PortError> {
+fn watch(wake: io::Result<Wake>) -> Result<Readiness, PortError> {
     let failed = |cause| PortError::Failed { doing: "watch a packet socket", cause };
-    Wake::on(socket).map(readiness).map_err(failed)
+    wake.map(readiness).map_err(failed)
 }
 
 impl PortOpener for PacketOpener {
     fn open(&self, medium: Medium) -> Result<(Box<dyn FramePort>, Readiness), PortError> {
         let port = self.open_in_netns(|| PacketPort::open(medium))?.marked(self.mark.clone());
-        let readiness = watch(&port)?;
+        let readiness = watch(port.wake())?;
         Ok((Box::new(port), readiness))
     }
 
     fn open_stations(&self, medium: Medium) -> Result<(Box<dyn StationPort>, Readiness), PortError> {
         let port = self.open_in_netns(|| ReversePort::open(medium))?;
-        let readiness = watch(&port)?;
+        let readiness = watch(port.wake())?;
         Ok((Box::new(port), readiness))
     }
 

@@ -114,6 +114,10 @@ impl SweepActor {
                 this.continue_round(ctx);
             }));
         }
+        if !self.plan.has_round() {
+            // Between two rounds, which is nearly always, a segment needs no descriptor for it.
+            self.port = None;
+        }
     }
 
     /// Asks the route owner for the round's context; the round begins with the answer.

@@ -64,7 +64,7 @@ impl ProbeSocket {
         let kind: LinkKind = segment.plan.kind.or(link.kind).ok_or("the link has no ARP")?;
         let medium = Medium { interface: link.info.index, kind, broadcast: link.info.broadcast };
         let port = PacketPort::open(medium).map_err(|error| error.to_string())?;
-        let wake = Wake::on(&port).map_err(|error| error.to_string())?;
+        let wake = port.wake().map_err(|error| error.to_string())?;
         let request = |target| Frame {
             to: None,
             from: None,

@@ -230,6 +230,11 @@ impl Sweep {
         self.next_round = Some(now + pause);
     }
 
+    /// Whether there are addresses of the round to be probed yet.
+    pub fn has_round(&self) -> bool {
+        self.round.is_some()
+    }
+
     /// Whether a round is under way or probes are in flight.
     pub fn is_busy(&self) -> bool {
         self.round.is_some() || !self.waiting.is_empty()

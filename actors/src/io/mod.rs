@@ -3,6 +3,7 @@
 //! ```text
 //! packet ── arp, filter     ARP frames on one link                      (FramePort)
 //!   reverse                 RARP requests on it                         (StationPort)
+//!   closing                 closes their sockets, which takes the kernel long
 //!           mark            tells requests of this run and of other arpherds from all others
 //! netlink::write            routes and neighbour entries, in batches;   (RouteTable)
 //!                           looks up where a packet would be forwarded
@@ -12,6 +13,7 @@
 //! cover_device              packets for unknown hosts, held and sent on  (PacketDevice)
 //! dhcp                      DHCP messages on one link, and those of servers
 //! bpf                       answers given inside the kernel, by a program of ours
+//! descriptors               how many sockets the process may have
 //! stamp                     when the kernel received a frame
 //! sysctl                    the kernel's settings: read, set, watch, restore
 //! netns                     working in another network namespace
@@ -32,6 +34,7 @@ pub mod arp;
 pub mod bpf;
 pub mod capabilities;
 pub mod cover_device;
+pub mod descriptors;
 pub mod dhcp;
 pub mod file_access;
 mod filter;

@@ -7,26 +7,30 @@
 #![expect(unsafe_code, reason = "batches of messages have no safe wrapper")]
 
 pub(super) mod address;
+mod arena;
+pub(super) mod closing;
 mod header;
 mod magic;
 pub mod reverse;
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
+use std::sync::Arc;
 
 use arpherd_core::arp::Mark;
 use arpherd_core::plan::LinkKind;
 use arpherd_core::{Frame, Heard, LinkAddr};
-use libc::{c_uint, iovec, mmsghdr};
-use socket2::{Domain, Socket, Type};
+use socket2::Type;
 
-use address::{ADDRESS_LENGTH, PacketAddress};
+use address::PacketAddress;
+use arena::{ARENA, Arena};
+use closing::PacketSocket;
+pub use closing::wait_until_closed;
 
 use super::mark::MarkKey;
 use super::stamp::{Stamp, StampRoom};
-use super::{FramePort, PortError, Tally, arp, filter, sockopt};
+use super::{FramePort, PortError, Tally, Wake, arp, filter, sockopt};
 
 /// `ETH_P_ARP` of linux/if_ether.h.
 const ARP: u16 = 0x0806;
@@ -50,28 +54,20 @@ pub struct Medium {
     pub broadcast: LinkAddr,
 }
 
-/// Buffers of one batch, allocated once.
-struct Arena {
-    frames: [[u8; ROOM]; BATCH],
-    addresses: [PacketAddress; BATCH],
-    lengths: [usize; BATCH],
-    /// Empty where frames come without a time.
-    stamps: Vec<StampRoom>,
-}
-
 /// A packet socket that receives and sends ARP on one link.
 pub struct PacketPort {
-    socket: Socket,
+    socket: Arc<PacketSocket>,
     /// Sends frames whose source is not the interface's address. Only on Ethernet, and only where this port sends.
-    framed: Option<Socket>,
+    framed: Option<PacketSocket>,
     medium: Medium,
     /// The link itself, as the others' addresses begin.
     address: PacketAddress,
-    arena: Box<Arena>,
     /// Frames asked for in the next call.
     room: usize,
     /// What goes behind every request.
     key: Option<MarkKey>,
+    /// Where the kernel notes when it receives a frame; empty where it does not.
+    stamp_rooms: Vec<StampRoom>,
     /// When the frames of the last batch were received.
     stamps: Vec<Stamp>,
 }
@@ -88,7 +84,7 @@ impl PacketPort {
         port.socket
             .attach_filter(&filter::arp_for_us(medium.interface))
             .map_err(doing("filter a packet socket"))?;
-        sockopt::receive_buffer(&port.socket, RECEIVE_BUFFER)
+        sockopt::receive_buffer(&*port.socket, RECEIVE_BUFFER)
             .map_err(doing("enlarge a packet socket's buffer"))?;
         port.address.bind(&port.socket).map_err(doing("bind a packet socket"))?;
         Ok(port)
@@ -106,21 +102,19 @@ impl PacketPort {
         let interface = i32::try_from(medium.interface).map_err(|_| PortError::Down)?;
         let address = PacketAddress::new(interface, ARP);
         let doing = |doing| move |cause| PortError::of(doing, cause);
-        let open = |kind| {
-            let socket = Socket::new(Domain::PACKET, kind, None).map_err(doing("open a packet socket"))?;
-            socket.set_nonblocking(true).map_err(doing("make a packet socket non-blocking"))?;
-            Ok(socket)
-        };
-        let socket = open(Type::DGRAM)?;
+        let open = |kind| PacketSocket::open(kind).map_err(doing("open a packet socket"));
+        let socket = Arc::new(open(Type::DGRAM)?);
         let framed = is_framing.then(|| open(Type::RAW)).transpose()?;
-        let arena = Arena {
-            frames: [[0; ROOM]; BATCH],
-            addresses: [PacketAddress::default(); BATCH],
-            lengths: [0; BATCH],
-            stamps: Vec::new(),
-        };
-        let (arena, stamps) = (Box::new(arena), Vec::new());
-        Ok(Self { socket, framed, medium, address, arena, room: FEW, key: None, stamps })
+        let (stamp_rooms, stamps) = (Vec::new(), Vec::new());
+        Ok(Self { socket, framed, medium, address, room: FEW, key: None, stamp_rooms, stamps })
+    }
+
+    /// Watches the socket without a descriptor of its own.
+    ///
+    /// # Errors
+    /// As [`Wake::on`].
+    pub fn wake(&self) -> io::Result<Wake> {
+        Wake::sharing(&self.socket)
     }
 
     /// Puts the key's mark behind every request from now on, and recognises those of the same run. Without a key
@@ -138,7 +132,7 @@ impl PacketPort {
 
     /// Encodes the frames into the arena, leaving out and counting those that cannot go out on this link,
     /// and returns how many there are.
-    fn fill(&mut self, frames: &[Frame], tally: &mut Tally) -> usize {
+    fn fill(&self, arena: &mut Arena, frames: &[Frame], tally: &mut Tally) -> usize {
         let mut filled = 0;
         let width = arp::address_len(self.medium.kind);
         let mark = self.key.as_ref().map(MarkKey::mark);
@@ -147,15 +141,15 @@ impl PacketPort {
             let is_sendable = to.len() == width
                 && frame.from.is_none_or(|from| self.framed.is_some() && from.len() == width);
             let reserved = if frame.from.is_some() { header::LENGTH } else { 0 };
-            let (head, rest) = self.arena.frames[filled].split_at_mut(reserved);
+            let (head, rest) = arena.frames[filled].split_at_mut(reserved);
             let Some(room) = rest.first_chunk_mut() else { break };
             match arp::encode(self.medium.kind, &frame.arp, mark, room) {
                 Ok(length) if is_sendable => {
                     if let Some(from) = frame.from {
                         header::write(head, &to, &from, ARP);
                     }
-                    self.arena.lengths[filled] = reserved + length;
-                    self.arena.addresses[filled] = self.address.with_station(&to);
+                    arena.lengths[filled] = reserved + length;
+                    arena.addresses[filled] = self.address.with_station(&to);
                     filled += 1;
                 }
                 _ => tally.unsent += 1,
@@ -165,66 +159,31 @@ impl PacketPort {
     }
 
     /// Sends what lies in the arena from `from` up to `to` and returns how many frames the kernel took.
-    fn send_range(&mut self, from: usize, to: usize, is_framed: bool) -> io::Result<usize> {
+    fn send_range(&self, arena: &mut Arena, from: usize, to: usize, is_framed: bool) -> io::Result<usize> {
         let socket = self.framed.as_ref().filter(|_| is_framed).unwrap_or(&self.socket);
         let descriptor = socket.as_raw_fd();
         if to - from == 1 {
-            let frame = &self.arena.frames[from][..self.arena.lengths[from].min(ROOM)];
-            return self.arena.addresses[from].send(socket, frame).map(|()| 1);
+            let frame = &arena.frames[from][..arena.lengths[from].min(ROOM)];
+            return arena.addresses[from].send(socket, frame).map(|()| 1);
         }
-        self.arena.with_headers(from, to, false, |headers, count| {
+        arena.with_headers(from, to, &mut [], |headers, count| {
             // SAFETY: `with_headers` hands out `count` headers whose pointers are good for the call.
             unsafe { libc::sendmmsg(descriptor, headers, count, libc::MSG_DONTWAIT) }
         })
     }
 }
 
-impl Arena {
-    /// Lays out message headers over the buffers from `from` up to `to`, each as long as `lengths` says,
-    /// runs the call on them, and leaves in `lengths` what the kernel moved. `receives`: it may leave a time with each.
-    fn with_headers(
+impl PacketPort {
+    fn receive_by(
         &mut self,
-        from: usize,
-        to: usize,
-        receives: bool,
-        call: impl FnOnce(*mut mmsghdr, c_uint) -> libc::c_int,
-    ) -> io::Result<usize> {
-        // Room for a whole batch, of which only what this call needs is written: mostly it is one frame.
-        let mut vectors = [const { MaybeUninit::<iovec>::uninit() }; BATCH];
-        let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; BATCH];
-        let count = to - from;
-        for slot in 0..count {
-            let vector = vectors[slot].write(iovec {
-                iov_base: self.frames[from + slot].as_mut_ptr().cast(),
-                iov_len: self.lengths[from + slot].min(ROOM),
-            });
-            // SAFETY: all-zero bytes are a valid mmsghdr: null pointers, lengths of 0.
-            let header = headers[slot].write(unsafe { std::mem::zeroed() });
-            header.msg_hdr.msg_name = (&raw mut self.addresses[from + slot]).cast();
-            header.msg_hdr.msg_namelen = ADDRESS_LENGTH;
-            header.msg_hdr.msg_iov = vector;
-            header.msg_hdr.msg_iovlen = 1;
-            if let Some(room) = self.stamps.get_mut(from + slot).filter(|_| receives) {
-                header.msg_hdr.msg_control = room.as_mut_ptr();
-                header.msg_hdr.msg_controllen = StampRoom::LENGTH as _;
-            }
-        }
-        let moved = call(headers.as_mut_ptr().cast(), c_uint::try_from(count).unwrap_or(0));
-        let moved = usize::try_from(moved).map_err(|_| io::Error::last_os_error())?.min(count);
-        for (length, header) in self.lengths[from..].iter_mut().zip(&headers[..moved]) {
-            // SAFETY: the first `count` headers were written above, and `moved` is no more.
-            *length = usize::try_from(unsafe { header.assume_init_ref() }.msg_len).unwrap_or(0);
-        }
-        Ok(moved)
-    }
-}
-
-impl FramePort for PacketPort {
-    fn receive(&mut self, heard: &mut Vec<Heard>, tally: &mut Tally) -> Result<bool, PortError> {
+        arena: &mut Arena,
+        heard: &mut Vec<Heard>,
+        tally: &mut Tally,
+    ) -> Result<bool, PortError> {
         let descriptor = self.socket.as_raw_fd();
         let room = self.room;
-        self.arena.lengths[..room].fill(ROOM);
-        let outcome = self.arena.with_headers(0, room, true, |headers, count| {
+        arena.lengths[..room].fill(ROOM);
+        let outcome = arena.with_headers(0, room, &mut self.stamp_rooms, |headers, count| {
             // SAFETY: `with_headers` hands out `count` headers whose pointers are good for the call.
             unsafe { libc::recvmmsg(descriptor, headers, count, libc::MSG_DONTWAIT, ptr::null_mut()) }
         });
@@ -236,14 +195,14 @@ impl FramePort for PacketPort {
         };
         self.stamps.clear();
         for slot in 0..count {
-            let length = self.arena.lengths[slot].min(ROOM);
-            let stamp = self.arena.stamps.get_mut(slot).and_then(StampRoom::take);
+            let length = arena.lengths[slot].min(ROOM);
+            let stamp = self.stamp_rooms.get_mut(slot).and_then(StampRoom::take);
             tally.read += 1;
-            match arp::decode(self.medium.kind, &self.arena.frames[slot][..length]) {
+            match arp::decode(self.medium.kind, &arena.frames[slot][..length]) {
                 Ok((arp, mark)) => {
                     let key = self.key.as_ref();
                     let mark = mark.map(|mark| key.map_or(Mark::Peer, |key| key.judge(mark)));
-                    heard.push(Heard { arp, from: self.arena.addresses[slot].source(), mark });
+                    heard.push(Heard { arp, from: arena.addresses[slot].source(), mark });
                     self.stamps.extend(stamp);
                 }
                 Err(rejected) => {
@@ -257,15 +216,15 @@ impl FramePort for PacketPort {
         Ok(more)
     }
 
-    fn send(&mut self, frames: &[Frame], tally: &mut Tally) -> Result<(), PortError> {
+    fn send_by(&self, arena: &mut Arena, frames: &[Frame], tally: &mut Tally) -> Result<(), PortError> {
         let mut outcome = Ok(());
         let alike = |one: &Frame, other: &Frame| one.from.is_some() == other.from.is_some();
         for chunk in frames.chunk_by(alike).flat_map(|run| run.chunks(BATCH)) {
             let is_framed = chunk.first().is_some_and(|frame| frame.from.is_some());
-            let filled = self.fill(chunk, tally);
+            let filled = self.fill(arena, chunk, tally);
             let mut at = 0;
             while at < filled {
-                let sent = match self.send_range(at, filled, is_framed) {
+                let sent = match self.send_range(arena, at, filled, is_framed) {
                     Ok(sent) => sent,
                     Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
                     // This frame found no room or no link; the next may.
@@ -283,29 +242,35 @@ impl FramePort for PacketPort {
         }
         outcome
     }
+}
+
+impl FramePort for PacketPort {
+    fn receive(&mut self, heard: &mut Vec<Heard>, tally: &mut Tally) -> Result<bool, PortError> {
+        ARENA.with_borrow_mut(|arena| self.receive_by(arena, heard, tally))
+    }
+
+    fn send(&mut self, frames: &[Frame], tally: &mut Tally) -> Result<(), PortError> {
+        ARENA.with_borrow_mut(|arena| self.send_by(arena, frames, tally))
+    }
 
     fn send_magic_packet(&mut self, station: &LinkAddr) -> Result<(), PortError> {
-        let packet = magic::packet(station);
-        let Some(room) = self.arena.frames[0].get_mut(..packet.len()) else { return Ok(()) };
-        room.copy_from_slice(&packet);
-        self.arena.lengths[0] = packet.len();
-        self.arena.addresses[0] =
-            self.address.for_protocol(magic::ETHERTYPE).with_station(&self.medium.broadcast);
-        self.send_range(0, 1, false).map(drop).map_err(|cause| PortError::of("send a magic packet", cause))
+        let to = self.address.for_protocol(magic::ETHERTYPE).with_station(&self.medium.broadcast);
+        let sent = to.send(&self.socket, &magic::packet(station));
+        sent.map_err(|cause| PortError::of("send a magic packet", cause))
     }
 
     fn count_overrun(&mut self, tally: &mut Tally) {
         // struct tpacket_stats: tp_packets, tp_drops; reading sets both to 0.
-        let read = sockopt::get::<2>(&self.socket, libc::SOL_PACKET, libc::PACKET_STATISTICS);
+        let read = sockopt::get::<2>(&*self.socket, libc::SOL_PACKET, libc::PACKET_STATISTICS);
         if let Ok([_packets, drops]) = read {
             tally.overrun += u64::from(drops.cast_unsigned());
         }
     }
 
     fn set_stamping(&mut self, stamping: bool) -> Result<(), PortError> {
-        sockopt::set(&self.socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, stamping.into())
+        sockopt::set(&*self.socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, stamping.into())
             .map_err(|cause| PortError::of("have received frames stamped", cause))?;
-        self.arena.stamps = if stamping { vec![StampRoom::EMPTY; BATCH] } else { Vec::new() };
+        self.stamp_rooms = if stamping { vec![StampRoom::EMPTY; BATCH] } else { Vec::new() };
         Ok(())
     }
 

@@ -2,19 +2,38 @@
 #![expect(unsafe_code, reason = "tokio leaves it to the caller that a registered descriptor stays open")]
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::packet::closing::PacketSocket;
+
 /// Wakes an actor when the socket it was made from has something to read.
 ///
-/// It holds a duplicate of the descriptor, so the socket stays where it is. A dropped socket stays open in
-/// the kernel until its `Wake` is dropped too.
+/// It holds a duplicate of the descriptor, or of a packet socket a share, so the socket stays where it is. A dropped
+/// socket stays open in the kernel until its `Wake` is dropped too.
 #[derive(Debug)]
 pub struct Wake {
-    descriptor: AsyncFd<OwnedFd>,
+    descriptor: AsyncFd<Watched>,
+}
+
+/// What keeps the descriptor open.
+#[derive(Debug)]
+enum Watched {
+    Duplicate(OwnedFd),
+    Shared(Arc<PacketSocket>),
+}
+
+impl AsRawFd for Watched {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Duplicate(descriptor) => descriptor.as_raw_fd(),
+            Self::Shared(socket) => socket.as_fd().as_raw_fd(),
+        }
+    }
 }
 
 impl Wake {
@@ -26,10 +45,18 @@ impl Wake {
     /// # Panics
     /// Outside a tokio runtime; an actor makes its `Wake` in `started`.
     pub fn on(socket: &impl AsFd) -> io::Result<Self> {
-        let duplicate = socket.as_fd().try_clone_to_owned()?;
-        // SAFETY: the duplicate is moved into the AsyncFd, which alone owns it, never exchanges it and
-        // takes it out of the reactor before closing it.
-        let descriptor = unsafe { AsyncFd::register_with_interest(duplicate, Interest::READABLE) }?;
+        socket.as_fd().try_clone_to_owned().map(Watched::Duplicate).and_then(Self::register)
+    }
+
+    /// The same for a packet socket, which stays open until both have been dropped.
+    pub(super) fn sharing(socket: &Arc<PacketSocket>) -> io::Result<Self> {
+        Self::register(Watched::Shared(Arc::clone(socket)))
+    }
+
+    fn register(watched: Watched) -> io::Result<Self> {
+        // SAFETY: the AsyncFd owns the duplicate or a share of the socket, so the descriptor stays open and the same until
+        // it has been taken out of the reactor.
+        let descriptor = unsafe { AsyncFd::register_with_interest(watched, Interest::READABLE) }?;
         Ok(Self { descriptor })
     }
 

@@ -57,6 +57,7 @@ fn check_capabilities(table: &mut RouteWriter) -> Result<(), StartError> {
         return Err(StartError::Rights { right: "CAP_NET_ADMIN" });
     }
     let medium = Medium { interface: LOOPBACK, kind: LinkKind::Ethernet, broadcast: LinkAddr::UNKNOWN };
+    // It is closed elsewhere: see `io::packet::closing`.
     match PacketPort::open_send_only(medium) {
         Err(PortError::Failed { cause, .. }) if cause.raw_os_error() == Some(EPERM) => {
             Err(StartError::Rights { right: "CAP_NET_RAW" })

@@ -5,13 +5,15 @@
 
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use arpherd_core::LinkAddr;
-use socket2::{Domain, Socket, Type};
+use socket2::Type;
 
 use super::address::PacketAddress;
+use super::closing::PacketSocket;
 use super::{Medium, ROOM};
-use crate::io::{PortError, StationPort, Tally, arp, filter, sockopt};
+use crate::io::{PortError, StationPort, Tally, Wake, arp, filter, sockopt};
 
 /// `ETH_P_RARP` of linux/if_ether.h.
 pub(super) const RARP: u16 = 0x8035;
@@ -23,7 +25,7 @@ const RECEIVE_BUFFER: usize = 64 << 10;
 /// A packet socket that receives RARP requests on one link.
 #[derive(Debug)]
 pub struct ReversePort {
-    socket: Socket,
+    socket: Arc<PacketSocket>,
     medium: Medium,
 }
 
@@ -35,14 +37,21 @@ impl ReversePort {
     pub fn open(medium: Medium) -> Result<Self, PortError> {
         let doing = |doing| move |cause| PortError::of(doing, cause);
         let interface = i32::try_from(medium.interface).map_err(|_| PortError::Down)?;
-        let socket = Socket::new(Domain::PACKET, Type::DGRAM, None).map_err(doing("open a packet socket"))?;
-        socket.set_nonblocking(true).map_err(doing("make a packet socket non-blocking"))?;
+        let socket = PacketSocket::open(Type::DGRAM).map_err(doing("open a packet socket"))?;
         socket
             .attach_filter(&filter::reverse_requests_for_us(medium.interface))
             .map_err(doing("filter a packet socket"))?;
         sockopt::receive_buffer(&socket, RECEIVE_BUFFER).map_err(doing("size a packet socket's buffer"))?;
         PacketAddress::new(interface, RARP).bind(&socket).map_err(doing("bind a packet socket"))?;
-        Ok(Self { socket, medium })
+        Ok(Self { socket: Arc::new(socket), medium })
+    }
+
+    /// Watches the socket without a descriptor of its own.
+    ///
+    /// # Errors
+    /// As [`Wake::on`].
+    pub fn wake(&self) -> io::Result<Wake> {
+        Wake::sharing(&self.socket)
     }
 }
 
@@ -50,7 +59,7 @@ impl StationPort for ReversePort {
     fn receive(&mut self, stations: &mut Vec<LinkAddr>, tally: &mut Tally) -> Result<bool, PortError> {
         for _ in 0..BATCH {
             let mut bytes = [0; ROOM];
-            let length = match (&self.socket).read(&mut bytes) {
+            let length = match (&**self.socket).read(&mut bytes) {
                 Ok(length) => length,
                 Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Ok(true),

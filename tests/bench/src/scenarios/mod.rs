@@ -6,6 +6,7 @@ mod dhcp;
 mod load;
 mod memory;
 mod newcomer;
+mod segments;
 mod silence;
 mod sweep;
 
@@ -32,4 +33,5 @@ pub(crate) const ALL: [Scenario; 9] = [
     Scenario { name: "silence", run: silence::run },
     Scenario { name: "memory", run: memory::run },
     Scenario { name: "idle", run: memory::idle },
+    Scenario { name: "segments", run: segments::run },
 ];
