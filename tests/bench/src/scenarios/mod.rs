@@ -23,7 +23,7 @@ pub(crate) struct Scenario {
 }
 
 /// All of them, in the order of the report.
-pub(crate) const ALL: [Scenario; 9] = [
+pub(crate) const ALL: [Scenario; 10] = [
     Scenario { name: "newcomer", run: newcomer::run },
     Scenario { name: "burst", run: burst::run },
     Scenario { name: "answer", run: answer::run },
