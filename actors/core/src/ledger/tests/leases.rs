@@ -113,7 +113,7 @@ fn a_lease_given_back_or_over_takes_a_silent_host_away_and_no_other() {
                 bench.passes(Duration::from_millis(1));
                 log.append(bench.hears(B, answer(B, host(9))));
             }
-            bench.passes(Duration::from_millis(2600));
+            bench.passes(Duration::from_millis(2700));
             if answers {
                 bench.hears(B, answer(B, host(9)));
             }
