@@ -2,7 +2,9 @@
 
 use std::io;
 
-use arpherd_core::view::{ConfinementView, ControlView, MissingRoutesView, PacketsView, StatusView};
+use arpherd_core::view::{
+    ConfinementView, ControlView, DhcpServerView, MissingRoutesView, PacketsView, StatusView,
+};
 
 use super::{Output, span};
 use crate::log::Escaped;
@@ -25,6 +27,9 @@ pub(super) fn write(out: &mut impl Output, status: &StatusView) -> io::Result<()
     if *packets != PacketsView::default() {
         let PacketsView { held, forwarded, refused, dropped } = packets;
         writeln!(out, "packets  {held} held, {forwarded} forwarded, {refused} refused, {dropped} dropped")?;
+    }
+    for DhcpServerView { domain, server, state } in &status.dhcp_servers {
+        writeln!(out, "dhcp     {}: server {server} {}", Escaped(domain), Escaped(state))?;
     }
     let ControlView { clients, connections, refused, failed } = status.control;
     if refused > 0 || failed > 0 {

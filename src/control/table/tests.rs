@@ -181,7 +181,11 @@ fn status_is_a_short_list() {
         }),
         start_time_seconds: 0,
         missing: arpherd_core::view::MissingRoutesView { routes_refused: 0, routes_in_conflict: 2 },
-        dhcp_servers: Vec::new(),
+        dhcp_servers: vec![arpherd_core::view::DhcpServerView {
+            domain: "cluster".into(),
+            server: Ipv4Addr::new(10, 2, 0, 2),
+            state: "answers".into(),
+        }],
     };
     let expected = "\
 version  0.1.0
@@ -194,6 +198,7 @@ ready    yes
 rights   CAP_NET_ADMIN CAP_NET_RAW
 files    enforced
 packets  4 held, 3 forwarded, 1 refused, 0 dropped
+dhcp     cluster: server 10.2.0.2 answers
 missing  0 routes refused, 2 in conflict with others
 event    duplicate_address 3
 ";
