@@ -111,6 +111,10 @@ impl DhcpActor {
         for message in received {
             self.relay.received(now, message, &mut orders);
         }
+        self.carry_out(orders, ctx);
+    }
+
+    fn carry_out(&mut self, orders: Vec<RelayOrder>, ctx: &mut Context<Self>) {
         let mut facts = Vec::new();
         for order in orders {
             match order {
@@ -199,6 +203,9 @@ impl DhcpActor {
         let due = unreachable.into_iter().filter(|server| self.waiting.is_search_due(now, *server));
         let facts = due.map(|address| Fact::ProbeRequested { address }).collect();
         self.report(facts);
+        let mut orders = Vec::new();
+        self.relay.time_passed(now, &mut orders);
+        self.carry_out(orders, ctx);
     }
 }
 

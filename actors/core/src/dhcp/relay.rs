@@ -144,6 +144,13 @@ impl Relay {
         }
     }
 
+    /// Some time has passed: a server may have been silent for too long. To be called every few seconds.
+    pub fn time_passed(&mut self, now: Time, orders: &mut Vec<RelayOrder>) {
+        for (server, segment, since) in self.servers.fallen_silent(now) {
+            self.news.report(now, segment, DhcpNews::ServerSilent { server, since }, orders);
+        }
+    }
+
     fn unidentified(&mut self, now: Time, path: Path, orders: &mut Vec<RelayOrder>) {
         if let Path::Link { segment, is_outgoing: false, from: lladdr, port: 67, .. } = path {
             orders.push(RelayOrder::Count(segment, DhcpCount::Refused));

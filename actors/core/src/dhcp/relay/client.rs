@@ -1,6 +1,5 @@
 //! Clients' messages: noted for the replies that will come, and relayed to the servers.
 
-use super::servers::Change;
 use super::transactions::Question;
 use super::{Parsed, Relay};
 use crate::address::Address;
@@ -166,7 +165,7 @@ impl Relay {
                 _ => false,
             };
             if let Some(at) = at.filter(|_| is_question)
-                && let Some(Change::SilentFor(since)) = self.servers.asked(parsed.now, at)
+                && let Some(since) = self.servers.asked(parsed.now, at, segment)
             {
                 self.news.report(parsed.now, segment, DhcpNews::ServerSilent { server: at, since }, orders);
             }

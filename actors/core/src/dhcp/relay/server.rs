@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::client::CIRCUIT_ID;
-use super::servers::Change;
 use super::transactions::Outcome;
 use super::{Parsed, Relay};
 use crate::address::Address;
@@ -74,7 +73,7 @@ impl Relay {
             return refuse(orders);
         };
         let (is_kept, is_override) = (dhcp.client_option_82 == ClientOption82::Keep, dhcp.server_id_override);
-        if let Some(Change::Answers) = self.servers.answered(at) {
+        if self.servers.answered(at) {
             self.news.report(parsed.now, segment, DhcpNews::ServerAnswers { server: at }, orders);
         }
         if self.grants_outside(parsed, segment, server, message, orders) {

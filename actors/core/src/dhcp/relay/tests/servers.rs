@@ -188,6 +188,21 @@ fn a_server_that_answers_nothing_is_told_and_so_is_its_return() {
 }
 
 #[test]
+fn a_silent_server_is_told_though_nobody_asks_it_again() {
+    let mut bench = Bench::new();
+    for _ in 0..4 {
+        bench.asks(ETH1, &client_message(DISCOVER, &[]));
+    }
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        bench.passes(Duration::from_secs(3));
+        bench.relay.time_passed(bench.now, &mut told);
+    }
+    let expected = DhcpNews::ServerSilent { server: SERVER, since: Duration::from_secs(6) };
+    assert_eq!(news(&told), [(ETH1, expected)], "once");
+}
+
+#[test]
 fn a_server_on_this_machine_is_asked_where_it_listens() {
     let mut bench = Bench::of(DhcpPlan { servers: vec![DhcpServer::Local], ..dhcp_plan() });
     assert!(bench.relay.has_local_server() && bench.relay.reply_addresses().is_empty());
