@@ -15,38 +15,20 @@ use super::path::KeyPath;
 use super::pattern;
 use super::reader::{ConfigReader, ConfigTable};
 use super::rules::is_reserved;
-use super::value::{Choice, RawValue, ValueParser};
+use super::value::{Choice, NameOrTable, RawValue, ValueParser};
 
 /// The word for a server on this machine.
 const LOCAL: &str = "local";
 const MEANING_OF_LOCAL: &str = "on this machine";
 
-/// Parses everything but a table: whether leases are read from what passes.
-struct OffOrWatch;
-
-const NAMES: Choice<bool> = Choice(&[
-    ("off", false, "nothing is done"),
-    ("watch", true, "leases are read from what passes, and nothing is sent"),
-]);
-
-impl ValueParser for OffOrWatch {
-    type Value = bool;
-    fn expected(&self) -> String {
-        "off, watch, or a table with servers".to_owned()
-    }
-    fn read(&self, raw: RawValue<'_>) -> Result<bool, Option<String>> {
-        NAMES.read(raw)
-    }
-    fn pattern(&self) -> String {
-        NAMES.pattern()
-    }
-    fn show(&self, value: &bool) -> serde_json::Value {
-        NAMES.show(value)
-    }
-    fn kind(&self) -> ValueKind {
-        NAMES.kind()
-    }
-}
+/// Everything but a table: whether leases are read from what passes.
+const OFF_OR_WATCH: NameOrTable<bool> = NameOrTable {
+    names: Choice(&[
+        ("off", false, "nothing is done"),
+        ("watch", true, "leases are read from what passes, and nothing is sent"),
+    ]),
+    expected: "off, watch, or a table with servers",
+};
 
 /// What is done with a domain's DHCP messages. After an error the plan lacks what had it.
 pub(crate) struct DhcpMode;
@@ -65,7 +47,7 @@ impl ConfigField<DomainConfig> for DhcpMode {
         domain: &mut DomainConfig,
     ) {
         if !matches!(parent.get(key), Some(Value::Dict(..))) {
-            let is_watching = reader.value(parent, key, &OffOrWatch, domain.dhcp.is_some());
+            let is_watching = reader.value(parent, key, &OFF_OR_WATCH, domain.dhcp.is_some());
             domain.dhcp = (is_watching == Some(true)).then(DhcpPlan::default);
             return;
         }
@@ -78,8 +60,8 @@ impl ConfigField<DomainConfig> for DhcpMode {
 
     fn describe(&self, defaults: &mut DomainConfig) -> (ValueKind, DefaultValue) {
         let table = ValueKind::Table(describe(KEYS, &mut relaying()));
-        let default = OffOrWatch.show(&defaults.dhcp.is_some());
-        (ValueKind::Either(vec![OffOrWatch.kind(), table]), DefaultValue::Value(default))
+        let default = OFF_OR_WATCH.show(&defaults.dhcp.is_some());
+        (ValueKind::Either(vec![OFF_OR_WATCH.kind(), table]), DefaultValue::Value(default))
     }
 }
 

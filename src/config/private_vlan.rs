@@ -14,34 +14,16 @@ use super::model::SegmentConfig;
 use super::name::check_name;
 use super::pattern;
 use super::reader::{ConfigReader, ConfigTable};
-use super::value::{Choice, RawValue, ValueParser};
+use super::value::{Choice, NameOrTable, ValueParser};
 
-/// Parses everything but a table: whether the private VLAN is open.
-struct OffOrOpen;
-
-const NAMES: Choice<bool> = Choice(&[
-    ("off", false, "not answered: the hosts reach each other directly"),
-    ("open", true, "answered between any two hosts"),
-]);
-
-impl ValueParser for OffOrOpen {
-    type Value = bool;
-    fn expected(&self) -> String {
-        "off, open, or a table with communities and isolated".to_owned()
-    }
-    fn read(&self, raw: RawValue<'_>) -> Result<bool, Option<String>> {
-        NAMES.read(raw)
-    }
-    fn pattern(&self) -> String {
-        NAMES.pattern()
-    }
-    fn show(&self, value: &bool) -> serde_json::Value {
-        NAMES.show(value)
-    }
-    fn kind(&self) -> ValueKind {
-        NAMES.kind()
-    }
-}
+/// Everything but a table: whether the private VLAN is open.
+const OFF_OR_OPEN: NameOrTable<bool> = NameOrTable {
+    names: Choice(&[
+        ("off", false, "not answered: the hosts reach each other directly"),
+        ("open", true, "answered between any two hosts"),
+    ]),
+    expected: "off, open, or a table with communities and isolated",
+};
 
 /// Answering between hosts of one segment. After an error it is off, or lacks what had the error.
 pub(crate) struct PrivateVlanMode {
@@ -58,7 +40,7 @@ impl ConfigField<SegmentConfig> for PrivateVlanMode {
         config: &mut SegmentConfig,
     ) {
         if !matches!(table.get(key), Some(Value::Dict(..))) {
-            if reader.value(table, key, &OffOrOpen, config.plan.private_vlan.is_on()) == Some(true) {
+            if reader.value(table, key, &OFF_OR_OPEN, config.plan.private_vlan.is_on()) == Some(true) {
                 config.plan.private_vlan = PrivateVlan::Open;
             }
             return;
@@ -76,8 +58,8 @@ impl ConfigField<SegmentConfig> for PrivateVlanMode {
 
     fn describe(&self, defaults: &mut SegmentConfig) -> (ValueKind, DefaultValue) {
         let groups = ValueKind::Table(describe(self.groups, &mut Groups::default()));
-        let default = OffOrOpen.show(&defaults.plan.private_vlan.is_on());
-        (ValueKind::Either(vec![OffOrOpen.kind(), groups]), DefaultValue::Value(default))
+        let default = OFF_OR_OPEN.show(&defaults.plan.private_vlan.is_on());
+        (ValueKind::Either(vec![OFF_OR_OPEN.kind(), groups]), DefaultValue::Value(default))
     }
 }
 

@@ -173,3 +173,30 @@ impl<T: Copy + PartialEq + Sync> ValueParser for Choice<T> {
         ValueKind::Choice(self.0.iter().map(|(name, _, meaning)| (*name, *meaning)).collect())
     }
 }
+
+/// Parses the names of a choice that stand beside a table, which its key reads itself.
+pub(crate) struct NameOrTable<T: 'static> {
+    /// The names.
+    pub(crate) names: Choice<T>,
+    /// Names and table in words, for error messages.
+    pub(crate) expected: &'static str,
+}
+
+impl<T: Copy + PartialEq + Sync> ValueParser for NameOrTable<T> {
+    type Value = T;
+    fn expected(&self) -> String {
+        self.expected.to_owned()
+    }
+    fn read(&self, raw: RawValue<'_>) -> Result<T, Option<String>> {
+        self.names.read(raw)
+    }
+    fn pattern(&self) -> String {
+        self.names.pattern()
+    }
+    fn show(&self, value: &T) -> serde_json::Value {
+        self.names.show(value)
+    }
+    fn kind(&self) -> ValueKind {
+        self.names.kind()
+    }
+}
