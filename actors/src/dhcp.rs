@@ -24,7 +24,6 @@ use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::io::dhcp::{CLIENT_PORT, Direction, LinkPort, SERVER_PORT, build};
 use crate::io::netns::Netns;
-use crate::io::packet::Medium;
 use crate::messages::{DhcpUpdate, Finish, LinkUpdate, Observed};
 use servers::ServerSockets;
 use waiting::Waiting;
@@ -54,7 +53,6 @@ pub struct DhcpActor {
 
 /// The sockets of a link.
 struct OpenLink {
-    medium: Medium,
     port: LinkPort,
     streams: Vec<SpawnHandle>,
 }

@@ -17,7 +17,7 @@ impl DhcpActor {
     pub(super) fn follow_link(&mut self, segment: SegmentId, ctx: &mut Context<Self>) {
         let served = self.updates.get(&segment).filter(|_| self.relay.serves(segment));
         let medium = served.and_then(LinkUpdate::medium);
-        if self.links.get(&segment).map(|open| open.medium) == medium {
+        if self.links.get(&segment).map(|open| open.port.medium()) == medium {
             return;
         }
         self.close(segment, ctx);
@@ -48,7 +48,7 @@ impl DhcpActor {
             let ready = move |()| LinkReady(segment, direction);
             streams.push(ctx.add_stream(futures_util::StreamExt::map(readiness(wake), ready)));
         }
-        Ok(OpenLink { medium, port, streams })
+        Ok(OpenLink { port, streams })
     }
 
     pub(super) fn close(&mut self, segment: SegmentId, ctx: &mut Context<Self>) {
