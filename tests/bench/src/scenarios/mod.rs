@@ -3,6 +3,7 @@
 mod answer;
 mod burst;
 mod dhcp;
+mod ledger;
 mod load;
 mod memory;
 mod newcomer;
@@ -23,7 +24,7 @@ pub(crate) struct Scenario {
 }
 
 /// All of them, in the order of the report.
-pub(crate) const ALL: [Scenario; 10] = [
+pub(crate) const ALL: [Scenario; 11] = [
     Scenario { name: "newcomer", run: newcomer::run },
     Scenario { name: "burst", run: burst::run },
     Scenario { name: "answer", run: answer::run },
@@ -34,4 +35,5 @@ pub(crate) const ALL: [Scenario; 10] = [
     Scenario { name: "memory", run: memory::run },
     Scenario { name: "idle", run: memory::idle },
     Scenario { name: "segments", run: segments::run },
+    Scenario { name: "ledger", run: ledger::run },
 ];
