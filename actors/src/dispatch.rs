@@ -110,6 +110,9 @@ impl Dispatcher {
                 self.keep_lease(lease.address, &lease.interface, Some(lease.clone()));
             }
             Order::DropLease { address, ref interface } => self.keep_lease(address, interface, None),
+            // No program is loaded, and the ledger was not told that one is.
+            Order::Write(write) if write.is_fast() => {}
+            Order::ReadNoticed { .. } => {}
             Order::Write(write) if write.is_urgent() => self.urgent.push(write),
             Order::Write(write) => self.deferred.push(write),
             Order::LookUpRoute { interface, request } => {

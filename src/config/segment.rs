@@ -134,7 +134,7 @@ impl ConfigField<SegmentConfig> for KernelMode {
         key: &'static str,
         config: &mut SegmentConfig,
     ) {
-        let kernel = &mut config.plan.kernel;
+        let kernel = &mut config.plan.kernel.proxy;
         let is_kernel = config.plan.answer == AnswerMode::Kernel;
         match table.has(key) {
             true if is_kernel || reader.has_problem(&table.path.key("answer")) => {

@@ -46,6 +46,7 @@ impl PlanNames {
                 format!("look up route from {requester} on {} to {target}", self.segment(*segment))
             }
             Order::Transmit { segment, frame, purpose } => self.frame(*segment, frame, *purpose),
+            Order::ReadNoticed { address, .. } => format!("read what was noticed of {address} in the kernel"),
             Order::SendMagicPacket { segment, station } => {
                 format!("send magic packet for {station} on {}", self.segment(*segment))
             }
@@ -97,6 +98,15 @@ impl PlanNames {
             }
             Write::PutProxy { interface, address } => format!("put proxy {address} on {interface}"),
             Write::DeleteProxy { interface, address } => format!("delete proxy {address} on {interface}"),
+            Write::PutFastAnswer { address, segment, lladdr, answered_for, .. } => {
+                let how = if *answered_for { "answered for" } else { "not answered for" };
+                format!("put fast answer {address} on {} at {lladdr}, {how}", self.segment(*segment))
+            }
+            Write::DeleteFastAnswer { address, .. } => format!("delete fast answer {address}"),
+            Write::PutFastLink { interface, segment, lladdr, .. } => {
+                format!("put fast link {interface} of {} at {lladdr}", self.segment(*segment))
+            }
+            Write::DeleteFastLink { interface } => format!("delete fast link {interface}"),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::arp::Heard;
 use crate::dhcp::DhcpNews;
 use crate::lladdr::LinkAddr;
 use crate::memory::{RememberedHost, RememberedLease};
-use crate::plan::{LinkKind, Plan, SegmentId};
+use crate::plan::{DomainId, LinkKind, Plan, SegmentId};
 pub use crate::route::KernelRoute;
 use crate::wake::Sleeper;
 use crate::write::Write;
@@ -84,6 +84,21 @@ pub enum Fact {
         request: PendingRequest,
         /// The interface the route leaves by; `None` if there is no route, or none that forwards.
         interface: Option<u32>,
+    },
+    /// The program that answers inside the kernel can be given hosts from now on, and knows none; or no longer. At the
+    /// start it cannot.
+    FastAnswersReady(bool),
+    /// What the program noticed of a host since [`crate::Write::PutFastAnswer`] was read, as
+    /// [`crate::Order::ReadNoticed`] wanted. Nothing, if the program does not know it.
+    NoticedInKernel {
+        /// The host's domain.
+        domain: DomainId,
+        /// Its address.
+        address: Address,
+        /// Time since it last asked and was answered.
+        heard: Option<Duration>,
+        /// Time since it was last asked for and answered for.
+        wanted: Option<Duration>,
     },
     /// A segment's interface turned out to be this among radios; `None`: no radio reports it.
     WifiRoleChanged {

@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::fact::PendingRequest;
 use crate::lladdr::LinkAddr;
 use crate::memory::RememberedLease;
-use crate::plan::SegmentId;
+use crate::plan::{DomainId, SegmentId};
 use crate::write::Write;
 
 /// One thing to be done. Orders of one step are carried out in their order within each kind, writes before
@@ -33,6 +33,14 @@ pub enum Order {
     ReadStations {
         /// Which segment.
         segment: SegmentId,
+    },
+    /// Read what the program that answers inside the kernel noticed of a host, after the writes, and report it as
+    /// [`crate::Fact::NoticedInKernel`].
+    ReadNoticed {
+        /// The host's domain.
+        domain: DomainId,
+        /// Its address.
+        address: Address,
     },
     /// Send a frame.
     Transmit {

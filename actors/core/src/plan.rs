@@ -6,6 +6,7 @@
 
 mod behind;
 mod dhcp;
+mod kernel_answers;
 mod limits;
 mod private_vlan;
 mod replacement;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use behind::Behind;
 pub(crate) use behind::is_behind;
 pub use dhcp::{ClientOption82, DhcpPlan, DhcpRole, DhcpRules, DhcpServer, LearnFrom};
+pub use kernel_answers::{KernelAnswers, KernelProxy};
 pub use limits::Limits;
 pub use private_vlan::{Groups, PrivateVlan};
 pub use succession::Succession;
@@ -148,9 +150,9 @@ pub struct SegmentPlan {
     pub addresses: AddressRules,
     /// Which ARP requests are answered here, and by whom.
     pub answer: AnswerMode,
-    /// How the kernel is made to answer. It has an effect with [`AnswerMode::Kernel`] only.
-    #[serde(default)]
-    pub kernel: KernelProxy,
+    /// What is answered inside the kernel, and how.
+    #[serde(flatten)]
+    pub kernel: KernelAnswers,
     /// Whether requests for hosts on this same segment are answered as well.
     #[serde(default)]
     pub private_vlan: PrivateVlan,
@@ -179,7 +181,7 @@ impl SegmentPlan {
 
     /// How the kernel is made to answer here; `None` where the kernel does not answer.
     pub fn kernel_proxy(&self) -> Option<KernelProxy> {
-        (self.answer == AnswerMode::Kernel).then_some(self.kernel)
+        (self.answer == AnswerMode::Kernel).then_some(self.kernel.proxy)
     }
 }
 
@@ -225,7 +227,7 @@ impl Default for SegmentPlan {
             sources: Vec::new(),
             addresses: AddressRules::default(),
             answer: AnswerMode::default(),
-            kernel: KernelProxy::default(),
+            kernel: KernelAnswers::default(),
             private_vlan: PrivateVlan::default(),
             sweep: Some(SweepPlan::default()),
             expiry: ExpiryPlan::default(),
@@ -289,17 +291,6 @@ impl AnswerMode {
     pub fn is_ours(self) -> bool {
         matches!(self, Self::Live | Self::Routed)
     }
-}
-
-/// How the kernel is made to answer on a segment with [`AnswerMode::Kernel`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KernelProxy {
-    /// The sysctl `proxy_arp`: the kernel answers for every target routed through another interface.
-    #[default]
-    ProxyArp,
-    /// One proxy entry (`ip neigh add proxy`) for each host alive on another segment and for each published address.
-    Entries,
 }
 
 /// Interval and rate of the sweeps: probes of every address in the segment's prefixes.

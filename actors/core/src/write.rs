@@ -1,10 +1,11 @@
 //! What the core has written into the kernel's tables: one write names one kernel object, by the number of its
-//! interface at the time of the decision.
+//! interface at the time of the decision. Among them are the maps of the program that answers inside the kernel.
 
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;
+use crate::plan::{DomainId, SegmentId};
 use crate::route::KernelRoute;
 
 /// `ESRCH`, `ENOENT` and `ENODEV` of Linux: there is no such route, no such entry, no such interface.
@@ -117,6 +118,47 @@ pub enum Write {
         /// For whom.
         address: Address,
     },
+    /// Have the program that answers inside the kernel know the host, instead of as before if it did: it answers what
+    /// the host asks on its segment, and for the host on other segments. It rests on the host's route, so it is
+    /// carried out after all writes of other kinds, and left out where the route was refused
+    /// ([`crate::Fact::WriteRefused`] of the route is told then, and none of this) or where
+    /// [`Write::DeleteFastAnswer`] follows. What the program noticed of the host before is lost.
+    PutFastAnswer {
+        /// The host's domain.
+        domain: DomainId,
+        /// Its address.
+        address: Address,
+        /// Where it lives.
+        segment: SegmentId,
+        /// Its link-layer address; of 20 octets if the host is on IPoIB, where the program answers nobody.
+        lladdr: LinkAddr,
+        /// Whether it may be answered for on other segments.
+        answered_for: bool,
+    },
+    /// Have it know the host no longer, if it did. Carried out before all writes of other kinds that were ordered along
+    /// with it, in the same step or in another: nothing is answered for a host that is about to go or to move.
+    DeleteFastAnswer {
+        /// The host's domain.
+        domain: DomainId,
+        /// Its address.
+        address: Address,
+    },
+    /// Have the program answer what comes in by the interface, instead of as before if it did.
+    PutFastLink {
+        /// Which interface.
+        interface: u32,
+        /// Whose hosts may ask for each other here.
+        domain: DomainId,
+        /// Which segment the interface is.
+        segment: SegmentId,
+        /// What answers say, of 6 octets: the interface's own address.
+        lladdr: LinkAddr,
+    },
+    /// Have it answer nothing there, if it did. As early as [`Write::DeleteFastAnswer`].
+    DeleteFastLink {
+        /// Which interface.
+        interface: u32,
+    },
 }
 
 impl Write {
@@ -135,13 +177,35 @@ impl Write {
             | Self::PutSearchRoute { .. }
             | Self::PutNeighbour { .. }
             | Self::PutSharedLladdr { .. }
-            | Self::PutProxy { .. } => false,
+            | Self::PutProxy { .. }
+            | Self::PutFastAnswer { .. }
+            | Self::PutFastLink { .. } => false,
+            // Who is not known is none the less forgotten.
+            Self::DeleteFastAnswer { .. } | Self::DeleteFastLink { .. } => errno == ENOENT,
         }
     }
 
     /// Whether frames sent in the same step may rest on it, so that it has to be carried out before them. A
-    /// neighbour entry only saves the first packet an ARP request.
+    /// neighbour entry only saves the first packet an ARP request, and what the program answers that knows hosts is
+    /// answered without it, too.
     pub fn is_urgent(&self) -> bool {
-        !matches!(self, Self::PutNeighbour { .. } | Self::DeleteNeighbour { .. })
+        !matches!(
+            self,
+            Self::PutNeighbour { .. }
+                | Self::DeleteNeighbour { .. }
+                | Self::PutFastAnswer { .. }
+                | Self::PutFastLink { .. }
+        )
+    }
+
+    /// Whether it concerns the maps of the program that answers inside the kernel, and no table of the kernel's own.
+    pub fn is_fast(&self) -> bool {
+        matches!(self, Self::PutFastAnswer { .. } | Self::PutFastLink { .. }) || self.is_withdrawal()
+    }
+
+    /// Whether it takes away what the program knows, and so is carried out before all writes that take away or change
+    /// what the program's answers rest on.
+    pub fn is_withdrawal(&self) -> bool {
+        matches!(self, Self::DeleteFastAnswer { .. } | Self::DeleteFastLink { .. })
     }
 }

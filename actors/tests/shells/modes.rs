@@ -37,7 +37,7 @@ impl Handler<RecordFacts> for FakeRecorder {
 /// The two segments of all tests, the first with another mode of answering.
 fn first(answer: AnswerMode, kernel: KernelProxy) -> Plan {
     let mut plan = plan(None);
-    (plan.segments[0].answer, plan.segments[0].kernel) = (answer, kernel);
+    (plan.segments[0].answer, plan.segments[0].kernel.proxy) = (answer, kernel);
     plan
 }
 

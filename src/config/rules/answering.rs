@@ -50,7 +50,7 @@ pub(super) fn check(
 
 fn published(reader: &mut ConfigReader<'_>, path: &KeyPath, segment: &SegmentConfig) {
     let addresses = count(&segment.plan.addresses.publish);
-    let expected = match (segment.plan.answer, segment.plan.kernel) {
+    let expected = match (segment.plan.answer, segment.plan.kernel.proxy) {
         _ if addresses == 0 => return,
         (AnswerMode::Off, _) => "no address: with answer: off no request is answered".to_owned(),
         (AnswerMode::Kernel, KernelProxy::ProxyArp) => {

@@ -31,11 +31,11 @@ fn every_mode_reaches_the_plan() {
     ] {
         assert_eq!(segment(&format!("answer: {word}")).answer, answer);
     }
-    assert_eq!(segment("answer: kernel").kernel, KernelProxy::ProxyArp);
-    assert_eq!(segment("answer: kernel, kernel: null").kernel, KernelProxy::ProxyArp);
+    assert_eq!(segment("answer: kernel").kernel.proxy, KernelProxy::ProxyArp);
+    assert_eq!(segment("answer: kernel, kernel: null").kernel.proxy, KernelProxy::ProxyArp);
     let entries =
         segment("answer: kernel, kernel: entries, private_vlan: open, publish: [10.2.0.0/25, 10.3.0.9]");
-    assert_eq!((entries.kernel, entries.private_vlan), (KernelProxy::Entries, PrivateVlan::Open));
+    assert_eq!((entries.kernel.proxy, entries.private_vlan), (KernelProxy::Entries, PrivateVlan::Open));
     assert_eq!(entries.addresses.publish, [net("10.2.0.0/25"), net("10.3.0.9/32")]);
     let both = segment("answer: routed, private_vlan: open, never: [169.254.0.0/16, 10.2.0.7]");
     assert_eq!((both.answer, both.private_vlan), (AnswerMode::Routed, PrivateVlan::Open));
@@ -175,7 +175,7 @@ fn modes_come_from_variables_too() {
     let sets = ["domains.lan.segments.eth1.private_vlan=open", "domains.lan.segments.eth1.never="];
     let plan = load_text("yaml", SMALL.as_bytes(), &environment, &sets).expect("loads").config.plan();
     assert_eq!(
-        (plan.segments[0].answer, plan.segments[0].kernel),
+        (plan.segments[0].answer, plan.segments[0].kernel.proxy),
         (AnswerMode::Kernel, KernelProxy::Entries)
     );
     assert_eq!(plan.segments[0].addresses.publish, [net("10.2.0.64/28"), net("10.2.0.9/32")]);

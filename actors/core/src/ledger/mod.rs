@@ -223,7 +223,8 @@ impl Ledger {
             Fact::WakeRequested { sleeper } => waking::wake(sleeper, world, effects),
             Fact::LeasesRemembered { leases } => lease_memory::recall_leases(world, leases, effects),
             Fact::Dhcp { segment, news } => leasing::dhcp_told(self, segment, news),
-            Fact::TimePassed => {}
+            // Nothing is answered there yet.
+            Fact::FastAnswersReady(_) | Fact::NoticedInKernel { .. } | Fact::TimePassed => {}
             Fact::Replanned { plan } => replanning::replan(self, &plan),
             Fact::Replaced { retired, prefixes } => self.stop(&End::Replaced { retired, prefixes }),
             Fact::Stopped { purge: true } => self.stop(&End::Purged),

@@ -87,6 +87,10 @@ impl Kernel {
             | Write::PutProxy { .. }
             | Write::PutSharedLladdr { .. }
             | Write::DeleteSharedLladdr { .. }
+            | Write::PutFastAnswer { .. }
+            | Write::DeleteFastAnswer { .. }
+            | Write::PutFastLink { .. }
+            | Write::DeleteFastLink { .. }
             | Write::DeleteProxy { .. } => {}
         }
         Ok(())

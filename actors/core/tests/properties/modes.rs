@@ -36,7 +36,7 @@ impl Mode {
         let [_, domain] = segment.domain.0.to_be_bytes();
         let only = |last: u8| BTreeMap::from([(Ipv4Addr::new(10, 0, domain, last), STATION)]);
         segment.answer = self.answer;
-        segment.kernel = self.kernel;
+        segment.kernel.proxy = self.kernel;
         segment.private_vlan = match self.private_vlan {
             PrivateVlan::Groups(_) => groups(domain),
             other => other,

@@ -126,6 +126,11 @@ impl RouteWriter {
             }
             // Written by themselves: see [`RouteWriter::write_lladdr`].
             Write::PutSharedLladdr { .. } | Write::DeleteSharedLladdr { .. } => Err(Unwritable),
+            // No table's, but a map's.
+            Write::PutFastAnswer { .. }
+            | Write::DeleteFastAnswer { .. }
+            | Write::PutFastLink { .. }
+            | Write::DeleteFastLink { .. } => Err(Unwritable),
         }
     }
 

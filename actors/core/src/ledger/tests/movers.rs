@@ -108,7 +108,7 @@ fn nothing_is_said_where_the_operator_will_not_have_it() {
     let never = told_with(&|segment| segment.addresses.never = vec![net("10.0.0.30/32")]);
     assert_eq!(never, all.iter().copied().filter(|(address, _)| *address != ip(30)).collect());
     let kernel = told_with(&|segment| {
-        (segment.answer, segment.kernel) = (AnswerMode::Kernel, KernelProxy::Entries);
+        (segment.answer, segment.kernel.proxy) = (AnswerMode::Kernel, KernelProxy::Entries);
     });
     assert_eq!(kernel, all, "the kernel answers for the same hosts, and cannot say so by itself");
     let open = told_with(&|segment| segment.private_vlan = PrivateVlan::Open);

@@ -124,7 +124,7 @@ fn what_is_never_to_be_is_not_learned_searched_or_answered_there() {
 fn by_entries() -> Plan {
     let mut plan = published();
     plan.segments[0].answer = AnswerMode::Kernel;
-    plan.segments[0].kernel = KernelProxy::Entries;
+    plan.segments[0].kernel.proxy = KernelProxy::Entries;
     plan.segments[0].addresses.publish = vec![net("10.0.0.64/29")];
     plan
 }

@@ -165,7 +165,7 @@ fn an_answer_mode_counts_from_the_next_request_on() {
 fn the_kernels_entries_come_and_go_with_their_mode() {
     let mut bench = populated();
     let (next, log) = replanned(&mut bench, &plan(3), |plan| {
-        (plan.segments[0].answer, plan.segments[0].kernel) = (AnswerMode::Kernel, KernelProxy::Entries);
+        (plan.segments[0].answer, plan.segments[0].kernel.proxy) = (AnswerMode::Kernel, KernelProxy::Entries);
     });
     assert_eq!(log.entries(), [(A, ip(11), true), (A, ip(12), true)]);
     assert_eq!(bench.hears(B, host(40).speaks()).entries(), [(A, ip(40), true)]);
