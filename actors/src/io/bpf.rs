@@ -9,21 +9,22 @@
 //! stopped does not go on answering for hosts that may have left.
 
 mod assembler;
+mod attachment;
 mod call;
+mod entries;
 mod program;
 
 use std::io;
-use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use arpherd_core::{LinkAddr, SegmentId};
+use arpherd_core::SegmentId;
 use rustix::time::{ClockId, clock_gettime};
 
+pub use attachment::{Attachment, Hook};
 use call::{Map, MapKind};
+pub use entries::{Noticed, Place, Resident, Subject};
 use program::{Maps, host, link};
-
-use super::netlink::clsact::IngressFilter;
 
 /// The program and its maps. All goes when this and the attachments are dropped.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct FastAnswers {
     hosts: Map<8, { host::SIZE }>,
     alive: Map<4, 8>,
     answered: Map<4, 8>,
+    /// How many segments there is room for.
+    segments: u32,
 }
 
 /// How much the maps have room for.
@@ -42,46 +45,6 @@ pub struct Room {
     pub segments: u32,
     /// Hosts of all domains.
     pub hosts: u32,
-}
-
-/// Whom an entry is for: an address in one domain, by its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Subject {
-    /// Addresses of two domains have nothing to do with each other.
-    pub domain: u32,
-    /// The host's address.
-    pub address: Ipv4Addr,
-}
-
-/// What the program knows of a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resident {
-    /// Where it lives. Nobody else on that segment gets an answer for it, and it gets answers on no other.
-    pub segment: SegmentId,
-    /// Its link-layer address; requests with another one are not answered. A host on IPoIB gets no answers.
-    pub lladdr: LinkAddr,
-    /// Whether it may be answered for on other segments.
-    pub answered_for: bool,
-}
-
-/// An interface where the program may answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Whose hosts may ask for each other here.
-    pub domain: u32,
-    /// Which segment it is.
-    pub segment: SegmentId,
-    /// What answers say; of 6 octets.
-    pub lladdr: LinkAddr,
-}
-
-/// What the program noticed of a host since its entry was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Noticed {
-    /// Time since it last asked and was answered.
-    pub heard: Option<Duration>,
-    /// Time since it was last asked for and answered for.
-    pub wanted: Option<Duration>,
 }
 
 /// What the program does with a frame.
@@ -139,7 +102,7 @@ impl FastAnswers {
         let code = program::program(&maps).map_err(|error| refused(io::Error::other(error)))?;
         let program =
             call::load("arpherd_answer", &code).map_err(|(cause, log)| LoadError::of(cause, log))?;
-        Ok(Self { program, links, hosts, alive, answered })
+        Ok(Self { program, links, hosts, alive, answered, segments: room.segments })
     }
 
     /// Has the program answer from now on until this time has passed, or another is given.
@@ -156,15 +119,7 @@ impl FastAnswers {
     /// # Errors
     /// If there is no room, or its address is not of 6 octets.
     pub fn put_link(&self, interface: u32, place: &Place) -> io::Result<()> {
-        let mut value = [0; link::SIZE];
-        fill(&mut value, link::DOMAIN, &place.domain.to_ne_bytes());
-        fill(&mut value, link::SEGMENT, &u32::from(place.segment.0).to_ne_bytes());
-        let octets = place.lladdr.octets();
-        if octets.len() != 6 {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        fill(&mut value, link::LLADDR, octets);
-        self.links.put(&interface.to_ne_bytes(), &value)
+        self.links.put(&interface.to_ne_bytes(), &place.value()?)
     }
 
     /// Has it know the interface no longer.
@@ -180,15 +135,15 @@ impl FastAnswers {
     /// # Errors
     /// If there is no room.
     pub fn put_host(&self, subject: Subject, resident: &Resident) -> io::Result<()> {
-        let mut value = [0; host::SIZE];
-        fill(&mut value, host::SEGMENT, &u32::from(resident.segment.0).to_ne_bytes());
-        let flags = if resident.answered_for { host::ANSWERED_FOR } else { 0 };
-        fill(&mut value, host::FLAGS, &flags.to_ne_bytes());
-        let octets = resident.lladdr.octets();
-        if octets.len() == 6 {
-            fill(&mut value, host::LLADDR, octets);
-        }
-        self.hosts.put(&subject.key(), &value)
+        self.hosts.put(&subject.key(), &resident.value())
+    }
+
+    /// The same for many, by fewer calls. Returns those, by their place in the list, for which the kernel has no room, and
+    /// what it returned.
+    pub fn put_hosts(&self, hosts: &[(Subject, Resident)]) -> Vec<(usize, io::Error)> {
+        let keys: Vec<_> = hosts.iter().map(|(subject, _)| subject.key()).collect();
+        let values: Vec<_> = hosts.iter().map(|(_, resident)| resident.value()).collect();
+        self.hosts.put_all(&keys, &values)
     }
 
     /// Has it know the host no longer. Requests that come in after the call neither are answered for it nor to it.
@@ -204,13 +159,7 @@ impl FastAnswers {
     /// # Errors
     /// If the kernel refuses, which it has no reason to.
     pub fn noticed(&self, subject: Subject) -> io::Result<Option<Noticed>> {
-        let now = now();
-        let since = |stamp: u64| (stamp != 0).then(|| Duration::from_nanos(now.saturating_sub(stamp)));
-        let noticed = |value: [u8; host::SIZE]| Noticed {
-            heard: since(number(&value, host::HEARD)),
-            wanted: since(number(&value, host::WANTED)),
-        };
-        Ok(self.hosts.get(&subject.key())?.map(noticed))
+        Ok(self.hosts.get(&subject.key())?.map(|value| Noticed::of(&value, now())))
     }
 
     /// How many requests were answered on the segment.
@@ -222,28 +171,14 @@ impl FastAnswers {
         Ok(count.map_or(0, u64::from_ne_bytes))
     }
 
-    /// Has the program see the ARP frames that come in on the interface of the calling thread's network namespace, behind
-    /// the programs of others, until what is returned is dropped or the interface is deleted: by tcx if the kernel has it
-    /// (6.6), which ends with the process, too; else as [`Self::attach_by_filter`] does.
+    /// Has the program know nobody and no interface, and count from nothing.
     ///
     /// # Errors
-    /// If `CAP_NET_ADMIN` is missing, there is no such interface, or the kernel knows neither way.
-    pub fn attach(&self, interface: u32) -> io::Result<Attachment> {
-        match call::attach(self.program.as_fd(), interface) {
-            // What it does not know it calls invalid.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => self.attach_by_filter(interface),
-            outcome => outcome.map(|link| Attachment(Way::Tcx(link))),
-        }
-    }
-
-    /// The same by a filter of traffic control, in place of one that an earlier run left there: one that was killed leaves
-    /// its filter, which goes on answering for as long as [`Self::vouch`] said. An interface has one at a time: when either
-    /// of two is dropped, none is left.
-    ///
-    /// # Errors
-    /// If `CAP_NET_ADMIN` is missing, there is no such interface, or the kernel has no `clsact` or `cls_bpf`.
-    pub fn attach_by_filter(&self, interface: u32) -> io::Result<Attachment> {
-        IngressFilter::put(self.program.as_fd(), interface).map(|filter| Attachment(Way::Filter(filter)))
+    /// If the kernel refuses, which it has no reason to.
+    pub fn clear(&self) -> io::Result<()> {
+        self.links.clear()?;
+        self.hosts.clear()?;
+        (0..self.segments).try_for_each(|segment| self.answered.put(&segment.to_ne_bytes(), &[0; 8]))
     }
 
     /// What the program would do with a frame that comes in on the loopback interface, whose number is 1. It counts and
@@ -262,43 +197,8 @@ impl FastAnswers {
     }
 }
 
-/// The program's place at an interface.
-#[derive(Debug)]
-#[must_use = "the program is detached when this is dropped"]
-pub struct Attachment(Way);
-
-impl Attachment {
-    /// Whether it is detached when the process is killed; otherwise it answers for as long as was vouched for.
-    pub fn ends_with_process(&self) -> bool {
-        matches!(self.0, Way::Tcx(_))
-    }
-}
-
-#[derive(Debug)]
-#[expect(dead_code, reason = "their being there is all they do")]
-enum Way {
-    Tcx(OwnedFd),
-    Filter(IngressFilter),
-}
-
-impl Subject {
-    fn key(self) -> [u8; 8] {
-        program::key(self.domain, self.address.octets())
-    }
-}
-
 /// What `bpf_ktime_get_ns` gives.
 fn now() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     time.tv_sec.cast_unsigned().saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.cast_unsigned())
-}
-
-fn fill(value: &mut [u8], offset: usize, octets: &[u8]) {
-    value[offset..offset + octets.len()].copy_from_slice(octets);
-}
-
-fn number(value: &[u8], offset: usize) -> u64 {
-    let mut octets = [0; 8];
-    octets.copy_from_slice(&value[offset..offset + 8]);
-    u64::from_ne_bytes(octets)
 }

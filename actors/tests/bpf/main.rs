@@ -7,6 +7,7 @@
 
 mod frames;
 mod links;
+mod maps;
 mod rig;
 mod rights;
 

@@ -15,8 +15,10 @@ enum Command {
     MapLookup = 1,
     MapUpdate = 2,
     MapDelete = 3,
+    MapNextKey = 4,
     ProgramLoad = 5,
     ProgramTestRun = 10,
+    MapUpdateBatch = 26,
     LinkCreate = 28,
 }
 
@@ -78,7 +80,8 @@ impl<'a> Attributes<'a> {
     fn call(&mut self, command: Command) -> io::Result<Option<OwnedFd>> {
         // SAFETY: the attributes are of the length that is given. Whoever made them, in this file alone, took all pointers
         // in them from slices that are lent for as long as they live, mutably where the kernel writes, and gave the kernel
-        // no greater lengths than those have: for a map, that its keys and values have by its type. A descriptor that is
+        // no greater lengths than those have: for a map, that its keys and values have by its type, as many as both slices
+        // hold where there are several. A descriptor that is
         // returned by these commands is new, and nobody else's.
         let outcome = unsafe {
             let returned = libc::syscall(libc::SYS_bpf, command as i32, self.octets.as_mut_ptr(), LENGTH);
@@ -95,6 +98,9 @@ impl<'a> Attributes<'a> {
         self.call(command)?.ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 }
+
+/// So many and more are put by one call.
+const WORTH_A_BATCH: usize = 4;
 
 /// How a map finds a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +157,53 @@ impl<const K: usize, const V: usize> Map<K, V> {
             Ok(_) => Ok(true),
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Puts all of them, each key with the value of its place, by as few calls as the kernel allows (one from Linux 5.6
+    /// on). Returns which it did not take, and why.
+    pub(super) fn put_all(&self, keys: &[[u8; K]], values: &[[u8; V]]) -> Vec<(usize, io::Error)> {
+        let mut failed = Vec::new();
+        let mut done = 0;
+        while done < keys.len().min(values.len()) {
+            let rest = keys.len().min(values.len()) - done;
+            let at_once = if rest < WORTH_A_BATCH { 0 } else { self.put_batch(&keys[done..], &values[done..]) };
+            done += at_once;
+            // The one that stopped the batch says why when it is put alone.
+            if let (Some(key), Some(value)) = (keys.get(done), values.get(done)) {
+                failed.extend(self.put(key, value).err().map(|error| (done, error)));
+                done += 1;
+            }
+        }
+        failed
+    }
+
+    /// Returns how many were put.
+    fn put_batch(&self, keys: &[[u8; K]], values: &[[u8; V]]) -> usize {
+        let count = u32::try_from(keys.len().min(values.len())).unwrap_or(u32::MAX);
+        let mut attributes = Attributes::new()
+            .input(16, keys.as_flattened())
+            .input(24, values.as_flattened())
+            .number(32, count)
+            .descriptor(36, self.0.as_fd());
+        match attributes.call(Command::MapUpdateBatch) {
+            Ok(_) => count as usize,
+            // A kernel that does not know the command leaves the count as it was.
+            Err(_) if attributes.read(32) >= count => 0,
+            Err(_) => attributes.read(32) as usize,
+        }
+    }
+
+    /// Removes all that is in it.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        let mut next = [0; K];
+        loop {
+            let first = Attributes::new().descriptor(0, self.0.as_fd()).output(16, &mut next).call(Command::MapNextKey);
+            match first {
+                Ok(_) => self.remove(&next)?,
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(()),
+                Err(error) => return Err(error),
+            };
         }
     }
 
