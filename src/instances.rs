@@ -24,6 +24,7 @@ use crate::config::{Config, HttpListen, NetnsPlan, OnExit};
 use crate::control::QueryHandler;
 use crate::events::EventSource;
 use crate::exit::Exit;
+use crate::fast_answers::FastPrograms;
 use crate::log;
 use crate::reload::ReloadSender;
 use queries::{AllInstances, InstanceQueries};
@@ -88,6 +89,8 @@ pub(crate) struct Instances {
     running: Vec<Running>,
     queries: Arc<AllInstances>,
     files: Files,
+    /// What answers inside the kernel.
+    programs: FastPrograms,
     /// Every actor that has to answer pings.
     actors: ActorList,
     /// Whether it is measured how long what frames cause takes.
@@ -112,6 +115,7 @@ impl Instances {
     pub(crate) async fn start(
         config: &Config,
         files: Files,
+        programs: FastPrograms,
         reloads: ReloadSender,
         confinement: ConfinementView,
         log: &Logger,
@@ -126,7 +130,8 @@ impl Instances {
         let queries = Arc::new(AllInstances::new(reloads, confinement));
         let timing = config.daemon.http != HttpListen::Off;
         let actors = ActorList::default();
-        let mut instances = Self { running: Vec::new(), queries, files, actors, timing, replacements: 0 };
+        let (running, replacements) = (Vec::new(), 0);
+        let mut instances = Self { running, queries, files, programs, actors, timing, replacements };
         for (part, netns) in parts.into_iter().zip(namespaces) {
             if let Err(error) = instances.start_one(part, netns, config.daemon.on_exit, Vec::new(), log).await
             {
@@ -157,6 +162,7 @@ impl Instances {
             record: record.map(|path| recording_path(path, netns.name(), self.replacements)),
             netns: netns.clone(),
             manage: part.manage.clone(),
+            fast: self.programs.of(&netns, &log),
             actors: self.actors.clone(),
             purge: on_exit == OnExit::Purge,
             plan: part.plan.clone(),
@@ -219,6 +225,7 @@ impl Instances {
         for running in self.running.into_iter().rev() {
             running.instance.stop().await;
         }
+        self.programs.detach();
         // Together; at the end of the process the kernel would close one after the other.
         wait_until_closed(CLOSING_LIMIT);
     }

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod events;
 mod exit;
+mod fast_answers;
 mod generate;
 mod http;
 mod instances;

@@ -17,6 +17,7 @@ use crate::config::{Config, ConfigError, DaemonConfig, EffectiveValue, Loaded};
 use crate::confine::Confinement;
 use crate::control::{ControlResponse, Failure};
 use crate::exit::Exit;
+use crate::fast_answers::FastLoad;
 use crate::http::HttpService;
 use crate::instances::{Instances, ReplaceError};
 use crate::service_manager::{StatusText, notify};
@@ -143,6 +144,8 @@ pub(crate) struct Reloader<'a> {
     pub(crate) loaded: Loaded,
     /// Reads it again; none without a file.
     pub(crate) read: Option<ReadConfig>,
+    /// What was loaded at the start.
+    pub(crate) fast: FastLoad,
     /// What a reload cannot have.
     pub(crate) confinement: &'a Confinement,
     /// What the service manager shows.
@@ -185,6 +188,11 @@ impl Reloader<'_> {
             (text, None)
         };
         let (next, changes) = read_changes(self.read.as_ref(), &self.loaded, self.confinement)
+            .and_then(|changes| {
+                self.fast
+                    .needs_restart(&changes.0.config)
+                    .map_or(Ok(changes), |why| Err(Refusal::GivenUp(why)))
+            })
             .map_err(|refusal| refused(self.log, refusal.to_string()))?;
         if dry_run {
             return Ok(ReloadView { applied: false, changes });

@@ -17,6 +17,7 @@ use crate::config::{Config, Loaded};
 use crate::confine::{Confinement, StartFiles};
 use crate::control::{Server, ServerHandle};
 use crate::exit::Exit;
+use crate::fast_answers::{FastLoad, FastPrograms};
 use crate::http::HttpService;
 use crate::instances::{Files, Instances};
 use crate::log;
@@ -40,6 +41,7 @@ pub(crate) fn run(
     let signals = BlockedSignals::new();
     let descriptors = raise_limit();
     let sockets = Sockets::bind(&loaded.config.daemon, spare);
+    let (fast, programs) = FastLoad::load(&loaded.config, report.record.is_some());
     let confinement = sockets.as_ref().map(|sockets| {
         let config = read.as_ref().map(ReadConfig::file);
         let files = StartFiles { control: sockets.server.path(), config, record: report.record.as_deref() };
@@ -66,6 +68,9 @@ pub(crate) fn run(
             "detail" => "another arpherd has the default socket");
     }
     confinement.log(&log.logger);
+    if let Err(code) = fast.log(&loaded.config, &log.logger) {
+        return code.into();
+    }
     warn_of_few_descriptors(&loaded.config, descriptors, &log.logger);
     let http = HttpService::new(http, &log.logger);
     for warning in &loaded.warnings {
@@ -76,8 +81,16 @@ pub(crate) fn run(
     System::new().block_on(async {
         // A task of its own, because `block_on` polls its future each time any actor wakes.
         let daemon = actix::spawn(async move {
-            serve((loaded, read), confinement, (server, http), record, signals, (&logger, &levels, flush))
-                .await
+            serve(
+                (loaded, read),
+                confinement,
+                (fast, programs),
+                (server, http),
+                record,
+                signals,
+                (&logger, &levels, flush),
+            )
+            .await
         });
         daemon.await.unwrap_or(Exit::Software.into())
     })
@@ -87,6 +100,7 @@ pub(crate) fn run(
 async fn serve(
     (loaded, read): (Loaded, Option<ReadConfig>),
     confinement: Confinement,
+    (fast, programs): (FastLoad, FastPrograms),
     (server, mut http): (Server, HttpService),
     record: Option<PathBuf>,
     signals: BlockedSignals,
@@ -103,8 +117,9 @@ async fn serve(
     let beside = |extension| server.path().with_extension(extension);
     let (saved_sysctls, saved_hosts) = (beside("settings.json"), beside("hosts.json"));
     let files = Files { saved_sysctls, saved_hosts, record };
+    let confined = confinement.view();
     let (reloads, mut commands) = ReloadSender::channel();
-    let instances = match Instances::start(&loaded.config, files, reloads, confinement.view(), log).await {
+    let instances = match Instances::start(&loaded.config, files, programs, reloads, confined, log).await {
         Ok(instances) => instances,
         Err(code) => return code.into(),
     };
@@ -134,7 +149,7 @@ async fn serve(
         "control" => %control.display(), "version" => env!("CARGO_PKG_VERSION"));
     let status = StatusText::new(instances.query_handler(), log);
     let confinement = &confinement;
-    let mut reloader = Reloader { instances, http, loaded, read, confinement, status, log };
+    let mut reloader = Reloader { instances, http, loaded, read, fast, confinement, status, log };
     let lost = loop {
         let pending = tokio::select! {
             signal = signals.next() => match signal {

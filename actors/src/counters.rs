@@ -105,6 +105,8 @@ impl Counters {
         CountersView {
             read: get(&self.read),
             answered: get(&self.answered),
+            // Only the kernel knows.
+            answered_in_kernel: 0,
             probed: get(&self.probed),
             traces: get(&self.traces),
             dropped: get(&self.dropped),

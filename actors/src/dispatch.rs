@@ -10,9 +10,10 @@ use actix::Recipient;
 use arpherd_core::fact::PendingRequest;
 use arpherd_core::memory::RememberedLease;
 use arpherd_core::order::Purpose;
-use arpherd_core::{Fact, Frame, LinkAddr, Operation, Order, SegmentId, Write};
+use arpherd_core::{DomainId, Fact, Frame, LinkAddr, Operation, Order, SegmentId, Write};
 
 use crate::counters::Counters;
+use crate::fast_batch::FastBatch;
 use crate::io::{FramePort, Refusal, RouteTable, Tally};
 use crate::messages::{HostsSeen, KeepLease, ReadStations, ReadTable, SendPort, SetSweep, SettlePackets};
 
@@ -34,6 +35,10 @@ pub(crate) struct Dispatcher {
     pub(crate) deferred: Vec<Write>,
     /// Routes to look up in the kernel after the writes.
     pub(crate) lookups: Vec<PendingLookup>,
+    /// Writes to the program that answers inside the kernel.
+    pub(crate) fast: FastBatch,
+    /// Hosts of which is to be read what it noticed, after the writes.
+    pub(crate) noticed: Vec<(DomainId, Ipv4Addr)>,
     /// By segment; none for one that is retired.
     sinks: Vec<Option<SegmentSinks>>,
     outboxes: Vec<Outbox>,
@@ -110,9 +115,8 @@ impl Dispatcher {
                 self.keep_lease(lease.address, &lease.interface, Some(lease.clone()));
             }
             Order::DropLease { address, ref interface } => self.keep_lease(address, interface, None),
-            // No program is loaded, and the ledger was not told that one is.
-            Order::Write(write) if write.is_fast() => {}
-            Order::ReadNoticed { .. } => {}
+            Order::Write(write) if write.is_fast() => self.fast.collect(write),
+            Order::ReadNoticed { domain, address } => self.noticed.push((domain, address)),
             Order::Write(write) if write.is_urgent() => self.urgent.push(write),
             Order::Write(write) => self.deferred.push(write),
             Order::LookUpRoute { interface, request } => {

@@ -59,6 +59,8 @@ pub mod cover;
 pub mod dhcp;
 pub mod dispatch;
 mod eligibility;
+mod fast_batch;
+pub mod fast_path;
 pub mod io;
 mod latency;
 pub mod lease_keeper;

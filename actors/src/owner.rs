@@ -3,6 +3,7 @@
 //! Every message it receives becomes facts; each fact is one step of the ledger, which appends orders. Orders are
 //! carried out before the next message is handled: first the kernel's tables, then frames, then events.
 
+mod in_kernel;
 mod queries;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use slog::{Logger, debug};
 use crate::clock::Clock;
 use crate::counters::CoverCounters;
 use crate::dispatch::{Dispatcher, SegmentSinks};
-use crate::io::{Refusal, RouteTable, Stamp};
+use crate::io::{FastTable, Refusal, RouteTable, Stamp};
 use crate::latency::{Cause, Latency};
 use crate::messages::{
     Finish, GetSweepContext, KeepLease, Observed, ReadStations, ReadTable, RecordFacts, SendPort, SetTiming,
@@ -23,6 +24,7 @@ use crate::messages::{
 
 mod succession;
 
+use in_kernel::Fast;
 pub use succession::Replan;
 
 /// Rounds of orders a message may cause. The results of a round (refusals, routes looked up) are facts and cause
@@ -51,6 +53,8 @@ pub struct RouteOwner {
     /// Refusals not reported to the ledger yet.
     refusals: Vec<Refusal>,
     timer: Option<(Time, SpawnHandle)>,
+    /// `None` where nothing is answered inside the kernel.
+    fast: Option<Box<dyn FastTable>>,
 }
 
 /// Connects the route owner with the actors that carry out its orders. Sent once, before any other message.
@@ -69,6 +73,8 @@ pub struct Connect {
     pub leases: Option<Recipient<KeepLease>>,
     /// Writes every fact to a file; `None` if facts are not recorded.
     pub recorder: Option<Recipient<RecordFacts>>,
+    /// Answers inside the kernel; `None` where nothing is answered there.
+    pub fast: Option<Box<dyn FastTable>>,
 }
 
 /// The start is complete: the status reports the daemon as ready.
@@ -100,6 +106,7 @@ impl RouteOwner {
             orders: Vec::new(),
             refusals: Vec::new(),
             timer: None,
+            fast: None,
         }
     }
 
@@ -149,15 +156,18 @@ impl RouteOwner {
             self.orders.clear();
             self.report_refusals(now);
             self.look_up_routes(now);
+            self.read_noticed(now);
         }
     }
 
     /// Writes what frames rely on; replies for a refused route are not sent.
     fn write_urgent(&mut self) {
+        self.write_fast(Fast::Withdrawals);
         if !self.dispatcher.urgent.is_empty() {
             self.table.write(&self.dispatcher.urgent, &mut self.refusals);
             self.dispatcher.urgent.clear();
             self.dispatcher.cancel_replies(&self.refusals);
+            self.dispatcher.fast.cancel(&self.refusals);
             if let Some(latency) = &mut self.latency {
                 latency.written(&self.refusals);
             }
@@ -168,8 +178,9 @@ impl RouteOwner {
         if !self.dispatcher.deferred.is_empty() {
             self.table.write(&self.dispatcher.deferred, &mut self.refusals);
             self.dispatcher.deferred.clear();
-            self.report_refusals(now);
         }
+        self.write_fast(Fast::Puts);
+        self.report_refusals(now);
     }
 
     fn emit(&self, orders: &[Order]) {
@@ -227,6 +238,7 @@ impl RouteOwner {
         if let Some((_, handle)) = self.timer.take() {
             ctx.cancel_future(handle);
         }
+        self.fast = None;
     }
 }
 
@@ -249,11 +261,12 @@ impl Actor for RouteOwner {
 impl Handler<Connect> for RouteOwner {
     type Result = ();
 
-    fn handle(&mut self, connect: Connect, _: &mut Self::Context) {
+    fn handle(&mut self, connect: Connect, ctx: &mut Self::Context) {
         let (cover, counters) = connect.cover.unzip();
         self.dispatcher.connect(connect.sinks, connect.watch, connect.wifi, cover, connect.leases);
         self.cover_counters = counters;
         self.recorder = connect.recorder;
+        self.answer_in_kernel(connect.fast, ctx);
     }
 }
 

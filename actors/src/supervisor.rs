@@ -30,6 +30,8 @@ use segment_actors::{SegmentActors, Surroundings};
 use crate::clock::Clock;
 use crate::cover::CoverActor;
 use crate::dhcp::DhcpActor;
+use crate::fast_path::FastPath;
+use crate::io::FastTable;
 use crate::lease_keeper::LeaseKeeper;
 use crate::liveness::{ActorGroup, ActorName};
 use crate::messages::{
@@ -106,6 +108,9 @@ impl Instance {
             cover: cover.as_ref().map(|cover| (cover.actor.clone().recipient(), Arc::clone(&cover.counters))),
             leases: lease_keeper.clone().map(Addr::recipient),
             recorder: recorder.clone().map(Addr::recipient),
+            fast: config.fast.clone().filter(|_| recorder.is_none()).map(|program| {
+                Box::new(FastPath::new(program, log.new(o!("actor" => "route_owner")))) as Box<dyn FastTable>
+            }),
         });
         if !known_leases.is_empty() {
             owner.do_send(Observed::of(vec![Fact::LeasesRemembered { leases: known_leases }]));

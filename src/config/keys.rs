@@ -16,7 +16,7 @@ use super::field::{ConfigKey, TableField, ValueField};
 use super::gateway_lladdr::GatewayLladdrParser;
 use super::group::UserGroupParser;
 use super::http::HttpListenParser;
-use super::model::{Config, Confine, DaemonConfig, DomainConfig, OnExit};
+use super::model::{Config, Confine, DaemonConfig, DomainConfig, FastMode, OnExit};
 use super::name::{RoutingTable, SocketPath};
 use super::value::{Choice, WholeNumber};
 use segment::SEGMENT;
@@ -43,6 +43,13 @@ pub(crate) static ROOT: &[ConfigKey<Config>] = &[
         field: &Domains { keys: DOMAIN },
     },
 ];
+
+/// The accepted values of both keys `fast_answers`.
+pub(super) const FAST_ANSWERS: Choice<FastMode> = Choice(&[
+    ("auto", FastMode::Auto, "where the kernel and the daemon's rights allow it"),
+    ("on", FastMode::On, "the daemon does not start where they do not"),
+    ("off", FastMode::Off, "the daemon answers all of them"),
+]);
 
 static DAEMON: &[ConfigKey<DaemonConfig>] = &[
     ConfigKey {
@@ -80,6 +87,14 @@ static DAEMON: &[ConfigKey<DaemonConfig>] = &[
             ]),
             of: |daemon: &mut DaemonConfig| &mut daemon.confine,
         },
+    },
+    ConfigKey {
+        name: "fast_answers",
+        meaning: "Whether requests of known hosts for known hosts are answered inside the kernel, at once, by a program \
+                  of arpherd's (docs/fast-answers.md). All other requests are answered by the daemon in any case. The \
+                  program is loaded when the daemon starts, which takes CAP_BPF then. Segments may differ.",
+        example: None,
+        field: &ValueField { parser: FAST_ANSWERS, of: |daemon: &mut DaemonConfig| &mut daemon.fast_answers },
     },
     ConfigKey {
         name: "http",

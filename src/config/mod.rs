@@ -59,7 +59,9 @@ pub(crate) use fillarpd::FillarpdArgs;
 pub(crate) use folder::is_configuration;
 pub(crate) use group::UserGroup;
 pub(crate) use http::HttpListen;
-pub(crate) use model::{CONTROL, CONTROL_VARIABLE, Config, Confine, DaemonConfig, NetnsPlan, OnExit};
+pub(crate) use model::{
+    CONTROL, CONTROL_VARIABLE, Config, Confine, DaemonConfig, DomainConfig, FastMode, NetnsPlan, OnExit,
+};
 pub(crate) use reader::EffectiveValue;
 pub(crate) use schema::schema;
 pub(crate) use source::KeySetting;

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use arpherd_core::plan::{Cover, DhcpPlan, DomainId, DomainPlan, Plan, RoutePlan, SegmentPlan};
+use arpherd_core::plan::{
+    Cover, DhcpPlan, DomainId, DomainPlan, KernelAnswers, Plan, RoutePlan, SegmentPlan,
+};
 use ipnetwork::Ipv4Network;
 
 use super::gateway_lladdr::GatewayLladdr;
@@ -37,6 +39,8 @@ pub(crate) struct DaemonConfig {
     pub(crate) on_exit: OnExit,
     /// Whether it gives up what it does not need.
     pub(crate) confine: Confine,
+    /// Whether requests are answered inside the kernel, on segments that do not say it themselves.
+    pub(crate) fast_answers: FastMode,
     /// Where metrics are served over HTTP.
     pub(crate) http: HttpListen,
     /// Whose members may read on the control socket.
@@ -51,6 +55,7 @@ impl Default for DaemonConfig {
             control: PathBuf::from(CONTROL),
             on_exit: OnExit::default(),
             confine: Confine::default(),
+            fast_answers: FastMode::default(),
             http: HttpListen::default(),
             read_group: UserGroup::default(),
             admin_group: UserGroup::default(),
@@ -75,6 +80,18 @@ pub(crate) enum Confine {
     #[default]
     On,
     /// It keeps what it was started with.
+    Off,
+}
+
+/// Whether requests between known hosts are answered inside the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum FastMode {
+    /// Where the kernel and the daemon's rights allow it.
+    Auto,
+    /// The daemon does not start where they do not.
+    On,
+    /// They are not.
+    #[default]
     Off,
 }
 
@@ -116,6 +133,8 @@ pub(crate) struct SegmentConfig {
     pub(crate) has_own_prefixes: bool,
     /// Who sets the kernel settings.
     pub(crate) sysctl: SysctlPolicy,
+    /// Whether requests are answered inside the kernel; `None`: as the daemon's.
+    pub(crate) fast_answers: Option<FastMode>,
     /// Name of the network namespace it is in; `None`: the daemon's own.
     pub(crate) netns: Option<String>,
 }
@@ -157,7 +176,9 @@ impl Config {
         Plan {
             domains: domains.iter().map(|domain| domain.plan()).collect(),
             segments: numbered
-                .flat_map(|(id, domain)| domain.segments.iter().map(move |segment| segment.plan_in(id)))
+                .flat_map(|(id, domain)| {
+                    domain.segments.iter().map(move |segment| segment.plan_in(id, &self.daemon))
+                })
                 .collect(),
             routes: self.routes,
         }
@@ -209,11 +230,18 @@ impl SegmentConfig {
             plan: SegmentPlan::new(name, DomainId(0), prefixes),
             has_own_prefixes: false,
             sysctl: SysctlPolicy::default(),
+            fast_answers: None,
             netns: None,
         }
     }
 
-    fn plan_in(&self, domain: DomainId) -> SegmentPlan {
-        SegmentPlan { domain, ..self.plan.clone() }
+    fn plan_in(&self, domain: DomainId, daemon: &DaemonConfig) -> SegmentPlan {
+        let fast = self.fast_mode(daemon) != FastMode::Off;
+        SegmentPlan { domain, kernel: KernelAnswers { fast, ..self.plan.kernel }, ..self.plan.clone() }
+    }
+
+    /// Whether requests are answered inside the kernel here.
+    pub(crate) fn fast_mode(&self, daemon: &DaemonConfig) -> FastMode {
+        self.fast_answers.unwrap_or(daemon.fast_answers)
     }
 }

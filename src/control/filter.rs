@@ -270,8 +270,10 @@ impl Row for SegmentView {
     const FIELDS: &'static [&'static str] = &[
         "answer",
         "answered",
+        "answered_in_kernel",
         "domain",
         "dropped",
+        "fast_answers",
         "hosts",
         "interface",
         "kind",
@@ -304,8 +306,10 @@ impl Row for SegmentView {
         match name {
             "answer" => words(&self.answering.answer),
             "answered" => Cell::Number(count.answered),
+            "answered_in_kernel" => Cell::Number(count.answered_in_kernel),
             "domain" => words(&self.domain),
             "dropped" => Cell::Number(count.dropped),
+            "fast_answers" => optional(self.measured.fast_answers.as_deref()),
             "hosts" => Cell::Number(self.hosts),
             "interface" => words(&self.interface),
             "kind" => words(&self.kind),

@@ -107,6 +107,7 @@ fn write_segments(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()>
     counters.write(out)?;
     write_dhcp(out, rows)?;
     write_gateways(out, rows)?;
+    write_fast_answers(out, rows)?;
     write_published(out, rows)
 }
 
@@ -179,6 +180,23 @@ fn write_gateways(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()>
         }
     }
     if rows.iter().all(|row| row.subnet.gateway_lladdr.is_none()) {
+        return Ok(());
+    }
+    out.write_all(b"\n")?;
+    table.write(out)
+}
+
+/// Where answers are given inside the kernel, and how many.
+fn write_fast_answers(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()> {
+    let mut table =
+        TextTable::new(&[Left("domain"), Left("segment"), Left("fast_answers"), Right("answered_in_kernel")]);
+    for row in rows {
+        if let Some(fast) = &row.measured.fast_answers {
+            let names = [text(&row.domain), text(&row.segment), state(fast)];
+            table.add(names.into_iter().chain([row.counters.answered_in_kernel.to_string()]));
+        }
+    }
+    if rows.iter().all(|row| row.measured.fast_answers.is_none()) {
         return Ok(());
     }
     out.write_all(b"\n")?;

@@ -198,9 +198,14 @@ const OUTCOMES: [(&str, DhcpCountOf); 5] = [
 type CountOf = fn(&CountersView) -> u64;
 
 /// The counters of a segment: name, meaning, and where it is.
-const COUNTERS: [(&str, &str, CountOf); 7] = [
+const COUNTERS: [(&str, &str, CountOf); 8] = [
     ("arpherd_frames_read", "ARP frames read from the interface.", |it| it.read),
-    ("arpherd_replies_sent", "Proxied ARP replies sent.", |it| it.answered),
+    ("arpherd_replies_sent", "Proxied ARP replies sent, those from inside the kernel among them.", |it| {
+        it.answered
+    }),
+    ("arpherd_replies_in_kernel", "Proxied ARP replies sent from inside the kernel.", |it| {
+        it.answered_in_kernel
+    }),
     ("arpherd_requests_sent", "ARP requests sent: searches, verifications and sweeps.", |it| it.probed),
     ("arpherd_traces_read", "RARP requests read, which show where a station is.", |it| it.traces),
     (

@@ -163,6 +163,10 @@ pub struct MeasuredView {
     /// What became of DHCP messages; none where DHCP is neither relayed nor read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dhcp: Option<DhcpCountersView>,
+    /// Where the program is attached that answers inside the kernel: `tcx` or `clsact`; `waiting`: nowhere yet;
+    /// `unavailable`: it could not be loaded. None where it is not wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fast_answers: Option<Keyword>,
 }
 
 /// Counters of a segment's DHCP messages since the start.
@@ -204,8 +208,11 @@ pub struct SubnetView {
 pub struct CountersView {
     /// Frames read from the interface.
     pub read: u64,
-    /// Proxied replies sent.
+    /// Proxied replies sent, those from inside the kernel among them.
     pub answered: u64,
+    /// How many of them were given inside the kernel; neither these replies nor their requests came to the daemon.
+    #[serde(default)]
+    pub answered_in_kernel: u64,
     /// ARP requests sent, of every kind.
     pub probed: u64,
     /// RARP requests read, which show where a station is, but none of its addresses; they are not among `read`.
@@ -240,6 +247,7 @@ impl Add for CountersView {
         Self {
             read: self.read + other.read,
             answered: self.answered + other.answered,
+            answered_in_kernel: self.answered_in_kernel + other.answered_in_kernel,
             probed: self.probed + other.probed,
             traces: self.traces + other.traces,
             dropped: self.dropped + other.dropped,

@@ -58,7 +58,9 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use arpherd_core::{Frame, Heard, LinkAddr, Write};
+use arpherd_core::{DomainId, Frame, Heard, LinkAddr, SegmentId, Write};
+
+use bpf::{Hook, Noticed};
 
 pub use netlink::write::Refusal;
 use netlink::{MonitorError, NetlinkError, RadioInfo, RadioNews};
@@ -130,6 +132,28 @@ pub trait RouteTable: Send {
     /// drops the source, and for every route but a unicast one.
     fn lookup_route(&mut self, interface: u32, source: Ipv4Addr, target: Ipv4Addr) -> Option<u32>;
 }
+
+/// The maps of the program that answers inside the kernel.
+pub trait FastTable: Send {
+    /// Carries the writes out, which all [are fast](Write::is_fast), links and removals in their order, and appends those
+    /// that the kernel refused: for most, because a map is full.
+    fn write(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>);
+
+    /// What the program noticed of a host; nothing if it does not know it.
+    fn noticed(&mut self, domain: DomainId, address: Ipv4Addr) -> Noticed;
+
+    /// How many requests it answered on the segment.
+    fn answered(&self, segment: SegmentId) -> u64;
+
+    /// Where it is attached on the segment; `None` if it is not (yet).
+    fn hook(&self, segment: SegmentId) -> Option<Hook>;
+
+    /// Has it answer for a moment longer. Called each [`VOUCH_INTERVAL`] by whoever decides what is answered.
+    fn vouch(&mut self);
+}
+
+/// Time between two calls of [`FastTable::vouch`].
+pub const VOUCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The Wi-Fi interfaces of one network namespace.
 pub trait Radio: Send {

@@ -20,6 +20,7 @@ impl RouteOwner {
             if let Some(dhcp) = &mut view.measured.dhcp {
                 *dhcp = sinks.counters.dhcp.view();
             }
+            self.show_in_kernel(id, view);
             view.measured.latency = self.latency.as_ref().and_then(|latency| latency.view(id));
         }
         Response::Segments(views)

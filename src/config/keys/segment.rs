@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use arpherd_core::plan::{AnswerMode, DhcpRole, ExpiryPlan, Groups, KernelProxy, LinkKind, SweepPlan};
 
+use super::FAST_ANSWERS;
 use super::learning::{LEARN, LIMITS};
 use crate::config::addresses::PrefixOrAddress;
 use crate::config::behind::BehindStations;
@@ -96,6 +97,17 @@ pub(super) static SEGMENT: &[ConfigKey<SegmentConfig>] = &[
                      address",
                 ),
             ]),
+        },
+    },
+    ConfigKey {
+        name: "fast_answers",
+        meaning: "Whether requests of known hosts here for known hosts elsewhere are answered inside the kernel. It has an \
+                  effect with answer = \"live\" only.",
+        example: Some(r#""off""#),
+        field: &DerivedField {
+            parser: FAST_ANSWERS,
+            of: |segment: &mut SegmentConfig| &mut segment.fast_answers,
+            note: |_| "as daemon.fast_answers",
         },
     },
     ConfigKey {

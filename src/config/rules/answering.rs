@@ -6,7 +6,7 @@ use arpherd_core::plan::{AnswerMode, Cover, Groups, KernelProxy, PrivateVlan};
 use ipnetwork::Ipv4Network;
 
 use super::join;
-use crate::config::model::{DomainConfig, SegmentConfig};
+use crate::config::model::{DomainConfig, FastMode, SegmentConfig};
 use crate::config::network::{nested, overlap};
 use crate::config::path::KeyPath;
 use crate::config::reader::ConfigReader;
@@ -27,6 +27,13 @@ pub(super) fn check(
         let text = "found kernel, expected live, routed, off, or kernel: entries beside it: with cover: search every \
                     address of the prefix has a route, so that proxy_arp would answer for all of them";
         reader.problem(&path.key("answer"), text.to_owned());
+    }
+    if segment.fast_answers == Some(FastMode::On) && segment.plan.answer != AnswerMode::Live {
+        let found = segment.plan.answer.as_str();
+        let text = format!(
+            "found on, expected auto or off: with answer: {found} nothing is answered by the program inside the kernel"
+        );
+        reader.problem(&path.key("fast_answers"), text);
     }
     let path = path.key("private_vlan");
     match (&segment.plan.private_vlan, segment.plan.answer) {

@@ -37,6 +37,7 @@ fn segment(name: &str) -> SegmentView {
         counters: CountersView {
             read: 123_456,
             answered: 7,
+            answered_in_kernel: 0,
             probed: 80,
             traces: 3,
             dropped: 0,
@@ -117,6 +118,20 @@ cluster  eth0               12        11        5          0        2
 ";
     assert!(text.contains(table), "{text}");
     assert!(!as_text(&Response::Segments(vec![segment("br1")])).contains("dhcp"));
+}
+
+#[test]
+fn answers_inside_the_kernel_are_shown_where_they_are_wanted() {
+    let mut row = segment("eth0");
+    row.measured.fast_answers = Some("tcx".into());
+    row.counters.answered_in_kernel = 5;
+    let text = as_text(&Response::Segments(vec![row, segment("br1")]));
+    let table = "
+domain   segment  fast_answers  answered_in_kernel
+cluster  eth0     tcx                            5
+";
+    assert!(text.contains(table), "{text}");
+    assert!(!as_text(&Response::Segments(vec![segment("br1")])).contains("fast_answers"));
 }
 
 #[test]

@@ -120,6 +120,8 @@ fn segment_view(ledger: &Ledger, segment: &Segment) -> SegmentView {
             suspects: u64::from(ledger.world.hosts.suspects_on(segment.id)),
             latency: None,
             dhcp: has_dhcp(ledger, segment).then(DhcpCountersView::default),
+            // Only the shell knows more.
+            fast_answers: segment.plan.kernel.fast.then(|| "waiting".into()),
         },
         counters: CountersView {
             dropped: pace.shed,

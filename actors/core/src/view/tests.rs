@@ -56,6 +56,7 @@ fn field_names_and_their_order_are_stable() {
             counters: CountersView {
                 read: 5,
                 answered: 4,
+                answered_in_kernel: 3,
                 probed: 3,
                 traces: 7,
                 dropped: 2,
@@ -63,14 +64,19 @@ fn field_names_and_their_order_are_stable() {
                 mismatched: 6,
             },
             netns: None,
-            measured: MeasuredView { suspects: 1, latency: None, dhcp: None },
+            measured: MeasuredView {
+                suspects: 1,
+                latency: None,
+                dhcp: None,
+                fast_answers: Some("tcx".into()),
+            },
         },
         concat!(
             r#"{"domain":"cluster","segment":"lan","interface":"eth0","#,
             r#""configured_interface":"uplink-port-of-the-rack","kind":"ethernet","wifi":null,"#,
             r#""state":"no_carrier","lladdr":"02:00:00:00:00:01","answer":"live","#,
             r#""private_vlan":"off","prefixes":["10.2.0.0/24"],"unaddressed":[],"source":"10.2.0.1","publish":["10.2.0.64/28"],"hosts":2,"#,
-            r#""read":5,"answered":4,"probed":3,"traces":7,"dropped":2,"malformed":1,"mismatched":6,"netns":null,"suspects":1}"#,
+            r#""read":5,"answered":4,"answered_in_kernel":3,"probed":3,"traces":7,"dropped":2,"malformed":1,"mismatched":6,"netns":null,"suspects":1,"fast_answers":"tcx"}"#,
         ),
     );
     assert_round_trip(

@@ -167,7 +167,8 @@ impl<const K: usize, const V: usize> Map<K, V> {
         let mut done = 0;
         while done < keys.len().min(values.len()) {
             let rest = keys.len().min(values.len()) - done;
-            let at_once = if rest < WORTH_A_BATCH { 0 } else { self.put_batch(&keys[done..], &values[done..]) };
+            let at_once =
+                if rest < WORTH_A_BATCH { 0 } else { self.put_batch(&keys[done..], &values[done..]) };
             done += at_once;
             // The one that stopped the batch says why when it is put alone.
             if let (Some(key), Some(value)) = (keys.get(done), values.get(done)) {
@@ -198,7 +199,10 @@ impl<const K: usize, const V: usize> Map<K, V> {
     pub(super) fn clear(&self) -> io::Result<()> {
         let mut next = [0; K];
         loop {
-            let first = Attributes::new().descriptor(0, self.0.as_fd()).output(16, &mut next).call(Command::MapNextKey);
+            let first = Attributes::new()
+                .descriptor(0, self.0.as_fd())
+                .output(16, &mut next)
+                .call(Command::MapNextKey);
             match first {
                 Ok(_) => self.remove(&next)?,
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(()),

@@ -85,7 +85,7 @@ impl NetlinkError {
 }
 
 /// The text of an error number, without the number.
-fn errno_text(errno: i32) -> String {
+pub(crate) fn errno_text(errno: i32) -> String {
     let text = io::Error::from_raw_os_error(errno).to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

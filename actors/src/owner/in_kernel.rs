@@ -1,0 +1,66 @@
+//! What the route owner has answered inside the kernel.
+
+use actix::{AsyncContext, Context};
+use arpherd_core::view::SegmentView;
+use arpherd_core::{Fact, SegmentId, Time};
+
+use super::RouteOwner;
+use crate::io::{FastTable, VOUCH_INTERVAL};
+
+/// Which writes to the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fast {
+    /// What it is to forget, before the kernel's tables change.
+    Withdrawals,
+    /// What it is to know, after they have.
+    Puts,
+}
+
+impl RouteOwner {
+    /// Has requests between known hosts answered inside the kernel from now on. The route owner itself says that the
+    /// daemon lives, so that a daemon that hangs answers nothing there, either.
+    pub(super) fn answer_in_kernel(&mut self, fast: Option<Box<dyn FastTable>>, ctx: &mut Context<Self>) {
+        self.fast = fast;
+        if self.fast.is_some() {
+            ctx.run_interval(VOUCH_INTERVAL, |this, _| {
+                if let Some(fast) = &mut this.fast {
+                    fast.vouch();
+                }
+            });
+            self.take(vec![Fact::FastAnswersReady(true)], false, &[], ctx);
+        }
+    }
+
+    pub(super) fn write_fast(&mut self, which: Fast) {
+        let writes = match which {
+            Fast::Withdrawals => std::mem::take(&mut self.dispatcher.fast.withdrawals),
+            Fast::Puts => self.dispatcher.fast.take_puts(),
+        };
+        if let Some(fast) = self.fast.as_mut().filter(|_| !writes.is_empty()) {
+            fast.write(&writes, &mut self.refusals);
+        }
+    }
+
+    /// What the program did on the segment, and where it is.
+    pub(super) fn show_in_kernel(&self, segment: SegmentId, view: &mut SegmentView) {
+        let Some(fast) = &self.fast else {
+            view.measured.fast_answers = view.measured.fast_answers.take().map(|_| "unavailable".into());
+            return;
+        };
+        let answered = fast.answered(segment);
+        view.counters.answered += answered;
+        view.counters.answered_in_kernel = answered;
+        if let Some(hook) = fast.hook(segment) {
+            view.measured.fast_answers = Some(hook.as_str().into());
+        }
+    }
+
+    /// Gives the ledger what the program noticed, while the same message is being handled.
+    pub(super) fn read_noticed(&mut self, now: Time) {
+        for (domain, address) in std::mem::take(&mut self.dispatcher.noticed) {
+            let noticed = self.fast.as_mut().map(|fast| fast.noticed(domain, address)).unwrap_or_default();
+            let (heard, wanted) = (noticed.heard, noticed.wanted);
+            self.step_with_result(now, Fact::NoticedInKernel { domain, address, heard, wanted }, None);
+        }
+    }
+}
