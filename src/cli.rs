@@ -21,11 +21,12 @@ pub(crate) use generate::{GenerateArgs, Generated};
 use metrics::METRICS_EXAMPLES;
 pub(crate) use metrics::MetricsArgs;
 use queries::{
-    EVENTS_EXAMPLES, EXPLAIN_EXAMPLES, FORGET_EXAMPLES, LOG_EXAMPLES, PROBE_EXAMPLES, SWEEP_EXAMPLES,
-    TABLE_EXAMPLES, WAKE_EXAMPLES,
+    EVENTS_EXAMPLES, EXPLAIN_EXAMPLES, FORGET_EXAMPLES, LOG_EXAMPLES, PROBE_EXAMPLES, ROLE_EXAMPLES,
+    SWEEP_EXAMPLES, TABLE_EXAMPLES, WAKE_EXAMPLES,
 };
 pub(crate) use queries::{
-    EventsArgs, ExplainArgs, ForgetArgs, LogArgs, ProbeArgs, ReloadArgs, SweepArgs, TableArgs, WakeArgs,
+    EventsArgs, ExplainArgs, ForgetArgs, LogArgs, ProbeArgs, ReloadArgs, RoleArgs, SweepArgs, TableArgs,
+    WakeArgs,
 };
 pub(crate) use replay::ReplayArgs;
 pub(crate) use report::{LogFormat, LogLevel, ReportArgs};
@@ -115,6 +116,9 @@ pub(crate) enum CliCommand {
     /// Wake a machine by a magic packet (Wake-on-LAN) on the segment that it was on
     #[command(after_help = WAKE_EXAMPLES)]
     Wake(WakeArgs),
+    /// Be the active gateway of a domain that has two, or the standby
+    #[command(after_help = ROLE_EXAMPLES)]
+    Role(RoleArgs),
     /// Show or change the level of the daemon's log
     #[command(after_help = LOG_EXAMPLES)]
     Log(LogArgs),

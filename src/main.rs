@@ -92,6 +92,9 @@ fn main() -> ExitCode {
         CliCommand::Wake(args) => {
             control::run_wake(args.host, args.wait, &args.client.socket(&environment), args.client.json)
         }
+        CliCommand::Role(args) => {
+            control::run_role(args.command(), &args.client.socket(&environment), args.client.json)
+        }
         CliCommand::Log(args) => {
             let command = LogCommand { level: args.level.map(LevelName::from) };
             control::run_log(command, &args.client.socket(&environment), args.client.json)

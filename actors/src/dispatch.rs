@@ -175,7 +175,10 @@ impl Dispatcher {
     /// Removes collected replies for addresses whose route the kernel has just refused.
     pub(crate) fn cancel_replies(&mut self, refusals: &[Refusal]) {
         for refusal in refusals {
-            let Write::PutRoute { address, .. } = refusal.write else { continue };
+            let (Write::PutRoute { address, .. } | Write::PutStandbyRoute { address, .. }) = refusal.write
+            else {
+                continue;
+            };
             for outbox in &mut self.outboxes {
                 outbox.cancel_replies_for(address);
             }

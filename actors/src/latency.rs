@@ -50,7 +50,9 @@ impl Latency {
                 Order::Transmit { frame, purpose: Purpose::Answer, .. } => {
                     self.replies.push((cause, frame.arp.sender));
                 }
-                Order::Write(Write::PutRoute { address, .. }) => self.routes.push((cause, *address)),
+                Order::Write(Write::PutRoute { address, .. } | Write::PutStandbyRoute { address, .. }) => {
+                    self.routes.push((cause, *address));
+                }
                 Order::LookUpRoute { request, .. } => self.lookups.push((cause, *request)),
                 _ => {}
             }

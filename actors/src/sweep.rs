@@ -142,7 +142,7 @@ impl SweepActor {
 
     fn begin_round(&mut self, now: Time, context: SweepContext) {
         debug!(self.log, "sweep_started"; "known" => context.skip.len());
-        self.plan.set_frames(context.senders.len());
+        self.plan.set_manner(context.senders.len(), context.patience);
         self.senders = context.senders;
         self.lladdr = context.lladdr;
         self.from = context.from;

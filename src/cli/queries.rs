@@ -3,9 +3,11 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime};
 
+use arpherd_core::Role;
 use arpherd_core::event::EventKind;
+use arpherd_core::view::RoleCommand;
 use arpherd_core::wake::Sleeper;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ipnetwork::Ipv4Network;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -57,6 +59,13 @@ Examples:
   arpherd wake 10.2.0.9                         on the segment where it was heard last, however long ago
   arpherd wake 10.2.0.9 --wait 2m               until it answers; exit code 1 if it does not
   arpherd wake 02:00:5e:00:02:0a                on all segments but IPoIB";
+
+pub(super) const ROLE_EXAMPLES: &str = "\
+Examples:
+  arpherd role active                           in all domains with `ha: { command: {} }`
+  arpherd role standby cluster                  in this domain: it is silent before the command returns
+
+Exit codes: 0 a domain obeys, 64 there is no such domain, 69 none obeys or no daemon runs, 77 not permitted";
 
 pub(super) const LOG_EXAMPLES: &str = "\
 Examples:
@@ -197,6 +206,40 @@ pub(crate) struct WakeArgs {
     /// Output and control socket.
     #[command(flatten)]
     pub(crate) client: ClientArgs,
+}
+
+/// `arpherd role`.
+#[derive(Debug, Args)]
+pub(crate) struct RoleArgs {
+    /// What this machine is from now on
+    #[arg(value_enum)]
+    pub(crate) role: RoleName,
+    /// The domain [default: all whose role is commanded]
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+    /// Output and control socket.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// A role by its name.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum RoleName {
+    /// It answers for the domain's hosts
+    Active,
+    /// It knows them, and says nothing
+    Standby,
+}
+
+impl RoleArgs {
+    /// What the daemon is told.
+    pub(crate) fn command(&self) -> RoleCommand {
+        let role = match self.role {
+            RoleName::Active => Role::Active,
+            RoleName::Standby => Role::Standby,
+        };
+        RoleCommand { role, domain: self.domain.clone() }
+    }
 }
 
 /// `arpherd log`.

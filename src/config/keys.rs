@@ -15,6 +15,7 @@ use super::domain::{DomainPrefixes, Domains, Segments};
 use super::field::{ConfigKey, TableField, ValueField};
 use super::gateway_lladdr::GatewayLladdrParser;
 use super::group::UserGroupParser;
+use super::ha::HaMode;
 use super::http::HttpListenParser;
 use super::model::{Config, Confine, DaemonConfig, DomainConfig, FastMode, OnExit};
 use super::name::{RoutingTable, SocketPath};
@@ -206,6 +207,12 @@ static DOMAIN: &[ConfigKey<DomainConfig>] = &[
                   is granted.",
         example: Some(r#"{ servers = ["10.2.0.2"] }"#),
         field: &DhcpMode,
+    },
+    ConfigKey {
+        name: "ha",
+        meaning: "Whether this machine is one of two gateways of the domain, on the same segments (docs/standby.md). The                   active one answers; the standby learns, and is silent. Another program elects.",
+        example: Some(r#"{ follow = "10.2.0.1" }"#),
+        field: &HaMode,
     },
     ConfigKey {
         name: "segments",

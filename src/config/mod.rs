@@ -21,6 +21,7 @@ mod fillarpd;
 mod folder;
 mod gateway_lladdr;
 mod group;
+mod ha;
 mod http;
 mod join;
 mod keys;

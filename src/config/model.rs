@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use arpherd_core::plan::{
-    Cover, DhcpPlan, DomainId, DomainPlan, KernelAnswers, Plan, RoutePlan, SegmentPlan,
+    Cover, DhcpPlan, DomainId, DomainPlan, HaPlan, KernelAnswers, Plan, RoutePlan, SegmentPlan,
 };
 use ipnetwork::Ipv4Network;
 
@@ -120,6 +120,8 @@ pub(crate) struct DomainConfig {
     pub(crate) gateway_lladdr: GatewayLladdr,
     /// What is done with its DHCP messages; `None`: nothing.
     pub(crate) dhcp: Option<DhcpPlan>,
+    /// It has two gateways, of which this is one; `None`: it has one.
+    pub(crate) ha: Option<HaPlan>,
     /// Its links, sorted by name.
     pub(crate) segments: Vec<SegmentConfig>,
 }
@@ -219,6 +221,7 @@ impl DomainConfig {
             cover: self.cover,
             gateway_lladdr: self.gateway_lladdr.of_domain(&self.name),
             dhcp: self.dhcp.clone(),
+            ha: self.ha,
         }
     }
 }

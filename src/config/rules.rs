@@ -16,7 +16,7 @@ use super::model::{Config, DomainConfig, SegmentConfig};
 use super::network::{nested, within};
 use super::path::KeyPath;
 use super::reader::ConfigReader;
-use super::{dhcp, gateway_lladdr, http};
+use super::{dhcp, gateway_lladdr, ha, http};
 
 /// Maximum number of segments: ids have 16 bits.
 const MOST_SEGMENTS: usize = 65_535;
@@ -43,6 +43,7 @@ pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config) {
         stations::check(reader, &path, domain);
         gateway_lladdr::check(reader, &path, domain);
         dhcp::check(reader, &path, domain);
+        ha::check(reader, &path, domain, config.routes.metric);
         netns::one_netns(reader, &path, domain, &misnamed);
     }
     netns::apart(reader, &domains, config);

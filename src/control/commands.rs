@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use arpherd_core::Address;
-use arpherd_core::view::{Command, ForgottenView, ProbeView, Query};
+use arpherd_core::view::{Command, ForgottenView, OrderedRoleView, ProbeView, Query, RoleCommand};
 use async_std::task;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -64,6 +64,15 @@ pub(crate) fn run_forget(address: Address, path: &Path, json: bool) -> ExitCode 
         Err(error) => return report(&error),
     };
     print(|out| table::write_forgotten(out, &rows, json))
+}
+
+/// Says what this machine is to be to its domains that have two gateways.
+pub(crate) fn run_role(command: RoleCommand, path: &Path, json: bool) -> ExitCode {
+    let rows: Vec<OrderedRoleView> = match fetch_as(path, ControlQuery::Operate(Command::Role(command))) {
+        Ok(rows) => rows,
+        Err(error) => return report(&error),
+    };
+    print(|out| table::write_roles(out, &rows, json))
 }
 
 /// Shows the level of the log, or changes it.

@@ -25,7 +25,7 @@ mod waking;
 pub(crate) use access::Access;
 pub(crate) use arpherd_core::view::{Query, Response};
 pub(crate) use client::{ClientError, fetch_as, run_client, run_events, run_reload};
-pub(crate) use commands::{run_forget, run_log, run_probe, run_sweep};
+pub(crate) use commands::{run_forget, run_log, run_probe, run_role, run_sweep};
 pub(crate) use filter::TableFilter;
 pub(crate) use protocol::{ControlQuery, ControlResponse};
 #[cfg(feature = "top")]

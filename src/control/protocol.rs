@@ -41,9 +41,9 @@ pub(crate) enum ControlQuery {
 }
 
 impl ControlQuery {
-    const NAMES: [&'static str; 15] = [
+    const NAMES: [&'static str; 16] = [
         "status", "segments", "hosts", "routes", "leases", "explain", "probed", "events", "reload", "probe",
-        "forget", "wake", "sweep", "sweeps", "log",
+        "forget", "wake", "role", "sweep", "sweeps", "log",
     ];
 
     /// Its name on the control socket.
@@ -61,6 +61,7 @@ impl ControlQuery {
             Self::Operate(Command::Probe(_)) => "probe",
             Self::Operate(Command::Forget(_)) => "forget",
             Self::Operate(Command::Wake(_)) => "wake",
+            Self::Operate(Command::Role(_)) => "role",
             Self::Sweep(_) => "sweep",
             Self::Sweeps(_) => "sweeps",
             Self::Log(_) => "log",
@@ -85,6 +86,7 @@ impl From<Query> for ControlQuery {
 
 /// The response to a query of the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum ControlResponse {
     /// To [`ControlQuery::State`].
     State(Response),
@@ -188,6 +190,7 @@ pub(super) fn write_query(query: &ControlQuery) -> String {
             serde_json::json!(AddressQuery { address: *address })
         }
         ControlQuery::Operate(Command::Wake(sleeper)) => serde_json::json!(WakeCommand { host: *sleeper }),
+        ControlQuery::Operate(Command::Role(command)) => serde_json::json!(command),
         ControlQuery::Sweep(query) | ControlQuery::Sweeps(query) => serde_json::json!(query),
         ControlQuery::Log(command) => serde_json::json!(command),
         ControlQuery::State(
@@ -230,6 +233,7 @@ pub(super) fn read_query(line: &[u8]) -> Result<ControlQuery, QueryError> {
         "probe" => Ok(ControlQuery::Operate(Command::Probe(read_address(fields)?))),
         "forget" => Ok(ControlQuery::Operate(Command::Forget(read_address(fields)?))),
         "wake" => read_fields(fields).map(|WakeCommand { host }| ControlQuery::Operate(Command::Wake(host))),
+        "role" => read_fields(fields).map(|command| ControlQuery::Operate(Command::Role(command))),
         "sweep" => read_fields(fields).map(ControlQuery::Sweep),
         "sweeps" => read_fields(fields).map(ControlQuery::Sweeps),
         "log" => read_fields(fields).map(ControlQuery::Log),
@@ -259,9 +263,9 @@ pub(super) enum ResponseLine<T> {
 
 #[cfg(test)]
 mod tests {
-    use arpherd_core::LinkAddr;
-    use arpherd_core::view::ExplainQuery;
+    use arpherd_core::view::{ExplainQuery, RoleCommand};
     use arpherd_core::wake::Sleeper;
+    use arpherd_core::{LinkAddr, Role};
 
     use super::*;
     use crate::operate::LevelName;
@@ -285,6 +289,11 @@ mod tests {
             ControlQuery::Operate(Command::Probe(address)),
             ControlQuery::Operate(Command::Forget(address)),
             ControlQuery::Operate(Command::Wake(Sleeper::Station(LinkAddr::ethernet([2, 0, 0, 0, 0, 9])))),
+            ControlQuery::Operate(Command::Role(RoleCommand {
+                role: Role::Active,
+                domain: Some("lan".into()),
+            })),
+            ControlQuery::Operate(Command::Role(RoleCommand { role: Role::Standby, domain: None })),
             ControlQuery::Sweep(sweep.clone()),
             ControlQuery::Sweeps(sweep),
             ControlQuery::Log(LogCommand { level: Some(LevelName::Warn) }),
@@ -295,6 +304,7 @@ mod tests {
             assert_eq!(read_query(write_query(&query).trim_end().as_bytes()), Ok(query.clone()));
             names.push(query.name());
         }
+        names.dedup();
         assert_eq!(names, ControlQuery::NAMES);
         assert_eq!(code(" { \"get\" : \"hosts\" }\r"), "hosts");
     }

@@ -19,7 +19,7 @@ use explanation::write_explanations;
 use layout::Column::{Left, Right};
 pub(super) use layout::{Output, StandardOutput};
 use layout::{TextTable, state};
-pub(super) use operate::{write_forgotten, write_log, write_probe, write_sweeps, write_woken};
+pub(super) use operate::{write_forgotten, write_log, write_probe, write_roles, write_sweeps, write_woken};
 pub(super) use reload::write_reload;
 
 /// Writes the response as one JSON document: a list of objects, or one object for the status.
@@ -41,6 +41,7 @@ pub(super) fn write_text(out: &mut impl Output, response: &Response) -> io::Resu
         Response::Probed(rows) => write_probe(out, rows, false),
         Response::Forgotten(rows) => write_forgotten(out, rows, false),
         Response::Woken(rows) => write_woken(out, rows, false),
+        Response::Roles(rows) => write_roles(out, rows, false),
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn status(uptime_seconds: u64, hosts: u64) -> StatusView {
         confinement: None,
         start_time_seconds: 0,
         missing: arpherd_core::view::MissingRoutesView { routes_refused: 0, routes_in_conflict: 0 },
-        dhcp_servers: Vec::new(),
+        partners: arpherd_core::view::PartnersView::default(),
     }
 }
 

@@ -4,7 +4,8 @@ use arpherd_actors::messages::{DemandSweep, GetSweepProgress, RunCommand};
 use arpherd_core::Address;
 use arpherd_core::sweep::ON_DEMAND;
 use arpherd_core::view::{
-    Command, ForgottenView, ProbeView, ProbedSegmentView, Query, Response, SegmentView, WokenView,
+    Command, ForgottenView, OrderedRoleView, ProbeView, ProbedSegmentView, Query, Response, RoleCommand,
+    SegmentView, WokenView,
 };
 use arpherd_core::wake::Sleeper;
 
@@ -20,7 +21,7 @@ fn stopping() -> Failure {
 pub(super) async fn command(instances: Vec<InstanceQueries>, command: Command) -> Result<Response, Failure> {
     let mut responses = Vec::new();
     for instance in instances {
-        let response = instance.commands.send(RunCommand(command)).await.map_err(|_| stopping())?;
+        let response = instance.commands.send(RunCommand(command.clone())).await.map_err(|_| stopping())?;
         responses.push(in_netns(response, instance.netns.as_ref()));
     }
     let response = responses.into_iter().reduce(merged).ok_or_else(stopping)?;
@@ -28,6 +29,7 @@ pub(super) async fn command(instances: Vec<InstanceQueries>, command: Command) -
         (Command::Probe(address), Response::Probed(rows)) => not_probed(*address, rows),
         (Command::Forget(address), Response::Forgotten(rows)) => not_forgotten(*address, rows),
         (Command::Wake(sleeper), Response::Woken(rows)) => not_woken(*sleeper, rows),
+        (Command::Role(command), Response::Roles(rows)) => not_ordered(command, rows),
         _ => None,
     };
     failure.map_or(Ok(response), Err)
@@ -101,6 +103,26 @@ fn not_woken(sleeper: Sleeper, rows: &[WokenView]) -> Option<Failure> {
         _ => Failure::Refused(format!(
             "{sleeper} is on InfiniBand, where no machine is woken by a packet; its baseboard controller can"
         )),
+    })
+}
+
+/// Why no domain obeys.
+fn not_ordered(command: &RoleCommand, rows: &[OrderedRoleView]) -> Option<Failure> {
+    if rows.iter().any(|row| row.outcome == "ordered") {
+        return None;
+    }
+    let because = |reason| rows.iter().any(|row| row.outcome == reason);
+    Some(match &command.domain {
+        None => Failure::Refused(
+            "no domain's role is commanded; it takes `ha: { command: {} }` in the configuration".into(),
+        ),
+        Some(name) if because("follows") => Failure::Refused(format!(
+            "the role in {name} follows an address of this machine (`ha: {{ follow: … }}`), and nobody else decides"
+        )),
+        Some(name) if because("alone") => Failure::Refused(format!(
+            "{name} has one gateway; it takes `ha: {{ command: {{}} }}` in the configuration for it to have two"
+        )),
+        Some(name) => Failure::NotFound(format!("there is no domain {name}; `arpherd segments` lists them")),
     })
 }
 

@@ -127,7 +127,9 @@ async fn run_all(instances: Vec<InstanceQueries>, query: Query) -> Result<Respon
 /// The response with its namespace in every row.
 pub(super) fn in_netns(mut response: Response, netns: Option<&Label>) -> Response {
     match &mut response {
-        Response::Status(_) => {}
+        Response::Status(status) => {
+            status.partners.roles.iter_mut().for_each(|row| row.netns = netns.cloned());
+        }
         Response::Segments(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Hosts(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Routes(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
@@ -136,6 +138,7 @@ pub(super) fn in_netns(mut response: Response, netns: Option<&Label>) -> Respons
         Response::Probed(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Forgotten(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
         Response::Woken(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
+        Response::Roles(rows) => rows.iter_mut().for_each(|row| row.netns = netns.cloned()),
     }
     response
 }
@@ -150,7 +153,8 @@ pub(super) fn merged(mut one: Response, other: Response) -> Response {
             sum.ready &= more.ready;
             sum.uptime_seconds = sum.uptime_seconds.max(more.uptime_seconds);
             sum.packets = sum.packets + more.packets;
-            sum.dhcp_servers.extend(more.dhcp_servers);
+            sum.partners.dhcp_servers.extend(more.partners.dhcp_servers);
+            sum.partners.roles.extend(more.partners.roles);
             sum.missing.routes_refused += more.missing.routes_refused;
             sum.missing.routes_in_conflict += more.missing.routes_in_conflict;
             for (name, count) in more.events {
@@ -171,6 +175,7 @@ pub(super) fn merged(mut one: Response, other: Response) -> Response {
         (Response::Probed(rows), Response::Probed(more)) => rows.extend(more),
         (Response::Forgotten(rows), Response::Forgotten(more)) => rows.extend(more),
         (Response::Woken(rows), Response::Woken(more)) => rows.extend(more),
+        (Response::Roles(rows), Response::Roles(more)) => rows.extend(more),
         // All instances got the same query.
         _ => {}
     }
@@ -212,7 +217,7 @@ mod tests {
                     routes_refused: hosts,
                     routes_in_conflict: 1,
                 },
-                dhcp_servers: Vec::new(),
+                partners: arpherd_core::view::PartnersView::default(),
             })
         };
         let Response::Status(sum) = merged(status(2, true), status(3, false)) else { panic!("a status") };

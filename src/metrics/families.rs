@@ -74,6 +74,7 @@ pub(super) fn encode_status(encoder: &mut DescriptorEncoder<'_>, status: &Status
     for (state, count) in states {
         routes.put(&vec![("state", state)], &gauge(count))?;
     }
+    encode_roles(encoder, status)?;
     encode_events(encoder, status)?;
     let packets = &status.packets;
     for (name, help, count) in [
@@ -99,6 +100,20 @@ pub(super) fn encode_status(encoder: &mut DescriptorEncoder<'_>, status: &Status
         ),
     ] {
         single(encoder, name, help, None, &counter(count))?;
+    }
+    Ok(())
+}
+
+/// What this machine is to domains that have two gateways.
+fn encode_roles(encoder: &mut DescriptorEncoder<'_>, status: &StatusView) -> Result<(), Error> {
+    let help = "Of a domain with two gateways: 1 for what this one is: active, standby, or yielding to another active one.";
+    let mut roles = Family::open(encoder, "arpherd_role", help, MetricType::Gauge)?;
+    for row in &status.partners.roles {
+        let mut domain = vec![("domain", &*row.domain)];
+        domain.extend(row.netns.as_deref().map(|netns| ("netns", netns)));
+        for role in ["active", "standby", "yielding"] {
+            roles.put(&with(domain.clone(), &[("role", role)]), &gauge((row.role == role).into()))?;
+        }
     }
     Ok(())
 }

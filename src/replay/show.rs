@@ -71,6 +71,9 @@ impl PlanNames {
                 let how = if *replace { "in place of ours" } else { "if there is none" };
                 format!("put route {address} on {interface}{source}, {how}")
             }
+            Write::PutStandbyRoute { interface, address, metric, .. } => {
+                format!("put standby route {address} on {interface} metric {metric}")
+            }
             Write::DeleteRoute { interface, address } => format!("delete route {address} on {interface}"),
             Write::DeleteStray(route) => {
                 let place = route.segment.map_or("an unknown segment", |segment| self.segment(segment));

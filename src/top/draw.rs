@@ -75,6 +75,13 @@ fn draw_header(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Theme) {
         first.push(Span::raw(format!("  up {}", span(status.uptime_seconds))));
         let ready = if status.ready { ("  ready", Tone::Usual) } else { ("  starting", Tone::Warning) };
         first.push(Span::styled(ready.0, theme.tone(ready.1)));
+        for row in &status.partners.roles {
+            let tone = if row.role == "yielding" { Tone::Warning } else { Tone::Usual };
+            first.push(Span::styled(
+                format!("  {} {}", Escaped(&row.domain), Escaped(&row.role)),
+                theme.tone(tone),
+            ));
+        }
         let used: usize = first.iter().map(Span::width).sum();
         for (count, name) in [(status.hosts, "host"), (status.routes, "route"), (status.domains, "domain")] {
             let text = format!("  {count} {name}{}", if count == 1 { "" } else { "s" });

@@ -122,7 +122,7 @@ fn json_has_the_promised_fields() -> Result<()> {
     assert_eq!(
         names(&status),
         sorted(
-            "version protocol uptime_seconds domains hosts routes ready events packets start_time_seconds routes_refused routes_in_conflict control confinement dhcp_servers"
+            "version protocol uptime_seconds domains hosts routes ready events packets start_time_seconds routes_refused routes_in_conflict control confinement dhcp_servers roles"
         )
     );
     let counts = ["domains", "hosts", "routes"].map(|name| status[name].as_u64());

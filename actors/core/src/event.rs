@@ -15,6 +15,8 @@
 mod define;
 mod detail;
 #[macro_use]
+mod table_of_pairs;
+#[macro_use]
 mod table_of_leases;
 #[macro_use]
 mod table_of_faults;
@@ -29,6 +31,7 @@ use crate::address::{Address, Prefix};
 use crate::dhcp::LeaseEnd;
 use crate::lladdr::LinkAddr;
 use crate::plan::{DomainId, SegmentId};
+use crate::role::Role;
 
 /// How much an event matters, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -172,6 +175,7 @@ field_types! {
     ProxySign => Text,
     Limit => Text,
     LeaseEnd => Text,
+    Role => Text,
     u8 => Number,
     u32 => Number,
     i32 => Number,

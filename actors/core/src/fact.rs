@@ -10,6 +10,7 @@ use crate::dhcp::DhcpNews;
 use crate::lladdr::LinkAddr;
 use crate::memory::{RememberedHost, RememberedLease};
 use crate::plan::{DomainId, LinkKind, Plan, SegmentId};
+use crate::role::Role;
 pub use crate::route::KernelRoute;
 use crate::wake::Sleeper;
 use crate::write::Write;
@@ -176,6 +177,13 @@ pub enum Fact {
     WakeRequested {
         /// Which.
         sleeper: Sleeper,
+    },
+    /// Somebody says which of two gateways this machine is to a domain.
+    RoleOrdered {
+        /// The domain; one that has another rule does not obey.
+        domain: DomainId,
+        /// What it is from now on.
+        role: Role,
     },
     /// The deadline the core asked for has come, or some time has passed anyway.
     TimePassed,

@@ -5,7 +5,9 @@
 //! place that holds default values; the configuration reads them from here.
 
 mod behind;
+mod cover;
 mod dhcp;
+mod ha;
 mod kernel_answers;
 mod limits;
 mod private_vlan;
@@ -20,7 +22,9 @@ use serde::{Deserialize, Serialize};
 
 pub use behind::Behind;
 pub(crate) use behind::is_behind;
+pub use cover::Cover;
 pub use dhcp::{ClientOption82, DhcpPlan, DhcpRole, DhcpRules, DhcpServer, LearnFrom};
+pub use ha::{HaPlan, RoleRule, StandbyRoutes};
 pub use kernel_answers::{KernelAnswers, KernelProxy};
 pub use limits::Limits;
 pub use private_vlan::{Groups, PrivateVlan};
@@ -83,25 +87,9 @@ pub struct DomainPlan {
     /// What is done with its DHCP messages; `None`: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dhcp: Option<DhcpPlan>,
-}
-
-/// What becomes of packets for an address of a domain's prefix of which no host is known, and which no ARP request
-/// announced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cover {
-    /// The kernel refuses them (an `unreachable` route).
-    #[default]
-    Unreachable,
-    /// The first of them are held while the segments are searched, and go on when the target answers.
-    Search,
-}
-
-impl Cover {
-    /// Whether it is the default.
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
+    /// This machine is one of two gateways of the domain, of which one answers; `None`: it is the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ha: Option<HaPlan>,
 }
 
 /// Routing table `main`, `RT_TABLE_MAIN` of linux/rtnetlink.h.

@@ -34,6 +34,8 @@ pub struct SweepContext {
     /// Addresses that need no probe, because their hosts are known, they are our own, or no host of the domain can
     /// have them.
     pub skip: Vec<Address>,
+    /// The next round comes after so many intervals: more than 1 where another gateway sweeps as well.
+    pub patience: u32,
 }
 
 /// How far sweeps are.
@@ -98,6 +100,7 @@ pub struct Sweep {
     pace: Pace,
     /// Frames to each address.
     frames: usize,
+    patience: u32,
     round: Option<Round>,
     /// Of the last round, as far as it is not to be worked out.
     tally: Tally,
@@ -135,6 +138,7 @@ impl Sweep {
         Self {
             pace: Pace::smooth(plan.rate),
             frames: 1,
+            patience: 1,
             plan,
             is_periodic: true,
             is_active: false,
@@ -188,12 +192,12 @@ impl Sweep {
         let (rounds, total) = (self.tally.rounds + 1, prefixes.iter().map(size).sum());
         self.tally = Tally { rounds, total, begun: now, ..Tally::default() };
         self.round = Some(Round { prefixes, skip: skip.into_iter().collect(), prefix: 0, offset: 0 });
-        self.next_round = self.is_periodic.then(|| now + self.plan.interval);
+        self.next_round = self.is_periodic.then(|| now + self.plan.interval * self.patience);
     }
 
-    /// Each address costs so many frames of the pace.
-    pub fn set_frames(&mut self, frames: usize) {
-        self.frames = frames;
+    /// Each address costs so many frames of the pace, and the next round comes after so many intervals.
+    pub fn set_manner(&mut self, frames: usize, patience: u32) {
+        (self.frames, self.patience) = (frames, patience);
     }
 
     /// How far it is.

@@ -8,6 +8,7 @@ mod label;
 mod latency;
 mod lease;
 mod part;
+mod role;
 mod status;
 
 use std::borrow::Cow;
@@ -22,7 +23,8 @@ pub use label::Label;
 pub use latency::{BucketView, HistogramView, LatencyView};
 pub use lease::{DhcpServerView, LeaseView};
 pub use part::{Part, RowPlace};
-pub use status::{ConfinementView, ControlView, MissingRoutesView, PacketsView, StatusView};
+pub use role::{OrderedRoleView, RoleCommand, RoleView};
+pub use status::{ConfinementView, ControlView, MissingRoutesView, PacketsView, PartnersView, StatusView};
 
 use crate::address::{Address, Prefix};
 use crate::lladdr::LinkAddr;
@@ -55,8 +57,8 @@ pub enum Query {
     Probed(Address),
 }
 
-/// What an operator may command about an address or a station.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What an operator may command about an address or a station, or about what this machine is.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Ask for it now, on all segments that may hold it.
     Probe(Address),
@@ -64,6 +66,8 @@ pub enum Command {
     Forget(Address),
     /// Send a magic packet.
     Wake(Sleeper),
+    /// Be the active gateway of a domain, or the standby.
+    Role(RoleCommand),
 }
 
 /// What is to be explained.
@@ -100,6 +104,8 @@ pub enum Response {
     Forgotten(Vec<ForgottenView>),
     /// To [`Command::Wake`]: for a host, a row for each domain that its address lies in; for a station, one for each segment.
     Woken(Vec<WokenView>),
+    /// To [`Command::Role`]: a row for each domain that is meant.
+    Roles(Vec<OrderedRoleView>),
 }
 
 /// A segment.

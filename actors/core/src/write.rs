@@ -38,6 +38,20 @@ pub enum Write {
         /// Its destination.
         address: Address,
     },
+    /// The same with another metric than that of all routes: those of a standby (`standby: { routes: METRIC }`). It goes by
+    /// [`Write::DeleteStray`].
+    PutStandbyRoute {
+        /// Where it leaves.
+        interface: u32,
+        /// Its destination.
+        address: Address,
+        /// Preferred source; it must be an address of this host.
+        source: Option<Address>,
+        /// Its metric, `RTA_PRIORITY`.
+        metric: u32,
+        /// As in [`Write::PutRoute`].
+        replace: bool,
+    },
     /// Have exactly this `/32` route no longer, whatever wrote it.
     DeleteStray(KernelRoute),
     /// Have an `unreachable` route to the prefix with [`crate::plan::COVER_METRIC`], our protocol and table, so
@@ -173,6 +187,7 @@ impl Write {
                 matches!(errno, ENOENT | ENODEV)
             }
             Self::PutRoute { .. }
+            | Self::PutStandbyRoute { .. }
             | Self::PutCover { .. }
             | Self::PutSearchRoute { .. }
             | Self::PutNeighbour { .. }

@@ -85,6 +85,14 @@ impl Handler<RunCommand> for RouteOwner {
                 self.take(vec![Fact::WakeRequested { sleeper }], false, &[], ctx);
                 Response::Woken(judged)
             }
+            Command::Role(command) => {
+                let judged = Operator::of(&self.ledger).judge_role(&command);
+                let obeys = judged.iter().filter(|(_, row)| row.outcome == "ordered");
+                let role = command.role;
+                let facts = obeys.map(|(domain, _)| Fact::RoleOrdered { domain: *domain, role });
+                self.take(facts.collect(), false, &[], ctx);
+                Response::Roles(judged.into_iter().map(|(_, row)| row).collect())
+            }
         })
     }
 }

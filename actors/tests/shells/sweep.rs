@@ -38,6 +38,7 @@ impl Handler<GetSweepContext> for SweepOwner {
             prefixes: vec!["10.0.0.0/28".parse().expect("a prefix")],
             from: None,
             skip: vec![address(1), address(5)],
+            patience: 1,
         }))
     }
 }

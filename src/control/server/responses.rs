@@ -66,6 +66,7 @@ async fn send_state(out: &mut ResponseWriter<'_>, response: Response) -> io::Res
         Response::Probed(rows) => out.list(rows).await?,
         Response::Forgotten(rows) => out.list(rows).await?,
         Response::Woken(rows) => out.list(rows).await?,
+        Response::Roles(rows) => out.list(rows).await?,
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use arpherd_core::view::{ForgottenView, Label, ProbeView, ProbedSegmentView, WokenView};
+use arpherd_core::view::{ForgottenView, Label, OrderedRoleView, ProbeView, ProbedSegmentView, WokenView};
 use serde::Serialize;
 
 use super::explanation::known;
@@ -43,6 +43,26 @@ pub(in super::super) fn write_probe(out: &mut impl Output, rows: &[ProbeView], j
         table.write(out)?;
     }
     Ok(())
+}
+
+/// Writes which domains obey, and what this machine was to them before.
+pub(in super::super) fn write_roles(
+    out: &mut impl Output,
+    rows: &[OrderedRoleView],
+    json: bool,
+) -> io::Result<()> {
+    if json {
+        return write_json(out, rows);
+    }
+    let netns = rows.iter().any(|row| row.netns.is_some());
+    let mut table = TextTable::with_netns(netns, &[Left("domain"), Left("before"), Left("outcome")]);
+    for row in rows {
+        let before = row.before.as_ref().map_or_else(none, |before| text(before));
+        let cells = [text(&row.domain), before, text(&row.outcome)];
+        table
+            .add(cells.into_iter().chain(netns.then(|| row.netns.as_ref().map_or_else(none, |it| text(it)))));
+    }
+    table.write(out)
 }
 
 /// A row for each answer, or one that says why there is none.

@@ -3,7 +3,7 @@
 use std::io;
 
 use arpherd_core::view::{
-    ConfinementView, ControlView, DhcpServerView, MissingRoutesView, PacketsView, StatusView,
+    ConfinementView, ControlView, DhcpServerView, MissingRoutesView, PacketsView, RoleView, StatusView,
 };
 
 use super::{Output, span};
@@ -28,8 +28,12 @@ pub(super) fn write(out: &mut impl Output, status: &StatusView) -> io::Result<()
         let PacketsView { held, forwarded, refused, dropped } = packets;
         writeln!(out, "packets  {held} held, {forwarded} forwarded, {refused} refused, {dropped} dropped")?;
     }
-    for DhcpServerView { domain, server, state } in &status.dhcp_servers {
+    for DhcpServerView { domain, server, state } in &status.partners.dhcp_servers {
         writeln!(out, "dhcp     {}: server {server} {}", Escaped(domain), Escaped(state))?;
+    }
+    for RoleView { domain, role, netns, .. } in &status.partners.roles {
+        let place = netns.as_ref().map_or_else(String::new, |name| format!(", netns {}", Escaped(name)));
+        writeln!(out, "role     {}{place}: {}", Escaped(domain), Escaped(role))?;
     }
     let ControlView { clients, connections, refused, failed } = status.control;
     if refused > 0 || failed > 0 {

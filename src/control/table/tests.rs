@@ -196,11 +196,19 @@ fn status_is_a_short_list() {
         }),
         start_time_seconds: 0,
         missing: arpherd_core::view::MissingRoutesView { routes_refused: 0, routes_in_conflict: 2 },
-        dhcp_servers: vec![arpherd_core::view::DhcpServerView {
-            domain: "cluster".into(),
-            server: Ipv4Addr::new(10, 2, 0, 2),
-            state: "answers".into(),
-        }],
+        partners: arpherd_core::view::PartnersView {
+            dhcp_servers: vec![arpherd_core::view::DhcpServerView {
+                domain: "cluster".into(),
+                server: Ipv4Addr::new(10, 2, 0, 2),
+                state: "answers".into(),
+            }],
+            roles: vec![arpherd_core::view::RoleView {
+                domain: "cluster".into(),
+                role: "standby".into(),
+                decided_by: "follow".into(),
+                netns: None,
+            }],
+        },
     };
     let expected = "\
 version  0.1.0
@@ -214,6 +222,7 @@ rights   CAP_NET_ADMIN CAP_NET_RAW
 files    enforced
 packets  4 held, 3 forwarded, 1 refused, 0 dropped
 dhcp     cluster: server 10.2.0.2 answers
+role     cluster: standby
 missing  0 routes refused, 2 in conflict with others
 event    duplicate_address 3
 ";

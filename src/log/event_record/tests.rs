@@ -114,6 +114,8 @@ fn every_event() -> Vec<Event> {
         Event::DhcpLimited { segment, dropped: 7 },
         Event::DhcpServerSilent { server, segment, seconds: 7 },
         Event::DhcpServerAnswers { server, segment },
+        Event::RoleChanged { domain: DomainId(0), role: arpherd_core::Role::Standby },
+        Event::TwoActive { segment, lladdr, answers: "this".into() },
     ]
 }
 
@@ -174,6 +176,8 @@ const KEYS: &[(&str, &str)] = &[
     ("dhcp_limited", "domain segment interface dropped hint"),
     ("dhcp_server_silent", "server domain segment interface seconds hint"),
     ("dhcp_server_answers", "server domain segment interface"),
+    ("role_changed", "domain role"),
+    ("two_active", "domain segment interface lladdr answers hint"),
 ];
 
 #[test]

@@ -1,4 +1,5 @@
-//! The table of events. See the macro for what an entry consists of; the table goes on in `table_of_faults.rs` and `table_of_leases.rs`.
+//! The table of events. See the macro for what an entry consists of; the table goes on in `table_of_faults.rs`,
+//! `table_of_leases.rs` and `table_of_pairs.rs`.
 
 use std::borrow::Cow;
 
@@ -11,6 +12,7 @@ use crate::address::{Address, Prefix};
 use crate::dhcp::LeaseEnd;
 use crate::lladdr::LinkAddr;
 use crate::plan::{DomainId, SegmentId};
+use crate::role::Role;
 
 with_faults! {
     /// A host was heard for the first time, or again after it was gone.

@@ -3,7 +3,7 @@
 /// Defines the events of the entries given and of those here, in this order.
 macro_rules! with_leases {
     ($($entries:tt)*) => {
-        events! {
+        with_pairs! {
             $($entries)*
 
             /// A DHCP server granted an address to a client that did not have it there; its host is known and routed from

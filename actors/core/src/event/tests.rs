@@ -11,6 +11,8 @@ fn sample(kind: EventKind) -> Event {
         "address" => json!("10.2.0.9"),
         "source" | "server" => json!("10.2.0.1"),
         "client" => json!("01:02"),
+        "role" => json!("standby"),
+        "answers" => json!("this"),
         "end" => json!("expired"),
         field if field.ends_with("lladdr") => json!("02:00:00:00:00:09"),
         field if field.ends_with("segment") => json!(0),

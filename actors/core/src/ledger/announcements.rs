@@ -9,7 +9,7 @@ use super::policy;
 use super::timers::{Timer, Token};
 use super::world::World;
 use crate::address::Address;
-use crate::plan::SegmentId;
+use crate::plan::{DomainId, SegmentId};
 
 /// Pauses before the second and third announcement. Linux ignores an update within a second of the last one
 /// (`locktime`), so the three span more than two.
@@ -18,6 +18,12 @@ pub(super) const PAUSES: [Duration; 2] = [Duration::from_millis(1100), Duration:
 const CHUNK: usize = 50;
 /// … and then after this pause the next.
 const CHUNK_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where this gateway takes over from another one, so many are announced at once …
+const BURST: usize = 20;
+/// … and then after this pause the next: 2,000 a second, so that a hundred milliseconds are enough for most networks. The
+/// other gateway answers nobody any more.
+const BURST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Own addresses that are announced at the same time; more only as the kernel or whoever gave them to us does.
 const OWN: usize = 1024;
@@ -29,9 +35,11 @@ struct Announcement {
     timer: Token,
 }
 
-/// The addresses still to be announced on a segment whose own link-layer address changed.
+/// The addresses still to be announced on a segment whose own link-layer address changed, or where this gateway takes
+/// over from another one.
 #[derive(Debug)]
 struct Roll {
+    /// Those heard last come first: whoever talks is missed soonest.
     keys: std::vec::IntoIter<Key>,
     /// How often all of them were announced before.
     round: usize,
@@ -133,8 +141,10 @@ impl Announcements {
         effects: &mut Effects,
     ) {
         let domain = world.topology.segment(segment).plan.domain;
-        let mut keys = world.hosts.keys_where(|host| host.is_live() && host.segment != segment);
-        keys.retain(|key| key.domain == domain);
+        let addresses = world.hosts.by_last_word(domain).into_iter();
+        let own = own_addresses_of_pair(world, domain).into_iter();
+        let keys = own.chain(addresses).map(|address| Key { domain, address });
+        let keys: Vec<Key> = keys.filter(|key| !lives_on(world, key, segment)).collect();
         let timer = effects.after(pause, Timer::AnnounceAll(segment));
         self.segments.insert(segment, Roll { keys: keys.into_iter(), round, timer });
     }
@@ -147,9 +157,11 @@ impl Announcements {
         effects: &mut Effects,
     ) {
         let Some(roll) = self.segments.get_mut(&segment).filter(|it| it.timer == timer) else { return };
-        let chunk: Vec<Key> = roll.keys.by_ref().take(CHUNK).collect();
+        let takes_over = is_of_pair(world, world.topology.segment(segment).plan.domain);
+        let (most, pause) = if takes_over { (BURST, BURST_PAUSE) } else { (CHUNK, CHUNK_PAUSE) };
+        let chunk: Vec<Key> = roll.keys.by_ref().take(most).collect();
         if roll.keys.len() > 0 {
-            roll.timer = effects.after(CHUNK_PAUSE, Timer::AnnounceAll(segment));
+            roll.timer = effects.after(pause, Timer::AnnounceAll(segment));
         } else if let Some(pause) = PAUSES.get(roll.round) {
             let round = roll.round + 1;
             self.start_round(segment, round, *pause, world, effects);
@@ -157,9 +169,29 @@ impl Announcements {
             self.segments.remove(&segment);
         }
         for key in chunk {
-            reassert(&key, segment, world, effects);
+            if world.topology.is_own(key.address) {
+                effects.announce(world.topology.segment(segment), key.address);
+            } else {
+                reassert(&key, segment, world, effects);
+            }
         }
     }
+}
+
+/// Whether this machine is one of two gateways of the domain.
+fn is_of_pair(world: &World, domain: DomainId) -> bool {
+    world.topology.domain(domain).plan.ha.is_some()
+}
+
+/// This machine's addresses in a domain that has two gateways: the one that they share was the other's before, and whoever
+/// gave it to us announces it on one interface only.
+fn own_addresses_of_pair(world: &World, domain: DomainId) -> Vec<Address> {
+    let own = world.topology.own_addresses_in(domain).filter(|_| is_of_pair(world, domain));
+    own.collect()
+}
+
+fn lives_on(world: &World, key: &Key, segment: SegmentId) -> bool {
+    world.hosts.live_host(key).is_some_and(|host| host.segment == segment)
 }
 
 /// Whether it took so long until somebody was heard on a segment that nobody may have heard the first announcement.

@@ -209,8 +209,18 @@ impl Effects {
         self.transmit(segment, Some(to), arp, Purpose::Correct);
     }
 
-    /// Whatever a frame says, its source is our address on the segment: that is how switches learn where it is.
+    /// Tells the other gateways of the segment's domain that we are there (`presence.rs`).
+    pub(super) fn tell_gateways(&mut self, segment: &Segment, arp: Arp) {
+        self.transmit(segment, None, arp, Purpose::Verify);
+    }
+
+    /// Whatever a frame says, its source is our address on the segment: that is how switches learn where it is. Where the
+    /// other gateway speaks, nothing is said of where hosts are.
     fn transmit(&mut self, segment: &Segment, to: Option<LinkAddr>, arp: Arp, purpose: Purpose) {
+        let says = matches!(purpose, Purpose::Answer | Purpose::Announce | Purpose::Correct);
+        if says && !segment.voice.is_heard() {
+            return;
+        }
         let frame = Frame { to, from: segment.shared_lladdr(), arp };
         self.orders.push(Order::Transmit { segment: segment.id, frame, purpose });
     }

@@ -33,7 +33,7 @@ impl Reasons<'_> {
         };
         let is_wanted = self.hosts.host(key).is_some_and(is_carried)
             || segment.publishes(address) && !self.published.is_used(segment.id, address);
-        is_wanted && !segment.is_never(address) && !self.topology.is_own(address)
+        is_wanted && segment.voice.is_heard() && !segment.is_never(address) && !self.topology.is_own(address)
     }
 
     /// What the segment's entries should be.

@@ -10,6 +10,7 @@ use super::lease_notes::report_unleased;
 use super::leasing::lease_used;
 use super::proxies::Party;
 use super::reports::Subject;
+use super::roles::{doubt_with_peer, note_presence};
 use super::topology::Pin;
 use crate::arp::{Heard, Mark, Operation};
 use crate::event::{Event, ProxySign};
@@ -36,7 +37,7 @@ impl Ledger {
             return;
         }
         self.searches.probes.note_answer(self.effects.now(), segment, arp);
-        if segment.is_unheard {
+        if segment.untold.is_unheard {
             self.heard_first_time(id);
         }
         if heard.mark.is_some() {
@@ -159,6 +160,10 @@ impl Ledger {
     fn peer_heard(&mut self, id: SegmentId, heard: &Heard) {
         let arp = &heard.arp;
         self.expose(Party { segment: id, lladdr: arp.sender_lladdr }, ProxySign::Mark);
+        if note_presence(&mut self.world, id, arp, &mut self.effects) {
+            return;
+        }
+        doubt_with_peer(&mut self.world, id, arp, &mut self.effects);
         let speaks_for_itself = arp.operation == Operation::Request && !arp.is_gratuitous();
         if speaks_for_itself && !arp.is_address_probe() && !self.world.topology.is_own(arp.sender) {
             self.learn(id, heard);
@@ -173,7 +178,7 @@ impl Ledger {
     /// Somebody is heard on a segment for the first time since it came up with another link-layer address. If
     /// that took long, what was announced so far was perhaps heard by nobody.
     fn heard_first_time(&mut self, id: SegmentId) {
-        self.world.topology.segment_mut(id).is_unheard = false;
+        self.world.topology.segment_mut(id).untold.is_unheard = false;
         if was_missed(&self.world, id, &self.effects) {
             self.world.announce_all_on(id);
         }

@@ -36,6 +36,8 @@ impl RouteState {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Installed {
     route: RouteState,
+    /// The route has the metric of a standby's.
+    is_of_standby: bool,
     /// The neighbour entry is as it should be.
     has_neighbour: bool,
     /// The interface of both.
@@ -87,6 +89,16 @@ impl Installed {
     /// A refused route is to be tried again.
     pub(super) fn retry(&mut self) {
         self.relocated();
+    }
+
+    /// Whether the route has the metric of a standby's.
+    pub(super) fn is_of_standby(&self) -> bool {
+        self.is_of_standby
+    }
+
+    /// The route has the metric of a standby's from now on, or that of all others.
+    pub(super) fn set_of_standby(&mut self, is_of_standby: bool) {
+        self.is_of_standby = is_of_standby;
     }
 
     pub(super) fn set_route(&mut self, state: RouteState) {

@@ -11,6 +11,7 @@ use super::foreign::ForeignRoutes;
 use super::hosts::Hosts;
 use super::installed::{Installed, RouteState};
 use super::key::Key;
+use super::standby_routes::{is_withheld, standby_routes};
 use super::timers::{Timer, Token};
 use super::topology::Topology;
 use crate::address::{Address, Prefix};
@@ -18,7 +19,7 @@ use crate::event::Event;
 use crate::fact::KernelRoute;
 use crate::lladdr::LinkAddr;
 use crate::order::Order;
-use crate::plan::{DomainId, Plan, RoutePlan, SegmentId};
+use crate::plan::{DomainId, Plan, RoutePlan, SegmentId, StandbyRoutes};
 use crate::time::Time;
 use crate::write::Write;
 
@@ -33,6 +34,8 @@ struct Wanted {
     interface: NonZeroU32,
     source: Option<Address>,
     lladdr: LinkAddr,
+    /// The metric of its route, if it is that of a standby.
+    standby_metric: Option<u32>,
 }
 
 impl Wanted {
@@ -44,6 +47,7 @@ impl Wanted {
             interface: NonZeroU32::new(segment.last_index?)?,
             source: segment.source.address,
             lladdr: host.lladdr,
+            standby_metric: standby_routes(topology, segment).and_then(StandbyRoutes::own_metric),
         })
     }
 }
@@ -111,21 +115,34 @@ impl KernelState {
         topology: &Topology,
         effects: &mut Effects,
     ) -> bool {
-        let wanted = Wanted::of(key, hosts, topology);
-        if wanted.is_none() && hosts.live_host(key).is_some() {
+        let is_withheld = is_withheld(key, hosts, topology);
+        let wanted = Wanted::of(key, hosts, topology).filter(|_| !is_withheld);
+        if wanted.is_none() && !is_withheld && hosts.live_host(key).is_some() {
             // Its interface is not known yet: a route of an earlier run stands until it is.
             return false;
         }
         let Some(mut installed) = hosts.installed_mut(key).map(|it| *it) else { return false };
         match &wanted {
             Some(wanted) => {
+                let before = installed;
                 self.put_route(key.address, wanted, &mut installed, effects);
+                let is_of_standby = wanted.standby_metric.is_some();
+                self.retract(
+                    key,
+                    &before,
+                    installed.is_standing().then_some(is_of_standby),
+                    topology,
+                    effects,
+                );
+                installed.set_of_standby(is_of_standby);
                 put_neighbour(key.address, wanted, &mut installed, effects);
                 installed.place_on(wanted.interface);
             }
             None => {
+                self.retract(key, &installed, None, topology, effects);
                 self.set_route(&mut installed, RouteState::None);
                 remove_all(key.address, &mut installed, effects);
+                installed.set_of_standby(false);
             }
         }
         let is_written = installed.route() == RouteState::Written;
@@ -158,12 +175,23 @@ impl KernelState {
                 self.set_route(installed, RouteState::Conflict);
                 effects.emit(conflict(address, wanted.segment, &foreign));
             }
-        } else if is_elsewhere || !matches!(installed.route(), RouteState::Written | RouteState::Refused) {
+            return;
+        }
+        let is_other_metric =
+            installed.is_standing() && installed.is_of_standby() != wanted.standby_metric.is_some();
+        if is_elsewhere
+            || is_other_metric
+            || !matches!(installed.route(), RouteState::Written | RouteState::Refused)
+        {
             // A first route is written so that the kernel refuses it if any other exists, because
             // `NLM_F_REPLACE` does not look at the protocol.
-            let replace = installed.is_standing();
+            let replace = installed.is_standing() && !is_other_metric;
             self.set_route(installed, RouteState::Written);
-            effects.write(Write::PutRoute { interface, address, source: wanted.source, replace });
+            let source = wanted.source;
+            effects.write(match wanted.standby_metric {
+                Some(metric) => Write::PutStandbyRoute { interface, address, source, metric, replace },
+                None => Write::PutRoute { interface, address, source, replace },
+            });
         }
     }
 

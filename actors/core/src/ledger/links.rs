@@ -6,12 +6,13 @@ use super::host::{Host, Origin, Sighting};
 use super::installed::RouteState;
 use super::renumbering::follow_addresses;
 use super::sharing::follow_shared_lladdr;
+use super::standby_routes::standby_routes;
 use super::world::World;
 use crate::address::Address;
 use crate::event::{DownReason, Event};
 use crate::fact::Link;
 use crate::order::{Order, Purpose};
-use crate::plan::SegmentId;
+use crate::plan::{SegmentId, StandbyRoutes};
 
 impl World {
     /// A segment's interface is now like this, or gone.
@@ -114,9 +115,9 @@ impl World {
         let segment = self.topology.segment_mut(id);
         // The kernel forgets a link's neighbours with its old link-layer address (`neigh_changeaddr`).
         if refreshed.is_relabelled {
-            segment.is_unheard = refreshed.before.is_some();
+            segment.untold.is_unheard = refreshed.before.is_some();
         }
-        if refreshed.is_relabelled || segment.is_up() && std::mem::take(&mut segment.is_unannounced) {
+        if refreshed.is_relabelled || segment.is_up() && std::mem::take(&mut segment.untold.is_unannounced) {
             self.announce_all_on(id);
         }
         if refreshed.is_new_source {
@@ -132,7 +133,9 @@ impl World {
         let (lladdr, source, domain) =
             (segment.interface_lladdr(), segment.source.address, segment.plan.domain);
         effects.emit(Event::SegmentUp { segment: id, lladdr, source });
-        self.kernel.cover(domain, &self.topology, effects);
+        if standby_routes(&self.topology, segment) != Some(StandbyRoutes::None) {
+            self.kernel.cover(domain, &self.topology, effects);
+        }
         put_entries(segment, &self.reasons(), effects);
         // Hosts kept over a lost carrier keep their routes; others are probed before they get them back.
         self.pacing.pace_mut(id).probes.clear();

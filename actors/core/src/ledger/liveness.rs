@@ -80,7 +80,7 @@ impl Ledger {
         self.world.hosts.set_slot(key, false);
         let Some(host) = self.world.hosts.host(key) else { return };
         let now = self.effects.now();
-        let quiet = self.world.topology.segment(host.segment).plan.expiry.quiet;
+        let quiet = self.world.topology.segment(host.segment).quiet();
         let quiet_at = host.last_heard + quiet;
         let spared = if quiet_at > now {
             Some(on_grid(quiet_at, quiet))

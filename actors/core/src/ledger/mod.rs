@@ -5,6 +5,7 @@
 //!        ├ hearing, requests      a packet came in: who spoke, what was asked
 //!        ├ leasing                a lease was granted, or is over
 //!        ├ radio, traces          a station came, went, was listed, was heard
+//!        ├ roles                  which of two gateways this is
 //!        └ liveness, contest,     time passed; two places claim one address,
 //!          takeover, exposure     or one station too many; one of two dies
 //!             │                                    │
@@ -44,6 +45,7 @@ mod contest;
 mod covers;
 mod departed;
 mod domains;
+mod duties;
 mod effects;
 mod entries;
 mod explain;
@@ -70,6 +72,7 @@ mod own_claims;
 mod pacing;
 mod packets;
 mod policy;
+mod presence;
 mod probing;
 mod proxies;
 mod published;
@@ -78,11 +81,13 @@ mod renumbering;
 mod replanning;
 mod reports;
 mod requests;
+mod roles;
 mod routes;
 mod searches;
 mod segment;
 mod shared_lladdr;
 mod sharing;
+mod standby_routes;
 mod stopping;
 mod tables;
 mod takeover;
@@ -225,6 +230,7 @@ impl Ledger {
             Fact::Dhcp { segment, news } => leasing::dhcp_told(self, segment, news),
             // Nothing is answered there yet.
             Fact::FastAnswersReady(_) | Fact::NoticedInKernel { .. } | Fact::TimePassed => {}
+            Fact::RoleOrdered { domain, role } => roles::order_role(world, domain, role, effects),
             Fact::Replanned { plan } => replanning::replan(self, &plan),
             Fact::Replaced { retired, prefixes } => self.stop(&End::Replaced { retired, prefixes }),
             Fact::Stopped { purge: true } => self.stop(&End::Purged),
@@ -270,6 +276,8 @@ impl Ledger {
             }
             Timer::Leases => leasing::leases_due(world, token, effects),
             Timer::LeaseCheck(key) => leasing::check_due(self, &key, token),
+            Timer::Beat(domain) => roles::beat_due(world, domain, token, effects),
+            Timer::RoleEnd(domain) => roles::role_ended(world, domain, token, effects),
             Timer::Addressed => world.addressed.report_due(token, effects),
         }
     }
@@ -319,6 +327,7 @@ impl Ledger {
         self.claims.close_claims_on(|address| topology.is_own(address));
         self.alternatives.forget_of(|address| topology.is_own(address));
         self.searches.close_searches_for(|address| topology.is_own(address));
+        roles::follow_roles(&mut self.world, &mut self.effects);
     }
 
     /// The end: nothing is done any more.

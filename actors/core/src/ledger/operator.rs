@@ -8,8 +8,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Ledger;
+use super::duties::Duty;
 use super::effects::Effects;
 use super::key::Key;
+use super::roles::voice_in;
 use super::searches::Searches;
 use super::segment::Segment;
 use super::topology::Topology;
@@ -19,10 +21,11 @@ use crate::arp::Arp;
 use crate::event::Event;
 use crate::lladdr::LinkAddr;
 use crate::order::Purpose;
-use crate::plan::{DomainId, SegmentId};
+use crate::plan::{DomainId, RoleRule, SegmentId};
 use crate::time::Time;
 use crate::view::{
-    ExplainedHostView, ForgottenView, Keyword, Label, ProbeAnswerView, ProbeView, ProbedSegmentView,
+    ExplainedHostView, ForgottenView, Keyword, Label, OrderedRoleView, ProbeAnswerView, ProbeView,
+    ProbedSegmentView, RoleCommand, RoleView,
 };
 
 /// Probes that are remembered; the newest.
@@ -69,6 +72,29 @@ impl<'a> Operator<'a> {
         domains_of(&world.topology, address).into_iter().map(view).collect()
     }
 
+    /// What [`crate::Fact::RoleOrdered`] would come to now in each domain that the command means, with the domain.
+    pub fn judge_role(&self, command: &RoleCommand) -> Vec<(DomainId, OrderedRoleView)> {
+        let world = &self.0.world;
+        let domains = (0..).map(DomainId).take(world.topology.domains.len());
+        let plan = |id: DomainId| &world.topology.domain(id).plan;
+        let is_meant = |id: &DomainId| match &command.domain {
+            Some(name) => plan(*id).name == *name,
+            None => matches!(plan(*id).ha.map(|ha| ha.rule), Some(RoleRule::Command { .. })),
+        };
+        let judge = |id: DomainId| OrderedRoleView {
+            domain: Label::from(plan(id).name.as_str()),
+            before: plan(id).ha.map(|_| voice_in(world, id).role().into()),
+            outcome: match plan(id).ha.map(|ha| ha.rule) {
+                Some(RoleRule::Command { .. }) => "ordered".into(),
+                Some(RoleRule::Follow(_)) => "follows".into(),
+                None => "alone".into(),
+            },
+            netns: None,
+        };
+        let planned = domains.filter(|id| !plan(*id).is_retired());
+        planned.filter(is_meant).map(|id| (id, judge(id))).collect()
+    }
+
     pub(super) fn ledger(&self) -> &Ledger {
         self.0
     }
@@ -83,6 +109,21 @@ impl<'a> Operator<'a> {
 pub(super) fn domains_of(topology: &Topology, address: Address) -> Vec<DomainId> {
     let all = (0..).map(DomainId).take(topology.domains.len());
     all.filter(|domain| topology.spans(*domain, address)).collect()
+}
+
+/// What this machine is to domains that have two gateways.
+pub(super) fn role_views(ledger: &Ledger) -> Vec<RoleView> {
+    let world = &ledger.world;
+    let view = |(id, duty): (DomainId, &Duty)| RoleView {
+        domain: Label::from(world.topology.domain(id).plan.name.as_str()),
+        role: voice_in(world, id).role().into(),
+        decided_by: match duty.plan.rule {
+            RoleRule::Follow(_) => "follow".into(),
+            RoleRule::Command { .. } => "command".into(),
+        },
+        netns: None,
+    };
+    world.duties.all().map(view).collect()
 }
 
 /// Asks for the address on every segment that may hold it.

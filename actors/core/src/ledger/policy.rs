@@ -7,7 +7,7 @@ use super::host::{Host, HostState, Origin, Sighting};
 use super::installed::RouteState;
 use super::journal::Rule;
 use super::key::Key;
-use super::segment::Segment;
+use super::segment::{Segment, Voice};
 use super::topology::Topology;
 use super::world::World;
 use crate::address::Address;
@@ -25,6 +25,10 @@ pub(super) enum Silence {
     SegmentDown,
     /// Answers are not ours to give there (`answer: kernel`, `answer: off`).
     Mode,
+    /// The other gateway of the domain answers, and this one is the standby (`ha`).
+    Standby,
+    /// Two gateways of the domain are active, and the other one answers.
+    Yielding,
     /// The kernel answers for this machine's own addresses.
     OwnAddress,
     /// The operator forbids it (`never`).
@@ -58,6 +62,8 @@ impl Silence {
         rules! {
             SegmentDown => "segment_down", "the segment cannot be used";
             Mode => "answer_mode", "the kernel or nobody answers there, as `answer` says";
+            Standby => "standby", "this gateway is the standby of its domain, and the active one answers (`ha`)";
+            Yielding => "yielding", "two gateways of the domain are active, and this one gives way to the other";
             OwnAddress => "own_address", "it is an address of this machine, for which the kernel answers";
             Never => "never", "the configuration forbids it (`never`)";
             SameLink => "same_link", "it lives there and hears requests itself";
@@ -83,7 +89,11 @@ pub(super) fn may_speak(topology: &Topology, segment: &Segment, target: Address)
     } else if segment.is_never(target) {
         Err(Silence::Never)
     } else {
-        Ok(())
+        match segment.voice {
+            Voice::Heard => Ok(()),
+            Voice::Standby => Err(Silence::Standby),
+            Voice::Yielding => Err(Silence::Yielding),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::entries::follow_use;
 use super::host::{HostState, Sighting};
 use super::key::Key;
 use super::reports::Subject;
+use super::segment::Voice;
 use super::timers::{Timer, Token};
 use super::world::{REMEMBERED, World};
 use crate::address::Address;
@@ -50,9 +51,12 @@ impl World {
     }
 
     /// Asks on the other segments for a host that did not answer by unicast: it may be there by now, and have said
-    /// nothing.
+    /// nothing. A standby leaves that to the active one.
     pub(super) fn ask_elsewhere(&mut self, key: &Key, effects: &mut Effects) {
         let Some(host) = self.hosts.live_host(key) else { return };
+        if self.topology.segment(host.segment).voice == Voice::Standby {
+            return;
+        }
         let now = effects.now();
         for other in self.topology.others(host.segment) {
             if other.is_up()
@@ -147,4 +151,14 @@ impl World {
 pub(super) fn may_probe_wanted(world: &mut World, key: &Key, now: Time) -> bool {
     let Some(host) = world.hosts.live_host(key) else { return false };
     world.pacing.pace_mut(host.segment).probes.take(now)
+}
+
+/// Live hosts of a segment may be quiet for another time from now on.
+pub(super) fn look_after_all(world: &mut World, id: SegmentId, effects: &mut Effects) {
+    let quiet = world.topology.segment(id).quiet();
+    for key in world.hosts.keys_where(|host| host.segment == id && host.state == HostState::Alive) {
+        let Some(host) = world.hosts.host(&key) else { continue };
+        let at = (host.last_heard + quiet).max(effects.now());
+        world.look_after(&key, at, effects);
+    }
 }

@@ -106,7 +106,7 @@ impl Ledger {
     /// announced, because whoever is behind that access point may have it from elsewhere.
     pub(super) fn associated(&mut self, id: SegmentId) {
         let segment = self.world.topology.segment_mut(id);
-        (segment.is_disassociated, segment.is_unannounced) = (false, true);
+        (segment.is_disassociated, segment.untold.is_unannounced) = (false, true);
         self.world.look_again(id, &mut self.effects);
         let is_up = self.world.topology.segment(id).is_up();
         for key in self.world.hosts.keys_where(|host| is_up && host.segment == id) {

@@ -10,10 +10,12 @@
 use super::Ledger;
 use super::effects::Effects;
 use super::entries::{delete_entries, put_entries};
-use super::host::{Host, HostState, Origin, Sighting};
+use super::host::{Host, Origin, Sighting};
 use super::key::Key;
 use super::lease_memory::replan_leases;
+use super::probing::look_after_all;
 use super::renumbering::follow_addresses;
+use super::roles::replan_roles;
 use super::sharing::drop_shared_lladdrs;
 use super::world::World;
 use crate::address::Prefix;
@@ -75,7 +77,8 @@ pub(super) fn replan(ledger: &mut Ledger, next: &Plan) {
     replan_leases(world, &present.segments, effects);
     let is_renumbered = follow(world, &changes, &before, effects);
     // Routes of an earlier run or of others may matter now that did not before.
-    if is_renumbered || next.segments.len() > present.segments.len() {
+    let has_other_pairs = present.domains.iter().zip(&next.domains).any(|(old, new)| old.ha != new.ha);
+    if is_renumbered || has_other_pairs || next.segments.len() > present.segments.len() {
         effects.order(Order::ReadTable);
     }
 }
@@ -112,6 +115,7 @@ fn give_up_for_good(world: &mut World, key: &Key, effects: &mut Effects) {
 /// Gives every room the plan.
 fn exchange(world: &mut World, next: &Plan, effects: &mut Effects) {
     world.topology.replan(next);
+    world.duties.replan(next);
     world.hosts.replan(&next.segments);
     world.pacing.replan(&next.segments);
     world.kernel.replan(&world.topology);
@@ -181,18 +185,9 @@ fn follow(world: &mut World, changes: &[Change], before: &[Vec<Prefix>], effects
             world.look_again(id, effects);
         }
     }
+    replan_roles(world, effects);
     if is_renumbered {
         world.note_renumbering();
     }
     is_renumbered
-}
-
-/// Live hosts may be quiet for another time.
-fn look_after_all(world: &mut World, id: SegmentId, effects: &mut Effects) {
-    let quiet = world.topology.segment(id).plan.expiry.quiet;
-    for key in world.hosts.keys_where(|host| host.segment == id && host.state == HostState::Alive) {
-        let Some(host) = world.hosts.host(&key) else { continue };
-        let at = (host.last_heard + quiet).max(effects.now());
-        world.look_after(&key, at, effects);
-    }
 }

@@ -73,10 +73,13 @@ impl World {
         // Without a segment it leads over an interface that is not ours to look after: another arpherd's, perhaps.
         let segment = route.segment?;
         let key = self.topology.key(segment, route.address);
-        let is_ours = route.metric == self.kernel.routes.metric;
+        let ha = self.topology.domain(key.domain).plan.ha;
+        let is_of_standby = ha.and_then(|ha| ha.standby_routes.own_metric()) == Some(route.metric);
+        let is_ours = route.metric == self.kernel.routes.metric || is_of_standby;
         let is_awaited = |host: &Host| {
             host.segment == segment
-                && (host.installed.is_standing() || host.installed.route() == RouteState::Refused)
+                && (host.installed.is_standing() && host.installed.is_of_standby() == is_of_standby
+                    || host.installed.route() == RouteState::Refused)
         };
         match self.hosts.host(&key) {
             Some(host) if is_ours && is_awaited(host) => {}
@@ -92,6 +95,7 @@ impl World {
         if let Some(installed) = self.hosts.installed_mut(&key).filter(|it| !it.is_standing()) {
             let is_refused = installed.route() == RouteState::Refused;
             self.kernel.adopt_route(installed, route.interface);
+            installed.set_of_standby(is_of_standby);
             // The table may have been read before the refusal: only a write shows whether ours stands.
             if is_refused {
                 installed.doubt();
@@ -158,7 +162,8 @@ impl World {
         match self.hosts.host(&key) {
             // Somebody rewrote ours in our name; the ledger knows better where the host is.
             Some(host) if host.installed.is_standing() => {
-                if route.segment != Some(host.segment) && route.metric == self.kernel.routes.metric {
+                let metric = self.kernel.metric_of(&key, &host.installed, &self.topology);
+                if route.segment != Some(host.segment) && route.metric == metric {
                     self.heal(&key, effects);
                 }
             }
@@ -175,7 +180,7 @@ impl World {
         if self.is_ours(&route) {
             let is_its = |host: &Host| {
                 host.installed.is_standing()
-                    && route.metric == self.kernel.routes.metric
+                    && route.metric == self.kernel.metric_of(&key, &host.installed, &self.topology)
                     && route.segment.is_none_or(|segment| segment == host.segment)
             };
             if self.hosts.host(&key).is_some_and(is_its) {
@@ -209,7 +214,11 @@ impl World {
             }
             return;
         }
-        let Write::PutRoute { interface, address, .. } = *write else { return };
+        let (Write::PutRoute { interface, address, .. } | Write::PutStandbyRoute { interface, address, .. }) =
+            *write
+        else {
+            return;
+        };
         let Some(segment) = self.topology.segment_by_interface(interface, address) else { return };
         let key = self.topology.key(segment, address);
         let Some(installed) = self.hosts.installed_mut(&key) else { return };

@@ -1,6 +1,7 @@
 //! A segment as it is now: its plan, its link, and what follows from both.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use super::domains::Domain;
 use super::shared_lladdr::SharedLladdr;
@@ -16,6 +17,9 @@ use crate::time::Time;
 /// Own link-layer addresses that are remembered, the one in use among them: frames of ours sent with an old
 /// one may still come back from a slow switch, and must not be learned.
 const OWN_LLADDRS: usize = 5;
+/// A standby asks hosts, and sweeps, so many times less often than an active one: it hears hosts that ask for others, but
+/// not what they answer the active one, which a switch sends to nobody else.
+const POLITE: u32 = 3;
 
 /// What is known of one segment, but for its hosts.
 #[derive(Debug)]
@@ -35,15 +39,52 @@ pub(super) struct Segment {
     pub(super) down: Option<DownReason>,
     /// Since when it can be used, while it can.
     pub(super) came_up: Option<Time>,
-    /// It came up with another link-layer address than before, and nobody was heard on it since.
-    pub(super) is_unheard: bool,
+    /// What those on it were perhaps not told.
+    pub(super) untold: Untold,
     /// The interface, a Wi-Fi station, lost its access point and has found none since.
     pub(super) is_disassociated: bool,
-    /// It found one, and what we answer for is yet to be announced there.
-    pub(super) is_unannounced: bool,
     /// Addresses of the interface that frames were sent with, the last one last.
     own_lladdrs: VecDeque<LinkAddr>,
     pub(super) shared: SharedLladdr,
+    /// Whether we may be heard there.
+    pub(super) voice: Voice,
+}
+
+/// Whether we may answer, announce and correct on a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Voice {
+    /// We may.
+    #[default]
+    Heard,
+    /// The other gateway of the domain does.
+    Standby,
+    /// We would, and another one does.
+    Yielding,
+}
+
+impl Voice {
+    pub(super) fn is_heard(self) -> bool {
+        self == Self::Heard
+    }
+
+    /// What that makes of this machine, of two gateways.
+    pub(super) fn role(self) -> &'static str {
+        match self {
+            Self::Heard => "active",
+            Self::Standby => "standby",
+            Self::Yielding => "yielding",
+        }
+    }
+}
+
+/// What those on a segment were perhaps not told.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Untold {
+    /// It came up with another link-layer address than before, and nobody was heard on it since.
+    pub(super) is_unheard: bool,
+    /// What we answer for is yet to be announced there: its interface found an access point, or this gateway took over from
+    /// another one.
+    pub(super) is_unannounced: bool,
 }
 
 /// Sender of probes and preferred source of routes.
@@ -92,11 +133,11 @@ impl Segment {
             source: Source::default(),
             down: Some(DownReason::Absent),
             came_up: None,
-            is_unheard: false,
+            untold: Untold::default(),
             is_disassociated: false,
-            is_unannounced: false,
             own_lladdrs: VecDeque::new(),
             shared,
+            voice: Voice::default(),
         }
     }
 
@@ -112,6 +153,16 @@ impl Segment {
 
     pub(super) fn is_up(&self) -> bool {
         self.down.is_none()
+    }
+
+    /// Silence after which a host is probed. A standby leaves it to the active one.
+    pub(super) fn quiet(&self) -> Duration {
+        self.plan.expiry.quiet.saturating_mul(self.patience())
+    }
+
+    /// How many times as long as an active one we wait before we ask.
+    pub(super) fn patience(&self) -> u32 {
+        if self.voice == Voice::Standby { POLITE } else { 1 }
     }
 
     /// Whether routes and entries through the interface stand: it is up, though perhaps without a carrier.

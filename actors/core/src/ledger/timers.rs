@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::key::{Key, Pair};
 use crate::address::Address;
-use crate::plan::SegmentId;
+use crate::plan::{DomainId, SegmentId};
 use crate::time::Time;
 
 /// What a timer is for.
@@ -49,6 +49,10 @@ pub(super) enum Timer {
     Leases,
     /// A host whose lease is over is to be asked again, or given up.
     LeaseCheck(Key),
+    /// The other gateways of a domain are to be told that this one is there.
+    Beat(DomainId),
+    /// A role that was ordered for a while ends.
+    RoleEnd(DomainId),
     /// A configured prefix may have lost the last address of this machine for good.
     Addressed,
 }

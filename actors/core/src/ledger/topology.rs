@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bridges::Bridges;
 use super::domains::{Domain, Domains};
 use super::key::Key;
-use super::segment::{Refreshed, Segment, edges};
+use super::segment::{Refreshed, Segment, Voice, edges};
 use super::shared_lladdr::SharedLladdr;
 use crate::address::{Address, Prefix};
 use crate::fact::{Fact, KernelRoute};
@@ -296,8 +296,13 @@ impl Topology {
 fn segments_of(plan: &Plan) -> impl Iterator<Item = Segment> + '_ {
     let numbered = (0..).map(SegmentId).zip(&plan.segments);
     numbered.map(|(id, segment)| {
-        let shared = SharedLladdr::new(plan.domains[segment.domain.index()].gateway_lladdr);
-        Segment::new(id, segment.clone(), shared)
+        let domain = &plan.domains[segment.domain.index()];
+        // One of two gateways is silent until it is known which.
+        let voice = if domain.ha.is_some() { Voice::Standby } else { Voice::Heard };
+        let shared = SharedLladdr::new(domain.gateway_lladdr);
+        let mut segment = Segment::new(id, segment.clone(), shared);
+        segment.voice = voice;
+        segment
     })
 }
 

@@ -2,6 +2,7 @@
 //! name: whoever has several ledgers adds it.
 
 use super::Ledger;
+use super::operator::role_views;
 use super::segment::Segment;
 use super::tables::Tables;
 use crate::address::Address;
@@ -11,7 +12,7 @@ use crate::sweep::SweepContext;
 use crate::time::Time;
 use crate::view::{
     AnsweringView, ControlView, CountersView, DhcpCountersView, DhcpServerView, HostView, Label,
-    MeasuredView, PROTOCOL, PacketsView, RouteView, SegmentView, StatusView, SubnetView,
+    MeasuredView, PROTOCOL, PacketsView, PartnersView, RouteView, SegmentView, StatusView, SubnetView,
 };
 
 impl Ledger {
@@ -26,7 +27,7 @@ impl Ledger {
         let (lladdr, from) = (segment.lladdr(), segment.shared_lladdr());
         let senders = segment.source.senders().collect();
         let prefixes = segment.prefixes.clone();
-        Some(SweepContext { senders, lladdr, from, prefixes, skip })
+        Some(SweepContext { senders, lladdr, from, prefixes, skip, patience: segment.patience() })
     }
 
     /// How the daemon is, but for what only its shell knows: how long it runs and whether it is ready.
@@ -51,7 +52,7 @@ impl Ledger {
             },
             ready: false,
             packets: PacketsView::default(),
-            dhcp_servers: dhcp_servers(self),
+            partners: PartnersView { dhcp_servers: dhcp_servers(self), roles: role_views(self) },
             control: ControlView::default(),
             confinement: None,
             events: self.effects.event_counts().map(|(kind, count)| (kind.name().into(), count)).collect(),

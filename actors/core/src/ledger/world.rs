@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::addressed::AddressedPrefixes;
+use super::duties::Duties;
 use super::effects::Effects;
 use super::entries::Reasons;
 use super::host::{Host, Origin, Sighting};
@@ -47,6 +48,8 @@ pub(super) struct World {
     /// What an earlier run knew.
     pub(super) recollection: Recollection,
     pub(super) leases: Leases,
+    /// What this machine is to domains that have two gateways.
+    pub(super) duties: Duties,
     /// DHCP servers that were asked, and whether they answer.
     pub(super) dhcp_servers: BTreeMap<(DomainId, Address), bool>,
     pending: Pending,
@@ -94,6 +97,7 @@ impl World {
             prefix_timer: None,
             recollection: Recollection::default(),
             leases: Leases::default(),
+            duties: Duties::new(plan),
             dhcp_servers: BTreeMap::new(),
             pending: Pending::default(),
         }
@@ -147,7 +151,7 @@ impl World {
     }
 
     fn look_after_quiet_time(&mut self, key: &Key, segment: SegmentId, effects: &mut Effects) {
-        let quiet = self.topology.segment(segment).plan.expiry.quiet;
+        let quiet = self.topology.segment(segment).quiet();
         self.look_after(key, effects.now() + quiet, effects);
     }
 

@@ -45,6 +45,7 @@ impl DomainPlan {
             cover: Cover::default(),
             gateway_lladdr: None,
             dhcp: None,
+            ha: None,
             ..self.clone()
         }
     }
@@ -171,6 +172,7 @@ mod tests {
                 cover: Cover::default(),
                 gateway_lladdr: None,
                 dhcp: None,
+                ha: None,
             });
             let segment = |interface: &&str| SegmentPlan::new(interface, DomainId(number), &[prefix]);
             plan.segments.extend(interfaces.iter().map(segment));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DhcpServerView, Keyword};
+use super::{DhcpServerView, Keyword, RoleView};
 
 /// The daemon as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,9 +41,20 @@ pub struct StatusView {
     /// What it may do; none from daemons of before.
     #[serde(default)]
     pub confinement: Option<ConfinementView>,
+    /// The machines that it works with.
+    #[serde(flatten)]
+    pub partners: PartnersView,
+}
+
+/// The machines that the daemon works with.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PartnersView {
     /// The DHCP servers that clients' messages were relayed to.
     #[serde(default)]
     pub dhcp_servers: Vec<DhcpServerView>,
+    /// What this machine is to domains that have two gateways.
+    #[serde(default)]
+    pub roles: Vec<RoleView>,
 }
 
 /// Host routes that are not in the kernel though their hosts live.

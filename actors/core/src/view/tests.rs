@@ -23,7 +23,7 @@ fn field_names_and_their_order_are_stable() {
             packets: PacketsView::default(),
             start_time_seconds: 7,
             missing: crate::view::MissingRoutesView { routes_refused: 1, routes_in_conflict: 0 },
-            dhcp_servers: Vec::new(),
+            partners: PartnersView::default(),
             control: ControlView::default(),
             confinement: None,
         },
@@ -31,7 +31,7 @@ fn field_names_and_their_order_are_stable() {
             r#"{"version":"0.1.0","protocol":1,"uptime_seconds":9,"domains":1,"hosts":2,"routes":2,"ready":true,"#,
             r#""events":{"host_found":2},"packets":{"held":0,"forwarded":0,"refused":0,"dropped":0},"#,
             r#""start_time_seconds":7,"routes_refused":1,"routes_in_conflict":0,"#,
-            r#""control":{"clients":0,"connections":0,"refused":0,"failed":0},"confinement":null,"dhcp_servers":[]}"#,
+            r#""control":{"clients":0,"connections":0,"refused":0,"failed":0},"confinement":null,"dhcp_servers":[],"roles":[]}"#,
         ),
     );
     assert_round_trip(

@@ -60,6 +60,7 @@ pub(crate) fn plan() -> Plan {
                 auto: false,
                 cover: arpherd_core::plan::Cover::default(),
                 gateway_lladdr: None,
+                ha: None,
                 dhcp: Some(DhcpPlan::default()),
             })
             .to_vec(),

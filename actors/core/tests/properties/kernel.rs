@@ -63,7 +63,10 @@ impl Kernel {
     pub(crate) fn write(&mut self, write: &Write) -> Result<(), i32> {
         match *write {
             Write::PutRoute { interface, address, source, replace } => {
-                return self.put(interface, address, source, replace);
+                return self.put(METRIC, interface, address, source, replace);
+            }
+            Write::PutStandbyRoute { interface, address, source, metric, replace } => {
+                return self.put(metric, interface, address, source, replace);
             }
             Write::DeleteRoute { interface, address } => self.routes.retain(|it| {
                 (it.address, it.protocol, it.metric, it.interface) != (address, PROTOCOL, METRIC, interface)
@@ -99,6 +102,7 @@ impl Kernel {
     /// Writes a route of ours. Like the kernel's `NLM_F_REPLACE` it looks at address and metric alone.
     fn put(
         &mut self,
+        metric: u32,
         interface: u32,
         address: Ipv4Addr,
         source: Option<Ipv4Addr>,
@@ -115,7 +119,7 @@ impl Kernel {
             self.failing -= 1;
             return Err(ENOBUFS);
         }
-        let standing = self.routes.iter().position(|it| it.address == address && it.metric == METRIC);
+        let standing = self.routes.iter().position(|it| it.address == address && it.metric == metric);
         if let Some(at) = standing {
             if !replace {
                 return Err(EEXIST);
@@ -126,7 +130,7 @@ impl Kernel {
         self.routes.push(KernelRoute {
             address,
             protocol: PROTOCOL,
-            metric: METRIC,
+            metric,
             interface,
             segment: None,
             source,

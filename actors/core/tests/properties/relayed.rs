@@ -29,6 +29,7 @@ fn plan() -> Plan {
             auto: false,
             cover: Cover::default(),
             gateway_lladdr: None,
+            ha: None,
             dhcp: Some(DhcpPlan { servers, is_relaying: true, ..DhcpPlan::default() }),
         }],
         segments: ["eth0", "eth1"].map(|name| SegmentPlan::new(name, DomainId(0), &[prefix])).to_vec(),

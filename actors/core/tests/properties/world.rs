@@ -26,6 +26,7 @@ fn plan() -> Plan {
             auto: false,
             cover: arpherd_core::plan::Cover::default(),
             gateway_lladdr: None,
+            ha: None,
             dhcp: None,
         }],
         segments: ["a", "b", "c"].map(|name| segment(name, 0, prefix)).to_vec(),

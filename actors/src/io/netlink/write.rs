@@ -86,6 +86,11 @@ impl RouteWriter {
                 let verb = if replace { Verb::put(Rtm::Newroute) } else { Verb::add(Rtm::Newroute) };
                 compose::route(batch, sequence, verb, &host_route(&self.routes, interface, address, source))
             }
+            Write::PutStandbyRoute { interface, address, source, metric, replace } => {
+                let verb = if replace { Verb::put(Rtm::Newroute) } else { Verb::add(Rtm::Newroute) };
+                let route = Route { metric, ..host_route(&self.routes, interface, address, source) };
+                compose::route(batch, sequence, verb, &route)
+            }
             Write::DeleteRoute { interface, address } => {
                 let route = host_route(&self.routes, interface, address, None);
                 compose::route(batch, sequence, Verb::delete(Rtm::Delroute), &route)

@@ -222,6 +222,7 @@ fn plan() -> Plan {
         cover: arpherd_core::plan::Cover::default(),
         gateway_lladdr: None,
         dhcp: None,
+        ha: None,
     };
     let segment = |number: u16| {
         let mut plan = SegmentPlan::new(&format!("s{number}"), DomainId(0), &prefixes);

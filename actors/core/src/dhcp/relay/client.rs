@@ -43,7 +43,8 @@ impl Relay {
         let Some(dhcp) = self.places.dhcp_of(segment) else { return };
         let is_to_us = dhcp.server_id_override && self.places.own.contains(&destination);
         // A unicast that passes reaches its server by itself (a renewal), and must not reach it twice.
-        let is_for_relay = dhcp.is_relaying && (is_to_us || self.places.is_broadcast(segment, destination));
+        let is_relaying = dhcp.is_relaying && self.places.is_active(segment);
+        let is_for_relay = is_relaying && (is_to_us || self.places.is_broadcast(segment, destination));
         if is_relayed && !is_for_relay {
             return;
         }

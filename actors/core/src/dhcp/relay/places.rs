@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::{Address, Prefix};
 use crate::fact::Link;
 use crate::lladdr::LinkAddr;
-use crate::plan::{DhcpPlan, DhcpRole, DhcpServer, DomainPlan, LinkKind, Plan, SegmentId, SegmentPlan};
+use crate::plan::{
+    DhcpPlan, DhcpRole, DhcpServer, DomainPlan, LinkKind, Plan, RoleRule, SegmentId, SegmentPlan,
+};
 use crate::subnet::given_by;
 
 /// The surroundings.
@@ -76,6 +78,15 @@ impl Places {
     pub(super) fn dhcp_of(&self, id: SegmentId) -> Option<&DhcpPlan> {
         let takes_part = self.role_of(id) != DhcpRole::Off;
         self.domain_of(id)?.dhcp.as_ref().filter(|_| takes_part)
+    }
+
+    /// Whether clients of the segment are this gateway's to serve: of two gateways that follow an address, who has it asks
+    /// the servers, or they would get every request twice.
+    pub(super) fn is_active(&self, id: SegmentId) -> bool {
+        match self.domain_of(id).and_then(|domain| domain.ha).map(|ha| ha.rule) {
+            Some(RoleRule::Follow(address)) => self.own.contains(&address),
+            Some(RoleRule::Command { .. }) | None => true,
+        }
     }
 
     pub(super) fn role_of(&self, id: SegmentId) -> DhcpRole {

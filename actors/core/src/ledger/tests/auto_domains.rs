@@ -49,6 +49,7 @@ fn two() -> Bench {
         auto: true,
         cover: crate::plan::Cover::default(),
         gateway_lladdr: None,
+        ha: None,
         dhcp: None,
     });
     for segment in &mut plan.segments[2..] {
@@ -83,6 +84,7 @@ fn a_configured_domain_keeps_its_prefix_from_one_that_follows() {
         auto: true,
         cover: crate::plan::Cover::default(),
         gateway_lladdr: None,
+        ha: None,
         dhcp: None,
     });
     for segment in &mut plan.segments[2..] {

@@ -112,6 +112,7 @@ pub(super) fn plan(segments: u8) -> Plan {
             auto: false,
             cover: crate::plan::Cover::default(),
             gateway_lladdr: None,
+            ha: None,
             dhcp: None,
         }],
         segments: (b'a'..b'a' + segments).map(|name| segment(char::from(name), &prefixes)).collect(),

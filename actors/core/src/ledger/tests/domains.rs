@@ -28,6 +28,7 @@ fn two_domains() -> Bench {
         auto: false,
         cover: crate::plan::Cover::default(),
         gateway_lladdr: None,
+        ha: None,
         dhcp: None,
     });
     let mut bench = Bench::with(plan);
@@ -94,6 +95,7 @@ fn the_same_address_in_two_domains_is_two_hosts() {
         auto: false,
         cover: crate::plan::Cover::default(),
         gateway_lladdr: None,
+        ha: None,
         dhcp: None,
     });
     for name in ['c', 'd'] {
@@ -127,6 +129,7 @@ fn two_domains_on_one_interface_know_their_routes_apart() {
         auto: false,
         cover: crate::plan::Cover::default(),
         gateway_lladdr: None,
+        ha: None,
         dhcp: None,
     });
     let mut bench = Bench::with(plan);

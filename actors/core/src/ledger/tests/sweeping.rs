@@ -8,7 +8,7 @@ fn a_sweep_leaves_out_known_hosts_and_our_own_addresses() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
     bench.knows(B, host(20));
-    let SweepContext { senders, lladdr, from, prefixes, skip } =
+    let SweepContext { senders, lladdr, from, prefixes, skip, .. } =
         bench.ledger.sweep_context(A).expect("the segment is up");
     assert_eq!((senders, lladdr, from), (vec![ip(1)], own_mac(A), None));
     assert_eq!(prefixes, [net("10.0.0.0/24")]);

@@ -48,6 +48,7 @@ pub(super) fn plan(dhcp: DhcpPlan) -> Plan {
             auto: false,
             cover: Cover::default(),
             gateway_lladdr: None,
+            ha: None,
             dhcp: Some(dhcp),
         }],
         segments: vec![segment("eth0"), segment("eth1"), segment("ib0")],

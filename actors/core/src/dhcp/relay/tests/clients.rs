@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::bench::*;
 use crate::address::Address;
 use crate::dhcp::{DhcpCount, DhcpNews, Message, RelayOrder};
-use crate::plan::{ClientOption82, DhcpPlan, DhcpServer};
+use crate::plan::{ClientOption82, DhcpPlan, DhcpServer, HaPlan, RoleRule, StandbyRoutes};
 
 #[test]
 fn a_broadcast_goes_to_the_server_with_one_hop_more_and_the_circuit() {
@@ -279,4 +279,17 @@ fn a_request_to_one_server_leaves_no_other_one_silent() {
     }
     let since = Duration::from_secs(6);
     assert_eq!(told, [(ETH1, DhcpNews::ServerSilent { server: SERVER, since })]);
+}
+
+#[test]
+fn of_two_gateways_only_the_one_with_the_shared_address_asks_the_servers() {
+    let shared = crate::Address::new(10, 2, 0, 254);
+    let mut plan = plan(dhcp_plan());
+    let rule = RoleRule::Follow(shared);
+    plan.domains[0].ha = Some(HaPlan { rule, standby_routes: StandbyRoutes::default() });
+    let mut bench = Bench::planned(&plan);
+    let discover = client_message(DISCOVER, &[]);
+    assert!(to_servers(&bench.asks(ETH1, &discover)).is_empty());
+    bench.relay.addresses_changed([GATEWAY, shared]);
+    assert_eq!(to_servers(&bench.asks(ETH1, &discover)).len(), 1);
 }
