@@ -8,6 +8,7 @@
 mod frames;
 mod links;
 mod maps;
+mod path;
 mod rig;
 mod rights;
 
