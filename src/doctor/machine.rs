@@ -40,6 +40,9 @@ pub(crate) struct Machine {
     pub(crate) served: Result<Vec<(u8, String)>, String>,
     /// The results of the probes; `None` without `--probe`.
     pub(crate) probed: Option<Vec<ProbeResult>>,
+    /// How many programs run by tcx for packets that come in, by interface; none where the kernel has no tcx or does not
+    /// say it.
+    pub(crate) programs: BTreeMap<String, u32>,
     /// What DHCP meets here; `None` if no domain has it.
     pub(crate) dhcp: Option<DhcpState>,
 }
@@ -102,6 +105,8 @@ pub(crate) struct KernelBuild {
 pub(crate) struct Process {
     /// The capabilities of this process; or why they cannot be read.
     pub(crate) rights: Result<Rights, String>,
+    /// Whether it is in a user namespace, in which no program can be loaded into the kernel.
+    pub(crate) is_confined: bool,
     /// The kernel.
     pub(crate) kernel: KernelBuild,
 }

@@ -13,6 +13,7 @@ mod clusters;
 mod daemon;
 mod dhcp;
 mod entries;
+mod fast_answers;
 mod filter;
 mod finding;
 mod kernel;
@@ -119,7 +120,8 @@ pub(crate) fn examine(target: &Target<'_>, control: &Path, probe: bool) -> Resul
             .flat_map(|scope| &scope.segments)
             .any(|it| it.dhcp.as_ref().is_some_and(|dhcp| dhcp.is_relaying)),
     };
-    let mut findings = process_checks(&daemon, &read::process(), needs);
+    let process = read::process();
+    let mut findings = process_checks(&daemon, &process, needs);
     for mut scope in scopes {
         let entered = scope.netns.as_deref().map_or_else(|| Ok(Netns::own()), Netns::named);
         let opened = entered.and_then(|netns| {
@@ -142,7 +144,7 @@ pub(crate) fn examine(target: &Target<'_>, control: &Path, probe: bool) -> Resul
             }
         }
         findings.extend(
-            netns_checks(&scope, &machine)
+            netns_checks(&scope, &machine, &process)
                 .into_iter()
                 .map(|finding| finding.in_netns(scope.netns.as_deref())),
         );
@@ -187,7 +189,7 @@ fn process_checks(daemon: &DaemonState, process: &Process, needs: Needs) -> Vec<
 }
 
 /// The checks of one network namespace.
-fn netns_checks(scope: &Scope, machine: &Machine) -> Vec<Finding> {
+fn netns_checks(scope: &Scope, machine: &Machine, process: &Process) -> Vec<Finding> {
     named([
         (
             "links",
@@ -205,6 +207,7 @@ fn netns_checks(scope: &Scope, machine: &Machine) -> Vec<Finding> {
         ("filter", filter::check(scope, machine)),
         ("proxies", proxies::check(scope, machine)),
         ("dhcp", dhcp::check(scope, machine)),
+        ("fast_answers", fast_answers::check(scope, machine, process)),
         ("neighbours", neighbours::check(scope, machine)),
         ("mtu", mtu::check(scope, machine)),
     ])
@@ -231,11 +234,11 @@ mod tests {
         let scope = scope(SysctlOwner::Daemon);
         let mut findings =
             process_checks(&scope.daemon, &process(), Needs { entering: true, relaying: true });
-        findings.extend(netns_checks(&scope, &machine()));
+        findings.extend(netns_checks(&scope, &machine(), &process()));
         let report = Report(findings);
         let mut checks: Vec<_> = report.0.iter().map(|finding| finding.check).collect();
         checks.dedup();
-        assert_eq!(checks.len(), 14, "{checks:?}");
+        assert_eq!(checks.len(), 15, "{checks:?}");
         assert_eq!(report.status(), 0, "{}", report.text());
     }
 

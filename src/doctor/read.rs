@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use arpherd_actors::io::bpf::count_programs;
 use arpherd_actors::io::dhcp::SERVER_PORT;
 use arpherd_actors::io::lock::served;
-use arpherd_actors::io::netlink::{NetlinkError, Reader};
+use arpherd_actors::io::netlink::{LinkInfo, NetlinkError, Reader};
 use arpherd_actors::io::netns::Netns;
 use arpherd_actors::io::packet_filter::{Hook, policies};
 use arpherd_actors::io::port_holders::udp_port_holders;
-use arpherd_actors::io::process::Rights;
+use arpherd_actors::io::process::{Rights, is_in_initial_user_namespace};
 use arpherd_actors::io::sysctl::{Setting, Sysctls};
 use arpherd_actors::required_sysctls::{RequiredSysctl, SysctlDir, SysctlMode, required_sysctls};
 
@@ -29,6 +30,8 @@ pub(super) fn machine(scope: &mut Scope, netns: &Netns) -> Result<Machine, Netli
     scope.use_kernel_names(&links);
     let addresses = reader.addresses()?;
     scope.follow_addresses(&links, &addresses);
+    let count = |link: &LinkInfo| Some((link.name.clone(), count_programs(link.index).ok()?));
+    let programs = links.iter().filter_map(count).collect();
     let links = links.into_iter().map(|info| MachineLink { kind: info.kind_in(netns), info }).collect();
     let mut rules = reader.rules().map_err(|error| error.to_string());
     if let Ok(rules) = &mut rules {
@@ -46,6 +49,7 @@ pub(super) fn machine(scope: &mut Scope, netns: &Netns) -> Result<Machine, Netli
         wireless: Path::new("/sys/class/ieee80211").exists(),
         served: served().map_err(|error| error.to_string()),
         probed: None,
+        programs,
         dhcp: scope.has_dhcp().then(|| dhcp(netns)),
     })
 }
@@ -100,5 +104,6 @@ pub(super) fn process() -> Process {
         release: release.trim().to_owned(),
         packet_sockets: Path::new("/proc/net/packet").exists(),
     };
-    Process { rights: Rights::own().map_err(|error| error.to_string()), kernel }
+    let rights = Rights::own().map_err(|error| error.to_string());
+    Process { rights, is_confined: !is_in_initial_user_namespace(), kernel }
 }

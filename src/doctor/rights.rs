@@ -17,6 +17,7 @@ fn purpose(capability: Capability) -> &'static str {
     match capability {
         Capability::NetAdmin => "without it no route, neighbour entry or sysctl can be written",
         Capability::NetRaw => "without it no packet socket can be opened, so no ARP is received or answered",
+        Capability::Bpf => "without it no program can be loaded that answers inside the kernel",
         Capability::NetBindService => {
             "without it port 67 cannot be bound, and DHCP servers are told that nobody is there"
         }

@@ -173,6 +173,7 @@ impl Scope {
             let prefixes = if view.subnet.prefixes.is_empty() { &covers } else { &view.subnet.prefixes };
             let mut plan = default_plan(&view.segment, &view.interface, prefixes);
             plan.answer = answer_of(&view.answering.answer);
+            plan.kernel.fast = view.measured.fast_answers.is_some();
             plan.addresses.publish.clone_from(&view.subnet.publish);
             plan.private_vlan =
                 if view.answering.private_vlan == "off" { PrivateVlan::Off } else { PrivateVlan::Open };

@@ -101,7 +101,7 @@ pub(super) fn route_view(address: &str, state: &'static str) -> RouteView {
 /// A process with all capabilities, on a kernel with all features.
 pub(super) fn process() -> Process {
     let kernel = KernelBuild { release: "6.1.0-18-amd64".into(), packet_sockets: true };
-    Process { rights: Ok(Rights::ALL), kernel }
+    Process { rights: Ok(Rights::ALL), is_confined: false, kernel }
 }
 
 /// `lo`, `eth0` and `eth1`, with forwarding, without filters.
@@ -125,6 +125,7 @@ pub(super) fn machine() -> Machine {
         wireless: true,
         served: Ok(Vec::new()),
         probed: None,
+        programs: BTreeMap::new(),
         dhcp: None,
     };
     machine =

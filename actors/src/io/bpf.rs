@@ -21,7 +21,7 @@ use std::time::Duration;
 use arpherd_core::SegmentId;
 use rustix::time::{ClockId, clock_gettime};
 
-pub use attachment::{Attachment, Hook};
+pub use attachment::{Attachment, Hook, count_programs};
 use call::{Map, MapKind};
 pub use entries::{Noticed, Place, Resident, Subject};
 use program::{Maps, host, link};

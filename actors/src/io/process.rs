@@ -17,6 +17,8 @@ pub enum Capability {
     NetAdmin,
     /// Opens packet sockets.
     NetRaw,
+    /// Loads programs into the kernel (Linux 5.8; before that `CAP_SYS_ADMIN`).
+    Bpf,
     /// Binds port 67, at which DHCP servers answer.
     NetBindService,
     /// Enters other network namespaces.
@@ -33,6 +35,7 @@ impl Capability {
         match self {
             Self::NetAdmin => "CAP_NET_ADMIN",
             Self::NetRaw => "CAP_NET_RAW",
+            Self::Bpf => "CAP_BPF",
             Self::NetBindService => "CAP_NET_BIND_SERVICE",
             Self::SysAdmin => "CAP_SYS_ADMIN",
             Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
@@ -49,6 +52,7 @@ impl Capability {
             Self::NetAdmin => 1 << 12,
             Self::NetRaw => 1 << 13,
             Self::SysAdmin => 1 << 21,
+            Self::Bpf => 1 << 39,
         }
     }
 }
@@ -142,6 +146,12 @@ pub fn peer_user(socket: &impl AsFd) -> io::Result<u32> {
 /// If it is no connected unix socket.
 pub fn peer_groups(socket: &impl AsFd) -> io::Result<Vec<u32>> {
     sockopt::peer_groups(socket)
+}
+
+/// Whether this process is in the initial user namespace, as far as can be told: all users are mapped to themselves there.
+pub fn is_in_initial_user_namespace() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// The effective user of this process.

@@ -32,6 +32,15 @@ impl FastAnswers {
     }
 }
 
+/// How many programs, anybody's, run by tcx for packets that come in on the interface of the calling thread's network
+/// namespace.
+///
+/// # Errors
+/// If `CAP_NET_ADMIN` is missing, there is no such interface, or the kernel has no tcx.
+pub fn count_programs(interface: u32) -> io::Result<u32> {
+    call::count(interface)
+}
+
 /// The program's place at an interface.
 #[derive(Debug)]
 #[must_use = "the program is detached when this is dropped"]

@@ -18,6 +18,7 @@ enum Command {
     MapNextKey = 4,
     ProgramLoad = 5,
     ProgramTestRun = 10,
+    ProgramQuery = 16,
     MapUpdateBatch = 26,
     LinkCreate = 28,
 }
@@ -259,10 +260,18 @@ pub(super) fn test_run(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<(u32
     Ok((returned, behind))
 }
 
+const TCX_INGRESS: u32 = 46;
+
+/// How many programs run for packets that come in on the interface of this network namespace (tcx).
+pub(super) fn count(interface: u32) -> io::Result<u32> {
+    let mut attributes = Attributes::new().number(0, interface).number(4, TCX_INGRESS);
+    attributes.call(Command::ProgramQuery)?;
+    Ok(attributes.read(24))
+}
+
 /// Has the program run for each packet that comes in on the interface of this network namespace (tcx, Linux 6.6), for as
 /// long as the descriptor is open; behind the programs that are attached there already, each of which may end the matter.
 pub(super) fn attach(program: BorrowedFd<'_>, interface: u32) -> io::Result<OwnedFd> {
-    const TCX_INGRESS: u32 = 46;
     Attributes::new()
         .descriptor(0, program)
         .number(4, interface)
