@@ -100,6 +100,13 @@ impl Setup {
         Ok(first)
     }
 
+    /// Has the hosts speak again: one that was quiet for long is asked whether it still is there when somebody wants it, and
+    /// these answer nobody.
+    pub(crate) fn refresh(&self, first: u32, count: u32) -> Result<()> {
+        let frames: Vec<_> = (first..first + count).map(|number| announcement(host(number))).collect();
+        self.speak(&frames)
+    }
+
     /// Sends frames from the far end of `vms`.
     pub(crate) fn speak(&self, frames: &[Frame]) -> Result<()> {
         self.speaker.send_many(frames).tried(|| "send frames on vms".to_owned())

@@ -41,6 +41,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
         let mut pauses = timing.clone();
         contenders.alternate(turns, |setup, _| {
             let wire = if setup.who() == Who::Floor { &wires.0 } else { &wires.1 };
+            setup.refresh(0, HOSTS)?;
             for sample in 0..WARM + TURN {
                 pauses.pause();
                 let time = ask(setup, wire, host(sample * 7 % HOSTS))?;
