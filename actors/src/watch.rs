@@ -4,7 +4,7 @@
 //! when the kernel has dropped some, it reads everything again. It reports links to the capture, sweep and Wi-Fi
 //! actors of their segments, and addresses and routes to the route owner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
@@ -75,6 +75,9 @@ pub struct Watch {
     links: BTreeMap<u32, LinkInfo>,
     /// With the interface's index; in the kernel's order within an interface.
     addresses: Vec<(u32, Ipv4Network)>,
+    /// The interfaces by which host routes lead to next routers. The kernel says nothing of the routes that it drops when
+    /// one of them goes down.
+    fabric_interfaces: BTreeSet<u32>,
     /// The addresses last reported to the route owner.
     own: Vec<Ipv4Addr>,
     changes: Vec<Changed>,
@@ -117,7 +120,8 @@ impl Watch {
         if netns.interfaces().is_none() {
             warn!(log, "wifi_undetected"; "hint" => "set `kind: wifi` where it is; here it looks like Ethernet");
         }
-        let monitor = Monitor::open(routes.table, own_port)?;
+        let mut monitor = Monitor::open(routes.table, own_port)?;
+        monitor.follow_fabric_table(routes.fabric_table);
         let mut reader = Reader::open()?;
         let links = reader.links()?;
         let name_of = |segment: &WatchedSegment| {
@@ -139,6 +143,7 @@ impl Watch {
             segments,
             links: BTreeMap::new(),
             addresses: Vec::new(),
+            fabric_interfaces: BTreeSet::new(),
             own: Vec::new(),
             changes: Vec::new(),
             are_proxies_read: false,
@@ -205,6 +210,9 @@ impl Watch {
     fn apply(&mut self, change: Changed) {
         match change {
             Changed::RouteAppeared(route) => {
+                if route.next_hop.is_some() {
+                    self.fabric_interfaces.insert(route.interface);
+                }
                 return self.report(Fact::RouteAppeared(self.with_segment(route)));
             }
             Changed::RouteVanished(route) => {
@@ -216,9 +224,11 @@ impl Watch {
                 return;
             }
             Changed::Link(link) => {
+                self.routes_lost_with(link.index, link.up && link.carrier);
                 self.links.insert(link.index, link);
             }
             Changed::LinkGone { index, .. } => {
+                self.routes_lost_with(index, false);
                 self.links.remove(&index);
                 self.sysctls.deleted(index);
                 self.addresses.retain(|(interface, _)| *interface != index);

@@ -12,7 +12,8 @@ use arpherd_core::plan::{COVER_METRIC, Cover, RoutePlan};
 
 use super::dhcp::DhcpMode;
 use super::domain::{DomainPrefixes, Domains, Segments};
-use super::field::{ConfigKey, TableField, ValueField};
+use super::fabric;
+use super::field::{ConfigKey, DerivedField, TableField, ValueField};
 use super::gateway_lladdr::GatewayLladdrParser;
 use super::group::UserGroupParser;
 use super::ha::HaMode;
@@ -160,6 +161,17 @@ static ROUTES: &[ConfigKey<RoutePlan>] = &[
             of: |routes: &mut RoutePlan| &mut routes.metric,
         },
     },
+    ConfigKey {
+        name: "fabric_table",
+        meaning: "The routing table in which routes of the fabric stand (`domains.NAME.fabric`), where the routing daemon \
+                  has to keep them apart from arpherd's; covering routes stand in it, too.",
+        example: Some("200"),
+        field: &DerivedField {
+            parser: RoutingTable,
+            of: |routes: &mut RoutePlan| &mut routes.fabric_table,
+            note: |_| "that of routes.table",
+        },
+    },
 ];
 
 static DOMAIN: &[ConfigKey<DomainConfig>] = &[
@@ -213,6 +225,12 @@ static DOMAIN: &[ConfigKey<DomainConfig>] = &[
         meaning: "Whether this machine is one of two gateways of the domain, on the same segments (docs/standby.md). The                   active one answers; the standby learns, and is silent. Another program elects.",
         example: Some(r#"{ follow = "10.2.0.1" }"#),
         field: &HaMode,
+    },
+    ConfigKey {
+        name: "fabric",
+        meaning: "Other gateways of the same subnet, connected by a routing protocol (docs/fabric.md).",
+        example: None,
+        field: &TableField { keys: fabric::KEYS, of: |domain: &mut DomainConfig| &mut domain.fabric },
     },
     ConfigKey {
         name: "segments",

@@ -15,6 +15,7 @@ mod dhcp;
 mod domain;
 mod duration;
 mod errors;
+mod fabric;
 mod field;
 mod file;
 mod fillarpd;

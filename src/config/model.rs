@@ -10,6 +10,7 @@ use arpherd_core::plan::{
 };
 use ipnetwork::Ipv4Network;
 
+use super::fabric::FabricConfig;
 use super::gateway_lladdr::GatewayLladdr;
 use super::group::UserGroup;
 use super::http::HttpListen;
@@ -122,6 +123,8 @@ pub(crate) struct DomainConfig {
     pub(crate) dhcp: Option<DhcpPlan>,
     /// It has two gateways, of which this is one; `None`: it has one.
     pub(crate) ha: Option<HaPlan>,
+    /// Whose routes lead to hosts behind other gateways.
+    pub(crate) fabric: FabricConfig,
     /// Its links, sorted by name.
     pub(crate) segments: Vec<SegmentConfig>,
 }
@@ -222,6 +225,7 @@ impl DomainConfig {
             gateway_lladdr: self.gateway_lladdr.of_domain(&self.name),
             dhcp: self.dhcp.clone(),
             ha: self.ha,
+            fabric: self.fabric.plan(),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::model::{Config, DomainConfig, SegmentConfig};
 use super::network::{nested, within};
 use super::path::KeyPath;
 use super::reader::ConfigReader;
-use super::{dhcp, gateway_lladdr, ha, http};
+use super::{dhcp, fabric, gateway_lladdr, ha, http};
 
 /// Maximum number of segments: ids have 16 bits.
 const MOST_SEGMENTS: usize = 65_535;
@@ -24,6 +24,7 @@ const MOST_SEGMENTS: usize = 65_535;
 /// Checks all rules between keys.
 pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config) {
     http::check(reader, &config.daemon);
+    fabric::check_routes(reader, config);
     let domains = KeyPath::root().key("domains");
     let segments = config.segments().count();
     if segments > MOST_SEGMENTS {
@@ -44,6 +45,7 @@ pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config) {
         gateway_lladdr::check(reader, &path, domain);
         dhcp::check(reader, &path, domain);
         ha::check(reader, &path, domain, config.routes.metric);
+        fabric::check(reader, &path, domain, &config.routes);
         netns::one_netns(reader, &path, domain, &misnamed);
     }
     netns::apart(reader, &domains, config);

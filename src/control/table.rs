@@ -219,6 +219,11 @@ fn write_published(out: &mut impl Output, rows: &[SegmentView]) -> io::Result<()
 }
 
 /// The column of leases is there only where there is one.
+/// The host's segment, or by whom it is reached behind another gateway.
+fn place(row: &HostView) -> String {
+    row.next_hop.map_or_else(|| text(&row.segment), |next_hop| format!("via {next_hop}"))
+}
+
 fn write_hosts(out: &mut impl Output, rows: &[HostView]) -> io::Result<()> {
     let spaces = rows.iter().any(|row| row.netns.is_some());
     let has_leases = rows.iter().any(|row| row.lease_server.is_some());
@@ -246,7 +251,7 @@ fn write_hosts(out: &mut impl Output, rows: &[HostView]) -> io::Result<()> {
             row.address.to_string(),
             lladdr(&row.lladdr),
             text(&row.domain),
-            text(&row.segment),
+            place(row),
             text(&row.interface),
             state(&row.state),
             text(&row.learned_from),

@@ -76,7 +76,11 @@ pub(crate) fn status(uptime_seconds: u64, hosts: u64) -> StatusView {
         control: arpherd_core::view::ControlView::default(),
         confinement: None,
         start_time_seconds: 0,
-        missing: arpherd_core::view::MissingRoutesView { routes_refused: 0, routes_in_conflict: 0 },
+        missing: arpherd_core::view::MissingRoutesView {
+            routes_refused: 0,
+            remote_hosts: 0,
+            routes_in_conflict: 0,
+        },
         partners: arpherd_core::view::PartnersView::default(),
     }
 }
@@ -132,6 +136,7 @@ pub(super) fn host(number: u32) -> HostView {
         age_seconds: 1,
         lease_server: None,
         lease_expires_seconds: None,
+        next_hop: None,
         netns: None,
     }
 }

@@ -166,8 +166,10 @@ impl Scope {
         let host = running.routes.iter().find(|route| prefix_of(route).is_none());
         let routes = running.routes.first().map_or_else(RoutePlan::default, |any| RoutePlan {
             protocol: any.protocol,
-            table: any.table,
+            table: host.unwrap_or(any).table,
             metric: host.map_or(RoutePlan::default().metric, |route| route.metric),
+            // Covering routes stand in it.
+            fabric_table: host.is_some_and(|route| route.table != any.table).then_some(any.table),
         });
         let segment = |view: &SegmentView| {
             let prefixes = if view.subnet.prefixes.is_empty() { &covers } else { &view.subnet.prefixes };

@@ -156,6 +156,7 @@ pub(super) fn merged(mut one: Response, other: Response) -> Response {
             sum.partners.dhcp_servers.extend(more.partners.dhcp_servers);
             sum.partners.roles.extend(more.partners.roles);
             sum.missing.routes_refused += more.missing.routes_refused;
+            sum.missing.remote_hosts += more.missing.remote_hosts;
             sum.missing.routes_in_conflict += more.missing.routes_in_conflict;
             for (name, count) in more.events {
                 *sum.events.entry(name).or_default() += count;
@@ -215,6 +216,7 @@ mod tests {
                 start_time_seconds: 0,
                 missing: arpherd_core::view::MissingRoutesView {
                     routes_refused: hosts,
+                    remote_hosts: 0,
                     routes_in_conflict: 1,
                 },
                 partners: arpherd_core::view::PartnersView::default(),

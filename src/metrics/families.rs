@@ -75,6 +75,8 @@ pub(super) fn encode_status(encoder: &mut DescriptorEncoder<'_>, status: &Status
         routes.put(&vec![("state", state)], &gauge(count))?;
     }
     encode_roles(encoder, status)?;
+    let help = "Hosts behind other gateways, known by routes of the fabric.";
+    single(encoder, "arpherd_remote_hosts", help, None, &gauge(status.missing.remote_hosts))?;
     encode_events(encoder, status)?;
     let packets = &status.packets;
     for (name, help, count) in [

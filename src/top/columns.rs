@@ -91,7 +91,7 @@ pub(super) const HOSTS: [Column<HostView>; 9] = [
     words("address", 0, 15, |row| row.address.to_string(), |a, b| a.address.cmp(&b.address)),
     words("lladdr", 2, 17, lladdr, |a, b| a.lladdr.cmp(&b.lladdr)),
     words("domain", 5, 16, |row| name(&row.domain), |a, b| a.domain.cmp(&b.domain)),
-    words("segment", 0, 20, |row| name(&row.segment), |a, b| a.segment.cmp(&b.segment)),
+    words("segment", 0, 20, place, |a, b| a.segment.cmp(&b.segment)),
     words("interface", 6, 16, |row| name(&row.interface), |a, b| a.interface.cmp(&b.interface)),
     words("netns", 3, 16, |row| optional(&row.netns), |a, b| a.netns.cmp(&b.netns)),
     words("state", 1, 10, |row| name(&row.state), |a, b| a.state.cmp(&b.state)),
@@ -101,7 +101,7 @@ pub(super) const HOSTS: [Column<HostView>; 9] = [
 
 /// How a host stands out.
 pub(super) fn host_tone(host: &HostView) -> Tone {
-    if host.state == "alive" { Tone::Usual } else { Tone::Warning }
+    if host.state == "alive" || host.state == "remote" { Tone::Usual } else { Tone::Warning }
 }
 
 /// How a segment stands out.
@@ -120,6 +120,11 @@ pub(super) fn event_tone(level: &str, name: &str) -> Tone {
         (_, "host_moved") => Tone::Notable,
         _ => Tone::Usual,
     }
+}
+
+/// Its segment, or by whom it is reached behind another gateway.
+fn place(host: &HostView) -> String {
+    host.next_hop.map_or_else(|| name(&host.segment), |next_hop| format!("via {next_hop}"))
 }
 
 fn name(text: &str) -> String {

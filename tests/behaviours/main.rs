@@ -31,6 +31,7 @@ mod doctor;
 mod entries;
 mod examples;
 mod explain;
+mod fabric;
 mod full_disk;
 mod hostile_clients;
 mod http;

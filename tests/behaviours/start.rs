@@ -100,7 +100,7 @@ fn json_has_the_promised_fields() -> Result<()> {
         (
             "hosts",
             2,
-            "address lladdr domain segment interface state learned_from age_seconds netns lease_server lease_expires_seconds",
+            "address lladdr domain segment interface state learned_from age_seconds netns lease_server lease_expires_seconds next_hop",
         ),
         ("routes", 3, "address interface source metric table protocol state netns"),
         (
@@ -122,7 +122,7 @@ fn json_has_the_promised_fields() -> Result<()> {
     assert_eq!(
         names(&status),
         sorted(
-            "version protocol uptime_seconds domains hosts routes ready events packets start_time_seconds routes_refused routes_in_conflict control confinement dhcp_servers roles"
+            "version protocol uptime_seconds domains hosts routes ready events packets start_time_seconds routes_refused remote_hosts routes_in_conflict control confinement dhcp_servers roles"
         )
     );
     let counts = ["domains", "hosts", "routes"].map(|name| status[name].as_u64());

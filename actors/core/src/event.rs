@@ -24,7 +24,7 @@ mod table;
 
 use std::fmt::Display;
 
-pub use detail::{DownReason, Limit, PrefixList, ProxySign};
+pub use detail::{DownReason, FabricFault, Limit, PrefixList, ProxySign};
 pub use table::{Event, EventKind};
 
 use crate::address::{Address, Prefix};
@@ -145,6 +145,12 @@ impl From<&Option<Address>> for FieldValue<'_> {
     }
 }
 
+impl From<&Option<SegmentId>> for FieldValue<'_> {
+    fn from(segment: &Option<SegmentId>) -> Self {
+        segment.map_or(Self::Absent, Self::Segment)
+    }
+}
+
 /// Types of fields that are one kind of value.
 macro_rules! field_types {
     ($($type:ty => $value:ident),+ $(,)?) => {
@@ -176,6 +182,7 @@ field_types! {
     Limit => Text,
     LeaseEnd => Text,
     Role => Text,
+    FabricFault => Text,
     u8 => Number,
     u32 => Number,
     i32 => Number,

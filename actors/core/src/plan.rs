@@ -7,11 +7,13 @@
 mod behind;
 mod cover;
 mod dhcp;
+mod fabric;
 mod ha;
 mod kernel_answers;
 mod limits;
 mod private_vlan;
 mod replacement;
+mod routes;
 mod sources;
 mod succession;
 
@@ -24,10 +26,12 @@ pub use behind::Behind;
 pub(crate) use behind::is_behind;
 pub use cover::Cover;
 pub use dhcp::{ClientOption82, DhcpPlan, DhcpRole, DhcpRules, DhcpServer, LearnFrom};
+pub use fabric::{FABRIC_METRIC, FabricPlan};
 pub use ha::{HaPlan, RoleRule, StandbyRoutes};
 pub use kernel_answers::{KernelAnswers, KernelProxy};
 pub use limits::Limits;
 pub use private_vlan::{Groups, PrivateVlan};
+pub use routes::{COVER_METRIC, MAIN_TABLE, RoutePlan};
 pub use succession::Succession;
 
 use crate::address::{Address, Prefix};
@@ -90,32 +94,10 @@ pub struct DomainPlan {
     /// This machine is one of two gateways of the domain, of which one answers; `None`: it is the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ha: Option<HaPlan>,
+    /// Whose routes lead to hosts behind other gateways; `None`: nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fabric: Option<FabricPlan>,
 }
-
-/// Routing table `main`, `RT_TABLE_MAIN` of linux/rtnetlink.h.
-pub const MAIN_TABLE: u32 = 254;
-
-/// Protocol, table and metric of every route that arpherd adds to the kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RoutePlan {
-    /// `rtm_protocol`, by which a restarted daemon recognises its own routes: 5 to 255. 0 to 4 are the kernel's
-    /// (unspec, redirect, kernel, boot) and the administrator's (static).
-    pub protocol: u8,
-    /// Routing table, `RTA_TABLE`: any but 0 (unspec), 253 (default) and 255 (local).
-    pub table: u32,
-    /// Metric of host routes, `RTA_PRIORITY`: 0 to [`COVER_METRIC`] - 1; the lower metric is preferred.
-    pub metric: u32,
-}
-
-impl Default for RoutePlan {
-    fn default() -> Self {
-        Self { protocol: 169, table: MAIN_TABLE, metric: 50 }
-    }
-}
-
-/// Metric of covering `unreachable` routes: higher than that of any route an administrator would add, but below
-/// the maximum, because some tools use `0xffff_ffff` for "no metric".
-pub const COVER_METRIC: u32 = 0xffff_ff00;
 
 /// One link of a domain and the rules on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

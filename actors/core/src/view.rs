@@ -18,7 +18,7 @@ use std::ops::Add;
 use serde::{Deserialize, Serialize};
 
 pub use commands::{ForgottenView, ProbeAnswerView, ProbeView, ProbedSegmentView, WokenView};
-pub use explanation::{AnswerView, DecisionView, ExplainedHostView, ExplanationView, SearchView};
+pub use explanation::{AnswerView, DecisionView, ExplainedHostView, ExplanationView, RemoteView, SearchView};
 pub use label::Label;
 pub use latency::{BucketView, HistogramView, LatencyView};
 pub use lease::{DhcpServerView, LeaseView};
@@ -268,19 +268,21 @@ impl Add for CountersView {
 pub struct HostView {
     /// Its address.
     pub address: Address,
-    /// Its link-layer address; empty for a host of a route adopted at start that has sent nothing yet.
+    /// Its link-layer address; empty for a host of a route adopted at start that has sent nothing yet, and for one behind
+    /// another gateway.
     pub lladdr: LinkAddr,
     /// The domain it belongs to.
     pub domain: Label,
-    /// The segment it lives on.
+    /// The segment it lives on; empty if it is behind another gateway.
     pub segment: Label,
-    /// The interface it is reached through.
+    /// The interface it is reached through; empty if that is no segment's.
     pub interface: Label,
-    /// `alive` or `suspect`.
+    /// `alive` or `suspect`; `remote` if it is behind another gateway.
     pub state: Keyword,
-    /// The source it was learned from: `request`, `reply`, `answer`, `announcement`, or `kernel` for an adopted route.
+    /// The source it was learned from: `request`, `reply`, `answer`, `announcement`, `kernel` for an adopted route, or `route`
+    /// for one of the fabric.
     pub learned_from: Keyword,
-    /// Seconds since it last sent ARP.
+    /// Seconds since it last sent ARP, or since the route of the fabric is known.
     pub age_seconds: u64,
     /// The network namespace it is in; none for the daemon's own.
     pub netns: Option<Label>,
@@ -290,6 +292,9 @@ pub struct HostView {
     /// Seconds until its lease ends; none without a lease, or if it never does.
     #[serde(default)]
     pub lease_expires_seconds: Option<u64>,
+    /// The next router on the way to the gateway that it is behind; none for a host of a segment here.
+    #[serde(default)]
+    pub next_hop: Option<Address>,
 }
 
 /// A route of the daemon.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use arpherd_core::Fact;
+use arpherd_core::fact::KernelRoute;
 use slog::warn;
 
 use super::Watch;
@@ -13,6 +14,12 @@ impl Watch {
     /// Reports the host routes, those of earlier runs with their hosts' link-layer addresses.
     pub(super) fn report_routes(&mut self) -> Result<(), NetlinkError> {
         let mut routes = self.reader.host_routes(self.routes.table)?;
+        if let Some(table) = self.routes.fabric_table {
+            let fabric = self.reader.host_routes(table)?;
+            routes.extend(fabric.into_iter().map(|route| KernelRoute { in_fabric_table: true, ..route }));
+        }
+        let next_routers = routes.iter().filter(|route| route.next_hop.is_some());
+        self.fabric_interfaces = next_routers.map(|route| route.interface).collect();
         let ours = routes.iter().any(|route| route.protocol == self.routes.protocol);
         let neighbours: BTreeMap<(u32, Ipv4Addr), _> = if ours {
             let entries = self.reader.neighbours()?;
@@ -26,6 +33,19 @@ impl Watch {
         }
         self.report(Fact::TableRead { routes });
         Ok(())
+    }
+
+    /// An interface is like this now: if it went down, so did the routes to next routers by it, of which the kernel says
+    /// nothing.
+    pub(super) fn routes_lost_with(&mut self, interface: u32, is_up: bool) {
+        let was_up = self.links.get(&interface).is_some_and(|link| link.up && link.carrier);
+        if was_up
+            && !is_up
+            && self.fabric_interfaces.contains(&interface)
+            && let Err(error) = self.report_routes()
+        {
+            warn!(self.log, "kernel_unreadable"; "error" => %error);
+        }
     }
 
     /// Reports our proxy entries, so that the ledger notices and replaces those that others deleted.

@@ -9,7 +9,7 @@ use arpherd_core::plan::RoutePlan;
 use arpherd_lab::Netns;
 
 /// How routes are marked here.
-pub(crate) const MARK: RoutePlan = RoutePlan { protocol: 169, table: 254, metric: 50 };
+pub(crate) const MARK: RoutePlan = RoutePlan { protocol: 169, table: 254, metric: 50, fabric_table: None };
 /// The router's address on its link.
 pub(crate) const OWN: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 /// Some host that need not exist.

@@ -155,6 +155,8 @@ fn a_stray_is_deleted_by_its_own_marks() {
         segment: None,
         source: None,
         lladdr: LinkAddr::UNKNOWN,
+        next_hop: None,
+        in_fabric_table: false,
     };
     assert_eq!(write(&mut rig.writer(), &[Write::DeleteStray(seen), Write::DeleteStray(seen)]), []);
     let routes = routes_to(&rig.router, HOST);

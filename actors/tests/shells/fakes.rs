@@ -238,6 +238,7 @@ pub(crate) fn plan(sweep: Option<SweepPlan>) -> Plan {
             gateway_lladdr: None,
             ha: None,
             dhcp: None,
+            fabric: None,
         }],
         segments: vec![segment("a"), segment("b")],
         routes: RoutePlan::default(),

@@ -8,6 +8,7 @@ fn hosts() -> Vec<HostView> {
         age_seconds: 10 - u64::from(number),
         lease_server: None,
         lease_expires_seconds: None,
+        next_hop: None,
         ..host(number)
     };
     vec![on(1, "lan", "alive"), on(2, "vms", "suspect"), on(3, "lan", "alive")]

@@ -2,9 +2,12 @@
 
 use std::io;
 
-use arpherd_core::view::{AnswerView, DecisionView, ExplainedHostView, ExplanationView, Label, SearchView};
+use arpherd_core::view::{
+    AnswerView, DecisionView, ExplainedHostView, ExplanationView, Label, RemoteView, SearchView,
+};
 
 use super::{Left, Output, Right, TextTable, lladdr, none, span, state, text};
+use crate::log::Escaped;
 
 /// Writes what is known of an address, what a request for it would get, and what was decided about it.
 pub(super) fn write_explanations(out: &mut impl Output, rows: &[ExplanationView]) -> io::Result<()> {
@@ -34,8 +37,12 @@ fn summary(row: &ExplanationView) -> String {
     if row.own {
         return "an address of this machine".into();
     }
+    let remote = row.remote.as_ref().map(elsewhere);
     if let Some(host) = &row.host {
-        return known(host);
+        return [Some(known(host)), remote].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    }
+    if let Some(remote) = remote {
+        return remote;
     }
     let outside = if row.in_domain { "" } else { ", and outside of the domain's prefixes" };
     let search = row.search.as_ref().map_or_else(String::new, searching);
@@ -54,6 +61,21 @@ pub(super) fn known(host: &ExplainedHostView) -> String {
         span(host.age_seconds),
         text(&host.route),
     )
+}
+
+/// What is known of a route of the fabric.
+fn elsewhere(remote: &RemoteView) -> String {
+    let says = match remote.state.as_ref() {
+        "remote" => "remote, behind another gateway",
+        "beside" => "a route of the fabric leads to another gateway, too",
+        "own_address" => "a route of the fabric leads to another gateway, wrongly",
+        "pinned" => "a route of the fabric does not count, because the configuration fixes the address",
+        "outranked" => "a route of the fabric does not count, because another is preferred to it",
+        other => return format!("route of the fabric: {}", Escaped(other)),
+    };
+    let RemoteView { next_hop, interface, protocol, metric, age_seconds, .. } = remote;
+    let via = next_hop.map_or_else(|| format!("interface {interface}"), |next_hop| next_hop.to_string());
+    format!("{says} (via {via}, protocol {protocol}, metric {metric}, known for {})", span(*age_seconds))
 }
 
 fn searching(search: &SearchView) -> String {
@@ -128,6 +150,7 @@ mod tests {
                 age_seconds: 12,
                 route: "installed".into(),
             }),
+            remote: None,
             search: None,
             segments: vec![
                 answer("lan", "no", "same_link", "it lives there"),

@@ -42,7 +42,10 @@ pub(super) fn write(out: &mut impl Output, status: &StatusView) -> io::Result<()
             "clients  {clients} connected, {connections} since the start, {refused} refused, {failed} failed"
         )?;
     }
-    let MissingRoutesView { routes_refused, routes_in_conflict } = &status.missing;
+    let MissingRoutesView { routes_refused, remote_hosts, routes_in_conflict } = &status.missing;
+    if *remote_hosts > 0 {
+        writeln!(out, "remote   {remote_hosts} hosts behind other gateways")?;
+    }
     if *routes_refused > 0 || *routes_in_conflict > 0 {
         writeln!(
             out,

@@ -26,6 +26,7 @@ fn host(last: u8, segment: &str, interface: &str, age_seconds: u64) -> HostView 
         age_seconds,
         lease_server: None,
         lease_expires_seconds: None,
+        next_hop: None,
         netns: None,
     }
 }
@@ -195,7 +196,11 @@ fn status_is_a_short_list() {
             files: "enforced".into(),
         }),
         start_time_seconds: 0,
-        missing: arpherd_core::view::MissingRoutesView { routes_refused: 0, routes_in_conflict: 2 },
+        missing: arpherd_core::view::MissingRoutesView {
+            routes_refused: 0,
+            remote_hosts: 0,
+            routes_in_conflict: 2,
+        },
         partners: arpherd_core::view::PartnersView {
             dhcp_servers: vec![arpherd_core::view::DhcpServerView {
                 domain: "cluster".into(),

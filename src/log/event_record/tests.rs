@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arpherd_core::DomainId;
 use arpherd_core::LinkAddr;
 use arpherd_core::dhcp::LeaseEnd;
-use arpherd_core::event::{DownReason, EventKind, Limit, PrefixList, ProxySign};
+use arpherd_core::event::{DownReason, EventKind, FabricFault, Limit, PrefixList, ProxySign};
 use slog::{Drain, Level, Never, OwnedKVList, o};
 
 use super::*;
@@ -67,7 +67,7 @@ fn every_event() -> Vec<Event> {
     let lladdr = LinkAddr::ethernet([2, 0, 0, 0, 0, 9]);
     let claimant_lladdr = LinkAddr::ethernet([2, 0, 0, 0, 0, 7]);
     let (segment, claimant_segment) = (SegmentId(0), SegmentId(1));
-    let server = Ipv4Addr::new(10, 2, 0, 2);
+    let (server, reason) = (Ipv4Addr::new(10, 2, 0, 2), FabricFault::Pinned);
     vec![
         Event::HostFound { address, lladdr, segment },
         Event::HostGone { address, lladdr, segment },
@@ -75,8 +75,9 @@ fn every_event() -> Vec<Event> {
             address,
             old_lladdr: claimant_lladdr,
             lladdr,
-            old_segment: claimant_segment,
-            segment,
+            old_segment: Some(claimant_segment),
+            segment: Some(segment),
+            next_hop: Some(server),
         },
         Event::DuplicateAddress { address, lladdr, segment, claimant_lladdr, claimant_segment },
         Event::OwnAddressClaimed { address, lladdr, segment },
@@ -116,6 +117,7 @@ fn every_event() -> Vec<Event> {
         Event::DhcpServerAnswers { server, segment },
         Event::RoleChanged { domain: DomainId(0), role: arpherd_core::Role::Standby },
         Event::TwoActive { segment, lladdr, answers: "this".into() },
+        Event::FabricRouteIgnored { address, protocol: 4, metric: 7, next_hop: Some(server), reason },
     ]
 }
 
@@ -123,7 +125,10 @@ fn every_event() -> Vec<Event> {
 const KEYS: &[(&str, &str)] = &[
     ("host_found", "address lladdr domain segment interface"),
     ("host_gone", "address lladdr domain segment interface"),
-    ("host_moved", "address lladdr domain segment interface old_lladdr old_domain old_segment old_interface"),
+    (
+        "host_moved",
+        "address lladdr domain segment interface old_lladdr old_domain old_segment old_interface next_hop",
+    ),
     (
         "duplicate_address",
         "address lladdr domain segment interface claimant_lladdr claimant_domain claimant_segment \
@@ -178,6 +183,7 @@ const KEYS: &[(&str, &str)] = &[
     ("dhcp_server_answers", "server domain segment interface"),
     ("role_changed", "domain role"),
     ("two_active", "domain segment interface lladdr answers hint"),
+    ("fabric_route_ignored", "address protocol metric next_hop reason hint"),
 ];
 
 #[test]

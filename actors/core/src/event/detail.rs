@@ -111,6 +111,45 @@ impl fmt::Display for PrefixList {
     }
 }
 
+/// Why a route of the fabric stands for no host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FabricFault {
+    /// The address is this machine's own.
+    OwnAddress,
+    /// The configuration says where the address is (`hosts`, `pins`).
+    Pinned,
+}
+
+impl FabricFault {
+    /// The name used in tables and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OwnAddress => "own_address",
+            Self::Pinned => "pinned",
+        }
+    }
+
+    /// What the operator can do about it.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::OwnAddress => {
+                "another gateway announces an address of this machine: look for a host that uses it there"
+            }
+            Self::Pinned => {
+                "the configuration fixes the address to a segment here, and another gateway announces it: move the entry \
+                 there, or look for a host that uses it"
+            }
+        }
+    }
+}
+
+impl fmt::Display for FabricFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// By what another proxy gave itself away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

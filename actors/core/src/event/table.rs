@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DownReason, EventDiagnosis, EventField, EventLevel, EventRow, FieldValue, Limit, PrefixList, ProxySign,
+    DownReason, EventDiagnosis, EventField, EventLevel, EventRow, FabricFault, FieldValue, Limit, PrefixList,
+    ProxySign,
 };
 use crate::address::{Address, Prefix};
 use crate::dhcp::LeaseEnd;
@@ -52,16 +53,34 @@ with_faults! {
     HostMoved = "host_moved" {
         /// The address.
         address: Address,
-        /// Its link-layer address now.
+        /// Its link-layer address now; none if it is behind another gateway.
         lladdr: LinkAddr,
-        /// Where it lives.
-        segment: SegmentId,
-        /// Its link-layer address before.
+        /// Where it lives; none if it is behind another gateway.
+        segment: Option<SegmentId>,
+        /// Its link-layer address before; none if it was behind another gateway.
         old_lladdr: LinkAddr,
-        /// Where it lived.
-        old_segment: SegmentId,
+        /// Where it lived; none if it was behind another gateway.
+        old_segment: Option<SegmentId>,
+        /// The next router on the way to the gateway that it is behind, or was.
+        next_hop: Option<Address>,
     }
     level: Info;
+
+    /// A route of the fabric leads to an address that cannot be behind another gateway; it does not count.
+    FabricRouteIgnored = "fabric_route_ignored" {
+        /// The address.
+        address: Address,
+        /// Who wrote the route, `rtm_protocol`.
+        protocol: u8,
+        /// Its metric.
+        metric: u32,
+        /// The next router.
+        next_hop: Option<Address>,
+        /// Why it does not count.
+        reason: FabricFault,
+    }
+    level: Warning,
+    hint by reason: Some(reason.hint());
 
     /// Two hosts claim one address and the incumbent answers; it keeps the address.
     DuplicateAddress = "duplicate_address" {

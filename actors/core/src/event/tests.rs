@@ -9,7 +9,7 @@ use super::*;
 fn sample(kind: EventKind) -> Event {
     let value = |field: &str| match field {
         "address" => json!("10.2.0.9"),
-        "source" | "server" => json!("10.2.0.1"),
+        "source" | "server" | "next_hop" => json!("10.2.0.1"),
         "client" => json!("01:02"),
         "role" => json!("standby"),
         "answers" => json!("this"),
@@ -21,6 +21,7 @@ fn sample(kind: EventKind) -> Event {
         "prefixes" | "old_prefixes" => json!(["10.2.0.0/24"]),
         "other" => json!(1),
         "protocol" | "metric" | "interface" | "errno" | "dropped" | "seconds" => json!(4),
+        "reason" if kind == EventKind::FabricRouteIgnored => json!("pinned"),
         "reason" => json!("absent"),
         "sign" => json!("mark"),
         "limit" => json!("hosts"),

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::effects::Effects;
+use super::fabric::speaks_for_remote;
 use super::key::Key;
 use super::policy;
+use super::remotes::remote_host;
 use super::timers::{Timer, Token};
 use super::world::World;
 use crate::address::Address;
@@ -56,7 +58,7 @@ pub(super) struct Announcements {
 }
 
 impl Announcements {
-    /// Announces a host that moved: on every segment but the one it lives on, three times.
+    /// Announces a host that moved: on every segment but the one it lives on, which may be another gateway's, three times.
     pub(super) fn announce_host(&mut self, key: Key, world: &World, effects: &mut Effects) {
         self.hosts.insert(key, Announcement { sent: 0, timer: Token::default() });
         self.announcement_due(key, Token::default(), world, effects);
@@ -64,10 +66,11 @@ impl Announcements {
 
     pub(super) fn announcement_due(&mut self, key: Key, timer: Token, world: &World, effects: &mut Effects) {
         let Some(announcement) = self.hosts.get_mut(&key).filter(|it| it.timer == timer) else { return };
-        let Some(host) = world.hosts.live_host(&key) else {
+        let host = world.hosts.live_host(&key);
+        if host.is_none() && remote_host(world, &key).is_none() {
             self.hosts.remove(&key);
             return;
-        };
+        }
         match PAUSES.get(announcement.sent) {
             Some(pause) => {
                 announcement.sent += 1;
@@ -77,6 +80,14 @@ impl Announcements {
                 self.hosts.remove(&key);
             }
         }
+        let Some(host) = host else {
+            for segment in world.topology.members(key.domain) {
+                if speaks_for_remote(world, segment, &key) {
+                    effects.announce(segment, key.address);
+                }
+            }
+            return;
+        };
         if policy::is_reachable(world, host, key.address) {
             let others = world.topology.others(host.segment);
             for other in others.filter(|it| !world.topology.is_one_link(it.id, host.segment)) {

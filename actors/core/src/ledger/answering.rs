@@ -1,7 +1,9 @@
 //! What becomes of a request: a pure judgement with its reason. Nothing is changed here.
 
+use super::fabric::speaks_for_remote;
 use super::journal::Rule;
 use super::policy::{self, Silence};
+use super::remotes::remote_host;
 use super::segment::Segment;
 use super::world::World;
 use crate::arp::Arp;
@@ -17,6 +19,8 @@ pub(super) enum Reaction {
         /// The host was quiet for so long that it is to be probed, now that packets for it will come.
         is_quiet: bool,
     },
+    /// Answer for a host behind another gateway.
+    AnswerRemote,
     /// Answer because the target is published, and search for it all the same.
     AnswerPublished,
     /// A prober wants the address of a live host (RFC 5227): it is told so once the host has shown that it still
@@ -40,6 +44,9 @@ impl Reaction {
         }
         match self {
             Self::Answer { .. } => rule!("live", "it lives elsewhere, and packets for it are routed there"),
+            Self::AnswerRemote => {
+                rule!("remote", "it lives behind another gateway, to which a route of the fabric leads")
+            }
             Self::AnswerPublished => rule!("published", "the address is published there"),
             Self::Verify => {
                 rule!("verified", "an address probe: it is answered once the holder has shown that it lives")
@@ -55,7 +62,7 @@ impl Reaction {
     /// Whether a request is answered, in a word.
     pub(super) fn word(self) -> &'static str {
         match self {
-            Self::Answer { .. } | Self::AnswerPublished => "yes",
+            Self::Answer { .. } | Self::AnswerRemote | Self::AnswerPublished => "yes",
             Self::Verify | Self::Search => "search",
             Self::LookUpRoute => "route",
             Self::Silent(_) => "no",
@@ -66,7 +73,7 @@ impl Reaction {
     pub(super) fn is_memorable(self) -> bool {
         match self {
             Self::Verify | Self::Search | Self::LookUpRoute => true,
-            Self::Answer { .. } | Self::AnswerPublished => false,
+            Self::Answer { .. } | Self::AnswerRemote | Self::AnswerPublished => false,
             Self::Silent(reason) => matches!(
                 reason,
                 Silence::OwnLease
@@ -74,6 +81,7 @@ impl Reaction {
                     | Silence::Unlocated
                     | Silence::PublishedInUse
                     | Silence::Isolated
+                    | Silence::Remote
             ),
         }
     }
@@ -98,12 +106,23 @@ pub(super) fn judge_request(world: &World, segment: &Segment, arp: &Arp, now: Ti
             may.map_or_else(Reaction::from, |()| Reaction::Answer { is_quiet: is_quiet() })
         }
         Some(host) if host.segment == segment.id => Silence::Unlocated.into(),
-        _ if segment.publishes(arp.target) => {
-            let is_used = world.published.is_used(segment.id, arp.target);
-            if is_used { Silence::PublishedInUse.into() } else { Reaction::AnswerPublished }
-        }
-        _ if policy::may_follow_route(segment, arp.target) => Reaction::LookUpRoute,
-        _ => Reaction::Search,
+        _ => match remote_host(world, &key) {
+            Some(_) if speaks_for_remote(world, segment, &key) => Reaction::AnswerRemote,
+            Some(_) => Silence::SameLink.into(),
+            None => react_without_host(world, segment, arp),
+        },
+    }
+}
+
+/// No host is known to have the target.
+fn react_without_host(world: &World, segment: &Segment, arp: &Arp) -> Reaction {
+    if segment.publishes(arp.target) {
+        let is_used = world.published.is_used(segment.id, arp.target);
+        if is_used { Silence::PublishedInUse.into() } else { Reaction::AnswerPublished }
+    } else if policy::may_follow_route(segment, arp.target) {
+        Reaction::LookUpRoute
+    } else {
+        Reaction::Search
     }
 }
 
@@ -120,6 +139,7 @@ pub(super) fn judge_probe(world: &World, segment: &Segment, arp: &Arp) -> Reacti
             may.map_or_else(Reaction::from, |()| Reaction::Verify)
         }
         Some(host) if host.segment == segment.id => Silence::Unlocated.into(),
+        _ if remote_host(world, &key).is_some() => Silence::Remote.into(),
         _ => Reaction::Search,
     }
 }

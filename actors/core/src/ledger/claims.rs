@@ -44,6 +44,10 @@ pub(super) enum Stake {
     Traced,
     /// Nothing: somebody asked for a host that was quiet for a while.
     Wanted,
+    /// The address, if it answers: a route of the fabric leads to another gateway.
+    Arrival,
+    /// Nothing: it is the incumbent itself, and a route of the fabric leads to another gateway since a moment ago.
+    Departure,
     /// Nothing yet: the host that was asked for was silent, and is asked for on other segments.
     Sought,
     /// Nothing: it only probes (RFC 5227), and is answered if the incumbent lives.
@@ -135,6 +139,11 @@ impl Claims {
         self.open.get(key).is_some_and(|claim| claim.stake == Stake::Sought)
     }
 
+    /// Who is asked whether it came here from behind another gateway.
+    pub(super) fn arrival(&self, key: &Key) -> Option<&Sighting> {
+        self.open.get(key).filter(|claim| claim.stake == Stake::Arrival).map(|claim| &claim.claimant)
+    }
+
     /// Opens a claim in place of the one that may be open.
     pub(super) fn open_claim(&mut self, claimant: Sighting, stake: Stake, timer: Token) {
         self.open.insert(claimant.key, Claim { claimant, stake, probes: 1, timer });
@@ -166,6 +175,8 @@ impl Claims {
         let Some(claim) = self.open.get_mut(&sighting.key) else { return };
         if is_superseded(claim, sighting) {
             self.open.remove(&sighting.key);
+        } else if claim.stake == Stake::Arrival {
+            // Only its answer counts.
         } else if matches!(claim.stake, Stake::Standby | Stake::Traced) {
             // A reply of the claimant's is not an unsolicited one: it was asked.
             if is_its(claim, sighting) {
@@ -242,15 +253,15 @@ impl Claims {
 
 fn is_superseded(claim: &Claim, sighting: &Sighting) -> bool {
     let is_silent_so_far = match claim.stake {
-        Stake::Joining | Stake::Traced | Stake::Wanted => true,
+        Stake::Joining | Stake::Traced | Stake::Wanted | Stake::Departure => true,
         // Whoever answers elsewhere was asked.
         Stake::Sought => return true,
         Stake::Standby => !is_its(claim, sighting),
-        Stake::Address | Stake::Defence | Stake::Unproven => false,
+        Stake::Address | Stake::Defence | Stake::Unproven | Stake::Arrival => false,
     };
     is_silent_so_far && sighting.origin != Origin::Reply
 }
 
 fn is_its(claim: &Claim, sighting: &Sighting) -> bool {
-    claim.claimant.segment == sighting.segment && claim.claimant.lladdr.same_port(&sighting.lladdr)
+    claim.claimant.is_from(sighting)
 }

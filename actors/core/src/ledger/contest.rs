@@ -16,6 +16,7 @@ use super::key::Key;
 use super::learning::Evidence;
 use super::policy;
 use super::proxies::Party;
+use super::remotes::route_elsewhere;
 use super::reports::Subject;
 use super::timers::{Timer, Token};
 use super::world::World;
@@ -61,6 +62,7 @@ impl Ledger {
             }
             // It is reached where it was, so nobody is wronged.
             Stake::Joining | Stake::Standby | Stake::Traced | Stake::Wanted | Stake::Sought => {}
+            Stake::Arrival | Stake::Departure => {}
             // Who has the lease comes before who only uses the address.
             Stake::Address if is_preferred(&self.world, host, &claimant) => {
                 self.move_host(&claimant, Proof::SameHost);
@@ -123,7 +125,9 @@ impl Ledger {
 
     /// The time for an incumbent's answer is over.
     pub(super) fn claim_due(&mut self, key: &Key, token: Token) {
-        let kind = self.world.hosts.host(key).map(|host| self.world.topology.segment(host.segment).kind());
+        let asked = self.claims.arrival(key).map(|claimant| claimant.segment);
+        let asked = asked.or_else(|| self.world.hosts.host(key).map(|host| host.segment));
+        let kind = asked.map(|segment| self.world.topology.segment(segment).kind());
         let usual = if kind == Some(LinkKind::Wifi) {
             PROBES_ON_WIFI
         } else if self.alternatives.of(key).is_some_and(Alternative::is_answering) {
@@ -139,10 +143,14 @@ impl Ledger {
             claim.probes += 1;
             claim.timer = self.effects.after(PROBE_WAIT, Timer::Claim(*key));
             let (stake, Sighting { segment, lladdr, .. }) = (claim.stake, claim.claimant);
-            self.world.probe_incumbent(key, &mut self.effects);
+            if stake != Stake::Arrival {
+                self.world.probe_incumbent(key, &mut self.effects);
+            }
             match stake {
                 Stake::Standby => self.alternatives.ask(key, &mut self.world, &mut self.effects),
-                Stake::Traced => self.world.probe_there(key, segment, &lladdr, &mut self.effects),
+                Stake::Traced | Stake::Arrival => {
+                    self.world.probe_there(key, segment, &lladdr, &mut self.effects);
+                }
                 _ => {}
             }
         } else {
@@ -178,7 +186,18 @@ impl Ledger {
                 let timer = self.effects.after(SEEK_WAIT, Timer::Claim(*key));
                 self.claims.open_claim(claimant, Stake::Sought, timer);
             }
-            (Stake::Sought | Stake::Wanted, _) => {}
+            // It is where the route leads.
+            (Stake::Departure, true) => {
+                let is_there = self
+                    .world
+                    .hosts
+                    .live_host(key)
+                    .is_some_and(|host| host.is_at(claimant.segment, &claimant.lladdr));
+                if is_there && route_elsewhere(&self.world, key).is_some() {
+                    self.world.give_up(key, &mut self.effects);
+                }
+            }
+            (Stake::Sought | Stake::Wanted | Stake::Arrival | Stake::Departure, _) => {}
             // The prober will announce itself if it takes the address; that is a claim of its own. An alternative that
             // is silent, too, claims nothing, nor does a station whose hosts answer nowhere.
             // A host that is being probed already is not given another chance with every address probe.

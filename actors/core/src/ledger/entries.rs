@@ -12,8 +12,10 @@ use super::installed::RouteState;
 use super::kernel_state::KernelState;
 use super::key::Key;
 use super::published::PublishedUsers;
+use super::remotes::{remote_host, remote_keys};
 use super::segment::Segment;
 use super::topology::Topology;
+use super::world::World;
 use crate::address::Address;
 use crate::plan::SegmentId;
 use crate::write::Write;
@@ -23,6 +25,7 @@ pub(super) struct Reasons<'a> {
     pub(super) hosts: &'a Hosts,
     pub(super) topology: &'a Topology,
     pub(super) published: &'a PublishedUsers,
+    pub(super) world: &'a World,
 }
 
 impl Reasons<'_> {
@@ -32,6 +35,7 @@ impl Reasons<'_> {
             host.is_live() && host.segment != segment.id && host.installed.route() == RouteState::Written
         };
         let is_wanted = self.hosts.host(key).is_some_and(is_carried)
+            || speaks_by_entry(self.world, segment, key)
             || segment.publishes(address) && !self.published.is_used(segment.id, address);
         is_wanted && segment.voice.is_heard() && !segment.is_never(address) && !self.topology.is_own(address)
     }
@@ -41,6 +45,8 @@ impl Reasons<'_> {
         let domain = segment.plan.domain;
         let hosts = self.hosts.keys_where(|host| host.is_live() && host.segment != segment.id);
         let hosts = hosts.into_iter().filter(|key| key.domain == domain);
+        let remotes = remote_keys(self.world, None).filter(|key| key.domain == domain);
+        let hosts = hosts.chain(remotes);
         let keys = hosts.chain(published_addresses(segment).map(|address| Key { domain, address }));
         keys.filter(|key| self.wants_entry(segment, key)).map(|key| key.address).collect()
     }
@@ -141,6 +147,12 @@ pub(super) fn follow_use(segment: &Segment, address: Address, reasons: &Reasons<
     if segment.has_entries() {
         reasons.write_entry(segment, address, effects);
     }
+}
+
+/// Whether the kernel is to speak on the segment for a host behind another gateway. It does not where the route leaves by
+/// that interface.
+fn speaks_by_entry(world: &World, segment: &Segment, key: &Key) -> bool {
+    remote_host(world, key).is_some_and(|remote| Some(remote.route.interface) != segment.index())
 }
 
 fn published_addresses(segment: &Segment) -> impl Iterator<Item = Address> + '_ {

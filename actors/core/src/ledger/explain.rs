@@ -7,6 +7,7 @@ use super::host::Host;
 use super::journal::{Decision, Outcome, Rule};
 use super::key::Key;
 use super::policy;
+use super::remotes::{Unfit, unfitness};
 use super::segment::Segment;
 use crate::address::Address;
 use crate::arp::{Arp, Operation};
@@ -14,7 +15,9 @@ use crate::event::FieldValue;
 use crate::lladdr::LinkAddr;
 use crate::plan::{DomainId, PrivateVlan, SegmentId};
 use crate::time::Time;
-use crate::view::{AnswerView, DecisionView, ExplainedHostView, ExplanationView, Keyword, Label, SearchView};
+use crate::view::{
+    AnswerView, DecisionView, ExplainedHostView, ExplanationView, Keyword, Label, RemoteView, SearchView,
+};
 
 /// Nobody may have the address elsewhere, so that nothing is searched for.
 static NOWHERE: Rule =
@@ -75,6 +78,7 @@ impl Explainer<'_> {
             in_domain: topology.spans(key.domain, key.address),
             own: topology.is_own(key.address),
             host: host.map(|host| self.explained(host)),
+            remote: self.remote(&key),
             search: self.ledger.searches.progress(&key).map(|(requesters, places)| SearchView {
                 requesters,
                 searched_on: places.map(|id| self.name(id)).collect(),
@@ -83,6 +87,26 @@ impl Explainer<'_> {
             decisions: self.ledger.effects.decisions(key.address).map(|it| self.shown(it)).collect(),
             netns: None,
         }
+    }
+
+    fn remote(&self, key: &Key) -> Option<RemoteView> {
+        let world = &self.ledger.world;
+        let remote = world.kernel.remotes.best(key.address)?;
+        let state = match unfitness(world, key, remote) {
+            Some(Unfit::Own) => "own_address",
+            Some(Unfit::Pinned) => "pinned",
+            Some(Unfit::Outranked) => "outranked",
+            None if world.hosts.live_host(key).is_some() => "beside",
+            None => "remote",
+        };
+        Some(RemoteView {
+            state: state.into(),
+            next_hop: remote.route.next_hop,
+            interface: remote.route.interface,
+            protocol: remote.route.protocol,
+            metric: remote.route.metric,
+            age_seconds: self.now.since(remote.since).as_secs(),
+        })
     }
 
     fn explained(&self, host: &Host) -> ExplainedHostView {

@@ -27,6 +27,11 @@ impl ForeignRoutes {
         is_known
     }
 
+    /// Another route than any of these took the place.
+    pub(super) fn forget_place(&mut self, address: Address, metric: u32) {
+        self.0.remove(&(address, metric));
+    }
+
     /// Replaces all of them. Returns the addresses that had one or have one now.
     pub(super) fn replace_all(&mut self, routes: impl Iterator<Item = KernelRoute>) -> BTreeSet<Address> {
         let before = std::mem::take(&mut self.0);

@@ -8,6 +8,7 @@ use super::journal::Rule;
 use super::learning::{Ignored, Verdict, sighting_of};
 use super::lease_notes::report_unleased;
 use super::leasing::lease_used;
+use super::mobility::ask_arrival;
 use super::proxies::Party;
 use super::reports::Subject;
 use super::roles::{doubt_with_peer, note_presence};
@@ -19,6 +20,12 @@ use crate::plan::SegmentId;
 /// An address was heard at another place than the one that is known.
 static CONTESTED: Rule =
     Rule { name: "contested", because: "it was heard there, so the holder is asked whether it still lives" };
+
+/// An address was heard to which a route of the fabric leads.
+static ARRIVED: Rule = Rule {
+    name: "arrived",
+    because: "it was heard there though a route of the fabric leads to it, so it is asked whether it is there",
+};
 
 impl Ledger {
     /// An ARP packet came in.
@@ -101,6 +108,10 @@ impl Ledger {
                 self.effects.note(key.address, &CONTESTED, id, sighting.lladdr);
                 self.contest(*sighting, stake);
                 self.world.correct_neighbour(&key, id, &sighting.lladdr);
+            }
+            Verdict::Arrival => {
+                self.effects.note(key.address, &ARRIVED, id, sighting.lladdr);
+                ask_arrival(self, sighting);
             }
             Verdict::Ignore(reason) => self.pass_over(reason, sighting),
         }

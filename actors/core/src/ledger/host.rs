@@ -17,6 +17,13 @@ pub(super) struct Sighting {
     pub(super) origin: Origin,
 }
 
+impl Sighting {
+    /// Whether it is of the same station on the same segment.
+    pub(super) fn is_from(&self, other: &Self) -> bool {
+        self.segment == other.segment && self.lladdr.same_port(&other.lladdr)
+    }
+}
+
 /// Where a host is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HostState {

@@ -11,6 +11,7 @@ use super::foreign::ForeignRoutes;
 use super::hosts::Hosts;
 use super::installed::{Installed, RouteState};
 use super::key::Key;
+use super::remotes::Remotes;
 use super::standby_routes::{is_withheld, standby_routes};
 use super::timers::{Timer, Token};
 use super::topology::Topology;
@@ -58,6 +59,8 @@ pub(super) struct KernelState {
     pub(super) routes: RoutePlan,
     /// Routes of others.
     pub(super) foreign: ForeignRoutes,
+    /// Routes of the fabric, to hosts behind other gateways.
+    pub(super) remotes: Remotes,
     /// Domains whose covering routes are written.
     pub(super) covered: BTreeSet<DomainId>,
     /// The covering device.
@@ -80,6 +83,7 @@ impl KernelState {
         Self {
             routes: plan.routes,
             foreign: ForeignRoutes::default(),
+            remotes: Remotes::default(),
             covered: BTreeSet::new(),
             cover_device: None,
             entry_segments: with_entries(topology),

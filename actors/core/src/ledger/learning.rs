@@ -6,6 +6,7 @@ use super::host::{Host, HostState, Origin, Sighting};
 use super::journal::{NOT_LEASED, Rule};
 use super::policy;
 use super::proxies::Proxies;
+use super::remotes::remote_host;
 use super::segment::Segment;
 use super::topology::Pin;
 use super::world::World;
@@ -30,6 +31,8 @@ pub(super) enum Verdict {
     Move(Proof),
     /// Two places claim the address: the incumbent is probed.
     Contest(Stake),
+    /// A route of the fabric leads to the address: whoever spoke from it here is probed.
+    Arrival,
     /// Nothing is learned.
     Ignore(Ignored),
 }
@@ -177,9 +180,22 @@ impl Evidence<'_> {
             }
             Some(host) => self.judge_contradiction(sighting, host),
             None => match self.admission(sighting) {
-                Ok(()) => Verdict::New,
+                Ok(()) => self.judge_newcomer(sighting),
                 Err(limit) => Verdict::Ignore(Ignored::Limit(limit)),
             },
+        }
+    }
+
+    /// Nobody here is known to have the address. If somebody behind another gateway is, the sender has to answer a question
+    /// of ours before it is believed.
+    fn judge_newcomer(&self, sighting: &Sighting) -> Verdict {
+        if sighting.origin == Origin::Answer || remote_host(self.world, &sighting.key).is_none() {
+            return Verdict::New;
+        }
+        match self.claims.arrival(&sighting.key) {
+            Some(asked) if sighting.origin == Origin::Reply && asked.is_from(sighting) => Verdict::New,
+            Some(_) => Verdict::Ignore(Ignored::Pending),
+            None => Verdict::Arrival,
         }
     }
 

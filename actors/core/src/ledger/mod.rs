@@ -7,7 +7,8 @@
 //!        ├ radio, traces          a station came, went, was listed, was heard
 //!        ├ roles                  which of two gateways this is
 //!        └ liveness, contest,     time passed; two places claim one address,
-//!          takeover, exposure     or one station too many; one of two dies
+//!          takeover, exposure,    or one station too many; one of two dies;
+//!          mobility               two gateways have one host
 //!             │                                    │
 //!             │ ask for a verdict                  │ change
 //!             ▼                                    ▼
@@ -17,9 +18,10 @@
 //!                                          ├ topology ── segment, domains,       what there is
 //!                                          │             bridges, shared_lladdr, sharing
 //!   claims, alternatives, confirmations,   ├ hosts ───── host                    who is where
-//!   searches, announcements, movers,       ├ published, own_claims, addressed,   who uses what, how fast,
-//!   contacts, proxies, trials, wifi:       │ pacing, memory                      what an earlier run knew
-//!   what is going on                       └ kernel_state ─ installed, foreign, entries, covers
+//!   searches, announcements, movers,       ├ fabric ──── remotes                 who is behind other gateways
+//!   contacts, proxies, trials, wifi:       ├ published, own_claims, addressed,   who uses what, how fast,
+//!   what is going on                       │ pacing, memory                      what an earlier run knew
+//!                                          └ kernel_state ─ installed, foreign, entries, covers
 //!                                                         what the kernel's tables hold and should hold
 //!   effects ─ timers, reports, journal                    what a step brings about, and remembers of it
 //! ```
@@ -50,6 +52,7 @@ mod effects;
 mod entries;
 mod explain;
 mod exposure;
+mod fabric;
 mod foreign;
 mod hearing;
 mod host;
@@ -66,6 +69,7 @@ mod leasing;
 mod links;
 mod liveness;
 mod memory;
+mod mobility;
 mod movers;
 mod operator;
 mod own_claims;
@@ -77,6 +81,7 @@ mod probing;
 mod proxies;
 mod published;
 mod radio;
+mod remotes;
 mod renumbering;
 mod replanning;
 mod reports;
@@ -268,6 +273,7 @@ impl Ledger {
             Timer::Retry(key) => world.retry_due(&key, token),
             Timer::Published(segment, address) => world.published_due(segment, address, token, effects),
             Timer::Bridge(pair) => world.bridge_due(pair, token, effects),
+            Timer::Fabric => mobility::moves_due(self, token),
             Timer::Conflicts => world.kernel.check_conflicts(token, effects),
             Timer::Prefixes => {
                 for id in renumbering::expire_prefixes(world, token, effects) {
@@ -306,6 +312,7 @@ impl Ledger {
                     self.station_traced(segment, lladdr);
                 }
             }
+            mobility::follow_moves(self, &pending.departed, &pending.came);
             for (segment, address) in pending.taken {
                 self.announcements.announce_own(segment, address, &self.world, &mut self.effects);
             }

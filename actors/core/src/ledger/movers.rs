@@ -23,6 +23,7 @@ use super::effects::Effects;
 use super::key::Key;
 use super::policy;
 use super::proxies::Proxies;
+use super::remotes::remote_host;
 use super::timers::{Timer, Token};
 use super::world::{Moved, World};
 use crate::address::Address;
@@ -155,6 +156,22 @@ impl Movers {
         }
     }
 
+    /// A host came from behind another gateway: what is here is told to it. A proxy is not the host that it speaks for.
+    pub(super) fn tell_arrival(
+        &mut self,
+        key: Key,
+        proxies: &Proxies,
+        world: &mut World,
+        effects: &mut Effects,
+    ) {
+        self.forget_mover(&key);
+        let Some(host) = world.hosts.live_host(&key) else { return };
+        let segment = host.segment;
+        if !proxies.is_proxy(effects.now(), segment, &host.lladdr) {
+            self.tell_mover(key, segment, world, effects);
+        }
+    }
+
     fn tell_mover(&mut self, key: Key, segment: SegmentId, world: &mut World, effects: &mut Effects) {
         let now = effects.now();
         let roster = self.roster(key.domain, world, now);
@@ -204,7 +221,7 @@ impl Movers {
         }
     }
 
-    /// The addresses of the domain's hosts, those heard last first.
+    /// The addresses of the domain's hosts, those heard last first, and those behind other gateways after them.
     fn roster(&mut self, domain: DomainId, world: &World, now: Time) -> Arc<[Address]> {
         let known = self.rosters.get_mut(&domain);
         if let Some(roster) = known {
@@ -214,7 +231,10 @@ impl Movers {
                 return newest;
             }
         }
-        let addresses: Arc<[Address]> = world.hosts.by_last_word(domain).into();
+        let mut addresses = world.hosts.by_last_word(domain);
+        let remotes = world.kernel.remotes.addresses().map(|address| Key { domain, address });
+        addresses.extend(remotes.filter(|key| remote_host(world, key).is_some()).map(|key| key.address));
+        let addresses: Arc<[Address]> = addresses.into();
         let older = self.rosters.remove(&domain).map_or_else(Vec::new, |old| {
             let mut older = old.older;
             older.push(old.newest);

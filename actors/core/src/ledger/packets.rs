@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::effects::Effects;
 use super::key::Key;
 use super::policy;
+use super::remotes::remote_host;
 use super::timers::{Timer, Token};
 use super::world::World;
 use crate::address::Address;
@@ -80,6 +81,9 @@ fn settle(target: Address, forward: Option<u32>, effects: &mut Effects) {
 
 /// The interface by which a target is routed, if it is.
 fn interface_to(key: &Key, world: &World) -> Option<u32> {
+    if let Some(remote) = remote_host(world, key) {
+        return Some(remote.route.interface);
+    }
     let host = world.hosts.live_host(key).filter(|host| policy::is_reachable(world, host, key.address))?;
     world.topology.segment(host.segment).index()
 }

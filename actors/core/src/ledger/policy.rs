@@ -7,6 +7,7 @@ use super::host::{Host, HostState, Origin, Sighting};
 use super::installed::RouteState;
 use super::journal::Rule;
 use super::key::Key;
+use super::remotes::remote_host;
 use super::segment::{Segment, Voice};
 use super::topology::Topology;
 use super::world::World;
@@ -49,6 +50,9 @@ pub(super) enum Silence {
     Unlocated,
     /// A host of the segment uses the published address, and answers for itself.
     PublishedInUse,
+    /// Whoever probes for the address of a host behind another gateway may be that host, come here; and that gateway cannot
+    /// be asked.
+    Remote,
 }
 
 impl Silence {
@@ -73,6 +77,7 @@ impl Silence {
             NotLive => "not_live", "no live host is known";
             NoRoute => "no_route", "its route does not stand in the kernel";
             Unlocated => "unlocated", "a route of an earlier run leads there, and its host was not heard since";
+            Remote => "remote_prober", "a route of the fabric leads to it, and the prober may be that host, come here";
             PublishedInUse => "published_in_use", "a host of the segment uses the published address and answers itself";
         }
     }
@@ -208,7 +213,8 @@ pub(super) fn lladdr_for(
         return None;
     }
     let Some(host) = world.hosts.live_host(&key) else {
-        let is_ours = segment.publishes(peer) && !world.published.is_used(segment.id, peer);
+        let is_ours = segment.publishes(peer) && !world.published.is_used(segment.id, peer)
+            || remote_host(world, &key).is_some_and(|remote| Some(remote.route.interface) != segment.index());
         return is_ours.then(|| segment.lladdr());
     };
     if !host.is_located() || host.lladdr.same_port(&station.lladdr) {

@@ -75,10 +75,12 @@ pub(super) fn replan(ledger: &mut Ledger, next: &Plan) {
         ledger.confirmations.retain(may_be_there);
     }
     replan_leases(world, &present.segments, effects);
+    let is_other_fabric =
+        present.domains.iter().zip(&next.domains).any(|(old, new)| old.fabric != new.fabric);
     let is_renumbered = follow(world, &changes, &before, effects);
     // Routes of an earlier run or of others may matter now that did not before.
     let has_other_pairs = present.domains.iter().zip(&next.domains).any(|(old, new)| old.ha != new.ha);
-    if is_renumbered || has_other_pairs || next.segments.len() > present.segments.len() {
+    if is_renumbered || has_other_pairs || is_other_fabric || next.segments.len() > present.segments.len() {
         effects.order(Order::ReadTable);
     }
 }

@@ -3,10 +3,12 @@
 use super::Ledger;
 use super::answering::{Reaction, judge_probe, judge_request, judge_route};
 use super::claims::Stake;
+use super::fabric::speaks_for_remote;
 use super::host::{Origin, Sighting};
 use super::key::Key;
 use super::policy;
 use super::probing::may_probe_wanted;
+use super::remotes::remote_host;
 use super::reports::Subject;
 use super::searches::Requester;
 use crate::arp::Arp;
@@ -80,6 +82,7 @@ impl Ledger {
                     self.contest(who, Stake::Wanted);
                 }
             }
+            Reaction::AnswerRemote => self.answer(key, &requester),
             Reaction::AnswerPublished => {
                 self.answer(key, &requester);
                 self.search(key, requester.answered());
@@ -123,8 +126,9 @@ impl Ledger {
         if self.searches.is_idle() || !self.searches.is_sought(key) {
             return;
         }
-        let Some(host) = self.world.hosts.host(key).filter(|host| host.is_located()) else { return };
-        if !policy::is_reachable(&self.world, host, key.address) {
+        let host = self.world.hosts.host(key).filter(|host| host.is_located());
+        let is_ours = host.is_some_and(|host| policy::is_reachable(&self.world, host, key.address));
+        if !is_ours && remote_host(&self.world, key).is_none() {
             return;
         }
         for requester in self.searches.close_search(key).into_iter().filter(|it| it.is_waiting) {
@@ -133,9 +137,14 @@ impl Ledger {
     }
 
     fn answer_held(&mut self, key: &Key, requester: &Requester) {
-        let Some(host) = self.world.hosts.host(key) else { return };
         let Requester { lladdr, address, .. } = *requester;
         let segment = self.world.topology.segment(requester.segment);
+        let Some(host) = self.world.hosts.live_host(key) else {
+            if !requester.is_prober() && speaks_for_remote(&self.world, segment, key) {
+                self.answer(key, requester);
+            }
+            return;
+        };
         if !requester.is_prober() {
             if policy::may_answer(&self.world, host, key, segment, &lladdr, address).is_ok() {
                 self.answer(key, requester);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::effects::Effects;
+use super::fabric::{forget_foreign, note_foreign, replace_foreign};
 use super::host::{Host, HostState, Origin, Sighting};
 use super::installed::RouteState;
 use super::key::Key;
@@ -32,12 +33,11 @@ impl World {
             placed.partition(|route| self.is_ours(route));
         let expected = self.hosts.keys_where(|host| host.installed.is_standing());
         let others = others.into_iter().filter(|route| self.topology.domain_of(route.address).is_some());
-        let concerned = self.kernel.foreign.replace_all(others.collect::<Vec<_>>().into_iter());
-        for address in concerned {
+        for address in replace_foreign(self, &others.collect::<Vec<_>>(), effects) {
             self.touch_address(address);
         }
         let mut standing: BTreeMap<Key, SegmentId> = BTreeMap::new();
-        for route in &ours {
+        for route in ours.iter().filter(|route| !route.in_fabric_table) {
             if let Some((key, segment)) = self.take_over(route, effects) {
                 standing.insert(key, segment);
             }
@@ -154,9 +154,12 @@ impl World {
         let Some(key) = self.topology.key_of_route(&route) else { return };
         if !self.is_ours(&route) {
             if self.topology.domain_of(route.address).is_some() {
-                self.kernel.foreign.note(route);
+                note_foreign(self, &key, &route, effects);
                 self.hosts.touch(key);
             }
+            return;
+        }
+        if route.in_fabric_table {
             return;
         }
         match self.hosts.host(&key) {
@@ -178,6 +181,9 @@ impl World {
         let route = self.topology.placed(route);
         let Some(key) = self.topology.key_of_route(&route) else { return };
         if self.is_ours(&route) {
+            if route.in_fabric_table {
+                return;
+            }
             let is_its = |host: &Host| {
                 host.installed.is_standing()
                     && route.metric == self.kernel.metric_of(&key, &host.installed, &self.topology)
@@ -186,7 +192,7 @@ impl World {
             if self.hosts.host(&key).is_some_and(is_its) {
                 self.heal(&key, effects);
             }
-        } else if self.kernel.foreign.forget(&route) {
+        } else if forget_foreign(self, &route) {
             self.touch_address(route.address);
         }
     }

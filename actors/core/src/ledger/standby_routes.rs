@@ -51,6 +51,8 @@ impl KernelState {
             segment: None,
             source: None,
             lladdr: LinkAddr::UNKNOWN,
+            next_hop: None,
+            in_fabric_table: false,
         }));
     }
 

@@ -4,10 +4,12 @@ use super::Ledger;
 use super::installed::RouteState;
 use super::key::Key;
 use super::leases::Held;
+use super::remotes::{Remote, remote_host, remote_keys};
 use super::view::places;
+use crate::lladdr::LinkAddr;
 use crate::plan::COVER_METRIC;
 use crate::time::Time;
-use crate::view::{Destination, HostView, LeaseView, Part, RouteView, RowPlace, SegmentView};
+use crate::view::{Destination, HostView, Label, LeaseView, Part, RouteView, RowPlace, SegmentView};
 
 /// Hosts and routes of a ledger.
 #[derive(Debug)]
@@ -19,10 +21,23 @@ impl<'a> Tables<'a> {
         Self(ledger)
     }
 
-    /// Live hosts by domain and address, of so many at the most: those that follow a place, or the first ones.
+    /// Hosts, live here or behind other gateways, by domain and address, of so many at the most: those that follow a
+    /// place, or the first ones.
     pub fn hosts(&self, now: Time, after: Option<RowPlace>, most: usize) -> Part<HostView> {
-        self.part(after, most, |key, places| {
-            let host = self.0.world.hosts.host(key)?;
+        let after = after.map(key_of);
+        let (mut keys, mut has_more) = self.0.world.hosts.live_keys_after(after, most);
+        let here = keys.len();
+        keys.extend(remote_keys(&self.0.world, after).take(most.saturating_add(1)));
+        if keys.len() > here {
+            keys.sort_unstable();
+            has_more |= keys.len() > most;
+            keys.truncate(most);
+        }
+        self.rows_of(&keys, has_more, |key, places| {
+            if let Some(remote) = remote_host(&self.0.world, key) {
+                return Some(self.remote_view(key, remote, now, places));
+            }
+            let host = self.0.world.hosts.live_host(key)?;
             let place = places.get(host.segment.index())?;
             let lease = self.0.world.leases.valid(key).filter(|lease| lease.segment == host.segment);
             Some(HostView {
@@ -36,9 +51,28 @@ impl<'a> Tables<'a> {
                 age_seconds: now.since(host.last_heard).as_secs(),
                 lease_server: lease.map(|lease| lease.server),
                 lease_expires_seconds: lease.and_then(|lease| lease.seconds_left(now)),
+                next_hop: None,
                 netns: None,
             })
         })
+    }
+
+    fn remote_view(&self, key: &Key, remote: &Remote, now: Time, places: &[SegmentView]) -> HostView {
+        let place = remote.route.segment.and_then(|id| places.get(id.index()));
+        HostView {
+            address: key.address,
+            lladdr: LinkAddr::UNKNOWN,
+            domain: Label::from(self.0.world.topology.domain(key.domain).plan.name.as_str()),
+            segment: Label::from(""),
+            interface: place.map_or_else(|| Label::from(""), |place| place.interface.clone()),
+            state: "remote".into(),
+            learned_from: "route".into(),
+            age_seconds: now.since(remote.since).as_secs(),
+            lease_server: None,
+            lease_expires_seconds: None,
+            next_hop: remote.route.next_hop,
+            netns: None,
+        }
     }
 
     /// The covering routes, and those of live hosts by domain and address, of so many hosts at the most: those that
@@ -68,7 +102,11 @@ impl<'a> Tables<'a> {
         });
         if after.is_none() {
             let covers = kernel.covers(&self.0.world.topology);
-            let covers = covers.map(|prefix| route(Destination::Prefix(prefix), COVER_METRIC, "cover"));
+            let table = kernel.routes.cover_table();
+            let covers = covers.map(|prefix| RouteView {
+                table,
+                ..route(Destination::Prefix(prefix), COVER_METRIC, "cover")
+            });
             part.rows.splice(..0, covers);
         }
         part
@@ -101,11 +139,23 @@ impl<'a> Tables<'a> {
         most: usize,
         view: impl Fn(&Key, &[SegmentView]) -> Option<T>,
     ) -> Part<T> {
-        let after = after.map(|RowPlace { domain, address }| Key { domain, address });
-        let (keys, has_more) = self.0.world.hosts.live_keys_after(after, most);
+        let (keys, has_more) = self.0.world.hosts.live_keys_after(after.map(key_of), most);
+        self.rows_of(&keys, has_more, view)
+    }
+
+    fn rows_of<T>(
+        &self,
+        keys: &[Key],
+        has_more: bool,
+        view: impl Fn(&Key, &[SegmentView]) -> Option<T>,
+    ) -> Part<T> {
         let last = keys.last().filter(|_| has_more);
         let last = last.map(|Key { domain, address }| RowPlace { domain: *domain, address: *address });
         let places = places(self.0);
         Part { rows: keys.iter().filter_map(|key| view(key, &places)).collect(), last }
     }
+}
+
+fn key_of(RowPlace { domain, address }: RowPlace) -> Key {
+    Key { domain, address }
 }

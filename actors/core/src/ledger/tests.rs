@@ -12,6 +12,8 @@ mod domains;
 mod duplicates;
 mod entries;
 mod explaining;
+mod fabric;
+mod fabric_input;
 mod flapping;
 mod learning;
 mod leased_hosts;

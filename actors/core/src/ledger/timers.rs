@@ -43,6 +43,8 @@ pub(super) enum Timer {
     Bridge(Pair),
     /// The table is to be read again because routes of others keep some of ours away.
     Conflicts,
+    /// Hosts to which routes of the fabric lead are to be asked.
+    Fabric,
     /// Prefixes that no address gives any more are to be given up, or those that there are to be reported.
     Prefixes,
     /// A lease ends, or one that is over is forgotten.

@@ -3,6 +3,7 @@
 
 use super::Ledger;
 use super::operator::role_views;
+use super::remotes::remote_keys;
 use super::segment::Segment;
 use super::tables::Tables;
 use crate::address::Address;
@@ -22,8 +23,9 @@ impl Ledger {
         let segment = topology.planned(id).filter(|segment| segment.is_up())?;
         let domain = segment.plan.domain;
         let known = self.world.hosts.live_keys().filter(|key| key.domain == domain);
+        let remotes = self.world.kernel.remotes.addresses();
         let nobodys = topology.own_addresses().iter().chain(&segment.edges).copied();
-        let skip = known.map(|key| key.address).chain(nobodys).collect();
+        let skip = known.map(|key| key.address).chain(nobodys).chain(remotes).collect();
         let (lladdr, from) = (segment.lladdr(), segment.shared_lladdr());
         let senders = segment.source.senders().collect();
         let prefixes = segment.prefixes.clone();
@@ -47,6 +49,7 @@ impl Ledger {
             routes: u64::from(self.world.kernel.written()),
             start_time_seconds: 0,
             missing: crate::view::MissingRoutesView {
+                remote_hosts: remote_keys(&self.world, None).count() as u64,
                 routes_refused: self.world.kernel.missing().0,
                 routes_in_conflict: self.world.kernel.missing().1,
             },

@@ -17,6 +17,7 @@ use super::memory::Recollection;
 use super::own_claims::OwnClaims;
 use super::pacing::Pacing;
 use super::published::PublishedUsers;
+use super::remotes::{host_came, host_left, remote_host, route_elsewhere};
 use super::segment::Segment;
 use super::timers::{Timer, Token};
 use super::topology::Topology;
@@ -62,6 +63,10 @@ pub(super) struct Pending {
     pub(super) arrived: Vec<Key>,
     /// Hosts that are on another segment than before, and have to be announced.
     pub(super) moved: Vec<Moved>,
+    /// Hosts that are behind another gateway now, and have to be announced.
+    pub(super) departed: Vec<Key>,
+    /// Hosts that were behind another gateway before.
+    pub(super) came: Vec<Key>,
     /// Addresses of hosts that are this machine's now, with the segments where they were known.
     pub(super) taken: Vec<(SegmentId, Address)>,
     /// Segments on which everything has to be announced: their own link-layer address is another one, or their
@@ -112,11 +117,17 @@ impl World {
     /// A host lives here from now on.
     pub(super) fn arrive(&mut self, sighting: &Sighting, effects: &mut Effects) {
         let Sighting { key, segment, lladdr, .. } = *sighting;
+        let came_from = remote_host(self, &key).map(|remote| remote.route.next_hop);
         let before = self.hosts.insert(key, Host::seen(sighting, effects.now()));
         self.look_after_quiet_time(&key, segment, effects);
         effects.order(Order::HostSeen { segment, address: key.address });
-        effects.emit(Event::HostFound { address: key.address, lladdr, segment });
         self.pending.arrived.push(key);
+        if let Some(next_hop) = came_from {
+            effects.emit(host_came(sighting, next_hop));
+            self.pending.came.push(key);
+            return;
+        }
+        effects.emit(Event::HostFound { address: key.address, lladdr, segment });
         // Those who knew its old place would go on sending there until their caches give it up.
         if let Some(old) = before {
             self.note_move(sighting, old.lived_on.unwrap_or(old.segment), old.lladdr, effects);
@@ -179,7 +190,13 @@ impl World {
     pub(super) fn give_up(&mut self, key: &Key, effects: &mut Effects) {
         let Some(host) = self.put_to_sleep(key, effects) else { return };
         let (lladdr, segment) = (host.lladdr, host.segment);
-        effects.emit(Event::HostGone { address: key.address, lladdr, segment });
+        match route_elsewhere(self, key).map(|remote| remote.route.next_hop) {
+            Some(next_hop) => {
+                effects.emit(host_left(key, segment, lladdr, next_hop));
+                self.pending.departed.push(*key);
+            }
+            None => effects.emit(Event::HostGone { address: key.address, lladdr, segment }),
+        }
         let came_up = self.topology.segment(segment).came_up;
         if came_up.is_some_and(|then| host.last_heard < then) {
             self.wake(key, effects);
@@ -269,21 +286,22 @@ impl World {
 
     /// What the kernel's proxy entries depend on.
     pub(super) fn reasons(&self) -> Reasons<'_> {
-        Reasons { hosts: &self.hosts, topology: &self.topology, published: &self.published }
+        Reasons { hosts: &self.hosts, topology: &self.topology, published: &self.published, world: self }
     }
 
     /// Whether nothing has changed since the ledger settled.
     pub(super) fn is_settled(&self) -> bool {
-        let Pending { arrived, moved, taken, relabelled, is_renumbered } = &self.pending;
+        let Pending { arrived, moved, departed, came, taken, relabelled, is_renumbered } = &self.pending;
         let is_quiet = arrived.is_empty() && moved.is_empty() && taken.is_empty() && relabelled.is_empty();
-        is_quiet && !is_renumbered && !self.hosts.is_touched()
+        is_quiet && departed.is_empty() && came.is_empty() && !is_renumbered && !self.hosts.is_touched()
     }
 
     /// Has the kernel's tables follow what changed. Returns the addresses that were touched.
     pub(super) fn reconcile_touched(&mut self, effects: &mut Effects) -> Vec<Key> {
         let touched = self.hosts.take_touched();
         for key in &touched {
-            if self.kernel.reconcile(key, &mut self.hosts, &self.topology, effects) {
+            let has_fabric = self.topology.domain(key.domain).plan.fabric.is_some();
+            if self.kernel.reconcile(key, &mut self.hosts, &self.topology, effects) || has_fabric {
                 self.kernel.follow_entries(key, &self.reasons(), effects);
             }
         }
@@ -318,5 +336,6 @@ impl World {
 
 fn host_moved(to: &Sighting, old_segment: SegmentId, old_lladdr: LinkAddr) -> Event {
     let Sighting { key, segment, lladdr, .. } = *to;
-    Event::HostMoved { address: key.address, old_lladdr, lladdr, old_segment, segment }
+    let (segment, old_segment) = (Some(segment), Some(old_segment));
+    Event::HostMoved { address: key.address, old_lladdr, lladdr, old_segment, segment, next_hop: None }
 }

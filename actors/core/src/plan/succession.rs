@@ -46,6 +46,7 @@ impl DomainPlan {
             gateway_lladdr: None,
             dhcp: None,
             ha: None,
+            fabric: None,
             ..self.clone()
         }
     }
@@ -173,6 +174,7 @@ mod tests {
                 gateway_lladdr: None,
                 dhcp: None,
                 ha: None,
+                fabric: None,
             });
             let segment = |interface: &&str| SegmentPlan::new(interface, DomainId(number), &[prefix]);
             plan.segments.extend(interfaces.iter().map(segment));

@@ -21,6 +21,9 @@ pub struct ExplanationView {
     pub own: bool,
     /// The host that has it or had it; none is known otherwise.
     pub host: Option<ExplainedHostView>,
+    /// The route of the fabric that leads to another gateway; none if there is none.
+    #[serde(default)]
+    pub remote: Option<RemoteView>,
     /// The search for it that is under way.
     pub search: Option<SearchView>,
     /// What a request for it would get on each segment of the domain, in the order of the configuration.
@@ -48,6 +51,24 @@ pub struct ExplainedHostView {
     pub age_seconds: u64,
     /// Its route: `installed`, `conflict`, `refused` or `none`.
     pub route: Keyword,
+}
+
+/// A route of the fabric to an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteView {
+    /// `remote` if it stands for a host behind another gateway; `beside` if a host here has the address all the same, and
+    /// comes first; `own_address`, `pinned` or `outranked` if it does not count.
+    pub state: Keyword,
+    /// The next router; none if it is an IPv6 one.
+    pub next_hop: Option<Address>,
+    /// The number of the interface that it leaves by.
+    pub interface: u32,
+    /// Who wrote it, `rtm_protocol`.
+    pub protocol: u8,
+    /// Its metric.
+    pub metric: u32,
+    /// Seconds since it is known.
+    pub age_seconds: u64,
 }
 
 /// A search under way.

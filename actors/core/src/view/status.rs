@@ -32,7 +32,7 @@ pub struct StatusView {
     /// When it started, in seconds since 1970.
     #[serde(default)]
     pub start_time_seconds: u64,
-    /// Host routes that are not in the kernel though their hosts live.
+    /// Hosts that live and have no route of ours in the kernel.
     #[serde(flatten)]
     pub missing: MissingRoutesView,
     /// Clients of the control socket.
@@ -57,12 +57,15 @@ pub struct PartnersView {
     pub roles: Vec<RoleView>,
 }
 
-/// Host routes that are not in the kernel though their hosts live.
+/// Hosts that live and have no route of ours in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MissingRoutesView {
     /// How many host routes the kernel refused; they are tried again.
     #[serde(default)]
     pub routes_refused: u64,
+    /// How many hosts live behind other gateways, known by routes of the fabric.
+    #[serde(default)]
+    pub remote_hosts: u64,
     /// How many host routes stay away because somebody else has one to the address.
     #[serde(default)]
     pub routes_in_conflict: u64,

@@ -22,7 +22,11 @@ fn field_names_and_their_order_are_stable() {
             events: [("host_found".into(), 2)].into(),
             packets: PacketsView::default(),
             start_time_seconds: 7,
-            missing: crate::view::MissingRoutesView { routes_refused: 1, routes_in_conflict: 0 },
+            missing: crate::view::MissingRoutesView {
+                routes_refused: 1,
+                remote_hosts: 0,
+                routes_in_conflict: 0,
+            },
             partners: PartnersView::default(),
             control: ControlView::default(),
             confinement: None,
@@ -30,7 +34,7 @@ fn field_names_and_their_order_are_stable() {
         concat!(
             r#"{"version":"0.1.0","protocol":1,"uptime_seconds":9,"domains":1,"hosts":2,"routes":2,"ready":true,"#,
             r#""events":{"host_found":2},"packets":{"held":0,"forwarded":0,"refused":0,"dropped":0},"#,
-            r#""start_time_seconds":7,"routes_refused":1,"routes_in_conflict":0,"#,
+            r#""start_time_seconds":7,"routes_refused":1,"remote_hosts":0,"routes_in_conflict":0,"#,
             r#""control":{"clients":0,"connections":0,"refused":0,"failed":0},"confinement":null,"dhcp_servers":[],"roles":[]}"#,
         ),
     );
@@ -91,12 +95,13 @@ fn field_names_and_their_order_are_stable() {
             age_seconds: 12,
             lease_server: None,
             lease_expires_seconds: None,
+            next_hop: None,
             netns: Some("blue".into()),
         },
         concat!(
             r#"{"address":"10.2.0.9","lladdr":"","domain":"cluster","segment":"lan","#,
             r#""interface":"eth0","state":"alive","learned_from":"request","age_seconds":12,"netns":"blue","#,
-            r#""lease_server":null,"lease_expires_seconds":null}"#,
+            r#""lease_server":null,"lease_expires_seconds":null,"next_hop":null}"#,
         ),
     );
 }

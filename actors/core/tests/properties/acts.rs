@@ -138,6 +138,8 @@ fn foreign(last: u8, our_metric: bool) -> KernelRoute {
         segment: None,
         source: None,
         lladdr: LinkAddr::UNKNOWN,
+        next_hop: None,
+        in_fabric_table: false,
     }
 }
 

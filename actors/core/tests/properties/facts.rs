@@ -62,10 +62,11 @@ pub(crate) fn plan() -> Plan {
                 gateway_lladdr: None,
                 ha: None,
                 dhcp: Some(DhcpPlan::default()),
+                fabric: None,
             })
             .to_vec(),
         segments,
-        routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC },
+        routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC, fabric_table: None },
     }
 }
 
@@ -183,6 +184,8 @@ fn any_route() -> impl Strategy<Value = KernelRoute> {
             segment,
             source,
             lladdr,
+            next_hop: None,
+            in_fabric_table: false,
         })
 }
 

@@ -135,6 +135,8 @@ impl Kernel {
             segment: None,
             source,
             lladdr: LinkAddr::UNKNOWN,
+            next_hop: None,
+            in_fabric_table: false,
         });
         Ok(())
     }

@@ -296,7 +296,9 @@ impl Places {
     fn learn_of(&mut self, now: Time, event: &Event) -> Option<(Ipv4Addr, Place)> {
         match *event {
             Event::HostFound { address, lladdr, segment }
-            | Event::HostMoved { address, lladdr, segment, .. } => Some((address, (segment, lladdr))),
+            | Event::HostMoved { address, lladdr, segment: Some(segment), .. } => {
+                Some((address, (segment, lladdr)))
+            }
             Event::RouteAdopted { address, segment } => {
                 self.heard.insert((self.domain(segment), address), now);
                 Some((address, (segment, LinkAddr::UNKNOWN)))

@@ -31,6 +31,7 @@ fn plan() -> Plan {
             gateway_lladdr: None,
             ha: None,
             dhcp: Some(DhcpPlan { servers, is_relaying: true, ..DhcpPlan::default() }),
+            fabric: None,
         }],
         segments: ["eth0", "eth1"].map(|name| SegmentPlan::new(name, DomainId(0), &[prefix])).to_vec(),
         routes: RoutePlan::default(),

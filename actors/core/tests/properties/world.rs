@@ -28,9 +28,10 @@ fn plan() -> Plan {
             gateway_lladdr: None,
             ha: None,
             dhcp: None,
+            fabric: None,
         }],
         segments: ["a", "b", "c"].map(|name| segment(name, 0, prefix)).to_vec(),
-        routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC },
+        routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC, fabric_table: None },
     }
 }
 

@@ -13,6 +13,7 @@ use neli::rtnl::{Ifaddrmsg, Ifinfomsg, Ndmsg, Rtmsg};
 
 use super::compose;
 use super::info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo};
+use super::wire::attributes;
 
 /// `NLA_TYPE_MASK` of linux/netlink.h: the type of an attribute without its flags.
 const TYPE_MASK: u16 = 0x3fff;
@@ -147,6 +148,8 @@ pub(super) fn host_route(bytes: &[u8], table: u32) -> Decoded<KernelRoute> {
         segment: None,
         source: None,
         lladdr: LinkAddr::UNKNOWN,
+        next_hop: None,
+        in_fabric_table: false,
     };
     let mut its_table = u32::from(u8::from(*message.rtm_table()));
     let mut destination = None;
@@ -158,11 +161,24 @@ pub(super) fn host_route(bytes: &[u8], table: u32) -> Decoded<KernelRoute> {
             Rta::Priority => route.metric = number(payload).ok_or(Malformed)?,
             Rta::Table => its_table = number(payload).ok_or(Malformed)?,
             Rta::Prefsrc => route.source = ipv4(payload),
+            Rta::Gateway => route.next_hop = ipv4(payload),
+            Rta::Multipath => {
+                (route.interface, route.next_hop) = first_next_hop(payload).ok_or(Malformed)?;
+            }
             _ => {}
         }
     }
     route.address = destination.ok_or(Malformed)?;
     Ok((its_table == table).then_some(route))
+}
+
+/// The interface and the next router of the first of a route's next hops (`struct rtnexthop`, with attributes after it).
+fn first_next_hop(bytes: &[u8]) -> Option<(u32, Option<Ipv4Addr>)> {
+    const HEADER: usize = 8;
+    let length = usize::from(u16::from_ne_bytes(*bytes.first_chunk()?));
+    let interface = number(bytes.get(4..HEADER)?)?;
+    let mut gateways = attributes(bytes.get(HEADER..length)?).filter(|(kind, _)| *kind == libc::RTA_GATEWAY);
+    Some((interface, gateways.next().and_then(|(_, payload)| ipv4(payload))))
 }
 
 /// Reads `RTM_DELROUTE` of a covering route: `unreachable`, in the table, with [`COVER_METRIC`].

@@ -70,6 +70,8 @@ pub enum MonitorError {
 pub struct Monitor {
     channel: Channel,
     table: u32,
+    /// The table of the fabric, if it is another one.
+    fabric_table: Option<u32>,
     room: Vec<u8>,
     malformed: u64,
 }
@@ -97,7 +99,12 @@ impl Monitor {
             Ok(channel)
         };
         let channel = open().map_err(NetlinkError::socket("open a netlink socket to watch changes"))?;
-        Ok(Self { channel, table, room: vec![0; ROOM], malformed: 0 })
+        Ok(Self { channel, table, fabric_table: None, room: vec![0; ROOM], malformed: 0 })
+    }
+
+    /// Has host routes of a second table reported, too, and covering routes in that one only.
+    pub fn follow_fabric_table(&mut self, table: Option<u32>) {
+        self.fabric_table = table;
     }
 
     /// Reads what has arrived, up to a fixed number of notifications, and appends it to `changes`. Never
@@ -109,7 +116,7 @@ impl Monitor {
         for _ in 0..BATCH {
             let Some(length) = receive(&self.channel, &mut self.room)? else { return Ok(false) };
             for message in Messages::of(&self.room[..length]) {
-                match decode(&message, self.table) {
+                match decode(&message, self.table, self.fabric_table) {
                     Ok(Some(change)) => changes.push(change),
                     Ok(None) => {}
                     Err(decode::Malformed) => self.malformed += 1,
@@ -152,8 +159,15 @@ impl AsFd for Monitor {
     }
 }
 
-fn decode(message: &Message<'_>, table: u32) -> Decoded<Changed> {
+fn decode(message: &Message<'_>, table: u32, fabric_table: Option<u32>) -> Decoded<Changed> {
     let body = message.body;
+    let host_route = || match (decode::host_route(body, table)?, fabric_table) {
+        (None, Some(fabric)) => {
+            let route = decode::host_route(body, fabric)?;
+            Ok(route.map(|route| KernelRoute { in_fabric_table: true, ..route }))
+        }
+        (route, _) => Ok(route),
+    };
     Ok(match message.kind {
         libc::RTM_NEWLINK => decode::link(body)?.map(Changed::Link),
         libc::RTM_DELLINK => {
@@ -161,10 +175,10 @@ fn decode(message: &Message<'_>, table: u32) -> Decoded<Changed> {
         }
         libc::RTM_NEWADDR => decode::address(body)?.map(Changed::AddressAppeared),
         libc::RTM_DELADDR => decode::address(body)?.map(Changed::AddressVanished),
-        libc::RTM_NEWROUTE => decode::host_route(body, table)?.map(Changed::RouteAppeared),
-        libc::RTM_DELROUTE => match decode::cover(body, table)? {
+        libc::RTM_NEWROUTE => host_route()?.map(Changed::RouteAppeared),
+        libc::RTM_DELROUTE => match decode::cover(body, fabric_table.unwrap_or(table))? {
             Some(prefix) => Some(Changed::CoverVanished(prefix)),
-            None => decode::host_route(body, table)?.map(Changed::RouteVanished),
+            None => host_route()?.map(Changed::RouteVanished),
         },
         libc::RTM_NEWNETCONF => Some(Changed::Settings),
         _ => None,
@@ -182,7 +196,7 @@ mod tests {
         fn no_bytes_can_make_it_panic(
             kind in prop_oneof![16_u16..30, Just(libc::RTM_NEWNETCONF)], body in prop::collection::vec(any::<u8>(), 0..200),
         ) {
-            let _ = decode(&Message { kind, flags: 0, sequence: 0, body: &body }, 254);
+            let _ = decode(&Message { kind, flags: 0, sequence: 0, body: &body }, 254, Some(200));
         }
 
         /// Attributes with likely types and lengths, so that the decoders get past the first.
@@ -206,7 +220,7 @@ mod tests {
                 body.extend(value.to_ne_bytes());
             }
             body.truncate(body.len().saturating_sub(cut));
-            let _ = decode(&Message { kind, flags: 0, sequence: 0, body: &body }, 254);
+            let _ = decode(&Message { kind, flags: 0, sequence: 0, body: &body }, 254, Some(200));
         }
     }
 }

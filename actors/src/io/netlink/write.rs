@@ -264,7 +264,7 @@ fn cover(plan: &RoutePlan, prefix: Ipv4Network) -> Route {
         kind: Rtn::Unreachable,
         scope: RtScope::Universe,
         protocol: plan.protocol,
-        table: plan.table,
+        table: plan.cover_table(),
         metric: COVER_METRIC,
     }
 }

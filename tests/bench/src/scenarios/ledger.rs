@@ -222,6 +222,7 @@ fn plan() -> Plan {
         cover: arpherd_core::plan::Cover::default(),
         gateway_lladdr: None,
         dhcp: None,
+        fabric: None,
         ha: None,
     };
     let segment = |number: u16| {

@@ -51,6 +51,7 @@ fn two() -> Bench {
         gateway_lladdr: None,
         ha: None,
         dhcp: None,
+        fabric: None,
     });
     for segment in &mut plan.segments[2..] {
         segment.domain = DomainId(1);
@@ -86,6 +87,7 @@ fn a_configured_domain_keeps_its_prefix_from_one_that_follows() {
         gateway_lladdr: None,
         ha: None,
         dhcp: None,
+        fabric: None,
     });
     for segment in &mut plan.segments[2..] {
         segment.domain = DomainId(1);

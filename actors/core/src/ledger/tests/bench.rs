@@ -114,9 +114,10 @@ pub(super) fn plan(segments: u8) -> Plan {
             gateway_lladdr: None,
             ha: None,
             dhcp: None,
+            fabric: None,
         }],
         segments: (b'a'..b'a' + segments).map(|name| segment(char::from(name), &prefixes)).collect(),
-        routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC },
+        routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC, fabric_table: None },
     }
 }
 
@@ -157,6 +158,8 @@ pub(super) fn our_route(segment: SegmentId, last: u8) -> KernelRoute {
         segment: Some(segment),
         source: Some(ip(1)),
         lladdr: mac(last),
+        next_hop: None,
+        in_fabric_table: false,
     }
 }
 
@@ -257,4 +260,14 @@ impl Bench {
             log.extend(at, |orders| self.ledger.step(at, Fact::TimePassed, orders));
         }
     }
+}
+
+/// A move within the bench, as it is reported.
+pub(super) fn moved_event(
+    last: u8,
+    (old_segment, old_lladdr): (SegmentId, LinkAddr),
+    (segment, lladdr): (SegmentId, LinkAddr),
+) -> crate::Event {
+    let (segment, old_segment) = (Some(segment), Some(old_segment));
+    crate::Event::HostMoved { address: ip(last), old_lladdr, lladdr, old_segment, segment, next_hop: None }
 }

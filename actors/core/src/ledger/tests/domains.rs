@@ -30,6 +30,7 @@ fn two_domains() -> Bench {
         gateway_lladdr: None,
         ha: None,
         dhcp: None,
+        fabric: None,
     });
     let mut bench = Bench::with(plan);
     bench.give(Fact::AddressesChanged { addresses: vec![ip(1), Ipv4Addr::new(10, 9, 0, 1)] });
@@ -97,6 +98,7 @@ fn the_same_address_in_two_domains_is_two_hosts() {
         gateway_lladdr: None,
         ha: None,
         dhcp: None,
+        fabric: None,
     });
     for name in ['c', 'd'] {
         let twin = segment(name, &[net("10.0.0.0/24")]);
@@ -110,7 +112,7 @@ fn the_same_address_in_two_domains_is_two_hosts() {
     let log = bench.give(Fact::RouteVanished(our_route(C, 9)));
     assert_eq!(log.events(), [Event::RouteHealed { address: ip(9), segment: C }]);
     let moved = bench.hears(D, host(9).with_mac(99).speaks());
-    assert!(matches!(moved.events()[..], [Event::HostMoved { old_segment: C, segment: D, .. }]));
+    assert!(matches!(moved.events()[..], [Event::HostMoved { old_segment: Some(C), segment: Some(D), .. }]));
     assert!(bench.passes(SECOND).routes().is_empty());
     let stray = KernelRoute { protocol: PROTOCOL, ..our_route(A, 9) };
     assert!(bench.give(Fact::RouteAppeared(stray)).is_empty(), "it stands as it should");
@@ -131,6 +133,7 @@ fn two_domains_on_one_interface_know_their_routes_apart() {
         gateway_lladdr: None,
         ha: None,
         dhcp: None,
+        fabric: None,
     });
     let mut bench = Bench::with(plan);
     bench.knows(C, other(9));

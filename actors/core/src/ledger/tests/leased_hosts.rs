@@ -145,8 +145,7 @@ fn a_client_that_gets_its_lease_on_another_segment_has_moved() {
     bench.passes(20 * SECOND);
     let log = bench.leases(B, lease(host(9), 9));
     assert_eq!(log.routes(), [replace(B, 9)]);
-    let moved =
-        Event::HostMoved { address: ip(9), old_lladdr: mac(9), lladdr: mac(9), old_segment: A, segment: B };
+    let moved = super::bench::moved_event(9, (A, mac(9)), (B, mac(9)));
     assert!(log.events().contains(&moved), "{:?}", log.events());
 }
 

@@ -9,7 +9,7 @@ use crate::plan::{AnswerMode, LinkKind};
 use crate::{Event, LinkAddr, SegmentId};
 
 fn moved(old: SegmentId, old_lladdr: LinkAddr, segment: SegmentId, lladdr: LinkAddr) -> Event {
-    Event::HostMoved { address: ip(9), old_lladdr, lladdr, old_segment: old, segment }
+    super::bench::moved_event(9, (old, old_lladdr), (segment, lladdr))
 }
 
 #[test]

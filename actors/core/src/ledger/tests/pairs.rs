@@ -194,6 +194,8 @@ fn standby_route(last: u8, metric: u32) -> KernelRoute {
         segment: None,
         source: None,
         lladdr: LinkAddr::UNKNOWN,
+        next_hop: None,
+        in_fabric_table: false,
     }
 }
 

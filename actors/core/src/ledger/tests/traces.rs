@@ -10,8 +10,7 @@ use crate::plan::LinkKind;
 use crate::{Arp, Event, LinkAddr, SegmentId};
 
 fn moved(last: u8) -> Event {
-    let (old_lladdr, lladdr) = (mac(last), mac(last));
-    Event::HostMoved { address: ip(last), old_lladdr, lladdr, old_segment: A, segment: B }
+    super::bench::moved_event(last, (A, mac(last)), (B, mac(last)))
 }
 
 /// Another address at the link-layer address of the host `.9`.

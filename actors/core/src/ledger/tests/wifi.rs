@@ -56,7 +56,7 @@ fn answers_lists(
 }
 
 fn moved(last: u8, old_segment: SegmentId, segment: SegmentId) -> Event {
-    Event::HostMoved { address: ip(last), old_lladdr: mac(last), lladdr: mac(last), old_segment, segment }
+    super::bench::moved_event(last, (old_segment, mac(last)), (segment, mac(last)))
 }
 
 #[test]

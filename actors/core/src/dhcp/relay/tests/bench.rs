@@ -50,6 +50,7 @@ pub(super) fn plan(dhcp: DhcpPlan) -> Plan {
             gateway_lladdr: None,
             ha: None,
             dhcp: Some(dhcp),
+            fabric: None,
         }],
         segments: vec![segment("eth0"), segment("eth1"), segment("ib0")],
         routes: RoutePlan::default(),

@@ -1,0 +1,225 @@
+//! Hosts that live behind other gateways, known by the routes that routing daemons of the fabric wrote: which there are,
+//! and which of them count.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::host::Sighting;
+use super::key::Key;
+use super::timers::Token;
+use super::world::World;
+use crate::address::Address;
+use crate::event::Event;
+use crate::fact::KernelRoute;
+use crate::lladdr::LinkAddr;
+use crate::plan::{RoutePlan, SegmentId};
+use crate::time::Time;
+
+/// Where a route stands: its destination, whether in the fabric's own table, and its metric. Of several at one place the
+/// kernel uses the first (`NLM_F_APPEND`).
+type Place = (Address, bool, u32);
+
+/// A host behind another gateway.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Remote {
+    pub(super) route: KernelRoute,
+    /// Since when the route is known.
+    pub(super) since: Time,
+}
+
+/// What a route is that appeared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Appearance {
+    /// It was known.
+    Known,
+    /// It is new.
+    New,
+    /// It is new, and stands where another one stood: that is gone, or still there behind it. The kernel does not say which.
+    Unclear,
+}
+
+/// All routes of the fabric.
+#[derive(Debug, Default)]
+pub(super) struct Remotes {
+    routes: BTreeMap<(Place, u32), Remote>,
+    /// Hosts of ours to which a route of the fabric leads since a moment ago: they may have moved, and are to be asked.
+    hints: VecDeque<Key>,
+    hinted: BTreeSet<Key>,
+    timer: Option<Token>,
+}
+
+fn place_of(route: &KernelRoute) -> Place {
+    (route.address, route.in_fabric_table, route.metric)
+}
+
+fn is_same(one: &KernelRoute, other: &KernelRoute) -> bool {
+    (one.protocol, one.interface, one.next_hop) == (other.protocol, other.interface, other.next_hop)
+}
+
+impl Remotes {
+    /// Takes note of a route.
+    pub(super) fn note_remote(&mut self, route: KernelRoute, now: Time) -> Appearance {
+        let place = place_of(&route);
+        if self.at(place).any(|(_, known)| is_same(&known.route, &route)) {
+            return Appearance::Known;
+        }
+        let was_taken = self.clear_place(place);
+        self.routes.insert((place, 0), Remote { route, since: now });
+        if was_taken { Appearance::Unclear } else { Appearance::New }
+    }
+
+    /// A route is gone. False if it was not known.
+    pub(super) fn forget_remote(&mut self, route: &KernelRoute) -> bool {
+        let known = self.at(place_of(route)).find(|(_, known)| is_same(&known.route, route));
+        known.map(|(at, _)| *at).is_some_and(|at| self.routes.remove(&at).is_some())
+    }
+
+    /// Somebody else's route stands where these did. True if there were any.
+    pub(super) fn clear_place(&mut self, place: Place) -> bool {
+        let there: Vec<_> = self.at(place).map(|(at, _)| *at).collect();
+        there.iter().for_each(|at| {
+            self.routes.remove(at);
+        });
+        !there.is_empty()
+    }
+
+    /// Replaces all of them by those of a table that was read in full, in its order. Returns the addresses that had one
+    /// or have one now, each with whether it has one that it had not.
+    pub(super) fn replace_remotes(
+        &mut self,
+        routes: impl Iterator<Item = KernelRoute>,
+        now: Time,
+    ) -> BTreeMap<Address, bool> {
+        let before = std::mem::take(&mut self.routes);
+        let mut concerned: BTreeMap<Address, bool> =
+            before.keys().map(|((address, ..), _)| (*address, false)).collect();
+        for route in routes {
+            let place = place_of(&route);
+            let mut known = before.range((place, 0)..=(place, u32::MAX)).map(|(_, known)| known);
+            let known = known.find(|known| is_same(&known.route, &route));
+            *concerned.entry(route.address).or_default() |= known.is_none();
+            let order = self.at(place).count();
+            let remote = Remote { route, since: known.map_or(now, |known| known.since) };
+            self.routes.insert((place, u32::try_from(order).unwrap_or(u32::MAX)), remote);
+        }
+        concerned
+    }
+
+    /// The route to the address that the kernel prefers among them.
+    pub(super) fn best(&self, address: Address) -> Option<&Remote> {
+        let (first, last) = (((address, false, 0), 0), ((address, true, u32::MAX), u32::MAX));
+        self.routes.range(first..=last).next().map(|(_, remote)| remote)
+    }
+
+    /// The addresses that have one, in order.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
+        let mut last = None;
+        let addresses = self.routes.keys().map(|((address, ..), _)| *address);
+        addresses.filter(move |address| last.replace(*address) != Some(*address))
+    }
+
+    /// A host of ours is to be asked whether it is still there. True if a timer has to be set for it.
+    pub(super) fn suspect_move(&mut self, key: Key) -> bool {
+        if self.hinted.insert(key) {
+            self.hints.push_back(key);
+        }
+        self.timer.is_none()
+    }
+
+    /// Which timer has the hosts asked.
+    pub(super) fn set_hint_timer(&mut self, timer: Token) {
+        self.timer = Some(timer);
+    }
+
+    /// The hosts that are to be asked, so many at the most, if the timer is theirs.
+    pub(super) fn due_hints(&mut self, timer: Token, most: usize) -> Vec<Key> {
+        if self.timer.take_if(|it| *it == timer).is_none() {
+            return Vec::new();
+        }
+        let due: Vec<Key> = self.hints.drain(..most.min(self.hints.len())).collect();
+        for key in &due {
+            self.hinted.remove(key);
+        }
+        due
+    }
+
+    /// Whether hosts are still to be asked.
+    pub(super) fn has_hints(&self) -> bool {
+        !self.hints.is_empty()
+    }
+
+    fn at(&self, place: Place) -> impl Iterator<Item = (&(Place, u32), &Remote)> {
+        self.routes.range((place, 0)..=(place, u32::MAX))
+    }
+}
+
+/// Why a route of the fabric does not stand for a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// The address is this machine's.
+    Own,
+    /// The operator says where it is.
+    Pinned,
+    /// Somebody else's route is preferred to it.
+    Outranked,
+}
+
+/// The route of the fabric to an address, whether or not a host of ours has it too: it stands for a host behind another
+/// gateway, unless the operator or the kernel knows better.
+pub(super) fn route_elsewhere<'w>(world: &'w World, key: &Key) -> Option<&'w Remote> {
+    let remote = world.kernel.remotes.best(key.address)?;
+    unfitness(world, key, remote).is_none().then_some(remote)
+}
+
+/// Why the route does not count.
+pub(super) fn unfitness(world: &World, key: &Key, remote: &Remote) -> Option<Unfit> {
+    let route = &remote.route;
+    let other = world.kernel.foreign.in_use(key.address).filter(|other| {
+        let is_itself = is_same(other, route) && other.metric == route.metric;
+        !is_itself && (route.in_fabric_table || other.metric <= route.metric)
+    });
+    if world.topology.is_own(key.address) {
+        Some(Unfit::Own)
+    } else if world.topology.is_pinned(key) {
+        Some(Unfit::Pinned)
+    } else {
+        other.map(|_| Unfit::Outranked)
+    }
+}
+
+/// The host behind another gateway that has the address: there is a route of the fabric that counts, and no live host on
+/// a segment of ours.
+pub(super) fn remote_host<'w>(world: &'w World, key: &Key) -> Option<&'w Remote> {
+    route_elsewhere(world, key).filter(|_| world.hosts.live_host(key).is_none())
+}
+
+/// The hosts behind other gateways by domain and address, those that follow one.
+pub(super) fn remote_keys(world: &World, after: Option<Key>) -> impl Iterator<Item = Key> {
+    let keys = world
+        .kernel
+        .remotes
+        .addresses()
+        .filter_map(|address| Some(Key { domain: world.topology.domain_of(address)?, address }));
+    keys.filter(move |key| after.is_none_or(|after| *key > after) && remote_host(world, key).is_some())
+}
+
+/// Whether a route of the fabric would be preferred to ours, which is then not written as long as it stands.
+pub(super) fn outranks_ours(route: &KernelRoute, routes: &RoutePlan) -> bool {
+    !route.in_fabric_table && route.metric <= routes.metric
+}
+
+/// A host came here from behind another gateway.
+pub(super) fn host_came(to: &Sighting, next_hop: Option<Address>) -> Event {
+    let (address, lladdr, segment) = (to.key.address, to.lladdr, Some(to.segment));
+    Event::HostMoved { address, lladdr, segment, old_lladdr: LinkAddr::UNKNOWN, old_segment: None, next_hop }
+}
+
+/// A host is behind another gateway from now on.
+pub(super) fn host_left(
+    key: &Key,
+    from: SegmentId,
+    old_lladdr: LinkAddr,
+    next_hop: Option<Address>,
+) -> Event {
+    let (address, old_segment) = (key.address, Some(from));
+    Event::HostMoved { address, lladdr: LinkAddr::UNKNOWN, segment: None, old_lladdr, old_segment, next_hop }
+}
