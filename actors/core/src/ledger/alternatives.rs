@@ -83,18 +83,22 @@ impl Alternative {
 
 /// The alternatives of all addresses, one for each.
 #[derive(Debug, Default)]
-pub(super) struct Alternatives(BTreeMap<Key, Alternative>);
+pub(super) struct Alternatives {
+    known: BTreeMap<Key, Alternative>,
+    /// Addresses that have one from now on, or have none any more.
+    changed: Vec<Key>,
+}
 
 impl Alternatives {
     /// The alternative of an address.
     pub(super) fn of(&self, key: &Key) -> Option<&Alternative> {
-        self.0.get(key)
+        self.known.get(key)
     }
 
     /// Remembers where the address was claimed, be it by a reply to a sweep's question: whether it is true its own answer
     /// will show. One that answers is not given up for one that only claims. True if it was not known before.
     pub(super) fn insert(&mut self, now: Time, claimant: &Sighting, is_proven: bool) -> bool {
-        let known = self.0.get(&claimant.key);
+        let known = self.known.get(&claimant.key);
         if known.is_some_and(|it| it.is_answering() || it.is_at(claimant)) {
             return false;
         }
@@ -103,7 +107,8 @@ impl Alternatives {
         }
         let (segment, lladdr) = (claimant.segment, claimant.lladdr);
         let (heard, asked, timer) = (now, None, Token::default());
-        self.0.insert(
+        self.changed.push(claimant.key);
+        self.known.insert(
             claimant.key,
             Alternative { segment, lladdr, is_proven, heard, asked, unanswered: 0, timer },
         );
@@ -112,28 +117,28 @@ impl Alternatives {
 
     /// Whether there is room for one more; the first that never answered gives way.
     fn has_room(&mut self) -> bool {
-        if self.0.len() < ALTERNATIVES {
+        if self.known.len() < ALTERNATIVES {
             return true;
         }
-        let forged = self.0.iter().find(|(_, alternative)| !alternative.is_proven).map(|(key, _)| *key);
-        forged.is_some_and(|key| self.0.remove(&key).is_some())
+        let forged = self.known.iter().find(|(_, alternative)| !alternative.is_proven).map(|(key, _)| *key);
+        forged.inspect(|key| self.forget(key)).is_some()
     }
 
     /// Which timer looks after the alternative from now on.
     pub(super) fn set_timer(&mut self, key: &Key, timer: Token) {
-        if let Some(alternative) = self.0.get_mut(key) {
+        if let Some(alternative) = self.known.get_mut(key) {
             alternative.timer = timer;
         }
     }
 
     /// The alternative whose timer this is.
     pub(super) fn due(&self, key: &Key, timer: Token) -> Option<Alternative> {
-        self.0.get(key).filter(|alternative| alternative.timer == timer).copied()
+        self.known.get(key).filter(|alternative| alternative.timer == timer).copied()
     }
 
     /// It was asked.
     pub(super) fn note_asked(&mut self, now: Time, key: &Key) {
-        if let Some(alternative) = self.0.get_mut(key) {
+        if let Some(alternative) = self.known.get_mut(key) {
             alternative.asked = Some(now);
             alternative.unanswered = alternative.unanswered.saturating_add(1);
         }
@@ -143,7 +148,7 @@ impl Alternatives {
     /// from now on.
     pub(super) fn note_sighting(&mut self, now: Time, sighting: &Sighting) -> bool {
         let is_answer = self.is_answer(now, sighting);
-        let alternative = self.0.get_mut(&sighting.key).filter(|it| it.is_at(sighting));
+        let alternative = self.known.get_mut(&sighting.key).filter(|it| it.is_at(sighting));
         alternative.is_some_and(|it| {
             let was_answering = it.is_answering();
             it.is_proven |= is_answer;
@@ -156,28 +161,44 @@ impl Alternatives {
     pub(super) fn is_answer(&self, now: Time, sighting: &Sighting) -> bool {
         let is_asked = |it: &Alternative| it.asked.is_some_and(|asked| now.since(asked) < ANSWER);
         sighting.origin == Origin::Reply
-            && self.0.get(&sighting.key).is_some_and(|it| it.is_at(sighting) && is_asked(it))
+            && self.known.get(&sighting.key).is_some_and(|it| it.is_at(sighting) && is_asked(it))
     }
 
     /// Forgets the alternative of an address.
     pub(super) fn forget(&mut self, key: &Key) {
-        self.0.remove(key);
+        if self.known.remove(key).is_some() {
+            self.changed.push(*key);
+        }
+    }
+
+    /// Moves the addresses that got an alternative since the last call, or lost it, to a list.
+    pub(super) fn take_changed(&mut self, list: &mut Vec<Key>) {
+        list.append(&mut self.changed);
     }
 
     /// Forgets all but those that may be where they are.
     pub(super) fn forget_but(&mut self, may_be_there: impl Fn(&Sighting) -> bool) {
-        self.0.retain(|key, alternative| may_be_there(&alternative.sighting(key)));
+        self.forget_unless(|key, alternative| may_be_there(&alternative.sighting(key)));
     }
 
     /// Forgets the alternatives of addresses that fit.
     pub(super) fn forget_of(&mut self, fits: impl Fn(Address) -> bool) {
-        self.0.retain(|key, _| !fits(key.address));
+        self.forget_unless(|key, _| !fits(key.address));
+    }
+
+    fn forget_unless(&mut self, stays: impl Fn(&Key, &Alternative) -> bool) {
+        let changed = &mut self.changed;
+        self.known.retain(|key, alternative| {
+            let stays = stays(key, alternative);
+            changed.extend((!stays).then_some(*key));
+            stays
+        });
     }
 
     /// How long a host may be unheard before it is probed for the sake of its alternative.
     pub(super) fn pause(&self, kind: LinkKind) -> Duration {
         let pause = if kind == LinkKind::Wifi { WATCH_ON_WIFI } else { WATCH };
-        let watched = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        let watched = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
         pause * (1 + watched / WATCHED)
     }
 }

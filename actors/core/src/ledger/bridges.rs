@@ -35,6 +35,11 @@ impl Bridges {
         !self.0.is_empty() && self.0.contains_key(&Pair::of(one, other))
     }
 
+    /// Whether the segment was found to be one link with another.
+    pub(super) fn has_bridge(&self, segment: SegmentId) -> bool {
+        self.0.keys().any(|Pair(one, other)| *one == segment || *other == segment)
+    }
+
     /// A frame of ours came back. False if the pair was not known to be bridged.
     pub(super) fn heard_again(&mut self, pair: Pair, now: Time) -> bool {
         self.0.get_mut(&pair).map(|bridge| bridge.heard = now).is_some()

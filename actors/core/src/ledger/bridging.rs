@@ -21,6 +21,7 @@ impl World {
             topology.bridges.found(pair, now, effects.after(TEST_INTERVAL, Timer::Bridge(pair)));
             effects.emit(Event::SegmentsBridged { segment: from, other: on });
             self.look_again(from.max(on), effects);
+            self.fast.doubt_segment(from.min(on));
         }
     }
 
@@ -34,6 +35,7 @@ impl World {
         if topology.bridges.separate(&pair, effects.now()) {
             effects.emit(Event::SegmentsSeparated { segment, other });
             self.look_again(segment.max(other), effects);
+            self.fast.doubt_segment(segment.min(other));
             return;
         }
         topology.bridges.test_again(&pair, effects.after(TEST_INTERVAL, Timer::Bridge(pair)));

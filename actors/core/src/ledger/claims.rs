@@ -114,6 +114,8 @@ impl History {
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     open: BTreeMap<Key, Claim>,
+    /// Addresses on which a claim was opened or closed.
+    changed: Vec<Key>,
     histories: BTreeMap<Key, History>,
 }
 
@@ -146,6 +148,7 @@ impl Claims {
 
     /// Opens a claim in place of the one that may be open.
     pub(super) fn open_claim(&mut self, claimant: Sighting, stake: Stake, timer: Token) {
+        self.changed.push(claimant.key);
         self.open.insert(claimant.key, Claim { claimant, stake, probes: 1, timer });
     }
 
@@ -156,17 +159,33 @@ impl Claims {
 
     /// Closes the claim on an address.
     pub(super) fn close_claim(&mut self, key: &Key) -> Option<Claim> {
-        self.open.remove(key)
+        let claim = self.open.remove(key);
+        self.changed.extend(claim.is_some().then_some(*key));
+        claim
+    }
+
+    /// Moves the addresses on which a claim was opened or closed since the last call to a list.
+    pub(super) fn take_changed(&mut self, list: &mut Vec<Key>) {
+        list.append(&mut self.changed);
     }
 
     /// Closes the claims on addresses that fit.
     pub(super) fn close_claims_on(&mut self, fits: impl Fn(Address) -> bool) {
-        self.open.retain(|key, _| !fits(key.address));
+        self.close_unless(|key, _| !fits(key.address));
     }
 
     /// Closes the claims of others than those who may be where they are.
     pub(super) fn close_claims_but(&mut self, may_be_there: impl Fn(&Sighting) -> bool) {
-        self.open.retain(|_, claim| may_be_there(&claim.claimant));
+        self.close_unless(|_, claim| may_be_there(&claim.claimant));
+    }
+
+    fn close_unless(&mut self, stays: impl Fn(&Key, &Claim) -> bool) {
+        let changed = &mut self.changed;
+        self.open.retain(|key, claim| {
+            let stays = stays(key, claim);
+            changed.extend((!stays).then_some(*key));
+            stays
+        });
     }
 
     /// The address was heard elsewhere than it is known. An open claim takes note; one that the sighting
@@ -175,6 +194,7 @@ impl Claims {
         let Some(claim) = self.open.get_mut(&sighting.key) else { return };
         if is_superseded(claim, sighting) {
             self.open.remove(&sighting.key);
+            self.changed.push(sighting.key);
         } else if claim.stake == Stake::Arrival {
             // Only its answer counts.
         } else if matches!(claim.stake, Stake::Standby | Stake::Traced) {

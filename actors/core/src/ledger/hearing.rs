@@ -190,6 +190,7 @@ impl Ledger {
     /// that took long, what was announced so far was perhaps heard by nobody.
     fn heard_first_time(&mut self, id: SegmentId) {
         self.world.topology.segment_mut(id).untold.is_unheard = false;
+        self.world.fast.doubt_segment(id);
         if was_missed(&self.world, id, &self.effects) {
             self.world.announce_all_on(id);
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::census::Census;
 use super::departed::Departed;
-use super::host::{Host, Origin, Sighting, Transition};
+use super::host::{Host, HostState, Origin, Sighting, Transition};
 use super::installed::Installed;
 use super::key::{Key, KeyHashing};
 use super::timers::Token;
@@ -22,6 +22,8 @@ pub(super) struct Hosts {
     census: Vec<Census>,
     /// Addresses of which something changed that the kernel's tables depend on.
     touched: Vec<Key>,
+    /// Live hosts that became suspect, or are no longer.
+    roused: Vec<Key>,
     /// What the kernel still holds for hosts that were removed.
     remains: BTreeMap<Key, Installed>,
     departed: Departed,
@@ -34,6 +36,7 @@ impl Hosts {
             table: HashMap::default(),
             census: segments.iter().map(Census::new).collect(),
             touched: Vec::new(),
+            roused: Vec::new(),
             remains: BTreeMap::new(),
             departed: Departed::default(),
         }
@@ -150,6 +153,9 @@ impl Hosts {
     pub(super) fn refresh(&mut self, key: &Key, now: Time) {
         if let Some(host) = self.table.get_mut(key) {
             host.last_heard = now;
+            if host.state != HostState::Alive {
+                self.roused.push(*key);
+            }
             self.census[host.segment.index()].pass(host, Transition::Heard);
         }
     }
@@ -299,6 +305,11 @@ impl Hosts {
         touched
     }
 
+    /// Moves those that became suspect since the last call, or are no longer, to a list.
+    pub(super) fn take_roused(&mut self, list: &mut Vec<Key>) {
+        list.append(&mut self.roused);
+    }
+
     /// The record of what the kernel holds for an address, of a host or of one that was removed.
     pub(super) fn installed_mut(&mut self, key: &Key) -> Option<&mut Installed> {
         match self.table.get_mut(key) {
@@ -325,6 +336,9 @@ impl Hosts {
         transition: Transition,
     ) -> bool {
         let Some(host) = self.table.get_mut(key).filter(applies) else { return false };
+        if host.state == HostState::Alive {
+            self.roused.push(*key);
+        }
         self.census[host.segment.index()].pass(host, transition);
         if matches!(transition, Transition::Doubted | Transition::Woken) {
             host.has_slot = false;

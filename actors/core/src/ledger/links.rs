@@ -54,6 +54,7 @@ impl World {
             self.rewrite_routes(id);
         }
         self.settle_static_hosts(id, effects);
+        self.fast.doubt_segment(id);
     }
 
     /// This machine's addresses are now these.

@@ -1,10 +1,16 @@
 //! Time passed: the quiet are probed, the silent are given up.
 
+use std::time::Duration;
+
 use super::Ledger;
 use super::claims::Stake;
 use super::contest::{PROBE_WAIT, PROBES_ON_WIFI};
-use super::host::{Host, HostState, Origin};
+use super::fast_answers::Reading;
+use super::fast_policy::{consult_program, next_look};
+use super::host::{Host, HostState, Origin, Sighting};
 use super::key::Key;
+use super::policy::{self, WANTED};
+use super::probing::may_probe_wanted;
 use super::timers::Token;
 use super::wifi::on_grid;
 use crate::time::Time;
@@ -78,21 +84,65 @@ impl Ledger {
     fn look_at_alive(&mut self, at: Time, key: &Key) {
         // A slot it took to be probed in was not needed, and is not kept for when it is.
         self.world.hosts.set_slot(key, false);
-        let Some(host) = self.world.hosts.host(key) else { return };
-        let now = self.effects.now();
-        let quiet = self.world.topology.segment(host.segment).quiet();
-        let quiet_at = host.last_heard + quiet;
-        let spared = if quiet_at > now {
-            Some(on_grid(quiet_at, quiet))
-        } else {
-            self.wifi.spared_until(at, key, &mut self.world, &mut self.effects)
-        };
-        match spared {
-            Some(until) => self.world.look_after(key, until, &mut self.effects),
-            None => {
-                self.world.hosts.doubt(key);
-                self.world.probe(key, &mut self.effects);
-            }
+        if let Some(at) = consult_program(at, key, &mut self.world, &mut self.effects) {
+            judge_quiet(self, at, key);
         }
     }
+}
+
+/// What is known of when a host was heard is all there is: it is let be, or probed.
+fn judge_quiet(ledger: &mut Ledger, at: Time, key: &Key) {
+    let Some(host) = ledger.world.hosts.host(key) else { return };
+    let now = ledger.effects.now();
+    let quiet = ledger.world.topology.segment(host.segment).quiet();
+    let quiet_at = host.last_heard + quiet;
+    let spared = if quiet_at > now {
+        Some(on_grid(quiet_at, quiet))
+    } else {
+        ledger.wifi.spared_until(at, key, &mut ledger.world, &mut ledger.effects)
+    };
+    match spared {
+        Some(until) => {
+            let until = next_look(key, &ledger.world, now).map_or(until, |look| look.min(until));
+            ledger.world.look_after(key, until, &mut ledger.effects);
+        }
+        None => {
+            ledger.world.hosts.doubt(key);
+            ledger.world.probe(key, &mut ledger.effects);
+        }
+    }
+}
+
+/// What the program that answers inside the kernel noticed of a host was read: whether it was heard, and asked for.
+pub(super) fn noticed_in_kernel(
+    ledger: &mut Ledger,
+    key: &Key,
+    heard: Option<Duration>,
+    wanted: Option<Duration>,
+) {
+    let (world, now) = (&mut ledger.world, ledger.effects.now());
+    let Some((reading, since)) = world.fast.end_reading(key) else { return };
+    let (is_requested, look) = match reading {
+        Reading::Look { at } => (false, at),
+        Reading::Request => (true, now),
+    };
+    let at = |span: Option<Duration>| span.map(|span| now - span).filter(|at| *at >= since);
+    if let Some(heard) = at(heard) {
+        world.hosts.credit(key, heard);
+    }
+    let Some(host) = world.hosts.live_host(key) else { return };
+    let Host { segment, lladdr, last_heard, .. } = *host;
+    let quiet = world.topology.segment(segment).quiet();
+    let is_wanted = is_requested || at(wanted).is_some_and(|at| at >= last_heard + WANTED);
+    if is_wanted
+        && last_heard + quiet > now
+        && policy::is_quiet(&world.topology, host, now)
+        && !ledger.claims.is_contested(key)
+        && may_probe_wanted(world, key, now)
+    {
+        // Who asked is not known, and nothing depends on it.
+        let who = Sighting { key: *key, segment, lladdr, origin: Origin::Request };
+        ledger.contest(who, Stake::Wanted);
+    }
+    judge_quiet(ledger, look, key);
 }

@@ -21,8 +21,9 @@
 //!   searches, announcements, movers,       ├ fabric ──── remotes                 who is behind other gateways
 //!   contacts, proxies, trials, wifi:       ├ published, own_claims, addressed,   who uses what, how fast,
 //!   what is going on                       │ pacing, memory                      what an earlier run knew
-//!                                          └ kernel_state ─ installed, foreign, entries, covers
-//!                                                         what the kernel's tables hold and should hold
+//!                                          ├ kernel_state ─ installed, foreign, entries, covers
+//!                                          │              what the kernel's tables hold and should hold
+//!                                          └ fast_answers ─ fast_policy           and what the program inside the kernel knows
 //!   effects ─ timers, reports, journal                    what a step brings about, and remembers of it
 //! ```
 //!
@@ -53,6 +54,8 @@ mod entries;
 mod explain;
 mod exposure;
 mod fabric;
+mod fast_answers;
+mod fast_policy;
 mod foreign;
 mod hearing;
 mod host;
@@ -72,6 +75,7 @@ mod memory;
 mod mobility;
 mod movers;
 mod operator;
+mod own_addresses;
 mod own_claims;
 mod pacing;
 mod packets;
@@ -112,6 +116,7 @@ use announcements::Announcements;
 use claims::{Claims, Stake};
 use confirmations::Confirmations;
 use effects::Effects;
+use key::Key;
 use movers::Movers;
 pub use operator::Operator;
 use packets::HeldPackets;
@@ -128,7 +133,6 @@ use world::World;
 pub use lease_memory::leases_of;
 pub use memory::memory_of;
 
-use crate::address::Address;
 use crate::fact::Fact;
 use crate::order::Order;
 use crate::plan::Plan;
@@ -191,6 +195,7 @@ impl Ledger {
         self.dispatch(fact);
         self.settle();
         self.world.kernel.watch_conflicts(&mut self.effects);
+        fast_policy::settle_fast_answers(self);
         self.effects.finish(orders);
     }
 
@@ -205,7 +210,7 @@ impl Ledger {
             Fact::Heard { segment, heard } => self.heard(segment, &heard),
             Fact::StationHeard { segment, lladdr } => self.station_traced(segment, lladdr),
             Fact::LinkChanged { segment, link } => world.link_changed(segment, link, effects),
-            Fact::AddressesChanged { addresses } => self.addresses_changed(addresses),
+            Fact::AddressesChanged { addresses } => own_addresses::follow_own_addresses(self, addresses),
             Fact::TableRead { routes } => world.table_read(&routes, effects),
             Fact::RouteAppeared(route) => world.route_appeared(&route, effects),
             Fact::RouteVanished(route) => world.route_vanished(&route, effects),
@@ -233,8 +238,11 @@ impl Ledger {
             Fact::WakeRequested { sleeper } => waking::wake(sleeper, world, effects),
             Fact::LeasesRemembered { leases } => lease_memory::recall_leases(world, leases, effects),
             Fact::Dhcp { segment, news } => leasing::dhcp_told(self, segment, news),
-            // Nothing is answered there yet.
-            Fact::FastAnswersReady(_) | Fact::NoticedInKernel { .. } | Fact::TimePassed => {}
+            Fact::FastAnswersReady(is_ready) => fast_policy::program_changed(world, is_ready),
+            Fact::NoticedInKernel { domain, address, heard, wanted } => {
+                liveness::noticed_in_kernel(self, &Key { domain, address }, heard, wanted);
+            }
+            Fact::TimePassed => {}
             Fact::RoleOrdered { domain, role } => roles::order_role(world, domain, role, effects),
             Fact::Replanned { plan } => replanning::replan(self, &plan),
             Fact::Replaced { retired, prefixes } => self.stop(&End::Replaced { retired, prefixes }),
@@ -327,18 +335,9 @@ impl Ledger {
         }
     }
 
-    /// This machine's addresses are now these: no host has one of them, and nobody searches for it.
-    fn addresses_changed(&mut self, addresses: Vec<Address>) {
-        self.world.own_addresses_changed(addresses, &mut self.effects);
-        let topology = &self.world.topology;
-        self.claims.close_claims_on(|address| topology.is_own(address));
-        self.alternatives.forget_of(|address| topology.is_own(address));
-        self.searches.close_searches_for(|address| topology.is_own(address));
-        roles::follow_roles(&mut self.world, &mut self.effects);
-    }
-
     /// The end: nothing is done any more.
     fn stop(&mut self, end: &End) {
+        fast_policy::withdraw_fast_answers(&mut self.world, &mut self.effects);
         self.world.end(end, &mut self.effects);
         self.effects.drop_timers();
         self.is_stopped = true;

@@ -17,7 +17,7 @@ use crate::plan::{AnswerMode, LearnFrom, LinkKind, SegmentId};
 use crate::time::Time;
 
 /// A host that somebody asks for is probed if it was not heard for so long.
-const WANTED: Duration = Duration::from_secs(5);
+pub(super) const WANTED: Duration = Duration::from_secs(5);
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

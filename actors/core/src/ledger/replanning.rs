@@ -10,6 +10,7 @@
 use super::Ledger;
 use super::effects::Effects;
 use super::entries::{delete_entries, put_entries};
+use super::fast_policy::replan_fast_answers;
 use super::host::{Host, Origin, Sighting};
 use super::key::Key;
 use super::lease_memory::replan_leases;
@@ -121,6 +122,7 @@ fn exchange(world: &mut World, next: &Plan, effects: &mut Effects) {
     world.hosts.replan(&next.segments);
     world.pacing.replan(&next.segments);
     world.kernel.replan(&world.topology);
+    replan_fast_answers(world, next);
     world.addressed.replan(next);
     world.addressed.follow(world.topology.own_addresses(), effects);
     settle_origins(world, effects);

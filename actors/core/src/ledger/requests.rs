@@ -4,6 +4,7 @@ use super::Ledger;
 use super::answering::{Reaction, judge_probe, judge_request, judge_route};
 use super::claims::Stake;
 use super::fabric::speaks_for_remote;
+use super::fast_policy::consult_for_request;
 use super::host::{Origin, Sighting};
 use super::key::Key;
 use super::policy;
@@ -76,6 +77,7 @@ impl Ledger {
                 self.answer(key, &requester);
                 if is_quiet
                     && !self.claims.is_contested(key)
+                    && !consult_for_request(key, &mut self.world, &mut self.effects)
                     && may_probe_wanted(&mut self.world, key, self.effects.now())
                 {
                     let who = Sighting { key: *key, segment: id, lladdr, origin: Origin::Request };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::effects::Effects;
 use super::fabric::{forget_foreign, note_foreign, replace_foreign};
+use super::fast_policy::fast_write_refused;
 use super::host::{Host, HostState, Origin, Sighting};
 use super::installed::RouteState;
 use super::key::Key;
@@ -219,6 +220,9 @@ impl World {
                 self.look_again(id, effects);
             }
             return;
+        }
+        if write.is_fast() {
+            return fast_write_refused(self, write, effects);
         }
         let (Write::PutRoute { interface, address, .. } | Write::PutStandbyRoute { interface, address, .. }) =
             *write

@@ -14,6 +14,8 @@ mod entries;
 mod explaining;
 mod fabric;
 mod fabric_input;
+mod fast_answers;
+mod fast_looks;
 mod flapping;
 mod learning;
 mod leased_hosts;

@@ -8,6 +8,7 @@ use super::addressed::AddressedPrefixes;
 use super::duties::Duties;
 use super::effects::Effects;
 use super::entries::Reasons;
+use super::fast_answers::FastAnswers;
 use super::host::{Host, Origin, Sighting};
 use super::hosts::Hosts;
 use super::kernel_state::KernelState;
@@ -53,6 +54,8 @@ pub(super) struct World {
     pub(super) duties: Duties,
     /// DHCP servers that were asked, and whether they answer.
     pub(super) dhcp_servers: BTreeMap<(DomainId, Address), bool>,
+    /// What the program knows that answers inside the kernel.
+    pub(super) fast: FastAnswers,
     pending: Pending,
 }
 
@@ -104,6 +107,7 @@ impl World {
             leases: Leases::default(),
             duties: Duties::new(plan),
             dhcp_servers: BTreeMap::new(),
+            fast: FastAnswers::new(plan),
             pending: Pending::default(),
         }
     }
@@ -305,6 +309,7 @@ impl World {
                 self.kernel.follow_entries(key, &self.reasons(), effects);
             }
         }
+        self.fast.doubtful.extend(&touched);
         touched
     }
 

@@ -1,0 +1,291 @@
+//! Who is given to the program that answers inside the kernel, which knows nothing of the rules here and asks nobody. What
+//! it would answer the ledger would answer at that moment, too, with the same frame:
+//!
+//! ```text
+//! the program answers where                        the ledger does (`answering.rs`), because
+//! the interface is one of its links                the segment is up and plainly `answer: live`, its interface serves no
+//!                                                  other domain, and it is one link with no other segment
+//! the asker is known to it, at this very place     it lives there, is no suspect, and nobody else claims its address: all
+//!                                                  that follows from its question is that it was heard
+//! the target is known to it, on another segment    it lives there, its route stands, and no segment forbids it
+//! with another link-layer address than the asker
+//! ```
+//! What becomes doubtful is taken from it in the same step, and given back when the doubt is over.
+//!
+//! Questions that it answers are not heard, so it stamps whom it heard, and for whom it answered. Both are read before a
+//! host is taken for quiet, and every five seconds or so of a host that was quiet for as long: one that was asked for
+//! since is probed, as it is when the ledger hears the question itself.
+
+use std::time::Duration;
+
+use super::Ledger;
+use super::alternatives::Alternatives;
+use super::claims::Claims;
+use super::effects::Effects;
+use super::fast_answers::{FastLink, FastSegment, Reading, Resident};
+use super::host::{Host, HostState, Origin};
+use super::installed::RouteState;
+use super::key::Key;
+use super::policy::WANTED;
+use super::segment::Segment;
+use super::topology::Topology;
+use super::wifi::on_grid;
+use super::world::World;
+use crate::lladdr::{ETHERNET_LEN, IPOIB_LEN};
+use crate::order::Order;
+use crate::plan::{AnswerMode, LinkKind, Plan, SegmentId};
+use crate::time::Time;
+use crate::write::Write;
+
+/// What the program noticed is waited for so long; without it the host is looked at as if it had noticed nothing.
+const READ_WAIT: Duration = Duration::from_secs(1);
+/// Looks that have to wait for their pace come in such steps.
+const LOOK_STEP: u64 = 10_000_000;
+
+/// The program can be given hosts from now on, and knows none; or no longer.
+pub(super) fn program_changed(world: &mut World, is_ready: bool) {
+    world.fast.set_ready(is_ready);
+    doubt_all(world);
+}
+
+/// The plan is this one from now on.
+pub(super) fn replan_fast_answers(world: &mut World, plan: &Plan) {
+    world.fast.adopt_plan(plan);
+    doubt_all(world);
+}
+
+fn doubt_all(world: &mut World) {
+    if world.fast.is_on() {
+        let segments = world.topology.segments().iter().map(|segment| segment.id);
+        world.fast.doubtful_segments.extend(segments);
+        world.fast.doubtful.extend(world.hosts.keys_where(|_| true));
+    }
+}
+
+/// The program answers nothing any more.
+pub(super) fn withdraw_fast_answers(world: &mut World, effects: &mut Effects) {
+    for FastLink { interface, .. } in world.fast.take_links() {
+        effects.write(Write::DeleteFastLink { interface });
+    }
+    world.fast.set_ready(false);
+}
+
+/// The kernel refused a write to the program's maps: there is no room, or something is wrong with them.
+pub(super) fn fast_write_refused(world: &mut World, write: &Write, effects: &mut Effects) {
+    match *write {
+        Write::PutFastAnswer { domain, address, .. } => {
+            world.fast.set_resident(Key { domain, address }, None, effects.now());
+        }
+        Write::PutFastLink { segment, .. } if world.topology.planned(segment).is_some() => {
+            world.fast.segment_mut(segment).link = None;
+        }
+        // What it cannot be made to forget it must not answer.
+        Write::DeleteFastAnswer { .. } | Write::DeleteFastLink { .. } => {
+            withdraw_fast_answers(world, effects);
+        }
+        _ => {}
+    }
+}
+
+/// Gives the program what it is to know after a step, and takes away what it is not.
+pub(super) fn settle_fast_answers(ledger: &mut Ledger) {
+    let Ledger { world, claims, alternatives, effects, .. } = ledger;
+    let doubtful = &mut world.fast.doubtful;
+    world.hosts.take_roused(doubtful);
+    claims.take_changed(doubtful);
+    alternatives.take_changed(doubtful);
+    if !world.fast.is_on() {
+        world.fast.doubtful.clear();
+        return;
+    }
+    if !world.fast.doubtful_segments.is_empty() {
+        follow_segments(world, effects);
+    }
+    let mut doubtful = std::mem::take(&mut world.fast.doubtful);
+    if doubtful.len() > 1 {
+        doubtful.sort_unstable();
+        doubtful.dedup();
+    }
+    for key in doubtful.drain(..) {
+        follow_host(&key, world, claims, alternatives, effects);
+    }
+    // Keeps the allocation.
+    world.fast.doubtful = doubtful;
+}
+
+fn follow_segments(world: &mut World, effects: &mut Effects) {
+    let mut ids = std::mem::take(&mut world.fast.doubtful_segments);
+    for id in ids.clone() {
+        let segment = world.topology.segment(id);
+        let known = world.fast.segment(id).interface;
+        let is_twin = |other: &&Segment| {
+            other.index().is_some() && (other.index() == segment.index() || other.index() == known)
+        };
+        ids.extend(world.topology.segments().iter().filter(is_twin).map(|other| other.id));
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    note_own_lladdrs(&ids, world);
+    let decided: Vec<(SegmentId, FastSegment, FastSegment)> = ids
+        .into_iter()
+        .map(|id| (id, world.fast.segment(id), decide(world.topology.segment(id), &world.topology)))
+        .collect();
+    for (_, before, now) in &decided {
+        if let Some(FastLink { interface, .. }) = before.link.filter(|_| before.link != now.link) {
+            effects.write(Write::DeleteFastLink { interface });
+        }
+    }
+    for (id, before, now) in decided {
+        if let Some(FastLink { interface, lladdr }) = now.link.filter(|_| before.link != now.link) {
+            let domain = world.topology.segment(id).plan.domain;
+            effects.write(Write::PutFastLink { interface, domain, segment: id, lladdr });
+        }
+        if before.is_home != now.is_home {
+            world.fast.doubtful.extend(world.hosts.keys_where(|host| host.segment == id));
+        }
+        *world.fast.segment_mut(id) = now;
+    }
+}
+
+/// Whose link-layer address is ours is no host: what it says is nobody's word.
+fn note_own_lladdrs(ids: &[SegmentId], world: &mut World) {
+    let all = world.topology.segments();
+    let ours = |segment: &Segment| [Some(segment.interface_lladdr()), segment.shared.configured];
+    if world.fast.has_many_own() {
+        world.fast.forget_own();
+        all.iter().flat_map(ours).flatten().for_each(|lladdr| world.fast.note_own(lladdr));
+    } else {
+        let doubtful = ids.iter().map(|id| &all[id.index()]);
+        doubtful.flat_map(ours).flatten().for_each(|lladdr| world.fast.note_own(lladdr));
+    }
+}
+
+/// What a segment is to the program now.
+fn decide(segment: &Segment, topology: &Topology) -> FastSegment {
+    let is_home = segment.is_up()
+        && segment.voice.is_heard()
+        && !segment.plan.is_retired()
+        && !segment.plan.private_vlan.is_on()
+        && !topology.bridges.has_bridge(segment.id);
+    let lladdr = segment.lladdr();
+    let is_plain = is_home
+        && segment.plan.kernel.fast
+        && segment.plan.answer == AnswerMode::Live
+        && segment.plan.addresses.publish.is_empty()
+        && segment.kind() != LinkKind::Ipoib
+        && lladdr.len() == ETHERNET_LEN
+        // Whoever speaks first there is to be heard.
+        && !segment.untold.is_unheard;
+    let interface = segment.index().filter(|_| is_plain);
+    let is_alone =
+        |index: &u32| topology.segments().iter().all(|it| it.id == segment.id || it.index() != Some(*index));
+    let link = interface.filter(is_alone).map(|interface| FastLink { interface, lladdr });
+    FastSegment { interface: segment.index(), link, is_home }
+}
+
+/// What the program is to know of a host.
+fn wanted(key: &Key, world: &World, claims: &Claims, alternatives: &Alternatives) -> Option<Resident> {
+    let host = world.hosts.host(key)?;
+    let is_settled = host.state == HostState::Alive
+        && host.installed.route() == RouteState::Written
+        && world.fast.is_served(key.domain)
+        && world.fast.segment(host.segment).is_home
+        && !claims.is_contested(key)
+        && alternatives.of(key).is_none();
+    let Host { segment, lladdr, .. } = *host;
+    let is_ipoib = world.topology.segment(segment).kind() == LinkKind::Ipoib;
+    let length = if is_ipoib { IPOIB_LEN } else { ETHERNET_LEN };
+    let is_plain = lladdr.len() == length && lladdr.is_station() && !world.fast.is_own(&lladdr);
+    let answered_for = world.fast.is_answerable(key);
+    (is_settled && is_plain).then_some(Resident { segment, lladdr, answered_for })
+}
+
+fn follow_host(
+    key: &Key,
+    world: &mut World,
+    claims: &Claims,
+    alternatives: &Alternatives,
+    effects: &mut Effects,
+) {
+    let wanted = wanted(key, world, claims, alternatives);
+    let known = world.fast.resident(key);
+    if known == wanted {
+        return;
+    }
+    let Key { domain, address } = *key;
+    if known.is_some() {
+        effects.write(Write::DeleteFastAnswer { domain, address });
+    }
+    if let Some(Resident { segment, lladdr, answered_for }) = wanted {
+        effects.write(Write::PutFastAnswer { domain, address, segment, lladdr, answered_for });
+    }
+    world.fast.set_resident(*key, wanted, effects.now());
+    if let Some(at) = next_look(key, world, effects.now()) {
+        world.look_after(key, at, effects);
+    }
+}
+
+/// When a host that the program knows is to be looked at because it may have been asked for; `None`: not for that.
+pub(super) fn next_look(key: &Key, world: &World, now: Time) -> Option<Time> {
+    let host = world.hosts.host(key)?;
+    let quiet = world.topology.segment(host.segment).quiet();
+    let (due, quiet_at) = (look_due(key, host, world)?, host.last_heard + quiet);
+    let at = if due > now { due } else { now + WANTED };
+    // Whoever is quiet already is looked at anyway.
+    (quiet_at > now).then(|| on_grid(at.min(quiet_at), quiet))
+}
+
+/// When it would matter that the host was asked for.
+fn look_due(key: &Key, host: &Host, world: &World) -> Option<Time> {
+    let is_asked_for = world.fast.resident(key)?.answered_for;
+    let may_sleep = world.topology.segment(host.segment).kind() == LinkKind::Wifi;
+    let matters = is_asked_for && !may_sleep && host.origin != Origin::Static;
+    matters.then(|| host.last_heard + WANTED)
+}
+
+/// It is time to look at a live host: the time `at` that was set for it, if nothing is to be asked before. If the program
+/// knows the host, what it noticed is read first, and the host is looked at later.
+pub(super) fn consult_program(at: Time, key: &Key, world: &mut World, effects: &mut Effects) -> Option<Time> {
+    let now = effects.now();
+    let Some(host) = world.hosts.host(key).filter(|_| world.fast.resident(key).is_some()) else {
+        return Some(at);
+    };
+    // No answer came.
+    match world.fast.end_reading(key) {
+        Some((Reading::Look { at }, _)) => return Some(at),
+        Some((Reading::Request, _)) => return Some(at),
+        None => {}
+    }
+    let quiet = world.topology.segment(host.segment).quiet();
+    let quiet_at = host.last_heard + quiet;
+    let due = look_due(key, host, world).map_or(quiet_at, |due| due.min(quiet_at));
+    if due > now {
+        world.look_after(key, on_grid(due, quiet), effects);
+        return None;
+    }
+    if !world.fast.reads.take(now) {
+        let steps = world.fast.reads.earliest(now).as_nanos() / LOOK_STEP + 1;
+        world.look_after(key, Time::from_nanos(steps.saturating_mul(LOOK_STEP)), effects);
+        return None;
+    }
+    world.fast.begin_reading(key, Reading::Look { at });
+    read_noticed(key, effects);
+    world.look_after(key, now + READ_WAIT, effects);
+    None
+}
+
+/// Somebody asked for a host that was quiet as far as is known. If the program knows it, it is read first what that
+/// noticed: true if so.
+pub(super) fn consult_for_request(key: &Key, world: &mut World, effects: &mut Effects) -> bool {
+    if world.fast.resident(key).is_none() {
+        return false;
+    }
+    if world.fast.begin_reading(key, Reading::Request) {
+        read_noticed(key, effects);
+    }
+    true
+}
+
+fn read_noticed(key: &Key, effects: &mut Effects) {
+    effects.order(Order::ReadNoticed { domain: key.domain, address: key.address });
+}
