@@ -84,6 +84,11 @@ test-dhcp *args:
     cargo build --locked --quiet --package arpherd
     tests/dhcp/run.sh target/debug/arpherd {{args}}
 
+# Two gateways with Debian's keepalived: killed, frozen, cut off, and back; needs root, python3 and apt, installs nothing
+test-standby *args:
+    cargo build --locked --quiet --package arpherd
+    tests/standby/run.sh target/debug/arpherd {{args}}
+
 # A thousand DHCP clients at once beside ISC's dhcrelay, and what arpherd adds to a message beside a flood of ARP
 bench-dhcp: build
     tests/dhcp/run.sh target/release/arpherd --bench
@@ -144,7 +149,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc book test-bare test-docs test-schema test-multicast test-dhcp test-metrics test-screen test-systemd test-packages test-vm test-vm-bpf demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc book test-bare test-docs test-schema test-multicast test-dhcp test-standby test-metrics test-screen test-systemd test-packages test-vm test-vm-bpf demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step

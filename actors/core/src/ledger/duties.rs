@@ -23,6 +23,8 @@ const RIVALS: usize = 8;
 pub(super) struct Duty {
     pub(super) plan: HaPlan,
     pub(super) role: Role,
+    /// Whether it became active a moment ago, and waits for another one to say that it is.
+    pub(super) is_waiting: bool,
     /// Whether it is active and gives way to another one that is.
     pub(super) is_yielding: bool,
     /// Of the next presence, while it is active.
@@ -49,6 +51,7 @@ impl Duty {
         Self {
             plan,
             role: Role::Standby,
+            is_waiting: false,
             is_yielding: false,
             beat: Token::default(),
             expiry: Token::default(),
@@ -59,7 +62,7 @@ impl Duty {
 
     /// Its role is another one: whoever else is there is yet to be heard.
     pub(super) fn take_up(&mut self, role: Role) {
-        *self = Self { role, ..Self::new(self.plan) };
+        *self = Self { role, is_waiting: role == Role::Active, ..Self::new(self.plan) };
     }
 
     /// Another gateway was heard. True if it was not known to be active before.

@@ -67,7 +67,7 @@ impl Silence {
             SegmentDown => "segment_down", "the segment cannot be used";
             Mode => "answer_mode", "the kernel or nobody answers there, as `answer` says";
             Standby => "standby", "this gateway is the standby of its domain, and the active one answers (`ha`)";
-            Yielding => "yielding", "two gateways of the domain are active, and this one gives way to the other";
+            Yielding => "yielding", "this gateway gives way to another active one, or became active a moment ago";
             OwnAddress => "own_address", "it is an address of this machine, for which the kernel answers";
             Never => "never", "the configuration forbids it (`never`)";
             SameLink => "same_link", "it lives there and hears requests itself";

@@ -28,6 +28,9 @@ use crate::role::Role;
 
 /// An active one tells the others so often that it is there.
 const BEAT: Duration = Duration::from_secs(1);
+/// Who becomes active tells it, and waits for so long before it says anything else: another one that is active and goes
+/// before it answers within a millisecond or two, so that no host hears both.
+const WAIT: Duration = Duration::from_millis(40);
 
 /// This machine's addresses are others, or the plan is: whoever follows one is what it says.
 pub(super) fn follow_roles(world: &mut World, effects: &mut Effects) {
@@ -80,7 +83,7 @@ pub(super) fn replan_roles(world: &mut World, effects: &mut Effects) {
 pub(super) fn voice_in(world: &World, domain: DomainId) -> Voice {
     match world.duties.of(domain) {
         Some(Duty { role: Role::Standby, .. }) => Voice::Standby,
-        Some(Duty { is_yielding: true, .. }) => Voice::Yielding,
+        Some(Duty { is_yielding, is_waiting, .. }) if *is_yielding || *is_waiting => Voice::Yielding,
         _ => Voice::Heard,
     }
 }
@@ -105,7 +108,7 @@ fn settle_voice(world: &mut World, domain: DomainId, effects: &mut Effects) {
     if changed.iter().any(|(_, before)| (*before == Voice::Standby) != (voice == Voice::Standby)) {
         follow_standby(world, domain, voice, effects);
     }
-    for (id, before) in &changed {
+    for (id, _) in &changed {
         let segment = world.topology.segment(*id);
         if !voice.is_heard() {
             continue;
@@ -115,9 +118,6 @@ fn settle_voice(world: &mut World, domain: DomainId, effects: &mut Effects) {
         }
         if segment.is_up() {
             world.announce_all_on(*id);
-            if *before == Voice::Standby {
-                effects.order(Order::Sweep { segment: *id, active: true });
-            }
         } else {
             world.topology.segment_mut(*id).untold.is_unannounced = true;
         }
@@ -144,6 +144,9 @@ fn follow_standby(world: &mut World, domain: DomainId, voice: Voice, effects: &m
     let members: Vec<SegmentId> = world.topology.members(domain).map(|segment| segment.id).collect();
     for id in members {
         look_after_all(world, id, effects);
+        if voice != Voice::Standby && world.topology.segment(id).is_up() {
+            effects.order(Order::Sweep { segment: id, active: true });
+        }
     }
 }
 
@@ -185,9 +188,9 @@ pub(super) fn beat_due(world: &mut World, domain: DomainId, token: Token, effect
     let own = own_rank(&world.topology, domain);
     let now = effects.now();
     let Some(duty) = world.duties.of_mut(domain).filter(|duty| duty.beat == token) else { return };
-    let was_yielding = duty.is_yielding;
+    duty.is_waiting = false;
     duty.is_yielding = duty.is_outranked(own, now);
-    let (yields, is_changed) = (duty.is_yielding, duty.is_yielding != was_yielding);
+    let yields = duty.is_yielding;
     if let Some(Rival { segment, lladdr, .. }) = duty.take_untold(now) {
         effects.emit(Event::TwoActive {
             segment,
@@ -195,9 +198,7 @@ pub(super) fn beat_due(world: &mut World, domain: DomainId, token: Token, effect
             answers: if yields { "other" } else { "this" }.to_owned(),
         });
     }
-    if is_changed {
-        settle_voice(world, domain, effects);
-    }
+    settle_voice(world, domain, effects);
     beat(world, domain, effects);
 }
 
@@ -206,8 +207,9 @@ fn beat(world: &mut World, domain: DomainId, effects: &mut Effects) {
     let rank = own_rank(&world.topology, domain);
     let Some(duty) = world.duties.of_mut(domain) else { return };
     let presence = duty.presence();
-    if presence != Presence::Leaving {
-        duty.beat = effects.after(BEAT, Timer::Beat(domain));
+    if presence != Presence::Leaving && !(duty.is_waiting && duty.beat != Token::default()) {
+        let pause = if duty.is_waiting { WAIT } else { BEAT };
+        duty.beat = effects.after(pause, Timer::Beat(domain));
     }
     let up = || world.topology.members(domain).filter(|segment| segment.is_up());
     let is_spared = |segment: &Segment| segment.kind() == LinkKind::Wifi;

@@ -313,7 +313,8 @@ impl Segment {
 
     /// The source that configuration and addresses give. Of those configured it is the first that this machine has:
     /// with none of them the kernel would refuse every route. Otherwise it is the interface's first address in
-    /// the domain, else any of ours in the domain (one address shared by several links), else none.
+    /// the domain, else any of ours in the domain (one address shared by several links), else none. One that two gateways
+    /// share is none.
     fn choose_source(&self, own: &BTreeSet<Address>, domain: &Domain) -> Result<Option<Address>, DownReason> {
         if let [_, ..] = self.plan.sources[..] {
             // Where prefixes follow addresses, one of another network than the present may still be there.
@@ -321,7 +322,10 @@ impl Segment {
             let present = self.plan.sources.iter().find(|source| own.contains(source) && !is_outside(source));
             return present.map(|source| Some(*source)).ok_or(DownReason::SourceMissing);
         }
-        let is_in_domain = |address: &Address| contains(&domain.prefixes, *address);
+        // One that goes to the other gateway would take the routes along.
+        let shared = domain.plan.ha.and_then(|ha| ha.rule.followed());
+        let is_in_domain =
+            |address: &Address| contains(&domain.prefixes, *address) && Some(*address) != shared;
         let on_link = self.link.iter().flat_map(|link| link.addresses.iter().map(|network| network.ip()));
         Ok(on_link
             .filter(|address| own.contains(address))

@@ -44,6 +44,16 @@ pub enum StandbyRoutes {
     None,
 }
 
+impl RoleRule {
+    /// The address that is followed.
+    pub fn followed(self) -> Option<Address> {
+        match self {
+            Self::Follow(address) => Some(address),
+            Self::Command { .. } => None,
+        }
+    }
+}
+
 impl StandbyRoutes {
     /// The metric of a standby's routes, if it is not that of all routes and there are any.
     pub(crate) fn own_metric(self) -> Option<u32> {

@@ -56,8 +56,10 @@ impl Two {
     }
 
     fn tells(&mut self, gateway: usize, role: Role) -> Log {
-        let log = self.gateways[gateway].is_told(role);
-        self.carry(gateway, log)
+        let log = self.gateways[gateway].is_ordered(role);
+        let mut log = self.carry(gateway, log);
+        log.append(self.passes(ms(50)));
+        log
     }
 
     fn passes(&mut self, span: Duration) -> Log {
@@ -110,6 +112,19 @@ fn the_one_that_goes_on_announces_everybody_anew_and_the_other_nobody() {
         let last = of_host.next_back().map(|(_, it)| it.arp.sender_lladdr);
         assert_eq!(last, Some(gateway_mac(0, segment)));
     }
+}
+
+#[test]
+fn who_becomes_active_beside_one_that_goes_before_it_says_nothing_at_all() {
+    let mut two = Two::new();
+    two.tells(0, Role::Active);
+    two.passes(10 * SECOND);
+    let mut log = two.tells(1, Role::Active);
+    log.append(two.passes(10 * SECOND));
+    let from_it = |lladdr: LinkAddr| [A, B, C].iter().any(|id| gateway_mac(1, *id) == lladdr);
+    let said =
+        log.frames(Purpose::Announce).into_iter().filter(|(_, frame)| from_it(frame.arp.sender_lladdr));
+    assert_eq!(said.count(), 0);
 }
 
 #[test]
