@@ -7,7 +7,7 @@ use super::effects::Effects;
 use super::fabric::speaks_for_remote;
 use super::key::Key;
 use super::policy;
-use super::remotes::remote_host;
+use super::remotes::{remote_host, remote_keys};
 use super::timers::{Timer, Token};
 use super::world::World;
 use crate::address::Address;
@@ -155,7 +155,8 @@ impl Announcements {
         let addresses = world.hosts.by_last_word(domain).into_iter();
         let own = own_addresses_of_pair(world, domain).into_iter();
         let keys = own.chain(addresses).map(|address| Key { domain, address });
-        let keys: Vec<Key> = keys.filter(|key| !lives_on(world, key, segment)).collect();
+        let remote = remote_keys(world, None).filter(|key| key.domain == domain);
+        let keys: Vec<Key> = keys.chain(remote).filter(|key| !lives_on(world, key, segment)).collect();
         let timer = effects.after(pause, Timer::AnnounceAll(segment));
         self.segments.insert(segment, Roll { keys: keys.into_iter(), round, timer });
     }
@@ -180,8 +181,9 @@ impl Announcements {
             self.segments.remove(&segment);
         }
         for key in chunk {
-            if world.topology.is_own(key.address) {
-                effects.announce(world.topology.segment(segment), key.address);
+            let on = world.topology.segment(segment);
+            if world.topology.is_own(key.address) || speaks_for_remote(world, on, &key) {
+                effects.announce(on, key.address);
             } else {
                 reassert(&key, segment, world, effects);
             }

@@ -144,6 +144,18 @@ fn on_each_segment_those_heard_last_are_announced_first_and_250_within_190_milli
 }
 
 #[test]
+fn hosts_behind_gateways_of_the_fabric_are_announced_as_well() {
+    let mut plan = super::fabric::fabric_plan();
+    plan.domains[0].ha = commanded().domains[0].ha;
+    let mut bench = Bench::with(plan);
+    assert_eq!(says(&super::fabric::appears(&mut bench, 99)), 0);
+    let told = bench.is_told(Role::Active);
+    let places: Vec<_> =
+        announced_hosts(&told).into_iter().filter(|(_, address)| *address == ip(99)).collect();
+    assert_eq!(places, [A, B, C].map(|id| (id, ip(99))));
+}
+
+#[test]
 fn a_segment_without_a_link_hears_the_announcements_when_it_has_one() {
     let mut bench = Bench::with(commanded());
     bench.knows(A, host(9));
