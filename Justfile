@@ -89,6 +89,11 @@ test-standby *args:
     cargo build --locked --quiet --package arpherd
     tests/standby/run.sh target/debug/arpherd {{args}}
 
+# Three gateways and a spine with Debian's FRR and BIRD: moves, deaths, 4,096 hosts; needs root, python3 and apt, installs nothing
+test-fabric *args:
+    cargo build --locked --quiet --package arpherd
+    tests/fabric/run.sh target/debug/arpherd {{args}}
+
 # A thousand DHCP clients at once beside ISC's dhcrelay, and what arpherd adds to a message beside a flood of ARP
 bench-dhcp: build
     tests/dhcp/run.sh target/release/arpherd --bench
@@ -149,7 +154,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc book test-bare test-docs test-schema test-multicast test-dhcp test-standby test-metrics test-screen test-systemd test-packages test-vm test-vm-bpf demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc book test-bare test-docs test-schema test-multicast test-dhcp test-standby test-fabric test-metrics test-screen test-systemd test-packages test-vm test-vm-bpf demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step

@@ -1,0 +1,86 @@
+"""Debian's FRR and BIRD with the guides' configurations."""
+import json
+import os
+import pathlib
+
+from rig import LEAVES, ROOT, ip, run, start, stop
+
+FILES = ROOT / "configs/fabric"
+
+
+def of_leaf(text, number):
+    """The file of leaf 1, for another leaf: its addresses, AS number and name."""
+    return text.replace("10.79.1.", f"10.79.{number}.").replace("65001", f"6500{number}").replace("leaf1", f"leaf{number}")
+
+
+class Frr:
+    """zebra and bgpd for each machine. Their routes to hosts are in a table of their own."""
+    page, protocol = "quickstart/fabric-frr.md", "bgp"
+
+    def __init__(self):
+        folder = pathlib.Path("/run/frr-etc")
+        folder.mkdir()
+        groups = pathlib.Path("/etc/group").read_text()
+        (folder / "group").write_text(f"{groups}frrvty:x:997:root\nfrr:x:996:\n")
+        (folder / "vtysh.conf").write_text("no service integrated-vtysh-config\nusername root nopassword\n")
+        self.programs = {}
+
+    def start(self, name):
+        file = "frr-spine.conf" if name == "spine" else "frr-leaf.conf"
+        text = (FILES / file).read_text()
+        folder = f"/run/frr-{name}"
+        os.makedirs(folder, exist_ok=True)
+        pathlib.Path(f"{folder}/frr.conf").write_text(text if name == "spine" else of_leaf(text, name[1:]))
+        if name != "spine":
+            for rule in (["pref", "90", "lookup", "main", "suppress_prefixlength", "31"], ["pref", "91", "lookup", "200"]):
+                ip(name, "rule", "add", *rule)
+        mounts = "mount --bind /run/frr-etc/group /etc/group; mount -t tmpfs tmpfs /var/tmp"
+        common = ["-u", "root", "-g", "root", "--vty_socket", folder, "-z", f"{folder}/zserv.api", "-P", "0",
+                  "-f", f"{folder}/frr.conf"]
+        self.programs[name] = [
+            start(["zebra", *common, "-i", f"{folder}/zebra.pid"], name, f"zebra-{name}", mounts),
+            start(["bgpd", *common, "-i", f"{folder}/bgpd.pid", "-p", "179"], name, f"bgpd-{name}", mounts),
+        ]
+
+    def stop(self, name):
+        for program in self.programs.pop(name):
+            stop(program, 9)
+
+    def sessions(self):
+        words = ["nsenter", "--net=/run/netns/spine", "--", "vtysh", "--config_dir", "/run/frr-etc", "--vty_socket",
+                 "/run/frr-spine", "-c", "show bgp summary json"]
+        try:
+            peers = json.loads(run(*words))["ipv4Unicast"]["peers"]
+        except Exception:  # noqa: BLE001, it does not run yet
+            return 0
+        return sum(peer["state"] == "Established" for peer in peers.values())
+
+
+class Bird:
+    """One process for each machine."""
+    page, protocol = "quickstart/fabric-bird.md", "bird"
+
+    def __init__(self):
+        self.programs = {}
+
+    def start(self, name):
+        text = (FILES / ("bird-spine.conf" if name == "spine" else "bird-leaf.conf")).read_text()
+        file = f"/run/bird-{name}.conf"
+        pathlib.Path(file).write_text(text if name == "spine" else of_leaf(text, name[1:]))
+        self.programs[name] = [start(["bird", "-f", "-c", file, "-s", f"/run/bird-{name}.ctl"], name, f"bird-{name}")]
+
+    def stop(self, name):
+        for program in self.programs.pop(name):
+            stop(program, 9)
+
+    def sessions(self):
+        try:
+            said = run("birdc", "-s", "/run/bird-spine.ctl", "show", "protocols")
+        except Exception:  # noqa: BLE001, it does not run yet
+            return 0
+        return said.count("Established")
+
+
+def start_all(daemons):
+    for name in ["spine", *(f"g{number}" for number in LEAVES)]:
+        daemons.start(name)
