@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::effects::Effects;
 use super::key::Key;
 use super::policy;
-use super::remotes::{Appearance, Unfit, outranks_ours, remote_host, unfitness};
+use super::remotes::{Appearance, Check, Unfit, outranks_ours, remote_host, unfitness};
 use super::reports::Subject;
 use super::segment::Segment;
 use super::timers::Timer;
@@ -88,9 +88,8 @@ fn consider(world: &mut World, key: &Key, effects: &mut Effects) {
         Some(Unfit::Pinned) => FabricFault::Pinned,
         Some(Unfit::Outranked) => return,
         None => {
-            if world.hosts.live_host(key).is_some() && world.kernel.remotes.suspect_move(*key) {
-                let timer = effects.at(effects.now(), Timer::Fabric);
-                world.kernel.remotes.set_hint_timer(timer);
+            if world.hosts.live_host(key).is_some() {
+                check_at(world, key, Check { at: effects.now(), round: 0 }, effects);
             }
             return;
         }
@@ -99,6 +98,19 @@ fn consider(world: &mut World, key: &Key, effects: &mut Effects) {
     let event = Event::FabricRouteIgnored { address, protocol, metric, next_hop, reason };
     if let Some(segment) = world.topology.members(key.domain).next().map(|segment| segment.id) {
         effects.report(segment, Subject::Segment, event);
+    }
+}
+
+/// Has a host asked then whether it is still here.
+pub(super) fn check_at(world: &mut World, key: &Key, check: Check, effects: &mut Effects) {
+    world.kernel.remotes.check_move(*key, check);
+    set_timer(world, effects);
+}
+
+/// Sets the timer for the next host that is to be asked.
+pub(super) fn set_timer(world: &mut World, effects: &mut Effects) {
+    if let Some(at) = world.kernel.remotes.next_check() {
+        world.kernel.remotes.set_check_timer(at, effects.at(at, Timer::Fabric));
     }
 }
 

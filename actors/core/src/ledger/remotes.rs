@@ -1,7 +1,7 @@
 //! Hosts that live behind other gateways, known by the routes that routing daemons of the fabric wrote: which there are,
 //! and which of them count.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::host::Sighting;
 use super::key::Key;
@@ -37,14 +37,22 @@ pub(super) enum Appearance {
     Unclear,
 }
 
+/// When a host is to be asked whether it is still here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Check {
+    pub(super) at: Time,
+    /// How often it was asked since the route appeared.
+    pub(super) round: u32,
+}
+
 /// All routes of the fabric.
 #[derive(Debug, Default)]
 pub(super) struct Remotes {
     routes: BTreeMap<(Place, u32), Remote>,
-    /// Hosts of ours to which a route of the fabric leads since a moment ago: they may have moved, and are to be asked.
-    hints: VecDeque<Key>,
-    hinted: BTreeSet<Key>,
-    timer: Option<Token>,
+    /// Hosts of ours to which a route of the fabric leads, too: they may have moved, and are to be asked then.
+    checks: BTreeSet<(Time, Key)>,
+    checked: BTreeMap<Key, Check>,
+    timer: Option<(Time, Token)>,
 }
 
 fn place_of(route: &KernelRoute) -> Place {
@@ -117,34 +125,37 @@ impl Remotes {
         addresses.filter(move |address| last.replace(*address) != Some(*address))
     }
 
-    /// A host of ours is to be asked whether it is still there. True if a timer has to be set for it.
-    pub(super) fn suspect_move(&mut self, key: Key) -> bool {
-        if self.hinted.insert(key) {
-            self.hints.push_back(key);
+    /// A host of ours is to be asked then whether it is still here, and at no other time.
+    pub(super) fn check_move(&mut self, key: Key, check: Check) {
+        if let Some(before) = self.checked.insert(key, check) {
+            self.checks.remove(&(before.at, key));
         }
-        self.timer.is_none()
+        self.checks.insert((check.at, key));
     }
 
-    /// Which timer has the hosts asked.
-    pub(super) fn set_hint_timer(&mut self, timer: Token) {
-        self.timer = Some(timer);
+    /// When the next host is to be asked, if no timer is set for that yet.
+    pub(super) fn next_check(&self) -> Option<Time> {
+        let next = self.checks.first().map(|(at, _)| *at)?;
+        self.timer.is_none_or(|(at, _)| next < at).then_some(next)
     }
 
-    /// The hosts that are to be asked, so many at the most, if the timer is theirs.
-    pub(super) fn due_hints(&mut self, timer: Token, most: usize) -> Vec<Key> {
-        if self.timer.take_if(|it| *it == timer).is_none() {
+    /// Which timer has hosts asked, and when.
+    pub(super) fn set_check_timer(&mut self, at: Time, timer: Token) {
+        self.timer = Some((at, timer));
+    }
+
+    /// The hosts that are to be asked by now, so many at the most, if the timer is theirs.
+    pub(super) fn due_checks(&mut self, timer: Token, now: Time, most: usize) -> Vec<(Key, Check)> {
+        if self.timer.take_if(|(_, token)| *token == timer).is_none() {
             return Vec::new();
         }
-        let due: Vec<Key> = self.hints.drain(..most.min(self.hints.len())).collect();
-        for key in &due {
-            self.hinted.remove(key);
-        }
-        due
-    }
-
-    /// Whether hosts are still to be asked.
-    pub(super) fn has_hints(&self) -> bool {
-        !self.hints.is_empty()
+        let is_due = |(at, _): &&(Time, Key)| *at <= now;
+        let due: Vec<(Time, Key)> = self.checks.iter().take_while(is_due).take(most).copied().collect();
+        let take = |(at, key): (Time, Key)| {
+            self.checks.remove(&(at, key));
+            Some((key, self.checked.remove(&key)?))
+        };
+        due.into_iter().filter_map(take).collect()
     }
 
     fn at(&self, place: Place) -> impl Iterator<Item = (&(Place, u32), &Remote)> {

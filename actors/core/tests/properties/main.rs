@@ -2,13 +2,15 @@
 //!
 //! `chaos` tells it anything at any time. `life` has it run a small network with a kernel, hosts and other
 //! people's hands in it, and looks whether routes and answers come out right.
-//! `relayed` does the same with the DHCP relay.
+//! `relayed` does the same with the DHCP relay, `fabric` with three gateways that a model of BGP connects.
 
 mod acts;
 mod auto;
 mod caches;
 mod chaos;
+mod fabric;
 mod facts;
+mod gateways;
 mod kernel;
 mod leases;
 mod life;

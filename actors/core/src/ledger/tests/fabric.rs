@@ -219,12 +219,34 @@ fn a_host_that_answers_stays_whatever_the_route_says() {
     bench.knows(A, host(9));
     bench.passes(SECOND);
     appears(&mut bench, 9);
-    let log = bench.hears(A, host(9).replies());
+    let mut log = bench.hears(A, host(9).replies());
+    let mut asked = Vec::new();
+    for tenths in 1..300_u64 {
+        let passed = bench.passes(ms(100));
+        if !probes(&passed).is_empty() {
+            asked.push(tenths);
+            log.append(bench.hears(A, host(9).replies()));
+        }
+        log.append(passed);
+    }
     assert!(log.events().is_empty() && log.routes().is_empty());
-    assert!(bench.passes(5 * SECOND).events().is_empty());
+    assert_eq!(asked, [10, 30, 70, 150, 230], "it is asked again, less and less often");
     assert_eq!(row(&bench, 9).expect("a row").state, "alive");
     let explained = bench.ledger.explain(bench.now, ip(9), None).remove(0);
     assert_eq!(explained.remote.expect("the route").state, "beside");
+}
+
+#[test]
+fn a_host_that_left_again_before_its_other_gateway_withdrew_is_given_up() {
+    let mut bench = bench();
+    appears(&mut bench, 9);
+    bench.hears(A, host(9).speaks());
+    bench.hears(A, host(9).replies());
+    // It goes back at once; the route there has stood all the time, and none appears.
+    let start = bench.now;
+    let log = bench.passes(2 * SECOND);
+    assert_eq!(log.events(), [left(9, A)]);
+    assert_eq!(log.millis_of_event(start, |event| matches!(event, Event::HostMoved { .. })), Some(1250));
 }
 
 #[test]
