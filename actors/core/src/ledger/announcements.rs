@@ -182,7 +182,8 @@ impl Announcements {
         }
         for key in chunk {
             let on = world.topology.segment(segment);
-            if world.topology.is_own(key.address) || speaks_for_remote(world, on, &key) {
+            let is_own = takes_over && world.topology.is_own(key.address);
+            if is_own || speaks_for_remote(world, on, &key) {
                 effects.announce(on, key.address);
             } else {
                 reassert(&key, segment, world, effects);

@@ -36,8 +36,8 @@ impl RouteState {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Installed {
     route: RouteState,
-    /// The route has the metric of a standby's.
-    is_of_standby: bool,
+    /// The metric of the route, and one, if it is a standby's.
+    standby_metric: Option<NonZeroU32>,
     /// The neighbour entry is as it should be.
     has_neighbour: bool,
     /// The interface of both.
@@ -91,14 +91,14 @@ impl Installed {
         self.relocated();
     }
 
-    /// Whether the route has the metric of a standby's.
-    pub(super) fn is_of_standby(&self) -> bool {
-        self.is_of_standby
+    /// The metric of the route, if it is a standby's.
+    pub(super) fn standby_metric(&self) -> Option<u32> {
+        self.standby_metric.map(|above| above.get() - 1)
     }
 
-    /// The route has the metric of a standby's from now on, or that of all others.
-    pub(super) fn set_of_standby(&mut self, is_of_standby: bool) {
-        self.is_of_standby = is_of_standby;
+    /// The route has this metric of a standby's from now on, or that of all others.
+    pub(super) fn set_standby_metric(&mut self, metric: Option<u32>) {
+        self.standby_metric = metric.and_then(|metric| NonZeroU32::new(metric.saturating_add(1)));
     }
 
     pub(super) fn set_route(&mut self, state: RouteState) {

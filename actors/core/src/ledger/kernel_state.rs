@@ -130,23 +130,17 @@ impl KernelState {
             Some(wanted) => {
                 let before = installed;
                 self.put_route(key.address, wanted, &mut installed, effects);
-                let is_of_standby = wanted.standby_metric.is_some();
-                self.retract(
-                    key,
-                    &before,
-                    installed.is_standing().then_some(is_of_standby),
-                    topology,
-                    effects,
-                );
-                installed.set_of_standby(is_of_standby);
+                let stands = installed.is_standing().then_some(wanted.standby_metric);
+                self.retract(key, &before, stands, effects);
+                installed.set_standby_metric(wanted.standby_metric);
                 put_neighbour(key.address, wanted, &mut installed, effects);
                 installed.place_on(wanted.interface);
             }
             None => {
-                self.retract(key, &installed, None, topology, effects);
+                self.retract(key, &installed, None, effects);
                 self.set_route(&mut installed, RouteState::None);
                 remove_all(key.address, &mut installed, effects);
-                installed.set_of_standby(false);
+                installed.set_standby_metric(None);
             }
         }
         let is_written = installed.route() == RouteState::Written;
@@ -181,8 +175,7 @@ impl KernelState {
             }
             return;
         }
-        let is_other_metric =
-            installed.is_standing() && installed.is_of_standby() != wanted.standby_metric.is_some();
+        let is_other_metric = installed.is_standing() && installed.standby_metric() != wanted.standby_metric;
         if is_elsewhere
             || is_other_metric
             || !matches!(installed.route(), RouteState::Written | RouteState::Refused)

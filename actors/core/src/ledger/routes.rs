@@ -75,11 +75,12 @@ impl World {
         let segment = route.segment?;
         let key = self.topology.key(segment, route.address);
         let ha = self.topology.domain(key.domain).plan.ha;
-        let is_of_standby = ha.and_then(|ha| ha.standby_routes.own_metric()) == Some(route.metric);
-        let is_ours = route.metric == self.kernel.routes.metric || is_of_standby;
+        let standby_metric =
+            ha.and_then(|ha| ha.standby_routes.own_metric()).filter(|it| *it == route.metric);
+        let is_ours = route.metric == self.kernel.routes.metric || standby_metric.is_some();
         let is_awaited = |host: &Host| {
             host.segment == segment
-                && (host.installed.is_standing() && host.installed.is_of_standby() == is_of_standby
+                && (host.installed.is_standing() && host.installed.standby_metric() == standby_metric
                     || host.installed.route() == RouteState::Refused)
         };
         match self.hosts.host(&key) {
@@ -96,7 +97,7 @@ impl World {
         if let Some(installed) = self.hosts.installed_mut(&key).filter(|it| !it.is_standing()) {
             let is_refused = installed.route() == RouteState::Refused;
             self.kernel.adopt_route(installed, route.interface);
-            installed.set_of_standby(is_of_standby);
+            installed.set_standby_metric(standby_metric);
             // The table may have been read before the refusal: only a write shows whether ours stands.
             if is_refused {
                 installed.doubt();
@@ -166,7 +167,7 @@ impl World {
         match self.hosts.host(&key) {
             // Somebody rewrote ours in our name; the ledger knows better where the host is.
             Some(host) if host.installed.is_standing() => {
-                let metric = self.kernel.metric_of(&key, &host.installed, &self.topology);
+                let metric = self.kernel.metric_of(&host.installed);
                 if route.segment != Some(host.segment) && route.metric == metric {
                     self.heal(&key, effects);
                 }
@@ -187,7 +188,7 @@ impl World {
             }
             let is_its = |host: &Host| {
                 host.installed.is_standing()
-                    && route.metric == self.kernel.metric_of(&key, &host.installed, &self.topology)
+                    && route.metric == self.kernel.metric_of(&host.installed)
                     && route.segment.is_none_or(|segment| segment == host.segment)
             };
             if self.hosts.host(&key).is_some_and(is_its) {

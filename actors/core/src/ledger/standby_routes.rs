@@ -28,25 +28,24 @@ pub(super) fn is_withheld(key: &Key, hosts: &Hosts, topology: &Topology) -> bool
 
 impl KernelState {
     /// A standby's route and an active one's are two to the kernel: the one that is not wanted any more goes once the other
-    /// stands. `stands`: whether one stands now, and whether it is a standby's.
+    /// stands. `stands`: the metric of the one that stands now, if one does and it is a standby's.
     pub(super) fn retract(
         &self,
         key: &Key,
         before: &Installed,
-        stands: Option<bool>,
-        topology: &Topology,
+        stands: Option<Option<u32>>,
         effects: &mut Effects,
     ) {
-        let is_kept = stands == Some(before.is_of_standby());
+        let is_kept = stands == Some(before.standby_metric());
         // Where none stands any more, one with the metric of all routes was deleted already.
-        if !before.is_standing() || is_kept || stands.is_none() && !before.is_of_standby() {
+        if !before.is_standing() || is_kept || stands.is_none() && before.standby_metric().is_none() {
             return;
         }
         let Some(interface) = before.interface().map(NonZeroU32::get) else { return };
         effects.write(Write::DeleteStray(KernelRoute {
             address: key.address,
             protocol: self.routes.protocol,
-            metric: self.metric_of(key, before, topology),
+            metric: self.metric_of(before),
             interface,
             segment: None,
             source: None,
@@ -56,9 +55,8 @@ impl KernelState {
         }));
     }
 
-    /// The metric that routes of the address have now: that of a standby's, or that of all others.
-    pub(super) fn metric_of(&self, key: &Key, installed: &Installed, topology: &Topology) -> u32 {
-        let ha = topology.domain(key.domain).plan.ha.filter(|_| installed.is_of_standby());
-        ha.and_then(|ha| ha.standby_routes.own_metric()).unwrap_or(self.routes.metric)
+    /// The metric of a host's route: that of a standby's, or that of all others.
+    pub(super) fn metric_of(&self, installed: &Installed) -> u32 {
+        installed.standby_metric().unwrap_or(self.routes.metric)
     }
 }

@@ -14,7 +14,7 @@ use arpherd_core::plan::{
     AnswerMode, Behind, DhcpPlan, DomainId, DomainPlan, LearnFrom, Limits, LinkKind, Plan, RoutePlan,
     SegmentPlan, SweepPlan,
 };
-use arpherd_core::{Fact, LinkAddr, SegmentId};
+use arpherd_core::{Fact, LinkAddr, Role, SegmentId};
 use ipnetwork::Ipv4Network;
 use proptest::prelude::*;
 
@@ -275,6 +275,10 @@ pub(crate) fn any_dhcp() -> impl Strategy<Value = Fact> {
     ]
 }
 
+fn any_role() -> impl Strategy<Value = Role> {
+    prop_oneof![2 => Just(Role::Active), 1 => Just(Role::Standby)]
+}
+
 /// A fact of any sort. Most are frames, as in life.
 pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
     let errno = prop_oneof![Just(17), Just(100), Just(22)];
@@ -299,6 +303,7 @@ pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
             2 => any_route_found(),
             2 => any_address().prop_map(|address| Fact::ProbeRequested { address }),
             1 => any_address().prop_map(|address| Fact::ForgetRequested { address }),
+            1 => (0_u16..3, any_role()).prop_map(|(domain, role)| Fact::RoleOrdered { domain: DomainId(domain), role }),
             1 => any_address().prop_map(|address| Fact::WakeRequested { sleeper: Sleeper::Host(address) }),
         1 => proptest::collection::vec((any_segment(), any_address()), 0..6)
             .prop_map(|proxies| Fact::ProxiesRead { proxies }),

@@ -16,6 +16,7 @@ mod leases;
 mod life;
 mod links;
 mod modes;
+mod pairs;
 mod places;
 mod relayed;
 mod replans;

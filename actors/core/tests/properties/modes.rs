@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use arpherd_core::LinkAddr;
-use arpherd_core::plan::{AnswerMode, Groups, KernelProxy, Plan, PrivateVlan, SegmentPlan};
+use arpherd_core::plan::{
+    AnswerMode, Groups, HaPlan, KernelProxy, Plan, PrivateVlan, RoleRule, SegmentPlan, StandbyRoutes,
+};
 use ipnetwork::Ipv4Network;
 use proptest::prelude::*;
 
@@ -80,10 +83,24 @@ fn any_mode() -> impl Strategy<Value = Mode> {
     )
 }
 
+/// Now and then the domain has two gateways, of which this is one.
+fn any_pair() -> impl Strategy<Value = Option<HaPlan>> {
+    let rule = prop_oneof![
+        Just(RoleRule::Command { ttl: None }),
+        Just(RoleRule::Command { ttl: Some(Duration::from_secs(5)) }),
+        Just(RoleRule::Follow(Ipv4Addr::new(10, 0, 0, 9))),
+    ];
+    let routes =
+        prop_oneof![Just(StandbyRoutes::Same), Just(StandbyRoutes::None), Just(StandbyRoutes::Metric(7))];
+    let pair = (rule, routes).prop_map(|(rule, standby_routes)| HaPlan { rule, standby_routes });
+    proptest::option::weighted(0.4, pair)
+}
+
 /// The plan with some of everything, and any mode on each segment.
 pub(crate) fn any_plan() -> impl Strategy<Value = Plan> {
-    proptest::collection::vec(any_mode(), plan().segments.len()).prop_map(|modes| {
+    (proptest::collection::vec(any_mode(), plan().segments.len()), any_pair()).prop_map(|(modes, ha)| {
         let mut plan = plan();
+        plan.domains[0].ha = ha;
         for (segment, mode) in plan.segments.iter_mut().zip(modes) {
             mode.on(segment);
         }

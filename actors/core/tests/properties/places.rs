@@ -222,7 +222,10 @@ impl Places {
         let withdraws = |order: &Order, gone: Ipv4Addr| match order {
             Order::Write(Write::DeleteRoute { address, .. }) => *address == gone,
             // A static host is back at once, on another interface.
-            Order::Write(Write::PutRoute { address, replace, .. }) => *address == gone && *replace,
+            Order::Write(
+                Write::PutRoute { address, replace, .. } | Write::PutStandbyRoute { address, replace, .. },
+            ) => *address == gone && *replace,
+            Order::Write(Write::DeleteStray(route)) => route.address == gone,
             _ => false,
         };
         let is_deleted =
@@ -244,7 +247,7 @@ impl Places {
 
     fn follow_writes(&mut self, order: &Order) {
         match *order {
-            Order::Write(Write::PutRoute { address, .. })
+            Order::Write(Write::PutRoute { address, .. } | Write::PutStandbyRoute { address, .. })
             | Order::Emit(Event::RouteAdopted { address, .. }) => {
                 self.routed.insert(address);
             }
