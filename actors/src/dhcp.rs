@@ -49,7 +49,15 @@ pub struct DhcpActor {
     links: BTreeMap<SegmentId, OpenLink>,
     servers: ServerSockets,
     waiting: Waiting,
+    /// A [`Look`] is to be handled.
+    is_looking: bool,
 }
+
+/// Look for what follows from updates, after all that came together were handled: at the start there is one for each
+/// segment.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Look;
 
 /// The sockets of a link.
 struct OpenLink {
@@ -90,7 +98,8 @@ impl DhcpActor {
         let (relay, servers) = (Relay::new(plan), ServerSockets::new(netns.clone(), log.clone()));
         let (updates, links) = (BTreeMap::new(), BTreeMap::new());
         let waiting = Waiting::default();
-        Self { relay, netns, clock, owner, counters, log, updates, links, servers, waiting }
+        let is_looking = false;
+        Self { relay, netns, clock, owner, counters, log, updates, links, servers, waiting, is_looking }
     }
 
     /// Reads one batch of servers' answers.
@@ -235,6 +244,17 @@ impl Handler<DhcpUpdate> for DhcpActor {
             }
             DhcpUpdate::Addresses(own) => self.relay.addresses_changed(own),
         }
+        if !std::mem::replace(&mut self.is_looking, true) {
+            ctx.notify(Look);
+        }
+    }
+}
+
+impl Handler<Look> for DhcpActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Look, ctx: &mut Self::Context) {
+        self.is_looking = false;
         self.look(ctx);
     }
 }

@@ -12,11 +12,10 @@ use crate::messages::LinkUpdate;
 /// The `IFLA_INFO_SLAVE_KIND` of a VRF's members.
 const VRF: &str = "vrf";
 
-/// The update for a segment's actors. `addresses`: those of all interfaces, each with its interface's index.
-pub(crate) fn link_update(info: &LinkInfo, netns: &Netns, addresses: &[(u32, Ipv4Network)]) -> LinkUpdate {
+/// The update for a segment's actors. `addresses`: the interface's, in the kernel's order.
+pub(crate) fn link_update(info: &LinkInfo, netns: &Netns, addresses: &[Ipv4Network]) -> LinkUpdate {
     let known_kind = info.kind_in(netns);
     let kind = known_kind.unwrap_or(LinkKind::Ethernet);
-    let on_link = addresses.iter().filter(|(interface, _)| *interface == info.index);
     let medium = Medium { interface: info.index, kind, broadcast: info.broadcast };
     let link = Link {
         index: info.index,
@@ -25,7 +24,7 @@ pub(crate) fn link_update(info: &LinkInfo, netns: &Netns, addresses: &[(u32, Ipv
         lladdr: info.lladdr,
         up: info.up,
         carrier: info.carrier,
-        addresses: on_link.map(|(_, network)| *network).collect(),
+        addresses: addresses.to_vec(),
         ineligible: ineligible(info, known_kind),
     };
     LinkUpdate(Some((medium, link)))

@@ -62,6 +62,7 @@ mod eligibility;
 mod fast_batch;
 pub mod fast_path;
 pub mod io;
+mod known_links;
 mod latency;
 pub mod lease_keeper;
 pub mod liveness;

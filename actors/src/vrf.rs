@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use slog::{Logger, warn};
 
-use crate::io::netlink::{LinkInfo, find_link};
+use crate::known_links::KnownLinks;
 
 /// Compares the routing tables of VRFs with the table of our routes: packets that come in by a VRF's interface are
 /// looked up in the VRF's table alone.
@@ -22,9 +22,9 @@ impl VrfCheck {
     }
 
     /// Warns, once for each table, if packets from the interface are looked up in another table than ours.
-    pub(crate) fn check(&mut self, interface: &str, links: &BTreeMap<u32, LinkInfo>, log: &Logger) {
-        let link = find_link(links.values(), interface);
-        let vrf = link.and_then(|link| link.master).and_then(|master| links.get(&master));
+    pub(crate) fn check(&mut self, interface: &str, links: &KnownLinks, log: &Logger) {
+        let link = links.find(interface);
+        let vrf = link.and_then(|link| link.master).and_then(|master| links.get(master));
         let other = vrf.and_then(|vrf| vrf.vrf_table).filter(|table| *table != self.table);
         let Some(table) = other else {
             self.warned.remove(interface);

@@ -17,8 +17,9 @@ use ipnetwork::Ipv4Network;
 use slog::{Logger, info, warn};
 
 use crate::io::Wake;
-use crate::io::netlink::{Changed, LinkInfo, Monitor, MonitorError, NetlinkError, Reader, find_link};
+use crate::io::netlink::{Changed, Monitor, MonitorError, NetlinkError, Reader};
 use crate::io::netns::Netns;
+use crate::known_links::KnownLinks;
 use crate::messages::{Begin, DhcpUpdate, Finish, LinkUpdate, Observed, ReadTable, RestoreSysctls, WifiLink};
 use crate::port::readiness;
 use crate::required_sysctls::SysctlMode;
@@ -29,6 +30,7 @@ mod links;
 mod replanning;
 mod tables;
 
+use links::places_of;
 pub use replanning::WatchSegments;
 
 /// Pause before the kernel's tables are read again when that failed.
@@ -70,11 +72,13 @@ pub struct Watch {
     vrfs: VrfCheck,
     log: Logger,
     segments: Vec<WatchedSegment>,
+    /// Where in `segments` those are that name their interface so.
+    places: BTreeMap<String, Vec<usize>>,
     /// The update last sent for each segment.
     sent: Vec<LinkUpdate>,
-    links: BTreeMap<u32, LinkInfo>,
-    /// With the interface's index; in the kernel's order within an interface.
-    addresses: Vec<(u32, Ipv4Network)>,
+    links: KnownLinks,
+    /// By the interface's index; in the kernel's order.
+    addresses: BTreeMap<u32, Vec<Ipv4Network>>,
     /// The interfaces by which host routes lead to next routers. The kernel says nothing of the routes that it drops when
     /// one of them goes down.
     fabric_interfaces: BTreeSet<u32>,
@@ -123,10 +127,10 @@ impl Watch {
         let mut monitor = Monitor::open(routes.table, own_port)?;
         monitor.follow_fabric_table(routes.fabric_table);
         let mut reader = Reader::open()?;
-        let links = reader.links()?;
+        let links: KnownLinks = reader.links()?.into_iter().collect();
         let name_of = |segment: &WatchedSegment| {
-            find_link(links.iter(), &segment.interface)
-                .map_or_else(|| segment.interface.clone(), |link| link.name.clone())
+            let link = links.find(&segment.interface);
+            link.map_or_else(|| segment.interface.clone(), |link| link.name.clone())
         };
         let modes: Vec<_> = segments.iter().map(|segment| (name_of(segment), segment.sysctl_mode)).collect();
         let modes = modes.iter().map(|(name, mode)| (name.as_str(), *mode));
@@ -140,9 +144,10 @@ impl Watch {
             vrfs: VrfCheck::new(routes.table),
             log,
             sent: vec![LinkUpdate(None); segments.len()],
+            places: places_of(&segments),
             segments,
-            links: BTreeMap::new(),
-            addresses: Vec::new(),
+            links: KnownLinks::default(),
+            addresses: BTreeMap::new(),
             fabric_interfaces: BTreeSet::new(),
             own: Vec::new(),
             changes: Vec::new(),
@@ -161,17 +166,20 @@ impl Watch {
     }
 
     fn try_read_everything(&mut self) -> Result<(), NetlinkError> {
-        self.links = self.reader.links()?.into_iter().map(|link| (link.index, link)).collect();
-        self.addresses = self.reader.addresses()?.iter().map(|info| (info.interface, info.network)).collect();
+        self.links = self.reader.links()?.into_iter().collect();
+        self.addresses = BTreeMap::new();
+        for info in self.reader.addresses()? {
+            self.addresses.entry(info.interface).or_default().push(info.network);
+        }
         self.report_addresses();
         self.report_routes()?;
-        self.report_links();
+        self.report_links(0..self.segments.len());
         Ok(())
     }
 
     fn segment_of(&self, interface: u32) -> Option<SegmentId> {
-        let link = self.links.get(&interface)?;
-        self.segments.iter().find(|segment| link.is_called(&segment.interface)).map(|segment| segment.segment)
+        let first = self.places_on(self.links.get(interface)?).min()?;
+        Some(self.segments[first].segment)
     }
 
     fn report(&self, fact: Fact) {
@@ -213,38 +221,35 @@ impl Watch {
                 if route.next_hop.is_some() {
                     self.fabric_interfaces.insert(route.interface);
                 }
-                return self.report(Fact::RouteAppeared(self.with_segment(route)));
+                self.report(Fact::RouteAppeared(self.with_segment(route)));
             }
             Changed::RouteVanished(route) => {
-                return self.report(Fact::RouteVanished(self.with_segment(route)));
+                self.report(Fact::RouteVanished(self.with_segment(route)));
             }
-            Changed::CoverVanished(prefix) => return self.report(Fact::CoverVanished { prefix }),
-            Changed::Settings => {
-                self.are_sysctls_changed = true;
-                return;
-            }
+            Changed::CoverVanished(prefix) => self.report(Fact::CoverVanished { prefix }),
+            Changed::Settings => self.are_sysctls_changed = true,
             Changed::Link(link) => {
                 self.routes_lost_with(link.index, link.up && link.carrier);
-                self.links.insert(link.index, link);
+                self.link_changed(link);
             }
             Changed::LinkGone { index, .. } => {
                 self.routes_lost_with(index, false);
-                self.links.remove(&index);
-                self.sysctls.deleted(index);
-                self.addresses.retain(|(interface, _)| *interface != index);
+                self.link_gone(index);
             }
             Changed::AddressAppeared(info) => {
-                let address = (info.interface, info.network);
-                if !self.addresses.contains(&address) {
-                    self.addresses.push(address);
+                let known = self.addresses.entry(info.interface).or_default();
+                if !known.contains(&info.network) {
+                    known.push(info.network);
+                    self.addresses_changed(info.interface);
                 }
             }
             Changed::AddressVanished(info) => {
-                self.addresses.retain(|address| *address != (info.interface, info.network));
+                if let Some(known) = self.addresses.get_mut(&info.interface) {
+                    known.retain(|network| *network != info.network);
+                    self.addresses_changed(info.interface);
+                }
             }
         }
-        self.report_addresses();
-        self.report_links();
     }
 
     /// Has the proxy entries read from now on, if there are to be any.

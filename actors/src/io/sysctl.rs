@@ -166,7 +166,7 @@ impl Sysctls {
     }
 
     /// What was changed, in the order of the first changes.
-    pub fn changes(&self) -> &[Change] {
+    pub fn changes(&self) -> Vec<Change> {
         self.saved.changes()
     }
 

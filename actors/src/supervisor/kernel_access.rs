@@ -10,9 +10,10 @@ use super::StartError;
 use super::locks::Locks;
 use crate::io::netlink::leftovers::{clear_proxies, clear_shared_lladdrs};
 use crate::io::netlink::shared_lladdr;
-use crate::io::netlink::{Reader, RouteWriter};
+use crate::io::netlink::{NetlinkError, Reader, RouteWriter};
 use crate::io::packet::{Medium, PacketPort};
 use crate::io::{PortError, RouteTable};
+use crate::known_links::KnownLinks;
 
 /// The loopback interface's index in every network namespace.
 const LOOPBACK: u32 = 1;
@@ -24,7 +25,7 @@ pub(super) fn acquire(plan: &Plan, log: &Logger) -> Result<(RouteWriter, Locks),
     check_capabilities(&mut table)?;
     let mut locks = Locks::default();
     let interfaces = plan.segments.iter().map(|segment| segment.interface.as_str());
-    locks.take(plan.routes.protocol, interfaces.clone(), &Reader::open()?.links()?)?;
+    locks.take(plan.routes.protocol, interfaces.clone(), &links()?)?;
     clear_proxy_entries(&mut table, &interfaces.collect::<Vec<_>>(), plan, log);
     prepare_shared_lladdrs(&mut table, plan, log);
     Ok((table, locks))
@@ -42,9 +43,14 @@ pub(super) fn acquire_more(
     if names.is_empty() {
         return Ok(());
     }
-    locks.take(plan.routes.protocol, names.iter().copied(), &Reader::open()?.links()?)?;
+    locks.take(plan.routes.protocol, names.iter().copied(), &links()?)?;
     clear_proxy_entries(&mut RouteWriter::open(plan.routes)?, &names, plan, log);
     Ok(())
+}
+
+/// The links of the namespace.
+fn links() -> Result<KnownLinks, NetlinkError> {
+    Ok(Reader::open()?.links()?.into_iter().collect())
 }
 
 /// Tries operations without effect on the loopback interface: a daemon that lacks a capability says so at the

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::io::lock::{Lock, LockError};
-use crate::io::netlink::{LinkInfo, find_link};
+use crate::known_links::KnownLinks;
 
 /// One lock for each interface, however many segments are reached through it, under its own name, and where the
 /// configuration calls it otherwise under that name, too: another daemon may be configured with either.
@@ -23,11 +23,11 @@ impl Locks {
         &mut self,
         protocol: u8,
         interfaces: impl Iterator<Item = &'p str>,
-        links: &[LinkInfo],
+        links: &KnownLinks,
     ) -> Result<(), LockError> {
         let mut more = Self::default();
         for interface in interfaces {
-            let own = find_link(links.iter(), interface).map(|link| link.name.as_str());
+            let own = links.find(interface).map(|link| link.name.as_str());
             let names: BTreeSet<String> = std::iter::once(interface).chain(own).map(str::to_owned).collect();
             for name in &names {
                 if !self.taken.contains_key(name) && !more.taken.contains_key(name) {

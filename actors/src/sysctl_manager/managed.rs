@@ -191,8 +191,8 @@ impl ManagedSysctls {
             Ok(links) => links.into_iter().map(|link| (link.index, link.name)).collect(),
             Err(error) => {
                 warn!(self.log, "kernel_unreadable"; "error" => %error);
-                let changes = self.sysctls.changes().iter();
-                changes.map(|change| (change.index, change.setting.interface().to_owned())).collect()
+                let changes = self.sysctls.changes();
+                changes.iter().map(|change| (change.index, change.setting.interface().to_owned())).collect()
             }
         }
     }

@@ -1,9 +1,11 @@
 //! Other segments than before: those that stay are not reported again.
 
+use std::collections::BTreeMap;
+
 use actix::{Context, Handler, Message};
 use arpherd_core::SegmentId;
 
-use super::{Watch, WatchedSegment};
+use super::{Watch, WatchedSegment, places_of};
 use crate::messages::{DhcpUpdate, LinkUpdate, Unwatch, WifiLink};
 
 /// Follow the links of these segments from now on. Answered when the kernel's tables were read again, and new segments'
@@ -37,6 +39,7 @@ impl Handler<Unwatch> for Watch {
                 dhcp.do_send(DhcpUpdate::Link(segment.segment, LinkUpdate(None)));
             }
         }
+        self.places = places_of(&self.segments);
     }
 }
 
@@ -48,14 +51,13 @@ impl Handler<WatchSegments> for Watch {
         if !retired.is_empty() {
             self.sysctls.restore_interfaces(&retired);
         }
-        let before: Vec<(SegmentId, LinkUpdate)> =
+        let before: BTreeMap<SegmentId, LinkUpdate> =
             self.segments.iter().map(|it| it.segment).zip(std::mem::take(&mut self.sent)).collect();
-        let sent = |segment: &WatchedSegment| {
-            let known = before.iter().find(|(id, _)| *id == segment.segment);
-            known.map_or(LinkUpdate(None), |(_, update)| update.clone())
-        };
+        let sent =
+            |segment: &WatchedSegment| before.get(&segment.segment).cloned().unwrap_or(LinkUpdate(None));
         self.sent = segments.iter().map(sent).collect();
-        let has_new = segments.iter().any(|segment| before.iter().all(|(id, _)| *id != segment.segment));
+        let has_new = segments.iter().any(|segment| !before.contains_key(&segment.segment));
+        self.places = places_of(&segments);
         self.segments = segments;
         for (segment, update) in self.segments.iter().zip(&self.sent) {
             if let Some(sweep) = segment.sweep.as_ref().filter(|_| new_sweeps.contains(&segment.segment)) {
@@ -75,7 +77,7 @@ impl Watch {
     fn follow_modes(&mut self) {
         for update in &self.sent {
             let Some((index, name)) = update.served() else { continue };
-            let Some(link) = self.links.get(&index) else { continue };
+            let Some(link) = self.links.get(index) else { continue };
             match self.sysctl_mode_of(link) {
                 Some(mode) => self.sysctls.link_changed(name, Some(index), Some(mode)),
                 None => self.sysctls.leave(name),

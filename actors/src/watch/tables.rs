@@ -38,7 +38,7 @@ impl Watch {
     /// An interface is like this now: if it went down, so did the routes to next routers by it, of which the kernel says
     /// nothing.
     pub(super) fn routes_lost_with(&mut self, interface: u32, is_up: bool) {
-        let was_up = self.links.get(&interface).is_some_and(|link| link.up && link.carrier);
+        let was_up = self.links.get(interface).is_some_and(|link| link.up && link.carrier);
         if was_up
             && !is_up
             && self.fabric_interfaces.contains(&interface)

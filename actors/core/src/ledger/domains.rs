@@ -179,8 +179,12 @@ impl Domains {
     /// Works the prefixes out anew. A domain whose prefixes overlap those of another one has none: the first keeps what
     /// it has, because one route cannot serve two.
     pub(super) fn settle(&mut self, now: Time) -> Vec<Renumbered> {
-        let before: Vec<_> = self.domains.iter().map(|it| (it.prefixes.clone(), it.is_overlapping)).collect();
         let following: Vec<_> = self.ids().filter(|id| self.domain(*id).plan.auto).collect();
+        // The others keep those of the plan, and every change of a link comes here.
+        if following.is_empty() {
+            return Vec::new();
+        }
+        let before: Vec<_> = self.domains.iter().map(|it| (it.prefixes.clone(), it.is_overlapping)).collect();
         for id in &following {
             self.settle_one(*id);
         }

@@ -10,7 +10,7 @@ use ipnetwork::Ipv4Network;
 use crate::io::netns::Netns;
 
 /// An interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LinkInfo {
     /// Its number.
     pub index: u32,
@@ -46,6 +46,11 @@ pub struct LinkInfo {
 }
 
 impl LinkInfo {
+    /// Its name and its alternative names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.name).chain(&self.alternative_names).map(String::as_str)
+    }
+
     /// Whether this is its name or one of its alternative names.
     pub fn is_called(&self, name: &str) -> bool {
         self.name == name || self.alternative_names.iter().any(|other| other == name)

@@ -3,9 +3,18 @@
 //! The file belongs to one network namespace of one boot. It names both, and a file that names others is ignored. An
 //! entry is used only if the kernel's value is still the one that the earlier run set: otherwise somebody else has set
 //! it since. Interfaces are identified by their numbers: a renamed one is the same, a new one of the same name is not.
+//!
+//! ```text
+//! {"place": …, "changes": […]}      what was saved when the file was last written as a whole
+//! {"setting": …, "before": …, …}    then a line for each change since: one that ends at its value before is over,
+//! {"gone": 7}                       and so are all of an interface that was deleted
+//! ```
+//!
+//! A change is a line and not the whole file, which with a thousand interfaces would be written five thousand times.
 
-use std::fs;
-use std::io;
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +22,9 @@ use serde::{Deserialize, Serialize};
 use super::{Setting, Sysctls};
 use crate::io::netlink::{NetlinkError, Reader};
 use crate::io::netns::NetnsId;
+
+/// Lines behind the first that are written before the file is written as a whole, however few changes there are.
+const SPARE_LINES: usize = 64;
 
 /// A setting that was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +48,9 @@ impl Change {
         let setting = self.setting.of(name(self.index)?);
         Some(Self { setting, ..self })
     }
-
-    fn is_of(&self, setting: &Setting, index: u32) -> bool {
-        self.index == index && self.setting == *setting
-    }
 }
 
-/// The file's content.
+/// The file's first line.
 #[derive(Serialize, Deserialize)]
 struct Content {
     #[serde(rename = "place")]
@@ -50,14 +58,79 @@ struct Content {
     changes: Vec<Change>,
 }
 
+/// A later line.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    /// A setting has this value now.
+    Changed(Change),
+    /// The interface of this number was deleted.
+    Gone { gone: u32 },
+}
+
 /// The changes, and the file they are written to.
 #[derive(Debug, Default)]
 pub struct SavedSysctls {
-    changes: Vec<Change>,
+    changes: Changes,
     file: Option<(PathBuf, NetnsId)>,
+    /// Lines behind the first; `None`: the file is not there, or not as it should be.
+    lines: Option<usize>,
     error: Option<io::Error>,
     /// The last attempt to save failed.
     is_unsaved: bool,
+}
+
+/// The changes by interface and setting, each with its place in the order of the first changes.
+#[derive(Debug, Default)]
+struct Changes {
+    known: BTreeMap<(u32, Setting), (u64, Change)>,
+    next: u64,
+}
+
+impl Changes {
+    /// A setting has another value now; one that is back at its original value is changed no longer. Returns what was
+    /// known of it until now.
+    fn put(&mut self, change: Change) -> Option<Change> {
+        let key = (change.index, change.setting.clone());
+        match self.known.get_mut(&key) {
+            Some((_, known)) if known.before == change.now => self.known.remove(&key).map(|(_, known)| known),
+            Some((_, known)) => {
+                let former = known.clone();
+                known.now = change.now;
+                Some(former)
+            }
+            None => {
+                if change.before != change.now {
+                    self.known.insert(key, (self.next, change));
+                    self.next += 1;
+                }
+                None
+            }
+        }
+    }
+
+    /// Drops those that do not fit; whether there were any.
+    fn keep(&mut self, fits: impl Fn(&Change) -> bool) -> bool {
+        let before = self.known.len();
+        self.known.retain(|_, (_, change)| fits(change));
+        self.known.len() != before
+    }
+
+    fn in_order(&self) -> Vec<Change> {
+        let mut changes: Vec<_> = self.known.values().collect();
+        changes.sort_unstable_by_key(|(place, _)| *place);
+        changes.into_iter().map(|(_, change)| change.clone()).collect()
+    }
+}
+
+impl FromIterator<Change> for Changes {
+    fn from_iter<C: IntoIterator<Item = Change>>(list: C) -> Self {
+        let mut changes = Self::default();
+        for change in list {
+            changes.put(change);
+        }
+        changes
+    }
 }
 
 impl SavedSysctls {
@@ -71,40 +144,37 @@ impl SavedSysctls {
     pub fn at(path: &Path) -> Result<Self, SavedError> {
         let netns = NetnsId::current()?;
         let file = netns.own_file(path);
-        let content = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Content>(&bytes).ok());
-        let mut changes = content
-            .filter(|content| content.netns == netns)
-            .map(|content| content.changes)
-            .unwrap_or_default();
-        if !changes.is_empty() {
+        let mut changes = fs::read(&file).ok().and_then(|bytes| parse(&bytes, &netns)).unwrap_or_default();
+        if !changes.known.is_empty() {
             let links = Reader::open()?.links()?;
+            let names: BTreeMap<u32, String> =
+                links.into_iter().map(|link| (link.index, link.name)).collect();
             let sysctls = Sysctls::new();
-            let name = |index| links.iter().find(|link| link.index == index).map(|link| link.name.clone());
-            changes = changes.into_iter().filter_map(|change| change.renamed(name)).collect();
-            changes.retain(|change| sysctls.read(&change.setting).is_ok_and(|value| value == change.now));
+            let name = |index| names.get(&index).cloned();
+            let renamed = changes.in_order().into_iter().filter_map(|change| change.renamed(name));
+            let stands =
+                |change: &Change| sysctls.read(&change.setting).is_ok_and(|value| value == change.now);
+            changes = renamed.filter(stands).collect();
         }
-        Ok(Self { changes, file: Some((file, netns)), error: None, is_unsaved: false })
+        // The next change writes the file as a whole, for what is no longer true is to go.
+        Ok(Self { changes, file: Some((file, netns)), ..Self::default() })
     }
 
     /// What was changed, in the order of the first changes.
-    pub fn changes(&self) -> &[Change] {
-        &self.changes
+    pub fn changes(&self) -> Vec<Change> {
+        self.changes.in_order()
     }
 
     /// Drops what is saved of the interface of this number, which was deleted.
     pub fn forget_index(&mut self, index: u32) {
-        self.keep(|change| change.index != index);
+        if self.changes.keep(|change| change.index != index) {
+            self.append(&Line::Gone { gone: index });
+        }
     }
 
     /// Drops what is saved of the interface of this name, which is not to be touched.
     pub fn forget_interface(&mut self, interface: &str) {
-        self.keep(|change| change.setting.interface() != interface);
-    }
-
-    fn keep(&mut self, which: impl Fn(&Change) -> bool) {
-        let before = self.changes.len();
-        self.changes.retain(which);
-        if self.changes.len() != before {
+        if self.changes.keep(|change| change.setting.interface() != interface) {
             self.save();
         }
     }
@@ -126,53 +196,64 @@ impl SavedSysctls {
     /// Records a change and returns what was saved of the setting until now. A setting that is back at its original
     /// value is no longer saved.
     pub(super) fn record(&mut self, change: Change) -> Option<Change> {
-        let known_at = self.changes.iter().position(|known| known.is_of(&change.setting, change.index));
-        let former = known_at.map(|at| self.changes[at].clone());
-        match known_at {
-            Some(at) if self.changes[at].before == change.now => drop(self.changes.remove(at)),
-            Some(at) => self.changes[at].now = change.now,
-            None if change.before != change.now => self.changes.push(change),
-            None => {}
-        }
-        self.save();
+        let former = self.changes.put(change.clone());
+        self.append(&Line::Changed(change));
         former
     }
 
     /// Undoes [`SavedSysctls::record`] with what that returned.
     pub(super) fn revert(&mut self, setting: &Setting, index: u32, former: Option<Change>) {
-        let known_at = self.changes.iter().position(|known| known.is_of(setting, index));
-        match (known_at, former) {
-            (Some(at), Some(former)) => self.changes[at] = former,
-            (Some(at), None) => drop(self.changes.remove(at)),
-            (None, Some(former)) => self.changes.push(former),
-            (None, None) => {}
+        let key = (index, setting.clone());
+        let place = self.changes.known.remove(&key).map(|(place, _)| place);
+        if let Some(former) = former {
+            let place = place.unwrap_or(self.changes.next);
+            self.changes.next = self.changes.next.max(place + 1);
+            self.changes.known.insert(key, (place, former));
         }
         self.save();
     }
 
     /// Drops the changes that fit, and returns them in their order.
     pub(super) fn take(&mut self, fits: impl Fn(&Change) -> bool) -> Vec<Change> {
-        let (taken, kept) = std::mem::take(&mut self.changes).into_iter().partition(fits);
-        self.changes = kept;
+        let (taken, kept) = self.changes.in_order().into_iter().partition(fits);
+        self.changes = Vec::into_iter(kept).collect();
         self.save();
         taken
+    }
+
+    /// Adds a line to the file; where that cannot be done, nothing is changed any more, or there are many more lines than
+    /// changes, the file is written as a whole.
+    fn append(&mut self, line: &Line) {
+        let room = 2 * self.changes.known.len() + SPARE_LINES;
+        let file = self.file.as_ref().map(|(file, _)| file);
+        let is_fit = |lines: &usize| *lines < room && !self.changes.known.is_empty();
+        let appended = file.zip(self.lines.filter(is_fit)).and_then(|(file, lines)| {
+            let mut line = serde_json::to_vec(line).ok()?;
+            line.push(b'\n');
+            OpenOptions::new().append(true).open(file).and_then(|mut file| file.write_all(&line)).ok()?;
+            Some(lines + 1)
+        });
+        self.lines = appended;
+        if appended.is_none() {
+            self.save();
+        }
     }
 
     /// Writes the file atomically, by renaming, or removes it when there is nothing to save. Where that fails, what was
     /// saved before stays.
     fn save(&mut self) {
         let Some((file, netns)) = &self.file else { return };
-        let written = if self.changes.is_empty() {
+        let written = if self.changes.known.is_empty() {
             fs::remove_file(file).or_else(|error| match error.kind() {
                 io::ErrorKind::NotFound => Ok(()),
                 _ => Err(error),
             })
         } else {
-            let content = Content { netns: netns.clone(), changes: self.changes.clone() };
+            let content = Content { netns: netns.clone(), changes: self.changes.in_order() };
             let new = file.with_extension("json.new");
             let written = serde_json::to_vec(&content)
                 .map_err(io::Error::other)
-                .and_then(|bytes| fs::write(&new, bytes))
+                .and_then(|bytes| fs::write(&new, [bytes.as_slice(), b"\n"].concat()))
                 .and_then(|()| fs::rename(&new, file));
             if written.is_err() {
                 // Half a file takes room that the next attempt needs.
@@ -180,11 +261,30 @@ impl SavedSysctls {
             }
             written
         };
+        self.lines = (written.is_ok() && !self.changes.known.is_empty()).then_some(0);
         let was_unsaved = std::mem::replace(&mut self.is_unsaved, written.is_err());
         if let (Err(error), false) = (written, was_unsaved) {
             self.error = Some(error);
         }
     }
+}
+
+/// What a file says of this namespace; `None` if it is of another, or none of ours. Half a line at its end is one that
+/// was never finished, and its setting was not changed.
+fn parse(bytes: &[u8], netns: &NetnsId) -> Option<Changes> {
+    let mut lines = bytes.split(|octet| *octet == b'\n');
+    let content: Content = serde_json::from_slice(lines.next()?).ok()?;
+    if content.netns != *netns {
+        return None;
+    }
+    let mut changes: Changes = content.changes.into_iter().collect();
+    for line in lines.map_while(|line| serde_json::from_slice::<Line>(line).ok()) {
+        match line {
+            Line::Changed(change) => drop(changes.put(change)),
+            Line::Gone { gone } => drop(changes.keep(|change| change.index != gone)),
+        }
+    }
+    Some(changes)
 }
 
 /// Why nothing can be saved.
@@ -197,3 +297,6 @@ pub enum SavedError {
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
 }
+
+#[cfg(test)]
+mod tests;
