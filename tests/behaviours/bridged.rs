@@ -87,7 +87,7 @@ fn joined_at_the_start_segments_are_noticed_as_well() -> Result<()> {
 }
 
 /// A second router `10.9.0.2` between the rig's switches.
-fn second_router(rig: &Rig) -> Result<Netns> {
+pub(crate) fn second_router(rig: &Rig) -> Result<Netns> {
     let r = Netns::new("r2")?;
     for (segment, link) in [(&rig.left, "eth0"), (&rig.right, "eth1")] {
         segment.plug(&r, link)?;

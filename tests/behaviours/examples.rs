@@ -94,6 +94,22 @@ fn example_infiniband_bridge() -> Result<()> {
 }
 
 #[harness::test]
+fn example_two_bridge_servers() -> Result<()> {
+    let (r, [left, right]) = router([("eth0", "10.2.0.2/32"), ("ibs1", "10.2.0.2/32")])?;
+    let (ethernet, fabric) = (host("e11", "10.2.0.11/24", &left)?, host("i21", "10.2.0.21/24", &right)?);
+    let daemon = start("two-bridge-servers", &r)?;
+    introduce(&ethernet, &r, "eth0")?;
+    introduce(&fabric, &r, "ibs1")?;
+    assert_eq!(daemon.cli(&["status"])["roles"][0]["role"], "standby");
+    assert_eq!(ethernet.wire()?.ask(&ethernet.request(fabric.ip()), A_WHILE), []);
+    // What keepalived does on the master.
+    r.address_noprefix("eth0", "10.2.0.1/32")?;
+    talk(&ethernet, &fabric)?;
+    echoes(&fabric.ns, Ipv4Addr::new(10, 2, 0, 1));
+    Ok(())
+}
+
+#[harness::test]
 fn example_proxmox_wifi() -> Result<()> {
     let laptop = Laptop::new("192.168.1.50/24")?;
     let _daemon = start("proxmox-wifi", &laptop.ns)?;

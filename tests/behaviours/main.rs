@@ -33,6 +33,7 @@ mod examples;
 mod explain;
 mod fabric;
 mod full_disk;
+mod ha;
 mod hostile_clients;
 mod http;
 mod judge;
