@@ -3,6 +3,7 @@
 mod answer;
 mod burst;
 mod dhcp;
+mod fabric;
 mod ledger;
 mod load;
 mod memory;
@@ -24,7 +25,7 @@ pub(crate) struct Scenario {
 }
 
 /// All of them, in the order of the report.
-pub(crate) const ALL: [Scenario; 11] = [
+pub(crate) const ALL: [Scenario; 12] = [
     Scenario { name: "newcomer", run: newcomer::run },
     Scenario { name: "burst", run: burst::run },
     Scenario { name: "answer", run: answer::run },
@@ -36,4 +37,5 @@ pub(crate) const ALL: [Scenario; 11] = [
     Scenario { name: "idle", run: memory::idle },
     Scenario { name: "segments", run: segments::run },
     Scenario { name: "ledger", run: ledger::run },
+    Scenario { name: "fabric", run: fabric::run },
 ];
