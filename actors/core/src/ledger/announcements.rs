@@ -7,7 +7,8 @@ use super::effects::Effects;
 use super::fabric::speaks_for_remote;
 use super::key::Key;
 use super::policy;
-use super::remotes::{remote_host, remote_keys};
+use super::remote_hosts::remotes_of;
+use super::remotes::remote_host;
 use super::timers::{Timer, Token};
 use super::world::World;
 use crate::address::Address;
@@ -155,7 +156,7 @@ impl Announcements {
         let addresses = world.hosts.by_last_word(domain).into_iter();
         let own = own_addresses_of_pair(world, domain).into_iter();
         let keys = own.chain(addresses).map(|address| Key { domain, address });
-        let remote = remote_keys(world, None).filter(|key| key.domain == domain);
+        let remote = remotes_of(world, domain, None).map(|address| Key { domain, address });
         let keys: Vec<Key> = keys.chain(remote).filter(|key| !lives_on(world, key, segment)).collect();
         let timer = effects.after(pause, Timer::AnnounceAll(segment));
         self.segments.insert(segment, Roll { keys: keys.into_iter(), round, timer });

@@ -12,7 +12,8 @@ use super::installed::RouteState;
 use super::kernel_state::KernelState;
 use super::key::Key;
 use super::published::PublishedUsers;
-use super::remotes::{remote_host, remote_keys};
+use super::remote_hosts::remotes_of;
+use super::remotes::remote_host;
 use super::segment::Segment;
 use super::topology::Topology;
 use super::world::World;
@@ -45,7 +46,7 @@ impl Reasons<'_> {
         let domain = segment.plan.domain;
         let hosts = self.hosts.keys_where(|host| host.is_live() && host.segment != segment.id);
         let hosts = hosts.into_iter().filter(|key| key.domain == domain);
-        let remotes = remote_keys(self.world, None).filter(|key| key.domain == domain);
+        let remotes = remotes_of(self.world, domain, None).map(|address| Key { domain, address });
         let hosts = hosts.chain(remotes);
         let keys = hosts.chain(published_addresses(segment).map(|address| Key { domain, address }));
         keys.filter(|key| self.wants_entry(segment, key)).map(|key| key.address).collect()

@@ -39,6 +39,11 @@ impl ForeignRoutes {
         before.keys().chain(self.0.keys()).map(|(address, _)| *address).collect()
     }
 
+    /// The addresses that have one, in order, some more than once.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
+        self.0.keys().map(|(address, _)| *address)
+    }
+
     /// The one that the kernel uses for the address.
     pub(super) fn in_use(&self, address: Address) -> Option<&KernelRoute> {
         self.0.range((address, 0)..=(address, u32::MAX)).next().map(|(_, route)| route)

@@ -18,7 +18,7 @@
 //!                                          ├ topology ── segment, domains,       what there is
 //!                                          │             bridges, shared_lladdr, sharing
 //!   claims, alternatives, confirmations,   ├ hosts ───── host                    who is where
-//!   searches, announcements, movers,       ├ fabric ──── remotes                 who is behind other gateways
+//!   searches, announcements, movers,       ├ fabric ─ remotes, remote_hosts      who is behind other gateways
 //!   contacts, proxies, trials, wifi:       ├ published, own_claims, addressed,   who uses what, how fast,
 //!   what is going on                       │ pacing, memory                      what an earlier run knew
 //!                                          ├ kernel_state ─ installed, foreign, entries, covers
@@ -85,6 +85,7 @@ mod probing;
 mod proxies;
 mod published;
 mod radio;
+mod remote_hosts;
 mod remotes;
 mod renumbering;
 mod replanning;

@@ -23,7 +23,7 @@ use super::effects::Effects;
 use super::key::Key;
 use super::policy;
 use super::proxies::Proxies;
-use super::remotes::remote_host;
+use super::remote_hosts::remotes_of;
 use super::timers::{Timer, Token};
 use super::world::{Moved, World};
 use crate::address::Address;
@@ -232,8 +232,7 @@ impl Movers {
             }
         }
         let mut addresses = world.hosts.by_last_word(domain);
-        let remotes = world.kernel.remotes.addresses().map(|address| Key { domain, address });
-        addresses.extend(remotes.filter(|key| remote_host(world, key).is_some()).map(|key| key.address));
+        addresses.extend(remotes_of(world, domain, None));
         let addresses: Arc<[Address]> = addresses.into();
         let older = self.rosters.remove(&domain).map_or_else(Vec::new, |old| {
             let mut older = old.older;

@@ -7,7 +7,7 @@ use super::host::Sighting;
 use super::key::Key;
 use super::timers::Token;
 use super::world::World;
-use crate::address::Address;
+use crate::address::{Address, Prefix};
 use crate::event::Event;
 use crate::fact::KernelRoute;
 use crate::lladdr::LinkAddr;
@@ -49,6 +49,8 @@ pub(super) struct Check {
 #[derive(Debug, Default)]
 pub(super) struct Remotes {
     routes: BTreeMap<(Place, u32), Remote>,
+    /// Addresses that have one.
+    addresses: usize,
     /// Hosts of ours to which a route of the fabric leads, too: they may have moved, and are to be asked then.
     checks: BTreeSet<(Time, Key)>,
     checked: BTreeMap<Key, Check>,
@@ -71,22 +73,22 @@ impl Remotes {
             return Appearance::Known;
         }
         let was_taken = self.clear_place(place);
-        self.routes.insert((place, 0), Remote { route, since: now });
+        self.insert((place, 0), Remote { route, since: now });
         if was_taken { Appearance::Unclear } else { Appearance::New }
     }
 
     /// A route is gone. False if it was not known.
     pub(super) fn forget_remote(&mut self, route: &KernelRoute) -> bool {
         let known = self.at(place_of(route)).find(|(_, known)| is_same(&known.route, route));
-        known.map(|(at, _)| *at).is_some_and(|at| self.routes.remove(&at).is_some())
+        known.map(|(at, _)| *at).is_some_and(|at| self.remove(&at))
     }
 
     /// Somebody else's route stands where these did. True if there were any.
     pub(super) fn clear_place(&mut self, place: Place) -> bool {
         let there: Vec<_> = self.at(place).map(|(at, _)| *at).collect();
-        there.iter().for_each(|at| {
-            self.routes.remove(at);
-        });
+        for at in &there {
+            self.remove(at);
+        }
         !there.is_empty()
     }
 
@@ -98,6 +100,7 @@ impl Remotes {
         now: Time,
     ) -> BTreeMap<Address, bool> {
         let before = std::mem::take(&mut self.routes);
+        self.addresses = 0;
         let mut concerned: BTreeMap<Address, bool> =
             before.keys().map(|((address, ..), _)| (*address, false)).collect();
         for route in routes {
@@ -107,7 +110,7 @@ impl Remotes {
             *concerned.entry(route.address).or_default() |= known.is_none();
             let order = self.at(place).count();
             let remote = Remote { route, since: known.map_or(now, |known| known.since) };
-            self.routes.insert((place, u32::try_from(order).unwrap_or(u32::MAX)), remote);
+            self.insert((place, u32::try_from(order).unwrap_or(u32::MAX)), remote);
         }
         concerned
     }
@@ -118,11 +121,24 @@ impl Remotes {
         self.routes.range(first..=last).next().map(|(_, remote)| remote)
     }
 
-    /// The addresses that have one, in order.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
-        let mut last = None;
-        let addresses = self.routes.keys().map(|((address, ..), _)| *address);
-        addresses.filter(move |address| last.replace(*address) != Some(*address))
+    /// How many addresses have one.
+    pub(super) fn len(&self) -> usize {
+        self.addresses
+    }
+
+    /// The addresses of a prefix that have one, in order, those that follow one.
+    pub(super) fn addresses_in(
+        &self,
+        prefix: Prefix,
+        after: Option<Address>,
+    ) -> impl Iterator<Item = Address> {
+        let first = after.map_or(prefix.network(), |after| prefix.network().max(after));
+        let last = prefix.broadcast();
+        let range = (first <= last)
+            .then(|| self.routes.range(((first, false, 0), 0)..=((last, true, u32::MAX), u32::MAX)));
+        let mut previous = after;
+        let addresses = range.into_iter().flatten().map(|(((address, ..), _), _)| *address);
+        addresses.filter(move |address| previous.replace(*address) != Some(*address))
     }
 
     /// A host of ours is to be asked then whether it is still here, and at no other time.
@@ -156,6 +172,18 @@ impl Remotes {
             Some((key, self.checked.remove(&key)?))
         };
         due.into_iter().filter_map(take).collect()
+    }
+
+    fn insert(&mut self, at: (Place, u32), remote: Remote) {
+        self.addresses += usize::from(self.best(remote.route.address).is_none());
+        self.routes.insert(at, remote);
+    }
+
+    /// True if it was there.
+    fn remove(&mut self, at: &(Place, u32)) -> bool {
+        let Some(remote) = self.routes.remove(at) else { return false };
+        self.addresses -= usize::from(self.best(remote.route.address).is_none());
+        true
     }
 
     fn at(&self, place: Place) -> impl Iterator<Item = (&(Place, u32), &Remote)> {
@@ -201,16 +229,6 @@ pub(super) fn unfitness(world: &World, key: &Key, remote: &Remote) -> Option<Unf
 /// a segment of ours.
 pub(super) fn remote_host<'w>(world: &'w World, key: &Key) -> Option<&'w Remote> {
     route_elsewhere(world, key).filter(|_| world.hosts.live_host(key).is_none())
-}
-
-/// The hosts behind other gateways by domain and address, those that follow one.
-pub(super) fn remote_keys(world: &World, after: Option<Key>) -> impl Iterator<Item = Key> {
-    let keys = world
-        .kernel
-        .remotes
-        .addresses()
-        .filter_map(|address| Some(Key { domain: world.topology.domain_of(address)?, address }));
-    keys.filter(move |key| after.is_none_or(|after| *key > after) && remote_host(world, key).is_some())
 }
 
 /// Whether a route of the fabric would be preferred to ours, which is then not written as long as it stands.

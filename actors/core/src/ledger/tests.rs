@@ -37,6 +37,7 @@ mod proxies;
 mod publish;
 mod relabelling;
 mod remembering;
+mod remote_hosts;
 mod replanning;
 mod returning;
 mod routed;

@@ -263,6 +263,11 @@ impl Topology {
         self.pins.contains_key(key)
     }
 
+    /// The addresses whose place the operator fixed.
+    pub(super) fn pinned_addresses(&self) -> impl Iterator<Item = Address> {
+        self.pins.keys().map(|key| key.address)
+    }
+
     /// Whether the host could live on that segment at its link-layer address, if it has left its own.
     pub(super) fn may_live_on(&self, id: SegmentId, key: &Key, lladdr: &LinkAddr) -> bool {
         let segment = self.segment(id);

@@ -3,7 +3,7 @@
 
 use super::Ledger;
 use super::operator::role_views;
-use super::remotes::remote_keys;
+use super::remote_hosts::{remote_count, remotes_of};
 use super::segment::Segment;
 use super::tables::Tables;
 use crate::address::Address;
@@ -23,7 +23,7 @@ impl Ledger {
         let segment = topology.planned(id).filter(|segment| segment.is_up())?;
         let domain = segment.plan.domain;
         let known = self.world.hosts.live_keys().filter(|key| key.domain == domain);
-        let remotes = self.world.kernel.remotes.addresses();
+        let remotes = remotes_of(&self.world, domain, None);
         let nobodys = topology.own_addresses().iter().chain(&segment.edges).copied();
         let skip = known.map(|key| key.address).chain(nobodys).chain(remotes).collect();
         let (lladdr, from) = (segment.lladdr(), segment.shared_lladdr());
@@ -49,7 +49,7 @@ impl Ledger {
             routes: u64::from(self.world.kernel.written()),
             start_time_seconds: 0,
             missing: crate::view::MissingRoutesView {
-                remote_hosts: remote_keys(&self.world, None).count() as u64,
+                remote_hosts: remote_count(&self.world) as u64,
                 routes_refused: self.world.kernel.missing().0,
                 routes_in_conflict: self.world.kernel.missing().1,
             },

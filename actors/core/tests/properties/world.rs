@@ -15,7 +15,6 @@ use crate::caches::Caches;
 use crate::facts::{METRIC, PROTOCOL, good_link, segment};
 use crate::kernel::Kernel;
 use crate::places::Places;
-use crate::program::{Program, answers};
 use crate::stations::{SEGMENTS, Station, source_of};
 
 fn plan() -> Plan {
@@ -31,13 +30,7 @@ fn plan() -> Plan {
             dhcp: None,
             fabric: None,
         }],
-        segments: ["a", "b", "c"]
-            .map(|name| {
-                let mut plan = segment(name, 0, prefix);
-                plan.kernel.fast = true;
-                plan
-            })
-            .to_vec(),
+        segments: ["a", "b", "c"].map(|name| segment(name, 0, prefix)).to_vec(),
         routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC, fabric_table: None },
     }
 }
@@ -61,10 +54,7 @@ pub(crate) fn swapped(segment: SegmentId) -> Link {
 pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) kernel: Kernel,
-    pub(crate) places: Places,
-    pub(crate) program: Program,
-    /// Whether the ledger is being asked what the program would answer.
-    pub(crate) is_comparing: bool,
+    places: Places,
     pub(crate) stations: BTreeMap<Ipv4Addr, Station>,
     /// Second links of hosts, with the same address.
     pub(crate) spares: BTreeMap<Ipv4Addr, Station>,
@@ -72,10 +62,8 @@ pub(crate) struct World {
     pub(crate) now: Time,
     /// How long the kernel's news take.
     lag: Duration,
-    pub(crate) news: VecDeque<(Time, Fact)>,
+    news: VecDeque<(Time, Fact)>,
     pub(crate) answers: Vec<(SegmentId, Ipv4Addr)>,
-    /// Requests of ours for known hosts.
-    pub(crate) probes: u64,
 }
 
 impl World {
@@ -98,8 +86,6 @@ impl World {
             ledger: Ledger::new(plan),
             kernel: Kernel::new(segments().map(|segment| Some(fine(segment))).collect()),
             places: Places::new(plan),
-            program: Program::default(),
-            is_comparing: false,
             stations: BTreeMap::new(),
             spares: BTreeMap::new(),
             caches: Caches::default(),
@@ -107,7 +93,6 @@ impl World {
             lag,
             news: VecDeque::new(),
             answers: Vec::new(),
-            probes: 0,
         };
         for (last, segment) in leftovers {
             world.kernel.add(impostor(*last, &fine(*segment)));
@@ -121,17 +106,7 @@ impl World {
     }
 
     /// A fact, and all that follows from it at once.
-    pub(crate) fn tell(&mut self, fact: Fact) {
-        self.tell_for_answers(fact);
-        if !std::mem::replace(&mut self.is_comparing, true) {
-            self.compare();
-            self.is_comparing = false;
-        }
-    }
-
-    /// The same. Returns the answers to the fact itself.
-    pub(crate) fn tell_for_answers(&mut self, fact: Fact) -> Vec<(SegmentId, Frame)> {
-        let mut first = None;
+    fn tell(&mut self, fact: Fact) {
         let mut facts = VecDeque::from([fact]);
         while let Some(fact) = facts.pop_front() {
             match &fact {
@@ -144,9 +119,10 @@ impl World {
             }
             let mut orders = Vec::new();
             self.ledger.step(self.now, fact, &mut orders);
-            first.get_or_insert_with(|| answers(&orders));
             let refused = facts.len();
-            facts.extend(self.write_all(&orders));
+            for order in &orders {
+                facts.extend(self.write(order));
+            }
             let is_refused = facts.len() > refused;
             self.places.follow(self.now, &orders);
             for order in &orders {
@@ -158,11 +134,10 @@ impl World {
                 }
             }
         }
-        first.unwrap_or_default()
     }
 
     /// Carries an order out on the kernel's tables; its refusal comes back at once, as in the daemon.
-    pub(crate) fn write(&mut self, order: &Order) -> Option<Fact> {
+    fn write(&mut self, order: &Order) -> Option<Fact> {
         match *order {
             Order::Write(write) => {
                 let errno = self.kernel.write(&write).err()?;
@@ -175,7 +150,7 @@ impl World {
     }
 
     /// Whoever is sent packets for a host must be able to pass them on.
-    pub(crate) fn check_answer(&self, segment: SegmentId, frame: &Frame) {
+    fn check_answer(&self, segment: SegmentId, frame: &Frame) {
         let is_defence = frame.arp.target.is_unspecified();
         if is_defence || self.lag > Duration::ZERO {
             return;
@@ -193,7 +168,6 @@ impl World {
         if purpose == Purpose::Answer {
             self.answers.push((segment, frame.arp.sender));
         }
-        self.probes += u64::from(purpose == Purpose::Verify);
         self.caches.received(segment, frame, purpose, &self.stations);
         let is_request = matches!(purpose, Purpose::Verify | Purpose::Search);
         let target = &frame.arp.target;
@@ -210,17 +184,10 @@ impl World {
         Some(heard(segment, arp))
     }
 
-    /// A station's word, if there is a link to carry it. What the program answers the daemon does not hear.
+    /// A station's word, if there is a link to carry it.
     pub(crate) fn says(&mut self, segment: SegmentId, arp: Arp) {
-        let link = self.kernel.links[segment.index()].as_ref();
-        let Some(interface) = link.map(|link| link.index).filter(|_| self.carries(segment)) else { return };
-        let heard = as_heard(arp);
-        if let Some(frame) = self.program.hears(self.now, interface, &heard) {
-            self.places.note_sender(self.now, segment, arp.sender);
-            self.check_answer(segment, &frame);
-            self.carry(segment, &frame, Purpose::Answer);
-        } else {
-            self.tell(Fact::Heard { segment, heard });
+        if self.carries(segment) {
+            self.tell(heard(segment, arp));
         }
     }
 
@@ -231,7 +198,7 @@ impl World {
         }
     }
 
-    pub(crate) fn carries(&self, segment: SegmentId) -> bool {
+    fn carries(&self, segment: SegmentId) -> bool {
         self.kernel.links[segment.index()].as_ref().is_some_and(|link| link.up && link.carrier)
     }
 
@@ -281,9 +248,5 @@ impl World {
 }
 
 fn heard(segment: SegmentId, arp: Arp) -> Fact {
-    Fact::Heard { segment, heard: as_heard(arp) }
-}
-
-fn as_heard(arp: Arp) -> Heard {
-    Heard { arp, from: source_of(arp.sender_lladdr), mark: None }
+    Fact::Heard { segment, heard: Heard { arp, from: source_of(arp.sender_lladdr), mark: None } }
 }
