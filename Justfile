@@ -38,6 +38,10 @@ demo *args:
 test *args:
     cargo test --locked {{args}}
 
+# The behaviours once more, with requests answered inside the kernel (tests/behaviours); needs root, outside of every container
+test-fast *args:
+    BEHAVIOURS_IN_KERNEL=1 cargo test --locked --package arpherd --test behaviours {{args}}
+
 # The same on a machine with a Rust tool chain and a C linker and nothing else; needs root and mmdebstrap
 test-bare *args:
     tests/bare/run.sh cargo test --locked {{args}}
@@ -154,7 +158,7 @@ replay-update:
 ci:
     #!/usr/bin/env bash
     set -euo pipefail
-    for step in fmt-check rules deny lint check-packaged doc book test-bare test-docs test-schema test-multicast test-dhcp test-standby test-fabric test-metrics test-screen test-systemd test-packages test-vm test-vm-bpf demo 'bench --quick'; do
+    for step in fmt-check rules deny lint check-packaged doc book test-bare test-fast test-docs test-schema test-multicast test-dhcp test-standby test-fabric test-metrics test-screen test-systemd test-packages test-vm test-vm-bpf demo 'bench --quick'; do
         printf '\n== just %s\n' "$step"
         start=$SECONDS
         {{just_executable()}} --justfile {{quote(justfile())}} $step

@@ -35,6 +35,7 @@ install -d -m 755 "$root/etc/arpherd"
 doc=usr/share/doc/arpherd
 put README.md $doc/README.md
 for file in arpherd.toml prometheus-alerts.yaml grafana-dashboard.json; do put configs/$file $doc/examples/$file; done
+put configs/arpherd.service.d/fast-answers.conf $doc/examples/fast-answers.conf
 for file in configs/examples/*; do put "$file" "$doc/examples/$(basename "$file")"; done
 
 made=$(mktemp -d)

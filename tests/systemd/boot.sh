@@ -21,9 +21,9 @@ TimeoutStartSec=$seconds
 WantedBy=multi-user.target
 UNIT
 ln -sf /etc/systemd/system/test.service "$root/etc/systemd/system/multi-user.target.wants/test.service"
-# By itself nspawn keeps Landlock from the container.
-landlock='landlock_create_ruleset landlock_add_rule landlock_restrict_self'
-timeout $((seconds + 60)) systemd-nspawn --system-call-filter="$landlock" --register=no --keep-unit --quiet \
+# By itself nspawn keeps Landlock and bpf(2) from the container.
+calls='landlock_create_ruleset landlock_add_rule landlock_restrict_self bpf'
+timeout $((seconds + 60)) systemd-nspawn --system-call-filter="$calls" --capability=CAP_BPF --register=no --keep-unit --quiet \
     --private-network --boot --directory "$root" </dev/null >"$root/console" 2>&1 || true
 cat "$root/outcome" 2>/dev/null || cat "$root/console"
 tail -n 1 "$root/outcome" | grep -qx "all as promised"

@@ -318,6 +318,34 @@ def it_is_confined_and_says_where_it_is_not():
     expect("with it, it is restricted again", confinement()["files"] in wanted)
 
 
+def answers_come_from_inside_the_kernel_with_the_drop_in():
+    def segments(what):
+        return [row.get(what) for row in json.loads(run("arpherd", "segments", "--json"))]
+
+    write("/etc/arpherd/arpherd.yaml", CONFIG + "daemon: { fast_answers: auto }\n")
+    run("systemctl", "restart", "arpherd")
+    expect("without the drop-in the daemon answers", segments("fast_answers") == ["unavailable"] * 2)
+    expect("and says so", "fast_answers_off" in log("-n", "40"))
+    write(DROP_IN, open("/srv/fast-answers.conf").read())
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "arpherd")
+    until("the program is attached", lambda: set(segments("fast_answers")) <= {"tcx", "clsact"})
+    status = json.loads(run("arpherd", "status", "--json"))
+    now = status["confinement"]["capabilities"]
+    expect(f"the right to load it is given up ({now})", now == ["CAP_NET_ADMIN", "CAP_NET_RAW"])
+    expect("routes stand", routes() == BOTH)
+    limit = open(f"/proc/{show('MainPID')}/limits").read()
+    expect("it has descriptors for thousands of segments", "524288" in limit)
+    write("/etc/arpherd/arpherd.yaml", CONFIG + "daemon: { fast_answers: on }\n")
+    drop_in()
+    run("systemctl", "restart", "arpherd", check=False)
+    until("without it, who demands it does not start", lambda: show("ActiveState") == "failed")
+    expect("with exit status 77", show("ExecMainStatus") == "77")
+    write("/etc/arpherd/arpherd.yaml", CONFIG)
+    run("systemctl", "restart", "arpherd")
+    expect("without the key all is as before", routes() == BOTH)
+
+
 def full_disk_loses_nothing():
     """A tiny file system at /run/arpherd, filled while the daemon runs, and then before it starts."""
     run("systemctl", "stop", "arpherd")
@@ -375,6 +403,7 @@ def main():
     groups_read_and_command()
     missing_capability_is_told_once()
     it_is_confined_and_says_where_it_is_not()
+    answers_come_from_inside_the_kernel_with_the_drop_in()
     the_page_is_followed()
     run("systemctl", "stop", "arpherd")
     expect("systemctl stop purges", routes() == [])

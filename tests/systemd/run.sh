@@ -16,10 +16,11 @@ trap 'rm -rf --one-file-system "$root"' EXIT
 tar -xf "$base" -C "$root"
 install -D "$binary" "$root/usr/bin/arpherd"
 install -D -m 644 ../../configs/arpherd.service "$root/usr/lib/systemd/system/arpherd.service"
+install -D -m 644 ../../configs/arpherd.service.d/fast-answers.conf "$root/srv/fast-answers.conf"
 install -D -m 644 ../../configs/packages/sysusers.d/arpherd.conf "$root/usr/lib/sysusers.d/arpherd.conf"
 # The page's commands are run where a source tree would be.
 install -D -m 644 -t "$root/srv/tree/docs" ../../docs/systemd.md
 mkdir -p "$root/srv/tree/configs/packages"
 cp -r ../../configs/arpherd.service "$root/srv/tree/configs"
 cp -r ../../configs/packages/sysusers.d "$root/srv/tree/configs/packages"
-./boot.sh "$root" inside.py 120
+./boot.sh "$root" inside.py 150

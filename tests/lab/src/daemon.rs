@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::error::Tried;
+use crate::fast;
 use crate::launch::{Launch, Room, bounded};
 use crate::wait::{left, pause};
 use crate::{Failure, LabError, Netns, Result};
@@ -80,6 +81,7 @@ impl Daemon {
                 log: daemon.log(),
             });
         }
+        fast::wait_attached(&daemon);
         Ok(daemon)
     }
 
@@ -182,6 +184,7 @@ impl Daemon {
     /// Asks it to end (SIGTERM) and waits; after 10 seconds it is killed, which the status shows.
     /// Afterwards [`log`](Self::log) is complete.
     pub fn terminate(&mut self) -> ExitStatus {
+        fast::count(self);
         let _ = self.signal(libc::SIGTERM); // gone already is fine
         let start = Instant::now();
         while self.is_running() && start.elapsed() < Duration::from_secs(10) {
@@ -204,6 +207,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        fast::count(self);
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

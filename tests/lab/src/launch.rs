@@ -12,6 +12,7 @@ use std::{env, fs, io};
 use tempfile::TempDir;
 
 use crate::error::{Tried, check};
+use crate::fast;
 use crate::wait::pause;
 use crate::{Daemon, LabError, Netns, Result};
 
@@ -180,6 +181,9 @@ impl Launch {
             }
         }
         command.env("ARPHERD_DAEMON__CONTROL", &room.control);
+        if fast::is_on() {
+            command.env(fast::VARIABLE.0, fast::VARIABLE.1);
+        }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
