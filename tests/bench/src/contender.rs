@@ -122,6 +122,8 @@ pub(crate) struct Settings {
     pub(crate) limits: &'static str,
     /// The domain's value of `dhcp`.
     pub(crate) dhcp: &'static str,
+    /// The value of `fast_answers`.
+    pub(crate) fast_answers: &'static str,
 }
 
 impl Settings {
@@ -132,14 +134,15 @@ impl Settings {
         expiry: "{ quiet: 24h }",
         limits: "{ hosts: 1000000, hosts_per_lladdr: 1000000, new_per_second: 10000000 }",
         dhcp: "off",
+        fast_answers: "off",
     };
 
     /// The configuration file, in YAML.
     pub(crate) fn yaml(&self) -> String {
-        let Self { prefix, sweep, expiry, limits, dhcp } = self;
+        let Self { prefix, sweep, expiry, limits, dhcp, fast_answers } = self;
         let [lan, vms] = LINKS;
         format!(
-            "domains:\n  bench:\n    prefixes: [{prefix}]\n    dhcp: {dhcp}\n    segments:\n      \
+            "daemon: {{ fast_answers: {fast_answers} }}\ndomains:\n  bench:\n    prefixes: [{prefix}]\n    dhcp: {dhcp}\n    segments:\n      \
              {lan}: {{ sweep: off, expiry: {expiry}, limits: {limits} }}\n      \
              {vms}: {{ sweep: {sweep}, expiry: {expiry}, limits: {limits} }}\n"
         )

@@ -10,6 +10,9 @@
 //!
 //! #[harness::test(alone)] // it measures time: no other test runs beside it
 //! fn b11_a_thousand_answers_come_in_five_milliseconds() -> arpherd_lab::Result<()> { … }
+//!
+//! #[harness::test(in_kernel)] // it loads a program into the kernel, as root alone may
+//! fn a_known_host_is_answered_inside_the_kernel() -> arpherd_lab::Result<()> { … }
 //! ```
 //!
 //! The function's name is the test's name. A file of tests needs its `mod` line in `main.rs` and nothing else.
@@ -55,6 +58,7 @@ impl<E: std::fmt::Display> From<Result<(), E>> for Outcome {
 pub struct Case {
     name: &'static str,
     alone: bool,
+    in_kernel: bool,
     run: fn() -> Outcome,
 }
 
@@ -66,9 +70,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 impl Case {
-    /// A test of this name. One that runs `alone` has no other beside it.
-    pub const fn new(name: &'static str, alone: bool, run: fn() -> Outcome) -> Self {
-        Self { name, alone, run }
+    /// A test of this name. One that runs `alone` has no other beside it; one that is `in_kernel` loads a program into the
+    /// kernel.
+    pub const fn new(name: &'static str, alone: bool, in_kernel: bool, run: fn() -> Outcome) -> Self {
+        Self { name, alone, in_kernel, run }
     }
 
     fn run(self) -> Result<(), Failed> {
@@ -91,12 +96,13 @@ pub struct Suite {
     arguments: Arguments,
     kind: &'static str,
     ignored: bool,
+    in_kernel: bool,
 }
 
 impl Suite {
     /// As the command line asks for.
     pub fn from_args() -> Self {
-        Self { arguments: Arguments::from_args(), kind: "", ignored: false }
+        Self { arguments: Arguments::from_args(), kind: "", ignored: false, in_kernel: false }
     }
 
     /// Whether the tests are listed and not run.
@@ -125,6 +131,13 @@ impl Suite {
         self
     }
 
+    /// Whether programs can be loaded into the kernel; otherwise the tests that do so are shown as ignored.
+    #[must_use]
+    pub fn in_kernel(mut self, possible: bool) -> Self {
+        self.in_kernel = possible;
+        self
+    }
+
     /// Runs the tests in the order of their names, or lists them.
     ///
     /// # Panics
@@ -137,7 +150,8 @@ impl Suite {
             assert!(names.insert(case.name), "two tests are called {}", case.name);
         }
         let trial = |case: Case| {
-            Trial::test(case.name, move || case.run()).with_kind(self.kind).with_ignored_flag(self.ignored)
+            let ignored = self.ignored || case.in_kernel && !self.in_kernel;
+            Trial::test(case.name, move || case.run()).with_kind(self.kind).with_ignored_flag(ignored)
         };
         let trials = cases.into_iter().map(trial).collect();
         libtest_mimic::run(&self.arguments, trials).exit_code()

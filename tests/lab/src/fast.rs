@@ -25,6 +25,16 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// With the reason, if this process could not load such a program either: it takes real root, outside of every user
 /// namespace.
 pub fn answer_in_kernel() -> Result<(), String> {
+    can_answer_in_kernel()?;
+    ON.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Whether the rights are there for daemons that answer inside the kernel.
+///
+/// # Errors
+/// With the reason, if they are not.
+pub fn can_answer_in_kernel() -> Result<(), String> {
     /// linux/capability.h
     const CAP_BPF: u32 = 39;
     let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
@@ -37,7 +47,6 @@ pub fn answer_in_kernel() -> Result<(), String> {
     if rights & 1 << CAP_BPF == 0 {
         return Err("CAP_BPF is missing: run it as root".to_owned());
     }
-    ON.store(true, Ordering::Relaxed);
     Ok(())
 }
 
@@ -46,7 +55,8 @@ pub fn answered_in_kernel() -> (u64, u64) {
     (ANSWERED.load(Ordering::Relaxed), DAEMONS.load(Ordering::Relaxed))
 }
 
-pub(crate) fn is_on() -> bool {
+/// Whether daemons are started so.
+pub fn is_answered_in_kernel() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
@@ -60,14 +70,14 @@ pub(crate) fn wait_attached(daemon: &Daemon) {
     let start = Instant::now();
     let is_waiting =
         |row: &Value| row["fast_answers"] == "waiting" && row["state"] == "up" && row["answer"] == "live";
-    while is_on() && start.elapsed() < LIMIT && segments(daemon).iter().any(is_waiting) {
+    while is_answered_in_kernel() && start.elapsed() < LIMIT && segments(daemon).iter().any(is_waiting) {
         pause(Duration::from_millis(20));
     }
 }
 
 /// Counts what a daemon did that is about to end.
 pub(crate) fn count(daemon: &mut Daemon) {
-    if is_on() && daemon.is_running() {
+    if is_answered_in_kernel() && daemon.is_running() {
         let answered: u64 =
             segments(daemon).iter().filter_map(|row| row["answered_in_kernel"].as_u64()).sum();
         ANSWERED.fetch_add(answered, Ordering::Relaxed);

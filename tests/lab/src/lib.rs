@@ -80,7 +80,7 @@ pub use disk::SmallDisk;
 pub use echo::EchoServer;
 pub use enter::enter;
 pub use error::{LabError, Result};
-pub use fast::{answer_in_kernel, answered_in_kernel};
+pub use fast::{answer_in_kernel, answered_in_kernel, can_answer_in_kernel, is_answered_in_kernel};
 pub use host::Host;
 pub use launch::{Failure, Launch};
 pub use link::LinkInfo;

@@ -4,6 +4,7 @@ mod answer;
 mod burst;
 mod dhcp;
 mod fabric;
+mod in_kernel;
 mod ledger;
 mod load;
 mod memory;
@@ -25,10 +26,11 @@ pub(crate) struct Scenario {
 }
 
 /// All of them, in the order of the report.
-pub(crate) const ALL: [Scenario; 12] = [
+pub(crate) const ALL: [Scenario; 13] = [
     Scenario { name: "newcomer", run: newcomer::run },
     Scenario { name: "burst", run: burst::run },
     Scenario { name: "answer", run: answer::run },
+    Scenario { name: "in_kernel", run: in_kernel::run },
     Scenario { name: "load", run: load::run },
     Scenario { name: "dhcp", run: dhcp::run },
     Scenario { name: "sweep", run: sweep::run },

@@ -6,19 +6,24 @@ use proc_macro::{TokenStream, TokenTree};
 /// Makes a function a test that bears its name. See `arpherd-harness`.
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, function: TokenStream) -> TokenStream {
-    let alone = match arguments.to_string().as_str() {
-        "" => false,
-        "alone" => true,
-        other => {
-            return error(&format!("expected #[harness::test] or #[harness::test(alone)], not `{other}`"));
+    let (mut alone, mut in_kernel) = (false, false);
+    for word in arguments.to_string().split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        match word {
+            "alone" => alone = true,
+            "in_kernel" => in_kernel = true,
+            other => {
+                return error(&format!(
+                    "expected nothing, `alone` or `in_kernel` in #[harness::test(…)], not `{other}`"
+                ));
+            }
         }
-    };
+    }
     let Some(name) = name_of(function.clone()) else {
         return error("#[harness::test] stands before a function without arguments");
     };
     let registration = format!(
         "::harness::inventory::submit! {{
-            ::harness::Case::new(\"{name}\", {alone}, || ::harness::Outcome::from_test({name}()))
+            ::harness::Case::new(\"{name}\", {alone}, {in_kernel}, || ::harness::Outcome::from_test({name}()))
         }}"
     );
     let registration: TokenStream = registration.parse().expect("it was written above");
