@@ -68,7 +68,8 @@ fn lacking(process: &Process) -> Option<Lacking> {
             fix: "run arpherd outside of a rootless container".to_owned(),
         });
     }
-    lacks(Capability::Bpf).then(|| Lacking {
+    // The second includes the first, and is all there was before Linux 5.8.
+    (lacks(Capability::Bpf) && lacks(Capability::SysAdmin)).then(|| Lacking {
         found:
             "CAP_BPF is missing, without which the program that answers inside the kernel cannot be loaded"
                 .to_owned(),

@@ -14,6 +14,8 @@ use crate::rig::{
 
 /// linux/capability.h
 const CAP_BPF: u32 = 39;
+/// It includes the one before.
+const CAP_SYS_ADMIN: u32 = 21;
 /// How long the program answers at the most for a daemon that is there no longer.
 const VOUCHED: Duration = Duration::from_millis(1500);
 const SECOND: Duration = Duration::from_secs(1);
@@ -72,7 +74,7 @@ impl Answered {
 }
 
 #[harness::test(in_kernel)]
-fn known_hosts_are_answered_inside_the_kernel_and_the_daemon_does_not_hear_of_it() -> Result<()> {
+fn fast_known_hosts_are_answered_inside_the_kernel_and_the_daemon_does_not_hear_of_it() -> Result<()> {
     const QUESTIONS: u64 = 50;
     let it = Answered::new()?;
     assert!(
@@ -91,7 +93,7 @@ fn known_hosts_are_answered_inside_the_kernel_and_the_daemon_does_not_hear_of_it
 }
 
 #[harness::test(in_kernel)]
-fn all_other_questions_are_the_daemons() -> Result<()> {
+fn fast_all_other_questions_are_the_daemons() -> Result<()> {
     let it = Answered::new()?;
     let (c, d) = (it.rig.left(11)?, it.rig.right(21)?);
     let wire = it.a.wire()?;
@@ -109,7 +111,7 @@ fn all_other_questions_are_the_daemons() -> Result<()> {
 }
 
 #[harness::test(in_kernel)]
-fn who_asks_inside_the_kernel_is_heard_and_not_probed() -> Result<()> {
+fn fast_who_asks_inside_the_kernel_is_heard_and_not_probed() -> Result<()> {
     let quick = "{ quiet: 400ms, interval: 100ms, unicast: 3, broadcast: 2 }";
     let it = Answered::with(&Config::common_with(&[("expiry", quick)]).top("daemon: { fast_answers: on }"))?;
     let wire = Capture::start(&it.rig.left.ns, &it.rig.left_port)?;
@@ -131,7 +133,7 @@ fn who_asks_inside_the_kernel_is_heard_and_not_probed() -> Result<()> {
 }
 
 #[harness::test(in_kernel)]
-fn a_killed_daemon_is_answered_for_no_longer() -> Result<()> {
+fn fast_a_killed_daemon_is_answered_for_no_longer() -> Result<()> {
     let mut it = Answered::new()?;
     it.daemon.kill();
     let killed = Instant::now();
@@ -144,7 +146,7 @@ fn a_killed_daemon_is_answered_for_no_longer() -> Result<()> {
 }
 
 #[harness::test(in_kernel)]
-fn a_daemon_that_hangs_is_answered_for_no_longer_and_goes_on_where_it_was() -> Result<()> {
+fn fast_a_daemon_that_hangs_is_answered_for_no_longer_and_goes_on_where_it_was() -> Result<()> {
     let mut it = Answered::new()?;
     it.daemon.signal(SIGSTOP)?;
     let stopped = Instant::now();
@@ -158,15 +160,16 @@ fn a_daemon_that_hangs_is_answered_for_no_longer_and_goes_on_where_it_was() -> R
 
 /// Where there is no tcx, or there are too many interfaces for it, the program is a filter, which outlives a kill.
 #[harness::test(in_kernel)]
-fn a_filter_that_outlives_its_daemon_falls_silent_and_the_next_takes_its_place() -> Result<()> {
+fn fast_a_filter_that_outlives_its_daemon_falls_silent_and_the_next_takes_its_place() -> Result<()> {
     /// So many interfaces have tcx.
     const FIRST: u32 = 32;
-    let rig = Rig::new()?;
+    let (rig, far) = (Rig::new()?, Netns::new("far")?);
     let names: Vec<_> = (0..FIRST).map(|number| format!("a{number}")).collect();
     let mut config = Config::common_with(&[("expiry", SLOW_EXPIRY)]);
     for name in &names {
-        rig.r.dummy(name)?;
+        rig.r.veth(name, &far, name)?;
         rig.r.address_noprefix(name, &format!("{ROUTER}/32"))?;
+        far.up(name)?;
         rig.r.up(name)?;
         config = config.segment(name, &[]);
     }
@@ -196,7 +199,7 @@ fn a_filter_that_outlives_its_daemon_falls_silent_and_the_next_takes_its_place()
 }
 
 #[harness::test(in_kernel)]
-fn a_clean_stop_leaves_nothing() -> Result<()> {
+fn fast_a_clean_stop_leaves_nothing() -> Result<()> {
     let mut it = Answered::new()?;
     it.daemon.terminate();
     assert_eq!(it.ask(), None);
@@ -205,7 +208,7 @@ fn a_clean_stop_leaves_nothing() -> Result<()> {
 }
 
 #[harness::test(in_kernel)]
-fn a_new_link_layer_address_is_in_answers_within_a_second() -> Result<()> {
+fn fast_a_new_link_layer_address_is_in_answers_within_a_second() -> Result<()> {
     let it = Answered::new()?;
     let other = Mac([2, 0, 0, 0, 9, 9]);
     it.rig.r.set_mac("eth0", other)?;
@@ -218,7 +221,7 @@ fn a_new_link_layer_address_is_in_answers_within_a_second() -> Result<()> {
 }
 
 #[harness::test(in_kernel)]
-fn an_interface_that_is_made_again_is_answered_again_within_a_second() -> Result<()> {
+fn fast_an_interface_that_is_made_again_is_answered_again_within_a_second() -> Result<()> {
     let it = Answered::new()?;
     it.rig.r.delete("eth0")?;
     let before = it.in_kernel();
@@ -236,7 +239,7 @@ fn an_interface_that_is_made_again_is_answered_again_within_a_second() -> Result
 }
 
 #[harness::test(in_kernel)]
-fn a_reload_turns_it_off_and_on_for_a_segment_and_not_where_it_was_never_loaded() -> Result<()> {
+fn fast_a_reload_turns_it_off_and_on_for_a_segment_and_not_where_it_was_never_loaded() -> Result<()> {
     let mut it = Answered::new()?;
     let off = Config::common_with(&[("expiry", SLOW_EXPIRY), ("fast_answers", "off")]);
     reload(&mut it.daemon, off.text(), "reloaded")?;
@@ -259,7 +262,7 @@ fn a_reload_turns_it_off_and_on_for_a_segment_and_not_where_it_was_never_loaded(
 }
 
 #[harness::test(in_kernel)]
-fn a_replaced_instance_goes_on_answering_inside_the_kernel() -> Result<()> {
+fn fast_a_replaced_instance_goes_on_answering_inside_the_kernel() -> Result<()> {
     let mut it = Answered::new()?;
     let next = config("on").top("routes: { metric: 77 }");
     reload(&mut it.daemon, next.text(), "reloaded")?;
@@ -270,7 +273,7 @@ fn a_replaced_instance_goes_on_answering_inside_the_kernel() -> Result<()> {
 }
 
 #[harness::test(in_kernel)]
-fn segments_in_another_network_namespace_are_answered_there() -> Result<()> {
+fn fast_segments_in_another_network_namespace_are_answered_there() -> Result<()> {
     let (rig, home) = (Rig::named("inkernel")?, Netns::new("home")?);
     rig.r.publish()?;
     let keys = [("expiry", SLOW_EXPIRY), ("netns", "inkernel")];
@@ -284,7 +287,7 @@ fn segments_in_another_network_namespace_are_answered_there() -> Result<()> {
 }
 
 #[harness::test(in_kernel)]
-fn while_facts_are_recorded_the_daemon_answers_all() -> Result<()> {
+fn fast_while_facts_are_recorded_the_daemon_answers_all() -> Result<()> {
     let rig = Rig::new()?;
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("facts");
@@ -301,12 +304,13 @@ fn while_facts_are_recorded_the_daemon_answers_all() -> Result<()> {
 }
 
 #[harness::test]
-fn without_the_right_auto_serves_all_the_same_and_on_does_not_start() -> Result<()> {
+fn fast_without_the_right_auto_serves_all_the_same_and_on_does_not_start() -> Result<()> {
     let rig = Rig::new()?;
-    let failure = config("on").launch(&rig.r).without(CAP_BPF).run()?;
+    let without = |mode: &str| config(mode).launch(&rig.r).without(CAP_BPF).without(CAP_SYS_ADMIN);
+    let failure = without("on").run()?;
     assert_eq!(failure.code, Some(77), "{}", failure.stderr);
     assert!(failure.stderr.contains("CAP_BPF") && failure.stderr.contains("auto"), "{}", failure.stderr);
-    let daemon = config("auto").launch(&rig.r).without(CAP_BPF).start()?;
+    let daemon = without("auto").start()?;
     let told = events(&daemon, "fast_answers_off");
     assert!(told.len() == 1 && told[0]["reason"].to_string().contains("CAP_BPF"), "{told:?}");
     assert_eq!(segment_row(&daemon, "eth0")["fast_answers"], "unavailable");

@@ -31,7 +31,7 @@ pub struct Launch {
     env: Vec<(String, String)>,
     config: Option<(String, String)>,
     end_with_caller: bool,
-    without: Option<u32>,
+    without: Vec<u32>,
     no_landlock: Option<i32>,
 }
 
@@ -57,7 +57,7 @@ impl Launch {
             env: Vec::new(),
             config: None,
             end_with_caller: false,
-            without: None,
+            without: Vec::new(),
             no_landlock: None,
         }
     }
@@ -98,11 +98,11 @@ impl Launch {
         self
     }
 
-    /// The process is not given this capability (`CAP_NET_ADMIN` is 12, see linux/capability.h), though it
-    /// is root.
+    /// The process is not given this capability (`CAP_NET_ADMIN` is 12, see linux/capability.h) either, though
+    /// it is root.
     #[must_use]
     pub fn without(mut self, capability: u32) -> Self {
-        self.without = Some(capability);
+        self.without.push(capability);
         self
     }
 
@@ -149,8 +149,8 @@ impl Launch {
                 command.pre_exec(|| check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM)).map(drop));
             }
         }
-        if let Some(capability) = self.without {
-            let capability = libc::c_ulong::from(capability);
+        for capability in &self.without {
+            let capability = libc::c_ulong::from(*capability);
             // SAFETY: between fork and exec it makes one system call without pointers.
             unsafe {
                 command.pre_exec(move || check(libc::prctl(libc::PR_CAPBSET_DROP, capability)).map(drop));
