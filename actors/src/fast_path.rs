@@ -17,10 +17,10 @@ use slog::{Logger, error, warn};
 use attacher::Attacher;
 pub use attacher::DELAY;
 
-use crate::io::bpf::{FastAnswers, Hook, Noticed, Place, Resident, Subject};
+use crate::io::bpf::{FastAnswers, Noticed, Place, Resident, Subject};
 use crate::io::netlink::errno_text;
 use crate::io::netns::Netns;
-use crate::io::{FastTable, Refusal};
+use crate::io::{FastPlace, FastTable, Refusal};
 
 /// How long the program answers after the route owner said for the last time that it lives.
 const VOUCHED: Duration = Duration::from_millis(1500);
@@ -127,9 +127,13 @@ impl FastTable for FastPath {
         self.program.answers.answered(segment).unwrap_or(0)
     }
 
-    fn hook(&self, segment: SegmentId) -> Option<Hook> {
-        let mut interfaces = self.links.iter().filter(|(_, its)| **its == segment);
-        interfaces.find_map(|(interface, _)| self.program.attacher.hook(*interface))
+    fn place(&self, segment: SegmentId) -> FastPlace {
+        match self.links.iter().find(|(_, its)| **its == segment) {
+            None => FastPlace::Nowhere,
+            Some((interface, _)) => {
+                self.program.attacher.hook(*interface).map_or(FastPlace::Waiting, FastPlace::At)
+            }
+        }
     }
 
     fn vouch(&mut self) {

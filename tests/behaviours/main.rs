@@ -82,10 +82,12 @@ fn main() -> ExitCode {
         eprintln!("{FAST} is set, and nothing can be answered inside the kernel: {reason}");
         return ExitCode::FAILURE;
     }
+    let is_part = suite.is_part();
     let outcome = suite.run();
     let (answered, daemons) = arpherd_lab::answered_in_kernel();
     println!("{answered} requests were answered inside the kernel, by {daemons} daemons");
-    if answered == 0 { ExitCode::FAILURE } else { outcome }
+    // Among all of them many are.
+    if answered == 0 && !is_part { ExitCode::FAILURE } else { outcome }
 }
 
 /// With this variable all daemons have `fast_answers: auto`; see `just test-fast`.

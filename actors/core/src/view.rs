@@ -169,8 +169,9 @@ pub struct MeasuredView {
     /// What became of DHCP messages; none where DHCP is neither relayed nor read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dhcp: Option<DhcpCountersView>,
-    /// Where the program is attached that answers inside the kernel: `tcx` or `clsact`; `waiting`: nowhere yet;
-    /// `unavailable`: it could not be loaded. None where it is not wanted.
+    /// Where the program is attached that answers inside the kernel: `tcx` or `clsact`; `waiting`: nowhere yet; `daemon`: it
+    /// is not to answer there, because there is no link or more is answered than it knows; `unavailable`: it could not be
+    /// loaded. None where it is not wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fast_answers: Option<Keyword>,
 }

@@ -145,11 +145,22 @@ pub trait FastTable: Send {
     /// How many requests it answered on the segment.
     fn answered(&self, segment: SegmentId) -> u64;
 
-    /// Where it is attached on the segment; `None` if it is not (yet).
-    fn hook(&self, segment: SegmentId) -> Option<Hook>;
+    /// Whether it is to answer on the segment, and where it is attached there.
+    fn place(&self, segment: SegmentId) -> FastPlace;
 
     /// Has it answer for a moment longer. Called each [`VOUCH_INTERVAL`] by whoever decides what is answered.
     fn vouch(&mut self);
+}
+
+/// Whether a program answers on a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FastPlace {
+    /// It is not to: there is no link, or what is answered there takes more than it knows.
+    Nowhere,
+    /// It is to, and not attached yet.
+    Waiting,
+    /// It does.
+    At(Hook),
 }
 
 /// Time between two calls of [`FastTable::vouch`].

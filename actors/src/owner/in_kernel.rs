@@ -5,7 +5,7 @@ use arpherd_core::view::SegmentView;
 use arpherd_core::{Fact, SegmentId, Time};
 
 use super::RouteOwner;
-use crate::io::{FastTable, VOUCH_INTERVAL};
+use crate::io::{FastPlace, FastTable, VOUCH_INTERVAL};
 
 /// Which writes to the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +50,13 @@ impl RouteOwner {
         let answered = fast.answered(segment);
         view.counters.answered += answered;
         view.counters.answered_in_kernel = answered;
-        if let Some(hook) = fast.hook(segment) {
-            view.measured.fast_answers = Some(hook.as_str().into());
+        if let Some(shown) = &mut view.measured.fast_answers {
+            *shown = match fast.place(segment) {
+                FastPlace::Nowhere => "daemon",
+                FastPlace::Waiting => "waiting",
+                FastPlace::At(hook) => hook.as_str(),
+            }
+            .into();
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arpherd_actors::fast_path::{FastPath, FastProgram};
 use arpherd_actors::io::bpf::{FastAnswers, Hook, Room};
 use arpherd_actors::io::netns::Netns as Served;
-use arpherd_actors::io::{FastTable, Refusal};
+use arpherd_actors::io::{FastPlace, FastTable, Refusal};
 use arpherd_core::{DomainId, LinkAddr, SegmentId, Write};
 use arpherd_lab::{ArpFrame, Mac, Netns, Wire, wait_until};
 use slog::{Discard, Logger, o};
@@ -100,8 +100,8 @@ fn what_the_ledger_wants_is_answered_as_long_as_it_does() {
     let mut path = FastPath::new(Arc::clone(&program), log());
     let all = [rig.link(), host(ASKER, HERE), host(TARGET, THERE)];
     assert_eq!(write(&mut path, &all), []);
-    assert_eq!(path.hook(HERE), None, "not at once");
-    wait_until(LIMIT, "it is attached", || path.hook(HERE).is_some());
+    assert_eq!(path.place(HERE), FastPlace::Waiting, "not at once");
+    wait_until(LIMIT, "it is attached", || path.place(HERE) != FastPlace::Waiting);
     assert!(rig.is_answered());
     assert_eq!((path.answered(HERE), path.answered(THERE)), (1, 0));
     assert!(path.noticed(DOMAIN, ASKER.1).heard.is_some_and(|since| since < LIMIT));
@@ -150,7 +150,7 @@ fn a_new_address_counts_at_once_and_an_interface_that_is_made_again_within_a_sec
     assert_eq!(rig.answer(), Some(other));
     rig.own().delete(rig.name).unwrap();
     assert_eq!(write(&mut path, &[Write::DeleteFastLink { interface }]), []);
-    assert_eq!(path.hook(HERE), None);
+    assert_eq!(path.place(HERE), FastPlace::Nowhere);
     rig.wire = link(rig.name, &rig.far);
     assert_eq!(write(&mut path, &[rig.link()]), []);
     let start = std::time::Instant::now();
@@ -184,7 +184,8 @@ fn beyond_the_first_interfaces_it_is_attached_by_a_filter() {
     };
     let links: Vec<_> = (0..INTERFACES).map(link).collect();
     assert_eq!(write(&mut path, &links), []);
-    let has = |hook| (0..INTERFACES).filter(|number| path.hook(SegmentId(*number)) == Some(hook)).count();
+    let has =
+        |hook| (0..INTERFACES).filter(|number| path.place(SegmentId(*number)) == FastPlace::At(hook)).count();
     wait_until(LIMIT, "all are attached", || has(Hook::Tcx) + has(Hook::Clsact) == usize::from(INTERFACES));
     // Before Linux 6.6 there is only the second.
     assert!(matches!((has(Hook::Tcx), has(Hook::Clsact)), (32, 2) | (0, 34)), "{}", has(Hook::Tcx));

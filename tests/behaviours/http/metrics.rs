@@ -40,7 +40,7 @@ fn http_metrics_count_what_happened_and_how_long_it_took() -> Result<()> {
     let rig = Rig::new()?;
     let (left, right) = (rig.left(10)?, rig.right(20)?);
     let config = Config::common_with(&[("expiry", SLOW_EXPIRY)]);
-    let daemon = with_http(config, LISTEN).start(&rig.r)?;
+    let daemon = with_http(config, LISTEN).launch(&rig.r).without_kernel().start()?;
     let before = scrape(&rig.r);
     let answers = format!("arpherd_frame_to_answer_seconds_count{{{LEFT}}}");
     let routes = |segment: &str| format!("arpherd_frame_to_route_seconds_count{{{segment}}}");
@@ -96,7 +96,7 @@ fn http_that_a_reload_turns_on_measures_from_then_on() -> Result<()> {
     let rig = Rig::new()?;
     let (left, right) = (rig.left(10)?, rig.right(20)?);
     let config = Config::common_with(&[("expiry", SLOW_EXPIRY)]);
-    let mut daemon = config.start(&rig.r)?;
+    let mut daemon = config.launch(&rig.r).without_kernel().start()?;
     introduce(&left, &rig.r, "eth0")?;
     introduce(&right, &rig.r, "eth1")?;
     std::fs::write(daemon.config_path().expect("a file"), with_http(config, LISTEN).text())

@@ -110,6 +110,11 @@ impl Suite {
         self.arguments.list
     }
 
+    /// Whether the command line asks for some of the tests only.
+    pub fn is_part(&self) -> bool {
+        self.arguments.filter.is_some() || !self.arguments.skip.is_empty()
+    }
+
     /// How many tests run at a time, unless the command line says so.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {

@@ -76,6 +76,12 @@ impl Launch {
         self
     }
 
+    /// All requests are answered by the daemon itself, whatever [`crate::answer_in_kernel`] says.
+    #[must_use]
+    pub fn without_kernel(self) -> Self {
+        self.env(fast::VARIABLE.0, "off")
+    }
+
     /// Runs with a configuration file of this extension (`toml`, `yaml`) and text.
     #[must_use]
     pub fn config(mut self, extension: &str, text: &str) -> Self {
@@ -181,7 +187,7 @@ impl Launch {
             }
         }
         command.env("ARPHERD_DAEMON__CONTROL", &room.control);
-        if fast::is_on() {
+        if fast::is_answered_in_kernel() {
             command.env(fast::VARIABLE.0, fast::VARIABLE.1);
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));

@@ -125,7 +125,7 @@ fn segment_view(ledger: &Ledger, segment: &Segment) -> SegmentView {
             latency: None,
             dhcp: has_dhcp(ledger, segment).then(DhcpCountersView::default),
             // Only the shell knows more.
-            fast_answers: segment.plan.kernel.fast.then(|| "waiting".into()),
+            fast_answers: segment.plan.kernel.fast.then(|| "daemon".into()),
         },
         counters: CountersView {
             dropped: pace.shed,

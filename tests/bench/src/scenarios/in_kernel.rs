@@ -203,7 +203,7 @@ fn flood(speaker: &ArpSocket, hosts: u32, stop: &AtomicBool) -> Result<()> {
 
 /// Requests as fast as they come: how many are not answered, and what the daemon has to do with it.
 fn storm(bench: &Bench, daemon: &mut Answerer) -> Result<Vec<Row>> {
-    let requests = bench.scale(100_000, 20_000);
+    let requests: u32 = bench.scale(100_000, 20_000);
     let index = daemon.setup.testbed.lan.index(PORT)?;
     let asker = daemon
         .setup
@@ -217,19 +217,18 @@ fn storm(bench: &Bench, daemon: &mut Answerer) -> Result<Vec<Row>> {
         let cpu = daemon.setup.contender.cpu()?;
         let began = cpu.nanoseconds()?;
         let mut at = monotonic_ns();
-        for sent in (0..requests).step_by(GROUP) {
-            let count = GROUP.min((requests - sent) as usize);
-            let targets =
-                (0..count as u64).map(|more| host(((sent + more) % u64::from(daemon.hosts)) as u32));
-            let frames: Vec<_> = targets
-                .map(|target| ArpFrame::request(Mac::of_crowd(REQUESTER), REQUESTER, target).encode())
-                .collect();
+        let targets: Vec<_> = (0..requests).map(|number| host(number % daemon.hosts)).collect();
+        for group in targets.chunks(GROUP) {
+            let request =
+                |target: &Ipv4Addr| ArpFrame::request(Mac::of_crowd(REQUESTER), REQUESTER, *target).encode();
+            let frames: Vec<_> = group.iter().map(request).collect();
             asker.send_many(&frames).tried(|| "send requests on lan".to_owned())?;
             at += GAP;
             sleep_until(at);
         }
         busy.push(cpu.nanoseconds()?.saturating_sub(began));
         let answered = daemon.answered()? - before;
+        let requests = u64::from(requests);
         if answered > requests {
             let what = format!("{answered} answers to {requests} requests");
             return Err(BenchError::Ended { who: "arpherd", log: what });
@@ -239,7 +238,7 @@ fn storm(bench: &Bench, daemon: &mut Answerer) -> Result<Vec<Row>> {
     // The daemon says each second that it lives, and its queries are none of this.
     Ok(vec![
         row(format!("lost of {requests} at 300,000/s"), Unit::Count, lost.spread(), Goal::AtMost(0.0)),
-        row(format!("  daemon's CPU for them"), Unit::Time, busy.spread(), Goal::Median(1e6)),
+        row("  daemon's CPU for them", Unit::Time, busy.spread(), Goal::Median(1e6)),
     ])
 }
 
