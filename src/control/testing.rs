@@ -136,6 +136,7 @@ pub(super) fn host(number: u32) -> HostView {
         age_seconds: 1,
         lease_server: None,
         lease_expires_seconds: None,
+        in_kernel_seconds: None,
         next_hop: None,
         netns: None,
     }

@@ -80,6 +80,7 @@ pub(super) fn host_view(address: &str, state: &'static str) -> HostView {
         age_seconds: 0,
         lease_server: None,
         lease_expires_seconds: None,
+        in_kernel_seconds: None,
         next_hop: None,
         netns: None,
     }

@@ -30,6 +30,7 @@ pub(super) fn host(number: u32) -> HostView {
         age_seconds: u64::from(number) * 7 % 100,
         lease_server: None,
         lease_expires_seconds: None,
+        in_kernel_seconds: None,
         next_hop: None,
         netns: None,
     }

@@ -296,6 +296,9 @@ pub struct HostView {
     /// The next router on the way to the gateway that it is behind; none for a host of a segment here.
     #[serde(default)]
     pub next_hop: Option<Address>,
+    /// Seconds since requests for it are answered inside the kernel where that is wanted; none if the daemon answers.
+    #[serde(default)]
+    pub in_kernel_seconds: Option<u64>,
 }
 
 /// A route of the daemon.

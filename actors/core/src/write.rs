@@ -165,7 +165,8 @@ pub enum Write {
         domain: DomainId,
         /// Which segment the interface is.
         segment: SegmentId,
-        /// What answers say, of 6 octets: the interface's own address.
+        /// What answers say and come from, of 6 octets: the interface's own address, or the one that the domain's
+        /// segments share.
         lladdr: LinkAddr,
     },
     /// Have it answer nothing there, if it did. As early as [`Write::DeleteFastAnswer`].

@@ -8,6 +8,7 @@ fn hosts() -> Vec<HostView> {
         age_seconds: 10 - u64::from(number),
         lease_server: None,
         lease_expires_seconds: None,
+        in_kernel_seconds: None,
         next_hop: None,
         ..host(number)
     };

@@ -51,8 +51,10 @@ fn summary(row: &ExplanationView) -> String {
 
 /// What is known of a host.
 pub(super) fn known(host: &ExplainedHostView) -> String {
+    let in_kernel = host.in_kernel_seconds.map(span);
+    let in_kernel = in_kernel.map_or_else(String::new, |span| format!(", answered in the kernel for {span}"));
     format!(
-        "{} on {} ({}) at {}, learned from {}, heard {} ago, route {}",
+        "{} on {} ({}) at {}, learned from {}, heard {} ago, route {}{in_kernel}",
         text(&host.state),
         text(&host.segment),
         text(&host.interface),
@@ -148,6 +150,7 @@ mod tests {
                 lladdr: LinkAddr::ethernet([2, 0, 0, 0, 0, 9]),
                 learned_from: "request".into(),
                 age_seconds: 12,
+                in_kernel_seconds: Some(60),
                 route: "installed".into(),
             }),
             remote: None,
@@ -177,7 +180,7 @@ mod tests {
     #[test]
     fn an_explanation_says_what_is_known_what_would_be_answered_and_what_was_decided() {
         let expected = "\
-10.2.0.9 in domain cluster: alive on lan (eth0) at 02:00:00:00:00:09, learned from request, heard 12s ago, route installed
+10.2.0.9 in domain cluster: alive on lan (eth0) at 02:00:00:00:00:09, learned from request, heard 12s ago, route installed, answered in the kernel for 1m
 
 requests on  answered  rule       because
 lan          no        same_link  it lives there

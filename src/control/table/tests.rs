@@ -26,6 +26,7 @@ fn host(last: u8, segment: &str, interface: &str, age_seconds: u64) -> HostView 
         age_seconds,
         lease_server: None,
         lease_expires_seconds: None,
+        in_kernel_seconds: None,
         next_hop: None,
         netns: None,
     }

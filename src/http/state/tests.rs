@@ -35,6 +35,7 @@ fn host(number: u32, segment: &str) -> HostView {
         age_seconds: 1,
         lease_server: None,
         lease_expires_seconds: None,
+        in_kernel_seconds: None,
         next_hop: None,
         netns: None,
     }

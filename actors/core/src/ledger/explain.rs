@@ -77,7 +77,7 @@ impl Explainer<'_> {
             domain: Label::from(topology.domain(key.domain).plan.name.as_str()),
             in_domain: topology.spans(key.domain, key.address),
             own: topology.is_own(key.address),
-            host: host.map(|host| self.explained(host)),
+            host: host.map(|host| self.explained(&key, host)),
             remote: self.remote(&key),
             search: self.ledger.searches.progress(&key).map(|(requesters, places)| SearchView {
                 requesters,
@@ -109,7 +109,7 @@ impl Explainer<'_> {
         })
     }
 
-    fn explained(&self, host: &Host) -> ExplainedHostView {
+    fn explained(&self, key: &Key, host: &Host) -> ExplainedHostView {
         let segment = self.ledger.world.topology.segment(host.segment);
         ExplainedHostView {
             state: host.state.as_str().into(),
@@ -119,6 +119,7 @@ impl Explainer<'_> {
             learned_from: host.origin.as_str().into(),
             age_seconds: self.now.since(host.last_heard).as_secs(),
             route: host.installed.route().as_str().into(),
+            in_kernel_seconds: self.ledger.world.fast.seconds_answered(key, self.now),
         }
     }
 

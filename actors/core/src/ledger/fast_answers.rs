@@ -200,6 +200,12 @@ impl FastAnswers {
         self.hosts.get(key).map(|host| host.resident)
     }
 
+    /// For how many seconds the program has answered for a host.
+    pub(super) fn seconds_answered(&self, key: &Key, now: Time) -> Option<u64> {
+        let host = self.hosts.get(key).filter(|host| host.resident.answered_for)?;
+        Some(now.since(host.since).as_secs())
+    }
+
     /// The program knows the host like this from now on, and noticed nothing of it; or no longer.
     pub(super) fn set_resident(&mut self, key: Key, resident: Option<Resident>, now: Time) {
         match resident {

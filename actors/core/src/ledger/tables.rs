@@ -53,6 +53,7 @@ impl<'a> Tables<'a> {
                 lease_server: lease.map(|lease| lease.server),
                 lease_expires_seconds: lease.and_then(|lease| lease.seconds_left(now)),
                 next_hop: None,
+                in_kernel_seconds: self.0.world.fast.seconds_answered(key, now),
                 netns: None,
             })
         })
@@ -72,6 +73,7 @@ impl<'a> Tables<'a> {
             lease_server: None,
             lease_expires_seconds: None,
             next_hop: remote.route.next_hop,
+            in_kernel_seconds: None,
             netns: None,
         }
     }

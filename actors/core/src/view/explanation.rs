@@ -51,6 +51,9 @@ pub struct ExplainedHostView {
     pub age_seconds: u64,
     /// Its route: `installed`, `conflict`, `refused` or `none`.
     pub route: Keyword,
+    /// Seconds since requests for it are answered inside the kernel where that is wanted; none if the daemon answers.
+    #[serde(default)]
+    pub in_kernel_seconds: Option<u64>,
 }
 
 /// A route of the fabric to an address.

@@ -95,13 +95,14 @@ fn field_names_and_their_order_are_stable() {
             age_seconds: 12,
             lease_server: None,
             lease_expires_seconds: None,
+            in_kernel_seconds: None,
             next_hop: None,
             netns: Some("blue".into()),
         },
         concat!(
             r#"{"address":"10.2.0.9","lladdr":"","domain":"cluster","segment":"lan","#,
             r#""interface":"eth0","state":"alive","learned_from":"request","age_seconds":12,"netns":"blue","#,
-            r#""lease_server":null,"lease_expires_seconds":null,"next_hop":null}"#,
+            r#""lease_server":null,"lease_expires_seconds":null,"next_hop":null,"in_kernel_seconds":null}"#,
         ),
     );
 }

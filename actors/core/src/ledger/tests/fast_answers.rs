@@ -4,10 +4,10 @@ use super::bench::{
     A, B, Bench, C, SECOND, foreign_route, host, interface, ip, link, mac, net, own_mac, plan,
 };
 use super::log::{Log, put};
-use crate::Write;
 use crate::fact::{Fact, Link};
 use crate::order::Order;
 use crate::plan::{AnswerMode, DomainId, LinkKind, Plan, PrivateVlan, SegmentId};
+use crate::{LinkAddr, Role, Write};
 
 pub(super) const LAN: DomainId = DomainId(0);
 
@@ -258,4 +258,48 @@ fn what_cannot_be_taken_ends_it_all() {
     let refused = Fact::WriteRefused { write: taken(9), errno: 1, reason: String::new() };
     assert_eq!(fast(&bench.give(refused)), [A, B, C].map(link_gone));
     assert_eq!(fast(&bench.hears(A, host(7).speaks())), []);
+}
+
+#[test]
+fn a_gateway_that_stands_by_answers_nothing_in_the_kernel() {
+    let mut plan = super::pairs::commanded();
+    for segment in &mut plan.segments {
+        segment.kernel.fast = true;
+    }
+    let mut bench = fast_bench(plan);
+    assert_eq!(fast(&bench.hears(A, host(9).speaks())), []);
+    let links = [A, B, C].map(link_of);
+    assert_eq!(fast(&bench.is_told(Role::Active)), [&links[..], &[given(A, 9)]].concat());
+    let gone = [A, B, C].map(link_gone);
+    assert_eq!(fast(&bench.is_told(Role::Standby)), [&gone[..], &[taken(9)]].concat());
+}
+
+#[test]
+fn where_segments_share_an_address_answers_bear_it() {
+    let mut plan = fast_plan();
+    let lladdr = LinkAddr::ethernet([2, 0, 0x5e, 0, 0, 1]);
+    plan.domains[0].gateway_lladdr = Some(lladdr);
+    let mut bench = Bench::with(plan);
+    let log = bench.give(Fact::FastAnswersReady(true));
+    let link = |segment| Write::PutFastLink { interface: interface(segment), domain: LAN, segment, lladdr };
+    assert_eq!(fast(&log), [A, B, C].map(link));
+    let write = Write::PutSharedLladdr { interface: interface(B), lladdr, own: own_mac(B) };
+    let refused = Fact::WriteRefused { write, errno: 95, reason: String::new() };
+    assert_eq!(fast(&bench.give(refused)), [link_gone(B), link_of(B)]);
+}
+
+#[test]
+fn operators_are_shown_who_is_answered_for_in_the_kernel() {
+    let mut bench = bench();
+    bench.knows(A, host(9));
+    bench.passes(3 * SECOND);
+    let shown = |bench: &Bench| {
+        let host = bench.ledger.host_views(bench.now)[0].in_kernel_seconds;
+        let explained = bench.ledger.explain(bench.now, ip(9), None);
+        assert_eq!(explained[0].host.as_ref().map(|host| host.in_kernel_seconds), Some(host));
+        host
+    };
+    assert_eq!(shown(&bench), Some(3));
+    bench.hears(B, host(9).with_mac(7).announces());
+    assert_eq!(shown(&bench), None);
 }
