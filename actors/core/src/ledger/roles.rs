@@ -6,7 +6,7 @@
 //!   presences of others ─► note_presence ────┘
 //! ```
 //!
-//! A standby learns as an active one does, and asks less often ([`POLITE`]). Whatever it would answer, announce or correct
+//! A standby learns as an active one does, and asks less often (`segment.rs`). Whatever it would answer, announce or correct
 //! is held back in one place, where frames are made (`effects.rs`).
 
 use std::time::Duration;
