@@ -13,6 +13,7 @@ use arpherd_core::plan::LinkKind;
 
 use super::dhcp::kea::KeaConfig;
 use super::dhcp::probe::DhcpAnswers;
+use super::fabric::announced::Announced;
 
 /// The state of one network namespace.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ pub(crate) struct Machine {
     pub(crate) programs: BTreeMap<String, u32>,
     /// What DHCP meets here; `None` if no domain has it.
     pub(crate) dhcp: Option<DhcpState>,
+    /// What routing daemons took of arpherd's routes; none of other namespaces, and without a fabric.
+    pub(crate) announced: Vec<Announced>,
 }
 
 /// What DHCP meets in one network namespace.

@@ -13,6 +13,7 @@ mod clusters;
 mod daemon;
 mod dhcp;
 mod entries;
+mod fabric;
 mod fast_answers;
 mod filter;
 mod finding;
@@ -204,6 +205,7 @@ fn netns_checks(scope: &Scope, machine: &Machine, process: &Process) -> Vec<Find
         ("entries", entries::check(scope, machine)),
         ("routes", routes::check(scope, machine)),
         ("lookup", lookup::check(scope, machine)),
+        ("fabric", fabric::check(scope, machine)),
         ("filter", filter::check(scope, machine)),
         ("proxies", proxies::check(scope, machine)),
         ("dhcp", dhcp::check(scope, machine)),
@@ -238,7 +240,7 @@ mod tests {
         let report = Report(findings);
         let mut checks: Vec<_> = report.0.iter().map(|finding| finding.check).collect();
         checks.dedup();
-        assert_eq!(checks.len(), 15, "{checks:?}");
+        assert_eq!(checks.len(), 16, "{checks:?}");
         assert_eq!(report.status(), 0, "{}", report.text());
     }
 

@@ -24,11 +24,14 @@ pub(super) fn query_daemon(path: &Path) -> DaemonState {
 fn running(path: &Path) -> Result<RunningDaemon, ClientError> {
     // As plain JSON, because a daemon of another version may not count events.
     let status: Value = fetch_as(path, Query::Status)?;
+    let hosts: Vec<HostView> = fetch_as(path, Query::Hosts)?;
+    let (remote, hosts): (Vec<HostView>, _) = hosts.into_iter().partition(|host| host.state == "remote");
     Ok(RunningDaemon {
         process: process(path),
         files: status.pointer("/confinement/files").and_then(Value::as_str).map(str::to_owned),
         segments: fetch_as(path, Query::Segments)?,
-        hosts: fetch_as(path, Query::Hosts)?,
+        hosts,
+        remote: remote.iter().map(|host| host.address).collect(),
         routes: fetch_as(path, Query::Routes)?,
         events: events(&status),
         // A daemon of another version may not tell its events.

@@ -16,6 +16,7 @@ use arpherd_actors::io::sysctl::{Setting, Sysctls};
 use arpherd_actors::required_sysctls::{RequiredSysctl, SysctlDir, SysctlMode, required_sysctls};
 
 use super::dhcp::kea;
+use super::fabric::announced;
 use super::machine::{DhcpState, Filters, KernelBuild, Machine, MachineLink, Process};
 use super::scope::{CheckedSegment, Scope};
 
@@ -51,6 +52,7 @@ pub(super) fn machine(scope: &mut Scope, netns: &Netns) -> Result<Machine, Netli
         probed: None,
         programs,
         dhcp: scope.has_dhcp().then(|| dhcp(netns)),
+        announced: if netns.name().is_none() && scope.has_fabric() { announced::ask() } else { Vec::new() },
     })
 }
 

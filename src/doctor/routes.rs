@@ -65,6 +65,7 @@ fn foreign(scope: &Scope, machine: &Machine) -> Vec<Finding> {
             && ![scope.routes.protocol, KERNEL].contains(&route.protocol)
             && route.table != LOCAL
             && scope.concerns(route.destination.ip())
+            && !scope.is_remote(route.protocol, route.destination.ip())
     });
     for route in others {
         let by = route.interfaces.iter().map(|index| machine.name_of(*index)).collect::<Vec<_>>().join(",");

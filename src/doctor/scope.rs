@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 
 use arpherd_actors::io::netlink::{AddressInfo, LinkInfo, find_link};
 use arpherd_actors::io::process::Rights;
-use arpherd_core::plan::{AnswerMode, DhcpPlan, DhcpRole, DomainId, PrivateVlan, RoutePlan, SegmentPlan};
+use arpherd_core::plan::{
+    AnswerMode, DhcpPlan, DhcpRole, DomainId, FabricPlan, PrivateVlan, RoutePlan, SegmentPlan,
+};
 use arpherd_core::subnet::{given_by, intersection, widest};
 use arpherd_core::view::{Destination, HostView, RouteView, SegmentView};
 use ipnetwork::Ipv4Network;
@@ -38,6 +40,8 @@ pub(crate) struct CheckedSegment {
     pub(crate) follows_addresses: bool,
     /// What is done with the domain's DHCP messages; `None`: nothing, or that is not known.
     pub(crate) dhcp: Option<DhcpPlan>,
+    /// Whose routes lead to hosts behind other gateways; `None`: nobody's, or that is not known.
+    pub(crate) fabric: Option<FabricPlan>,
 }
 
 /// Who sets the sysctls of a segment's interface.
@@ -71,8 +75,10 @@ pub(crate) struct RunningDaemon {
     pub(crate) files: Option<String>,
     /// Its segments.
     pub(crate) segments: Vec<SegmentView>,
-    /// The hosts it knows.
+    /// The hosts it knows on its segments.
     pub(crate) hosts: Vec<HostView>,
+    /// Addresses of hosts behind other gateways.
+    pub(crate) remote: BTreeSet<Ipv4Addr>,
     /// The routes that it wanted both before and after the kernel's were read.
     pub(crate) routes: Vec<RouteView>,
     /// How often each event happened, by its name; empty if it does not count them.
@@ -130,6 +136,7 @@ impl Scope {
             sysctl_owner: if *manage { SysctlOwner::Daemon } else { SysctlOwner::Administrator },
             follows_addresses: domain(plan.domain).is_some_and(|it| it.auto),
             dhcp: domain(plan.domain).and_then(|it| it.dhcp.clone()),
+            fabric: domain(plan.domain).and_then(|it| it.fabric.clone()),
         };
         let segments = part.plan.segments.iter().zip(&part.manage).map(segment).collect();
         let daemon = daemon.within(part.netns.as_deref());
@@ -144,6 +151,7 @@ impl Scope {
             sysctl_owner: SysctlOwner::Unknown,
             follows_addresses: prefixes.is_empty(),
             dhcp: None,
+            fabric: None,
         };
         let daemon = daemon.within(None);
         Self {
@@ -185,6 +193,7 @@ impl Scope {
                 sysctl_owner: SysctlOwner::Unknown,
                 follows_addresses: false,
                 dhcp: None,
+                fabric: None,
             }
         };
         let segments = running.segments.iter().map(segment).collect();
@@ -227,6 +236,26 @@ impl Scope {
     /// Whether some domain has DHCP, as far as is known.
     pub(crate) fn has_dhcp(&self) -> bool {
         self.segments.iter().any(|segment| segment.dhcp.is_some())
+    }
+
+    /// Whose routes lead to hosts behind other gateways, as far as is known.
+    pub(crate) fn fabric_protocols(&self) -> BTreeSet<u8> {
+        let plans = self.segments.iter().filter_map(|segment| segment.fabric.as_ref());
+        plans.flat_map(|plan| plan.protocols.iter().copied()).collect()
+    }
+
+    /// Whether some domain has other gateways, as far as is known.
+    pub(crate) fn has_fabric(&self) -> bool {
+        let is_known = |running: &RunningDaemon| !running.remote.is_empty();
+        !self.fabric_protocols().is_empty()
+            || matches!(&self.daemon, DaemonState::Running(running) if is_known(running))
+    }
+
+    /// Whether a route of somebody else stands for a host behind another gateway.
+    pub(crate) fn is_remote(&self, protocol: u8, address: Ipv4Addr) -> bool {
+        let is_known = |running: &RunningDaemon| running.remote.contains(&address);
+        self.fabric_protocols().contains(&protocol)
+            || matches!(&self.daemon, DaemonState::Running(running) if is_known(running))
     }
 
     /// The segments of each domain.

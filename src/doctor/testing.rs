@@ -40,6 +40,7 @@ pub(super) fn running_scope(sysctl_owner: SysctlOwner) -> Scope {
         files: Some("enforced".to_owned()),
         segments: vec![segment_view("eth0", "up"), segment_view("eth1", "up")],
         hosts: Vec::new(),
+        remote: std::collections::BTreeSet::new(),
         routes: Vec::new(),
         events: BTreeMap::new(),
         hints: BTreeMap::new(),
@@ -129,6 +130,7 @@ pub(super) fn machine() -> Machine {
         probed: None,
         programs: BTreeMap::new(),
         dhcp: None,
+        announced: Vec::new(),
     };
     machine =
         machine.with_link("lo").with_link("eth0").with_link("eth1").change("lo", |link| link.kind = None);

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 
 from rig import LEAVES, ROOT, ip, run, start, stop
 
@@ -15,7 +16,12 @@ def of_leaf(text, number):
 
 class Frr:
     """zebra and bgpd for each machine. Their routes to hosts are in a table of their own."""
-    page, protocol = "quickstart/fabric-frr.md", "bgp"
+    page = "quickstart/fabric-frr.md"
+    # What is wrong in a leaf's file, and what the doctor says of it.
+    wrong = [
+        ("  redistribute kernel route-map ARPHERD\n", "", "has none of the 2 host routes"),
+        ("permit 10.2.0.0/16 ge 32", "permit 10.2.0.10/32", "lacks 1 of 2 host routes: 10.2.0.11"),
+    ]
 
     def __init__(self):
         folder = pathlib.Path("/run/frr-etc")
@@ -25,13 +31,13 @@ class Frr:
         (folder / "vtysh.conf").write_text("no service integrated-vtysh-config\nusername root nopassword\n")
         self.programs = {}
 
-    def start(self, name):
+    def start(self, name, change=lambda text: text):
         file = "frr-spine.conf" if name == "spine" else "frr-leaf.conf"
         text = (FILES / file).read_text()
         folder = f"/run/frr-{name}"
         os.makedirs(folder, exist_ok=True)
-        pathlib.Path(f"{folder}/frr.conf").write_text(text if name == "spine" else of_leaf(text, name[1:]))
-        if name != "spine":
+        pathlib.Path(f"{folder}/frr.conf").write_text(change(text if name == "spine" else of_leaf(text, name[1:])))
+        if name != "spine" and "200" not in ip(name, "rule"):
             for rule in (["pref", "90", "lookup", "main", "suppress_prefixlength", "31"], ["pref", "91", "lookup", "200"]):
                 ip(name, "rule", "add", *rule)
         mounts = "mount --bind /run/frr-etc/group /etc/group; mount -t tmpfs tmpfs /var/tmp"
@@ -46,6 +52,11 @@ class Frr:
         for program in self.programs.pop(name):
             stop(program, 9)
 
+    @staticmethod
+    def client(name):
+        """vtysh as it would be on the machine itself."""
+        return "vtysh", f'exec {shutil.which("vtysh")} --config_dir /run/frr-etc --vty_socket /run/frr-{name} "$@"'
+
     def sessions(self):
         words = ["nsenter", "--net=/run/netns/spine", "--", "vtysh", "--config_dir", "/run/frr-etc", "--vty_socket",
                  "/run/frr-spine", "-c", "show bgp summary json"]
@@ -58,20 +69,30 @@ class Frr:
 
 class Bird:
     """One process for each machine."""
-    page, protocol = "quickstart/fabric-bird.md", "bird"
+    page = "quickstart/fabric-bird.md"
+    # What is wrong in a leaf's file, and what the doctor says of it.
+    wrong = [
+        ("krt_source = 169", "krt_source = 170", "has none of the 2 host routes"),
+        ("if krt_source = 169 && net.len = 32 && dest = RTD_UNICAST then accept;", "accept;", "covering route to 10.2.0.0/16"),
+    ]
 
     def __init__(self):
         self.programs = {}
 
-    def start(self, name):
+    def start(self, name, change=lambda text: text):
         text = (FILES / ("bird-spine.conf" if name == "spine" else "bird-leaf.conf")).read_text()
         file = f"/run/bird-{name}.conf"
-        pathlib.Path(file).write_text(text if name == "spine" else of_leaf(text, name[1:]))
+        pathlib.Path(file).write_text(change(text if name == "spine" else of_leaf(text, name[1:])))
         self.programs[name] = [start(["bird", "-f", "-c", file, "-s", f"/run/bird-{name}.ctl"], name, f"bird-{name}")]
 
     def stop(self, name):
         for program in self.programs.pop(name):
             stop(program, 9)
+
+    @staticmethod
+    def client(name):
+        """birdc as it would be on the machine itself."""
+        return "birdc", f'exec {shutil.which("birdc")} -s /run/bird-{name}.ctl "$@"'
 
     def sessions(self):
         try:

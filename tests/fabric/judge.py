@@ -39,7 +39,7 @@ class Fabric:
         for host in hosts:
             host.announce()
         wanted = [(2, 4)] * 3
-        until("six hosts are known everywhere", lambda: [leaf.counts() for leaf in self.leaves] == wanted, 10)
+        until("six hosts are known everywhere", lambda: [leaf.counts() for leaf in self.leaves] == wanted, 30)
         return hosts
 
     def of_prefix(self, leaf):
@@ -126,7 +126,29 @@ def many(fabric):
     expect("and it stays so", counts() == wanted, counts())
 
 
-SCENARIOS = {f"{kind}_{work.__name__}": (kind, work) for kind in KINDS for work in (movers, many)}
+def wrong(fabric):
+    """What the doctor says of the guide's files, and of such with a fault."""
+    g1, daemons = fabric.leaves[0], fabric.daemons
+    fabric.host_each()
+    expect("the doctor finds nothing wrong", g1.doctor(daemons.client("g1")) == [], g1.doctor(daemons.client("g1")))
+    for right, fault, says in daemons.wrong:
+        daemons.stop("g1")
+        daemons.start("g1", lambda text: text.replace(right, fault))
+        until("three sessions", lambda: daemons.sessions() == 3, 40)
+        found = []
+
+        def is_told():
+            found[:] = g1.doctor(daemons.client("g1"))
+            return any(says in text for text in found)
+        try:
+            until(f"the doctor says: {says}", is_told, 30)
+        except Unkept:
+            raise Unkept(f"{found} and not: {says}") from None
+    if "bird" in daemons.page:
+        until("and it leaks indeed", lambda: "10.2.0.0/16" in fabric.of_prefix(g1), 10)
+
+
+SCENARIOS = {f"{kind}_{work.__name__}": (kind, work) for kind in KINDS for work in (movers, many, wrong)}
 
 
 def one(binary, name):

@@ -143,6 +143,17 @@ class Leaf:
         text = pathlib.Path(f"/run/{self.name}.log").read_text(errors="replace")
         return [line for line in text.splitlines() if name in line and re.search(rf"\b{re.escape(address)}\b", line)]
 
+    def doctor(self, client):
+        """What the doctor finds of the fabric; `client`: the routing daemon's, by name, and the script that it is."""
+        folder = pathlib.Path(f"/run/bin-{self.name}")
+        folder.mkdir(exist_ok=True)
+        (folder / client[0]).write_text(f"#!/bin/sh\n{client[1]}\n")
+        (folder / client[0]).chmod(0o755)
+        words = [self.binary, "doctor", "--config", f"/run/{self.name}.yaml", "--control", f"/run/{self.name}.sock", "--json"]
+        done = subprocess.run(["nsenter", f"--net=/run/netns/{self.name}", "--", *words], capture_output=True, text=True,
+                              env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"})
+        return [it["found"] for it in json.loads(done.stdout) if it["check"] == "fabric" and it["severity"] != "ok"]
+
     def counts(self):
         status = self.ask("status")
         return status["hosts"], status["remote_hosts"]

@@ -15,6 +15,7 @@ use crate::facts::{any_fact, any_pause, good_link, own_addresses, plan};
 use crate::leases::Leases;
 use crate::modes::any_plan;
 use crate::places::Places;
+use crate::program::{Program, answers};
 
 /// Addresses the facts name; orders of one step grow with the hosts it concerns, and no faster.
 const ADDRESSES: usize = 38;
@@ -30,6 +31,7 @@ pub(crate) struct Run {
     pub(crate) ledger: Ledger,
     pub(crate) places: Places,
     leases: Leases,
+    pub(crate) program: Program,
     pub(crate) links: Vec<Option<Link>>,
     own: BTreeSet<Ipv4Addr>,
     /// When we were last told of them.
@@ -45,6 +47,7 @@ impl Run {
             ledger: Ledger::new(plan),
             places: Places::new(plan),
             leases: Leases::default(),
+            program: Program::default(),
             links: vec![None; plan.segments.len()],
             own: BTreeSet::new(),
             own_since: Time::ZERO,
@@ -54,6 +57,42 @@ impl Run {
     }
 
     pub(crate) fn step(&mut self, fact: Fact) {
+        if !self.is_answered_in_kernel(&fact) {
+            self.step_once(fact);
+        }
+        self.compare();
+    }
+
+    /// Whether the daemon does not hear of a frame; every other time it comes in where the program is not attached yet.
+    fn is_answered_in_kernel(&mut self, fact: &Fact) -> bool {
+        let Fact::Heard { segment, heard } = fact else { return false };
+        let link = self.links.get(segment.index()).and_then(Option::as_ref);
+        let Some(interface) = link.map(|link| link.index).filter(|_| self.story.len().is_multiple_of(2))
+        else {
+            return false;
+        };
+        let is_answered = self.program.hears(self.now, interface, heard).is_some();
+        if is_answered {
+            self.places.note_sender(self.now, *segment, heard.arp.sender);
+        }
+        is_answered
+    }
+
+    /// What the program would answer now the ledger answers with the same frame.
+    fn compare(&mut self) {
+        if let Some((question, frame)) = self.program.question(3) {
+            let segment = question.segment;
+            let at = self.story.len();
+            self.step_once(Fact::Heard { segment, heard: question.heard });
+            assert_eq!(answers(&self.story[at].1), [(segment, frame)], "to {question:?}");
+        }
+    }
+
+    fn step_once(&mut self, fact: Fact) {
+        let is_end = matches!(fact, Fact::Stopped { .. } | Fact::Replaced { .. });
+        if matches!(fact, Fact::FastAnswersReady(_)) {
+            self.program.clear();
+        }
         let is_frame = matches!(fact, Fact::Heard { .. });
         self.note(&fact);
         let mut orders = Vec::new();
@@ -64,7 +103,17 @@ impl Run {
         self.places.follow(self.now, &orders);
         self.leases.check(self.now, &self.plan, &self.ledger, &orders);
         assert!(self.ledger.deadline().is_none_or(|at| at >= self.now), "a deadline in the past");
+        self.program.withdraw(&orders);
+        self.program.put(&orders, |_| false);
+        assert!(!is_end || self.program.is_silent(), "the end leaves a program that answers");
+        let noticed = self.program.read(self.now, &orders);
         self.story.push((self.now, orders));
+        // Now and then nothing can be read.
+        let is_read = !noticed.is_empty() && !self.story.len().is_multiple_of(7);
+        if is_read {
+            noticed.into_iter().for_each(|fact| self.step_once(fact));
+            self.step_once(Fact::TimePassed);
+        }
     }
 
     fn note(&mut self, fact: &Fact) {
@@ -142,7 +191,7 @@ impl Run {
         let mut wakeups = 0;
         while let Some(at) = self.ledger.deadline().filter(|at| *at <= end) {
             self.now = at;
-            self.step(Fact::TimePassed);
+            self.step_once(Fact::TimePassed);
             assert!(self.ledger.deadline().is_none_or(|next| next > at), "waking up leads nowhere");
             wakeups += 1;
         }
@@ -176,7 +225,8 @@ fn any_facts() -> impl Strategy<Value = Vec<(Duration, Fact)>> {
 pub(crate) fn in_order(facts: Vec<(Duration, Fact)>) -> Vec<(Duration, Fact)> {
     let links =
         (0..5).map(SegmentId).map(|segment| Fact::LinkChanged { segment, link: Some(good_link(segment)) });
-    let start = std::iter::once(Fact::AddressesChanged { addresses: own_addresses() }).chain(links);
+    let first = [Fact::AddressesChanged { addresses: own_addresses() }, Fact::FastAnswersReady(true)];
+    let start = first.into_iter().chain(links);
     start.map(|fact| (Duration::ZERO, fact)).chain(facts).collect()
 }
 

@@ -43,6 +43,9 @@ pub(crate) fn plan() -> Plan {
         segment("d", 1, lab),
         segment("e", 1, lab),
     ];
+    for segment in &mut segments {
+        segment.kernel.fast = true;
+    }
     segments[0].sources = vec![Ipv4Addr::new(10, 0, 0, 1)];
     segments[0].addresses.behind = [(LinkAddr::ethernet([2, 0, 0, 0, 0, 5]), Behind::Allow)].into();
     segments[1].kind = Some(LinkKind::Wifi);
@@ -310,6 +313,13 @@ pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
             1 => proptest::collection::vec(any_memory(), 0..8).prop_map(|hosts| Fact::Remembered { hosts }),
             6 => any_air(),
             8 => any_dhcp(),
+            2 => proptest::bool::weighted(0.8).prop_map(Fact::FastAnswersReady),
+            1 => any_address().prop_map(|address| Fact::NoticedInKernel {
+                domain: DomainId(0),
+                address,
+                heard: Some(Duration::from_secs(1)),
+                wanted: Some(Duration::from_millis(1)),
+            }),
             2 => Just(Fact::TimePassed),
     ]
 }

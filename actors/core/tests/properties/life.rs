@@ -85,8 +85,8 @@ impl World {
     }
 }
 
-fn live(lag: Duration, leftovers: &[(u8, SegmentId)], acts: &[Act]) -> World {
-    let mut world = World::new(lag, leftovers);
+fn live(lag: Duration, leftovers: &[(u8, SegmentId)], acts: &[Act], has_program: bool) -> World {
+    let mut world = World::new(lag, leftovers).with_program(has_program);
     for act in acts {
         world.act(*act);
     }
@@ -118,16 +118,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn in_the_end_every_route_and_every_answer_is_right((leftovers, acts) in any_life()) {
-        let mut world = live(Duration::ZERO, &leftovers, &acts);
+    fn in_the_end_every_route_and_every_answer_is_right(
+        (leftovers, acts) in any_life(),
+        has_program in any::<bool>(),
+    ) {
+        let mut world = live(Duration::ZERO, &leftovers, &acts, has_program);
         world.check_routes();
         world.check_answers();
         prop_assert_eq!(world.kernel.trampled, 0, "somebody else's route was replaced");
     }
 
     #[test]
-    fn even_when_the_kernels_news_come_late((leftovers, acts) in any_life(), lag in 1_u64..300) {
-        let mut world = live(Duration::from_millis(lag), &leftovers, &acts);
+    fn even_when_the_kernels_news_come_late(
+        (leftovers, acts) in any_life(),
+        lag in 1_u64..300,
+        has_program in any::<bool>(),
+    ) {
+        let mut world = live(Duration::from_millis(lag), &leftovers, &acts, has_program);
         world.check_routes();
         world.check_answers();
     }
@@ -136,8 +143,9 @@ proptest! {
     #[test]
     fn a_host_that_roams_is_followed_within_a_second(
         walks in proptest::collection::vec(((0..SEGMENTS).prop_map(SegmentId), 0_u8..3, 1600_u64..9000), 1..30),
+        has_program in any::<bool>(),
     ) {
-        let mut world = World::new(Duration::ZERO, &[]);
+        let mut world = World::new(Duration::ZERO, &[]).with_program(has_program);
         for (segment, which, stay) in walks {
             world.act(Act::Arrive { last: 2, segment, which, announces: true });
             world.pass(Duration::from_secs(1));
@@ -147,8 +155,11 @@ proptest! {
     }
 
     #[test]
-    fn in_the_end_every_host_finds_those_it_knew(acts in proptest::collection::vec(any_calm_act(), 1..60)) {
-        let world = live(Duration::ZERO, &[], &acts);
+    fn in_the_end_every_host_finds_those_it_knew(
+        acts in proptest::collection::vec(any_calm_act(), 1..60),
+        has_program in any::<bool>(),
+    ) {
+        let world = live(Duration::ZERO, &[], &acts, has_program);
         world.check_caches();
     }
 
@@ -157,8 +168,9 @@ proptest! {
     #[test]
     fn a_machine_that_is_shown_at_its_new_place_is_followed_within_a_second(
         moves in proptest::collection::vec(((0..SEGMENTS).prop_map(SegmentId), (0..SEGMENTS).prop_map(SegmentId), 1600_u64..9000), 1..20),
+        has_program in any::<bool>(),
     ) {
-        let mut world = World::new(Duration::ZERO, &[]);
+        let mut world = World::new(Duration::ZERO, &[]).with_program(has_program);
         world.act(Act::Arrive { last: 2, segment: SegmentId(0), which: 0, announces: true });
         for (segment, forged, stay) in moves {
             world.act(Act::Arrive { last: 2, segment, which: 0, announces: false });

@@ -73,8 +73,9 @@ proptest! {
         segment in 0..SEGMENTS,
         step in 1..SEGMENTS,
         deaths in proptest::collection::vec(any_death(), 1..8),
+        has_program in any::<bool>(),
     ) {
-        let mut world = World::new(Duration::ZERO, &[]);
+        let mut world = World::new(Duration::ZERO, &[]).with_program(has_program);
         let at = |segment: u16, which| Station { segment: SegmentId(segment), lladdr: mac(LAST, which) };
         let (mut used, mut other) = (at(segment, 0), at((segment + step) % SEGMENTS, 1));
         world.stations.insert(ip(LAST), used);

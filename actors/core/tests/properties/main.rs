@@ -2,7 +2,8 @@
 //!
 //! `chaos` tells it anything at any time. `life` has it run a small network with a kernel, hosts and other
 //! people's hands in it, and looks whether routes and answers come out right.
-//! `relayed` does the same with the DHCP relay, `fabric` with three gateways that a model of BGP connects.
+//! `in_kernel` does so with a program that answers without telling the ledger, `fabric` with three gateways that a
+//! model of BGP connects. `relayed` does the same with the DHCP relay.
 
 mod acts;
 mod auto;
@@ -11,6 +12,7 @@ mod chaos;
 mod fabric;
 mod facts;
 mod gateways;
+mod in_kernel;
 mod kernel;
 mod leases;
 mod life;
@@ -18,6 +20,7 @@ mod links;
 mod modes;
 mod pairs;
 mod places;
+mod program;
 mod relayed;
 mod replans;
 mod stations;

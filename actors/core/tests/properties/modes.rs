@@ -23,6 +23,7 @@ struct Mode {
     forbids: bool,
     has_static: bool,
     has_pin: bool,
+    is_fast: bool,
 }
 
 /// `10.0.0.last/length` or the like in the other domain.
@@ -40,6 +41,7 @@ impl Mode {
         let only = |last: u8| BTreeMap::from([(Ipv4Addr::new(10, 0, domain, last), STATION)]);
         segment.answer = self.answer;
         segment.kernel.proxy = self.kernel;
+        segment.kernel.fast = self.is_fast;
         segment.private_vlan = match self.private_vlan {
             PrivateVlan::Groups(_) => groups(domain),
             other => other,
@@ -70,8 +72,9 @@ fn any_mode() -> impl Strategy<Value = Mode> {
         1 => Just(PrivateVlan::Groups(Groups::default())),
     ];
     let rarely = || proptest::bool::weighted(0.3);
-    (answer, kernel, private, rarely(), rarely(), proptest::bool::weighted(0.1), rarely()).prop_map(
-        |(answer, kernel, private_vlan, publishes, forbids, has_static, has_pin)| Mode {
+    let fast = proptest::bool::weighted(0.7);
+    (answer, kernel, private, rarely(), rarely(), proptest::bool::weighted(0.1), rarely(), fast).prop_map(
+        |(answer, kernel, private_vlan, publishes, forbids, has_static, has_pin, is_fast)| Mode {
             answer,
             kernel,
             private_vlan,
@@ -79,6 +82,7 @@ fn any_mode() -> impl Strategy<Value = Mode> {
             forbids,
             has_static,
             has_pin,
+            is_fast,
         },
     )
 }

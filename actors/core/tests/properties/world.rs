@@ -15,6 +15,7 @@ use crate::caches::Caches;
 use crate::facts::{METRIC, PROTOCOL, good_link, segment};
 use crate::kernel::Kernel;
 use crate::places::Places;
+use crate::program::{Program, answers};
 use crate::stations::{SEGMENTS, Station, source_of};
 
 fn plan() -> Plan {
@@ -30,7 +31,13 @@ fn plan() -> Plan {
             dhcp: None,
             fabric: None,
         }],
-        segments: ["a", "b", "c"].map(|name| segment(name, 0, prefix)).to_vec(),
+        segments: ["a", "b", "c"]
+            .map(|name| {
+                let mut plan = segment(name, 0, prefix);
+                plan.kernel.fast = true;
+                plan
+            })
+            .to_vec(),
         routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC, fabric_table: None },
     }
 }
@@ -54,7 +61,10 @@ pub(crate) fn swapped(segment: SegmentId) -> Link {
 pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) kernel: Kernel,
-    places: Places,
+    pub(crate) places: Places,
+    pub(crate) program: Program,
+    /// Whether the ledger is being asked what the program would answer.
+    pub(crate) is_comparing: bool,
     pub(crate) stations: BTreeMap<Ipv4Addr, Station>,
     /// Second links of hosts, with the same address.
     pub(crate) spares: BTreeMap<Ipv4Addr, Station>,
@@ -62,8 +72,10 @@ pub(crate) struct World {
     pub(crate) now: Time,
     /// How long the kernel's news take.
     lag: Duration,
-    news: VecDeque<(Time, Fact)>,
+    pub(crate) news: VecDeque<(Time, Fact)>,
     pub(crate) answers: Vec<(SegmentId, Ipv4Addr)>,
+    /// Requests of ours for known hosts.
+    pub(crate) probes: u64,
 }
 
 impl World {
@@ -86,6 +98,8 @@ impl World {
             ledger: Ledger::new(plan),
             kernel: Kernel::new(segments().map(|segment| Some(fine(segment))).collect()),
             places: Places::new(plan),
+            program: Program::default(),
+            is_comparing: false,
             stations: BTreeMap::new(),
             spares: BTreeMap::new(),
             caches: Caches::default(),
@@ -93,6 +107,7 @@ impl World {
             lag,
             news: VecDeque::new(),
             answers: Vec::new(),
+            probes: 0,
         };
         for (last, segment) in leftovers {
             world.kernel.add(impostor(*last, &fine(*segment)));
@@ -106,7 +121,17 @@ impl World {
     }
 
     /// A fact, and all that follows from it at once.
-    fn tell(&mut self, fact: Fact) {
+    pub(crate) fn tell(&mut self, fact: Fact) {
+        self.tell_for_answers(fact);
+        if !std::mem::replace(&mut self.is_comparing, true) {
+            self.compare();
+            self.is_comparing = false;
+        }
+    }
+
+    /// The same. Returns the answers to the fact itself.
+    pub(crate) fn tell_for_answers(&mut self, fact: Fact) -> Vec<(SegmentId, Frame)> {
+        let mut first = None;
         let mut facts = VecDeque::from([fact]);
         while let Some(fact) = facts.pop_front() {
             match &fact {
@@ -119,10 +144,9 @@ impl World {
             }
             let mut orders = Vec::new();
             self.ledger.step(self.now, fact, &mut orders);
+            first.get_or_insert_with(|| answers(&orders));
             let refused = facts.len();
-            for order in &orders {
-                facts.extend(self.write(order));
-            }
+            facts.extend(self.write_all(&orders));
             let is_refused = facts.len() > refused;
             self.places.follow(self.now, &orders);
             for order in &orders {
@@ -134,10 +158,11 @@ impl World {
                 }
             }
         }
+        first.unwrap_or_default()
     }
 
     /// Carries an order out on the kernel's tables; its refusal comes back at once, as in the daemon.
-    fn write(&mut self, order: &Order) -> Option<Fact> {
+    pub(crate) fn write(&mut self, order: &Order) -> Option<Fact> {
         match *order {
             Order::Write(write) => {
                 let errno = self.kernel.write(&write).err()?;
@@ -150,7 +175,7 @@ impl World {
     }
 
     /// Whoever is sent packets for a host must be able to pass them on.
-    fn check_answer(&self, segment: SegmentId, frame: &Frame) {
+    pub(crate) fn check_answer(&self, segment: SegmentId, frame: &Frame) {
         let is_defence = frame.arp.target.is_unspecified();
         if is_defence || self.lag > Duration::ZERO {
             return;
@@ -168,6 +193,7 @@ impl World {
         if purpose == Purpose::Answer {
             self.answers.push((segment, frame.arp.sender));
         }
+        self.probes += u64::from(purpose == Purpose::Verify);
         self.caches.received(segment, frame, purpose, &self.stations);
         let is_request = matches!(purpose, Purpose::Verify | Purpose::Search);
         let target = &frame.arp.target;
@@ -184,10 +210,17 @@ impl World {
         Some(heard(segment, arp))
     }
 
-    /// A station's word, if there is a link to carry it.
+    /// A station's word, if there is a link to carry it. What the program answers the daemon does not hear.
     pub(crate) fn says(&mut self, segment: SegmentId, arp: Arp) {
-        if self.carries(segment) {
-            self.tell(heard(segment, arp));
+        let link = self.kernel.links[segment.index()].as_ref();
+        let Some(interface) = link.map(|link| link.index).filter(|_| self.carries(segment)) else { return };
+        let heard = as_heard(arp);
+        if let Some(frame) = self.program.hears(self.now, interface, &heard) {
+            self.places.note_sender(self.now, segment, arp.sender);
+            self.check_answer(segment, &frame);
+            self.carry(segment, &frame, Purpose::Answer);
+        } else {
+            self.tell(Fact::Heard { segment, heard });
         }
     }
 
@@ -198,7 +231,7 @@ impl World {
         }
     }
 
-    fn carries(&self, segment: SegmentId) -> bool {
+    pub(crate) fn carries(&self, segment: SegmentId) -> bool {
         self.kernel.links[segment.index()].as_ref().is_some_and(|link| link.up && link.carrier)
     }
 
@@ -248,5 +281,9 @@ impl World {
 }
 
 fn heard(segment: SegmentId, arp: Arp) -> Fact {
-    Fact::Heard { segment, heard: Heard { arp, from: source_of(arp.sender_lladdr), mark: None } }
+    Fact::Heard { segment, heard: as_heard(arp) }
+}
+
+fn as_heard(arp: Arp) -> Heard {
+    Heard { arp, from: source_of(arp.sender_lladdr), mark: None }
 }
