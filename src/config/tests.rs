@@ -2,6 +2,7 @@
 
 mod any_input;
 mod dhcp;
+mod fabric;
 mod modes;
 mod no_file;
 mod sources;

@@ -104,7 +104,7 @@ impl Made {
         let Response::Segments(segments) = site.segments.get(site.ask(Query::Segments)).await? else {
             return Err(other());
         };
-        let listed = status.hosts <= LISTABLE;
+        let listed = status.hosts + status.missing.remote_hosts <= LISTABLE;
         let hosts = if listed { site.ask(Query::Hosts).await? } else { Response::Hosts(Vec::new()) };
         let Response::Hosts(hosts) = hosts else { return Err(other()) };
         self.read_events(site).await?;
@@ -135,7 +135,9 @@ impl Made {
 }
 
 /// The segments with the first of their hosts: all where they are few, else the same number for each.
-fn with_hosts(segments: Vec<SegmentView>, hosts: Vec<HostView>) -> Vec<SegmentState> {
+fn with_hosts(segments: Vec<SegmentView>, mut hosts: Vec<HostView>) -> Vec<SegmentState> {
+    // Those behind other gateways are on no segment.
+    hosts.retain(|host| host.state != "remote");
     let share = if hosts.len() <= LISTED { LISTED } else { LISTED / segments.len().max(1) };
     let mut by_segment: HashMap<(Option<Label>, Label, Label), Vec<HostView>> = HashMap::new();
     for host in hosts {

@@ -16,7 +16,7 @@ def of_leaf(text, number):
 
 class Frr:
     """zebra and bgpd for each machine. Their routes to hosts are in a table of their own."""
-    page = "quickstart/fabric-frr.md"
+    page, protocol = "quickstart/fabric-frr.md", "bgp"
     # What is wrong in a leaf's file, and what the doctor says of it.
     wrong = [
         ("  redistribute kernel route-map ARPHERD\n", "", "has none of the 2 host routes"),
@@ -69,7 +69,7 @@ class Frr:
 
 class Bird:
     """One process for each machine."""
-    page = "quickstart/fabric-bird.md"
+    page, protocol = "quickstart/fabric-bird.md", "bird"
     # What is wrong in a leaf's file, and what the doctor says of it.
     wrong = [
         ("krt_source = 169", "krt_source = 170", "has none of the 2 host routes"),

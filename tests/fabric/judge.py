@@ -18,7 +18,7 @@ MANY = 4096
 class Fabric:
     """All of it, running, with a host on every segment."""
 
-    def __init__(self, binary, kind, segment_keys=""):
+    def __init__(self, binary, kind, segment_keys="", prefix=None):
         rig.run("ip", "netns", "add", "spine")
         rig.run("ip", "netns", "add", "switch")
         rig.run("ip", "netns", "exec", "spine", "sysctl", "-qw", "net.ipv4.ip_forward=1")
@@ -27,6 +27,8 @@ class Fabric:
         text = configuration(self.daemons.page)
         if segment_keys:
             text = text.replace("source: 10.2.0.1 }", f"source: 10.2.0.1, {segment_keys} }}")
+        if prefix:
+            text = text.replace("10.2.0.0/16", prefix)
         start_all(self.daemons)
         for leaf in self.leaves:
             leaf.arpherd(binary, text)
@@ -126,6 +128,34 @@ def many(fabric):
     expect("and it stays so", counts() == wanted, counts())
 
 
+def flood(fabric):
+    """100,000 routes to other hosts at once, in one gateway's kernel; and all withdrawn."""
+    g1, count = fabric.leaves[0], 100_000
+    table = ["table", "200"] if fabric.daemons.protocol == "bgp" else []
+    asker = Host("asker", "10.2.0.10", g1, "eth0")
+    asker.announce()
+    until("the asker is known", lambda: g1.counts()[0] == 1, 10)
+    memory = lambda: int(open(f"/proc/{g1.daemon.pid}/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    frames = lambda: sum(row["probed"] for row in g1.ask("segments"))
+    sent, before = frames(), memory()
+    where = " ".join(["via 10.79.1.1 dev fab proto", fabric.daemons.protocol, "metric 20", *table])
+    addresses = [f"10.{2 + n // 65536}.{n // 256 % 256}.{n % 256}" for n in range(512, 512 + count)]
+    for verb, wanted in (("add", count), ("del", 0)):
+        batch = "".join(f"route {verb} {it} {where}\n" for it in addresses)
+        began = time.monotonic()
+        done = subprocess.run(["ip", "-n", "g1", "-batch", "-"], input=batch, text=True, capture_output=True)
+        expect(f"ip {verb}: {time.monotonic() - began:.1f} s", done.returncode == 0, done.stderr[-300:])
+        until(f"{wanted} remote hosts", lambda: g1.counts() == (1, wanted), 60)
+        if wanted:
+            say(f"{(memory() - before) / count:.0f} bytes of memory each")
+            slowest = asker.ping(addresses[300], 2)
+            until("and they are answered for", lambda: addresses[300] in rig.ip("asker", "neigh") and "lladdr" in
+                  rig.ip("asker", "neigh", "show", addresses[300]), 2)
+            slowest.kill()
+    expect("without a storm of frames", frames() - sent < 100, frames() - sent)
+    expect("and without an event", len(g1.events("fabric_route_ignored", "reason")) == 0)
+
+
 def wrong(fabric):
     """What the doctor says of the guide's files, and of such with a fault."""
     g1, daemons = fabric.leaves[0], fabric.daemons
@@ -148,7 +178,7 @@ def wrong(fabric):
         until("and it leaks indeed", lambda: "10.2.0.0/16" in fabric.of_prefix(g1), 10)
 
 
-SCENARIOS = {f"{kind}_{work.__name__}": (kind, work) for kind in KINDS for work in (movers, many, wrong)}
+SCENARIOS = {f"{kind}_{work.__name__}": (kind, work) for kind in KINDS for work in (movers, many, flood, wrong)}
 
 
 def one(binary, name):
@@ -157,8 +187,9 @@ def one(binary, name):
     os.makedirs("/run/netns")
     kind, work = SCENARIOS[name]
     try:
-        keys = "sweep: off, limits: { new_per_second: 5000 }" if work is many else ""
-        work(Fabric(binary, kind, keys))
+        keys = {many: "sweep: off, limits: { new_per_second: 5000 }", flood: "sweep: off"}.get(work, "")
+        wide = "10.2.0.0/15" if work is flood else None
+        work(Fabric(binary, kind, keys, wide))
     except Exception as error:
         rig.show_logs()
         if not isinstance(error, Unkept):

@@ -175,6 +175,9 @@ class Host:
 
     def plug(self, leaf, segment):
         ip("switch", "link", "set", f"p-{self.name}", "master", f"{leaf.name}{segment}", "up")
+        # What is sent before the carrier is there is lost.
+        while json.loads(ip(self.name, "-j", "link", "show", "eth0"))[0]["operstate"] != "UP":
+            time.sleep(0.001)
 
     def unplug(self):
         ip("switch", "link", "set", f"p-{self.name}", "down", "nomaster")

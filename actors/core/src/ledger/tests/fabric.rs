@@ -10,7 +10,7 @@ use super::log::{Log, delete, put};
 use crate::arp::{Arp, Operation};
 use crate::fact::{Fact, KernelRoute};
 use crate::order::{Order, Purpose};
-use crate::plan::{FabricPlan, Plan};
+use crate::plan::{AnswerMode, FabricPlan, KernelProxy, Plan};
 use crate::{Event, LinkAddr, SegmentId};
 
 /// `RTPROT_BGP`
@@ -130,6 +130,39 @@ fn requests_that_wait_are_answered_when_the_route_appears() {
     bench.passes(ms(300));
     let (on, reply) = answer(&appears(&mut bench, 9)).expect("an answer");
     assert_eq!((on, reply.sender, reply.target), (A, ip(9), ip(20)));
+}
+
+#[test]
+fn where_the_kernel_answers_it_has_an_entry_for_as_long_as_the_route_stands() {
+    let mut plan = fabric_plan();
+    plan.segments[0].answer = AnswerMode::Kernel;
+    plan.segments[0].kernel.proxy = KernelProxy::Entries;
+    let mut bench = Bench::with(plan);
+    assert_eq!(appears(&mut bench, 9).entries(), [(A, ip(9), true)]);
+    assert_eq!(bench.give(Fact::RouteVanished(remote(9))).entries(), [(A, ip(9), false)]);
+}
+
+#[test]
+fn who_comes_with_a_warm_cache_is_told_where_everybody_is_found_from_here() {
+    let mut bench = bench();
+    bench.knows(A, host(20));
+    (9..11).for_each(|last| drop(appears(&mut bench, last)));
+    bench.hears(B, host(9).speaks());
+    let mut log = bench.hears(B, host(9).replies());
+    log.append(bench.passes(SECOND));
+    let orders = log.orders();
+    let told = orders.iter().filter_map(|order| match order {
+        Order::Transmit { segment: B, frame, purpose: Purpose::Correct } if frame.to == Some(mac(9)) => {
+            Some((frame.arp.sender, frame.arp.sender_lladdr))
+        }
+        _ => None,
+    });
+    let told: BTreeSet<_> = told.collect();
+    assert_eq!(
+        told,
+        [1, 10, 20].map(|last| (ip(last), own_mac(B))).into(),
+        "the gateway, the remote, the local"
+    );
 }
 
 #[test]
