@@ -14,7 +14,7 @@ const OLDEST: (u32, u32) = (5, 8);
 const WHY: &str =
     "the daemon answers all requests itself, which takes some microseconds more and a little processor time";
 const SUBJECT: &str = "fast_answers";
-const UNIT: &str = "add CAP_BPF to CapabilityBoundingSet= and AmbientCapabilities= of the unit, and SystemCallFilter=bpf \
+const UNIT: &str = "add CAP_BPF to CapabilityBoundingSet= and AmbientCapabilities= of the unit, and SystemCallFilter=bpf capset \
     (docs/systemd.md), and restart arpherd";
 
 pub(super) fn check(scope: &Scope, machine: &Machine, process: &Process) -> Vec<Finding> {
