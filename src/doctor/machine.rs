@@ -14,6 +14,7 @@ use arpherd_core::plan::LinkKind;
 use super::dhcp::kea::KeaConfig;
 use super::dhcp::probe::DhcpAnswers;
 use super::fabric::announced::Announced;
+use super::standby::keepalived::KeepalivedConfig;
 
 /// The state of one network namespace.
 #[derive(Debug, Clone)]
@@ -48,6 +49,8 @@ pub(crate) struct Machine {
     pub(crate) dhcp: Option<DhcpState>,
     /// What routing daemons took of arpherd's routes; none of other namespaces, and without a fabric.
     pub(crate) announced: Vec<Announced>,
+    /// What a keepalived here is to do, if there is one and a domain follows an address; or why it cannot be read.
+    pub(crate) keepalived: Option<Result<KeepalivedConfig, String>>,
 }
 
 /// What DHCP meets in one network namespace.

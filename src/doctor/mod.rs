@@ -34,6 +34,7 @@ mod scope;
 mod settings;
 mod show;
 mod sources;
+mod standby;
 #[cfg(test)]
 mod testing;
 mod wanted;
@@ -208,6 +209,7 @@ fn netns_checks(scope: &Scope, machine: &Machine, process: &Process) -> Vec<Find
         ("fabric", fabric::check(scope, machine)),
         ("filter", filter::check(scope, machine)),
         ("proxies", proxies::check(scope, machine)),
+        ("standby", standby::check(scope, machine)),
         ("dhcp", dhcp::check(scope, machine)),
         ("fast_answers", fast_answers::check(scope, machine, process)),
         ("neighbours", neighbours::check(scope, machine)),
@@ -240,7 +242,7 @@ mod tests {
         let report = Report(findings);
         let mut checks: Vec<_> = report.0.iter().map(|finding| finding.check).collect();
         checks.dedup();
-        assert_eq!(checks.len(), 16, "{checks:?}");
+        assert_eq!(checks.len(), 17, "{checks:?}");
         assert_eq!(report.status(), 0, "{}", report.text());
     }
 

@@ -33,6 +33,8 @@ fn running(path: &Path) -> Result<RunningDaemon, ClientError> {
         hosts,
         remote: remote.iter().map(|host| host.address).collect(),
         routes: fetch_as(path, Query::Routes)?,
+        // A daemon of another version may not tell them.
+        roles: status.get("roles").and_then(|it| serde_json::from_value(it.clone()).ok()).unwrap_or_default(),
         events: events(&status),
         // A daemon of another version may not tell its events.
         hints: fetch_as(path, ControlQuery::Events(with_hints()))

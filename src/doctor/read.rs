@@ -19,6 +19,7 @@ use super::dhcp::kea;
 use super::fabric::announced;
 use super::machine::{DhcpState, Filters, KernelBuild, Machine, MachineLink, Process};
 use super::scope::{CheckedSegment, Scope};
+use super::standby::keepalived;
 
 /// Reads the state of `netns`, which must be the namespace of the calling thread. The scope's interfaces go by the
 /// kernel's names from then on, as its sysctls do.
@@ -52,6 +53,11 @@ pub(super) fn machine(scope: &mut Scope, netns: &Netns) -> Result<Machine, Netli
         probed: None,
         programs,
         dhcp: scope.has_dhcp().then(|| dhcp(netns)),
+        keepalived: if scope.segments.iter().any(|it| it.ha.is_some()) {
+            keepalived::find(netns.name().is_none())
+        } else {
+            None
+        },
         announced: if netns.name().is_none() && scope.has_fabric() { announced::ask() } else { Vec::new() },
     })
 }

@@ -6,10 +6,10 @@ use std::net::Ipv4Addr;
 use arpherd_actors::io::netlink::{AddressInfo, LinkInfo, find_link};
 use arpherd_actors::io::process::Rights;
 use arpherd_core::plan::{
-    AnswerMode, DhcpPlan, DhcpRole, DomainId, FabricPlan, PrivateVlan, RoutePlan, SegmentPlan,
+    AnswerMode, DhcpPlan, DhcpRole, DomainId, FabricPlan, HaPlan, PrivateVlan, RoutePlan, SegmentPlan,
 };
 use arpherd_core::subnet::{given_by, intersection, widest};
-use arpherd_core::view::{Destination, HostView, RouteView, SegmentView};
+use arpherd_core::view::{Destination, HostView, RoleView, RouteView, SegmentView};
 use ipnetwork::Ipv4Network;
 
 use crate::config::NetnsPlan;
@@ -42,6 +42,8 @@ pub(crate) struct CheckedSegment {
     pub(crate) dhcp: Option<DhcpPlan>,
     /// Whose routes lead to hosts behind other gateways; `None`: nobody's, or that is not known.
     pub(crate) fabric: Option<FabricPlan>,
+    /// This machine is one of two gateways of the domain; `None`: the only one, or that is not known.
+    pub(crate) ha: Option<HaPlan>,
 }
 
 /// Who sets the sysctls of a segment's interface.
@@ -81,6 +83,8 @@ pub(crate) struct RunningDaemon {
     pub(crate) remote: BTreeSet<Ipv4Addr>,
     /// The routes that it wanted both before and after the kernel's were read.
     pub(crate) routes: Vec<RouteView>,
+    /// What it is to domains that have two gateways.
+    pub(crate) roles: Vec<RoleView>,
     /// How often each event happened, by its name; empty if it does not count them.
     pub(crate) events: BTreeMap<String, u64>,
     /// By the name of an event whose hint depends on what happened: segments and what was said to be done there.
@@ -94,6 +98,7 @@ impl RunningDaemon {
         part.segments.retain(|segment| segment.netns.as_deref() == netns);
         part.hosts.retain(|host| host.netns.as_deref() == netns);
         part.routes.retain(|route| route.netns.as_deref() == netns);
+        part.roles.retain(|role| role.netns.as_deref() == netns);
         part
     }
 }
@@ -137,6 +142,7 @@ impl Scope {
             follows_addresses: domain(plan.domain).is_some_and(|it| it.auto),
             dhcp: domain(plan.domain).and_then(|it| it.dhcp.clone()),
             fabric: domain(plan.domain).and_then(|it| it.fabric.clone()),
+            ha: domain(plan.domain).and_then(|it| it.ha),
         };
         let segments = part.plan.segments.iter().zip(&part.manage).map(segment).collect();
         let daemon = daemon.within(part.netns.as_deref());
@@ -152,6 +158,7 @@ impl Scope {
             follows_addresses: prefixes.is_empty(),
             dhcp: None,
             fabric: None,
+            ha: None,
         };
         let daemon = daemon.within(None);
         Self {
@@ -194,6 +201,7 @@ impl Scope {
                 follows_addresses: false,
                 dhcp: None,
                 fabric: None,
+                ha: None,
             }
         };
         let segments = running.segments.iter().map(segment).collect();

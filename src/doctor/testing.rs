@@ -42,6 +42,7 @@ pub(super) fn running_scope(sysctl_owner: SysctlOwner) -> Scope {
         hosts: Vec::new(),
         remote: std::collections::BTreeSet::new(),
         routes: Vec::new(),
+        roles: Vec::new(),
         events: BTreeMap::new(),
         hints: BTreeMap::new(),
     };
@@ -131,6 +132,7 @@ pub(super) fn machine() -> Machine {
         programs: BTreeMap::new(),
         dhcp: None,
         announced: Vec::new(),
+        keepalived: None,
     };
     machine =
         machine.with_link("lo").with_link("eth0").with_link("eth1").change("lo", |link| link.kind = None);

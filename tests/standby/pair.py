@@ -121,6 +121,13 @@ class Gateway:
         done = subprocess.run(words, capture_output=True, text=True)
         return json.loads(done.stdout) if done.returncode == 0 and done.stdout else None
 
+    def doctor(self):
+        """What the doctor finds of the pair; what is for information left out."""
+        words = ["nsenter", f"--net=/run/netns/{self.name}", "--", self.binary, "doctor", "--config", self.config,
+                 "--control", self.control, "--json"]
+        findings = json.loads(subprocess.run(words, capture_output=True, text=True).stdout)
+        return [it["found"] for it in findings if it["check"] == "standby" and it["severity"] not in ("ok", "info")]
+
     def role(self):
         status = self.ask("status")
         return status["roles"][0]["role"] if status and status["roles"] else None

@@ -61,6 +61,26 @@ class Pair:
         expect("the second knows as many hosts", known >= KNOWN, known)
 
 
+@scenario
+def keepalived_that_is_set_up_wrongly(binary):
+    """The doctor says so, of the file that the running one was started with."""
+    pair = Pair(binary)
+    for old, new, word in [
+        ("10.2.0.1/32 dev eth0 noprefixroute", "10.2.0.1/24 dev eth0", "noprefixroute"),
+        ("10.2.0.1/32", "10.2.0.99/32", "no vrrp_instance"),
+        ("accept", "use_vmac", "use_vmac"),
+        ("    accept\n", "", "vrrp_strict"),
+    ]:
+        file = f"{pair.two.folder}/keepalived.conf"
+        text = open(file).read()
+        with open(file, "w") as changed:
+            changed.write(text.replace(old, new).replace("vrrp_version 3", "vrrp_version 3\n    vrrp_strict"
+                                                         if word == "vrrp_strict" else "vrrp_version 3"))
+        expect(f"the doctor finds {word}", any(word in it for it in pair.two.doctor()), pair.two.doctor())
+        with open(file, "w") as restored:
+            restored.write(text)
+
+
 def active(gateway):
     """Polled without a client's start: the address is what the role follows."""
     return gateway.has_shared
@@ -69,6 +89,8 @@ def active(gateway):
 @scenario
 def links_cut_and_plugged_in_again(binary):
     pair = Pair(binary)
+    for gateway in (pair.one, pair.two):
+        expect(f"the doctor finds nothing wrong on {gateway.name}", gateway.doctor() == [], gateway.doctor())
     pair.judge("links cut", pair.one.cut, active(pair.two))
     until("the first is the standby", lambda: pair.one.role() == "standby")
     pair.judge("links plugged in again, and the first preempts", lambda: pair.one.cut(up=True), active(pair.one),
@@ -97,6 +119,8 @@ def keepalived_is_frozen_and_thawed(binary):
 def one_answers(pair):
     roles = until("one of two active ones is silent", lambda: is_settled(pair))
     told = [gateway.ask("events", "--name", "two_active") for gateway in (pair.one, pair.two)]
+    silent = pair.one if pair.one.role() == "yielding" else pair.two
+    expect("so does the doctor", any("two gateways are active" in it for it in silent.doctor()), silent.doctor())
     until("both say so", lambda: all("two_active" in json.dumps(gateway.ask("status")["events"])
                                      for gateway in (pair.one, pair.two)))
     say(f"roles: {roles}, {told[0] is not None}")
