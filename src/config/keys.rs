@@ -233,6 +233,15 @@ static DOMAIN: &[ConfigKey<DomainConfig>] = &[
         field: &TableField { keys: fabric::KEYS, of: |domain: &mut DomainConfig| &mut domain.fabric },
     },
     ConfigKey {
+        name: "limits",
+        meaning: "What may be sent on all segments of the domain together.",
+        example: None,
+        field: &TableField {
+            keys: learning::DOMAIN_LIMITS,
+            of: |domain: &mut DomainConfig| &mut domain.limits,
+        },
+    },
+    ConfigKey {
         name: "segments",
         meaning: "A segment is one link with hosts of the subnet. An interface may appear once in a domain. Every \
                   key of a segment may be left out: `[domains.lan.segments.eth1]` alone is a segment.",

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use arpherd_core::plan::{
-    Cover, DhcpPlan, DomainId, DomainPlan, HaPlan, KernelAnswers, Plan, RoutePlan, SegmentPlan,
+    Cover, DhcpPlan, DomainId, DomainLimits, DomainPlan, HaPlan, KernelAnswers, Plan, RoutePlan, SegmentPlan,
 };
 use ipnetwork::Ipv4Network;
 
@@ -119,6 +119,8 @@ pub(crate) struct DomainConfig {
     pub(crate) cover: Cover,
     /// At which link-layer address its hosts find us.
     pub(crate) gateway_lladdr: GatewayLladdr,
+    /// How much may be sent on all its segments together.
+    pub(crate) limits: DomainLimits,
     /// What is done with its DHCP messages; `None`: nothing.
     pub(crate) dhcp: Option<DhcpPlan>,
     /// It has two gateways, of which this is one; `None`: it has one.
@@ -223,6 +225,7 @@ impl DomainConfig {
             auto: self.auto,
             cover: self.cover,
             gateway_lladdr: self.gateway_lladdr.of_domain(&self.name),
+            limits: self.limits,
             dhcp: self.dhcp.clone(),
             ha: self.ha,
             fabric: self.fabric.plan(),

@@ -48,6 +48,17 @@ impl Pace {
         free
     }
 
+    /// Takes so many places at once, if there is one now; later ones wait until the pace has caught up. With `reserve` it
+    /// leaves half of the burst to others.
+    pub fn take_many(&mut self, now: Time, count: u32, reserve: bool) -> bool {
+        let slack = if reserve { self.slack / 2 } else { self.slack };
+        let free = self.next.saturating_sub(slack) <= now.as_nanos();
+        if free {
+            self.next = self.next.max(now.as_nanos()).saturating_add(self.gap.saturating_mul(count.into()));
+        }
+        free
+    }
+
     /// Gives back every place that was taken.
     pub fn clear(&mut self) {
         self.next = 0;
@@ -70,6 +81,18 @@ mod tests {
         assert_eq!((0..10).filter(|_| pace.take(now)).count(), 3);
         assert_eq!((0..10).filter(|_| pace.take(now + Duration::from_millis(100))).count(), 1);
         assert_eq!((0..10).filter(|_| pace.take(now + Duration::from_secs(60))).count(), 3);
+    }
+
+    #[test]
+    fn many_places_are_taken_together_and_paid_for_later() {
+        let mut pace = Pace::new(1_000, 1_000);
+        let now = Time::from_nanos(5_000_000_000);
+        assert!(pace.take_many(now, 300, true) && pace.take_many(now, 300, true));
+        assert!(!pace.take_many(now, 1, true), "the other half is others'");
+        assert!(pace.take_many(now, 300, false) && pace.take_many(now, 300, false));
+        assert!(!pace.take_many(now, 1, false), "1,200 in place of 1,000");
+        assert!(!pace.take_many(now + Duration::from_millis(150), 1, false));
+        assert!(pace.take_many(now + Duration::from_millis(250), 1, false));
     }
 
     #[test]

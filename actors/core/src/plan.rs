@@ -29,7 +29,7 @@ pub use dhcp::{ClientOption82, DhcpPlan, DhcpRole, DhcpRules, DhcpServer, LearnF
 pub use fabric::{FABRIC_METRIC, FabricPlan};
 pub use ha::{HaPlan, RoleRule, StandbyRoutes};
 pub use kernel_answers::{KernelAnswers, KernelProxy};
-pub use limits::Limits;
+pub use limits::{DomainLimits, Limits};
 pub use private_vlan::{Groups, PrivateVlan};
 pub use routes::{COVER_METRIC, MAIN_TABLE, RoutePlan};
 pub use succession::Succession;
@@ -88,6 +88,9 @@ pub struct DomainPlan {
     /// (RFC 9135, section 4.1), a unicast address of 6 octets; `None`: on each that of its interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_lladdr: Option<LinkAddr>,
+    /// How much may be sent on all its segments together.
+    #[serde(default, skip_serializing_if = "DomainLimits::is_default")]
+    pub limits: DomainLimits,
     /// What is done with its DHCP messages; `None`: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dhcp: Option<DhcpPlan>,

@@ -236,6 +236,7 @@ pub(crate) fn plan(sweep: Option<SweepPlan>) -> Plan {
             auto: false,
             cover: arpherd_core::plan::Cover::default(),
             gateway_lladdr: None,
+            limits: arpherd_core::plan::DomainLimits::default(),
             ha: None,
             dhcp: None,
             fabric: None,

@@ -1,6 +1,6 @@
-//! The keys of a segment that say from what, and how many, hosts are learned.
+//! The keys of a segment that say from what, and how many, hosts are learned, and what searching for them may cost.
 
-use arpherd_core::plan::{DhcpRules, LearnFrom, Limits};
+use arpherd_core::plan::{DhcpRules, DomainLimits, LearnFrom, Limits};
 
 use crate::config::field::{ConfigKey, ValueField};
 use crate::config::value::{Choice, WholeNumber};
@@ -64,3 +64,16 @@ pub(super) static LIMITS: &[ConfigKey<Limits>] = &[
         },
     },
 ];
+
+/// How much on all segments of a domain.
+pub(super) static DOMAIN_LIMITS: &[ConfigKey<DomainLimits>] = &[ConfigKey {
+    name: "searches_per_second",
+    meaning: "The maximum number of broadcasts per second that search for unknown hosts on all segments of the domain \
+              together, and the size of the largest burst: each unknown address costs one on every segment. Known hosts \
+              are answered for and verified all the same, and half of it is left to those who search for few.",
+    example: None,
+    field: &ValueField {
+        parser: WholeNumber { from: 1, to: 10_000_000, unit: "broadcasts per second" },
+        of: |limits: &mut DomainLimits| &mut limits.searches_per_second,
+    },
+}];

@@ -44,6 +44,7 @@ domains:
     segments: { x: {} }
   a:
     prefixes: [10.2.0.0/24]
+    limits: { searches_per_second: 77 }
     segments:
       s:
         interface: "eth0.100"
@@ -66,6 +67,7 @@ domains:
     let segment = &plan.segments[0];
     assert_eq!((segment.interface.as_str(), segment.domain), ("eth0.100", DomainId(0)));
     assert_eq!(plan.segments[2].domain, DomainId(1));
+    assert_eq!(plan.domains.iter().map(|it| it.limits.searches_per_second).collect::<Vec<_>>(), [77, 10_000]);
     assert_eq!((segment.kind, segment.answer), (Some(LinkKind::Wifi), AnswerMode::Off));
     assert_eq!(segment.sources, [Ipv4Addr::new(10, 2, 0, 1)]);
     assert_eq!(segment.addresses.prefixes, [net("10.2.0.64/28")]);

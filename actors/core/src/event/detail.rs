@@ -179,7 +179,7 @@ impl fmt::Display for ProxySign {
     }
 }
 
-/// A limit on learning.
+/// A limit on learning, or on searching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
@@ -189,6 +189,8 @@ pub enum Limit {
     HostsPerLladdr,
     /// `limits.new_per_second`
     NewPerSecond,
+    /// `limits.searches_per_second` of the domain.
+    SearchesPerSecond,
 }
 
 impl Limit {
@@ -198,6 +200,7 @@ impl Limit {
             Self::Hosts => "hosts",
             Self::HostsPerLladdr => "hosts_per_lladdr",
             Self::NewPerSecond => "new_per_second",
+            Self::SearchesPerSecond => "searches_per_second",
         }
     }
 
@@ -207,6 +210,9 @@ impl Limit {
             Self::Hosts => "look at who sends so many addresses, or raise limits.hosts",
             Self::HostsPerLladdr => "look at who sends so many addresses, or raise limits.hosts_per_lladdr",
             Self::NewPerSecond => "look at who sends so many addresses, or raise limits.new_per_second",
+            Self::SearchesPerSecond => {
+                "look at who asks for so many addresses, or raise the domain's limits.searches_per_second"
+            }
         }
     }
 }

@@ -103,23 +103,24 @@ macro_rules! with_faults {
             }
             level: Info;
 
-            /// Something was not learned because a limit is reached.
+            /// Something was not learned, or not searched for, because a limit is reached.
             LimitReached = "limit_reached" {
                 /// Where.
                 segment: SegmentId,
                 /// Which limit.
                 limit: Limit,
-                /// The address that was not learned.
+                /// The address that was not learned, or not searched for.
                 address: Address,
-                /// Its sender.
+                /// Its sender, or who asked for it.
                 lladdr: LinkAddr,
             }
             level: Warning,
             hint by limit: Some(limit.hint()),
             doctor: Warning,
-                "hosts were not learned because a limit was reached: a flood, a sweep, or more hosts than expected",
+                "hosts were not learned or not searched for because a limit was reached: a flood, a sweep, or more hosts \
+                 than expected",
                 fix "the log names the limit and the sender (limit_reached); if they are legitimate: limits: { … } \
-                     of the segment";
+                     of the segment, or of the domain for searches_per_second";
         }
     };
 }

@@ -83,7 +83,7 @@ fn a_hint_that_depends_names_a_field_it_depends_on() {
         let (address, lladdr, segment) = (Ipv4Addr::LOCALHOST, LinkAddr::UNKNOWN, SegmentId(0));
         Event::LimitReached { segment, limit, address, lladdr }.hint().unwrap_or_default()
     };
-    for it in [Limit::Hosts, Limit::HostsPerLladdr, Limit::NewPerSecond] {
+    for it in [Limit::Hosts, Limit::HostsPerLladdr, Limit::NewPerSecond, Limit::SearchesPerSecond] {
         assert!(limit(it).ends_with(&format!(" limits.{it}")));
     }
     let up = |source| Event::SegmentUp { segment: SegmentId(0), lladdr: LinkAddr::UNKNOWN, source }.hint();

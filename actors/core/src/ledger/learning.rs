@@ -90,6 +90,7 @@ impl Ignored {
             Self::Limit(Limit::Hosts) => "limit_hosts", "the segment has limits.hosts hosts";
             Self::Limit(Limit::HostsPerLladdr) => "limit_hosts_per_lladdr", "its station has limits.hosts_per_lladdr addresses";
             Self::Limit(Limit::NewPerSecond) => "limit_new_per_second", "more hosts than limits.new_per_second appeared at once";
+            Self::Limit(Limit::SearchesPerSecond) => "limit_searches_per_second", "the domain has limits.searches_per_second searches a second";
         }
     }
 }

@@ -1,7 +1,7 @@
-//! How much may be done on each segment in a second, and what was passed over for it.
+//! How much may be done on each segment, and in each domain, in a second, and what was passed over for it.
 
 use crate::pace::Pace;
-use crate::plan::{SegmentId, SegmentPlan};
+use crate::plan::{DomainId, DomainPlan, Plan, SegmentId, SegmentPlan};
 use crate::time::Time;
 
 /// Probes of known hosts a second where no sweep sets a rate.
@@ -13,9 +13,13 @@ const CONFIRMATION_RATE: u32 = 100;
 /// Look-ups of routes a second; each costs the kernel some microseconds.
 const LOOKUP_RATE: u32 = 10_000;
 
-/// The paces of all segments.
+/// The paces of all segments and domains.
 #[derive(Debug)]
-pub(super) struct Pacing(Vec<SegmentPace>);
+pub(super) struct Pacing {
+    segments: Vec<SegmentPace>,
+    /// Searches on all segments of each domain, with their rate.
+    searches: Vec<(u32, Pace)>,
+}
 
 /// The paces of one segment.
 #[derive(Debug)]
@@ -45,14 +49,24 @@ pub(super) struct SegmentPace {
 }
 
 impl Pacing {
-    pub(super) fn new(segments: &[SegmentPlan]) -> Self {
-        Self(segments.iter().map(SegmentPace::new).collect())
+    pub(super) fn new(plan: &Plan) -> Self {
+        let search_pace = |domain: &DomainPlan| {
+            let rate = domain.limits.searches_per_second;
+            (rate, Pace::new(rate, rate))
+        };
+        Self {
+            segments: plan.segments.iter().map(SegmentPace::new).collect(),
+            searches: plan.domains.iter().map(search_pace).collect(),
+        }
     }
 
-    /// The segments are planned like this from now on. Paces that are the same go on, and so do the counters.
-    pub(super) fn replan(&mut self, segments: &[SegmentPlan]) {
-        let Self(before) = std::mem::replace(self, Self::new(segments));
-        for (new, old) in self.0.iter_mut().zip(before) {
+    /// The plan is this one from now on. Paces that are the same go on, and so do the counters.
+    pub(super) fn replan(&mut self, plan: &Plan) {
+        let before = std::mem::replace(self, Self::new(plan));
+        for (new, old) in self.searches.iter_mut().zip(before.searches).filter(|(new, old)| new.0 == old.0) {
+            *new = old;
+        }
+        for (new, old) in self.segments.iter_mut().zip(before.segments) {
             if new.rates == old.rates {
                 *new = old;
             } else {
@@ -62,11 +76,18 @@ impl Pacing {
     }
 
     pub(super) fn pace(&self, segment: SegmentId) -> &SegmentPace {
-        &self.0[segment.index()]
+        &self.segments[segment.index()]
     }
 
     pub(super) fn pace_mut(&mut self, segment: SegmentId) -> &mut SegmentPace {
-        &mut self.0[segment.index()]
+        &mut self.segments[segment.index()]
+    }
+
+    /// Takes the domain's places for searches on so many segments, which are for one target: it may be on any of them, so
+    /// it is searched for on all or on none. Whoever has many searched for leaves half of the pace to others.
+    pub(super) fn take_searches(&mut self, domain: DomainId, count: usize, is_many: bool, now: Time) -> bool {
+        let Some((_, pace)) = self.searches.get_mut(domain.index()) else { return true };
+        pace.take_many(now, u32::try_from(count).unwrap_or(u32::MAX), is_many)
     }
 }
 

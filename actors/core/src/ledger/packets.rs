@@ -96,6 +96,9 @@ fn search(key: &Key, world: &mut World, effects: &mut Effects) -> bool {
     let members = world.topology.members(key.domain);
     let places = members.filter(|segment| segment.is_up() && segment.may_hold(key.address));
     let places: Vec<_> = places.map(|segment| segment.id).collect();
+    if !world.pacing.take_searches(key.domain, places.len(), true, effects.now()) {
+        return !places.is_empty();
+    }
     for &place in &places {
         let pace = world.pacing.pace_mut(place);
         if pace.searches.take(effects.now()) {

@@ -6,6 +6,7 @@ use super::entries::follow_use;
 use super::host::{HostState, Sighting};
 use super::key::Key;
 use super::reports::Subject;
+use super::segment::Segment;
 use super::segment::Voice;
 use super::timers::{Timer, Token};
 use super::world::{REMEMBERED, World};
@@ -58,13 +59,17 @@ impl World {
             return;
         }
         let now = effects.now();
-        for other in self.topology.others(host.segment) {
-            if other.is_up()
-                && other.may_hold(key.address)
-                && !self.topology.is_one_link(other.id, host.segment)
-                && self.pacing.pace_mut(other.id).searches.take(now)
-            {
-                effects.request(other, key.address, None, Purpose::Search);
+        let is_possible = |other: &&Segment| {
+            other.is_up() && other.may_hold(key.address) && !self.topology.is_one_link(other.id, host.segment)
+        };
+        let places: Vec<_> = self.topology.others(host.segment).filter(is_possible).map(|it| it.id).collect();
+        // Of half of the domain's pace unknown targets take nothing as long as one station asks for many.
+        if !self.pacing.take_searches(key.domain, places.len(), false, now) {
+            return;
+        }
+        for place in places {
+            if self.pacing.pace_mut(place).searches.take(now) {
+                effects.request(self.topology.segment(place), key.address, None, Purpose::Search);
             }
         }
     }

@@ -120,7 +120,7 @@ fn exchange(world: &mut World, next: &Plan, effects: &mut Effects) {
     world.topology.replan(next);
     world.duties.replan(next);
     world.hosts.replan(&next.segments);
-    world.pacing.replan(&next.segments);
+    world.pacing.replan(next);
     world.kernel.replan(&world.topology);
     replan_fast_answers(world, next);
     world.addressed.replan(next);

@@ -9,10 +9,12 @@ use super::key::Key;
 use super::operator::OperatorProbes;
 use super::pacing::Pacing;
 use super::policy;
+use super::reports::Subject;
 use super::timers::{Timer, Token};
 use super::topology::Topology;
 use crate::address::Address;
 use crate::arp::Arp;
+use crate::event::{Event, Limit};
 use crate::lladdr::LinkAddr;
 use crate::order::Purpose;
 use crate::plan::SegmentId;
@@ -27,6 +29,8 @@ const SEARCHES: usize = 4096;
 /// Unknown targets one station may have searched for at the same time, so that a flood of one leaves room for
 /// others. Whoever asks for hosts that are there never gets near it.
 const SEARCHES_PER_STATION: u32 = 1000;
+/// Whoever has more searched for at the same time leaves half of the domain's pace to others.
+const FEW_SEARCHES: u32 = 16;
 /// A request that comes so soon after our own search for the target may be an echo of it.
 const ECHO: Duration = Duration::from_millis(100);
 /// Requesters held for one target.
@@ -118,6 +122,7 @@ impl Searches {
             return;
         }
         let now = effects.now();
+        let is_many = self.by_station.get(&(requester.segment, requester.lladdr)) > Some(&FEW_SEARCHES);
         let search = self.open.entry(key).or_insert_with(|| Search {
             requesters: Vec::new(),
             first: (requester.segment, requester.lladdr),
@@ -131,7 +136,8 @@ impl Searches {
         if search.requesters.len() < REQUESTERS {
             search.requesters.push(requester);
         }
-        search.search_in(key.address, &places, topology, pacing, effects);
+        let cause = Cause { requester, is_many };
+        search.search_in(&key, &cause, &places, topology, pacing, effects);
     }
 
     fn admit(&mut self, station: (SegmentId, LinkAddr)) -> bool {
@@ -214,18 +220,29 @@ impl Searches {
             requester.is_cause = false;
         }
         for requester in causes {
+            let is_many = self.by_station.get(&(requester.segment, requester.lladdr)) > Some(&FEW_SEARCHES);
             let segment = topology.segment(requester.segment);
             let places = policy::places_to_search(topology, segment, requester.address, key.address);
-            search.search_in(key.address, &places, topology, pacing, effects);
+            let cause = Cause { requester, is_many };
+            search.search_in(&key, &cause, &places, topology, pacing, effects);
         }
     }
 }
 
+/// On whose behalf a target is searched for.
+struct Cause {
+    requester: Requester,
+    /// It has many others searched for.
+    is_many: bool,
+}
+
 impl Search {
-    /// Sends requests to those of the places where the target was not searched for lately.
+    /// Sends requests to those of the places where the target was not searched for lately, as far as the domain's limit
+    /// and the segments' allow.
     fn search_in(
         &mut self,
-        target: Address,
+        key: &Key,
+        cause: &Cause,
         places: &[SegmentId],
         topology: &Topology,
         pacing: &mut Pacing,
@@ -234,11 +251,21 @@ impl Search {
         let now = effects.now();
         // Who probes for the target, perhaps here, would take a request in nobody's name for another prober's.
         let is_probed_for = self.requesters.iter().any(Requester::is_prober);
-        for &place in places {
+        let Cause { requester: Requester { segment, lladdr, .. }, is_many } = *cause;
+        let target = key.address;
+        let is_recent = |place: &SegmentId| {
+            self.searched.iter().any(|(segment, at)| segment == place && now.since(*at) < SEARCH_GAP)
+        };
+        let due: Vec<SegmentId> = places.iter().copied().filter(|place| !is_recent(place)).collect();
+        if !due.is_empty() && !pacing.take_searches(key.domain, due.len(), is_many, now) {
+            pacing.pace_mut(segment).shed += 1;
+            let limit = Limit::SearchesPerSecond;
+            let event = Event::LimitReached { segment, limit, address: target, lladdr };
+            effects.report(segment, Subject::Limit(limit), event);
+            return;
+        }
+        for place in due {
             let last = self.searched.iter_mut().find(|(segment, _)| *segment == place);
-            if last.as_ref().is_some_and(|(_, at)| now.since(*at) < SEARCH_GAP) {
-                continue;
-            }
             let pace = pacing.pace_mut(place);
             if !pace.searches.take(now) {
                 pace.shed += 1;

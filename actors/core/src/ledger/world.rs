@@ -91,7 +91,7 @@ pub(super) struct Moved {
 impl World {
     pub(super) fn new(plan: &Plan) -> Self {
         let hosts = Hosts::new(&plan.segments);
-        let pacing = Pacing::new(&plan.segments);
+        let pacing = Pacing::new(plan);
         let topology = Topology::new(plan);
         let kernel = KernelState::new(plan, &topology);
         Self {

@@ -1,4 +1,4 @@
-//! Limits of a segment.
+//! Limits of a segment, and of a domain.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,5 +32,26 @@ impl Default for Limits {
             new_per_second: 2_000,
             dhcp_per_second: Self::default_dhcp_per_second(),
         }
+    }
+}
+
+/// How much may be sent on all segments of a domain together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainLimits {
+    /// Maximum number of broadcasts per second that search for hosts nobody is known to have, 1 to 10 000 000; also the
+    /// size of the largest burst. One unknown target costs one on each segment.
+    pub searches_per_second: u32,
+}
+
+impl Default for DomainLimits {
+    /// Two segments can have all that their own pace allows, and 256 segments are searched for 39 targets a second.
+    fn default() -> Self {
+        Self { searches_per_second: 10_000 }
+    }
+}
+
+impl DomainLimits {
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }

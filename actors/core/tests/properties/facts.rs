@@ -63,6 +63,7 @@ pub(crate) fn plan() -> Plan {
                 auto: false,
                 cover: arpherd_core::plan::Cover::default(),
                 gateway_lladdr: None,
+                limits: arpherd_core::plan::DomainLimits::default(),
                 ha: None,
                 dhcp: Some(DhcpPlan::default()),
                 fabric: None,

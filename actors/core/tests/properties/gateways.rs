@@ -47,6 +47,7 @@ fn plan() -> Plan {
             auto: false,
             cover: Cover::default(),
             gateway_lladdr: None,
+            limits: arpherd_core::plan::DomainLimits::default(),
             dhcp: None,
             ha: None,
             fabric: Some(FabricPlan { protocols: BTreeSet::from([BGP]) }),

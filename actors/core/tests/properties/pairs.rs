@@ -79,6 +79,7 @@ fn plan(follows: bool, standby_routes: StandbyRoutes) -> Plan {
         auto: false,
         cover: Cover::default(),
         gateway_lladdr: None,
+        limits: arpherd_core::plan::DomainLimits::default(),
         dhcp: None,
         ha: Some(HaPlan { rule, standby_routes }),
         fabric: None,

@@ -29,6 +29,7 @@ fn plan() -> Plan {
             auto: false,
             cover: Cover::default(),
             gateway_lladdr: None,
+            limits: arpherd_core::plan::DomainLimits::default(),
             ha: None,
             dhcp: Some(DhcpPlan { servers, is_relaying: true, ..DhcpPlan::default() }),
             fabric: None,

@@ -27,6 +27,7 @@ fn plan() -> Plan {
             auto: false,
             cover: arpherd_core::plan::Cover::default(),
             gateway_lladdr: None,
+            limits: arpherd_core::plan::DomainLimits::default(),
             ha: None,
             dhcp: None,
             fabric: None,

@@ -239,6 +239,7 @@ fn plan() -> Plan {
         auto: false,
         cover: arpherd_core::plan::Cover::default(),
         gateway_lladdr: None,
+        limits: arpherd_core::plan::DomainLimits::default(),
         dhcp: None,
         fabric: Some(FabricPlan { protocols: [PROTOCOL].into() }),
         ha: None,

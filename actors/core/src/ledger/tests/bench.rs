@@ -112,6 +112,7 @@ pub(super) fn plan(segments: u8) -> Plan {
             auto: false,
             cover: crate::plan::Cover::default(),
             gateway_lladdr: None,
+            limits: crate::plan::DomainLimits::default(),
             ha: None,
             dhcp: None,
             fabric: None,

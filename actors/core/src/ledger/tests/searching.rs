@@ -2,11 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use super::bench::{A, B, Bench, C, Host, SECOND, host, ip, link, mac, ms, net, plan};
-use crate::LinkAddr;
+use super::bench::{A, B, Bench, C, Host, SECOND, host, ip, link, mac, ms, net, plan, segment};
 use crate::arp::Operation;
+use crate::event::Limit;
 use crate::fact::Link;
 use crate::order::Purpose;
+use crate::{Event, LinkAddr};
 
 #[test]
 fn an_unknown_target_is_searched_for_on_every_segment_but_the_requesters() {
@@ -224,4 +225,62 @@ fn an_requester_is_not_told_of_its_own_second_address() {
     bench.hears(B, host(20).asks(ip(9)));
     let same_station = Host { lladdr: mac(20), ..host(9) };
     assert!(bench.hears(A, same_station.speaks()).answers().is_empty());
+}
+
+/// A domain of so many segments, with this limit of searches.
+fn broad(segments: u8, searches_per_second: u32) -> Bench {
+    let mut plan = plan(0);
+    plan.domains[0].limits.searches_per_second = searches_per_second;
+    plan.domains[0].prefixes = vec![net("10.0.0.0/16")];
+    let prefixes = plan.domains[0].prefixes.clone();
+    let segment = |number: u8| {
+        let mut segment = segment('s', &prefixes);
+        segment.name = format!("s{number}");
+        segment.interface.clone_from(&segment.name);
+        segment
+    };
+    plan.segments = (0..segments).map(segment).collect();
+    Bench::with(plan)
+}
+
+#[test]
+fn a_flood_of_unknown_targets_costs_a_large_domain_no_more_than_its_limit() {
+    let mut bench = broad(50, 1_000);
+    bench.knows(A, host(9));
+    bench.knows(C, host(30));
+    bench.knows(B, host(66));
+    bench.knows(B, host(20));
+    let (mut searches, mut events) = (0, Vec::new());
+    for second in 0..10_u8 {
+        for last in 0..200 {
+            let log = bench.hears(B, host(66).asks(Ipv4Addr::new(10, 0, 100 + second, last)));
+            searches += log.searches().len();
+            events.extend(log.events());
+            // A known host is answered for at once, whatever goes on.
+            assert_eq!(bench.hears(B, host(20).asks(ip(9))).answers(), [(B, ip(9), mac(20))]);
+        }
+        // Who asks for one unknown host has it searched for everywhere.
+        let log = bench.hears(C, host(30).asks(Ipv4Addr::new(10, 0, 200, second)));
+        assert_eq!(log.searches().len(), 49, "second {second}");
+        searches += 49;
+        searches += bench.passes(SECOND).searches().len();
+    }
+    assert!((6_000..=11_500).contains(&searches), "{searches} in ten seconds at 1,000 a second");
+    let limit = Limit::SearchesPerSecond;
+    assert!(
+        matches!(events[..], [Event::LimitReached { segment: B, limit: it, lladdr, .. }] if it == limit && lladdr == mac(66)),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn a_target_is_searched_for_on_all_segments_or_on_none() {
+    let mut bench = broad(50, 60);
+    let mut counts = Vec::new();
+    for last in 1..20 {
+        counts.push(bench.hears(B, host(20).asks(Ipv4Addr::new(10, 0, 1, last))).searches().len());
+        bench.passes(ms(200));
+    }
+    assert!(counts.iter().all(|count| [0, 49].contains(count)), "{counts:?}");
+    assert!(counts.iter().filter(|count| **count == 49).count() >= 3, "{counts:?}");
 }

@@ -48,6 +48,7 @@ pub(super) fn plan(dhcp: DhcpPlan) -> Plan {
             auto: false,
             cover: Cover::default(),
             gateway_lladdr: None,
+            limits: crate::plan::DomainLimits::default(),
             ha: None,
             dhcp: Some(dhcp),
             fabric: None,
