@@ -46,6 +46,9 @@ pub struct PacketOpener {
     pub netns: Netns,
     /// The key of this run's marks on this segment.
     pub mark: MarkKey,
+    /// Frames are sent whose source is not the interface's address: the domain has one of its own
+    /// (`gateway_lladdr`).
+    pub is_shared: bool,
 }
 
 impl PacketOpener {
@@ -75,7 +78,7 @@ impl PortOpener for PacketOpener {
     }
 
     fn open_send_only(&self, medium: Medium) -> Result<Box<dyn FramePort>, PortError> {
-        let port = self.open_in_netns(|| PacketPort::open_send_only(medium))?;
+        let port = self.open_in_netns(|| PacketPort::open_send_only(medium, self.is_shared))?;
         Ok(Box::new(port.marked(self.mark.clone())))
     }
 }

@@ -90,12 +90,13 @@ impl PacketPort {
         Ok(port)
     }
 
-    /// Opens a socket that only sends: it is bound to nothing, so the kernel queues nothing for it.
+    /// Opens a socket that only sends: it is bound to nothing, so the kernel queues nothing for it. `is_shared`: frames are
+    /// sent whose source is not the interface's address, which on Ethernet takes a second socket.
     ///
     /// # Errors
     /// As [`PacketPort::open`], but a missing interface shows only when sending.
-    pub fn open_send_only(medium: Medium) -> Result<Self, PortError> {
-        Self::open_unbound(medium, medium.kind == LinkKind::Ethernet)
+    pub fn open_send_only(medium: Medium, is_shared: bool) -> Result<Self, PortError> {
+        Self::open_unbound(medium, is_shared && medium.kind == LinkKind::Ethernet)
     }
 
     fn open_unbound(medium: Medium, is_framing: bool) -> Result<Self, PortError> {

@@ -64,7 +64,7 @@ fn check_capabilities(table: &mut RouteWriter) -> Result<(), StartError> {
     }
     let medium = Medium { interface: LOOPBACK, kind: LinkKind::Ethernet, broadcast: LinkAddr::UNKNOWN };
     // It is closed elsewhere: see `io::packet::closing`.
-    match PacketPort::open_send_only(medium) {
+    match PacketPort::open_send_only(medium, false) {
         Err(PortError::Failed { cause, .. }) if cause.raw_os_error() == Some(EPERM) => {
             Err(StartError::Rights { right: "CAP_NET_RAW" })
         }

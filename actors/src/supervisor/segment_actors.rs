@@ -160,7 +160,13 @@ struct SegmentStarter<'a> {
 
 impl SegmentStarter<'_> {
     fn opener(&self) -> PacketOpener {
-        PacketOpener { netns: self.surroundings.config.netns.clone(), mark: self.mark.clone() }
+        let config = self.surroundings.config;
+        let domain = config.plan.domains.get(usize::from(self.segment.domain.0));
+        PacketOpener {
+            netns: config.netns.clone(),
+            mark: self.mark.clone(),
+            is_shared: domain.is_some_and(|domain| domain.gateway_lladdr.is_some()),
+        }
     }
 
     fn log(&self, actor: &'static str) -> Logger {

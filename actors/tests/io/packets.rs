@@ -168,7 +168,7 @@ fn a_bridge_is_heard_and_its_port_is_not() {
 fn a_send_only_port_sends_and_receives_nothing() {
     let (rig, port, wire) = port();
     let medium = port.medium();
-    let mut sender = rig.router.run(|| PacketPort::open_send_only(medium)).unwrap();
+    let mut sender = rig.router.run(|| PacketPort::open_send_only(medium, true)).unwrap();
     let mut tally = Tally::default();
     sender.send(&[answer(&rig, None, OWN)], &mut tally).unwrap();
     assert_eq!(wire.recv(LIMIT).expect("a frame").0.spa, HOST);
@@ -281,7 +281,7 @@ fn own_requests_are_known_when_they_come_back_and_so_are_a_peers() {
     };
     // The same run on another segment, another run, one without a mark, and an answer.
     let medium = port.medium();
-    let sender = || rig.router.run(|| PacketPort::open_send_only(medium)).unwrap();
+    let sender = || rig.router.run(|| PacketPort::open_send_only(medium, true)).unwrap();
     sender().marked(keys[2].clone()).send(&[question], &mut tally).unwrap();
     sender().marked(MarkKey::draw(3).unwrap()[1].clone()).send(&[question], &mut tally).unwrap();
     sender().send(&[question], &mut tally).unwrap();
