@@ -62,7 +62,7 @@ impl Proxy {
     fn new() -> Result<Self> {
         let testbed = Testbed::new()?;
         let [lan, vms] = LINKS;
-        for (path, value) in [("net/ipv4/ip_forward", "1"), ("net/ipv4/conf/lan/proxy_arp", "1")] {
+        for (path, value) in [("ipv4/ip_forward", "1"), ("ipv4/conf/lan/proxy_arp", "1")] {
             testbed.gateway.set_sysctl(path, value)?;
         }
         let timers = NeighbourTimers { proxy_delay: Some(Duration::ZERO), ..NeighbourTimers::default() };
@@ -160,7 +160,7 @@ fn latency(bench: &Bench, kernel: &Proxy, daemon: &mut Answerer, hosts: u32) -> 
         }
         rows.push(Row {
             scenario: "in_kernel",
-            what: format!("{hosts} known, {}: to proxy_arp", timing.name()),
+            what: format!("to proxy_arp, {hosts}, {}", timing.name()),
             unit: Unit::Time,
             base: Some(base.spread()),
             arpherd: fast.spread(),
