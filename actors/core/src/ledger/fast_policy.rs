@@ -39,6 +39,8 @@ use crate::write::Write;
 
 /// What the program noticed is waited for so long; without it the host is looked at as if it had noticed nothing.
 const READ_WAIT: Duration = Duration::from_secs(1);
+/// Looks are sixteen to this time: few wake-ups for few hosts, and few hosts at once where there are many.
+const LOOK_GRID: Duration = Duration::from_secs(2);
 /// Looks that have to wait for their pace come in such steps.
 const LOOK_STEP: u64 = 10_000_000;
 
@@ -232,7 +234,7 @@ pub(super) fn next_look(key: &Key, world: &World, now: Time) -> Option<Time> {
     let (due, quiet_at) = (look_due(key, host, world)?, host.last_heard + quiet);
     let at = if due > now { due } else { now + WANTED };
     // Whoever is quiet already is looked at anyway.
-    (quiet_at > now).then(|| on_grid(at.min(quiet_at), quiet))
+    (quiet_at > now).then(|| on_grid(at.min(quiet_at), LOOK_GRID.min(quiet)))
 }
 
 /// When it would matter that the host was asked for.
@@ -244,8 +246,14 @@ fn look_due(key: &Key, host: &Host, world: &World) -> Option<Time> {
 }
 
 /// It is time to look at a live host: the time `at` that was set for it, if nothing is to be asked before. If the program
-/// knows the host, what it noticed is read first, and the host is looked at later.
-pub(super) fn consult_program(at: Time, key: &Key, world: &mut World, effects: &mut Effects) -> Option<Time> {
+/// knows the host, what it noticed is read first, and the host is looked at later. `has_slot`: it has waited for its turn.
+pub(super) fn consult_program(
+    at: Time,
+    key: &Key,
+    has_slot: bool,
+    world: &mut World,
+    effects: &mut Effects,
+) -> Option<Time> {
     let now = effects.now();
     let Some(host) = world.hosts.host(key).filter(|_| world.fast.resident(key).is_some()) else {
         return Some(at);
@@ -260,11 +268,13 @@ pub(super) fn consult_program(at: Time, key: &Key, world: &mut World, effects: &
     let quiet_at = host.last_heard + quiet;
     let due = look_due(key, host, world).map_or(quiet_at, |due| due.min(quiet_at));
     if due > now {
-        world.look_after(key, on_grid(due, quiet), effects);
+        world.look_after(key, on_grid(due, LOOK_GRID.min(quiet)), effects);
         return None;
     }
-    if !world.fast.reads.take(now) {
-        let steps = world.fast.reads.earliest(now).as_nanos() / LOOK_STEP + 1;
+    let slot = if has_slot { now } else { world.fast.reads.reserve(now) };
+    if slot > now {
+        world.hosts.set_slot(key, true);
+        let steps = slot.as_nanos() / LOOK_STEP + 1;
         world.look_after(key, Time::from_nanos(steps.saturating_mul(LOOK_STEP)), effects);
         return None;
     }

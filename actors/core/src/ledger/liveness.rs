@@ -83,8 +83,8 @@ impl Ledger {
     /// A host that lives may have been quiet for too long.
     fn look_at_alive(&mut self, at: Time, key: &Key) {
         // A slot it took to be probed in was not needed, and is not kept for when it is.
-        self.world.hosts.set_slot(key, false);
-        if let Some(at) = consult_program(at, key, &mut self.world, &mut self.effects) {
+        let has_slot = self.world.hosts.set_slot(key, false);
+        if let Some(at) = consult_program(at, key, has_slot, &mut self.world, &mut self.effects) {
             judge_quiet(self, at, key);
         }
     }
