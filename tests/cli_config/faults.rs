@@ -9,7 +9,7 @@ pub(crate) const FAULTS_YAML: &[(&str, &str)] = &[
     ("  protocol: 4", ":5:13: routes.protocol: found 4, expected a whole number from 5 to 255"),
     (
         "  tabel: main",
-        ":6:3: routes.tabel: found an unknown key, expected one of protocol, table, metric, did you mean table?",
+        ":6:3: routes.tabel: found an unknown key, expected one of protocol, table, metric, fabric_table, did you mean table?",
     ),
     ("  metric: 5", ""),
     (

@@ -19,7 +19,8 @@ impl Hash for Key {
 }
 
 /// How keys are hashed where each frame looks several of them up: a multiplication of 64 by 64 bits whose halves are
-/// folded into one. Its factors are drawn anew for each table, so nobody can choose addresses that collide.
+/// folded into one. Its factors are drawn anew for each table, so nobody can choose addresses that collide. A second one,
+/// by [`SPREAD`], makes up for factors with few bits, of which one in fifty has neighbouring addresses collide.
 #[derive(Debug, Clone)]
 pub(super) struct KeyHashing {
     mask: u64,
@@ -55,15 +56,23 @@ impl Hasher for KeyHasher {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the halves of the product")]
     fn write_u64(&mut self, word: u64) {
-        let product = u128::from(self.hash ^ word) * u128::from(self.factor);
-        self.hash = product as u64 ^ (product >> 64) as u64;
+        self.hash = fold(self.hash ^ word, self.factor);
     }
 
     fn finish(&self) -> u64 {
-        self.hash
+        fold(self.hash, SPREAD)
     }
+}
+
+/// The fraction of the golden ratio in 64 bits (Knuth, The Art of Computer Programming, volume 3, section 6.4): as many
+/// bits are set as are not, in no pattern.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[expect(clippy::cast_possible_truncation, reason = "the halves of the product")]
+fn fold(one: u64, other: u64) -> u64 {
+    let product = u128::from(one) * u128::from(other);
+    product as u64 ^ (product >> 64) as u64
 }
 
 /// Two segments, in either order.
@@ -84,7 +93,12 @@ mod tests {
 
     #[test]
     fn neighbouring_addresses_spread_over_both_ends_of_the_hash() {
-        let hashing = KeyHashing::default();
+        for _ in 0..50 {
+            spreads(&KeyHashing::default());
+        }
+    }
+
+    fn spreads(hashing: &KeyHashing) {
         let (mut low, mut high) = (BTreeSet::new(), BTreeSet::new());
         for number in 0..4096_u32 {
             let key = Key { domain: DomainId(1), address: Address::from_bits(0x0a00_0000 + number) };
