@@ -100,7 +100,7 @@ fn json_has_the_promised_fields() -> Result<()> {
         (
             "hosts",
             2,
-            "address lladdr domain segment interface state learned_from age_seconds netns lease_server lease_expires_seconds next_hop",
+            "address lladdr domain segment interface state learned_from age_seconds netns lease_server lease_expires_seconds next_hop in_kernel_seconds",
         ),
         ("routes", 3, "address interface source metric table protocol state netns"),
         (
