@@ -38,7 +38,7 @@ demo *args:
 test *args:
     cargo test --locked {{args}}
 
-# The behaviours once more, with requests answered inside the kernel (tests/behaviours); needs root, outside of every container
+# The behaviours of answers once more, given inside the kernel (tests/behaviours); needs root, outside of every container
 test-fast *args:
     BEHAVIOURS_IN_KERNEL=1 cargo test --locked --package arpherd --test behaviours {{args}}
 

@@ -21,6 +21,7 @@
 //! Manifests give this crate the name `harness`, which the attribute counts on.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::{PoisonError, RwLock};
 
@@ -76,12 +77,26 @@ impl Case {
         Self { name, alone, in_kernel, run }
     }
 
-    fn run(self) -> Result<(), Failed> {
+    /// Runs it, and once more alone if it failed beside others and that is wanted.
+    fn run(self, again_alone: bool) -> Result<(), Failed> {
+        if self.alone || !again_alone {
+            return self.run_once(self.alone);
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.run_once(false))) {
+            Ok(Ok(())) => Ok(()),
+            _ => {
+                println!("test {} failed beside others, and runs again alone", self.name);
+                self.run_once(true)
+            }
+        }
+    }
+
+    fn run_once(self, alone: bool) -> Result<(), Failed> {
         /// Held by many tests at a time, or by one that runs alone.
         static RUNNING: RwLock<()> = RwLock::new(());
         // A test that panicked poisons the lock, which says nothing about the next.
         let (_shared, _alone);
-        if self.alone {
+        if alone {
             _alone = RUNNING.write().unwrap_or_else(PoisonError::into_inner);
         } else {
             _shared = RUNNING.read().unwrap_or_else(PoisonError::into_inner);
@@ -97,12 +112,21 @@ pub struct Suite {
     kind: &'static str,
     ignored: bool,
     in_kernel: bool,
+    again_alone: bool,
+    wanted: fn(&str) -> bool,
 }
 
 impl Suite {
     /// As the command line asks for.
     pub fn from_args() -> Self {
-        Self { arguments: Arguments::from_args(), kind: "", ignored: false, in_kernel: false }
+        Self {
+            arguments: Arguments::from_args(),
+            kind: "",
+            ignored: false,
+            in_kernel: false,
+            again_alone: false,
+            wanted: |_| true,
+        }
     }
 
     /// Whether the tests are listed and not run.
@@ -143,6 +167,21 @@ impl Suite {
         self
     }
 
+    /// Has a test that failed beside others run once more, alone: where what they do holds each other up more than the
+    /// times allow that are measured.
+    #[must_use]
+    pub fn again_alone(mut self) -> Self {
+        self.again_alone = true;
+        self
+    }
+
+    /// Only the tests of these names.
+    #[must_use]
+    pub fn only(mut self, wanted: fn(&str) -> bool) -> Self {
+        self.wanted = wanted;
+        self
+    }
+
     /// Runs the tests in the order of their names, or lists them.
     ///
     /// # Panics
@@ -154,9 +193,12 @@ impl Suite {
         for case in &cases {
             assert!(names.insert(case.name), "two tests are called {}", case.name);
         }
+        cases.retain(|case| (self.wanted)(case.name));
         let trial = |case: Case| {
             let ignored = self.ignored || case.in_kernel && !self.in_kernel;
-            Trial::test(case.name, move || case.run()).with_kind(self.kind).with_ignored_flag(ignored)
+            Trial::test(case.name, move || case.run(self.again_alone))
+                .with_kind(self.kind)
+                .with_ignored_flag(ignored)
         };
         let trials = cases.into_iter().map(trial).collect();
         libtest_mimic::run(&self.arguments, trials).exit_code()
