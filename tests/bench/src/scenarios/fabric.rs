@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::report::{Goal, Row, Unit};
 use crate::setup::Bench;
 use crate::stats::{Samples, Spread};
-use crate::sys::Memory;
+use crate::sys::{Memory, give_back_memory};
 
 /// Hosts of its own.
 const OWN_HOSTS: u32 = 1_000;
@@ -27,6 +27,7 @@ const CHUNK: u32 = 100;
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let remote = OWN_HOSTS..OWN_HOSTS + bench.scale(1_000_000, 50_000);
     let own = || Memory::of(std::process::id()).map(|memory| memory.own);
+    give_back_memory();
     let before = own()?;
     let mut core = Core::new();
     core.timed(0..OWN_HOSTS, Core::speaks, is_new_route)?;

@@ -16,7 +16,7 @@ use crate::error::{Result, Tried};
 use crate::report::{Goal, Row, Unit};
 use crate::setup::Bench;
 use crate::stats::{Samples, Spread};
-use crate::sys::Memory;
+use crate::sys::{Memory, give_back_memory};
 
 pub(super) const SEGMENTS: u16 = 4;
 /// The gateway's own address.
@@ -76,6 +76,7 @@ impl Costs {
     fn of(hosts: u32) -> Result<Self> {
         let own = || Memory::of(std::process::id()).map(|memory| memory.own);
         let mut costs = Self::default();
+        give_back_memory();
         let before = own()?;
         let mut core = Core::new();
         for first in (0..hosts).step_by(CHUNK as usize) {

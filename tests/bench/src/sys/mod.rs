@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 pub(crate) use clock::{end_with_parent, pause, sleep_until};
 pub(crate) use netlink::RouteAdder;
 pub(crate) use packet::{ArpSocket, Frame};
-pub(crate) use process::{CpuClock, Memory, wakeups};
+pub(crate) use process::{CpuClock, Memory, give_back_memory, wakeups};
 pub(crate) use route_listener::RouteListener;
 
 /// Turns a system call's −1 into `errno`.
