@@ -14,7 +14,7 @@ use crate::report::{Goal, Row, Unit};
 use crate::setup::{Bench, LIMIT, Setup};
 use crate::stats::{Samples, Spread};
 use crate::sys::{ArpSocket, pause, sleep_until};
-use crate::testbed::{LINKS, PORT, REQUESTER, Testbed, chatter, host};
+use crate::testbed::{LINKS, PORT, REQUESTER, Testbed, announcement, chatter, host};
 use crate::timing::Timing;
 
 const FAST: Settings = Settings { fast_answers: "on", ..Settings::QUIET };
@@ -140,12 +140,17 @@ fn latency(bench: &Bench, kernel: &Proxy, daemon: &mut Answerer, hosts: u32) -> 
         [(Timing::BackToBack, bench.scale(20, 2), Goal::Ratio(1.0, None)), random]
     {
         let (mut base, mut fast) = (Samples::default(), Samples::default());
+        let target = |sample: u32| host(sample * 7_919 % hosts);
         for _ in 0..turns {
+            // They answer nobody, and who is asked for after five silent seconds would be asked, too.
+            daemon
+                .setup
+                .speak(&(0..WARM + TURN).map(|sample| announcement(target(sample))).collect::<Vec<_>>())?;
             let before = daemon.answered()?;
             for (wire, samples) in [(&kernel.wire, &mut base), (&daemon.wire, &mut fast)] {
                 for sample in 0..WARM + TURN {
                     timing.pause();
-                    let target = host(sample * 7_919 % hosts);
+                    let target = target(sample);
                     let time = ask(wire, target)
                         .ok_or_else(|| daemon.setup.absent(format!("the answer for {target}")))?;
                     if sample >= WARM {
