@@ -71,8 +71,9 @@ pub struct Plan {
     pub routes: RoutePlan,
 }
 
-/// One IP subnet whose hosts are spread over several segments.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One IP subnet whose hosts are spread over several segments. By default it has neither name nor prefixes, and nothing is
+/// done for it but what every domain needs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DomainPlan {
     /// Name given by the operator: 1 to 127 printable characters without spaces.
     pub name: String,

@@ -230,17 +230,7 @@ pub(crate) fn plan(sweep: Option<SweepPlan>) -> Plan {
         ..SegmentPlan::new(name, DomainId(0), &prefixes)
     };
     Plan {
-        domains: vec![DomainPlan {
-            name: "d".into(),
-            prefixes: prefixes.to_vec(),
-            auto: false,
-            cover: arpherd_core::plan::Cover::default(),
-            gateway_lladdr: None,
-            limits: arpherd_core::plan::DomainLimits::default(),
-            ha: None,
-            dhcp: None,
-            fabric: None,
-        }],
+        domains: vec![DomainPlan { name: "d".into(), prefixes: prefixes.to_vec(), ..DomainPlan::default() }],
         segments: vec![segment("a"), segment("b")],
         routes: RoutePlan::default(),
     }

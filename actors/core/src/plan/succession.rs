@@ -170,13 +170,7 @@ mod tests {
             plan.domains.push(DomainPlan {
                 name: (*name).to_owned(),
                 prefixes: vec![prefix],
-                auto: false,
-                cover: Cover::default(),
-                gateway_lladdr: None,
-                limits: crate::plan::DomainLimits::default(),
-                dhcp: None,
-                ha: None,
-                fabric: None,
+                ..DomainPlan::default()
             });
             let segment = |interface: &&str| SegmentPlan::new(interface, DomainId(number), &[prefix]);
             plan.segments.extend(interfaces.iter().map(segment));

@@ -60,13 +60,8 @@ pub(crate) fn plan() -> Plan {
             .map(|(name, prefix)| DomainPlan {
                 name: name.to_owned(),
                 prefixes: vec![net(prefix)],
-                auto: false,
-                cover: arpherd_core::plan::Cover::default(),
-                gateway_lladdr: None,
-                limits: arpherd_core::plan::DomainLimits::default(),
-                ha: None,
                 dhcp: Some(DhcpPlan::default()),
-                fabric: None,
+                ..DomainPlan::default()
             })
             .to_vec(),
         segments,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arpherd_core::fact::{KernelRoute, Link};
 use arpherd_core::order::Purpose;
-use arpherd_core::plan::{Cover, DomainPlan, FabricPlan, LinkKind, Plan, RoutePlan, SegmentPlan};
+use arpherd_core::plan::{DomainPlan, FabricPlan, LinkKind, Plan, RoutePlan, SegmentPlan};
 use arpherd_core::{
     Arp, DomainId, Event, Fact, Heard, Ledger, LinkAddr, Operation, Order, Prefix, SegmentId, Time, Write,
 };
@@ -44,13 +44,8 @@ fn plan() -> Plan {
         domains: vec![DomainPlan {
             name: "lan".to_owned(),
             prefixes: vec![prefix],
-            auto: false,
-            cover: Cover::default(),
-            gateway_lladdr: None,
-            limits: arpherd_core::plan::DomainLimits::default(),
-            dhcp: None,
-            ha: None,
             fabric: Some(FabricPlan { protocols: BTreeSet::from([BGP]) }),
+            ..DomainPlan::default()
         }],
         segments: vec![segment("a"), segment("b")],
         routes: RoutePlan { metric: 10, ..RoutePlan::default() },

@@ -8,7 +8,7 @@ use arpherd_core::arp::{Heard, Mark};
 use arpherd_core::fact::Link;
 use arpherd_core::order::Purpose;
 use arpherd_core::plan::{
-    Cover, DomainId, DomainPlan, HaPlan, LinkKind, Plan, RoleRule, RoutePlan, SegmentPlan, StandbyRoutes,
+    DomainId, DomainPlan, HaPlan, LinkKind, Plan, RoleRule, RoutePlan, SegmentPlan, StandbyRoutes,
 };
 use arpherd_core::{Arp, Fact, Ledger, LinkAddr, Order, Role, SegmentId, Time};
 use proptest::prelude::*;
@@ -76,13 +76,8 @@ fn plan(follows: bool, standby_routes: StandbyRoutes) -> Plan {
     let domain = DomainPlan {
         name: "pair".to_owned(),
         prefixes: prefixes.clone(),
-        auto: false,
-        cover: Cover::default(),
-        gateway_lladdr: None,
-        limits: arpherd_core::plan::DomainLimits::default(),
-        dhcp: None,
         ha: Some(HaPlan { rule, standby_routes }),
-        fabric: None,
+        ..DomainPlan::default()
     };
     let segment = |number: u16| SegmentPlan::new(&format!("s{number}"), DomainId(0), &prefixes);
     Plan {

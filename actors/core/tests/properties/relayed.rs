@@ -8,7 +8,7 @@ use arpherd_core::dhcp::{
 };
 use arpherd_core::fact::Link;
 use arpherd_core::plan::{
-    Cover, DhcpPlan, DhcpServer, DomainPlan, LinkKind, Plan, RoutePlan, SegmentId, SegmentPlan,
+    DhcpPlan, DhcpServer, DomainPlan, LinkKind, Plan, RoutePlan, SegmentId, SegmentPlan,
 };
 use arpherd_core::{Address, DomainId, LinkAddr, Prefix, Time};
 use dhcproto::v4::{DhcpOption, OptionCode};
@@ -26,13 +26,8 @@ fn plan() -> Plan {
         domains: vec![DomainPlan {
             name: "lan".to_owned(),
             prefixes: vec![prefix],
-            auto: false,
-            cover: Cover::default(),
-            gateway_lladdr: None,
-            limits: arpherd_core::plan::DomainLimits::default(),
-            ha: None,
             dhcp: Some(DhcpPlan { servers, is_relaying: true, ..DhcpPlan::default() }),
-            fabric: None,
+            ..DomainPlan::default()
         }],
         segments: ["eth0", "eth1"].map(|name| SegmentPlan::new(name, DomainId(0), &[prefix])).to_vec(),
         routes: RoutePlan::default(),

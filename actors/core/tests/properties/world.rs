@@ -24,13 +24,7 @@ fn plan() -> Plan {
         domains: vec![DomainPlan {
             name: "lan".to_owned(),
             prefixes: vec![prefix.parse().expect("a well-formed prefix")],
-            auto: false,
-            cover: arpherd_core::plan::Cover::default(),
-            gateway_lladdr: None,
-            limits: arpherd_core::plan::DomainLimits::default(),
-            ha: None,
-            dhcp: None,
-            fabric: None,
+            ..DomainPlan::default()
         }],
         segments: ["a", "b", "c"]
             .map(|name| {

@@ -237,13 +237,8 @@ fn plan() -> Plan {
     let domain = DomainPlan {
         name: "million".to_owned(),
         prefixes: prefixes.clone(),
-        auto: false,
-        cover: arpherd_core::plan::Cover::default(),
-        gateway_lladdr: None,
-        limits: arpherd_core::plan::DomainLimits::default(),
-        dhcp: None,
         fabric: Some(FabricPlan { protocols: [PROTOCOL].into() }),
-        ha: None,
+        ..DomainPlan::default()
     };
     let segment = |number: u16| {
         let mut plan = SegmentPlan::new(&format!("s{number}"), DomainId(0), &prefixes);

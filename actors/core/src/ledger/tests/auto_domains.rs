@@ -47,12 +47,7 @@ fn two() -> Bench {
         name: "lab".into(),
         prefixes: Vec::new(),
         auto: true,
-        cover: crate::plan::Cover::default(),
-        gateway_lladdr: None,
-        limits: crate::plan::DomainLimits::default(),
-        ha: None,
-        dhcp: None,
-        fabric: None,
+        ..DomainPlan::default()
     });
     for segment in &mut plan.segments[2..] {
         segment.domain = DomainId(1);
@@ -84,12 +79,7 @@ fn a_configured_domain_keeps_its_prefix_from_one_that_follows() {
         name: "lab".into(),
         prefixes: Vec::new(),
         auto: true,
-        cover: crate::plan::Cover::default(),
-        gateway_lladdr: None,
-        limits: crate::plan::DomainLimits::default(),
-        ha: None,
-        dhcp: None,
-        fabric: None,
+        ..DomainPlan::default()
     });
     for segment in &mut plan.segments[2..] {
         segment.domain = DomainId(1);

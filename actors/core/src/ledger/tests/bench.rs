@@ -109,13 +109,7 @@ pub(super) fn plan(segments: u8) -> Plan {
         domains: vec![DomainPlan {
             name: "lan".to_owned(),
             prefixes: prefixes.clone(),
-            auto: false,
-            cover: crate::plan::Cover::default(),
-            gateway_lladdr: None,
-            limits: crate::plan::DomainLimits::default(),
-            ha: None,
-            dhcp: None,
-            fabric: None,
+            ..DomainPlan::default()
         }],
         segments: (b'a'..b'a' + segments).map(|name| segment(char::from(name), &prefixes)).collect(),
         routes: RoutePlan { protocol: PROTOCOL, table: 254, metric: METRIC, fabric_table: None },

@@ -22,17 +22,7 @@ fn two_domains() -> Bench {
     for name in ['c', 'd'] {
         plan.segments.push(crate::plan::SegmentPlan { domain: DomainId(1), ..segment(name, &prefixes) });
     }
-    plan.domains.push(DomainPlan {
-        name: "lab".to_owned(),
-        prefixes,
-        auto: false,
-        cover: crate::plan::Cover::default(),
-        gateway_lladdr: None,
-        limits: crate::plan::DomainLimits::default(),
-        ha: None,
-        dhcp: None,
-        fabric: None,
-    });
+    plan.domains.push(DomainPlan { name: "lab".to_owned(), prefixes, ..DomainPlan::default() });
     let mut bench = Bench::with(plan);
     bench.give(Fact::AddressesChanged { addresses: vec![ip(1), Ipv4Addr::new(10, 9, 0, 1)] });
     bench
@@ -94,13 +84,7 @@ fn the_same_address_in_two_domains_is_two_hosts() {
     plan.domains.push(DomainPlan {
         name: "twin".to_owned(),
         prefixes: vec![net("10.0.0.0/24")],
-        auto: false,
-        cover: crate::plan::Cover::default(),
-        gateway_lladdr: None,
-        limits: crate::plan::DomainLimits::default(),
-        ha: None,
-        dhcp: None,
-        fabric: None,
+        ..DomainPlan::default()
     });
     for name in ['c', 'd'] {
         let twin = segment(name, &[net("10.0.0.0/24")]);
@@ -127,17 +111,7 @@ fn two_domains_on_one_interface_know_their_routes_apart() {
     let prefixes = vec![net("10.9.0.0/24")];
     let shared = segment('a', &prefixes);
     plan.segments.push(crate::plan::SegmentPlan { domain: DomainId(1), ..shared });
-    plan.domains.push(DomainPlan {
-        name: "lab".to_owned(),
-        prefixes,
-        auto: false,
-        cover: crate::plan::Cover::default(),
-        gateway_lladdr: None,
-        limits: crate::plan::DomainLimits::default(),
-        ha: None,
-        dhcp: None,
-        fabric: None,
-    });
+    plan.domains.push(DomainPlan { name: "lab".to_owned(), prefixes, ..DomainPlan::default() });
     let mut bench = Bench::with(plan);
     bench.knows(C, other(9));
     let seen = KernelRoute { address: other(9).address, source: None, ..our_route(A, 9) };

@@ -9,7 +9,7 @@ use crate::dhcp::{
 use crate::fact::Link;
 use crate::lladdr::LinkAddr;
 use crate::plan::{
-    Cover, DhcpPlan, DhcpServer, DomainId, DomainPlan, LinkKind, Plan, RoutePlan, SegmentId, SegmentPlan,
+    DhcpPlan, DhcpServer, DomainId, DomainPlan, LinkKind, Plan, RoutePlan, SegmentId, SegmentPlan,
 };
 use crate::time::Time;
 
@@ -45,13 +45,8 @@ pub(super) fn plan(dhcp: DhcpPlan) -> Plan {
         domains: vec![DomainPlan {
             name: "lan".to_owned(),
             prefixes: vec![prefix],
-            auto: false,
-            cover: Cover::default(),
-            gateway_lladdr: None,
-            limits: crate::plan::DomainLimits::default(),
-            ha: None,
             dhcp: Some(dhcp),
-            fabric: None,
+            ..DomainPlan::default()
         }],
         segments: vec![segment("eth0"), segment("eth1"), segment("ib0")],
         routes: RoutePlan::default(),
