@@ -37,8 +37,8 @@ pub(crate) struct Dispatcher {
     pub(crate) lookups: Vec<PendingLookup>,
     /// Writes to the program that answers inside the kernel.
     pub(crate) fast: FastBatch,
-    /// Hosts of which is to be read what it noticed, after the writes.
-    pub(crate) noticed: Vec<(DomainId, Ipv4Addr)>,
+    /// Hosts of which is to be read when it heard them, after the writes.
+    pub(crate) heard_in_kernel: Vec<(DomainId, Ipv4Addr)>,
     /// By segment; none for one that is retired.
     sinks: Vec<Option<SegmentSinks>>,
     outboxes: Vec<Outbox>,
@@ -116,7 +116,7 @@ impl Dispatcher {
             }
             Order::DropLease { address, ref interface } => self.keep_lease(address, interface, None),
             Order::Write(write) if write.is_fast() => self.fast.collect(write),
-            Order::ReadNoticed { domain, address } => self.noticed.push((domain, address)),
+            Order::ReadHeard { domain, address } => self.heard_in_kernel.push((domain, address)),
             Order::Write(write) if write.is_urgent() => self.urgent.push(write),
             Order::Write(write) => self.deferred.push(write),
             Order::LookUpRoute { interface, request } => {

@@ -17,7 +17,7 @@ use slog::{Logger, error, warn};
 use attacher::Attacher;
 pub use attacher::DELAY;
 
-use crate::io::bpf::{FastAnswers, Noticed, Place, Resident, Subject};
+use crate::io::bpf::{FastAnswers, Place, Resident, Subject};
 use crate::io::netlink::errno_text;
 use crate::io::netns::Netns;
 use crate::io::{FastPlace, FastTable, Refusal};
@@ -118,9 +118,9 @@ impl FastTable for FastPath {
         refusals.extend(failed.into_iter().filter_map(refused));
     }
 
-    fn noticed(&mut self, domain: DomainId, address: Ipv4Addr) -> Noticed {
-        // A map that cannot be read has noticed nothing, and the host is asked, as without it.
-        self.program.answers.noticed(subject(domain, address)).ok().flatten().unwrap_or_default()
+    fn heard(&mut self, domain: DomainId, address: Ipv4Addr) -> Option<Duration> {
+        // Where the map cannot be read the host is asked, as without it.
+        self.program.answers.noticed(subject(domain, address)).ok().flatten()?.heard
     }
 
     fn answered(&self, segment: SegmentId) -> u64 {

@@ -156,7 +156,7 @@ impl RouteOwner {
             self.orders.clear();
             self.report_refusals(now);
             self.look_up_routes(now);
-            self.read_noticed(now);
+            self.read_heard(now);
         }
     }
 

@@ -46,7 +46,7 @@ impl PlanNames {
                 format!("look up route from {requester} on {} to {target}", self.segment(*segment))
             }
             Order::Transmit { segment, frame, purpose } => self.frame(*segment, frame, *purpose),
-            Order::ReadNoticed { address, .. } => format!("read what was noticed of {address} in the kernel"),
+            Order::ReadHeard { address, .. } => format!("read when {address} was heard in the kernel"),
             Order::SendMagicPacket { segment, station } => {
                 format!("send magic packet for {station} on {}", self.segment(*segment))
             }

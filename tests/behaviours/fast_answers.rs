@@ -132,6 +132,25 @@ fn fast_who_asks_inside_the_kernel_is_heard_and_not_probed() -> Result<()> {
     Ok(())
 }
 
+/// Its route stands for an hour if nobody wants it. Of those who do the daemon hears, though they are answered in the kernel.
+#[harness::test(in_kernel)]
+fn fast_a_host_that_died_in_silence_is_found_out_by_those_who_want_it() -> Result<()> {
+    /// Of silence, after which a wanted host is asked; until a question is passed on; of the probes.
+    const MOST: Duration = Duration::from_millis(5_000 + 2_000 + 1_000);
+    let expiry = "{ quiet: 1h, interval: 100ms, unicast: 3, broadcast: 2 }";
+    let it = Answered::with(&Config::common_with(&[("expiry", expiry)]).top("daemon: { fast_answers: on }"))?;
+    it.b.silence(true)?;
+    let (died, before) = (Instant::now(), it.in_kernel());
+    while events(&it.daemon, "host_gone").is_empty() {
+        assert!(died.elapsed() < MOST, "{:?}", host_row(&it.daemon, it.b.ip()));
+        it.ask();
+        pass(Duration::from_millis(200)); // it asks as a host does
+    }
+    assert!(it.in_kernel() - before > 10, "{} answers from inside the kernel", it.in_kernel() - before);
+    assert_eq!(events(&it.daemon, "host_gone")[0]["address"], it.b.ip().to_string());
+    Ok(())
+}
+
 #[harness::test(in_kernel)]
 fn fast_a_killed_daemon_is_answered_for_no_longer() -> Result<()> {
     let mut it = Answered::new()?;

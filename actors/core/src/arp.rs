@@ -64,7 +64,8 @@ impl Heard {
 }
 
 /// The mark of an arpherd: octets after the ARP packet of every request and announcement, which everybody
-/// else takes for padding. It keeps proxies from relaying each other's requests.
+/// else takes for padding. It keeps proxies from relaying each other's requests. Or what the program inside the kernel left
+/// in `ar$tha` of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
@@ -72,6 +73,8 @@ pub enum Mark {
     Ours(SegmentId),
     /// Another arpherd's.
     Peer,
+    /// A host's request that was answered inside the kernel, and is passed on so that it is heard of all the same.
+    Answered,
 }
 
 /// A frame of ours.

@@ -89,17 +89,15 @@ pub enum Fact {
     /// The program that answers inside the kernel can be given hosts from now on, and knows none; or no longer. At the
     /// start it cannot.
     FastAnswersReady(bool),
-    /// What the program noticed of a host since [`crate::Write::PutFastAnswer`] was read, as
-    /// [`crate::Order::ReadNoticed`] wanted. Nothing, if the program does not know it.
-    NoticedInKernel {
+    /// When the program heard a host last, since [`crate::Write::PutFastAnswer`], was read as
+    /// [`crate::Order::ReadHeard`] wanted.
+    HeardInKernel {
         /// The host's domain.
         domain: DomainId,
         /// Its address.
         address: Address,
-        /// Time since it last asked and was answered.
+        /// Time since it last asked and was answered; `None` if it did not, or the program does not know it.
         heard: Option<Duration>,
-        /// Time since it was last asked for and answered for.
-        wanted: Option<Duration>,
     },
     /// A segment's interface turned out to be this among radios; `None`: no radio reports it.
     WifiRoleChanged {

@@ -34,9 +34,9 @@ pub enum Order {
         /// Which segment.
         segment: SegmentId,
     },
-    /// Read what the program that answers inside the kernel noticed of a host, after the writes, and report it as
-    /// [`crate::Fact::NoticedInKernel`].
-    ReadNoticed {
+    /// Read when the program that answers inside the kernel heard a host last, after the writes, and report it as
+    /// [`crate::Fact::HeardInKernel`].
+    ReadHeard {
         /// The host's domain.
         domain: DomainId,
         /// Its address.

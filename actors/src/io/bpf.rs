@@ -54,6 +54,8 @@ pub enum Verdict {
     On,
     /// This goes back by the interface that the frame came from.
     Answer(Vec<u8>),
+    /// It goes on with the mark that it was answered.
+    AnsweredAndOn,
 }
 
 /// Why the program cannot be loaded.
@@ -182,7 +184,7 @@ impl FastAnswers {
     }
 
     /// What the program would do with a frame that comes in on the loopback interface, whose number is 1. It counts and
-    /// stamps as always.
+    /// stamps as always. A question that it passes on it answers there in earnest, where nobody hears it.
     ///
     /// # Errors
     /// If the frame is no Ethernet frame, or the program returned what it never should.
@@ -192,9 +194,23 @@ impl FastAnswers {
         match call::test_run(self.program.as_fd(), frame)? {
             (TC_ACT_REDIRECT, answer) => Ok(Verdict::Answer(answer)),
             (returned, behind) if returned.cast_signed() == program::ON && behind == frame => Ok(Verdict::On),
+            (returned, behind) if returned.cast_signed() == program::ON && is_marked(&behind, frame) => {
+                Ok(Verdict::AnsweredAndOn)
+            }
             (returned, _) => Err(io::Error::other(format!("the program returned {returned}"))),
         }
     }
+}
+
+/// Whether this is the request, with the mark that it was answered.
+fn is_marked(octets: &[u8], request: &[u8]) -> bool {
+    /// Of `ar$tha` in an Ethernet frame.
+    const PLACE: std::ops::Range<usize> = 32..38;
+    let mut marked = request.to_vec();
+    if let Some(place) = marked.get_mut(PLACE) {
+        place.copy_from_slice(&super::mark::ANSWERED);
+    }
+    marked == octets
 }
 
 /// What `bpf_ktime_get_ns` gives.

@@ -23,13 +23,16 @@ use std::io;
 use std::sync::Arc;
 
 use arpherd_core::SegmentId;
-use arpherd_core::arp::Mark;
+use arpherd_core::arp::{Arp, Mark, Operation};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 /// Octets of a mark.
 pub(super) const LENGTH: usize = 14;
 /// By what a mark is distinguished from padding.
 pub(super) const MAGIC: [u8; 4] = *b"ARPH";
+/// `ar$tha` of a request that the program inside the kernel has answered and passes on; no manufacturer's. It does not leave
+/// this machine. A station that sends it gets no answer, and nobody else is concerned.
+pub(super) const ANSWERED: [u8; 6] = [0x02, b'A', b'R', b'P', b'H', b'!'];
 
 /// What one run of the daemon marks the requests of one segment with, and knows the marks of its other segments by.
 #[derive(Debug, Clone)]
@@ -69,6 +72,15 @@ impl MarkKey {
             Some(secret) if *secret == mark.secret => Mark::Ours(mark.segment),
             _ => Mark::Peer,
         }
+    }
+}
+
+/// Whose mark a packet bears, on a link with this key if it has one.
+pub(super) fn judge(key: Option<&MarkKey>, arp: &Arp, mark: Option<WireMark>) -> Option<Mark> {
+    let is_answered = arp.operation == Operation::Request && arp.target_lladdr.octets() == ANSWERED;
+    match mark {
+        Some(mark) => Some(key.map_or(Mark::Peer, |key| key.judge(mark))),
+        None => is_answered.then_some(Mark::Answered),
     }
 }
 

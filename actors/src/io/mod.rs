@@ -60,7 +60,7 @@ use std::time::Duration;
 
 use arpherd_core::{DomainId, Frame, Heard, LinkAddr, SegmentId, Write};
 
-use bpf::{Hook, Noticed};
+use bpf::Hook;
 
 pub use netlink::write::Refusal;
 use netlink::{MonitorError, NetlinkError, RadioInfo, RadioNews};
@@ -139,8 +139,8 @@ pub trait FastTable: Send {
     /// that the kernel refused: for most, because a map is full.
     fn write(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>);
 
-    /// What the program noticed of a host; nothing if it does not know it.
-    fn noticed(&mut self, domain: DomainId, address: Ipv4Addr) -> Noticed;
+    /// Time since the program heard a host last; `None` if it did not since it knows it.
+    fn heard(&mut self, domain: DomainId, address: Ipv4Addr) -> Option<Duration>;
 
     /// How many requests it answered on the segment.
     fn answered(&self, segment: SegmentId) -> u64;

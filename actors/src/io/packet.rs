@@ -18,7 +18,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 use std::sync::Arc;
 
-use arpherd_core::arp::Mark;
 use arpherd_core::plan::LinkKind;
 use arpherd_core::{Frame, Heard, LinkAddr};
 use socket2::Type;
@@ -28,7 +27,7 @@ use arena::{ARENA, Arena};
 use closing::PacketSocket;
 pub use closing::wait_until_closed;
 
-use super::mark::MarkKey;
+use super::mark::{self, MarkKey};
 use super::stamp::{Stamp, StampRoom};
 use super::{FramePort, PortError, Tally, Wake, arp, filter, sockopt};
 
@@ -201,8 +200,7 @@ impl PacketPort {
             tally.read += 1;
             match arp::decode(self.medium.kind, &arena.frames[slot][..length]) {
                 Ok((arp, mark)) => {
-                    let key = self.key.as_ref();
-                    let mark = mark.map(|mark| key.map_or(Mark::Peer, |key| key.judge(mark)));
+                    let mark = mark::judge(self.key.as_ref(), &arp, mark);
                     heard.push(Heard { arp, from: arena.addresses[slot].source(), mark });
                     self.stamps.extend(stamp);
                 }

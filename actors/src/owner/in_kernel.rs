@@ -60,12 +60,11 @@ impl RouteOwner {
         }
     }
 
-    /// Gives the ledger what the program noticed, while the same message is being handled.
-    pub(super) fn read_noticed(&mut self, now: Time) {
-        for (domain, address) in std::mem::take(&mut self.dispatcher.noticed) {
-            let noticed = self.fast.as_mut().map(|fast| fast.noticed(domain, address)).unwrap_or_default();
-            let (heard, wanted) = (noticed.heard, noticed.wanted);
-            self.step_with_result(now, Fact::NoticedInKernel { domain, address, heard, wanted }, None);
+    /// Tells the ledger whom the program heard, while the same message is being handled.
+    pub(super) fn read_heard(&mut self, now: Time) {
+        for (domain, address) in std::mem::take(&mut self.dispatcher.heard_in_kernel) {
+            let heard = self.fast.as_mut().and_then(|fast| fast.heard(domain, address));
+            self.step_with_result(now, Fact::HeardInKernel { domain, address, heard }, None);
         }
     }
 }

@@ -20,6 +20,13 @@ fn padded(frame: &ArpFrame) -> Vec<u8> {
     octets
 }
 
+/// What is answered to a question of which the daemon has heard lately.
+fn answer(fast: &FastAnswers) -> Verdict {
+    let question = padded(&question());
+    assert_ne!(fast.judge(&question).unwrap(), Verdict::On);
+    fast.judge(&question).unwrap()
+}
+
 fn is_answered(fast: &FastAnswers, frame: &[u8]) -> bool {
     fast.judge(frame).unwrap() != Verdict::On
 }
@@ -28,14 +35,38 @@ fn is_answered(fast: &FastAnswers, frame: &[u8]) -> bool {
 fn a_known_host_that_asks_for_a_known_host_elsewhere_is_answered_counted_and_noticed() {
     let fast = loaded(LOOPBACK, OWN);
     let wanted = padded(&ArpFrame::reply(OWN, TARGET.1, ASKER.0, ASKER.1));
-    assert_eq!(fast.judge(&padded(&question())).unwrap(), Verdict::Answer(wanted));
-    assert_eq!((fast.answered(HERE).unwrap(), fast.answered(THERE).unwrap()), (1, 0));
+    assert_eq!(answer(&fast), Verdict::Answer(wanted));
+    assert_eq!((fast.answered(HERE).unwrap(), fast.answered(THERE).unwrap()), (2, 0));
     let noticed = |address| fast.noticed(subject(address)).unwrap().expect("an entry");
     let (asker, target) = (noticed(ASKER.1), noticed(TARGET.1));
-    assert!(asker.heard.is_some_and(|since| since < LIMIT) && asker.wanted.is_none(), "{asker:?}");
-    assert!(target.wanted.is_some_and(|since| since < LIMIT) && target.heard.is_none(), "{target:?}");
+    assert!(asker.heard.is_some_and(|since| since < LIMIT) && target.heard.is_none(), "{asker:?} {target:?}");
     fast.put_host(subject(ASKER.1), &resident(ASKER.0, HERE)).unwrap();
     assert_eq!(noticed(ASKER.1), Noticed::default(), "an entry that is written anew forgets");
+}
+
+#[harness::test]
+fn of_each_asker_and_for_each_silent_target_a_question_every_two_seconds_goes_on_besides() {
+    const OTHER: (Mac, Ipv4Addr) = (Mac([2, 0, 0, 0, 0, 8]), Ipv4Addr::new(10, 9, 0, 8));
+    const SPEAKER: (Mac, Ipv4Addr) = (Mac([2, 0, 0, 0, 0, 10]), Ipv4Addr::new(10, 9, 0, 10));
+    let fast = loaded(LOOPBACK, OWN);
+    fast.put_host(subject(OTHER.1), &resident(OTHER.0, HERE)).unwrap();
+    let goes_on = |asker: (Mac, Ipv4Addr), target: Ipv4Addr| {
+        let question = padded(&ArpFrame::request(asker.0, asker.1, target));
+        let verdict = fast.judge(&question).unwrap();
+        assert_ne!(verdict, Verdict::On);
+        verdict == Verdict::AnsweredAndOn
+    };
+    assert!(goes_on(ASKER, TARGET.1), "the first of it and for it");
+    assert!(!goes_on(ASKER, TARGET.1));
+    assert!(goes_on(OTHER, TARGET.1), "the first of another");
+    assert!(!goes_on(OTHER, TARGET.1));
+    fast.put_host(subject(SPEAKER.1), &resident(SPEAKER.0, THERE)).unwrap();
+    assert!(goes_on(ASKER, SPEAKER.1), "the first for another");
+    assert!(!goes_on(OTHER, SPEAKER.1));
+    let passed_on = || fast.noticed(subject(TARGET.1)).unwrap().unwrap().passed_on.unwrap();
+    let second = Duration::from_secs(1);
+    wait_until(LIMIT, "two seconds have passed", || goes_on(ASKER, TARGET.1) || passed_on() > 3 * second);
+    assert!(passed_on() < second, "the same again");
 }
 
 #[harness::test]
@@ -168,7 +199,7 @@ fn answers_say_the_links_own_address_as_it_is_now_and_come_on_known_links_alone(
     let new = Mac([2, 0, 0, 0, 0, 0x42]);
     fast.put_link(LOOPBACK, &place(new)).unwrap();
     let wanted = padded(&ArpFrame::reply(new, TARGET.1, ASKER.0, ASKER.1));
-    assert_eq!(fast.judge(&padded(&question())).unwrap(), Verdict::Answer(wanted));
+    assert_eq!(answer(&fast), Verdict::Answer(wanted));
     fast.remove_link(LOOPBACK).unwrap();
     assert!(!is_answered(&fast, &padded(&question())));
     let infiniband = LinkAddr::try_new(&[0x20; 20]).unwrap();

@@ -43,7 +43,7 @@ fn those_without_room_are_told_and_the_others_are_in() {
 #[harness::test]
 fn nothing_is_left_when_all_is_cleared() {
     let fast = loaded(LOOPBACK, OWN);
-    assert!(matches!(fast.judge(&question().encode()).unwrap(), Verdict::Answer(_)));
+    assert_ne!(fast.judge(&question().encode()).unwrap(), Verdict::On);
     assert_eq!(fast.answered(HERE).unwrap(), 1);
     fast.clear().unwrap();
     assert_eq!(fast.answered(HERE).unwrap(), 0);

@@ -104,7 +104,7 @@ fn what_the_ledger_wants_is_answered_as_long_as_it_does() {
     wait_until(LIMIT, "it is attached", || path.place(HERE) != FastPlace::Waiting);
     assert!(rig.is_answered());
     assert_eq!((path.answered(HERE), path.answered(THERE)), (1, 0));
-    assert!(path.noticed(DOMAIN, ASKER.1).heard.is_some_and(|since| since < LIMIT));
+    assert!(path.heard(DOMAIN, ASKER.1).is_some_and(|since| since < LIMIT));
     let gone = Write::DeleteFastAnswer { domain: DOMAIN, address: TARGET.1 };
     assert_eq!(write(&mut path, &[gone, gone]), []);
     assert!(!rig.is_answered());

@@ -12,9 +12,9 @@
 //! ```
 //! What becomes doubtful is taken from it in the same step, and given back when the doubt is over.
 //!
-//! Questions that it answers are not heard, so it stamps whom it heard, and for whom it answered. Both are read before a
-//! host is taken for quiet, and every five seconds or so of a host that was quiet for as long: one that was asked for
-//! since is probed, as it is when the ledger hears the question itself.
+//! Most questions that it answers are not heard. So it stamps whom it heard, which is read before a host is taken for
+//! quiet. And it passes on, besides answering, a question every two seconds of each asker, and for each target that it
+//! did not hear for as long: so a silent host that is wanted is probed, as without the program.
 
 use std::time::Duration;
 
@@ -23,13 +23,11 @@ use super::alternatives::Alternatives;
 use super::claims::Claims;
 use super::effects::Effects;
 use super::fast_answers::{FastLink, FastSegment, Reading, Resident};
-use super::host::{Host, HostState, Origin};
+use super::host::{Host, HostState};
 use super::installed::RouteState;
 use super::key::Key;
-use super::policy::WANTED;
 use super::segment::Segment;
 use super::topology::Topology;
-use super::wifi::on_grid;
 use super::world::World;
 use crate::lladdr::{ETHERNET_LEN, IPOIB_LEN};
 use crate::order::Order;
@@ -39,8 +37,6 @@ use crate::write::Write;
 
 /// What the program noticed is waited for so long; without it the host is looked at as if it had noticed nothing.
 const READ_WAIT: Duration = Duration::from_secs(1);
-/// Looks are sixteen to this time: few wake-ups for few hosts, and few hosts at once where there are many.
-const LOOK_GRID: Duration = Duration::from_secs(2);
 /// Looks that have to wait for their pace come in such steps.
 const LOOK_STEP: u64 = 10_000_000;
 
@@ -222,31 +218,11 @@ fn follow_host(
         effects.write(Write::PutFastAnswer { domain, address, segment, lladdr, answered_for });
     }
     world.fast.set_resident(*key, wanted, effects.now());
-    if let Some(at) = next_look(key, world, effects.now()) {
-        world.look_after(key, at, effects);
-    }
-}
-
-/// When a host that the program knows is to be looked at because it may have been asked for; `None`: not for that.
-pub(super) fn next_look(key: &Key, world: &World, now: Time) -> Option<Time> {
-    let host = world.hosts.host(key)?;
-    let quiet = world.topology.segment(host.segment).quiet();
-    let (due, quiet_at) = (look_due(key, host, world)?, host.last_heard + quiet);
-    let at = if due > now { due } else { now + WANTED };
-    // Whoever is quiet already is looked at anyway.
-    (quiet_at > now).then(|| on_grid(at.min(quiet_at), LOOK_GRID.min(quiet)))
-}
-
-/// When it would matter that the host was asked for.
-fn look_due(key: &Key, host: &Host, world: &World) -> Option<Time> {
-    let is_asked_for = world.fast.resident(key)?.answered_for;
-    let may_sleep = world.topology.segment(host.segment).kind() == LinkKind::Wifi;
-    let matters = is_asked_for && !may_sleep && host.origin != Origin::Static;
-    matters.then(|| host.last_heard + WANTED)
 }
 
 /// It is time to look at a live host: the time `at` that was set for it, if nothing is to be asked before. If the program
-/// knows the host, what it noticed is read first, and the host is looked at later. `has_slot`: it has waited for its turn.
+/// knows the host, whether it was heard there is read first, and the host is looked at later. `has_slot`: it has waited for
+/// its turn.
 pub(super) fn consult_program(
     at: Time,
     key: &Key,
@@ -264,12 +240,8 @@ pub(super) fn consult_program(
         Some((Reading::Request, _)) => return Some(at),
         None => {}
     }
-    let quiet = world.topology.segment(host.segment).quiet();
-    let quiet_at = host.last_heard + quiet;
-    let due = look_due(key, host, world).map_or(quiet_at, |due| due.min(quiet_at));
-    if due > now {
-        world.look_after(key, on_grid(due, LOOK_GRID.min(quiet)), effects);
-        return None;
+    if host.last_heard + world.topology.segment(host.segment).quiet() > now {
+        return Some(at);
     }
     let slot = if has_slot { now } else { world.fast.reads.reserve(now) };
     if slot > now {
@@ -279,7 +251,7 @@ pub(super) fn consult_program(
         return None;
     }
     world.fast.begin_reading(key, Reading::Look { at });
-    read_noticed(key, effects);
+    read_heard(key, effects);
     world.look_after(key, now + READ_WAIT, effects);
     None
 }
@@ -291,11 +263,11 @@ pub(super) fn consult_for_request(key: &Key, world: &mut World, effects: &mut Ef
         return false;
     }
     if world.fast.begin_reading(key, Reading::Request) {
-        read_noticed(key, effects);
+        read_heard(key, effects);
     }
     true
 }
 
-fn read_noticed(key: &Key, effects: &mut Effects) {
-    effects.order(Order::ReadNoticed { domain: key.domain, address: key.address });
+fn read_heard(key: &Key, effects: &mut Effects) {
+    effects.order(Order::ReadHeard { domain: key.domain, address: key.address });
 }

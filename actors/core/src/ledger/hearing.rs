@@ -47,7 +47,7 @@ impl Ledger {
         if segment.untold.is_unheard {
             self.heard_first_time(id);
         }
-        if heard.mark.is_some() {
+        if heard.mark == Some(Mark::Peer) {
             self.peer_heard(id, heard);
         } else if arp.is_address_probe() {
             if arp.operation == Operation::Request {
@@ -61,7 +61,7 @@ impl Ledger {
         } else {
             self.learn(id, heard);
             if arp.operation == Operation::Request && !arp.is_gratuitous() {
-                self.asked(id, arp, false);
+                self.asked(id, heard);
             }
         }
     }
@@ -181,7 +181,7 @@ impl Ledger {
             // Of a chain of proxies each knows the other, and they share one segment only.
             let segment = self.world.topology.segment(id);
             if segment.plan.addresses.behind.contains_key(&arp.sender_lladdr.port()) {
-                self.asked(id, arp, true);
+                self.asked(id, heard);
             }
         }
     }

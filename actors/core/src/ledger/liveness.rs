@@ -6,10 +6,10 @@ use super::Ledger;
 use super::claims::Stake;
 use super::contest::{PROBE_WAIT, PROBES_ON_WIFI};
 use super::fast_answers::Reading;
-use super::fast_policy::{consult_program, next_look};
+use super::fast_policy::consult_program;
 use super::host::{Host, HostState, Origin, Sighting};
 use super::key::Key;
-use super::policy::{self, WANTED};
+use super::policy;
 use super::probing::may_probe_wanted;
 use super::timers::Token;
 use super::wifi::on_grid;
@@ -103,7 +103,6 @@ fn judge_quiet(ledger: &mut Ledger, at: Time, key: &Key) {
     };
     match spared {
         Some(until) => {
-            let until = next_look(key, &ledger.world, now).map_or(until, |look| look.min(until));
             ledger.world.look_after(key, until, &mut ledger.effects);
         }
         None => {
@@ -113,28 +112,21 @@ fn judge_quiet(ledger: &mut Ledger, at: Time, key: &Key) {
     }
 }
 
-/// What the program that answers inside the kernel noticed of a host was read: whether it was heard, and asked for.
-pub(super) fn noticed_in_kernel(
-    ledger: &mut Ledger,
-    key: &Key,
-    heard: Option<Duration>,
-    wanted: Option<Duration>,
-) {
+/// It was read how long ago the program that answers inside the kernel heard a host.
+pub(super) fn heard_in_kernel(ledger: &mut Ledger, key: &Key, heard: Option<Duration>) {
     let (world, now) = (&mut ledger.world, ledger.effects.now());
     let Some((reading, since)) = world.fast.end_reading(key) else { return };
     let (is_requested, look) = match reading {
         Reading::Look { at } => (false, at),
         Reading::Request => (true, now),
     };
-    let at = |span: Option<Duration>| span.map(|span| now - span).filter(|at| *at >= since);
-    if let Some(heard) = at(heard) {
+    if let Some(heard) = heard.map(|span| now - span).filter(|at| *at >= since) {
         world.hosts.credit(key, heard);
     }
     let Some(host) = world.hosts.live_host(key) else { return };
     let Host { segment, lladdr, last_heard, .. } = *host;
     let quiet = world.topology.segment(segment).quiet();
-    let is_wanted = is_requested || at(wanted).is_some_and(|at| at >= last_heard + WANTED);
-    if is_wanted
+    if is_requested
         && last_heard + quiet > now
         && policy::is_quiet(&world.topology, host, now)
         && !ledger.claims.is_contested(key)

@@ -240,8 +240,8 @@ impl Ledger {
             Fact::LeasesRemembered { leases } => lease_memory::recall_leases(world, leases, effects),
             Fact::Dhcp { segment, news } => leasing::dhcp_told(self, segment, news),
             Fact::FastAnswersReady(is_ready) => fast_policy::program_changed(world, is_ready),
-            Fact::NoticedInKernel { domain, address, heard, wanted } => {
-                liveness::noticed_in_kernel(self, &Key { domain, address }, heard, wanted);
+            Fact::HeardInKernel { domain, address, heard } => {
+                liveness::heard_in_kernel(self, &Key { domain, address }, heard);
             }
             Fact::TimePassed => {}
             Fact::RoleOrdered { domain, role } => roles::order_role(world, domain, role, effects),

@@ -12,7 +12,7 @@ use super::probing::may_probe_wanted;
 use super::remotes::remote_host;
 use super::reports::Subject;
 use super::searches::Requester;
-use crate::arp::Arp;
+use crate::arp::{Arp, Heard, Mark};
 use crate::event::Event;
 use crate::fact::PendingRequest;
 use crate::order::Order;
@@ -21,15 +21,17 @@ use crate::plan::SegmentId;
 impl Ledger {
     /// A host on the segment asks for a target. Another arpherd, which the operator knows, is answered for who is known
     /// to live elsewhere, but nobody is searched for on its behalf: so two of us do not ask each other for ever.
-    pub(super) fn asked(&mut self, id: SegmentId, arp: &Arp, is_by_peer: bool) {
-        let now = self.effects.now();
+    pub(super) fn asked(&mut self, id: SegmentId, heard: &Heard) {
+        let (arp, now) = (&heard.arp, self.effects.now());
         let reaction = judge_request(&self.world, self.world.topology.segment(id), arp, now);
-        if is_by_peer && !matches!(reaction, Reaction::Answer { .. }) {
+        if heard.mark == Some(Mark::Peer) && !matches!(reaction, Reaction::Answer { .. }) {
             return;
         }
         let key = self.world.topology.key(id, arp.target);
         self.movers.contacts.note_contact(&key, arp.sender);
-        self.react(reaction, &key, Requester::of(now, id, arp));
+        let requester = Requester::of(now, id, arp);
+        let is_answered = heard.mark == Some(Mark::Answered);
+        self.react(reaction, &key, if is_answered { requester.answered() } else { requester });
     }
 
     /// A host on the segment makes sure that nobody has a target.
@@ -105,6 +107,9 @@ impl Ledger {
     }
 
     fn answer(&mut self, key: &Key, requester: &Requester) {
+        if !requester.is_waiting {
+            return;
+        }
         let segment = self.world.topology.segment(requester.segment);
         self.effects.reply(segment, key.address, requester.lladdr, requester.address);
     }

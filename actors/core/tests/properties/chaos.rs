@@ -63,7 +63,8 @@ impl Run {
         self.compare();
     }
 
-    /// Whether the daemon does not hear of a frame; every other time it comes in where the program is not attached yet.
+    /// Whether a frame is answered without the daemon, which hears some of them all the same; every other time one comes in
+    /// where the program is not attached yet.
     fn is_answered_in_kernel(&mut self, fact: &Fact) -> bool {
         let Fact::Heard { segment, heard } = fact else { return false };
         let link = self.links.get(segment.index()).and_then(Option::as_ref);
@@ -71,11 +72,14 @@ impl Run {
         else {
             return false;
         };
-        let is_answered = self.program.hears(self.now, interface, heard).is_some();
-        if is_answered {
-            self.places.note_sender(self.now, *segment, heard.arp.sender);
+        let Some(answered) = self.program.hears(self.now, interface, heard) else { return false };
+        self.places.note_sender(self.now, *segment, heard.arp.sender);
+        if let Some(heard) = answered.passed_on {
+            let at = self.story.len();
+            self.step_once(Fact::Heard { segment: *segment, heard });
+            assert_eq!(answers(&self.story[at].1), [], "to {heard:?}, which is answered already");
         }
-        is_answered
+        true
     }
 
     /// What the program would answer now the ledger answers with the same frame.

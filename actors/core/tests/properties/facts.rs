@@ -120,6 +120,7 @@ fn any_heard() -> impl Strategy<Value = Heard> {
     let mark = prop_oneof![
         3 => (0_u16..6).prop_map(|segment| Mark::Ours(SegmentId(segment))),
         2 => Just(Mark::Peer),
+        1 => Just(Mark::Answered),
     ];
     let from = proptest::option::weighted(0.1, any_lladdr());
     let mark = proptest::option::weighted(0.03, mark);
@@ -310,11 +311,10 @@ pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
             6 => any_air(),
             8 => any_dhcp(),
             2 => proptest::bool::weighted(0.8).prop_map(Fact::FastAnswersReady),
-            1 => any_address().prop_map(|address| Fact::NoticedInKernel {
+            1 => any_address().prop_map(|address| Fact::HeardInKernel {
                 domain: DomainId(0),
                 address,
                 heard: Some(Duration::from_secs(1)),
-                wanted: Some(Duration::from_millis(1)),
             }),
             2 => Just(Fact::TimePassed),
     ]

@@ -123,8 +123,8 @@ proptest! {
         asks(&mut world, 2, here, 3);
         world.stations.remove(&ip(2));
         let died = world.now;
-        // Five seconds of quiet, a question, a look some seven seconds later, and the probes; or the usual time.
-        let most = Duration::from_millis((5_000 + gap + 7_000 + 7_500).min(30_000 + 2_000 + 7_500));
+        // Five seconds of quiet, a question that is passed on, and the probes; or the usual time.
+        let most = Duration::from_millis((5_000 + gap + 2_000 + 7_500).min(30_000 + 2_000 + 7_500));
         let mut next = died;
         while !world.kernel.ours_to(ip(2)).is_empty() {
             if world.now >= next {

@@ -1,15 +1,20 @@
-//! The program that answers inside the kernel, as the ledger's orders leave it: its rule, and what it notices.
+//! The program that answers inside the kernel, as the ledger's orders leave it: its rule, whom it heard, and what it passes
+//! on.
 //!
 //! The ledger is asked now and then what the program would have answered: it has to send the same frame.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use arpherd_core::arp::{Arp, Frame, Heard, Operation};
+use arpherd_core::arp::{Arp, Frame, Heard, Mark, Operation};
 use arpherd_core::order::Purpose;
 use arpherd_core::{DomainId, Fact, LinkAddr, Order, SegmentId, Time, Write};
 
 type Key = (DomainId, Ipv4Addr);
+
+/// Of each asker and for each target a question is passed on so often.
+const INTERVAL: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy)]
 struct Link {
@@ -24,7 +29,7 @@ struct Known {
     lladdr: LinkAddr,
     answered_for: bool,
     heard: Option<Time>,
-    wanted: Option<Time>,
+    passed_on: Option<Time>,
 }
 
 /// The maps of the program.
@@ -36,6 +41,14 @@ pub(crate) struct Program {
     pub(crate) answered: u64,
     /// Moments at which the ledger may be asked.
     moments: usize,
+}
+
+/// What becomes of a request that the program answers.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) frame: Frame,
+    /// What the daemon hears all the same.
+    pub(crate) passed_on: Option<Heard>,
 }
 
 /// A request that the program would answer.
@@ -93,7 +106,7 @@ impl Program {
                 Order::Write(Write::PutFastAnswer { domain, address, segment, lladdr, answered_for })
                     if !is_refused(address) =>
                 {
-                    let known = Known { segment, lladdr, answered_for, heard: None, wanted: None };
+                    let known = Known { segment, lladdr, answered_for, heard: None, passed_on: None };
                     self.hosts.insert((domain, address), known);
                 }
                 Order::Write(Write::PutFastLink { interface, domain, segment, lladdr }) => {
@@ -105,15 +118,13 @@ impl Program {
         }
     }
 
-    /// What it noticed, as it was ordered to be read.
+    /// Whom it heard, as it was ordered to be read.
     pub(crate) fn read(&self, now: Time, orders: &[Order]) -> Vec<Fact> {
         let read = |order: &Order| match *order {
-            Order::ReadNoticed { domain, address } => {
+            Order::ReadHeard { domain, address } => {
                 let known = self.hosts.get(&(domain, address));
-                let since = |at: Option<Time>| at.map(|at| now.since(at));
-                let heard = since(known.and_then(|known| known.heard));
-                let wanted = since(known.and_then(|known| known.wanted));
-                Some(Fact::NoticedInKernel { domain, address, heard, wanted })
+                let heard = known.and_then(|known| known.heard).map(|at| now.since(at));
+                Some(Fact::HeardInKernel { domain, address, heard })
             }
             _ => None,
         };
@@ -147,13 +158,21 @@ impl Program {
         Some((asker, target, Frame { to: Some(arp.sender_lladdr), from: None, arp: answer }))
     }
 
-    /// A frame comes in: its answer, if it has one. The daemon does not hear of it then.
-    pub(crate) fn hears(&mut self, now: Time, interface: u32, heard: &Heard) -> Option<Frame> {
+    /// A frame comes in: its answer, if it has one.
+    pub(crate) fn hears(&mut self, now: Time, interface: u32, heard: &Heard) -> Option<Answered> {
         let (asker, target, frame) = self.would_answer(interface, heard)?;
+        let is_lately = |at: Option<Time>| at.is_some_and(|at| now.since(at) < INTERVAL);
         self.hosts.get_mut(&asker)?.heard = Some(now);
-        self.hosts.get_mut(&target)?.wanted = Some(now);
         self.answered += 1;
-        Some(frame)
+        let wanted = self.hosts[&target];
+        let is_known = is_lately(self.hosts[&asker].passed_on)
+            && (is_lately(wanted.heard) || is_lately(wanted.passed_on));
+        if !is_known {
+            self.hosts.get_mut(&asker)?.passed_on = Some(now);
+            self.hosts.get_mut(&target)?.passed_on = Some(now);
+        }
+        let passed_on = (!is_known).then_some(Heard { mark: Some(Mark::Answered), ..*heard });
+        Some(Answered { frame, passed_on })
     }
 
     /// All that it would answer, with its answers.

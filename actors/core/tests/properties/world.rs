@@ -15,7 +15,7 @@ use crate::caches::Caches;
 use crate::facts::{METRIC, PROTOCOL, good_link, segment};
 use crate::kernel::Kernel;
 use crate::places::Places;
-use crate::program::{Program, answers};
+use crate::program::{Answered, Program, answers};
 use crate::stations::{SEGMENTS, Station, source_of};
 
 fn plan() -> Plan {
@@ -205,15 +205,20 @@ impl World {
         Some(heard(segment, arp))
     }
 
-    /// A station's word, if there is a link to carry it. What the program answers the daemon does not hear.
+    /// A station's word, if there is a link to carry it. Of what the program answers the daemon hears some, and says no
+    /// more to it.
     pub(crate) fn says(&mut self, segment: SegmentId, arp: Arp) {
         let link = self.kernel.links[segment.index()].as_ref();
         let Some(interface) = link.map(|link| link.index).filter(|_| self.carries(segment)) else { return };
         let heard = as_heard(arp);
-        if let Some(frame) = self.program.hears(self.now, interface, &heard) {
+        if let Some(Answered { frame, passed_on }) = self.program.hears(self.now, interface, &heard) {
             self.places.note_sender(self.now, segment, arp.sender);
             self.check_answer(segment, &frame);
             self.carry(segment, &frame, Purpose::Answer);
+            if let Some(heard) = passed_on {
+                let answers = self.tell_for_answers(Fact::Heard { segment, heard });
+                assert_eq!(answers, [], "to {heard:?}, which is answered already");
+            }
         } else {
             self.tell(Fact::Heard { segment, heard });
         }

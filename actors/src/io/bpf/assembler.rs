@@ -62,6 +62,9 @@ pub(super) enum Helper {
     MapLookup = 1,
     /// R0: nanoseconds of `CLOCK_MONOTONIC`.
     Time = 5,
+    /// R1: the packet, R2: interface, R3: flags. A copy leaves there. R0: 0, or something else if it did not. Pointers into
+    /// the packet are worth nothing any more.
+    CloneRedirect = 13,
     /// R1: interface, R2: flags. R0: what the program is to return so that the packet leaves there.
     Redirect = 23,
 }

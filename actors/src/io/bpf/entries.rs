@@ -44,8 +44,8 @@ pub struct Place {
 pub struct Noticed {
     /// Time since it last asked and was answered.
     pub heard: Option<Duration>,
-    /// Time since it was last asked for and answered for.
-    pub wanted: Option<Duration>,
+    /// Time since a question of its own, or for it, was last passed on besides the answer.
+    pub passed_on: Option<Duration>,
 }
 
 impl Subject {
@@ -87,7 +87,7 @@ impl Noticed {
     /// `now`: as the stamps are.
     pub(super) fn of(value: &[u8; host::SIZE], now: u64) -> Self {
         let since = |stamp: u64| (stamp != 0).then(|| Duration::from_nanos(now.saturating_sub(stamp)));
-        Self { heard: since(number(value, host::HEARD)), wanted: since(number(value, host::WANTED)) }
+        Self { heard: since(number(value, host::HEARD)), passed_on: since(number(value, host::PASSED_ON)) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The program that answers requests at a link's ingress, and what lies where in its maps.
+//! The program that answers requests at a link's ingress.
 //!
 //! It answers where nothing is to be decided: a known host asks for a known host of another segment, each with nothing
 //! unusual about it. All else goes on as if there were no program: to other programs, to the kernel, and so to the daemon.
@@ -6,14 +6,18 @@
 //! ```text
 //! ARP without a VLAN tag, to this station or to all ─ else on
 //! request for IPv4 over Ethernet, no mark behind it ─ else on
+//! not answered already by another program of ours   ─ else on
 //! frame's source = ARP sender                       ─ else on
 //! sender not 0.0.0.0 (probe), not the target (claim)─ else on
 //! the interface is in `links`                       ─ else on
 //! target in `hosts`, answered for, on another segment, with another link-layer address than the sender ─ else on
 //! sender in `hosts`, on this segment, with this link-layer address ─ else on
 //! the daemon lives (`alive`)                        ─ else on
-//! → count it, stamp both hosts, turn request into reply, send it back
+//! → count it, stamp the asker, turn request into reply, send it back
 //! ```
+//! Of each asker, and for each target that asked nothing itself for [`INTERVAL`], one question in that time goes on besides,
+//! with [`ANSWERED`] in it: so the daemon hears who asks whom, and asks those who are wanted and silent.
+//!
 //! Of a packet it reads only `__sk_buff` fields that every kernel has had since 4.7, and calls no function that asks for a
 //! program under the GPL.
 //!
@@ -22,31 +26,14 @@
 //! still reads it. What is at stake is one answer given, or one stamp set, as if it had been some hundred nanoseconds
 //! earlier; for a stamp that a host gets in another's place the next silence of that host is found one period later.
 
+mod layout;
+
 use super::assembler::Register::{R0, R1, R2, R3, R6, R7, R8, R9, R10};
 use super::assembler::Width::{Double, Half, Word};
 use super::assembler::{Assembler, AssemblyError, Helper, If, Instruction, Label, Register};
-
-/// Values of `hosts`; [`key`] gives the keys.
-pub(super) mod host {
-    /// `CLOCK_MONOTONIC` in nanoseconds: when it last asked and was answered.
-    pub(in super::super) const HEARD: usize = 0;
-    /// When it was last asked for and answered for.
-    pub(in super::super) const WANTED: usize = 8;
-    pub(in super::super) const SEGMENT: usize = 16;
-    pub(in super::super) const FLAGS: usize = 20;
-    pub(in super::super) const LLADDR: usize = 24;
-    pub(in super::super) const SIZE: usize = 32;
-    /// It may be answered for on other segments.
-    pub(in super::super) const ANSWERED_FOR: i32 = 1;
-}
-
-/// Values of `links`; keys are numbers of interfaces.
-pub(super) mod link {
-    pub(in super::super) const DOMAIN: usize = 0;
-    pub(in super::super) const SEGMENT: usize = 4;
-    pub(in super::super) const LLADDR: usize = 8;
-    pub(in super::super) const SIZE: usize = 16;
-}
+use crate::io::mark::ANSWERED;
+use layout::{frame, packet, stack};
+pub(super) use layout::{host, link};
 
 /// The maps, by their descriptors.
 #[derive(Debug, Clone, Copy)]
@@ -59,54 +46,18 @@ pub(super) struct Maps {
     pub(super) answered: i32,
 }
 
-/// Offsets in `struct __sk_buff`, include/uapi/linux/bpf.h.
-mod packet {
-    pub(super) const KIND: i16 = 4;
-    pub(super) const PROTOCOL: i16 = 16;
-    pub(super) const VLAN_PRESENT: i16 = 20;
-    pub(super) const INTERFACE: i16 = 40;
-    pub(super) const START: i16 = 76;
-    pub(super) const END: i16 = 80;
-    /// Last of the kinds for this station, as `PACKET_MULTICAST` in include/uapi/linux/if_packet.h.
-    pub(super) const LAST_FOR_US: i32 = 2;
-}
-
-/// Offsets in an Ethernet frame with ARP for IPv4 (RFC 826).
-mod frame {
-    pub(super) const TO: i16 = 0;
-    pub(super) const FROM: i16 = 6;
-    /// Hardware, protocol, their lengths and the operation.
-    pub(super) const HEADER: i16 = 14;
-    pub(super) const OPERATION: i16 = 20;
-    pub(super) const SENDER_LLADDR: i16 = 22;
-    pub(super) const SENDER: i16 = 28;
-    pub(super) const TARGET_LLADDR: i16 = 32;
-    pub(super) const TARGET: i16 = 38;
-    pub(super) const END: i16 = 42;
-    pub(super) const REQUEST: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 1];
-    pub(super) const REPLY: [u8; 2] = [0, 2];
-    pub(super) const PROTOCOL: [u8; 2] = [8, 6];
-}
-
-/// Offsets in the stack frame.
-mod stack {
-    /// A key of four octets.
-    pub(super) const KEY: i16 = -4;
-    /// The key of a host.
-    pub(super) const HOST: i16 = -16;
-    pub(super) const NOW: i16 = -24;
-    /// Where the target's entry is.
-    pub(super) const TARGET: i16 = -32;
-}
-
 /// The key of a host: one number, for the verifier before 6.7 or so lets a program without `CAP_PERFMON` write eight octets
 /// of its stack only at once. `address` is as it stands in a packet.
 pub(super) fn key(domain: u32, address: [u8; 4]) -> [u8; 8] {
     (u64::from(u32::from_ne_bytes(address)) << 32 | u64::from(domain)).to_ne_bytes()
 }
 
-/// What the program returns for what is none of its business (`TCX_NEXT`, `TC_ACT_UNSPEC`).
+/// What the program returns for what others are to see (`TCX_NEXT`, `TC_ACT_UNSPEC`).
 pub(super) const ON: i32 = -1;
+
+/// In nanoseconds. The ledger asks a host that is wanted after it was silent for five seconds: of a conversation that goes
+/// on it learns two seconds after that at the latest.
+const INTERVAL: i32 = 2_000_000_000;
 
 /// The program over these maps.
 pub(super) fn program(maps: &Maps) -> Result<Vec<Instruction>, AssemblyError> {
@@ -124,7 +75,11 @@ pub(super) fn program(maps: &Maps) -> Result<Vec<Instruction>, AssemblyError> {
     is_from_a_known_host(asm, maps, on);
     is_vouched_for(asm, maps, on);
     count(asm, maps, on);
-    stamp(asm);
+    let alone = asm.label();
+    stamp(asm, alone);
+    answer_and_pass_on(asm, on);
+
+    asm.place(alone);
     reply(asm);
     asm.load(Word, R1, R6, packet::INTERFACE);
     asm.set(R2, 0);
@@ -163,6 +118,14 @@ fn is_plain_request(asm: &mut Assembler, on: Label) {
     asm.load(Double, R2, R7, frame::HEADER);
     asm.constant(R3, u64::from_ne_bytes(frame::REQUEST));
     asm.jump(If::NotEqual, R2, R3, on);
+    let unanswered = asm.label();
+    let (first, last) = answered_mark();
+    asm.load(Word, R2, R7, frame::TARGET_LLADDR);
+    asm.constant(R3, first.cast_unsigned().into());
+    asm.jump(If::NotEqual, R2, R3, unanswered);
+    asm.load(Half, R2, R7, frame::TARGET_LLADDR + 4);
+    asm.jump(If::Equal, R2, last, on);
+    asm.place(unanswered);
     unless_same_lladdr(asm, (R7, frame::FROM), (R7, frame::SENDER_LLADDR), on);
     asm.load(Word, R2, R7, frame::SENDER);
     asm.jump(If::Equal, R2, 0, on);
@@ -213,11 +176,70 @@ fn count(asm: &mut Assembler, maps: &Maps, on: Label) {
     asm.add_to_memory(R0, 0, R1);
 }
 
-fn stamp(asm: &mut Assembler) {
+/// The asker is heard. Jumps if the daemon need not hear of it.
+fn stamp(asm: &mut Assembler, alone: Label) {
+    let pass_on = asm.label();
     asm.load(Double, R1, R10, stack::NOW);
     asm.store(Double, R8, at(host::HEARD), R1);
-    asm.load(Double, R2, R10, stack::TARGET);
-    asm.store(Double, R2, at(host::WANTED), R1);
+    asm.load(Double, R3, R10, stack::TARGET);
+    unless_lately(asm, (R8, at(host::PASSED_ON)), pass_on);
+    let next = asm.label();
+    unless_lately(asm, (R3, at(host::HEARD)), next);
+    asm.go(alone);
+    asm.place(next);
+    unless_lately(asm, (R3, at(host::PASSED_ON)), pass_on);
+    asm.go(alone);
+    asm.place(pass_on);
+    asm.store(Double, R8, at(host::PASSED_ON), R1);
+    asm.store(Double, R3, at(host::PASSED_ON), R1);
+}
+
+/// Jumps if the moment behind the pointer is longer ago than [`INTERVAL`]. R1: now.
+fn unless_lately(asm: &mut Assembler, stamp: Place, otherwise: Label) {
+    asm.load(Double, R2, stamp.0, stamp.1);
+    asm.add(R2, INTERVAL);
+    asm.jump(If::AtLeast, R1, R2, otherwise);
+}
+
+/// Sends the reply by a copy of the packet, and makes this one the request again.
+fn answer_and_pass_on(asm: &mut Assembler, on: Label) {
+    for (width, further, kept) in [(Word, 0, stack::TO[0]), (Half, 4, stack::TO[1])] {
+        asm.load(width, R2, R7, frame::TO + further);
+        asm.store(Double, R10, kept, R2);
+    }
+    reply(asm);
+    asm.copy(R1, R6);
+    asm.load(Word, R2, R6, packet::INTERFACE);
+    asm.set(R3, 0);
+    asm.call(Helper::CloneRedirect);
+    // The packet may lie elsewhere now.
+    asm.load(Word, R7, R6, packet::START);
+    asm.load(Word, R3, R6, packet::END);
+    asm.copy(R2, R7);
+    asm.add(R2, i32::from(frame::END));
+    asm.jump(If::Greater, R2, R3, on);
+    for (width, further, kept) in [(Word, 0, stack::TO[0]), (Half, 4, stack::TO[1])] {
+        asm.load(Double, R2, R10, kept);
+        asm.store(width, R7, frame::TO + further, R2);
+    }
+    let asker = (R7, frame::TARGET_LLADDR);
+    copy_lladdr(asm, asker, (R7, frame::FROM));
+    copy_lladdr(asm, asker, (R7, frame::SENDER_LLADDR));
+    turn(asm, frame::REQUEST_AGAIN);
+    // What was not sent the daemon answers.
+    asm.jump(If::NotEqual, R0, 0, on);
+    let (first, last) = answered_mark();
+    asm.set(R2, first);
+    asm.store(Word, R7, frame::TARGET_LLADDR, R2);
+    asm.set(R2, last);
+    asm.store(Half, R7, frame::TARGET_LLADDR + 4, R2);
+    asm.go(on);
+}
+
+/// As it is loaded: four octets and two.
+fn answered_mark() -> (i32, i32) {
+    let [a, b, c, d, e, f] = ANSWERED;
+    (i32::from_ne_bytes([a, b, c, d]), u16::from_ne_bytes([e, f]).into())
 }
 
 /// Turns the request into the reply, in its place. What stands behind the packet goes back to who sent it.
@@ -228,11 +250,16 @@ fn reply(asm: &mut Assembler) {
     let own = (R9, at(link::LLADDR));
     copy_lladdr(asm, own, (R7, frame::FROM));
     copy_lladdr(asm, own, (R7, frame::SENDER_LLADDR));
+    turn(asm, frame::REPLY);
+}
+
+/// Sender's and target's IP addresses change places.
+fn turn(asm: &mut Assembler, operation: [u8; 2]) {
     asm.load(Word, R2, R7, frame::SENDER);
     asm.load(Word, R3, R7, frame::TARGET);
     asm.store(Word, R7, frame::SENDER, R3);
     asm.store(Word, R7, frame::TARGET, R2);
-    asm.set(R2, u16::from_ne_bytes(frame::REPLY).into());
+    asm.set(R2, u16::from_ne_bytes(operation).into());
     asm.store(Half, R7, frame::OPERATION, R2);
 }
 
@@ -305,7 +332,7 @@ mod tests {
     #[test]
     fn what_lies_in_a_map_does_not_overlap() {
         let host =
-            [(host::HEARD, 8), (host::WANTED, 8), (host::SEGMENT, 4), (host::FLAGS, 4), (host::LLADDR, 6)];
+            [(host::HEARD, 8), (host::PASSED_ON, 8), (host::SEGMENT, 4), (host::FLAGS, 4), (host::LLADDR, 6)];
         let link = [(link::DOMAIN, 4), (link::SEGMENT, 4), (link::LLADDR, 6)];
         for (fields, size) in [(&host[..], host::SIZE), (&link[..], link::SIZE)] {
             let ends = fields.iter().map(|(offset, length)| offset + length);

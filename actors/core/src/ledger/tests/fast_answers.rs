@@ -77,7 +77,7 @@ fn where_it_is_not_wanted_nothing_is_given() {
     let mut bench = fast_bench(plan(3));
     let log = bench.hears(A, host(9).speaks());
     assert_eq!(fast(&log), []);
-    let is_read = |order: &Order| matches!(order, Order::ReadNoticed { .. });
+    let is_read = |order: &Order| matches!(order, Order::ReadHeard { .. });
     assert!(!bench.passes(60 * SECOND).orders().iter().any(is_read));
 }
 
