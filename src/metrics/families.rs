@@ -176,6 +176,17 @@ pub(super) fn encode_segments(
         hosts.put(&with(place(segment), &[("state", "alive")]), &gauge(alive))?;
         hosts.put(&with(place(segment), &[("state", "suspect")]), &gauge(segment.measured.suspects))?;
     }
+    let help = "Hosts that wait for their turn to be asked whether they still live.";
+    let mut waiting = Family::open(encoder, "arpherd_hosts_waiting", help, MetricType::Gauge)?;
+    for segment in segments {
+        waiting.put(&place(segment), &gauge(segment.measured.verify_waiting))?;
+    }
+    let help = "How much later than they should be hosts are asked whether they still live.";
+    let (name, unit) = ("arpherd_verification_late", Some(&Unit::Seconds));
+    let mut late = encoder.encode_descriptor(name, help, unit, MetricType::Gauge).map(Family)?;
+    for segment in segments {
+        late.put(&place(segment), &gauge(segment.measured.verify_late_seconds))?;
+    }
     for (name, help, count) in COUNTERS {
         let mut family = Family::open(encoder, name, help, MetricType::Counter)?;
         for segment in segments {

@@ -26,6 +26,8 @@ fn snapshot() -> Snapshot {
     };
     let mut segments: Vec<SegmentView> = segments;
     segments[0].measured.suspects = 2;
+    segments[0].measured.verify_waiting = 1;
+    segments[0].measured.verify_late_seconds = 42;
     segments[0].counters = CountersView { read: 11, dropped: 3, ..CountersView::default() };
     segments[0].measured.latency = Some(LatencyView { answer: times, route: HistogramView::default() });
     segments[0].measured.dhcp = Some(DhcpCountersView { relayed: 8, refused: 1, ..Default::default() });
@@ -65,6 +67,8 @@ fn what_status_and_segments_say_is_there_under_its_name() {
         &format!("arpherd_segment_up{{{lan}}} 1"),
         &format!("arpherd_hosts{{{lan},state=\"alive\"}} 3"),
         &format!("arpherd_hosts{{{lan},state=\"suspect\"}} 2"),
+        &format!("arpherd_hosts_waiting{{{lan}}} 1"),
+        &format!("arpherd_verification_late_seconds{{{lan}}} 42"),
         &format!("arpherd_frames_read_total{{{lan}}} 11"),
         &format!("arpherd_frames_dropped_total{{{lan}}} 3"),
         &format!("arpherd_dhcp_messages_total{{{lan},outcome=\"relayed\"}} 8"),

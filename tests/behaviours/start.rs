@@ -107,7 +107,7 @@ fn json_has_the_promised_fields() -> Result<()> {
             "segments",
             2,
             "domain segment interface configured_interface kind wifi state lladdr answer private_vlan prefixes source \
-             publish hosts suspects read answered answered_in_kernel probed \
+             publish hosts suspects verify_waiting verify_late_seconds read answered answered_in_kernel probed \
              dropped malformed mismatched traces unaddressed netns",
         ),
     ] {

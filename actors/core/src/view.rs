@@ -163,15 +163,20 @@ pub struct MeasuredView {
     /// How many of its hosts are being asked whether they still live.
     #[serde(default)]
     pub suspects: u64,
+    /// How many hosts wait for their turn to be asked, which the segment's pace has not had a place for yet.
+    #[serde(default)]
+    pub verify_waiting: u64,
+    /// By how many seconds they are asked later than they should be; 0 where nobody waits.
+    #[serde(default)]
+    pub verify_late_seconds: u64,
     /// How long the daemon took; none where that is not measured, which costs time stamps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<LatencyView>,
     /// What became of DHCP messages; none where DHCP is neither relayed nor read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dhcp: Option<DhcpCountersView>,
-    /// Where the program is attached that answers inside the kernel: `tcx` or `clsact`; `waiting`: nowhere yet; `daemon`: it
-    /// is not to answer there, because there is no link or more is answered than it knows; `unavailable`: it could not be
-    /// loaded. None where it is not wanted.
+    /// Where the program that answers inside the kernel is attached: `tcx` or `clsact`; `waiting`: nowhere yet; `daemon`: no
+    /// link, or more is answered than it knows; `unavailable`: it could not be loaded. None where it is not wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fast_answers: Option<Keyword>,
 }

@@ -121,6 +121,33 @@ macro_rules! with_faults {
                  than expected",
                 fix "the log names the limit and the sender (limit_reached); if they are legitimate: limits: { … } \
                      of the segment, or of the domain for searches_per_second";
+
+            /// So many silent hosts of a segment are to be asked that the pace does not do: they are asked by more than
+            /// another `expiry.quiet` too late, and those that are dead keep their routes for so long. Told once, until
+            /// `verification_in_time`.
+            VerificationLate = "verification_late" {
+                /// Where.
+                segment: SegmentId,
+                /// How many hosts wait to be asked.
+                waiting: u32,
+                /// How late the one is that was asked last, in seconds.
+                seconds: u32,
+            }
+            level: Warning,
+            hint: "raise sweep.rate of the segment, at which known hosts are asked, too, or expiry.quiet; or lower \
+                   limits.hosts and limits.new_per_second, if most of the hosts are forged",
+            doctor: Warning,
+                "more silent hosts are to be asked than the pace allows, so dead ones keep their routes for longer; those \
+                 that somebody asks for are asked first",
+                fix "the log names the segment (verification_late); raise its sweep.rate, at which known hosts are asked, \
+                     too, or expiry.quiet, or lower its limits.hosts; docs/scale.md has the reckoning";
+
+            /// Hosts are asked in time again.
+            VerificationInTime = "verification_in_time" {
+                /// Where.
+                segment: SegmentId,
+            }
+            level: Info;
         }
     };
 }

@@ -20,7 +20,7 @@ fn sample(kind: EventKind) -> Event {
         "prefix" => json!("10.2.0.0/24"),
         "prefixes" | "old_prefixes" => json!(["10.2.0.0/24"]),
         "other" => json!(1),
-        "protocol" | "metric" | "interface" | "errno" | "dropped" | "seconds" => json!(4),
+        "protocol" | "metric" | "interface" | "errno" | "dropped" | "seconds" | "waiting" => json!(4),
         "reason" if kind == EventKind::FabricRouteIgnored => json!("pinned"),
         "reason" => json!("absent"),
         "sign" => json!("mark"),

@@ -69,6 +69,15 @@ impl Reaction {
         }
     }
 
+    /// Whether somebody will send to the target, if it is a host: it is answered for, here or by others.
+    pub(super) fn is_for_host(self) -> bool {
+        match self {
+            Self::Answer { .. } => true,
+            Self::Silent(reason) => matches!(reason, Silence::Mode | Silence::Standby | Silence::Yielding),
+            _ => false,
+        }
+    }
+
     /// Whether it is worth remembering: not what every packet between known hosts repeats.
     pub(super) fn is_memorable(self) -> bool {
         match self {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::host::{Host, Transition};
 use super::key::Key;
+use super::verification::Line;
 use crate::lladdr::{ETHERNET_LEN, LinkAddr};
 use crate::plan::{Behind, SegmentPlan, is_behind};
 
@@ -14,6 +15,8 @@ pub(super) struct Census {
     /// Live ones that are being asked whether they still are.
     pub(super) suspect: u32,
     pub(super) dormant: u32,
+    /// Those that wait to be asked, live or dormant.
+    pub(super) waiting: u32,
     /// Dormant hosts at the most.
     pub(super) room: u32,
     /// Hosts of each link-layer address.
@@ -47,6 +50,7 @@ impl Census {
             live: 0,
             suspect: 0,
             dormant: 0,
+            waiting: 0,
             room: plan.limits.hosts,
             holders: Holders::default(),
             behind: plan.addresses.behind.clone(),
@@ -72,6 +76,7 @@ impl Census {
     pub(super) fn add(&mut self, key: &Key, host: &Host) {
         *self.total(host) += 1;
         self.suspect += u32::from(host.state.is_suspect());
+        self.waiting += u32::from(host.waiting.is_on());
         if !host.lladdr.is_empty() {
             let is_behind = is_behind(&self.behind, &host.lladdr, key.address);
             *self.holders.entry(&host.lladdr).number(host, is_behind) += 1;
@@ -82,6 +87,7 @@ impl Census {
     pub(super) fn subtract(&mut self, key: &Key, host: &Host) {
         *self.total(host) -= 1;
         self.suspect -= u32::from(host.state.is_suspect());
+        self.waiting -= u32::from(host.waiting.is_on());
         if !host.lladdr.is_empty() {
             let held = self.holders.entry(&host.lladdr);
             *held.number(host, is_behind(&self.behind, &host.lladdr, key.address)) -= 1;
@@ -97,6 +103,19 @@ impl Census {
         host.state = before.after(transition);
         self.suspect += u32::from(host.state.is_suspect());
         self.suspect -= u32::from(before.is_suspect());
+    }
+
+    /// A host of the segment waits to be asked, in that line. True if it is to be put there.
+    pub(super) fn wait_in(&mut self, host: &mut Host, line: Line) -> bool {
+        self.waiting += u32::from(!host.waiting.is_on());
+        host.waiting.enter(line)
+    }
+
+    /// A host of the segment waits no longer. True if it did.
+    pub(super) fn stop_waiting(&mut self, host: &mut Host) -> bool {
+        let was_waiting = host.waiting.leave();
+        self.waiting -= u32::from(was_waiting);
+        was_waiting
     }
 
     fn total(&mut self, host: &Host) -> &mut u32 {

@@ -84,7 +84,9 @@ impl Ledger {
         let Sighting { key, segment: id, .. } = *sighting;
         match verdict {
             Verdict::Refresh { is_readdressed } => {
-                self.world.hosts.refresh(&key, self.effects.now());
+                if self.world.hosts.refresh(&key, self.effects.now()) {
+                    self.world.look_after_quiet_time(&key, id, &mut self.effects);
+                }
                 if is_readdressed {
                     self.world.hosts.readdress(&key, sighting.lladdr);
                     lease_used(&mut self.world, sighting, &mut self.effects);

@@ -1,8 +1,11 @@
 //! One host: what is known of it, and the states of its life.
 
+use std::time::Duration;
+
 use super::installed::Installed;
 use super::key::Key;
 use super::timers::Token;
+use super::verification::Waiting;
 use crate::lladdr::LinkAddr;
 pub(super) use crate::memory::Origin;
 use crate::plan::SegmentId;
@@ -102,8 +105,12 @@ pub(super) struct Host {
     pub(super) segment: SegmentId,
     pub(super) state: HostState,
     pub(super) origin: Origin,
-    /// A slot in the segment's pace is already taken for the next probe.
+    /// A slot in a pace is already taken: that of its segment, for a probe, or the one in which the program is read.
     pub(super) has_slot: bool,
+    /// Whether it waits to be asked.
+    pub(super) waiting: Waiting,
+    /// The second in which somebody asked for it last, and one; 0: nobody did.
+    pub(super) wanted: u32,
     pub(super) last_heard: Time,
     /// Where a dormant host lived, if its station has joined another segment since.
     pub(super) lived_on: Option<SegmentId>,
@@ -122,6 +129,8 @@ impl Host {
             state: HostState::Alive,
             origin: sighting.origin,
             has_slot: false,
+            waiting: Waiting::default(),
+            wanted: 0,
             last_heard: now,
             lived_on: None,
             timer: Token::default(),
@@ -131,6 +140,27 @@ impl Host {
 
     pub(super) fn is_live(&self) -> bool {
         self.state.is_live()
+    }
+
+    /// It comes after another one that had its address: who asked for it sends to this one, and places in the lines of
+    /// the segment are this one's.
+    pub(super) fn follow(&mut self, old: &Self) {
+        self.wanted = old.wanted;
+        if old.segment == self.segment {
+            self.waiting = old.waiting;
+            self.waiting.leave();
+        }
+    }
+
+    /// Somebody asked for it at that time.
+    pub(super) fn want(&mut self, at: Time) {
+        self.wanted = self.wanted.max(second(at).saturating_add(1));
+    }
+
+    /// Whether somebody asked for it within that time, to whole seconds: who did may send to it.
+    pub(super) fn is_wanted(&self, within: Duration, now: Time) -> bool {
+        let age = (u64::from(second(now)) + 1).saturating_sub(self.wanted.into());
+        self.wanted > 0 && age <= within.as_secs()
     }
 
     /// Whether the host lives, and at a known link-layer address: an adopted route has none until its host is
@@ -152,6 +182,10 @@ impl Host {
             && self.lladdr.same_port(lladdr)
             && self.origin != Origin::Static
     }
+}
+
+fn second(at: Time) -> u32 {
+    u32::try_from(at.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The table of hosts: the only place that adds, moves or removes one, and so the only one that counts them.
 
+mod asking;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,6 +11,7 @@ use super::host::{Host, HostState, Origin, Sighting, Transition};
 use super::installed::Installed;
 use super::key::{Key, KeyHashing};
 use super::timers::Token;
+use super::verification::Waiting;
 use crate::address::Address;
 use crate::lladdr::LinkAddr;
 use crate::plan::{DomainId, SegmentId, SegmentPlan};
@@ -132,6 +135,9 @@ impl Hosts {
         let before = self.take(&key);
         let remains = self.remains.remove(&key);
         host.installed = before.as_ref().map(|old| old.installed).or(remains).unwrap_or_default();
+        if let Some(old) = &before {
+            host.follow(old);
+        }
         self.census[host.segment.index()].add(&key, &host);
         host.installed.relocated();
         self.table.insert(key, host);
@@ -149,15 +155,17 @@ impl Hosts {
         has_room
     }
 
-    /// A live host was heard at its place.
-    pub(super) fn refresh(&mut self, key: &Key, now: Time) {
-        if let Some(host) = self.table.get_mut(key) {
-            host.last_heard = now;
-            if host.state != HostState::Alive {
-                self.roused.push(*key);
-            }
-            self.census[host.segment.index()].pass(host, Transition::Heard);
+    /// A live host was heard at its place. True if it waited to be asked, which it does no longer: no timer looks after it.
+    pub(super) fn refresh(&mut self, key: &Key, now: Time) -> bool {
+        let Some(host) = self.table.get_mut(key) else { return false };
+        host.last_heard = now;
+        let is_roused = host.state != HostState::Alive;
+        let census = &mut self.census[host.segment.index()];
+        census.pass(host, Transition::Heard);
+        if is_roused {
+            self.roused.push(*key);
         }
+        is_roused && census.stop_waiting(host)
     }
 
     /// Something else than the host itself says that it was there at that time.
@@ -183,7 +191,9 @@ impl Hosts {
         self.readdress(key, lladdr);
         if let Some(host) = self.table.get_mut(key).filter(|host| host.is_live()) {
             host.origin = Origin::Static;
-            self.census[host.segment.index()].pass(host, Transition::Heard);
+            let census = &mut self.census[host.segment.index()];
+            census.pass(host, Transition::Heard);
+            census.stop_waiting(host);
         }
     }
 
@@ -202,9 +212,11 @@ impl Hosts {
         (host.segment, host.lladdr, host.origin) = (to.segment, to.lladdr, to.origin);
         host.last_heard = now;
         host.state = host.state.after(Transition::Heard);
+        host.waiting.leave();
         host.installed.outdate_neighbour();
         if before.0 != to.segment {
             host.installed.relocated();
+            host.waiting = Waiting::default();
         }
         self.census[host.segment.index()].add(&to.key, host);
         self.touched.push(to.key);
@@ -220,6 +232,7 @@ impl Hosts {
             self.census[host.segment.index()].subtract(key, host);
             host.lived_on = Some(host.lived_on.unwrap_or(host.segment));
             host.segment = segment;
+            host.waiting = Waiting::default();
             self.census[segment.index()].add(key, host);
         }
         host.segment == segment
@@ -237,6 +250,7 @@ impl Hosts {
         let mut before = self.take(key)?;
         self.departed.note(*key, before.segment, before.lladdr);
         before.installed.doubt();
+        before.waiting.leave();
         let census = &self.census[before.segment.index()];
         if census.dormant < census.room {
             let state = before.state.after(Transition::Lost);
@@ -255,34 +269,12 @@ impl Hosts {
         self.change(key, |host| !host.is_live(), Transition::Woken)
     }
 
-    /// A probe was sent, or waited for.
-    pub(super) fn probed(&mut self, key: &Key) {
-        self.change(key, |_| true, Transition::Probed);
-    }
-
-    /// A dormant host was probed in vain.
-    pub(super) fn rest(&mut self, key: &Key) {
-        self.change(key, |_| true, Transition::Unanswered);
-    }
-
     /// Removes a host, live or remembered.
     pub(super) fn remove(&mut self, key: &Key) -> Option<Host> {
         let host = self.take(key)?;
         self.remains.insert(*key, host.installed);
         self.touched.push(*key);
         Some(host)
-    }
-
-    /// Which timer looks after the host from now on.
-    pub(super) fn set_timer(&mut self, key: &Key, timer: Token) {
-        if let Some(host) = self.table.get_mut(key) {
-            host.timer = timer;
-        }
-    }
-
-    /// Whether a slot is taken for the host's next probe; returns whether one was.
-    pub(super) fn set_slot(&mut self, key: &Key, has_slot: bool) -> bool {
-        self.table.get_mut(key).is_some_and(|host| std::mem::replace(&mut host.has_slot, has_slot))
     }
 
     /// What the kernel holds for the address is to be compared with what it should hold.

@@ -139,7 +139,7 @@ impl World {
         }
         put_entries(segment, &self.reasons(), effects);
         // Hosts kept over a lost carrier keep their routes; others are probed before they get them back.
-        self.pacing.pace_mut(id).probes.clear();
+        self.pacing.pace_mut(id).verification.refill();
         for key in self.hosts.keys_where(|host| host.segment == id) {
             self.doubt(&key, effects);
             self.wake(&key, effects);

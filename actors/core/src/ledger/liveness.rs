@@ -43,7 +43,7 @@ impl Ledger {
             HostState::Alive | HostState::Suspect { .. } if host.origin == Origin::Static => {}
             HostState::Alive => self.look_at_alive(at, key),
             HostState::Suspect { probes } if probes < budget => {
-                self.world.probe(key, &mut self.effects);
+                self.world.probe(key, true, &mut self.effects);
                 if let Some(claimant) = self.alternatives.standby(key, &self.claims).filter(|_| probes > 0) {
                     self.contest(claimant, Stake::Standby);
                 }
@@ -60,7 +60,7 @@ impl Ledger {
                 self.world.hosts.remove(key);
             }
             HostState::Returning { probes } if probes < budget && segment.is_up() => {
-                self.world.probe(key, &mut self.effects);
+                self.world.probe(key, true, &mut self.effects);
             }
             HostState::Returning { probes } if segment.is_up() => {
                 self.world.probe_on(key, probes - budget, &mut self.effects);
@@ -107,7 +107,7 @@ fn judge_quiet(ledger: &mut Ledger, at: Time, key: &Key) {
         }
         None => {
             ledger.world.hosts.doubt(key);
-            ledger.world.probe(key, &mut ledger.effects);
+            ledger.world.probe(key, false, &mut ledger.effects);
         }
     }
 }

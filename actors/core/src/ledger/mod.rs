@@ -20,7 +20,7 @@
 //!   claims, alternatives, confirmations,   ├ hosts ───── host                    who is where
 //!   searches, announcements, movers,       ├ fabric ─ remotes, remote_hosts      who is behind other gateways
 //!   contacts, proxies, trials, wifi:       ├ published, own_claims, addressed,   who uses what, how fast,
-//!   what is going on                       │ pacing, memory                      what an earlier run knew
+//!   what is going on                       │ pacing ─ verification, memory       what an earlier run knew
 //!                                          ├ kernel_state ─ installed, foreign, entries, covers
 //!                                          │              what the kernel's tables hold and should hold
 //!                                          └ fast_answers ─ fast_policy           and what the program inside the kernel knows
@@ -107,6 +107,9 @@ mod timers;
 mod topology;
 mod traces;
 mod trials;
+mod turns;
+mod verification;
+mod verifying;
 mod view;
 mod waking;
 mod wifi;
@@ -293,6 +296,7 @@ impl Ledger {
             Timer::LeaseCheck(key) => leasing::check_due(self, &key, token),
             Timer::Beat(domain) => roles::beat_due(world, domain, token, effects),
             Timer::RoleEnd(domain) => roles::role_ended(world, domain, token, effects),
+            Timer::Turn(segment) => turns::turn_due(self, segment, token),
             Timer::Addressed => world.addressed.report_due(token, effects),
         }
     }

@@ -1,5 +1,6 @@
 //! How much may be done on each segment, and in each domain, in a second, and what was passed over for it.
 
+use super::verification::Verification;
 use crate::pace::Pace;
 use crate::plan::{DomainId, DomainPlan, Plan, SegmentId, SegmentPlan};
 use crate::time::Time;
@@ -28,8 +29,8 @@ pub(super) struct SegmentPace {
     rates: (Option<u32>, u32),
     /// New hosts; a fabric that comes back after a power cut speaks all at once.
     pub(super) newcomers: Pace,
-    /// Probes of known hosts.
-    pub(super) probes: Pace,
+    /// Probes of known hosts, and hosts that wait for theirs.
+    pub(super) verification: Verification,
     /// Corrections of outdated caches, beside those that the pace of probes leaves room for.
     corrections: Pace,
     /// Hosts whose station was heard on the segment, and nothing else of it.
@@ -70,6 +71,8 @@ impl Pacing {
             if new.rates == old.rates {
                 *new = old;
             } else {
+                let pace = std::mem::replace(&mut new.verification, old.verification).into_pace();
+                new.verification.set_pace(pace);
                 (new.mismatched, new.multicast, new.shed) = (old.mismatched, old.multicast, old.shed);
             }
         }
@@ -91,16 +94,20 @@ impl Pacing {
     }
 }
 
+/// Sweeps and probes of known hosts share the rate. A sweep gives way, and a quarter is left to it.
+fn probe_pace(plan: &SegmentPlan) -> Pace {
+    let rate = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate - sweep.rate / 4);
+    Pace::new(rate, rate / 10)
+}
+
 impl SegmentPace {
     fn new(plan: &SegmentPlan) -> Self {
-        // Sweeps and probes of known hosts share the rate. A sweep gives way, and a quarter is left to it.
         let rate = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate);
-        let probes = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate - sweep.rate / 4);
         let newcomers = plan.limits.new_per_second;
         Self {
             rates: (plan.sweep.map(|sweep| sweep.rate), newcomers),
             newcomers: Pace::new(newcomers, newcomers.saturating_mul(4)),
-            probes: Pace::new(probes, probes / 10),
+            verification: Verification::new(probe_pace(plan)),
             corrections: Pace::new(rate / 4, rate / 2),
             traces: Pace::new(rate / 4, rate / 2),
             searches: Pace::new(SEARCH_RATE, SEARCH_RATE),
@@ -116,13 +123,14 @@ impl SegmentPace {
     /// themselves, with a burst of half a second's worth, and what probes of known hosts leave of theirs; a sweep
     /// gives way to both.
     pub(super) fn earliest_correction(&self, now: Time) -> Time {
-        self.probes.earliest(now).min(self.corrections.earliest(now))
+        let own = self.corrections.earliest(now);
+        if self.verification.is_idle() { own.min(self.verification.earliest(now)) } else { own }
     }
 
     /// Takes the place for a correction.
     pub(super) fn take_correction(&mut self, now: Time) {
         if !self.corrections.take(now) {
-            self.probes.take(now);
+            self.verification.take_spare(now);
         }
     }
 }

@@ -9,6 +9,8 @@ use super::reports::Subject;
 use super::segment::Segment;
 use super::segment::Voice;
 use super::timers::{Timer, Token};
+use super::verification::Line;
+use super::verifying::wait_for_turn;
 use super::world::{REMEMBERED, World};
 use crate::address::Address;
 use crate::event::Event;
@@ -21,9 +23,9 @@ use crate::time::Time;
 const DOUBLINGS: u8 = 20;
 
 impl World {
-    /// Asks a host whether it lives, when the segment's pace allows: a late probe is never held against
-    /// the host, because only probes that were sent count.
-    pub(super) fn probe(&mut self, key: &Key, effects: &mut Effects) {
+    /// Asks a host whether it lives, when its turn has come: a late probe is never held against the host, because only
+    /// probes that were sent count. `is_doubted`: there is more against it than that it was quiet.
+    pub(super) fn probe(&mut self, key: &Key, is_doubted: bool, effects: &mut Effects) {
         let Some(host) = self.hosts.host(key) else { return };
         let (lladdr, id) = (host.lladdr, host.segment);
         let probes = match host.state {
@@ -32,14 +34,14 @@ impl World {
         };
         let segment = self.topology.segment(id);
         let now = effects.now();
+        let line = Line::of(is_doubted, host.is_wanted(REMEMBERED, now));
         // Without a link nothing is sent, and there is nothing to pace.
         if segment.is_up() && !self.hosts.set_slot(key, false) {
-            let slot = self.pacing.pace_mut(id).probes.reserve(now);
-            if slot > now {
-                self.hosts.set_slot(key, true);
-                self.look_after(key, slot, effects);
-                return;
+            if !self.pacing.pace_mut(id).verification.take_spare(now) {
+                return wait_for_turn(self, key, line, effects);
             }
+        } else {
+            self.hosts.stop_waiting(key);
         }
         let is_unicast = probes < segment.plan.expiry.unicast_on(segment.kind()) && !lladdr.is_empty();
         effects.request(segment, key.address, is_unicast.then_some(lladdr), Purpose::Verify);
@@ -86,7 +88,7 @@ impl World {
         }
         let now = effects.now();
         // Never at the cost of a host that is known to live.
-        if self.pacing.pace_mut(host.segment).probes.take(now) {
+        if self.pacing.pace_mut(host.segment).verification.take_spare(now) {
             effects.request(segment, key.address, None, Purpose::Verify);
         }
         self.hosts.probed(key);
@@ -155,7 +157,7 @@ impl World {
 /// Takes a place in the pace for the probe of a host that is wanted; false if there is none now.
 pub(super) fn may_probe_wanted(world: &mut World, key: &Key, now: Time) -> bool {
     let Some(host) = world.hosts.live_host(key) else { return false };
-    world.pacing.pace_mut(host.segment).probes.take(now)
+    world.pacing.pace_mut(host.segment).verification.take_wanted(now)
 }
 
 /// Live hosts of a segment may be quiet for another time from now on.

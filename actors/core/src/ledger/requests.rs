@@ -12,6 +12,7 @@ use super::probing::may_probe_wanted;
 use super::remotes::remote_host;
 use super::reports::Subject;
 use super::searches::Requester;
+use super::verifying::note_wanted;
 use crate::arp::{Arp, Heard, Mark};
 use crate::event::Event;
 use crate::fact::PendingRequest;
@@ -29,6 +30,9 @@ impl Ledger {
         }
         let key = self.world.topology.key(id, arp.target);
         self.movers.contacts.note_contact(&key, arp.sender);
+        if reaction.is_for_host() {
+            note_wanted(&mut self.world, &key, now, &mut self.effects);
+        }
         let requester = Requester::of(now, id, arp);
         let is_answered = heard.mark == Some(Mark::Answered);
         self.react(reaction, &key, if is_answered { requester.answered() } else { requester });

@@ -79,7 +79,7 @@ impl Alternatives {
         let is_due = is_watched && next == now;
         self.look_after(key, if is_due { now + pause } else { next }, effects);
         // Never at the cost of hosts whose time to be probed has come.
-        is_due && world.pacing.pace_mut(id).probes.take(now)
+        is_due && world.pacing.pace_mut(id).verification.take_spare(now)
     }
 
     /// Asks an alternative whether it answers for the address.
@@ -87,7 +87,7 @@ impl Alternatives {
         let Some(alternative) = self.of(key) else { return };
         let (id, to) = (alternative.segment, alternative.lladdr);
         let segment = world.topology.segment(id);
-        if segment.is_up() && world.pacing.pace_mut(id).probes.take(effects.now()) {
+        if segment.is_up() && world.pacing.pace_mut(id).verification.take_spare(effects.now()) {
             effects.request(segment, key.address, Some(to), Purpose::Verify);
             self.note_asked(effects.now(), key);
         }

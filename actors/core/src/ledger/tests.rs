@@ -52,6 +52,7 @@ mod takeover;
 mod traces;
 mod trials;
 mod trust_by_lease;
+mod turns;
 mod two_active;
 mod uplink;
 mod waking;

@@ -57,6 +57,8 @@ pub(super) enum Timer {
     RoleEnd(DomainId),
     /// A configured prefix may have lost the last address of this machine for good.
     Addressed,
+    /// The pace of a segment has a place for the next host that waits to be asked.
+    Turn(SegmentId),
 }
 
 /// The generation of a timer. Whoever sets one keeps its token; a timer that fires with another one was set

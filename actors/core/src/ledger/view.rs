@@ -122,6 +122,8 @@ fn segment_view(ledger: &Ledger, segment: &Segment) -> SegmentView {
         hosts: u64::from(ledger.world.hosts.live_on(segment.id)),
         measured: MeasuredView {
             suspects: u64::from(ledger.world.hosts.suspects_on(segment.id)),
+            verify_waiting: u64::from(ledger.world.hosts.waiting_on(segment.id)),
+            verify_late_seconds: pace.verification.lateness().as_secs(),
             latency: None,
             dhcp: has_dhcp(ledger, segment).then(DhcpCountersView::default),
             // Only the shell knows more.

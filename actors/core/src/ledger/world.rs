@@ -165,7 +165,7 @@ impl World {
         }
     }
 
-    fn look_after_quiet_time(&mut self, key: &Key, segment: SegmentId, effects: &mut Effects) {
+    pub(super) fn look_after_quiet_time(&mut self, key: &Key, segment: SegmentId, effects: &mut Effects) {
         let quiet = self.topology.segment(segment).quiet();
         self.look_after(key, effects.now() + quiet, effects);
     }

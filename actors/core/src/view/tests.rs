@@ -70,6 +70,8 @@ fn field_names_and_their_order_are_stable() {
             netns: None,
             measured: MeasuredView {
                 suspects: 1,
+                verify_waiting: 3,
+                verify_late_seconds: 40,
                 latency: None,
                 dhcp: None,
                 fast_answers: Some("tcx".into()),
@@ -80,7 +82,7 @@ fn field_names_and_their_order_are_stable() {
             r#""configured_interface":"uplink-port-of-the-rack","kind":"ethernet","wifi":null,"#,
             r#""state":"no_carrier","lladdr":"02:00:00:00:00:01","answer":"live","#,
             r#""private_vlan":"off","prefixes":["10.2.0.0/24"],"unaddressed":[],"source":"10.2.0.1","publish":["10.2.0.64/28"],"hosts":2,"#,
-            r#""read":5,"answered":4,"answered_in_kernel":3,"probed":3,"traces":7,"dropped":2,"malformed":1,"mismatched":6,"netns":null,"suspects":1,"fast_answers":"tcx"}"#,
+            r#""read":5,"answered":4,"answered_in_kernel":3,"probed":3,"traces":7,"dropped":2,"malformed":1,"mismatched":6,"netns":null,"suspects":1,"verify_waiting":3,"verify_late_seconds":40,"fast_answers":"tcx"}"#,
         ),
     );
     assert_round_trip(

@@ -24,4 +24,5 @@ mod program;
 mod relayed;
 mod replans;
 mod stations;
+mod turns;
 mod world;
