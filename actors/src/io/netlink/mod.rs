@@ -1,7 +1,7 @@
 //! rtnetlink: reading and writing the kernel's links, addresses, routes and neighbours.
 //!
 //! ```text
-//! write         RouteWriter ── Write ──► kernel ──► Refusal                     (compose: the messages)
+//! write         RouteWriter ── Write ──► kernel ──► Refusal        (compose: the messages; forms: those of each new host)
 //! route_lookup  RouteLookup: where a packet would be forwarded to, for RouteWriter
 //! read          Reader ◄── LinkInfo, AddressInfo, KernelRoute, NeighbourInfo, ProxyInfo   (info, decode)
 //! route_dump    Reader ◄── AnyRoute, PolicyRule: everybody's, for a diagnosis
@@ -32,6 +32,7 @@ pub mod write;
 
 pub(in crate::io) mod clsact;
 mod compose;
+mod forms;
 
 use std::io;
 

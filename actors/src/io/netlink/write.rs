@@ -10,6 +10,7 @@ use ipnetwork::Ipv4Network;
 use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 
 use super::compose::{self, Route, Unwritable, Verb};
+use super::forms::{Forms, HostRoute};
 use super::route_lookup::RouteLookup;
 use super::shared_lladdr::SharedLladdrs;
 use super::socket::Channel;
@@ -37,6 +38,7 @@ pub struct Refusal {
 pub struct RouteWriter {
     channel: Channel,
     routes: RoutePlan,
+    forms: Forms,
     sequence: u32,
     batch: Vec<u8>,
     answers: Box<[u8; 8192]>,
@@ -58,8 +60,19 @@ impl RouteWriter {
             Ok(channel)
         };
         let channel = open().map_err(NetlinkError::socket("open a netlink socket to write routes"))?;
+        let forms = Forms::new(host_route(&routes, 0, Ipv4Addr::UNSPECIFIED, None))
+            .map_err(|Unwritable| NetlinkError::Malformed { what: "a route to a host" })?;
         let (lookup, answers) = (RouteLookup::open()?, Box::new([0; 8192]));
-        Ok(Self { channel, routes, sequence: 1, batch: Vec::new(), answers, lookup, shared_lladdrs: None })
+        Ok(Self {
+            channel,
+            routes,
+            forms,
+            sequence: 1,
+            batch: Vec::new(),
+            answers,
+            lookup,
+            shared_lladdrs: None,
+        })
     }
 
     /// Lets it write [`Write::PutSharedLladdr`], through sockets in the calling thread's network namespace. Otherwise
@@ -83,8 +96,8 @@ impl RouteWriter {
         let batch = &mut self.batch;
         match *write {
             Write::PutRoute { interface, address, source, replace } => {
-                let verb = if replace { Verb::put(Rtm::Newroute) } else { Verb::add(Rtm::Newroute) };
-                compose::route(batch, sequence, verb, &host_route(&self.routes, interface, address, source))
+                self.forms.route(batch, sequence, &HostRoute { interface, address, source, replace });
+                Ok(())
             }
             Write::PutStandbyRoute { interface, address, source, metric, replace } => {
                 let verb = if replace { Verb::put(Rtm::Newroute) } else { Verb::add(Rtm::Newroute) };
@@ -116,6 +129,10 @@ impl RouteWriter {
             Write::PutNeighbour { lladdr, .. } if lladdr.is_empty() => Err(Unwritable),
             Write::PutNeighbour { interface, address, lladdr } => {
                 let interface = i32::try_from(interface).map_err(|_| Unwritable)?;
+                if let Ok(octets) = lladdr.octets().try_into() {
+                    self.forms.neighbour(batch, sequence, interface, address, octets);
+                    return Ok(());
+                }
                 compose::neighbour(batch, sequence, Verb::put(Rtm::Newneigh), interface, address, &lladdr)
             }
             Write::DeleteNeighbour { interface, address } => {
