@@ -42,6 +42,8 @@ pub(crate) struct Dispatcher {
     /// By segment; none for one that is retired.
     sinks: Vec<Option<SegmentSinks>>,
     outboxes: Vec<Outbox>,
+    /// Segments whose outboxes have something, in the order in which they got it: of thousands mostly one or two have.
+    filled: Vec<SegmentId>,
     watch: Option<Recipient<ReadTable>>,
     wifi: Option<Recipient<ReadStations>>,
     /// Targets whose held packets are settled.
@@ -123,13 +125,13 @@ impl Dispatcher {
                 self.lookups.push(PendingLookup { interface, request });
             }
             Order::Transmit { segment, frame, purpose } => {
-                if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
+                if let Some(outbox) = self.outbox(segment) {
                     outbox.push(frame, purpose);
                 }
             }
             Order::SendMagicPacket { segment, station } => self.send_magic_packet(segment, &station),
             Order::HostSeen { segment, address } => {
-                if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
+                if let Some(outbox) = self.outbox(segment) {
                     outbox.hosts_seen.push(address);
                 }
             }
@@ -147,6 +149,15 @@ impl Dispatcher {
             Order::SettlePackets { target, forward } => self.packets.push((target, forward)),
             Order::Emit(_) => {}
         }
+    }
+
+    /// The segment's outbox, into which something is put now.
+    fn outbox(&mut self, segment: SegmentId) -> Option<&mut Outbox> {
+        let outbox = self.outboxes.get_mut(segment.index())?;
+        if outbox.is_empty() {
+            self.filled.push(segment);
+        }
+        Some(outbox)
     }
 
     fn keep_lease(&self, address: Ipv4Addr, interface: &str, lease: Option<Box<RememberedLease>>) {
@@ -179,8 +190,10 @@ impl Dispatcher {
             else {
                 continue;
             };
-            for outbox in &mut self.outboxes {
-                outbox.cancel_replies_for(address);
+            for segment in &self.filled {
+                if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
+                    outbox.cancel_replies_for(address);
+                }
             }
         }
     }
@@ -193,8 +206,12 @@ impl Dispatcher {
                 cover.do_send(SettlePackets(packets));
             }
         }
-        for (outbox, sinks) in self.outboxes.iter_mut().zip(&self.sinks) {
-            let Some(sinks) = sinks else { continue };
+        for segment in self.filled.drain(..) {
+            let Some(outbox) = self.outboxes.get_mut(segment.index()) else { continue };
+            let Some(Some(sinks)) = self.sinks.get(segment.index()) else {
+                *outbox = Outbox::default();
+                continue;
+            };
             if !outbox.frames.is_empty() {
                 outbox.transmit(&sinks.counters);
             }
@@ -223,6 +240,10 @@ struct Outbox {
 }
 
 impl Outbox {
+    fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.hosts_seen.is_empty()
+    }
+
     fn push(&mut self, frame: Frame, purpose: Purpose) {
         self.frames.push(frame);
         match purpose {
