@@ -7,9 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle, StreamHandler};
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, SpawnHandle, StreamHandler, WrapFuture,
+};
 use arpherd_core::{Fact, Heard, SegmentId};
 use slog::{Logger, info, warn};
+use tokio::task::yield_now;
 
 use crate::counters::Counters;
 use crate::io::packet::Medium;
@@ -42,7 +45,7 @@ struct OpenLink {
     medium: Medium,
     port: Box<dyn FramePort>,
     stream: SpawnHandle,
-    /// The last batch was full: [`ReadMoreFrames`] was sent and not handled yet.
+    /// The last batch was full, and the next is not read yet.
     is_reading_more: bool,
     tally: Tally,
     stations: Box<dyn StationPort>,
@@ -54,11 +57,6 @@ struct StationsReady;
 
 /// The socket may have frames to read.
 struct FramesReady;
-
-/// Read the next batch, after other messages were handled.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct ReadMoreFrames;
 
 impl CaptureActor {
     /// A capture actor that waits for its link.
@@ -107,7 +105,9 @@ impl CaptureActor {
         };
         if let Some(open) = self.open.as_mut().filter(|_| more) {
             open.is_reading_more = true;
-            ctx.notify(ReadMoreFrames);
+            // A message to itself would be handled before any other actor has its turn, and so would every batch of a
+            // burst: routes would wait for its end.
+            ctx.spawn(yield_now().into_actor(self).map(|(), this, ctx| this.read(ctx)));
         }
         if !self.heard.is_empty() || was_reading_more {
             let segment = self.segment;
@@ -246,14 +246,6 @@ impl StreamHandler<StationsReady> for CaptureActor {
 
     /// As for frames.
     fn finished(&mut self, _: &mut Self::Context) {}
-}
-
-impl Handler<ReadMoreFrames> for CaptureActor {
-    type Result = ();
-
-    fn handle(&mut self, _: ReadMoreFrames, ctx: &mut Self::Context) {
-        self.read(ctx);
-    }
 }
 
 impl Handler<LinkUpdate> for CaptureActor {

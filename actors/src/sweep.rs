@@ -9,12 +9,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, Recipient, SpawnHandle,
-    WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle, WrapFuture,
 };
 use arpherd_core::sweep::{Sweep as Plan, SweepContext};
 use arpherd_core::{Arp, Frame, LinkAddr, Operation, SegmentId, Time};
 use slog::{Logger, debug, warn};
+use tokio::task::yield_now;
 
 use crate::clock::Clock;
 use crate::counters::Counters;
@@ -52,11 +52,6 @@ pub struct SweepActor {
     /// Value of [`Counters::paced`] when the pace was last corrected by it.
     paced_before: u64,
 }
-
-/// Continue the round, after other messages were handled.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct ContinueSweep;
 
 impl SweepActor {
     /// A sweep actor that waits for its link and for [`SetSweep`].
@@ -106,13 +101,15 @@ impl SweepActor {
         self.targets.clear();
         self.plan.next(now, BATCH, &mut self.targets);
         self.probe();
+        let continued = |(), this: &mut Self, ctx: &mut Context<Self>| {
+            this.timer = None;
+            this.continue_round(ctx);
+        };
         if self.targets.len() == BATCH {
-            ctx.notify(ContinueSweep);
+            // After the other actors of the thread had their turn.
+            self.timer = Some(ctx.spawn(yield_now().into_actor(self).map(continued)));
         } else if let Some(at) = self.plan.deadline(now) {
-            self.timer = Some(ctx.run_later(self.clock.until(at), |this, ctx| {
-                this.timer = None;
-                this.continue_round(ctx);
-            }));
+            self.timer = Some(ctx.run_later(self.clock.until(at), move |this, ctx| continued((), this, ctx)));
         }
         if !self.plan.has_round() {
             // Between two rounds, which is nearly always, a segment needs no descriptor for it.
@@ -194,14 +191,6 @@ impl Actor for SweepActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(1024);
-    }
-}
-
-impl Handler<ContinueSweep> for SweepActor {
-    type Result = ();
-
-    fn handle(&mut self, _: ContinueSweep, ctx: &mut Self::Context) {
-        self.continue_round(ctx);
     }
 }
 
