@@ -88,11 +88,11 @@ pub(crate) enum Confine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum FastMode {
     /// Where the kernel and the daemon's rights allow it.
+    #[default]
     Auto,
     /// The daemon does not start where they do not.
     On,
     /// They are not.
-    #[default]
     Off,
 }
 
