@@ -274,7 +274,7 @@ fn fast_a_reload_turns_it_off_and_on_for_a_segment_and_not_where_it_was_never_lo
         return Ok(()); // every daemon of this run has loaded it
     }
     let rig = Rig::new()?;
-    let mut daemon = Config::common().start(&rig.r)?;
+    let mut daemon = config("off").start(&rig.r)?;
     let error = reload(&mut daemon, config("auto").text(), "reload_refused")?["error"].to_string();
     assert!(error.contains("fast_answers") && error.contains("restart"), "{error}");
     Ok(())

@@ -104,7 +104,7 @@ NUMBERS = [0, -1, 1, 4, 5, 100, 101, 252, 253, 254, 255, 256, 2**24, 2**24 + 1, 
 OTHERS = [True, False, 1.5, None, [], ["10.2.0.0/28"], ["10.2.0.9"], [1], {}, {"x": 1}, {"unknown_key": {}}]
 # What these say is of other keys or of the whole, which no schema can know; the form of the value is accepted.
 CROSS = ("must be in one network namespace", "one of them; or off, or open", "inside the segment's prefixes",
-         "server to relay to; or relay: off", "found neither follow and command", "another table than routes.table")
+         "server to relay to; or relay: off", "found neither follow and command", "another table than routes.table", "of two gateways (ha)")
 
 
 def compare(path, value):

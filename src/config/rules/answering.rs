@@ -35,6 +35,10 @@ pub(super) fn check(
         );
         reader.problem(&path.key("fast_answers"), text);
     }
+    if segment.fast_answers == Some(FastMode::On) && domain.ha.is_some() {
+        let text = "found on, expected auto or off: of two gateways (ha) neither answers inside the kernel";
+        reader.problem(&path.key("fast_answers"), text.to_owned());
+    }
     let path = path.key("private_vlan");
     match (&segment.plan.private_vlan, segment.plan.answer) {
         (PrivateVlan::Off, _) => {}

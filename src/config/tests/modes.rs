@@ -152,6 +152,21 @@ fn stations_may_speak_for_all_or_for_a_network_behind_them() {
 }
 
 #[test]
+fn answers_inside_the_kernel_are_not_demanded_where_none_are_given() {
+    assert!(fault("fast_answers: on, answer: routed").contains("expected auto or off: with answer: routed"));
+    let text = |fast: &str| {
+        format!(
+            "domains: {{ lan: {{ prefixes: [10.2.0.0/24], ha: {{ follow: 10.2.0.1 }}, segments: {{ eth0: {{ \
+             fast_answers: {fast} }}, eth1: {{}} }} }} }}"
+        )
+    };
+    let load = |fast: &str| load_text("yaml", text(fast).as_bytes(), &[], &[]).map(drop);
+    let error = load("on").expect_err("the other gateway may answer").to_string();
+    assert!(error.contains("found on, expected auto or off: of two gateways (ha)"), "{error}");
+    load("auto").expect("without it, then");
+}
+
+#[test]
 fn check_shows_each_static_host_and_where_it_is_from() {
     let text = "[domains.l]\nprefixes = ['10.2.0.0/24']\n[domains.l.segments.e]\nhosts = { \"10.2.0.9\" = '02:00:00:00:00:09' }";
     let loaded =

@@ -113,7 +113,9 @@ impl FastAnswers {
         self.domains = plan.domains.iter().map(|_| FastDomain::default()).collect();
         for segment in plan.segments.iter().filter(|segment| !segment.is_retired()) {
             let domain = &mut self.domains[segment.domain.index()];
-            domain.is_served |= segment.kernel.fast && segment.answer == AnswerMode::Live;
+            // Of two gateways one may hang, and be replaced before its program falls silent.
+            let is_one_of_two = plan.domains[segment.domain.index()].ha.is_some();
+            domain.is_served |= segment.kernel.fast && segment.answer == AnswerMode::Live && !is_one_of_two;
             domain.never.extend(&segment.addresses.never);
         }
         self.segments.resize_with(plan.segments.len(), FastSegment::default);

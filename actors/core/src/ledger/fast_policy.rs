@@ -4,7 +4,8 @@
 //! ```text
 //! the program answers where                        the ledger does (`answering.rs`), because
 //! the interface is one of its links                the segment is up and plainly `answer: live`, its interface serves no
-//!                                                  other domain, and it is one link with no other segment
+//!                                                  other domain, it is one link with no other segment, and there is no
+//!                                                  second gateway
 //! the asker is known to it, at this very place     it lives there, is no suspect, and nobody else claims its address: all
 //!                                                  that follows from its question is that it was heard
 //! the target is known to it, on another segment    it lives there, its route stands, and no segment forbids it
@@ -27,7 +28,6 @@ use super::host::{Host, HostState};
 use super::installed::RouteState;
 use super::key::Key;
 use super::segment::Segment;
-use super::topology::Topology;
 use super::world::World;
 use crate::lladdr::{ETHERNET_LEN, IPOIB_LEN};
 use crate::order::Order;
@@ -126,7 +126,7 @@ fn follow_segments(world: &mut World, effects: &mut Effects) {
     note_own_lladdrs(&ids, world);
     let decided: Vec<(SegmentId, FastSegment, FastSegment)> = ids
         .into_iter()
-        .map(|id| (id, world.fast.segment(id), decide(world.topology.segment(id), &world.topology)))
+        .map(|id| (id, world.fast.segment(id), decide(world.topology.segment(id), world)))
         .collect();
     for (_, before, now) in &decided {
         if let Some(FastLink { interface, .. }) = before.link.filter(|_| before.link != now.link) {
@@ -159,7 +159,8 @@ fn note_own_lladdrs(ids: &[SegmentId], world: &mut World) {
 }
 
 /// What a segment is to the program now.
-fn decide(segment: &Segment, topology: &Topology) -> FastSegment {
+fn decide(segment: &Segment, world: &World) -> FastSegment {
+    let topology = &world.topology;
     let is_home = segment.is_up()
         && segment.voice.is_heard()
         && !segment.plan.is_retired()
@@ -167,6 +168,7 @@ fn decide(segment: &Segment, topology: &Topology) -> FastSegment {
         && !topology.bridges.has_bridge(segment.id);
     let lladdr = segment.lladdr();
     let is_plain = is_home
+        && world.fast.is_served(segment.plan.domain)
         && segment.plan.kernel.fast
         && segment.plan.answer == AnswerMode::Live
         && segment.plan.addresses.publish.is_empty()
