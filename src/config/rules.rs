@@ -5,6 +5,7 @@
 mod answering;
 mod netns;
 mod stations;
+mod verification;
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -40,6 +41,7 @@ pub(crate) fn check(reader: &mut ConfigReader<'_>, config: &Config) {
             segment_prefixes(reader, &path, segment, domain);
             sources(reader, &path, segment, domain);
             answering::check(reader, &path, segment, domain);
+            verification::check(reader, &path, &segment.plan);
         }
         stations::check(reader, &path, domain);
         gateway_lladdr::check(reader, &path, domain);

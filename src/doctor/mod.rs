@@ -37,6 +37,7 @@ mod sources;
 mod standby;
 #[cfg(test)]
 mod testing;
+mod verification;
 mod wanted;
 
 use std::path::Path;
@@ -202,6 +203,7 @@ fn netns_checks(scope: &Scope, machine: &Machine, process: &Process) -> Vec<Find
                 .collect(),
         ),
         ("settings", settings::check(scope, machine)),
+        ("verification", verification::check(scope)),
         ("claims", claims::check(scope, machine)),
         ("entries", entries::check(scope, machine)),
         ("routes", routes::check(scope, machine)),
@@ -242,7 +244,7 @@ mod tests {
         let report = Report(findings);
         let mut checks: Vec<_> = report.0.iter().map(|finding| finding.check).collect();
         checks.dedup();
-        assert_eq!(checks.len(), 17, "{checks:?}");
+        assert_eq!(checks.len(), 18, "{checks:?}");
         assert_eq!(report.status(), 0, "{}", report.text());
     }
 

@@ -37,6 +37,30 @@ fn a_source_outside_of_the_prefixes_is_a_warning() {
 }
 
 #[test]
+fn many_more_hosts_than_can_be_asked_in_time_are_a_warning() {
+    let warnings = |keys: &str| {
+        let text =
+            SMALL.replace("10.2.0.0/24", "10.0.0.0/8").replace("eth0: {}", &format!("eth0: {{ {keys} }}"));
+        load_text("yaml", text.as_bytes(), &[], &[]).expect("loads").warnings
+    };
+    let [warning] = &warnings("limits: { hosts: 50000 }")[..] else { panic!("one warning") };
+    let expected = "segments.eth0.limits.hosts: 50000 hosts are allowed, but 11250 silent ones can be asked within \
+                    expiry.quiet (30s) whether they live, at 375 a second: of more, dead ones keep their routes for \
+                    longer. sweep.rate 2223 or expiry.quiet 134s would do for all of them";
+    assert!(warning.contains(expected), "{warning}");
+    for fine in [
+        "",
+        "limits: { hosts: 45000 }",
+        "limits: { hosts: 50000 }, sweep: { rate: 2223 }",
+        "limits: { hosts: 50000 }, expiry: { quiet: 134s }",
+        "expiry: { quiet: 5s }",
+        "limits: { hosts: 50000 }, prefixes: [10.0.0.0/24]",
+    ] {
+        assert_eq!(warnings(fine), Vec::<String>::new(), "{fine}");
+    }
+}
+
+#[test]
 fn variables_reach_names_with_dashes_and_dots() {
     let text = SMALL.replace("eth0", "br-lan").replace("eth1:", "eth1.7:");
     let environment = [

@@ -5,8 +5,6 @@ use crate::pace::Pace;
 use crate::plan::{DomainId, DomainPlan, Plan, SegmentId, SegmentPlan};
 use crate::time::Time;
 
-/// Probes of known hosts a second where no sweep sets a rate.
-const VERIFY_RATE: u32 = 500;
 /// Searches for unknown targets a second and segment.
 const SEARCH_RATE: u32 = 2000;
 /// Sightings a second that are confirmed by a request of ours.
@@ -94,15 +92,15 @@ impl Pacing {
     }
 }
 
-/// Sweeps and probes of known hosts share the rate. A sweep gives way, and a quarter is left to it.
 fn probe_pace(plan: &SegmentPlan) -> Pace {
-    let rate = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate - sweep.rate / 4);
+    let rate = plan.questions_per_second();
     Pace::new(rate, rate / 10)
 }
 
 impl SegmentPace {
     fn new(plan: &SegmentPlan) -> Self {
-        let rate = plan.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate);
+        // Sweeps have the rest; where there are none, all of it is for questions.
+        let rate = plan.sweep.map_or(plan.questions_per_second(), |sweep| sweep.rate);
         let newcomers = plan.limits.new_per_second;
         Self {
             rates: (plan.sweep.map(|sweep| sweep.rate), newcomers),

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SegmentPlan;
+
+/// Known hosts that are asked a second where no sweep sets a rate.
+const VERIFY_RATE: u32 = 500;
+
 /// How many hosts may be learned on a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -32,6 +37,28 @@ impl Default for Limits {
             new_per_second: 2_000,
             dhcp_per_second: Self::default_dhcp_per_second(),
         }
+    }
+}
+
+impl SegmentPlan {
+    /// How many known hosts are asked a second, at the most, whether they still live. Sweeps share the rate and give way; a
+    /// quarter is left to them.
+    pub fn questions_per_second(&self) -> u32 {
+        self.sweep.map_or(VERIFY_RATE, |sweep| sweep.rate - sweep.rate / 4)
+    }
+
+    /// How many hosts that are silent, and answer, can be asked in each `expiry.quiet`.
+    pub fn verified_in_time(&self) -> u64 {
+        let hosts = u128::from(self.questions_per_second()) * self.expiry.quiet.as_millis() / 1_000;
+        u64::try_from(hosts).unwrap_or(u64::MAX)
+    }
+
+    /// The `sweep.rate` at which so many can be asked in time, and the `expiry.quiet`, in whole seconds, after which they
+    /// can be at the rate there is.
+    pub fn needs_for(&self, hosts: u64) -> (u64, u64) {
+        let millis = u64::try_from(self.expiry.quiet.as_millis()).unwrap_or(u64::MAX).max(1);
+        let questions = hosts.saturating_mul(1_000).div_ceil(millis);
+        (questions.saturating_mul(4).div_ceil(3), hosts.div_ceil(self.questions_per_second().max(1).into()))
     }
 }
 
