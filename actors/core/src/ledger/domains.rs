@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::address::{Address, Prefix};
 use crate::fact::Link;
-use crate::plan::{DomainId, DomainPlan, Plan, SegmentId};
+use crate::plan::{DomainId, DomainPlan, Plan, SegmentId, SegmentPlan};
 use crate::subnet::{given_by, overlap, widest};
 use crate::time::Time;
 
@@ -68,6 +68,8 @@ pub(super) struct Settled {
 #[derive(Debug)]
 pub(super) struct Domains {
     domains: Vec<Domain>,
+    /// Those whose prefixes follow addresses. Where there are none, news of a link takes no look at all the others.
+    following: Vec<DomainId>,
     /// By segment: its domain, and what its addresses give.
     offers: Vec<(DomainId, Offer)>,
 }
@@ -82,28 +84,32 @@ impl Domains {
             is_unsettled: plan.auto,
             plan: plan.clone(),
         };
+        let numbered = (0..).map(DomainId).zip(&plan.domains);
         Self {
             domains: plan.domains.iter().map(domain).collect(),
+            following: numbered.filter(|(_, domain)| domain.auto).map(|(id, _)| id).collect(),
             offers: plan.segments.iter().map(|segment| (segment.domain, Offer::default())).collect(),
         }
     }
 
     /// The plan is this one from now on. Prefixes that follow addresses are worked out by [`Domains::settle`].
     pub(super) fn replan(&mut self, plan: &Plan) {
-        let Self { mut domains, mut offers } = Self::new(plan);
+        let Self { mut domains, following, mut offers } = Self::new(plan);
         for (new, old) in domains.iter_mut().zip(std::mem::take(&mut self.domains)) {
             if new.plan.auto {
                 *new = Domain { plan: new.plan.clone(), ..old };
             }
         }
+        let is_followed =
+            |segment: &SegmentPlan| !segment.is_retired() && plan.domains[segment.domain.index()].auto;
         for ((new, old), segment) in
             offers.iter_mut().zip(std::mem::take(&mut self.offers)).zip(&plan.segments)
         {
-            if !segment.is_retired() {
+            if is_followed(segment) {
                 *new = old;
             }
         }
-        *self = Self { domains, offers };
+        *self = Self { domains, following, offers };
     }
 
     pub(super) fn domain(&self, id: DomainId) -> &Domain {
@@ -179,12 +185,10 @@ impl Domains {
     /// Works the prefixes out anew. A domain whose prefixes overlap those of another one has none: the first keeps what
     /// it has, because one route cannot serve two.
     pub(super) fn settle(&mut self, now: Time) -> Vec<Renumbered> {
-        let following: Vec<_> = self.ids().filter(|id| self.domain(*id).plan.auto).collect();
         // The others keep those of the plan, and every change of a link comes here.
-        if following.is_empty() {
-            return Vec::new();
-        }
-        let before: Vec<_> = self.domains.iter().map(|it| (it.prefixes.clone(), it.is_overlapping)).collect();
+        let following = self.following.clone();
+        let state = |id: &DomainId| (self.domain(*id).prefixes.clone(), self.domain(*id).is_overlapping);
+        let before: Vec<_> = following.iter().map(state).collect();
         for id in &following {
             self.settle_one(*id);
         }
@@ -196,7 +200,7 @@ impl Domains {
             }
         }
         let mut changed = Vec::new();
-        for (id, (prefixes, was_overlapping)) in self.ids().zip(before) {
+        for (id, (prefixes, was_overlapping)) in following.into_iter().zip(before) {
             let domain = &mut self.domains[id.index()];
             if domain.prefixes != prefixes {
                 domain.settles = Some(now + SETTLED);
@@ -226,6 +230,8 @@ impl Domains {
 
     /// When [`Domains::expire`] is to be called.
     pub(super) fn next_deadline(&self) -> Option<Time> {
+        // Only they wait for anything.
+        self.following.first()?;
         let held = self.offers.iter().filter_map(|(_, offer)| offer.held_until);
         held.chain(self.domains.iter().filter_map(|domain| domain.settles)).min()
     }

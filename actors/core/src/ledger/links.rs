@@ -37,7 +37,7 @@ impl World {
     }
 
     fn set_link(&mut self, id: SegmentId, link: Option<Link>, is_renumbered: bool, effects: &mut Effects) {
-        self.topology.segment_mut(id).set_link(link);
+        self.topology.set_link(id, link);
         let mut concerned = follow_addresses(self, id, effects);
         concerned.retain(|other| *other != id);
         for id in std::iter::once(id).chain(concerned) {

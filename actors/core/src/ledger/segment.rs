@@ -212,11 +212,10 @@ impl Segment {
         self.plan.kind.or(self.link.as_ref().map(|link| link.kind)).unwrap_or(LinkKind::Ethernet)
     }
 
-    /// Whether the address is or was our own on this link.
-    pub(super) fn is_own_here(&self, lladdr: &LinkAddr) -> bool {
-        self.link.as_ref().is_some_and(|link| link.lladdr.same_port(lladdr))
-            || self.own_lladdrs.iter().any(|old| old.same_port(lladdr))
-            || self.shared.is(lladdr)
+    /// The ports whose addresses are or were our own on this link. Some may come twice.
+    pub(super) fn own_ports(&self) -> impl Iterator<Item = LinkAddr> {
+        let present = self.link.iter().map(|link| &link.lladdr);
+        present.chain(&self.own_lladdrs).chain(&self.shared.configured).map(|lladdr| lladdr.port())
     }
 
     /// Whether a host of this address may live here: within the segment's prefixes, not forbidden or published

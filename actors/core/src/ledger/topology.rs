@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bridges::Bridges;
 use super::domains::{Domain, Domains};
 use super::key::Key;
+use super::own_lladdrs::OwnLladdrs;
 use super::segment::{Refreshed, Segment, Voice, edges};
 use super::shared_lladdr::SharedLladdr;
 use crate::address::{Address, Prefix};
-use crate::fact::{Fact, KernelRoute};
+use crate::fact::{Fact, KernelRoute, Link};
 use crate::lladdr::LinkAddr;
 use crate::plan::{Cover, DomainId, Plan, SegmentId, SegmentPlan};
 use crate::subnet::intersection;
@@ -24,6 +25,7 @@ pub(super) struct Topology {
     members: Vec<Vec<SegmentId>>,
     /// Addresses of this machine.
     own: BTreeSet<Address>,
+    own_lladdrs: OwnLladdrs,
     /// Addresses whose place the operator fixed.
     pins: BTreeMap<Key, Vec<Pin>>,
     pub(super) bridges: Bridges,
@@ -42,6 +44,7 @@ impl Topology {
             segments: segments_of(plan).collect(),
             members: Vec::new(),
             own: BTreeSet::new(),
+            own_lladdrs: OwnLladdrs::default(),
             pins: BTreeMap::new(),
             bridges: Bridges::default(),
             domains: Domains::new(plan),
@@ -62,6 +65,8 @@ impl Topology {
 
     /// Works out what follows from the plan.
     fn arrange(&mut self, plan: &Plan) {
+        self.own_lladdrs = OwnLladdrs::default();
+        self.segments.iter().for_each(|segment| self.own_lladdrs.add(segment));
         self.members = vec![Vec::new(); plan.domains.len()];
         for segment in self.segments.iter().filter(|segment| !segment.plan.is_retired()) {
             self.members[segment.plan.domain.index()].push(segment.id);
@@ -169,14 +174,26 @@ impl Topology {
     /// Whether the link-layer address is ours on any segment: a frame of ours that came back, perhaps over
     /// another link.
     pub(super) fn is_own_lladdr(&self, lladdr: &LinkAddr) -> bool {
-        self.segments.iter().any(|segment| segment.is_own_here(lladdr))
+        self.own_lladdrs.contains(lladdr)
+    }
+
+    /// The segment's interface is now like this, or gone.
+    pub(super) fn set_link(&mut self, id: SegmentId, link: Option<Link>) {
+        let segment = &mut self.segments[id.index()];
+        self.own_lladdrs.subtract(segment);
+        segment.set_link(link);
+        self.own_lladdrs.add(segment);
     }
 
     /// Works out anew what a segment's source is and whether it can be used.
     pub(super) fn refresh_segment(&mut self, id: SegmentId, now: Time) -> Refreshed {
         let (is_taken, yields) = (self.is_taken(id), self.yields(id));
         let segment = &mut self.segments[id.index()];
-        segment.refresh_state(is_taken, yields, &self.own, self.domains.domain(segment.plan.domain), now)
+        let domain = self.domains.domain(segment.plan.domain);
+        self.own_lladdrs.subtract(segment);
+        let refreshed = segment.refresh_state(is_taken, yields, &self.own, domain, now);
+        self.own_lladdrs.add(segment);
+        refreshed
     }
 
     /// Whether an earlier segment of the domain is reached through the same interface. The configuration cannot see

@@ -1,6 +1,6 @@
 //! A new link-layer address of our own: what it means for the segment's hosts, and how they come to know.
 
-use super::bench::{A, B, Bench, SECOND, host, ip, link, mac, ms};
+use super::bench::{A, B, Bench, C, SECOND, host, ip, link, mac, ms};
 use super::log::put_neighbour;
 use crate::fact::Link;
 use crate::order::Purpose;
@@ -52,4 +52,30 @@ fn hosts_that_are_heard_at_once_hear_the_announcements_as_often_as_any() {
     bench.hears(A, host(10).speaks());
     assert_eq!(bench.passes(60 * SECOND).announcements().len(), 2);
     assert!(bench.hears(A, host(9).speaks()).announcements().is_empty());
+}
+
+/// VLANs of one device have its address, all of them.
+#[test]
+fn an_address_is_ours_as_long_as_any_segment_has_it_or_had_it_lately() {
+    let mut bench = Bench::new();
+    let shared = Link { lladdr: mac(200), ..link(B) };
+    bench.links(B, Some(shared.clone()));
+    bench.links(C, Some(Link { lladdr: mac(200), ..link(C) }));
+    let is_learned = |bench: &mut Bench| !bench.hears(A, host(9).with_mac(200).speaks()).routes().is_empty();
+    let changes = |bench: &mut Bench, segment, times: u8| {
+        for last in 201..=200 + times {
+            bench.links(segment, Some(Link { lladdr: mac(last), ..link(segment) }));
+        }
+    };
+    assert!(!is_learned(&mut bench));
+    changes(&mut bench, B, 10);
+    assert!(!is_learned(&mut bench), "the other has it");
+    bench.links(C, None);
+    changes(&mut bench, C, 4);
+    assert!(!is_learned(&mut bench), "frames sent with it may still come back");
+    bench.links(B, Some(shared));
+    changes(&mut bench, C, 10);
+    assert!(!is_learned(&mut bench), "it came back elsewhere");
+    changes(&mut bench, B, 5);
+    assert!(is_learned(&mut bench));
 }
