@@ -18,18 +18,21 @@ use crate::counters::Counters;
 use crate::io::packet::Medium;
 use crate::io::{FramePort, PortError, StationPort, Tally};
 use crate::messages::{Barrier, Finish, LinkUpdate, Observed, SendPort, SetTiming, UseLog};
-use crate::port::PortOpener;
+use crate::port::{Opened, PortOpener};
 
 /// Pause after a full batch of stations.
 const STATIONS_PAUSE: Duration = Duration::from_millis(10);
 /// Pause before a socket that could not be opened or broke is opened again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Frames for which room is kept from one batch to the next.
+const KEPT: usize = 8;
+
 /// Receives on one segment's link.
 pub struct CaptureActor {
     segment: SegmentId,
     owner: Recipient<Observed>,
-    send_ports: Recipient<SendPort>,
+    send_ports: Arc<Recipient<SendPort>>,
     opener: Box<dyn PortOpener>,
     counters: Arc<Counters>,
     log: Logger,
@@ -63,7 +66,7 @@ impl CaptureActor {
     pub fn new(
         segment: SegmentId,
         owner: Recipient<Observed>,
-        send_ports: Recipient<SendPort>,
+        send_ports: impl Into<Arc<Recipient<SendPort>>>,
         opener: Box<dyn PortOpener>,
         counters: Arc<Counters>,
         log: Logger,
@@ -72,7 +75,7 @@ impl CaptureActor {
         Self {
             segment,
             owner,
-            send_ports,
+            send_ports: send_ports.into(),
             opener,
             counters,
             log,
@@ -113,6 +116,10 @@ impl CaptureActor {
             let segment = self.segment;
             let facts = self.heard.drain(..).map(|heard| Fact::Heard { segment, heard }).collect();
             self.send(Observed { facts, more, received });
+            if !more {
+                // What a burst took is given back: segments may be thousands.
+                self.heard.shrink_to(KEPT);
+            }
         }
     }
 
@@ -192,13 +199,12 @@ impl CaptureActor {
     }
 
     fn open(&mut self, medium: Medium, ctx: &mut Context<Self>) -> Result<(), PortError> {
-        let (mut port, readiness) = self.opener.open(medium)?;
+        let Opened { mut port, readiness, sender } = self.opener.open_both(medium)?;
         if self.timing {
             self.stamp(&mut *port);
         }
         let (stations, stations_readiness) = self.opener.open_stations(medium)?;
-        let send_port = self.opener.open_send_only(medium)?;
-        self.send_ports.do_send(SendPort { segment: self.segment, port: Some(send_port) });
+        self.send_ports.do_send(SendPort { segment: self.segment, port: Some(sender) });
         let stream = ctx.add_stream(futures_util::StreamExt::map(readiness, |()| FramesReady));
         let station_stream =
             ctx.add_stream(futures_util::StreamExt::map(stations_readiness, |()| StationsReady));

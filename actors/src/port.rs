@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 
 use futures_util::Stream;
-use futures_util::stream::unfold;
+use futures_util::stream::poll_fn;
 
 use crate::cover::DeviceOpener;
 use crate::io::cover_device::CoverDevice;
@@ -18,6 +18,16 @@ use crate::io::{FramePort, PortError, Radio, StationPort, Wake};
 /// Yields an item each time the socket may have something to read.
 pub type Readiness = Pin<Box<dyn Stream<Item = ()>>>;
 
+/// The two ports of a link.
+pub struct Opened {
+    /// The one that receives.
+    pub port: Box<dyn FramePort>,
+    /// When it may have something to read.
+    pub readiness: Readiness,
+    /// The one that sends.
+    pub sender: Box<dyn FramePort>,
+}
+
 /// Opens ports. Called in the context of the actor that will own the port.
 pub trait PortOpener: Send {
     /// Opens a port that receives and sends.
@@ -25,6 +35,15 @@ pub trait PortOpener: Send {
     /// # Errors
     /// As [`PacketPort::open`].
     fn open(&self, medium: Medium) -> Result<(Box<dyn FramePort>, Readiness), PortError>;
+
+    /// Opens a port that receives, and one that sends.
+    ///
+    /// # Errors
+    /// As [`PacketPort::open`].
+    fn open_both(&self, medium: Medium) -> Result<Opened, PortError> {
+        let (port, readiness) = self.open(medium)?;
+        Ok(Opened { port, readiness, sender: self.open_send_only(medium)? })
+    }
 
     /// Opens a port that receives what shows where stations are, and none of their addresses.
     ///
@@ -71,6 +90,14 @@ impl PortOpener for PacketOpener {
         Ok((Box::new(port), readiness))
     }
 
+    /// Both through one socket.
+    fn open_both(&self, medium: Medium) -> Result<Opened, PortError> {
+        let port = self.open_in_netns(|| PacketPort::open(medium))?.marked(self.mark.clone());
+        let sender = self.open_in_netns(|| port.sender(self.is_shared))?;
+        let readiness = watch(port.wake())?;
+        Ok(Opened { port: Box::new(port), readiness, sender: Box::new(sender) })
+    }
+
     fn open_stations(&self, medium: Medium) -> Result<(Box<dyn StationPort>, Readiness), PortError> {
         let port = self.open_in_netns(|| ReversePort::open(medium))?;
         let readiness = watch(port.wake())?;
@@ -105,5 +132,5 @@ pub fn device_opener(device: CoverDevice) -> DeviceOpener {
 
 /// The readiness of a socket. The stream ends with the runtime.
 pub fn readiness(wake: Wake) -> Readiness {
-    Box::pin(unfold(wake, |wake| async move { wake.readable().await.ok().map(|()| ((), wake)) }))
+    Box::pin(poll_fn(move |context| wake.poll_readable(context).map(Result::ok)))
 }

@@ -98,13 +98,25 @@ impl PacketPort {
         Self::open_unbound(medium, is_shared && medium.kind == LinkKind::Ethernet)
     }
 
+    /// A port that sends through this one's socket, with its mark: one socket less for each segment, of which the kernel
+    /// looks at all of the namespace when another is opened. `is_shared`: as for [`PacketPort::open_send_only`].
+    ///
+    /// # Errors
+    /// As [`PacketPort::open`].
+    pub fn sender(&self, is_shared: bool) -> Result<Self, PortError> {
+        let is_framing = is_shared && self.medium.kind == LinkKind::Ethernet;
+        let (socket, key) = (Arc::clone(&self.socket), self.key.clone());
+        Self::over(socket, self.medium, is_framing).map(|port| Self { key, ..port })
+    }
+
     fn open_unbound(medium: Medium, is_framing: bool) -> Result<Self, PortError> {
+        Self::over(Arc::new(open_socket(Type::DGRAM)?), medium, is_framing)
+    }
+
+    fn over(socket: Arc<PacketSocket>, medium: Medium, is_framing: bool) -> Result<Self, PortError> {
         let interface = i32::try_from(medium.interface).map_err(|_| PortError::Down)?;
         let address = PacketAddress::new(interface, ARP);
-        let doing = |doing| move |cause| PortError::of(doing, cause);
-        let open = |kind| PacketSocket::open(kind).map_err(doing("open a packet socket"));
-        let socket = Arc::new(open(Type::DGRAM)?);
-        let framed = is_framing.then(|| open(Type::RAW)).transpose()?;
+        let framed = is_framing.then(|| open_socket(Type::RAW)).transpose()?;
         let (stamp_rooms, stamps) = (Vec::new(), Vec::new());
         Ok(Self { socket, framed, medium, address, room: FEW, key: None, stamp_rooms, stamps })
     }
@@ -221,11 +233,19 @@ impl PacketPort {
         for chunk in frames.chunk_by(alike).flat_map(|run| run.chunks(BATCH)) {
             let is_framed = chunk.first().is_some_and(|frame| frame.from.is_some());
             let filled = self.fill(arena, chunk, tally);
-            let mut at = 0;
+            let (mut at, mut is_settled) = (0, false);
             while at < filled {
                 let sent = match self.send_range(arena, at, filled, is_framed) {
                     Ok(sent) => sent,
                     Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+                    // That the link was down meanwhile is returned once, before anything is sent (`sock_error` of
+                    // net/sock.h), to whichever of the socket's two ports comes first.
+                    Err(cause)
+                        if cause.raw_os_error() == Some(libc::ENETDOWN)
+                            && !std::mem::replace(&mut is_settled, true) =>
+                    {
+                        continue;
+                    }
                     // This frame found no room or no link; the next may.
                     Err(cause) => {
                         if !is_congestion(&cause) {
@@ -276,6 +296,10 @@ impl FramePort for PacketPort {
     fn take_stamps(&mut self) -> Vec<Stamp> {
         std::mem::take(&mut self.stamps)
     }
+}
+
+fn open_socket(kind: Type) -> Result<PacketSocket, PortError> {
+    PacketSocket::open(kind).map_err(|cause| PortError::of("open a packet socket", cause))
 }
 
 /// Whether the kernel merely had no room: `EAGAIN` (socket buffer full), `ENOBUFS` (the queue dropped it).
