@@ -20,7 +20,7 @@ use arpherd_core::memory::RememberedHost;
 use arpherd_core::view::{ConfinementView, Label};
 use slog::{Logger, error, o};
 
-use crate::config::{Config, HttpListen, NetnsPlan, OnExit};
+use crate::config::{DaemonConfig, HttpListen, NetnsPlan, OnExit};
 use crate::control::QueryHandler;
 use crate::events::EventSource;
 use crate::exit::Exit;
@@ -107,20 +107,20 @@ struct Running {
 }
 
 impl Instances {
-    /// Starts an instance for each network namespace of the configuration.
+    /// Starts an instance for each part of the configuration.
     ///
     /// # Errors
     /// The exit code, if one does not start. The reason is in the log, and the instances started before are
     /// stopped in the ordinary way.
     pub(crate) async fn start(
-        config: &Config,
+        daemon: &DaemonConfig,
+        parts: Vec<NetnsPlan>,
         files: Files,
         programs: FastPrograms,
         reloads: ReloadSender,
         confinement: ConfinementView,
         log: &Logger,
     ) -> Result<Self, Exit> {
-        let parts = config.netns_plans();
         let refuse = |error: &InstancesError| {
             error!(log, "not_started"; "error" => %error);
             error.exit_code()
@@ -128,13 +128,12 @@ impl Instances {
         // Open all namespaces before anything is changed in one of them.
         let namespaces = open_namespaces(&parts).map_err(|error| refuse(&error))?;
         let queries = Arc::new(AllInstances::new(reloads, confinement));
-        let timing = config.daemon.http != HttpListen::Off;
+        let timing = daemon.http != HttpListen::Off;
         let actors = ActorList::default();
         let (running, replacements) = (Vec::new(), 0);
         let mut instances = Self { running, queries, files, programs, actors, timing, replacements };
         for (part, netns) in parts.into_iter().zip(namespaces) {
-            if let Err(error) = instances.start_one(part, netns, config.daemon.on_exit, Vec::new(), log).await
-            {
+            if let Err(error) = instances.start_one(part, netns, daemon.on_exit, Vec::new(), log).await {
                 let code = refuse(&error);
                 instances.stop().await;
                 return Err(code);

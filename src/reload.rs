@@ -210,6 +210,8 @@ impl Reloader<'_> {
                 self.http.change_to(http).await;
                 info!(self.log, "reloaded"; "changes" => changes.len());
                 self.loaded = next;
+                // The instances' plans have them.
+                self.loaded.config.domains = Vec::new();
                 Ok(ReloadView { applied: true, changes })
             }
             Err(ReplaceError::Refused(error)) => Err(refused(self.log, error.to_string())),
@@ -246,7 +248,7 @@ fn read_changes(
     if let Some(why) = confinement.needs_restart(&next.config) {
         return Err(Refusal::GivenUp(why));
     }
-    let changes = changes(&now.rows, &next.rows);
+    let changes = changes(&now.rows(), &next.rows());
     Ok((next, changes))
 }
 

@@ -98,7 +98,7 @@ pub(crate) fn run(
 
 /// Starts the instances, serves until a signal arrives, and stops them. Packets are handled on the calling thread.
 async fn serve(
-    (loaded, read): (Loaded, Option<ReadConfig>),
+    (mut loaded, read): (Loaded, Option<ReadConfig>),
     confinement: Confinement,
     (fast, programs): (FastLoad, FastPrograms),
     (server, mut http): (Server, HttpService),
@@ -119,7 +119,10 @@ async fn serve(
     let files = Files { saved_sysctls, saved_hosts, record };
     let confined = confinement.view();
     let (reloads, mut commands) = ReloadSender::channel();
-    let instances = match Instances::start(&loaded.config, files, programs, reloads, confined, log).await {
+    let (domains, segments) = (loaded.config.domains.len(), loaded.config.segments().count());
+    let parts = loaded.take_parts();
+    let daemon = &loaded.config.daemon;
+    let instances = match Instances::start(daemon, parts, files, programs, reloads, confined, log).await {
         Ok(instances) => instances,
         Err(code) => return code.into(),
     };
@@ -144,8 +147,7 @@ async fn serve(
     };
     log::use_fields(true);
     notify(log, &[NotifyState::Ready]);
-    let config = &loaded.config;
-    info!(log, "ready"; "domains" => config.domains.len(), "segments" => config.segments().count(),
+    info!(log, "ready"; "domains" => domains, "segments" => segments,
         "control" => %control.display(), "version" => env!("CARGO_PKG_VERSION"));
     let status = StatusText::new(instances.query_handler(), log);
     let confinement = &confinement;

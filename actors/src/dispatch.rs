@@ -16,11 +16,15 @@ use crate::counters::Counters;
 use crate::fast_batch::FastBatch;
 use crate::io::{FramePort, Refusal, RouteTable, Tally};
 use crate::messages::{HostsSeen, KeepLease, ReadStations, ReadTable, SendPort, SetSweep, SettlePackets};
+use crate::peer::Peer;
+
+/// Frames for which each segment keeps room from one batch to the next. Bursts are rare, and segments may be thousands.
+const KEPT: usize = 16;
 
 /// The recipients of a segment's orders, beside the port on which frames are sent.
 pub struct SegmentSinks {
     /// The sweep actor, if the segment is swept.
-    pub sweep: Option<(Recipient<SetSweep>, Recipient<HostsSeen>)>,
+    pub sweep: Option<(Peer<SetSweep>, Peer<HostsSeen>)>,
     /// The segment's counters.
     pub counters: Arc<Counters>,
 }
@@ -281,5 +285,6 @@ impl Outbox {
         Counters::add(&counters.dropped, lost);
         (self.answered, self.probed, self.paced) = (0, 0, 0);
         self.frames.clear();
+        self.frames.shrink_to(KEPT);
     }
 }

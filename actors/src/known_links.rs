@@ -8,7 +8,8 @@ use crate::io::netlink::LinkInfo;
 /// concerns one, and a provider's machine has thousands.
 #[derive(Debug, Default)]
 pub(crate) struct KnownLinks {
-    by_index: BTreeMap<u32, LinkInfo>,
+    /// Boxed, for the nodes of such a map are half empty.
+    by_index: BTreeMap<u32, Box<LinkInfo>>,
     /// By name and alternative name: the numbers of those that are called so.
     by_name: BTreeMap<String, BTreeSet<u32>>,
 }
@@ -20,13 +21,13 @@ impl KnownLinks {
         for name in link.names() {
             self.by_name.entry(name.to_owned()).or_default().insert(link.index);
         }
-        self.by_index.insert(link.index, link);
+        self.by_index.insert(link.index, Box::new(link));
         before
     }
 
     /// A link is gone. Returns what it was.
     pub(crate) fn remove(&mut self, index: u32) -> Option<LinkInfo> {
-        let link = self.by_index.remove(&index)?;
+        let link = *self.by_index.remove(&index)?;
         for name in link.names() {
             if let Some(called) = self.by_name.get_mut(name) {
                 called.remove(&index);
@@ -40,7 +41,7 @@ impl KnownLinks {
 
     /// The link of that number.
     pub(crate) fn get(&self, index: u32) -> Option<&LinkInfo> {
-        self.by_index.get(&index)
+        self.by_index.get(&index).map(|link| &**link)
     }
 
     /// The link of that name or alternative name. While news of several changes is read a name may stand at two: the

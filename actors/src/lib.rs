@@ -68,6 +68,7 @@ pub mod lease_keeper;
 pub mod liveness;
 pub mod messages;
 pub mod owner;
+pub mod peer;
 pub mod port;
 pub mod recorder;
 pub mod required_sysctls;

@@ -89,14 +89,28 @@ impl ActorName {
     }
 }
 
-/// How a ping is sent; false if nobody is there any more, which is no fault.
-type SendPing = Box<dyn Fn(Ping) -> bool + Send + Sync>;
+/// How a ping is sent.
+enum SendPing {
+    /// To an actor. Weak, for an actor ends when nobody has its address.
+    Actor(WeakRecipient<Ping>),
+    Other(Box<dyn Fn(Ping) -> bool + Send + Sync>),
+}
+
+impl SendPing {
+    /// False if nobody is there any more, which is no fault.
+    fn send(&self, ping: Ping) -> bool {
+        match self {
+            Self::Actor(weak) => weak.upgrade().map(|addr| addr.do_send(ping)).is_some(),
+            Self::Other(send) => send(ping),
+        }
+    }
+}
 
 struct Entry {
     name: ActorName,
     ping: SendPing,
     /// Whether the actor is at work at this moment.
-    busy: Arc<AtomicBool>,
+    busy: AtomicBool,
 }
 
 #[derive(Default)]
@@ -130,25 +144,24 @@ impl ActorList {
 impl ActorGroup {
     /// Has something that is no actor answer pings, too. `ping`: see [`Ping::answer`]; returns false if it ended.
     pub fn add(&self, name: ActorName, ping: impl Fn(Ping) -> bool + Send + Sync + 'static) {
-        self.insert(name, Box::new(ping), Arc::default());
+        self.insert(name, SendPing::Other(Box::new(ping)));
     }
 
-    fn insert(&self, name: ActorName, ping: SendPing, busy: Arc<AtomicBool>) {
+    fn insert(&self, name: ActorName, ping: SendPing) -> Arc<Entry> {
         let mut entries = self.list.locked();
         entries.next += 1;
         let number = entries.next;
-        entries.by_number.insert(number, Arc::new(Entry { name, ping, busy }));
+        let entry = Arc::new(Entry { name, ping, busy: AtomicBool::new(false) });
+        entries.by_number.insert(number, Arc::clone(&entry));
         self.numbers.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+        entry
     }
 
-    fn insert_actor<A>(&self, name: ActorName, addr: &Addr<A>, busy: Arc<AtomicBool>)
+    fn insert_actor<A>(&self, name: ActorName, addr: &Addr<A>) -> Arc<Entry>
     where
         A: Actor<Context = Context<A>> + Handler<Ping>,
     {
-        // Weak, for an actor ends when nobody has its address.
-        let weak: WeakRecipient<Ping> = addr.downgrade().recipient();
-        let ping = move |ping| weak.upgrade().map(|addr| addr.do_send(ping)).is_some();
-        self.insert(name, Box::new(ping), busy);
+        self.insert(name, SendPing::Actor(addr.downgrade().recipient()))
     }
 
     /// Starts an actor on the calling thread.
@@ -156,11 +169,10 @@ impl ActorGroup {
     where
         A: Actor<Context = Context<A>> + Handler<Ping> + Unpin,
     {
-        let busy = Arc::<AtomicBool>::default();
         let future = Context::new().into_future(actor);
         let addr = future.address();
-        self.insert_actor(name, &addr, Arc::clone(&busy));
-        actix::spawn(WithMark { future, busy });
+        let entry = self.insert_actor(name, &addr);
+        actix::spawn(WithMark { future, entry });
         addr
     }
 
@@ -177,11 +189,10 @@ impl ActorGroup {
     {
         let (sender, receiver) = channel::channel(MAILBOX);
         let addr = Addr::new(sender);
-        let busy = Arc::<AtomicBool>::default();
-        self.insert_actor(name, &addr, Arc::clone(&busy));
+        let entry = self.insert_actor(name, &addr);
         arbiter.spawn_fn(move || {
             let future = Context::with_receiver(receiver).into_future(make());
-            actix::spawn(WithMark { future, busy });
+            actix::spawn(WithMark { future, entry });
         });
         addr
     }
@@ -198,16 +209,16 @@ impl Drop for ActorGroup {
 /// An actor's future, with a mark that it is at work.
 struct WithMark<F> {
     future: F,
-    busy: Arc<AtomicBool>,
+    entry: Arc<Entry>,
 }
 
 impl<F: Future<Output = ()> + Unpin> Future for WithMark<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<()> {
-        self.busy.store(true, Ordering::Relaxed);
+        self.entry.busy.store(true, Ordering::Relaxed);
         let outcome = Pin::new(&mut self.future).poll(context);
-        self.busy.store(false, Ordering::Relaxed);
+        self.entry.busy.store(false, Ordering::Relaxed);
         outcome
     }
 }
@@ -250,7 +261,7 @@ impl ActorList {
         let mut waiting: BTreeMap<u64, Arc<Entry>> = self.locked().by_number.clone();
         let (answers, answered) = mpsc::channel();
         let is_there = |number: u64, entry: &Entry, answers: &mpsc::Sender<u64>| {
-            let is_there = (entry.ping)(Ping { number, answers: answers.clone() });
+            let is_there = entry.ping.send(Ping { number, answers: answers.clone() });
             if !is_there {
                 self.locked().by_number.remove(&number);
             }

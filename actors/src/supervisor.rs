@@ -15,6 +15,7 @@ use std::sync::Arc;
 use actix::{Addr, Arbiter, MailboxError, Recipient};
 use arpherd_core::memory::RememberedHost;
 use arpherd_core::{Fact, Ledger, Plan};
+use futures_util::future::join_all;
 use slog::{Logger, info, o, warn};
 
 use back_thread::{
@@ -39,7 +40,9 @@ use crate::messages::{
     RunCommand, RunQuery, SetTiming,
 };
 use crate::owner::{Connect, EventSink, MarkReady, RouteOwner};
+use crate::peer::Peer;
 use crate::recorder::Recorder;
+use crate::sweep::SweepActor;
 use crate::watch::Watch;
 use crate::wifi::WifiMonitor;
 
@@ -180,13 +183,16 @@ impl Instance {
     }
 
     /// The sweeps of the segments, in the order of the plan.
-    pub fn sweeps(&self) -> Vec<(Recipient<DemandSweep>, Recipient<GetSweepProgress>)> {
-        self.segments.sweeps().map(|sweep| (sweep.clone().recipient(), sweep.clone().recipient())).collect()
+    pub fn sweeps(&self) -> Arc<[(Peer<DemandSweep>, Peer<GetSweepProgress>)]> {
+        let peers = |sweep: &Arc<Addr<SweepActor>>| {
+            (sweep.clone() as Peer<DemandSweep>, sweep.clone() as Peer<GetSweepProgress>)
+        };
+        self.segments.sweeps().map(peers).collect()
     }
 
     /// Actors that add the kernel's drop counts to their segments' counters when they handle a [`Barrier`].
-    pub fn counter_updates(&self) -> Vec<Recipient<Barrier>> {
-        self.segments.captures().map(|capture| capture.clone().recipient()).collect()
+    pub fn counter_updates(&self) -> Arc<[Peer<Barrier>]> {
+        self.segments.captures().map(|capture| capture.clone() as Peer<Barrier>).collect()
     }
 
     /// Stops the actors in the order of the packet path: first sweeps and captures, then the route owner, which
@@ -237,11 +243,12 @@ impl Instance {
         } = self;
         // Whoever ends in order is not to be missed.
         drop(group);
-        for sweep in segments.sweeps() {
-            log_if_gone(&log, "sweep", sweep.send(Finish { purge }).await);
+        // All at once, for each answer from the other thread takes a while.
+        for ended in join_all(segments.sweeps().map(|sweep| sweep.send(Finish { purge }))).await {
+            log_if_gone(&log, "sweep", ended);
         }
-        for capture in segments.captures() {
-            log_if_gone(&log, "capture", capture.send(Finish { purge }).await);
+        for ended in join_all(segments.captures().map(|capture| capture.send(Finish { purge }))).await {
+            log_if_gone(&log, "capture", ended);
         }
         if let Some(dhcp) = dhcp {
             log_if_gone(&log, "dhcp", dhcp.send(Finish { purge }).await);

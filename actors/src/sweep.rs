@@ -31,7 +31,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Sweeps one segment.
 pub struct SweepActor {
     segment: SegmentId,
-    owner: Recipient<GetSweepContext>,
+    owner: Arc<Recipient<GetSweepContext>>,
     opener: Box<dyn PortOpener>,
     counters: Arc<Counters>,
     clock: Clock,
@@ -58,7 +58,7 @@ impl SweepActor {
     pub fn new(
         segment: SegmentId,
         plan: Plan,
-        owner: Recipient<GetSweepContext>,
+        owner: impl Into<Arc<Recipient<GetSweepContext>>>,
         opener: Box<dyn PortOpener>,
         counters: Arc<Counters>,
         clock: Clock,
@@ -66,7 +66,7 @@ impl SweepActor {
     ) -> Self {
         Self {
             segment,
-            owner,
+            owner: owner.into(),
             opener,
             counters,
             clock,
@@ -112,8 +112,9 @@ impl SweepActor {
             self.timer = Some(ctx.run_later(self.clock.until(at), move |this, ctx| continued((), this, ctx)));
         }
         if !self.plan.has_round() {
-            // Between two rounds, which is nearly always, a segment needs no descriptor for it.
+            // Between two rounds, which is nearly always, a segment needs no descriptor for it, and no room.
             self.port = None;
+            (self.targets, self.frames) = (Vec::new(), Vec::new());
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod managed;
 mod rewrite_limit;
+mod valid_values;
 
 use std::path::Path;
 

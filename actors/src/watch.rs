@@ -21,6 +21,7 @@ use crate::io::netlink::{Changed, Monitor, MonitorError, NetlinkError, Reader};
 use crate::io::netns::Netns;
 use crate::known_links::KnownLinks;
 use crate::messages::{Begin, DhcpUpdate, Finish, LinkUpdate, Observed, ReadTable, RestoreSysctls, WifiLink};
+use crate::peer::Peer;
 use crate::port::readiness;
 use crate::required_sysctls::SysctlMode;
 use crate::sysctl_manager::SysctlManager;
@@ -52,13 +53,13 @@ pub struct WatchedSegment {
     /// Whether the kernel answers there by proxy entries of ours.
     pub has_proxy_entries: bool,
     /// The sweep actor, if the segment is swept. The link is reported to it first.
-    pub sweep: Option<Recipient<LinkUpdate>>,
+    pub sweep: Option<Peer<LinkUpdate>>,
     /// The Wi-Fi monitor, if the kernel has generic netlink.
-    pub wifi: Option<Recipient<WifiLink>>,
+    pub wifi: Option<Peer<WifiLink>>,
     /// The DHCP actor, if a domain has DHCP relayed or read. It is told of addresses as well.
-    pub dhcp: Option<Recipient<DhcpUpdate>>,
+    pub dhcp: Option<Peer<DhcpUpdate>>,
     /// The capture actor, which reports the link to the route owner.
-    pub capture: Recipient<LinkUpdate>,
+    pub capture: Peer<LinkUpdate>,
 }
 
 /// Follows the kernel's state in one network namespace.

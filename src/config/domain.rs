@@ -27,7 +27,9 @@ impl ConfigField<Config> for Domains {
         key: &'static str,
         config: &mut Config,
     ) {
-        for (name, table) in reader.named(root, key, "at least one domain with prefixes and segments") {
+        let named = reader.named(root, key, "at least one domain with prefixes and segments");
+        config.domains.reserve_exact(named.len());
+        for (name, table) in named {
             check_name(reader, name, &table.path);
             let mut domain = DomainConfig { name: name.to_owned(), ..DomainConfig::default() };
             read_keys(reader, &table, self.keys, &mut domain);
@@ -59,7 +61,7 @@ impl ConfigField<DomainConfig> for DomainPrefixes {
         match table.get(key) {
             Some(Value::String(_, text)) if text.trim() == AUTO => {
                 domain.auto = true;
-                return reader.in_effect(table.path.key(key), json!(AUTO));
+                return reader.in_effect(table.path.key(key), || json!(AUTO));
             }
             Some(Value::String(..)) if !reader.is_bare_text(&table.path.key(key)) => {
                 let expected = format!("expected {AUTO}, or a list of IPv4 networks, like [\"10.2.0.0/24\"]");
@@ -103,7 +105,9 @@ impl ConfigField<DomainConfig> for Segments {
         key: &'static str,
         domain: &mut DomainConfig,
     ) {
-        for (name, table) in reader.named(table, key, "at least one segment, named like its interface") {
+        let named = reader.named(table, key, "at least one segment, named like its interface");
+        domain.segments.reserve_exact(named.len());
+        for (name, table) in named {
             let mut segment = SegmentConfig::new(name, &domain.prefixes);
             if !check_name(reader, name, &table.path) {
                 segment.plan.interface.clear();

@@ -9,12 +9,20 @@ use figment::{Metadata, Profile, Provider};
 
 use super::errors::{ConfigError, Problem, ValueOrigin};
 use super::locate::{Position, PositionMap};
-use super::parsed::Defect;
+use super::parsed::{Defect, ParsedText};
 use super::path::KeyPath;
 use super::{folder, text, toml, yaml};
 
 /// Maximum size of a file in bytes; the largest realistic configuration has about a quarter of it.
 const LARGEST: u64 = 16 << 20;
+
+/// A file as it was read.
+#[derive(Debug)]
+pub(crate) struct FileText {
+    name: String,
+    parse: fn(&str) -> Result<ParsedText, Vec<Defect>>,
+    text: String,
+}
 
 /// A file's values and their positions.
 pub(crate) struct FileSource {
@@ -23,10 +31,9 @@ pub(crate) struct FileSource {
     positions: PositionMap,
 }
 
-impl FileSource {
-    /// Reads and parses the file, or the one configuration file of a folder. The errors it returns beside the values (duplicate keys) leave the rest
-    /// readable, so that the reader can continue and find the others.
-    pub(crate) fn read(path: &Path) -> Result<(Self, Vec<Problem>), ConfigError> {
+impl FileText {
+    /// Reads the file, or the one configuration file of a folder.
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let at = Position { line: 0, column: 0 };
         let refuse = |path: &Path, text: String| {
             ConfigError::wrong(vec![problem(&text::file_name(path), at, None, text::plain(&text))])
@@ -54,12 +61,21 @@ impl FileSource {
                 "found a byte that is not UTF-8, expected text".to_owned(),
             )])
         })?;
-        match parse(text) {
-            Ok(parsed) => Self::assemble(name, parsed.value, parsed.positions, &parsed.defects),
+        Ok(Self { text: text.to_owned(), name, parse })
+    }
+
+    /// Parses it. The errors it returns beside the values (duplicate keys) leave the rest readable, so that the reader can
+    /// continue and find the others.
+    pub(crate) fn parse(&self) -> Result<(FileSource, Vec<Problem>), ConfigError> {
+        let name = self.name.clone();
+        match (self.parse)(&self.text) {
+            Ok(parsed) => FileSource::assemble(name, parsed.value, parsed.positions, &parsed.defects),
             Err(defects) => Err(ConfigError::wrong(problems_of(&name, &defects))),
         }
     }
+}
 
+impl FileSource {
     fn assemble(
         name: String,
         value: Value,

@@ -69,33 +69,56 @@ pub(crate) use schema::schema;
 pub(crate) use source::KeySetting;
 
 use errors::Problem;
-use file::FileSource;
+use file::FileText;
 use reader::ConfigReader;
 use source::MergedSources;
 
 /// The environment as the process sees it: [`std::env::vars_os`], collected.
 pub(crate) type Environment = [(OsString, OsString)];
 
-/// A valid configuration, and the origin of each value.
+/// A valid configuration.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     /// The configuration.
     pub(crate) config: Config,
-    /// Every key in effect.
-    pub(crate) rows: Vec<EffectiveValue>,
     /// What is accepted, but may not be meant: a line each.
     pub(crate) warnings: Vec<String>,
+    sources: Sources,
+}
+
+/// What a configuration is read from. It is kept for the keys in effect, which take a hundred times its room: they are worked
+/// out when somebody asks for them.
+#[derive(Debug)]
+struct Sources {
+    file: Option<FileText>,
+    base: Vec<KeySetting>,
+    environment: Vec<KeySetting>,
+    flags: Vec<KeySetting>,
 }
 
 impl Loaded {
+    /// Every key in effect.
+    pub(crate) fn rows(&self) -> Vec<EffectiveValue> {
+        // They could be read before.
+        let rows = self.sources.read(Vec::new(), true, |reader, _| reader.into_rows());
+        rows.unwrap_or_default()
+    }
+
+    /// The plans, a network namespace each. From now on they have the domains, and the configuration none.
+    pub(crate) fn take_parts(&mut self) -> Vec<NetnsPlan> {
+        let parts = self.config.netns_plans();
+        self.config.domains = Vec::new();
+        parts
+    }
+
     /// The keys in effect as a table.
     pub(crate) fn table(&self) -> String {
-        show::table(&self.rows)
+        show::table(&self.rows())
     }
 
     /// The keys in effect as a JSON list of `key`, `value` and `origin`.
     pub(crate) fn json(&self) -> serde_json::Value {
-        show::json(&self.rows)
+        show::json(&self.rows())
     }
 }
 
@@ -105,8 +128,7 @@ pub(crate) fn from_file(
     environment: &Environment,
     flags: &[KeySetting],
 ) -> Result<Loaded, ConfigError> {
-    let (file, problems) = FileSource::read(path)?;
-    load(Some(file), problems, &[], environment, flags)
+    load(Some(FileText::read(path)?), Vec::new(), environment, flags)
 }
 
 /// Reads fillarpd's flags and variables as a configuration of one domain with one segment.
@@ -116,7 +138,7 @@ pub(crate) fn from_fillarpd(
     flags: &[KeySetting],
 ) -> Result<Loaded, ConfigError> {
     let base = fillarpd::settings(args, environment)?;
-    load(None, Vec::new(), &base, environment, flags)
+    load(None, base, environment, flags)
 }
 
 /// Makes one domain of these interfaces, whose prefixes follow their addresses if none are given.
@@ -127,27 +149,43 @@ pub(crate) fn from_join(
     flags: &[KeySetting],
 ) -> Result<Loaded, ConfigError> {
     let base = join::settings(interfaces, prefixes)?;
-    load(None, Vec::new(), &base, environment, flags)
+    load(None, base, environment, flags)
 }
 
 fn load(
-    file: Option<FileSource>,
-    mut problems: Vec<Problem>,
-    base: &[KeySetting],
+    file: Option<FileText>,
+    base: Vec<KeySetting>,
     environment: &Environment,
     flags: &[KeySetting],
 ) -> Result<Loaded, ConfigError> {
     let (environment, wrong) = source::environment(environment.iter().cloned());
-    problems.extend(wrong);
-    let merged = MergedSources::new(file, base, environment, flags);
-    let mut reader = ConfigReader::new(&merged, problems);
-    let mut config = Config::default();
-    let root = reader.root();
-    field::read_keys(&mut reader, &root, keys::ROOT, &mut config);
-    rules::check(&mut reader, &config);
-    if reader.problems.is_empty() {
-        let warnings = reader.warnings.iter().map(ToString::to_string).collect();
-        return Ok(Loaded { config, rows: reader.rows, warnings });
+    let sources = Sources { file, base, environment, flags: flags.to_vec() };
+    let (config, warnings) = sources.read(wrong, false, |reader, config| {
+        if reader.problems.is_empty() {
+            Ok((config, reader.warnings.iter().map(ToString::to_string).collect()))
+        } else {
+            Err(ConfigError::wrong(reader.problems))
+        }
+    })??;
+    Ok(Loaded { config, warnings, sources })
+}
+
+impl Sources {
+    /// Reads all of them. `wrong`: the errors of the variables' names. `has_rows`: the keys in effect are wanted.
+    fn read<T>(
+        &self,
+        wrong: Vec<Problem>,
+        has_rows: bool,
+        then: impl FnOnce(ConfigReader<'_>, Config) -> T,
+    ) -> Result<T, ConfigError> {
+        let (file, problems) = self.file.as_ref().map(FileText::parse).transpose()?.unzip();
+        let problems = problems.into_iter().flatten().chain(wrong).collect();
+        let merged = MergedSources::new(file, &self.base, self.environment.clone(), &self.flags);
+        let mut reader = ConfigReader::new(&merged, problems, has_rows);
+        let mut config = Config::default();
+        let root = reader.root();
+        field::read_keys(&mut reader, &root, keys::ROOT, &mut config);
+        rules::check(&mut reader, &config);
+        Ok(then(reader, config))
     }
-    Err(ConfigError::wrong(reader.problems))
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arpherd_core::plan::{
     Cover, DhcpPlan, DomainId, DomainLimits, DomainPlan, HaPlan, KernelAnswers, Plan, RoutePlan, SegmentPlan,
@@ -152,7 +153,7 @@ pub(crate) struct NetnsPlan {
     /// The namespace's name; `None`: the daemon's own.
     pub(crate) netns: Option<String>,
     /// Its domains and segments.
-    pub(crate) plan: Plan,
+    pub(crate) plan: Arc<Plan>,
     /// Whether the daemon manages the kernel settings of each segment; by segment.
     pub(crate) manage: Vec<bool>,
 }
@@ -163,7 +164,7 @@ impl Config {
     pub(crate) fn netns_plans(&self) -> Vec<NetnsPlan> {
         let plan = |(netns, domains): (Option<&str>, Vec<&DomainConfig>)| NetnsPlan {
             netns: netns.map(str::to_owned),
-            plan: self.plan_of(&domains),
+            plan: Arc::new(self.plan_of(&domains)),
             manage: segments_of(&domains).map(|segment| segment.sysctl == SysctlPolicy::Manage).collect(),
         };
         self.domains_by_netns().into_iter().map(plan).collect()

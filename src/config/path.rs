@@ -1,6 +1,7 @@
 //! The path of a value in the configuration: `domains.lan.segments.eth0.prefixes[1]`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::text;
 
@@ -8,11 +9,11 @@ use super::text;
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct KeyPath(Vec<PathStep>);
 
-/// One step of a path.
+/// One step of a path. Paths share their keys, for those of a table's entries differ in the last one only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum PathStep {
     /// Into a table, by key.
-    Key(String),
+    Key(Arc<str>),
     /// Into a list, by position, counted from 0.
     Item(usize),
 }
@@ -25,12 +26,12 @@ impl KeyPath {
 
     /// The path of these keys.
     pub(crate) fn of<S: AsRef<str>>(keys: &[S]) -> Self {
-        Self(keys.iter().map(|key| PathStep::Key(key.as_ref().to_owned())).collect())
+        Self(keys.iter().map(|key| PathStep::Key(key.as_ref().into())).collect())
     }
 
     /// The entry `key` of the table here.
     pub(crate) fn key(&self, key: &str) -> Self {
-        self.with(PathStep::Key(key.to_owned()))
+        self.with(PathStep::Key(key.into()))
     }
 
     /// The item at this position of the list here.
@@ -58,7 +59,8 @@ impl KeyPath {
     }
 
     fn with(&self, step: PathStep) -> Self {
-        let mut steps = self.0.clone();
+        let mut steps = Vec::with_capacity(self.0.len() + 1);
+        steps.extend_from_slice(&self.0);
         steps.push(step);
         Self(steps)
     }

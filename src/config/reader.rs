@@ -55,14 +55,26 @@ pub(crate) struct ConfigReader<'m> {
     pub(crate) problems: Vec<Problem>,
     /// What is accepted, but may not be meant.
     pub(crate) warnings: Vec<Problem>,
-    /// The values in effect so far.
-    pub(crate) rows: Vec<EffectiveValue>,
+    /// The values in effect so far; `None` where nobody wants them.
+    rows: Option<Vec<EffectiveValue>>,
 }
 
 impl<'m> ConfigReader<'m> {
-    /// Starts with the errors that parsing found.
-    pub(crate) fn new(merged: &'m MergedSources, problems: Vec<Problem>) -> Self {
-        Self { merged, problems, warnings: Vec::new(), rows: Vec::new() }
+    /// Starts with the errors that parsing found. `has_rows`: the values in effect are wanted, which are many.
+    pub(crate) fn new(merged: &'m MergedSources, problems: Vec<Problem>, has_rows: bool) -> Self {
+        Self { merged, problems, warnings: Vec::new(), rows: has_rows.then(Vec::new) }
+    }
+
+    /// Records a value in effect.
+    pub(crate) fn record(&mut self, row: impl FnOnce() -> EffectiveValue) {
+        if let Some(rows) = &mut self.rows {
+            rows.push(row());
+        }
+    }
+
+    /// The values in effect; none where they were not wanted.
+    pub(crate) fn into_rows(self) -> Vec<EffectiveValue> {
+        self.rows.unwrap_or_default()
     }
 
     /// The root table.
@@ -128,18 +140,18 @@ impl<'m> ConfigReader<'m> {
         want: &W,
         default: W::Value,
     ) -> Option<W::Value> {
-        let path = table.path.key(key);
         let Some(value) = table.get(key) else {
-            self.rows.push(EffectiveValue {
-                key: path,
+            self.record(|| EffectiveValue {
+                key: table.path.key(key),
                 value: want.show(&default),
                 note: "",
                 origin: ValueOrigin::Default,
             });
             return Some(default);
         };
+        let path = table.path.key(key);
         let value = self.read(&path, value, want)?;
-        self.in_effect(path, want.show(&value));
+        self.in_effect(path, || want.show(&value));
         Some(value)
     }
 
@@ -151,15 +163,15 @@ impl<'m> ConfigReader<'m> {
         want: &W,
         note: &'static str,
     ) -> Option<Option<W::Value>> {
-        let path = table.path.key(key);
         match table.get(key) {
             None | Some(Value::Empty(..)) => {
                 self.follows(table, key, note);
                 Some(None)
             }
             Some(value) => {
+                let path = table.path.key(key);
                 let value = self.read(&path, value, want)?;
-                self.in_effect(path, want.show(&value));
+                self.in_effect(path, || want.show(&value));
                 Some(Some(value))
             }
         }
@@ -220,27 +232,29 @@ impl<'m> ConfigReader<'m> {
         let read = items.iter().enumerate().map(|(index, item)| self.read(&path.item(index), item, want));
         let values = read.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()?;
         if !values.is_empty() {
-            self.in_effect(path, values.iter().map(|value| want.show(value)).collect());
+            self.in_effect(path, || values.iter().map(|value| want.show(value)).collect());
         }
         Some(Some(values))
     }
 
     /// Records the value of a key that is absent or null, or an empty list or table.
     pub(crate) fn left_out(&mut self, table: &ConfigTable<'m>, key: &str, value: serde_json::Value) {
-        let path = table.path.key(key);
-        let origin = match table.get(key) {
-            None | Some(Value::Empty(..)) => ValueOrigin::Default,
-            Some(_) => self.merged.origin(&path),
-        };
-        self.rows.push(EffectiveValue { key: path, value, note: "", origin });
+        let merged = self.merged;
+        self.record(|| {
+            let path = table.path.key(key);
+            let origin = match table.get(key) {
+                None | Some(Value::Empty(..)) => ValueOrigin::Default,
+                Some(_) => merged.origin(&path),
+            };
+            EffectiveValue { key: path, value, note: "", origin }
+        });
     }
 
     /// Records that a key is absent and what its value is then.
     pub(crate) fn follows(&mut self, table: &ConfigTable<'m>, key: &str, note: &'static str) {
-        let value = serde_json::Value::Null;
-        self.rows.push(EffectiveValue {
+        self.record(|| EffectiveValue {
             key: table.path.key(key),
-            value,
+            value: serde_json::Value::Null,
             note,
             origin: ValueOrigin::Default,
         });
@@ -254,9 +268,12 @@ impl<'m> ConfigReader<'m> {
     }
 
     /// Records a value in effect.
-    pub(crate) fn in_effect(&mut self, path: KeyPath, value: serde_json::Value) {
-        let origin = self.merged.origin(&path);
-        self.rows.push(EffectiveValue { key: path, value, note: "", origin });
+    pub(crate) fn in_effect(&mut self, path: KeyPath, value: impl FnOnce() -> serde_json::Value) {
+        let merged = self.merged;
+        self.record(|| {
+            let origin = merged.origin(&path);
+            EffectiveValue { key: path, value: value(), note: "", origin }
+        });
     }
 
     /// Whether an error with the value at this path has been recorded.

@@ -40,9 +40,8 @@ impl ConfigField<SegmentConfig> for Interface {
             config.plan.interface =
                 reader.value(table, key, &InterfaceName, String::new()).unwrap_or_default();
         } else if InterfaceName::fits(&name) {
-            let value = json!(name);
-            let origin = ValueOrigin::Default;
-            reader.rows.push(EffectiveValue { key: table.path.key(key), value, note: "", origin });
+            let (value, origin) = (json!(name), ValueOrigin::Default);
+            reader.record(|| EffectiveValue { key: table.path.key(key), value, note: "", origin });
             config.plan.interface = name;
         } else if !name.is_empty() {
             let expected = InterfaceName.expected();
@@ -183,7 +182,7 @@ impl ConfigField<SegmentConfig> for SweepMode {
         };
         config.plan.sweep = None;
         if is_off {
-            reader.in_effect(table.path.key(key), json!("off"));
+            reader.in_effect(table.path.key(key), || json!("off"));
         } else {
             let names: Vec<_> = self.keys.iter().map(|key| key.name).collect();
             let (last, others) = names.split_last().unwrap_or((&"", &[]));

@@ -162,7 +162,7 @@ impl MergedSources {
     /// The value at this path.
     pub(crate) fn find(&self, path: &KeyPath) -> Option<&Value> {
         path.steps().iter().try_fold(&self.root, |value, step| match step {
-            PathStep::Key(key) => value.as_dict()?.get(key),
+            PathStep::Key(key) => value.as_dict()?.get(&**key),
             PathStep::Item(index) => value.as_array()?.get(*index),
         })
     }

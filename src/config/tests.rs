@@ -53,8 +53,8 @@ pub(super) fn yaml(text: &str) -> Result<Loaded, String> {
 }
 
 fn row(loaded: &Loaded, key: &str) -> (serde_json::Value, String) {
-    let row = loaded.rows.iter().find(|row| row.key.to_string() == key).expect("the key is shown");
-    (row.value.clone(), row.origin.to_string())
+    let row = loaded.rows().into_iter().find(|row| row.key.to_string() == key).expect("the key is shown");
+    (row.value, row.origin.to_string())
 }
 
 fn net(text: &str) -> Ipv4Network {

@@ -1,6 +1,7 @@
 //! Commands of operators, carried out by every instance that they concern.
 
 use arpherd_actors::messages::{DemandSweep, GetSweepProgress, RunCommand};
+use arpherd_actors::peer::Peer;
 use arpherd_core::Address;
 use arpherd_core::sweep::ON_DEMAND;
 use arpherd_core::view::{
@@ -175,8 +176,8 @@ pub(super) async fn sweeps(
 /// A segment and its sweeps.
 struct SweptSegment {
     view: SegmentView,
-    demand: actix::Recipient<DemandSweep>,
-    progress: actix::Recipient<GetSweepProgress>,
+    demand: Peer<DemandSweep>,
+    progress: Peer<GetSweepProgress>,
 }
 
 impl SweptSegment {
@@ -218,7 +219,7 @@ async fn chosen(instances: Vec<InstanceQueries>, query: &SweepQuery) -> Result<V
     for instance in instances {
         let sweeps = instance.sweeps.clone();
         let Response::Segments(views) = instance.run(Query::Segments).await? else { continue };
-        let all = views.into_iter().zip(sweeps);
+        let all = views.into_iter().zip(sweeps.iter().cloned());
         let segments = all.map(|(view, (demand, progress))| SweptSegment { view, demand, progress });
         chosen.extend(segments.filter(|it| is_meant(&it.view, query.segment.as_deref())));
     }

@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use actix::Recipient;
 use arpherd_actors::messages::{Barrier, DemandSweep, GetSweepProgress, RunCommand, RunQuery};
+use arpherd_actors::peer::Peer;
 use arpherd_core::view::{ConfinementView, Label};
 
 use super::operate;
@@ -57,17 +58,17 @@ pub(super) struct InstanceQueries {
     pub(super) netns: Option<Label>,
     pub(super) owner: Recipient<RunQuery>,
     /// Captures read the kernel's drop counts only on request; without it the counters are incomplete.
-    pub(super) captures: Vec<Recipient<Barrier>>,
+    pub(super) captures: Arc<[Peer<Barrier>]>,
     /// Of operators, about addresses.
     pub(super) commands: Recipient<RunCommand>,
     /// By segment.
-    pub(super) sweeps: Vec<(Recipient<DemandSweep>, Recipient<GetSweepProgress>)>,
+    pub(super) sweeps: Arc<[(Peer<DemandSweep>, Peer<GetSweepProgress>)]>,
 }
 
 impl InstanceQueries {
     pub(super) async fn run(self, query: Query) -> Result<Response, Failure> {
         if query == Query::Segments {
-            for capture in self.captures {
+            for capture in &*self.captures {
                 // A capture that has stopped counts nothing more.
                 let _ = capture.send(Barrier).await;
             }

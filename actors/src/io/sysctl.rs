@@ -22,6 +22,10 @@ pub struct Setting {
     key: Cow<'static, str>,
 }
 
+/// Which of an interface's settings it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SettingName(Area, Cow<'static, str>);
+
 /// Where the kernel keeps a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -40,6 +44,11 @@ impl Setting {
     /// `net.ipv4.neigh.INTERFACE.KEY`, such as `proxy_delay`.
     pub fn neigh(interface: impl Into<String>, key: &'static str) -> Self {
         Self { area: Area::Neigh, interface: interface.into(), key: key.into() }
+    }
+
+    /// Which of an interface's settings it is.
+    pub(crate) fn name(&self) -> SettingName {
+        SettingName(self.area, self.key.clone())
     }
 
     /// The interface, or `all`.

@@ -1,5 +1,6 @@
 //! What an instance is started with, and why it may not start.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub struct InstanceConfig {
     /// The network namespace in which all sockets are opened and kernel settings are managed.
     pub netns: Netns,
     /// The domains and segments.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// Whether the daemon manages the kernel settings of each segment's interface; by segment.
     pub manage: Vec<bool>,
     /// Whether routes are removed and settings restored at the end.
@@ -43,13 +44,17 @@ pub struct InstanceConfig {
 }
 
 impl InstanceConfig {
-    /// What the interface's settings are to serve, for all segments reached through it; `None` if one of them
+    /// What the settings of each interface are to serve, for all segments reached through it; `None` if one of them
     /// leaves its settings to the administrator.
-    pub(super) fn sysctl_mode(&self, interface: &str) -> Option<SysctlMode> {
-        let is_reached = |(segment, _): &(&SegmentPlan, &bool)| segment.interface == interface;
-        let segments: Vec<_> = self.plan.segments.iter().zip(&self.manage).filter(is_reached).collect();
-        let managed = segments.iter().all(|(_, manage)| **manage);
-        managed.then(|| SysctlMode::of(segments.into_iter().map(|(segment, _)| segment)))
+    pub(super) fn sysctl_modes(&self) -> BTreeMap<&str, Option<SysctlMode>> {
+        let mut reached: BTreeMap<&str, (Vec<&SegmentPlan>, bool)> = BTreeMap::new();
+        for (segment, manage) in self.plan.segments.iter().zip(&self.manage) {
+            let (segments, managed) = reached.entry(&segment.interface).or_insert_with(|| (Vec::new(), true));
+            segments.push(segment);
+            *managed &= manage;
+        }
+        let mode = |(segments, managed): (Vec<&SegmentPlan>, bool)| managed.then(|| SysctlMode::of(segments));
+        reached.into_iter().map(|(interface, of)| (interface, mode(of))).collect()
     }
 }
 

@@ -10,8 +10,8 @@ use crate::known_links::KnownLinks;
 #[derive(Default)]
 pub(super) struct Locks {
     taken: BTreeMap<String, Lock>,
-    /// The names under which each interface is locked, by what the configuration calls it.
-    names: BTreeMap<String, BTreeSet<String>>,
+    /// By what the configuration calls an interface: its own name, where that is another one.
+    names: BTreeMap<String, Option<String>>,
 }
 
 impl Locks {
@@ -27,14 +27,15 @@ impl Locks {
     ) -> Result<(), LockError> {
         let mut more = Self::default();
         for interface in interfaces {
-            let own = links.find(interface).map(|link| link.name.as_str());
-            let names: BTreeSet<String> = std::iter::once(interface).chain(own).map(str::to_owned).collect();
-            for name in &names {
+            let own = links.find(interface).map(|link| link.name.as_str()).filter(|own| *own != interface);
+            // Always in the same order, so that of two daemons that start one gets both.
+            let names: BTreeSet<&str> = std::iter::once(interface).chain(own).collect();
+            for name in names {
                 if !self.taken.contains_key(name) && !more.taken.contains_key(name) {
-                    more.taken.insert(name.clone(), Lock::take(protocol, name)?);
+                    more.taken.insert(name.to_owned(), Lock::take(protocol, name)?);
                 }
             }
-            more.names.insert(interface.to_owned(), names);
+            more.names.insert(interface.to_owned(), own.map(str::to_owned));
         }
         self.taken.append(&mut more.taken);
         self.names.append(&mut more.names);
@@ -44,7 +45,8 @@ impl Locks {
     /// Releases the locks of other interfaces than those that fit.
     pub(super) fn keep_where(&mut self, fits: impl Fn(&str) -> bool) {
         self.names.retain(|interface, _| fits(interface));
-        let kept: BTreeSet<&String> = self.names.values().flatten().collect();
+        let kept: BTreeSet<&String> =
+            self.names.iter().flat_map(|(name, own)| std::iter::once(name).chain(own)).collect();
         self.taken.retain(|name, _| kept.contains(name));
     }
 }

@@ -5,6 +5,8 @@
 //!     ─► route owner: Replan, one step of the ledger ─► watch: WatchSegments, which reports the links of what is new
 //! ```
 
+use std::sync::Arc;
+
 use arpherd_core::Plan;
 use arpherd_core::SegmentId;
 use arpherd_core::plan::{SegmentPlan, Succession};
@@ -83,6 +85,7 @@ impl Instance {
     /// If an interface is served by another daemon, or the kernel's tables cannot be reached; nothing has changed then.
     pub async fn replan(&mut self, next: NextPlan, event_sink: EventSink) -> Result<(), StartError> {
         let NextPlan { succession: Succession { plan, .. }, manage } = next;
+        let plan = Arc::new(plan);
         let new = plan.interfaces_without(&self.config.plan);
         let netns = self.config.netns.clone();
         netns.within(|| acquire_more(&plan, &new, &mut self.locks, &self.log))??;
@@ -96,11 +99,12 @@ impl Instance {
         if self.timing {
             self.time_captures();
         }
-        let plan = self.config.plan.clone();
+        let plan = Plan::clone(&self.config.plan);
         let sinks = self.segments.sinks(plan.segments.len());
         log_if_gone(&self.log, "route_owner", self.owner.send(Replan { plan, sinks, event_sink }).await);
         if let Some(dhcp) = &self.dhcp {
-            let replan = ReplanDhcp { plan: self.config.plan.clone(), counters: self.segments.counters() };
+            let replan =
+                ReplanDhcp { plan: Plan::clone(&self.config.plan), counters: self.segments.counters() };
             log_if_gone(&self.log, "dhcp", dhcp.send(replan).await);
         }
         let segments = self.segments.watched(&self.config, self.wifi.as_ref(), self.dhcp.as_ref());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use actix::{Addr, Arbiter};
+use actix::{Addr, Arbiter, Recipient};
 use arpherd_core::plan::{KernelProxy, SegmentPlan};
 use arpherd_core::sweep::Sweep as SweepPlan;
 use arpherd_core::{Plan, SegmentId};
@@ -18,7 +18,9 @@ use crate::dispatch::SegmentSinks;
 use crate::io::PortError;
 use crate::io::mark::MarkKey;
 use crate::liveness::{ActorGroup, ActorName};
+use crate::messages::{DhcpUpdate, GetSweepContext, HostsSeen, LinkUpdate, SendPort, SetSweep, WifiLink};
 use crate::owner::RouteOwner;
+use crate::peer::Peer;
 use crate::port::PacketOpener;
 use crate::sweep::SweepActor;
 use crate::watch::WatchedSegment;
@@ -37,9 +39,9 @@ pub(super) struct SegmentActors {
 
 /// The actors of one segment.
 pub(super) struct SegmentHandle {
-    pub(super) capture: Addr<CaptureActor>,
+    pub(super) capture: Arc<Addr<CaptureActor>>,
     /// None only while another takes its place.
-    pub(super) sweep: Option<Addr<SweepActor>>,
+    pub(super) sweep: Option<Arc<Addr<SweepActor>>>,
     counters: Arc<Counters>,
 }
 
@@ -71,9 +73,10 @@ impl SegmentActors {
 
     /// Starts what segments of the plan lack.
     pub(super) fn start_missing(&mut self, surroundings: &Surroundings<'_>) {
+        let owners = Owners::of(surroundings.owner);
         let planned = (0..).map(SegmentId).zip(&surroundings.config.plan.segments).zip(&self.marks);
         for ((id, segment), mark) in planned.filter(|((_, segment), _)| !segment.is_retired()) {
-            let starter = SegmentStarter { surroundings, id, segment, mark };
+            let starter = SegmentStarter { surroundings, id, segment, mark, owners: &owners };
             let handle = self.handles.entry(id).or_insert_with(|| starter.start_capture());
             if handle.sweep.is_none() {
                 handle.sweep = Some(starter.start_sweep(&handle.counters));
@@ -90,7 +93,7 @@ impl SegmentActors {
         self.handles.remove(&id)
     }
 
-    pub(super) fn take_sweep(&mut self, id: SegmentId) -> Option<Addr<SweepActor>> {
+    pub(super) fn take_sweep(&mut self, id: SegmentId) -> Option<Arc<Addr<SweepActor>>> {
         self.handles.get_mut(&id)?.sweep.take()
     }
 
@@ -104,12 +107,12 @@ impl SegmentActors {
     }
 
     /// In the order of their numbers.
-    pub(super) fn captures(&self) -> impl Iterator<Item = &Addr<CaptureActor>> {
+    pub(super) fn captures(&self) -> impl Iterator<Item = &Arc<Addr<CaptureActor>>> {
         self.handles.values().map(|handle| &handle.capture)
     }
 
     /// Likewise.
-    pub(super) fn sweeps(&self) -> impl Iterator<Item = &Addr<SweepActor>> {
+    pub(super) fn sweeps(&self) -> impl Iterator<Item = &Arc<Addr<SweepActor>>> {
         self.handles.values().filter_map(|handle| handle.sweep.as_ref())
     }
 
@@ -117,9 +120,11 @@ impl SegmentActors {
     pub(super) fn sinks(&self, segments: usize) -> Vec<Option<SegmentSinks>> {
         let sinks = |id: SegmentId| {
             let handle = self.handles.get(&id)?;
-            let sweep = handle.sweep.as_ref();
             Some(SegmentSinks {
-                sweep: sweep.map(|sweep| (sweep.clone().recipient(), sweep.clone().recipient())),
+                sweep: handle
+                    .sweep
+                    .clone()
+                    .map(|sweep| (sweep.clone() as Peer<SetSweep>, sweep as Peer<HostsSeen>)),
                 counters: handle.counters.clone(),
             })
         };
@@ -133,17 +138,20 @@ impl SegmentActors {
         wifi: Option<&Addr<WifiMonitor>>,
         dhcp: Option<&Addr<DhcpActor>>,
     ) -> Vec<WatchedSegment> {
+        let modes = config.sysctl_modes();
+        let wifi = wifi.cloned().map(|wifi| Arc::new(wifi) as Peer<WifiLink>);
+        let dhcp = dhcp.cloned().map(|dhcp| Arc::new(dhcp) as Peer<DhcpUpdate>);
         let watched = |(id, handle): (&SegmentId, &SegmentHandle)| {
             let segment = config.plan.segments.get(id.index())?;
             Some(WatchedSegment {
                 segment: *id,
                 interface: segment.interface.clone(),
-                sysctl_mode: config.sysctl_mode(&segment.interface),
+                sysctl_mode: modes.get(segment.interface.as_str()).copied().flatten(),
                 has_proxy_entries: segment.kernel_proxy() == Some(KernelProxy::Entries),
-                sweep: handle.sweep.clone().map(Addr::recipient),
-                wifi: wifi.cloned().map(Addr::recipient),
-                dhcp: dhcp.cloned().map(Addr::recipient),
-                capture: handle.capture.clone().recipient(),
+                sweep: handle.sweep.clone().map(|sweep| sweep as Peer<LinkUpdate>),
+                wifi: wifi.clone(),
+                dhcp: dhcp.clone(),
+                capture: handle.capture.clone(),
             })
         };
         self.handles.iter().filter_map(watched).collect()
@@ -156,6 +164,20 @@ struct SegmentStarter<'a> {
     id: SegmentId,
     segment: &'a SegmentPlan,
     mark: &'a MarkKey,
+    owners: &'a Owners,
+}
+
+/// The route owner, as all segments' actors know it.
+struct Owners {
+    send_ports: Arc<Recipient<SendPort>>,
+    sweep_contexts: Arc<Recipient<GetSweepContext>>,
+}
+
+impl Owners {
+    fn of(owner: &Addr<RouteOwner>) -> Self {
+        let (send_ports, sweep_contexts) = (owner.clone().recipient(), owner.clone().recipient());
+        Self { send_ports: Arc::new(send_ports), sweep_contexts: Arc::new(sweep_contexts) }
+    }
 }
 
 impl SegmentStarter<'_> {
@@ -184,27 +206,28 @@ impl SegmentStarter<'_> {
         let capture = CaptureActor::new(
             self.id,
             owner.clone().recipient(),
-            owner.clone().recipient(),
+            self.owners.send_ports.clone(),
             Box::new(self.opener()),
             counters.clone(),
             self.log("capture"),
         );
         let capture = self.surroundings.group.start(self.name("capture"), capture);
-        SegmentHandle { capture, sweep: None, counters }
+        SegmentHandle { capture: Arc::new(capture), sweep: None, counters }
     }
 
-    fn start_sweep(&self, counters: &Arc<Counters>) -> Addr<SweepActor> {
-        let Surroundings { owner, back, clock, .. } = *self.surroundings;
+    fn start_sweep(&self, counters: &Arc<Counters>) -> Arc<Addr<SweepActor>> {
+        let Surroundings { back, clock, .. } = *self.surroundings;
         let never = self.segment.addresses.never.clone();
         let plan = match self.segment.sweep {
             Some(pace) => SweepPlan::new(pace, never),
             None => SweepPlan::on_demand(never),
         };
         let (id, opener, counters) = (self.id, self.opener(), counters.clone());
-        let (owner, log) = (owner.clone().recipient(), self.log("sweep"));
-        self.surroundings.group.start_in(self.name("sweep"), &back.handle(), move || {
+        let (owner, log) = (self.owners.sweep_contexts.clone(), self.log("sweep"));
+        let sweep = self.surroundings.group.start_in(self.name("sweep"), &back.handle(), move || {
             SweepActor::new(id, plan, owner, Box::new(opener), counters, clock, log)
-        })
+        });
+        Arc::new(sweep)
     }
 }
 

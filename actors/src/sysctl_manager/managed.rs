@@ -6,6 +6,7 @@ use std::path::Path;
 use slog::{Logger, debug, info, warn};
 
 use super::rewrite_limit::{RewriteDecision, RewriteLimit};
+use super::valid_values::ValidValues;
 use crate::clock::Clock;
 use crate::io::netlink::Reader;
 use crate::io::sysctl::saved::SavedSysctls;
@@ -21,7 +22,7 @@ pub(super) struct ManagedSysctls {
     /// The managed interfaces that exist, with index and mode.
     interfaces: BTreeMap<String, (u32, SysctlMode)>,
     /// The value of each sysctl when it was last found, or made, valid. Another value is somebody else's.
-    valid: BTreeMap<Setting, i32>,
+    valid: ValidValues,
     rewrite_limits: BTreeMap<Setting, RewriteLimit>,
     /// Sysctls that could not be read or set, which was logged.
     refused: BTreeSet<Setting>,
@@ -52,7 +53,7 @@ impl ManagedSysctls {
                 })
                 .ok(),
             interfaces: BTreeMap::new(),
-            valid: BTreeMap::new(),
+            valid: ValidValues::default(),
             rewrite_limits: BTreeMap::new(),
             refused: BTreeSet::new(),
             clock: Clock::start(),
@@ -77,7 +78,7 @@ impl ManagedSysctls {
     /// There is no interface of this name any more; a later one starts with values of its own.
     pub(super) fn name_vanished(&mut self, interface: &str) {
         if self.interfaces.remove(interface).is_some() {
-            self.valid.retain(|setting, _| setting.interface() != interface);
+            self.valid.forget_interface(interface);
         }
     }
 
@@ -124,11 +125,11 @@ impl ManagedSysctls {
         {
             self.log_refusal(&setting, &error);
         }
-        if self.valid.contains_key(&setting) {
+        if self.valid.get(&setting).is_some() {
             return;
         }
         match self.sysctls.read(&setting) {
-            Ok(value) => drop(self.valid.insert(setting, value)),
+            Ok(value) => self.valid.set(&setting, value),
             Err(error) => self.log_refusal(&setting, &error),
         }
     }
@@ -147,7 +148,7 @@ impl ManagedSysctls {
     /// Sets a sysctl whose value is not valid: for the first time, or because somebody changed it.
     fn set(&mut self, setting: &Setting, index: u32, wanted: i32) {
         let Ok(found) = self.sysctls.read(setting) else { return };
-        let valid = self.valid.get(setting).copied();
+        let valid = self.valid.get(setting);
         let was_changed = valid.is_some_and(|valid| valid != found);
         if was_changed && !self.may_rewrite(setting) {
             return;
@@ -155,7 +156,7 @@ impl ManagedSysctls {
         // The value to restore is the one before the first change, not what others set meanwhile.
         match self.sysctls.set(setting, index, valid.unwrap_or(found), wanted) {
             Ok(()) => {
-                self.valid.insert(setting.clone(), wanted);
+                self.valid.set(setting, wanted);
                 self.refused.remove(setting);
                 if was_changed {
                     info!(self.log, "sysctl_healed"; "setting" => %setting, "found" => found, "value" => wanted,

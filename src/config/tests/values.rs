@@ -112,10 +112,10 @@ fn the_reference_file_holds_every_key_at_its_default() {
     let small = "[domains.lan]\nprefixes = ['10.2.0.0/24']\n[domains.lan.segments.eth0]\n";
     let defaults = load_text("toml", small.as_bytes(), &[], &[]).expect("loads");
     let values = |loaded: &Loaded| -> Vec<_> {
-        loaded.rows.iter().map(|row| (row.key.to_string(), row.value.clone())).collect()
+        loaded.rows().into_iter().map(|row| (row.key.to_string(), row.value)).collect()
     };
     assert_eq!(values(&reference), values(&defaults));
-    for row in &reference.rows {
+    for row in &reference.rows() {
         let key = row.key.last_key().expect("a key");
         let (set, commented) = (format!("\n{key} = "), format!("\n# {key} = "));
         let expected = if row.value.is_null() { &commented } else { &set };

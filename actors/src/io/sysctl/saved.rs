@@ -80,10 +80,12 @@ pub struct SavedSysctls {
     is_unsaved: bool,
 }
 
-/// The changes by interface and setting, each with its place in the order of the first changes.
+/// The changes by the interface's number, each with its place in the order of the first changes. Of an interface they are a
+/// handful.
 #[derive(Debug, Default)]
 struct Changes {
-    known: BTreeMap<(u32, Setting), (u64, Change)>,
+    known: BTreeMap<u32, Vec<(u64, Change)>>,
+    count: usize,
     next: u64,
 }
 
@@ -91,33 +93,52 @@ impl Changes {
     /// A setting has another value now; one that is back at its original value is changed no longer. Returns what was
     /// known of it until now.
     fn put(&mut self, change: Change) -> Option<Change> {
-        let key = (change.index, change.setting.clone());
-        match self.known.get_mut(&key) {
-            Some((_, known)) if known.before == change.now => self.known.remove(&key).map(|(_, known)| known),
-            Some((_, known)) => {
-                let former = known.clone();
-                known.now = change.now;
-                Some(former)
-            }
-            None => {
-                if change.before != change.now {
-                    self.known.insert(key, (self.next, change));
-                    self.next += 1;
-                }
-                None
-            }
+        let former = self.take(change.index, &change.setting);
+        let (place, before) = former.as_ref().map_or((self.next, change.before), |(at, it)| (*at, it.before));
+        if before != change.now {
+            self.set(place, Change { before, ..change });
         }
+        former.map(|(_, former)| former)
+    }
+
+    /// Drops what is known of a setting, and returns it with its place.
+    fn take(&mut self, index: u32, setting: &Setting) -> Option<(u64, Change)> {
+        let of_interface = self.known.get_mut(&index)?;
+        let at = of_interface.iter().position(|(_, known)| known.setting == *setting)?;
+        let taken = of_interface.remove(at);
+        if of_interface.is_empty() {
+            self.known.remove(&index);
+        }
+        self.count -= 1;
+        Some(taken)
+    }
+
+    /// Adds what is known of a setting, of which nothing is.
+    fn set(&mut self, place: u64, change: Change) {
+        let of_interface = self.known.entry(change.index).or_default();
+        of_interface.reserve_exact(1);
+        of_interface.push((place, change));
+        self.count += 1;
+        self.next = self.next.max(place + 1);
     }
 
     /// Drops those that do not fit; whether there were any.
     fn keep(&mut self, fits: impl Fn(&Change) -> bool) -> bool {
-        let before = self.known.len();
-        self.known.retain(|_, (_, change)| fits(change));
-        self.known.len() != before
+        let before = self.count;
+        self.known.retain(|_, of_interface| {
+            of_interface.retain(|(_, change)| fits(change));
+            !of_interface.is_empty()
+        });
+        self.count = self.known.values().map(Vec::len).sum();
+        self.count != before
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     fn in_order(&self) -> Vec<Change> {
-        let mut changes: Vec<_> = self.known.values().collect();
+        let mut changes: Vec<_> = self.known.values().flatten().collect();
         changes.sort_unstable_by_key(|(place, _)| *place);
         changes.into_iter().map(|(_, change)| change.clone()).collect()
     }
@@ -145,7 +166,7 @@ impl SavedSysctls {
         let netns = NetnsId::current()?;
         let file = netns.own_file(path);
         let mut changes = fs::read(&file).ok().and_then(|bytes| parse(&bytes, &netns)).unwrap_or_default();
-        if !changes.known.is_empty() {
+        if !changes.is_empty() {
             let links = Reader::open()?.links()?;
             let names: BTreeMap<u32, String> =
                 links.into_iter().map(|link| (link.index, link.name)).collect();
@@ -203,12 +224,9 @@ impl SavedSysctls {
 
     /// Undoes [`SavedSysctls::record`] with what that returned.
     pub(super) fn revert(&mut self, setting: &Setting, index: u32, former: Option<Change>) {
-        let key = (index, setting.clone());
-        let place = self.changes.known.remove(&key).map(|(place, _)| place);
+        let place = self.changes.take(index, setting).map(|(place, _)| place);
         if let Some(former) = former {
-            let place = place.unwrap_or(self.changes.next);
-            self.changes.next = self.changes.next.max(place + 1);
-            self.changes.known.insert(key, (place, former));
+            self.changes.set(place.unwrap_or(self.changes.next), former);
         }
         self.save();
     }
@@ -224,9 +242,9 @@ impl SavedSysctls {
     /// Adds a line to the file; where that cannot be done, nothing is changed any more, or there are many more lines than
     /// changes, the file is written as a whole.
     fn append(&mut self, line: &Line) {
-        let room = 2 * self.changes.known.len() + SPARE_LINES;
+        let room = 2 * self.changes.count + SPARE_LINES;
         let file = self.file.as_ref().map(|(file, _)| file);
-        let is_fit = |lines: &usize| *lines < room && !self.changes.known.is_empty();
+        let is_fit = |lines: &usize| *lines < room && !self.changes.is_empty();
         let appended = file.zip(self.lines.filter(is_fit)).and_then(|(file, lines)| {
             let mut line = serde_json::to_vec(line).ok()?;
             line.push(b'\n');
@@ -243,7 +261,7 @@ impl SavedSysctls {
     /// saved before stays.
     fn save(&mut self) {
         let Some((file, netns)) = &self.file else { return };
-        let written = if self.changes.known.is_empty() {
+        let written = if self.changes.is_empty() {
             fs::remove_file(file).or_else(|error| match error.kind() {
                 io::ErrorKind::NotFound => Ok(()),
                 _ => Err(error),
@@ -261,7 +279,7 @@ impl SavedSysctls {
             }
             written
         };
-        self.lines = (written.is_ok() && !self.changes.known.is_empty()).then_some(0);
+        self.lines = (written.is_ok() && !self.changes.is_empty()).then_some(0);
         let was_unsaved = std::mem::replace(&mut self.is_unsaved, written.is_err());
         if let (Err(error), false) = (written, was_unsaved) {
             self.error = Some(error);
