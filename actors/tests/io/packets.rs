@@ -222,6 +222,22 @@ fn a_link_that_was_down_is_heard_again() {
     assert_eq!(drain(&mut port, &mut tally).len(), 1);
 }
 
+/// The kernel says once that the link was down, to whichever of the two ports comes first; the frame goes out all the same.
+#[harness::test]
+fn what_is_sent_through_the_receiving_socket_goes_out_right_after_the_link_was_down() {
+    let (rig, mut port, wire) = port();
+    let mut sender = port.sender(false).unwrap();
+    let mut tally = Tally::default();
+    rig.router.down("lan0").unwrap();
+    rig.router.up("lan0").unwrap();
+    wait_until(LIMIT, "the link carries frames", || rig.router.link_info("lan0").unwrap().ready);
+    sender.send(&[answer(&rig, Some(FAR_LLADDR), OWN)], &mut tally).unwrap();
+    assert_eq!(wire.recv(LIMIT).map(|(frame, _)| frame.spa), Some(HOST));
+    assert_eq!(tally, Tally { sent: 1, ..Tally::default() });
+    wire.send(&ArpFrame::request(FAR, HOST, OWN)).unwrap();
+    assert_eq!(drain(&mut port, &mut tally).len(), 1, "and the port receives");
+}
+
 #[harness::test]
 fn a_deleted_link_says_so_once() {
     let (rig, mut port, _wire) = port();
