@@ -10,8 +10,8 @@ use crate::io::netlink::LinkInfo;
 pub(crate) struct KnownLinks {
     /// Boxed, for the nodes of such a map are half empty.
     by_index: BTreeMap<u32, Box<LinkInfo>>,
-    /// By name and alternative name: the numbers of those that are called so.
-    by_name: BTreeMap<String, BTreeSet<u32>>,
+    /// Names and alternative names, each with the number of one that is called so.
+    by_name: BTreeSet<(String, u32)>,
 }
 
 impl KnownLinks {
@@ -19,7 +19,7 @@ impl KnownLinks {
     pub(crate) fn insert(&mut self, link: LinkInfo) -> Option<LinkInfo> {
         let before = self.remove(link.index);
         for name in link.names() {
-            self.by_name.entry(name.to_owned()).or_default().insert(link.index);
+            self.by_name.insert((name.to_owned(), link.index));
         }
         self.by_index.insert(link.index, Box::new(link));
         before
@@ -29,12 +29,7 @@ impl KnownLinks {
     pub(crate) fn remove(&mut self, index: u32) -> Option<LinkInfo> {
         let link = *self.by_index.remove(&index)?;
         for name in link.names() {
-            if let Some(called) = self.by_name.get_mut(name) {
-                called.remove(&index);
-                if called.is_empty() {
-                    self.by_name.remove(name);
-                }
-            }
+            self.by_name.remove(&(name.to_owned(), index));
         }
         Some(link)
     }
@@ -52,7 +47,8 @@ impl KnownLinks {
 
     /// All that are called so, in the order of their numbers.
     pub(crate) fn called(&self, name: &str) -> impl Iterator<Item = &LinkInfo> {
-        self.by_name.get(name).into_iter().flatten().filter_map(|index| self.get(*index))
+        let numbers = self.by_name.range((name.to_owned(), 0)..=(name.to_owned(), u32::MAX));
+        numbers.filter_map(|(_, index)| self.get(*index))
     }
 }
 

@@ -101,7 +101,7 @@ pub struct Sweep {
     /// Frames to each address.
     frames: usize,
     patience: u32,
-    round: Option<Round>,
+    round: Option<Box<Round>>,
     /// Of the last round, as far as it is not to be worked out.
     tally: Tally,
     /// When the next round starts.
@@ -189,9 +189,9 @@ impl Sweep {
     /// Begins a round over these prefixes. `skip`: addresses that need no probe, because their hosts are known or are
     /// ourselves.
     pub fn begin(&mut self, now: Time, prefixes: Vec<Prefix>, skip: impl IntoIterator<Item = Address>) {
-        let (rounds, total) = (self.tally.rounds + 1, prefixes.iter().map(size).sum());
-        self.tally = Tally { rounds, total, begun: now, ..Tally::default() };
-        self.round = Some(Round { prefixes, skip: skip.into_iter().collect(), prefix: 0, offset: 0 });
+        let (skip, total) = (skip.into_iter().collect(), prefixes.iter().map(size).sum());
+        self.tally = Tally { rounds: self.tally.rounds + 1, total, begun: now, ..Tally::default() };
+        self.round = Some(Box::new(Round { prefixes, skip, prefix: 0, offset: 0 }));
         self.next_round = self.is_periodic.then(|| now + self.plan.interval * self.patience);
     }
 
@@ -209,7 +209,7 @@ impl Sweep {
             () if self.is_due(now) => SweepState::Due,
             () => SweepState::Idle,
         };
-        let done = self.round.as_ref().map_or(self.tally.done, Round::passed);
+        let done = self.round.as_ref().map_or(self.tally.done, |round| round.passed());
         let elapsed = if rounds == 0 { Duration::ZERO } else { ended.unwrap_or(now).since(begun) };
         let interval = self.is_periodic.then_some(self.plan.interval);
         SweepProgress { state, rounds, done, total, probed, found, elapsed, interval }

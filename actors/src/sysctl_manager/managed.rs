@@ -112,25 +112,24 @@ impl ManagedSysctls {
                 let index = if setting.interface() == interface { index } else { 0 };
                 self.set(&setting, index, wanted);
             }
-            self.observe(required.setting(interface));
+            self.observe(&required.setting(interface));
             if required.combination != Combination::Own {
-                self.observe(required.setting("all"));
+                self.observe(&required.setting("all"));
             }
         }
     }
 
     /// Watches a sysctl whose value is valid now, and keeps that value unless one is kept already.
-    fn observe(&mut self, setting: Setting) {
-        if let Some(Err(error)) = self.watcher.as_ref().map(|watcher| watcher.watch(&self.sysctls, &setting))
-        {
-            self.log_refusal(&setting, &error);
+    fn observe(&mut self, setting: &Setting) {
+        if let Some(Err(error)) = self.watcher.as_ref().map(|watcher| watcher.watch(&self.sysctls, setting)) {
+            self.log_refusal(setting, &error);
         }
-        if self.valid.get(&setting).is_some() {
+        if self.valid.get(setting).is_some() {
             return;
         }
-        match self.sysctls.read(&setting) {
-            Ok(value) => self.valid.set(&setting, value),
-            Err(error) => self.log_refusal(&setting, &error),
+        match self.sysctls.read(setting) {
+            Ok(value) => self.valid.set(setting, value),
+            Err(error) => self.log_refusal(setting, &error),
         }
     }
 

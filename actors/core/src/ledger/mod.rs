@@ -77,7 +77,6 @@ mod movers;
 mod operator;
 mod own_addresses;
 mod own_claims;
-mod own_lladdrs;
 mod pacing;
 mod packets;
 mod policy;

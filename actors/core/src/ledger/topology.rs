@@ -1,12 +1,13 @@
 //! What there is: domains, segments and their links, this machine's own addresses. It answers queries about
 //! them; what follows from a change is decided elsewhere.
 
+mod own_lladdrs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bridges::Bridges;
 use super::domains::{Domain, Domains};
 use super::key::Key;
-use super::own_lladdrs::OwnLladdrs;
 use super::segment::{Refreshed, Segment, Voice, edges};
 use super::shared_lladdr::SharedLladdr;
 use crate::address::{Address, Prefix};
@@ -15,6 +16,7 @@ use crate::lladdr::LinkAddr;
 use crate::plan::{Cover, DomainId, Plan, SegmentId, SegmentPlan};
 use crate::subnet::intersection;
 use crate::time::Time;
+use own_lladdrs::OwnLladdrs;
 
 /// Domains, segments, links and addresses.
 #[derive(Debug)]

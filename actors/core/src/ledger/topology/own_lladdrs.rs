@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::segment::Segment;
+use super::Segment;
 use crate::lladdr::LinkAddr;
 
 /// How many times each address is ours: VLANs of one device have its address, all of them.
