@@ -19,6 +19,9 @@ type ObservedBatch = (Vec<Fact>, bool);
 #[derive(Clone, Default)]
 struct CaptureOwner {
     observed: Arc<Mutex<Vec<ObservedBatch>>>,
+    counters: Arc<Counters>,
+    /// Frames read from the link when each message was handled.
+    read_by_then: Arc<Mutex<Vec<u64>>>,
     send_ports: Arc<Mutex<Vec<bool>>>,
 }
 
@@ -42,6 +45,7 @@ impl Handler<Observed> for CaptureOwner {
 
     fn handle(&mut self, observed: Observed, _: &mut Self::Context) {
         self.observed.lock().expect("no panic with the lock").push((observed.facts, observed.more));
+        self.read_by_then.lock().expect("no panic with the lock").push(self.counters.view().read);
     }
 }
 
@@ -61,8 +65,8 @@ struct CaptureBench {
 }
 
 fn bench() -> CaptureBench {
-    let (wire, owner, counters) =
-        (FakeLink::default(), CaptureOwner::default(), Arc::new(Counters::default()));
+    let (wire, owner) = (FakeLink::default(), CaptureOwner::default());
+    let counters = Arc::clone(&owner.counters);
     let address = owner.clone().start();
     let (facts, ports, opener) = (address.clone().recipient(), address.recipient(), Box::new(wire.clone()));
     let capture =
@@ -108,6 +112,21 @@ fn a_burst_is_sent_in_batches_and_its_end_is_reported() {
         assert_eq!(heard_in(&observed), 2 * BATCH);
         let more: Vec<bool> = observed.iter().map(|(_, more)| *more).collect();
         assert_eq!(more, [true, true, false]);
+    });
+}
+
+#[test]
+fn each_batch_of_a_burst_is_handled_before_the_next_is_read() {
+    in_virtual_time(async {
+        let bench = bench();
+        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        settle().await;
+        bench.owner.read_by_then.lock().expect("no panic with the lock").clear();
+        bench.wire.arrive((0..3 * BATCH).map(|_| request(11, 12)));
+        settle().await;
+        let batch = BATCH as u64;
+        let read_by_then = bench.owner.read_by_then.lock().expect("no panic with the lock").clone();
+        assert_eq!(read_by_then, [batch, 2 * batch, 3 * batch, 3 * batch]);
     });
 }
 
