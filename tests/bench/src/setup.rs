@@ -53,7 +53,7 @@ impl Setup {
     }
 
     /// A testbed whose routes are watched before the contender is there.
-    fn with(start: impl FnOnce(&Testbed) -> Result<Contender>) -> Result<Self> {
+    pub(crate) fn with(start: impl FnOnce(&Testbed) -> Result<Contender>) -> Result<Self> {
         let testbed = Testbed::new()?;
         let (listener, speaker) = (RouteListener::open(&testbed.gateway)?, testbed.speaker()?);
         Ok(Self { contender: start(&testbed)?, listener, speaker, testbed, hosts: 0 })

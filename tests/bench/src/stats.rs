@@ -48,6 +48,11 @@ impl Spread {
         samples.push(value);
         samples.spread()
     }
+
+    /// Its largest value alone.
+    pub(crate) fn worst(self) -> Self {
+        Self { count: 1, median: self.largest, p99: self.largest, largest: self.largest }
+    }
 }
 
 /// Nearest rank.

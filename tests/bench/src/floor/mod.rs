@@ -19,8 +19,13 @@ pub(crate) enum Job {
     Routes,
     /// Does so too, and answers for senders seen on another link.
     Answers,
-    /// On each line of input asks for all of this /16 on the last link, and routes who answers.
-    Sweep(Ipv4Addr),
+    /// On each line of input asks for all of this prefix on the last link, and routes who answers.
+    Sweep {
+        /// The prefix's first address.
+        network: Ipv4Addr,
+        /// Its length in bits.
+        length: u8,
+    },
 }
 
 /// A link of the namespace the floor runs in.
@@ -42,7 +47,7 @@ pub(crate) fn arguments(job: &Job, links: &[Link]) -> Vec<String> {
     let job = match job {
         Job::Routes => "routes".to_owned(),
         Job::Answers => "answers".to_owned(),
-        Job::Sweep(network) => network.to_string(),
+        Job::Sweep { network, length } => format!("{network}/{length}"),
     };
     let links = links.iter().map(|Link { index, mac, source }| format!("{index},{mac},{source}"));
     [COMMAND.to_owned(), job].into_iter().chain(links).collect()
@@ -55,9 +60,9 @@ pub(crate) fn run(arguments: &[String]) -> io::Result<()> {
     match job {
         Job::Routes => listen::routes(),
         Job::Answers => listen::answers(&links),
-        Job::Sweep(network) => {
+        Job::Sweep { network, length } => {
             let link = links.last().ok_or_else(|| io::Error::other("a link to sweep is needed"))?;
-            sweep::sweep(*link, network)
+            sweep::sweep(*link, network, length)
         }
     }
 }
@@ -74,7 +79,10 @@ fn read(arguments: &[String]) -> Option<(Job, Vec<Link>)> {
     let job = match job.as_str() {
         "routes" => Job::Routes,
         "answers" => Job::Answers,
-        network => Job::Sweep(network.parse().ok()?),
+        prefix => {
+            let (network, length) = prefix.split_once('/')?;
+            Job::Sweep { network: network.parse().ok()?, length: length.parse().ok()? }
+        }
     };
     let link = |text: &String| {
         let mut parts = text.split(',');
@@ -93,7 +101,7 @@ mod tests {
         let source = Ipv4Addr::new(10, 1, 0, 1);
         let mac = Mac([2, 0, 0, 0, 0, 9]);
         let links = [Link { index: 7, mac, source }, Link { index: 8, mac: Mac::ZERO, source }];
-        let sweep = Job::Sweep(Ipv4Addr::new(10, 1, 0, 0));
+        let sweep = Job::Sweep { network: Ipv4Addr::new(10, 1, 0, 0), length: 16 };
         for job in [Job::Routes, Job::Answers, sweep] {
             let written = arguments(&job, &links);
             assert_eq!(read(&written[1..]), Some((job, links.to_vec())));

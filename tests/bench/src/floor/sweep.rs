@@ -1,4 +1,4 @@
-//! Asks for every address of a /16 as fast as the link takes it; a second thread routes who answers.
+//! Asks for every address of a prefix as fast as the link takes it; a second thread routes who answers.
 
 use std::collections::HashSet;
 use std::io;
@@ -11,13 +11,14 @@ use super::Link;
 use super::listen::{at, four};
 use crate::sys::{ArpSocket, Frame, RouteAdder};
 
-pub(super) fn sweep(link: Link, network: Ipv4Addr) -> io::Result<()> {
+pub(super) fn sweep(link: Link, network: Ipv4Addr, length: u8) -> io::Result<()> {
     let listener = ArpSocket::open(link.index)?;
     let kernel = RouteAdder::open()?;
     thread::spawn(move || route_answers(&listener, kernel, link));
     let speaker = ArpSocket::open_deaf(link.index)?;
     let first = u32::from(network) + 1;
-    let requests: Vec<Frame> = (first..first + 65_534)
+    let hosts = (1_u32 << 32_u8.saturating_sub(length)) - 2;
+    let requests: Vec<Frame> = (first..first + hosts)
         .map(Ipv4Addr::from)
         .filter(|target| *target != link.source)
         .map(|target| ArpFrame::request(link.mac, link.source, target).encode())

@@ -76,7 +76,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 /// Asks once; gives the time until the kernel had the answer on the requester's link, in nanoseconds.
-fn ask(setup: &Setup, wire: &Wire, target: Ipv4Addr) -> Result<u64> {
+pub(super) fn ask(setup: &Setup, wire: &Wire, target: Ipv4Addr) -> Result<u64> {
     let request = ArpFrame::request(Mac::of_crowd(REQUESTER), REQUESTER, target);
     match wire.ask_one(&request, LIMIT) {
         Some((_, time)) => Ok(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),

@@ -9,8 +9,10 @@ mod ledger;
 mod load;
 mod memory;
 mod newcomer;
+mod remake;
 mod segments;
 mod silence;
+mod start;
 mod sweep;
 
 use crate::error::Result;
@@ -26,14 +28,16 @@ pub(crate) struct Scenario {
 }
 
 /// All of them, in the order of the report.
-pub(crate) const ALL: [Scenario; 13] = [
+pub(crate) const ALL: [Scenario; 15] = [
     Scenario { name: "newcomer", run: newcomer::run },
     Scenario { name: "burst", run: burst::run },
     Scenario { name: "answer", run: answer::run },
     Scenario { name: "in_kernel", run: in_kernel::run },
     Scenario { name: "load", run: load::run },
+    Scenario { name: "remake", run: remake::run },
     Scenario { name: "dhcp", run: dhcp::run },
     Scenario { name: "sweep", run: sweep::run },
+    Scenario { name: "start", run: start::run },
     Scenario { name: "silence", run: silence::run },
     Scenario { name: "memory", run: memory::run },
     Scenario { name: "idle", run: memory::idle },

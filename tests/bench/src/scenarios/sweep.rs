@@ -71,7 +71,7 @@ fn sweep(bench: &Bench, who: Who) -> Result<u64> {
 
 fn begin(bench: &Bench, who: Who, testbed: &Testbed) -> Result<Contender> {
     let mut contender = match who {
-        Who::Floor => Contender::floor(testbed, &Job::Sweep(NETWORK))?,
+        Who::Floor => Contender::floor(testbed, &Job::Sweep { network: NETWORK, length: 16 })?,
         Who::Arpherd => Contender::arpherd(testbed, &bench.binary, &SETTINGS.yaml())?,
     };
     contender.go()?;
