@@ -3,6 +3,7 @@
 //! Writes and route lookups are collected for the route owner, which carries them out itself; frames are
 //! collected for each segment and sent together; the rest are messages to other actors.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -10,16 +11,19 @@ use actix::Recipient;
 use arpherd_core::fact::PendingRequest;
 use arpherd_core::memory::RememberedLease;
 use arpherd_core::order::Purpose;
-use arpherd_core::{DomainId, Fact, Frame, LinkAddr, Operation, Order, SegmentId, Write};
+use arpherd_core::{DomainId, Fact, Frame, LinkAddr, Order, SegmentId, Write};
 
 use crate::counters::Counters;
 use crate::fast_batch::FastBatch;
 use crate::io::{FramePort, Refusal, RouteTable, Tally};
 use crate::messages::{HostsSeen, KeepLease, ReadStations, ReadTable, SendPort, SetSweep, SettlePackets};
 use crate::peer::Peer;
+use crate::table_writer::{Pending, is_for_refused};
 
 /// Frames for which each segment keeps room from one batch to the next. Bursts are rare, and segments may be thousands.
 const KEPT: usize = 16;
+/// Frames that wait for writes to the kernel's tables at the most. Others are dropped and counted.
+const MOST_HELD: usize = 4096;
 
 /// The recipients of a segment's orders, beside the port on which frames are sent.
 pub struct SegmentSinks {
@@ -48,6 +52,10 @@ pub(crate) struct Dispatcher {
     outboxes: Vec<Outbox>,
     /// Segments whose outboxes have something, in the order in which they got it: of thousands mostly one or two have.
     filled: Vec<SegmentId>,
+    /// Frames that wait for writes to the kernel's tables, by the number of the batch.
+    held: BTreeMap<u64, Vec<HeldFrame>>,
+    /// How many.
+    held_count: usize,
     watch: Option<Recipient<ReadTable>>,
     wifi: Option<Recipient<ReadStations>>,
     /// Targets whose held packets are settled.
@@ -57,17 +65,13 @@ pub(crate) struct Dispatcher {
 }
 
 /// A route lookup: by which interface the kernel would forward the packet that an ARP request announces.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct PendingLookup {
     interface: u32,
     request: PendingRequest,
 }
 
 impl PendingLookup {
-    /// The request that waits for it.
-    pub(crate) fn request(&self) -> &PendingRequest {
-        &self.request
-    }
-
     /// Looks the route up and returns the result as a fact.
     pub(crate) fn run(self, table: &mut dyn RouteTable) -> Fact {
         let Self { interface, request } = self;
@@ -107,8 +111,12 @@ impl Dispatcher {
         &self.sinks
     }
 
-    /// Sets or removes the port on which a segment's frames are sent.
+    /// Sets or removes the port on which a segment's frames are sent. Those that wait are of the link that was there before.
     pub(crate) fn set_send_port(&mut self, SendPort { segment, port }: SendPort) {
+        for held in self.held.values_mut() {
+            held.retain(|held| held.segment != segment);
+        }
+        self.held_count = self.held.values().map(Vec::len).sum();
         if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
             outbox.port = port;
         }
@@ -189,26 +197,63 @@ impl Dispatcher {
 
     /// Removes collected replies for addresses whose route the kernel has just refused.
     pub(crate) fn cancel_replies(&mut self, refusals: &[Refusal]) {
-        for refusal in refusals {
-            let (Write::PutRoute { address, .. } | Write::PutStandbyRoute { address, .. }) = refusal.write
-            else {
-                continue;
-            };
-            for segment in &self.filled {
-                if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
-                    outbox.cancel_replies_for(address);
+        if refusals.is_empty() {
+            return;
+        }
+        for segment in &self.filled {
+            if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
+                outbox.take_where(|frame| is_for_refused(frame, refusals).then_some(()));
+            }
+        }
+    }
+
+    /// Collects again what waited for writes up to the batch of this number, but for replies for addresses whose route was
+    /// refused.
+    pub(crate) fn release(&mut self, number: u64, refusals: &[Refusal]) {
+        let later = self.held.split_off(&number.saturating_add(1));
+        let ready = std::mem::replace(&mut self.held, later);
+        for HeldFrame { segment, frame, purpose } in ready.into_values().flatten() {
+            self.held_count -= 1;
+            if !is_for_refused(&frame, refusals)
+                && let Some(outbox) = self.outbox(segment)
+            {
+                outbox.push(frame, purpose);
+            }
+        }
+    }
+
+    /// Keeps those of the collected frames that rest on what is still being written.
+    fn hold(&mut self, pending: &Pending) {
+        for segment in self.filled.iter().copied() {
+            let Some(outbox) = self.outboxes.get_mut(segment.index()) else { continue };
+            for (number, frame, purpose) in outbox.take_where(|frame| pending.awaited_by(frame)) {
+                if self.held_count < MOST_HELD {
+                    self.held_count += 1;
+                    self.held.entry(number).or_default().push(HeldFrame { segment, frame, purpose });
+                } else if let Some(Some(sinks)) = self.sinks.get(segment.index()) {
+                    Counters::add(&sinks.counters.dropped, 1);
                 }
             }
         }
     }
 
-    /// Sends the collected frames, reports hosts seen to the sweep actors, and has held packets settled.
-    pub(crate) fn flush(&mut self) {
-        if !self.packets.is_empty() {
-            let packets = std::mem::take(&mut self.packets);
-            if let Some(cover) = &self.cover {
-                cover.do_send(SettlePackets(packets));
-            }
+    /// Has those of the held packets settled whose routes are not being written.
+    fn settle_packets(&mut self, pending: &Pending) {
+        if self.packets.is_empty() {
+            return;
+        }
+        let packets: Vec<_> = self.packets.extract_if(.., |(target, _)| !pending.contains(*target)).collect();
+        if let Some(cover) = self.cover.as_ref().filter(|_| !packets.is_empty()) {
+            cover.do_send(SettlePackets(packets));
+        }
+    }
+
+    /// Sends the collected frames, reports hosts seen to the sweep actors, and has held packets settled. What rests on writes
+    /// that are pending waits for [`Self::release`].
+    pub(crate) fn flush(&mut self, pending: &Pending) {
+        self.settle_packets(pending);
+        if !pending.is_empty() {
+            self.hold(pending);
         }
         for segment in self.filled.drain(..) {
             let Some(outbox) = self.outboxes.get_mut(segment.index()) else { continue };
@@ -229,6 +274,13 @@ impl Dispatcher {
     }
 }
 
+/// A frame that waits until a batch was written.
+struct HeldFrame {
+    segment: SegmentId,
+    frame: Frame,
+    purpose: Purpose,
+}
+
 /// What is collected for one segment.
 #[derive(Default)]
 struct Outbox {
@@ -236,11 +288,9 @@ struct Outbox {
     port: Option<Box<dyn FramePort>>,
     tally: Tally,
     frames: Vec<Frame>,
+    /// Of each of `frames`.
+    purposes: Vec<Purpose>,
     hosts_seen: Vec<Ipv4Addr>,
-    /// Counts of `frames` by purpose.
-    answered: u64,
-    probed: u64,
-    paced: u64,
 }
 
 impl Outbox {
@@ -250,24 +300,29 @@ impl Outbox {
 
     fn push(&mut self, frame: Frame, purpose: Purpose) {
         self.frames.push(frame);
-        match purpose {
-            Purpose::Answer => self.answered += 1,
-            Purpose::Search => self.probed += 1,
-            Purpose::Verify => {
-                self.probed += 1;
-                self.paced += 1;
-            }
-            Purpose::Correct => self.paced += 1,
-            Purpose::Announce => {}
-        }
+        self.purposes.push(purpose);
     }
 
-    fn cancel_replies_for(&mut self, address: Ipv4Addr) {
-        let before = self.frames.len();
-        let is_cancelled =
-            |frame: &Frame| frame.arp.operation == Operation::Reply && frame.arp.sender == address;
-        self.frames.retain(|frame| !is_cancelled(frame));
-        self.answered -= (before - self.frames.len()) as u64;
+    /// Takes the frames for which there is a reason to.
+    fn take_where<R>(&mut self, reason: impl Fn(&Frame) -> Option<R>) -> Vec<(R, Frame, Purpose)> {
+        let mut taken = Vec::new();
+        let reasons: Vec<_> = self.frames.iter().map(reason).collect();
+        if reasons.iter().all(Option::is_none) {
+            return taken;
+        }
+        let (frames, purposes) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.purposes));
+        for ((frame, purpose), reason) in frames.into_iter().zip(purposes).zip(reasons) {
+            match reason {
+                Some(reason) => taken.push((reason, frame, purpose)),
+                None => self.push(frame, purpose),
+            }
+        }
+        taken
+    }
+
+    /// How many of the frames are for one of these purposes.
+    fn count(&self, purposes: &[Purpose]) -> u64 {
+        self.purposes.iter().filter(|purpose| purposes.contains(purpose)).count() as u64
     }
 
     /// Sends the frames. Those that cannot be sent are dropped and counted: requesters repeat their requests.
@@ -277,14 +332,15 @@ impl Outbox {
         if let Some(port) = &mut self.port
             && port.send(&self.frames, &mut self.tally).is_ok()
         {
-            Counters::add(&counters.answered, self.answered);
-            Counters::add(&counters.probed, self.probed);
-            Counters::add(&counters.paced, self.paced);
+            Counters::add(&counters.answered, self.count(&[Purpose::Answer]));
+            Counters::add(&counters.probed, self.count(&[Purpose::Search, Purpose::Verify]));
+            Counters::add(&counters.paced, self.count(&[Purpose::Verify, Purpose::Correct]));
         }
         let lost = if self.port.is_some() { self.tally.unsent - before } else { self.frames.len() as u64 };
         Counters::add(&counters.dropped, lost);
-        (self.answered, self.probed, self.paced) = (0, 0, 0);
         self.frames.clear();
         self.frames.shrink_to(KEPT);
+        self.purposes.clear();
+        self.purposes.shrink_to(KEPT);
     }
 }

@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 use arpherd_core::{DomainId, Write};
 
 use crate::io::Refusal;
+use crate::table_writer::Pending;
 
 /// What is collected until it is carried out.
 #[derive(Debug, Default)]
@@ -54,10 +55,16 @@ impl FastBatch {
         }
     }
 
-    /// What is to be known from now on, links first.
-    pub(crate) fn take_puts(&mut self) -> Vec<Write> {
+    /// What is to be known from now on, links first; hosts whose routes are still being written stay.
+    pub(crate) fn take_puts(&mut self, pending: &Pending) -> Vec<Write> {
         let links = std::mem::take(&mut self.links).into_values();
-        links.chain(std::mem::take(&mut self.hosts).into_values()).collect()
+        let is_ready = |(address, _): &(Ipv4Addr, DomainId), _: &mut Write| !pending.contains(*address);
+        let hosts = if pending.is_empty() {
+            std::mem::take(&mut self.hosts)
+        } else {
+            self.hosts.extract_if(.., is_ready).collect()
+        };
+        links.chain(hosts.into_values()).collect()
     }
 }
 
@@ -92,12 +99,12 @@ mod tests {
     fn the_last_word_on_a_host_counts() {
         let mut moved = batch(&[put(7, 0), delete(7), put(7, 1), put(8, 0), put(8, 1), put(9, 0), delete(9)]);
         assert_eq!(moved.withdrawals, [delete(7), delete(9)]);
-        assert_eq!(moved.take_puts(), [put(7, 1), put(8, 1)]);
-        assert_eq!(moved.take_puts(), []);
+        assert_eq!(moved.take_puts(&Pending::default()), [put(7, 1), put(8, 1)]);
+        assert_eq!(moved.take_puts(&Pending::default()), []);
         let gone = Write::DeleteFastLink { interface: 4 };
         let mut links = batch(&[put(7, 0), link(4), gone, link(5)]);
         assert_eq!(links.withdrawals, [gone]);
-        assert_eq!(links.take_puts(), [link(5), put(7, 0)]);
+        assert_eq!(links.take_puts(&Pending::default()), [link(5), put(7, 0)]);
     }
 
     #[test]
@@ -111,6 +118,6 @@ mod tests {
         };
         let refusal = |write| Refusal { write, errno: 17, reason: String::new() };
         batch.cancel(&[refusal(route(7)), refusal(delete(8))]);
-        assert_eq!(batch.take_puts(), [put(8, 0)]);
+        assert_eq!(batch.take_puts(&Pending::default()), [put(8, 0)]);
     }
 }

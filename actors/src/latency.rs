@@ -6,9 +6,10 @@ use std::time::Duration;
 use arpherd_core::fact::PendingRequest;
 use arpherd_core::order::Purpose;
 use arpherd_core::view::{BucketView, HistogramView, LatencyView};
-use arpherd_core::{Order, SegmentId, Write};
+use arpherd_core::{Frame, Order, SegmentId, Write};
 
 use crate::io::{Refusal, Stamp};
+use crate::table_writer::Pending;
 
 /// Upper bounds of the buckets in microseconds: 10 µs to 1 s.
 const BOUNDS: [u32; 16] = [
@@ -28,8 +29,8 @@ pub(crate) struct Cause {
 /// Times by segment, and what is under way.
 pub(crate) struct Latency {
     segments: Vec<[Histogram; 2]>,
-    /// Replies that are not sent yet, by the address they are for.
-    replies: Vec<(Cause, Ipv4Addr)>,
+    /// Replies that are not sent yet.
+    replies: Vec<(Cause, Frame)>,
     /// Routes that are not written yet.
     routes: Vec<(Cause, Ipv4Addr)>,
     /// Requests whose replies wait for a route to be looked up.
@@ -48,7 +49,7 @@ impl Latency {
         for order in orders {
             match order {
                 Order::Transmit { frame, purpose: Purpose::Answer, .. } => {
-                    self.replies.push((cause, frame.arp.sender));
+                    self.replies.push((cause, *frame));
                 }
                 Order::Write(Write::PutRoute { address, .. } | Write::PutStandbyRoute { address, .. }) => {
                     self.routes.push((cause, *address));
@@ -65,8 +66,9 @@ impl Latency {
         Some(self.lookups.swap_remove(at).0)
     }
 
-    /// The routes that were ordered are in the kernel, but for those it refused; replies for those are not sent.
-    pub(crate) fn written(&mut self, refusals: &[Refusal]) {
+    /// The routes that were ordered are in the kernel, but for those it refused, for which no reply is sent, and those
+    /// that are still being written.
+    pub(crate) fn written(&mut self, refusals: &[Refusal], pending: &Pending) {
         if self.routes.is_empty() {
             return;
         }
@@ -77,23 +79,23 @@ impl Latency {
         };
         if !refusals.is_empty() {
             self.routes.retain(|(_, address)| !is_refused(*address));
-            self.replies.retain(|(_, address)| !is_refused(*address));
+            self.replies.retain(|(_, reply)| !is_refused(reply.arp.sender));
         }
         let now = Stamp::now();
-        for (cause, _) in self.routes.drain(..) {
+        for (cause, _) in self.routes.extract_if(.., |(_, address)| !pending.contains(*address)) {
             if let Some([_, route]) = self.segments.get_mut(cause.segment.index()) {
                 route.add(cause.received.until(now));
             }
         }
     }
 
-    /// The replies that were ordered were handed to the kernel.
-    pub(crate) fn sent(&mut self) {
+    /// The replies that were ordered were handed to the kernel, but for those that wait for a route.
+    pub(crate) fn sent(&mut self, pending: &Pending) {
         if self.replies.is_empty() {
             return;
         }
         let now = Stamp::now();
-        for (cause, _) in self.replies.drain(..) {
+        for (cause, _) in self.replies.extract_if(.., |(_, reply)| pending.awaited_by(reply).is_none()) {
             if let Some([answer, _]) = self.segments.get_mut(cause.segment.index()) {
                 answer.add(cause.received.until(now));
             }

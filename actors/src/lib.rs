@@ -48,6 +48,9 @@
 //! | [`lease_keeper::LeaseKeeper`] | one, unless nothing is kept from run to run | the file of leases |
 //! | [`recorder::Recorder`] | one, if facts are recorded | the file of facts |
 //!
+//! The route owner writes to the kernel's tables itself while the kernel lets it; where a write would wait for the kernel's network
+//! lock, a thread of its own does (`table_writer`). Packet sockets are closed by threads of their own, too.
+//!
 //! [`supervisor::Instance`] starts them, waits until all are ready, has them go on with another plan, and stops them. There is one instance for each
 //! network namespace that is served. Facts about a segment's link go through its capture actor, so the route owner
 //! never uses a link before its socket is open.
@@ -75,6 +78,7 @@ pub mod required_sysctls;
 pub mod supervisor;
 pub mod sweep;
 mod sysctl_manager;
+mod table_writer;
 mod vrf;
 pub mod watch;
 pub mod wifi;

@@ -5,12 +5,14 @@
 
 mod in_kernel;
 mod queries;
+mod writing;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, Recipient, SpawnHandle};
 use arpherd_core::{Event, Fact, Ledger, Order, Time};
-use slog::{Logger, debug};
+use slog::Logger;
 
 use crate::clock::Clock;
 use crate::counters::CoverCounters;
@@ -21,10 +23,10 @@ use crate::messages::{
     Finish, GetSweepContext, KeepLease, Observed, ReadStations, ReadTable, RecordFacts, SendPort, SetTiming,
     SettlePackets,
 };
+use crate::table_writer::TableWriter;
 
 mod succession;
 
-use in_kernel::Fast;
 pub use succession::Replan;
 
 /// Rounds of orders a message may cause. The results of a round (refusals, routes looked up) are facts and cause
@@ -37,7 +39,7 @@ pub type EventSink = Box<dyn Fn(&Event) + Send>;
 /// Owner of the ledger and of every route.
 pub struct RouteOwner {
     ledger: Ledger,
-    table: Box<dyn RouteTable>,
+    writer: TableWriter,
     clock: Clock,
     started: Time,
     event_sink: EventSink,
@@ -55,6 +57,8 @@ pub struct RouteOwner {
     timer: Option<(Time, SpawnHandle)>,
     /// `None` where nothing is answered inside the kernel.
     fast: Option<Box<dyn FastTable>>,
+    /// Events that tell of what is still being written, up to the batch of this number.
+    held_events: VecDeque<(u64, Event)>,
 }
 
 /// Connects the route owner with the actors that carry out its orders. Sent once, before any other message.
@@ -93,7 +97,7 @@ impl RouteOwner {
     ) -> Self {
         Self {
             ledger,
-            table,
+            writer: TableWriter::new(table),
             started: clock.now(),
             clock,
             event_sink,
@@ -107,6 +111,7 @@ impl RouteOwner {
             refusals: Vec::new(),
             timer: None,
             fast: None,
+            held_events: VecDeque::new(),
         }
     }
 
@@ -146,10 +151,7 @@ impl RouteOwner {
             let orders = std::mem::take(&mut self.orders);
             orders.iter().for_each(|order| self.dispatcher.collect(order));
             self.write_urgent();
-            self.dispatcher.flush();
-            if let Some(latency) = &mut self.latency {
-                latency.sent();
-            }
+            self.send();
             self.emit(&orders);
             // Keeps the allocation for the next round's orders.
             self.orders = orders;
@@ -157,53 +159,6 @@ impl RouteOwner {
             self.report_refusals(now);
             self.look_up_routes(now);
             self.read_heard(now);
-        }
-    }
-
-    /// Writes what frames rely on; replies for a refused route are not sent.
-    fn write_urgent(&mut self) {
-        self.write_fast(Fast::Withdrawals);
-        if !self.dispatcher.urgent.is_empty() {
-            self.table.write(&self.dispatcher.urgent, &mut self.refusals);
-            self.dispatcher.urgent.clear();
-            self.dispatcher.cancel_replies(&self.refusals);
-            self.dispatcher.fast.cancel(&self.refusals);
-            if let Some(latency) = &mut self.latency {
-                latency.written(&self.refusals);
-            }
-        }
-    }
-
-    fn write_deferred(&mut self, now: Time) {
-        if !self.dispatcher.deferred.is_empty() {
-            self.table.write(&self.dispatcher.deferred, &mut self.refusals);
-            self.dispatcher.deferred.clear();
-        }
-        self.write_fast(Fast::Puts);
-        self.report_refusals(now);
-    }
-
-    fn emit(&self, orders: &[Order]) {
-        for order in orders {
-            if let Order::Emit(event) = order {
-                (self.event_sink)(event);
-            }
-        }
-    }
-
-    /// Reports the kernel's refusals to the ledger.
-    fn report_refusals(&mut self, now: Time) {
-        for Refusal { write, errno, reason } in std::mem::take(&mut self.refusals) {
-            debug!(self.log, "write_refused"; "write" => ?write, "errno" => errno, "reason" => &reason);
-            self.step_with_result(now, Fact::WriteRefused { write, errno, reason }, None);
-        }
-    }
-
-    fn look_up_routes(&mut self, now: Time) {
-        for lookup in std::mem::take(&mut self.dispatcher.lookups) {
-            let cause = self.latency.as_mut().and_then(|latency| latency.cause_of(lookup.request()));
-            let fact = lookup.run(&mut *self.table);
-            self.step_with_result(now, fact, cause);
         }
     }
 
@@ -234,7 +189,9 @@ impl RouteOwner {
     /// Gives the ledger its last fact.
     fn end(&mut self, last: Fact, ctx: &mut Context<Self>) {
         self.is_ready = false;
+        self.writer.wait_for_writes(true);
         self.take(vec![last], false, &[], ctx);
+        self.emit_held(u64::MAX);
         if let Some((_, handle)) = self.timer.take() {
             ctx.cancel_future(handle);
         }
@@ -255,6 +212,7 @@ impl Actor for RouteOwner {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
+        self.writer.report_to(ctx.address().downgrade().recipient());
     }
 }
 
@@ -307,6 +265,7 @@ impl Handler<MarkReady> for RouteOwner {
 
     fn handle(&mut self, _: MarkReady, _: &mut Self::Context) {
         self.is_ready = true;
+        self.writer.wait_for_writes(false);
     }
 }
 

@@ -34,7 +34,7 @@ impl RouteOwner {
     pub(super) fn write_fast(&mut self, which: Fast) {
         let writes = match which {
             Fast::Withdrawals => std::mem::take(&mut self.dispatcher.fast.withdrawals),
-            Fast::Puts => self.dispatcher.fast.take_puts(),
+            Fast::Puts => self.dispatcher.fast.take_puts(self.writer.pending()),
         };
         if let Some(fast) = self.fast.as_mut().filter(|_| !writes.is_empty()) {
             fast.write(&writes, &mut self.refusals);

@@ -72,17 +72,17 @@ impl Handler<RunCommand> for RouteOwner {
         let now = self.clock.now();
         MessageResult(match command {
             Command::Probe(address) => {
-                self.take(vec![Fact::ProbeRequested { address }], false, &[], ctx);
+                self.take_at_once(vec![Fact::ProbeRequested { address }], ctx);
                 Response::Probed(Operator::of(&self.ledger).probed(now, address))
             }
             Command::Forget(address) => {
                 let judged = Operator::of(&self.ledger).judge_forget(now, address);
-                self.take(vec![Fact::ForgetRequested { address }], false, &[], ctx);
+                self.take_at_once(vec![Fact::ForgetRequested { address }], ctx);
                 Response::Forgotten(judged)
             }
             Command::Wake(sleeper) => {
                 let judged = Operator::of(&self.ledger).judge_wake(sleeper);
-                self.take(vec![Fact::WakeRequested { sleeper }], false, &[], ctx);
+                self.take_at_once(vec![Fact::WakeRequested { sleeper }], ctx);
                 Response::Woken(judged)
             }
             Command::Role(command) => {
@@ -90,7 +90,7 @@ impl Handler<RunCommand> for RouteOwner {
                 let obeys = judged.iter().filter(|(_, row)| row.outcome == "ordered");
                 let role = command.role;
                 let facts = obeys.map(|(domain, _)| Fact::RoleOrdered { domain: *domain, role });
-                self.take(facts.collect(), false, &[], ctx);
+                self.take_at_once(facts.collect(), ctx);
                 Response::Roles(judged.into_iter().map(|(_, row)| row).collect())
             }
         })

@@ -28,7 +28,8 @@ impl Handler<Replan> for RouteOwner {
             latency.resize(sinks.len());
         }
         self.dispatcher.replan(sinks);
-        self.take(vec![Fact::Replanned { plan: Box::new(plan) }], false, &[], ctx);
+        self.take_at_once(vec![Fact::Replanned { plan: Box::new(plan) }], ctx);
+        self.emit_held(u64::MAX);
         self.event_sink = event_sink;
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use actix::System;
 use arpherd_actors::io::packet::{BATCH, Medium};
@@ -33,6 +33,14 @@ pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_micros(10)).await;
     for _ in 0..64 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// Keeps the calling thread for so long, as a system call that waits does: no timer is moved on meanwhile.
+pub(crate) fn spend(time: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        std::hint::spin_loop();
     }
 }
 
@@ -169,7 +177,7 @@ impl FramePort for FakeLink {
 
 /// The kernel's tables: what was written, in order, and what is to be refused.
 #[derive(Clone, Default)]
-pub(crate) struct FakeTable(Arc<Mutex<FakeTableState>>);
+pub(crate) struct FakeTable(Arc<Mutex<FakeTableState>>, Arc<Condvar>);
 
 #[derive(Default)]
 struct FakeTableState {
@@ -177,6 +185,9 @@ struct FakeTableState {
     refuse: Option<(Ipv4Addr, i32)>,
     routes: BTreeMap<Ipv4Addr, u32>,
     lookups: Vec<(u32, Ipv4Addr, Ipv4Addr)>,
+    /// How long the next write takes.
+    delay: Option<Duration>,
+    is_blocked: bool,
 }
 
 impl FakeTable {
@@ -195,6 +206,17 @@ impl FakeTable {
         std::mem::take(&mut locked(&self.0).batches)
     }
 
+    /// The next write takes so long, on the clock on the wall.
+    pub(crate) fn delay_next(&self, delay: Duration) {
+        locked(&self.0).delay = Some(delay);
+    }
+
+    /// From now on, whoever writes waits, until that is taken back: the kernel's lock is somebody else's.
+    pub(crate) fn block(&self, is_blocked: bool) {
+        locked(&self.0).is_blocked = is_blocked;
+        self.1.notify_all();
+    }
+
     /// From now on, routes to the address are refused with the error; `None`: nothing is.
     pub(crate) fn refuse(&self, refuse: Option<(Ipv4Addr, i32)>) {
         locked(&self.0).refuse = refuse;
@@ -204,6 +226,12 @@ impl FakeTable {
 impl RouteTable for FakeTable {
     fn write(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>) {
         let mut state = locked(&self.0);
+        while state.is_blocked {
+            state = self.1.wait(state).expect("no test thread panicked with the lock");
+        }
+        if let Some(delay) = state.delay.take() {
+            spend(delay);
+        }
         state.batches.push(writes.to_vec());
         if let Some((refused, errno)) = state.refuse {
             let hit =

@@ -7,3 +7,4 @@ mod modes;
 mod owner;
 mod sweep;
 mod wifi;
+mod writing;

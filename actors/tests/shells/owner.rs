@@ -48,7 +48,7 @@ pub(crate) struct OwnerBench {
 
 impl OwnerBench {
     /// Two links up, nobody known.
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(plan(None), None).await
     }
 
@@ -101,6 +101,11 @@ impl OwnerBench {
 
     pub(crate) fn frames(&self, segment: usize) -> Vec<Frame> {
         self.wires[segment].sent()
+    }
+
+    /// The events since the last call.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        std::mem::take(&mut self.events.lock().expect("no panic with the lock"))
     }
 
     async fn hosts(&self) -> Vec<Ipv4Addr> {
