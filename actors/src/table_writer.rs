@@ -201,7 +201,11 @@ impl TableWriter {
 
     /// Looks routes up in the kernel after what was written; or has it done by the thread while that still writes.
     pub(crate) fn look_up(&mut self, lookups: Vec<PendingLookup>) -> Vec<Fact> {
-        if self.unreported().is_some() && !lookups.is_empty() {
+        if lookups.is_empty() {
+            // The thread may be holding the table.
+            return Vec::new();
+        }
+        if self.unreported().is_some() {
             self.give(&[], lookups);
             return Vec::new();
         }

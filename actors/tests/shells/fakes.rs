@@ -188,6 +188,8 @@ struct FakeTableState {
     /// How long the next write takes.
     delay: Option<Duration>,
     is_blocked: bool,
+    /// Somebody waits for it to be blocked no longer.
+    is_awaited: bool,
 }
 
 impl FakeTable {
@@ -217,6 +219,11 @@ impl FakeTable {
         self.1.notify_all();
     }
 
+    /// Whether somebody has had to wait.
+    pub(crate) fn is_awaited(&self) -> bool {
+        locked(&self.0).is_awaited
+    }
+
     /// From now on, routes to the address are refused with the error; `None`: nothing is.
     pub(crate) fn refuse(&self, refuse: Option<(Ipv4Addr, i32)>) {
         locked(&self.0).refuse = refuse;
@@ -227,6 +234,7 @@ impl RouteTable for FakeTable {
     fn write(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>) {
         let mut state = locked(&self.0);
         while state.is_blocked {
+            state.is_awaited = true;
             state = self.1.wait(state).expect("no test thread panicked with the lock");
         }
         if let Some(delay) = state.delay.take() {

@@ -46,6 +46,13 @@ pub(crate) struct OwnerBench {
     pub(crate) owner: Addr<RouteOwner>,
 }
 
+/// So that a test that fails ends: the writing thread is waited for.
+impl Drop for OwnerBench {
+    fn drop(&mut self) {
+        self.table.block(false);
+    }
+}
+
 impl OwnerBench {
     /// Two links up, nobody known.
     pub(crate) async fn new() -> Self {

@@ -58,6 +58,7 @@ fn known_hosts_are_answered_for_while_a_route_waits_for_the_kernel_and_new_ones_
     in_virtual_time(async {
         let bench = blocked().await;
         bench.report(vec![bench.heard(0, 44, 22)]);
+        until("the route is being written", || bench.table.is_awaited().then_some(())).await;
         bench.report(vec![bench.heard(1, 22, 44), bench.heard(0, 11, 22)]);
         bench.report(vec![bench.heard(1, 22, 11)]);
         settle().await;
@@ -89,6 +90,7 @@ fn nobody_is_answered_for_a_host_whose_route_is_refused_in_the_end() {
         let bench = blocked().await;
         bench.table.refuse(Some((address(44), 12)));
         bench.report(vec![bench.heard(0, 44, 96)]);
+        until("the route is being written", || bench.table.is_awaited().then_some(())).await;
         bench.report(vec![bench.heard(1, 22, 44)]);
         settle().await;
         assert_eq!(replies(&bench.frames(1)), []);
@@ -106,7 +108,7 @@ fn the_end_waits_for_what_is_being_written_and_comes_after_it() {
     in_virtual_time(async {
         let bench = blocked().await;
         bench.report(vec![bench.heard(0, 44, 96)]);
-        settle().await;
+        until("the route is being written", || bench.table.is_awaited().then_some(())).await;
         let table = bench.table.clone();
         let kernel = std::thread::spawn(move || {
             spend(Duration::from_millis(20));
