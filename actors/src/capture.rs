@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, SpawnHandle, StreamHandler, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle, StreamHandler,
+    WrapFuture,
 };
 use arpherd_core::{Fact, Heard, SegmentId};
 use slog::{Logger, info, warn};
@@ -27,6 +28,10 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Frames for which room is kept from one batch to the next.
 const KEPT: usize = 8;
+
+/// So many full batches in a row are handled one by one. With more waiting, the socket is emptied first: what it has no room
+/// for is lost, and there is more room in the route owner's mailbox.
+const FAIR_BATCHES: u32 = 8;
 
 /// Receives on one segment's link.
 pub struct CaptureActor {
@@ -48,8 +53,8 @@ struct OpenLink {
     medium: Medium,
     port: Box<dyn FramePort>,
     stream: SpawnHandle,
-    /// The last batch was full, and the next is not read yet.
-    is_reading_more: bool,
+    /// Batches in a row that were full; the next is not read yet if there are any.
+    full_batches: u32,
     tally: Tally,
     stations: Box<dyn StationPort>,
     station_stream: SpawnHandle,
@@ -60,6 +65,11 @@ struct StationsReady;
 
 /// The socket may have frames to read.
 struct FramesReady;
+
+/// Read the next batch, before any other actor has its turn.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct ReadOn;
 
 impl CaptureActor {
     /// A capture actor that waits for its link.
@@ -86,10 +96,10 @@ impl CaptureActor {
         }
     }
 
-    /// Reads one batch and sends it to the route owner, which handles it before the next is read.
+    /// Reads one batch and sends it to the route owner, which handles it before the next is read, unless many are waiting.
     fn read(&mut self, ctx: &mut Context<Self>) {
         let Some(open) = &mut self.open else { return };
-        let was_reading_more = std::mem::take(&mut open.is_reading_more);
+        let full_batches = std::mem::take(&mut open.full_batches);
         let before = open.tally;
         let outcome = open.port.receive(&mut self.heard, &mut open.tally);
         Counters::add(&self.counters.read, open.tally.read - before.read);
@@ -107,12 +117,15 @@ impl CaptureActor {
             }
         };
         if let Some(open) = self.open.as_mut().filter(|_| more) {
-            open.is_reading_more = true;
-            // A message to itself would be handled before any other actor has its turn, and so would every batch of a
-            // burst: routes would wait for its end.
-            ctx.spawn(yield_now().into_actor(self).map(|(), this, ctx| this.read(ctx)));
+            open.full_batches = full_batches.saturating_add(1);
+            if open.full_batches < FAIR_BATCHES {
+                // Routes are written after each batch, and do not wait for the burst's end.
+                ctx.spawn(yield_now().into_actor(self).map(|(), this, ctx| this.read(ctx)));
+            } else {
+                ctx.notify(ReadOn);
+            }
         }
-        if !self.heard.is_empty() || was_reading_more {
+        if !self.heard.is_empty() || full_batches > 0 {
             let segment = self.segment;
             let facts = self.heard.drain(..).map(|heard| Fact::Heard { segment, heard }).collect();
             self.send(Observed { facts, more, received });
@@ -212,7 +225,7 @@ impl CaptureActor {
             medium,
             port,
             stream,
-            is_reading_more: false,
+            full_batches: 0,
             tally: Tally::default(),
             stations,
             station_stream,
@@ -252,6 +265,14 @@ impl StreamHandler<StationsReady> for CaptureActor {
 
     /// As for frames.
     fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+impl Handler<ReadOn> for CaptureActor {
+    type Result = ();
+
+    fn handle(&mut self, _: ReadOn, ctx: &mut Self::Context) {
+        self.read(ctx);
+    }
 }
 
 impl Handler<LinkUpdate> for CaptureActor {

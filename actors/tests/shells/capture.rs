@@ -130,6 +130,22 @@ fn each_batch_of_a_burst_is_handled_before_the_next_is_read() {
     });
 }
 
+#[test]
+fn when_many_batches_wait_all_are_read_before_the_kernel_has_no_room_for_more() {
+    in_virtual_time(async {
+        let bench = bench();
+        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        settle().await;
+        bench.owner.read_by_then.lock().expect("no panic with the lock").clear();
+        bench.wire.arrive((0..20 * BATCH).map(|_| request(11, 12)));
+        settle().await;
+        let batch = BATCH as u64;
+        let read_by_then = bench.owner.read_by_then.lock().expect("no panic with the lock").clone();
+        let one_by_one: Vec<u64> = (1..8).map(|number| number * batch).collect();
+        assert_eq!(read_by_then, [&one_by_one[..], &[20 * batch; 14]].concat());
+    });
+}
+
 /// A socket whose link was down returns the error to the reader of the first frame after it.
 #[test]
 fn the_first_frame_after_a_link_was_down_is_not_left_waiting_for_the_second() {
