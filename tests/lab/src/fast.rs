@@ -1,4 +1,5 @@
-//! Daemons that answer inside the kernel, by `fast_answers: auto`, without the tests' configurations saying so.
+//! Daemons that answer inside the kernel, by `fast_answers: auto`, without the tests' configurations saying so. All others answer
+//! themselves.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
