@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::d_discovery::crowd_on;
 use crate::rig::{
-    Config, ROUTER, Rig, SOON, events, host_row, introduce, ip, routed_by, wait_event, wait_route,
+    Config, ROUTER, Rig, SLOW_EXPIRY, SOON, events, host_row, introduce, ip, routed_by, wait_event,
+    wait_route,
 };
 
 /// The row of a list that is about the segment.
@@ -19,7 +20,8 @@ fn of<'a>(rows: &'a Value, segment: &str) -> &'a Value {
 #[harness::test]
 fn a_probe_asks_on_every_segment_and_shows_who_answered_where() -> Result<()> {
     let rig = Rig::new()?;
-    let daemon = Config::common().start(&rig.r)?;
+    // Whoever answered is not asked again meanwhile.
+    let daemon = Config::common_with(&[("expiry", SLOW_EXPIRY)]).start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);
     introduce(&a, &rig.r, "eth0")?;
     let wires = [Capture::start(&rig.r, "eth0")?, Capture::start(&rig.r, "eth1")?];

@@ -8,7 +8,7 @@ use arpherd_lab::{ArpFrame, Host, Mac, Netns, Result, wait_until};
 use serde_json::Value;
 
 use crate::b_warm_moves::{BEAT, UPLINKS, Warm, interruptions};
-use crate::rig::{A_WHILE, Config, ROUTER, Rig, SOON, introduce, ip, wait_event};
+use crate::rig::{A_WHILE, Config, ROUTER, Rig, SOON, events, introduce, ip, wait_event};
 use crate::trio::Trio;
 
 /// Of the gateway, on every segment.
@@ -131,9 +131,10 @@ fn b4_of_segments_that_are_one_link_the_first_has_the_shared_address() -> Result
     }
     let a = rig.left(10)?;
     a.announce()?;
-    // Our request for a host of one segment is what gives the bridge away.
-    a.ask(ip(77))?;
-    wait_event(&daemon, "segments_bridged", |_| true);
+    // Our request for a host of one segment is what gives the bridge away, once its ports forward.
+    wait_until(SOON, "the bridge is noticed", || {
+        a.ask(ip(77)).is_err() || !events(&daemon, "segments_bridged").is_empty()
+    });
     let gateway = |name| row(&daemon.cli(&["segments"]), name)["gateway_lladdr"].clone();
     assert_eq!(gateway("eth0"), GATEWAY.to_string());
     wait_until(SOON, "the second speaks with its own", || gateway("eth1") == Value::Null);
