@@ -162,7 +162,6 @@ fn note_own_lladdrs(ids: &[SegmentId], world: &mut World) {
 fn decide(segment: &Segment, world: &World) -> FastSegment {
     let topology = &world.topology;
     let is_home = segment.is_up()
-        && segment.voice.is_heard()
         && !segment.plan.is_retired()
         && !segment.plan.private_vlan.is_on()
         && !topology.bridges.has_bridge(segment.id);

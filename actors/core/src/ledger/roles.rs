@@ -103,7 +103,6 @@ fn settle_voice(world: &mut World, domain: DomainId, effects: &mut Effects) {
             delete_entries(segment, &world.reasons(), effects);
         }
         world.topology.segment_mut(*id).voice = voice;
-        world.fast.doubt_segment(*id);
     }
     if changed.iter().any(|(_, before)| (*before == Voice::Standby) != (voice == Voice::Standby)) {
         follow_standby(world, domain, voice, effects);
