@@ -9,7 +9,7 @@ use arpherd_core::view::{BucketView, HistogramView, LatencyView};
 use arpherd_core::{Frame, Order, SegmentId, Write};
 
 use crate::io::{Refusal, Stamp};
-use crate::table_writer::Pending;
+use crate::table_writer::{Pending, is_for_refused, is_refused};
 
 /// Upper bounds of the buckets in microseconds: 10 µs to 1 s.
 const BOUNDS: [u32; 16] = [
@@ -72,14 +72,9 @@ impl Latency {
         if self.routes.is_empty() {
             return;
         }
-        let is_refused = |address: Ipv4Addr| {
-            refusals
-                .iter()
-                .any(|it| matches!(it.write, Write::PutRoute { address: refused, .. } if refused == address))
-        };
         if !refusals.is_empty() {
-            self.routes.retain(|(_, address)| !is_refused(*address));
-            self.replies.retain(|(_, reply)| !is_refused(reply.arp.sender));
+            self.routes.retain(|(_, address)| !is_refused(*address, refusals));
+            self.replies.retain(|(_, reply)| !is_for_refused(reply, refusals));
         }
         let now = Stamp::now();
         for (cause, _) in self.routes.extract_if(.., |(_, address)| !pending.contains(*address)) {

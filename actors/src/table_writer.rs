@@ -95,16 +95,21 @@ fn subject(write: &Write) -> Option<Ipv4Addr> {
     }
 }
 
-/// Whether it is a reply for an address whose route the kernel has refused.
-pub(crate) fn is_for_refused(frame: &Frame, refusals: &[Refusal]) -> bool {
+/// Whether the kernel has refused the address's route.
+pub(crate) fn is_refused(address: Ipv4Addr, refusals: &[Refusal]) -> bool {
     let is_its_route = |refusal: &Refusal| {
         matches!(
             refusal.write,
-            Write::PutRoute { address, .. } | Write::PutStandbyRoute { address, .. }
-                if address == frame.arp.sender
+            Write::PutRoute { address: refused, .. } | Write::PutStandbyRoute { address: refused, .. }
+                if refused == address
         )
     };
-    frame.arp.operation == Operation::Reply && refusals.iter().any(is_its_route)
+    refusals.iter().any(is_its_route)
+}
+
+/// Whether it is a reply for an address whose route the kernel has refused.
+pub(crate) fn is_for_refused(frame: &Frame, refusals: &[Refusal]) -> bool {
+    frame.arp.operation == Operation::Reply && is_refused(frame.arp.sender, refusals)
 }
 
 /// Second link-layer addresses concern a whole segment, and are written when a link comes.
