@@ -29,11 +29,18 @@ impl RouteOwner {
         let is_written = self.writer.write(&self.dispatcher.urgent, &mut self.refusals);
         self.dispatcher.urgent.clear();
         if is_written {
-            self.dispatcher.cancel_replies(&self.refusals);
-            self.dispatcher.fast.cancel(&self.refusals);
-            if let Some(latency) = &mut self.latency {
-                latency.written(&self.refusals, self.writer.pending());
-            }
+            let refusals = std::mem::take(&mut self.refusals);
+            self.was_written(&refusals);
+            self.refusals = refusals;
+        }
+    }
+
+    /// Frames' writes were done but for these: nothing rests on what was refused, whoever wrote it.
+    fn was_written(&mut self, refusals: &[Refusal]) {
+        self.dispatcher.cancel_replies(refusals);
+        self.dispatcher.fast.cancel(refusals);
+        if let Some(latency) = &mut self.latency {
+            latency.written(refusals, self.writer.pending());
         }
     }
 
@@ -106,10 +113,7 @@ impl Handler<Written> for RouteOwner {
         let now = self.clock.now();
         self.writer.note(number, was_long);
         self.dispatcher.release(number, &refusals);
-        self.dispatcher.fast.cancel(&refusals);
-        if let Some(latency) = &mut self.latency {
-            latency.written(&refusals, self.writer.pending());
-        }
+        self.was_written(&refusals);
         self.send();
         self.emit_held(number);
         self.refusals.extend(refusals);
