@@ -10,7 +10,7 @@
 //!   │ CaptureActor │◄────────────────────────│    Watch    │── WifiLink ───► WifiMonitor
 //!   └──────────────┘                     │   └─────────────┘
 //!         │ Observed, SendPort           │      │     ▲
-//!         ▼               Observed       │      │     │
+//!         ▼          Observed, TableRead │      │     │
 //!   ┌──────────────┐◄───────────────────────────┘     │
 //!   │              │──────────── ReadTable ───────────┘
 //!   │              │      Observed       │   ┌─────────────┐

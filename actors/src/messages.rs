@@ -1,9 +1,10 @@
 //! The messages that actors send one another.
 
 use std::net::Ipv4Addr;
+use std::time::Instant;
 
 use actix::Message;
-use arpherd_core::fact::Link;
+use arpherd_core::fact::{KernelRoute, Link};
 use arpherd_core::memory::{RememberedHost, RememberedLease};
 use arpherd_core::plan::LinkKind;
 use arpherd_core::sweep::{SweepContext, SweepProgress};
@@ -32,6 +33,16 @@ impl Observed {
     pub fn of(facts: Vec<Fact>) -> Self {
         Self { facts, more: false, received: Vec::new() }
     }
+}
+
+/// The kernel's host routes, from the watch: a [`Fact`] to which the route owner adds what it has written meanwhile.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct TableRead {
+    /// All that concern us.
+    pub routes: Vec<KernelRoute>,
+    /// When the reading began.
+    pub begun: Instant,
 }
 
 /// Have the kernel note when it receives frames, and measure how long what they cause takes; or no longer.

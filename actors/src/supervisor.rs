@@ -102,7 +102,7 @@ impl Instance {
         let segments = SegmentActors::start(&surroundings)?;
         let dhcp = start_dhcp(&starter, &owner, &segments, clock);
         let watched = segments.watched(&config, wifi.as_ref(), dhcp.as_ref());
-        let watch = start_watch(&starter, own_port, watched, owner.clone().recipient())?;
+        let watch = start_watch(&starter, own_port, watched, &owner)?;
         let cover = start_cover(&starter, &owner, clock)?;
         owner.do_send(Connect {
             sinks: segments.sinks(config.plan.segments.len()),

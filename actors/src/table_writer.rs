@@ -6,7 +6,7 @@
 //! writes by itself until a write took long. From then on a thread does, until none took long for a while; what
 //! rests on a write waits until it was reported ([`Written`]).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -17,6 +17,13 @@ use arpherd_core::{Fact, Frame, Operation, Write};
 
 use crate::dispatch::PendingLookup;
 use crate::io::{Refusal, RouteTable};
+
+mod pending;
+mod recent;
+
+pub(crate) use pending::Pending;
+use pending::subject;
+use recent::Recent;
 
 /// A batch took long if it took longer than this, and [`EACH`] for each of its writes.
 const LONG: Duration = Duration::from_millis(1);
@@ -38,61 +45,6 @@ pub struct Written {
     pub(crate) lookups: Vec<Fact>,
     /// It took long.
     pub(crate) was_long: bool,
-}
-
-/// Addresses whose routes are being written by the thread, each with the number of the last batch that does.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    last: BTreeMap<Ipv4Addr, u64>,
-    /// What each batch writes, in their order.
-    batches: VecDeque<(u64, Vec<Ipv4Addr>)>,
-}
-
-impl Pending {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.last.is_empty()
-    }
-
-    pub(crate) fn contains(&self, address: Ipv4Addr) -> bool {
-        self.last.contains_key(&address)
-    }
-
-    /// The batch that has to be written before the frame is sent: one that speaks for an address, or says to its
-    /// host who is to send packets for it to us, rests on the address's route.
-    pub(crate) fn awaited_by(&self, frame: &Frame) -> Option<u64> {
-        let receiver = (frame.arp.operation == Operation::Reply).then_some(frame.arp.target);
-        let addresses = std::iter::once(frame.arp.sender).chain(receiver);
-        addresses.filter_map(|address| self.last.get(&address).copied()).max()
-    }
-
-    fn add(&mut self, number: u64, writes: &[Write]) {
-        let addresses: Vec<_> = writes.iter().filter_map(subject).collect();
-        self.last.extend(addresses.iter().map(|address| (*address, number)));
-        self.batches.push_back((number, addresses));
-    }
-
-    fn remove_until(&mut self, number: u64) {
-        while let Some((written, addresses)) = self.batches.pop_front_if(|(written, _)| *written <= number) {
-            for address in addresses {
-                if self.last.get(&address) == Some(&written) {
-                    self.last.remove(&address);
-                }
-            }
-        }
-    }
-}
-
-/// The address on whose route frames may rest.
-fn subject(write: &Write) -> Option<Ipv4Addr> {
-    match *write {
-        Write::PutRoute { address, .. }
-        | Write::PutStandbyRoute { address, .. }
-        | Write::DeleteRoute { address, .. }
-        | Write::PutProxy { address, .. }
-        | Write::DeleteProxy { address, .. } => Some(address),
-        Write::DeleteStray(ref route) => Some(route.address),
-        _ => None,
-    }
 }
 
 /// Whether the kernel has refused the address's route.
@@ -127,6 +79,7 @@ pub(crate) struct TableWriter {
     given: u64,
     reported: u64,
     pending: Pending,
+    recent: Recent,
     /// The thread writes until then.
     busy_until: Option<Instant>,
     /// Every write is to be done when [`Self::write`] returns.
@@ -166,6 +119,7 @@ impl TableWriter {
             given: 0,
             reported: 0,
             pending: Pending::default(),
+            recent: Recent::default(),
             busy_until: None,
             is_waiting: true,
         }
@@ -201,7 +155,15 @@ impl TableWriter {
         if self.shared.write(writes, refusals) {
             self.busy_until = Some(Instant::now() + BUSY);
         }
+        self.recent.note(writes.iter().filter_map(subject));
         true
+    }
+
+    /// The addresses whose routes were written after that, or are being written. `None`: it is too long ago to tell.
+    pub(crate) fn written_since(&self, then: Instant) -> Option<Vec<Ipv4Addr>> {
+        let mut written = self.recent.since(then)?;
+        written.extend(self.pending.addresses());
+        Some(written)
     }
 
     /// Looks routes up in the kernel after what was written; or has it done by the thread while that still writes.
@@ -220,7 +182,7 @@ impl TableWriter {
     /// The thread reported a batch.
     pub(crate) fn note(&mut self, number: u64, was_long: bool) {
         self.reported = number;
-        self.pending.remove_until(number);
+        self.recent.note(self.pending.remove_until(number).into_iter());
         if was_long {
             self.busy_until = Some(Instant::now() + BUSY);
         }

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
+use actix::{Actor, AsyncContext, Context, Handler, Message, StreamHandler};
 use arpherd_core::fact::KernelRoute;
 use arpherd_core::plan::RoutePlan;
 use arpherd_core::{Fact, SegmentId};
@@ -33,6 +33,7 @@ mod tables;
 
 use links::places_of;
 pub use replanning::WatchSegments;
+pub use tables::Reports;
 
 /// Pause before the kernel's tables are read again when that failed.
 const RETRY: Duration = Duration::from_secs(1);
@@ -68,7 +69,7 @@ pub struct Watch {
     monitor: Monitor,
     netns: Netns,
     routes: RoutePlan,
-    owner: Recipient<Observed>,
+    owner: Reports,
     sysctls: SysctlManager,
     vrfs: VrfCheck,
     log: Logger,
@@ -119,7 +120,7 @@ impl Watch {
         own_port: u32,
         saved_sysctls: Option<&Path>,
         segments: Vec<WatchedSegment>,
-        owner: Recipient<Observed>,
+        owner: Reports,
         log: Logger,
     ) -> Result<Self, NetlinkError> {
         if netns.interfaces().is_none() {
@@ -185,7 +186,7 @@ impl Watch {
 
     fn report(&self, fact: Fact) {
         // `do_send` ignores the mailbox's capacity: a notification must not be lost.
-        self.owner.do_send(Observed::of(vec![fact]));
+        self.owner.facts.do_send(Observed::of(vec![fact]));
     }
 
     fn read(&mut self, ctx: &mut Context<Self>) {

@@ -51,6 +51,13 @@ pub enum Fact {
         /// Ours and others', in the order of the kernel's answer.
         routes: Vec<KernelRoute>,
     },
+    /// The same, but while it was read we wrote, too: it may not have that yet.
+    TableReadWhileWriting {
+        /// As above.
+        routes: Vec<KernelRoute>,
+        /// The addresses whose routes we wrote or deleted, or are about to. Of ours to these the table says nothing.
+        written: Vec<Address>,
+    },
     /// Somebody else than this process added or replaced a route.
     RouteAppeared(KernelRoute),
     /// Somebody else than this process deleted a route.

@@ -18,7 +18,8 @@ use crate::write::Write;
 pub enum Order {
     /// Have this in the kernel's tables, or have it no longer.
     Write(Write),
-    /// Read the kernel's routes in full and report them as [`crate::Fact::TableRead`].
+    /// Read the kernel's routes in full and report them as [`crate::Fact::TableRead`],
+    /// or as [`crate::Fact::TableReadWhileWriting`].
     ReadTable,
     /// Ask the kernel where it would forward a packet that came in on the interface, and report it as
     /// [`crate::Fact::RouteLookedUp`].

@@ -10,6 +10,7 @@ use slog::debug;
 use super::RouteOwner;
 use super::in_kernel::Fast;
 use crate::io::Refusal;
+use crate::messages::TableRead;
 use crate::table_writer::Written;
 
 impl RouteOwner {
@@ -122,5 +123,20 @@ impl Handler<Written> for RouteOwner {
             self.route_looked_up(now, fact);
         }
         self.take(Vec::new(), false, &[], ctx);
+    }
+}
+
+impl Handler<TableRead> for RouteOwner {
+    type Result = ();
+
+    /// The watch reads on a thread of its own. What was written since it began would look deleted by others, and what was
+    /// deleted as left by an earlier run. A table from before all that is remembered says too little: it is read again.
+    fn handle(&mut self, TableRead { routes, begun }: TableRead, ctx: &mut Self::Context) {
+        let fact = match self.writer.written_since(begun) {
+            None => return self.dispatcher.collect(&Order::ReadTable),
+            Some(written) if written.is_empty() => Fact::TableRead { routes },
+            Some(written) => Fact::TableReadWhileWriting { routes, written },
+        };
+        self.take(vec![fact], false, &[], ctx);
     }
 }

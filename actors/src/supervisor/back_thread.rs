@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, Arbiter, Context, Handler, Recipient};
+use actix::{Actor, Addr, Arbiter, Context, Handler};
 use arpherd_core::memory::RememberedLease;
 use arpherd_core::plan::Cover;
 use slog::{Logger, info, o, warn};
@@ -20,11 +20,10 @@ use crate::io::netlink::Radios;
 use crate::io::saved_leases::LeaseFile;
 use crate::lease_keeper::LeaseKeeper;
 use crate::liveness::{ActorGroup, ActorName, Ping};
-use crate::messages::Observed;
 use crate::owner::RouteOwner;
 use crate::port::{device_opener, radio_opener};
 use crate::recorder::Recorder;
-use crate::watch::{Watch, WatchedSegment};
+use crate::watch::{Reports, Watch, WatchedSegment};
 use crate::wifi::WifiMonitor;
 
 /// What the actors of the back thread are started with.
@@ -53,9 +52,10 @@ pub(super) fn start_watch(
     starter: &BackStarter<'_>,
     own_port: u32,
     segments: Vec<WatchedSegment>,
-    owner: Recipient<Observed>,
+    owner: &Addr<RouteOwner>,
 ) -> Result<Addr<Watch>, StartError> {
     let (config, log) = (starter.config, starter.log("watch"));
+    let owner = Reports { facts: owner.clone().recipient(), tables: owner.clone().recipient() };
     let (netns, saved) = (&config.netns, config.saved_sysctls.as_deref());
     let watch =
         netns.within(|| Watch::open(netns, config.plan.routes, own_port, saved, segments, owner, log))??;

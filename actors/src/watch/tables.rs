@@ -2,17 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::Instant;
 
+use actix::Recipient;
 use arpherd_core::Fact;
 use arpherd_core::fact::KernelRoute;
 use slog::warn;
 
 use super::Watch;
 use crate::io::netlink::NetlinkError;
+use crate::messages::{Observed, TableRead};
+
+/// The route owner, as the watch knows it.
+pub struct Reports {
+    /// Receives changes.
+    pub facts: Recipient<Observed>,
+    /// Receives the whole table.
+    pub tables: Recipient<TableRead>,
+}
 
 impl Watch {
     /// Reports the host routes, those of earlier runs with their hosts' link-layer addresses.
     pub(super) fn report_routes(&mut self) -> Result<(), NetlinkError> {
+        let begun = Instant::now();
         let mut routes = self.reader.host_routes(self.routes.table)?;
         if let Some(table) = self.routes.fabric_table {
             let fabric = self.reader.host_routes(table)?;
@@ -31,7 +43,8 @@ impl Watch {
             route.segment = self.segment_of(route.interface);
             route.lladdr = neighbours.get(&(route.interface, route.address)).copied().unwrap_or_default();
         }
-        self.report(Fact::TableRead { routes });
+        // In one mailbox with the facts, and in their order.
+        self.owner.tables.do_send(TableRead { routes, begun });
         Ok(())
     }
 

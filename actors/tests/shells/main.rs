@@ -5,6 +5,7 @@ mod fakes;
 mod liveness;
 mod modes;
 mod owner;
+mod reading;
 mod sweep;
 mod wifi;
 mod writing;

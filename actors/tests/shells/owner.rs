@@ -115,7 +115,12 @@ impl OwnerBench {
         std::mem::take(&mut self.events.lock().expect("no panic with the lock"))
     }
 
-    async fn hosts(&self) -> Vec<Ipv4Addr> {
+    /// How often the owner has had the table read.
+    pub(crate) fn tables_read(&self) -> u32 {
+        *self.watch.0.lock().expect("no panic with the lock")
+    }
+
+    pub(crate) async fn hosts(&self) -> Vec<Ipv4Addr> {
         let query = RunQuery { query: Query::Hosts, after: None };
         match self.owner.send(query).await.expect("the owner lives").response {
             Response::Hosts(hosts) => hosts.iter().map(|host| host.address).collect(),
@@ -216,7 +221,7 @@ fn a_route_that_already_stands_has_the_table_read() {
         bench.table.refuse(Some((address(11), 17)));
         bench.report(vec![bench.heard(0, 11, 99)]);
         settle().await;
-        assert_eq!(*bench.watch.0.lock().expect("no panic with the lock"), 1);
+        assert_eq!(bench.tables_read(), 1);
     });
 }
 

@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Hosts 11 on the first link and 22 on the second are known, and a write has just taken long: the next waits until the
 /// table is unblocked.
-async fn blocked() -> OwnerBench {
+pub(crate) async fn blocked() -> OwnerBench {
     let bench = OwnerBench::new().await;
     bench.owner.send(MarkReady).await.expect("the owner lives");
     bench.report(vec![bench.heard(0, 11, 99), bench.heard(1, 22, 98)]);
@@ -35,7 +35,7 @@ fn replies(frames: &[Frame]) -> Vec<(u8, u8)> {
 }
 
 /// Waits for a thread's work to show.
-async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         settle().await;
@@ -47,7 +47,7 @@ async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn puts(batches: &[Vec<Write>], last: u8) -> bool {
+pub(crate) fn puts(batches: &[Vec<Write>], last: u8) -> bool {
     let is_its =
         |write: &Write| matches!(write, Write::PutRoute { address: its, .. } if *its == address(last));
     batches.concat().iter().any(is_its)

@@ -215,7 +215,8 @@ impl Ledger {
             Fact::StationHeard { segment, lladdr } => self.station_traced(segment, lladdr),
             Fact::LinkChanged { segment, link } => world.link_changed(segment, link, effects),
             Fact::AddressesChanged { addresses } => own_addresses::follow_own_addresses(self, addresses),
-            Fact::TableRead { routes } => world.table_read(&routes, effects),
+            Fact::TableRead { routes } => world.table_read(&routes, &[], effects),
+            Fact::TableReadWhileWriting { routes, written } => world.table_read(&routes, &written, effects),
             Fact::RouteAppeared(route) => world.route_appeared(&route, effects),
             Fact::RouteVanished(route) => world.route_vanished(&route, effects),
             Fact::CoverVanished { prefix } => world.cover_vanished(prefix, effects),
@@ -250,8 +251,7 @@ impl Ledger {
             Fact::RoleOrdered { domain, role } => roles::order_role(world, domain, role, effects),
             Fact::Replanned { plan } => replanning::replan(self, &plan),
             Fact::Replaced { retired, prefixes } => self.stop(&End::Replaced { retired, prefixes }),
-            Fact::Stopped { purge: true } => self.stop(&End::Purged),
-            Fact::Stopped { purge: false } => self.stop(&End::Kept),
+            Fact::Stopped { purge } => self.stop(if purge { &End::Purged } else { &End::Kept }),
         }
     }
 

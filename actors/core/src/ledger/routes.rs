@@ -1,6 +1,6 @@
 //! What others did to the kernel's routes, what an earlier run left there, and what the kernel refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::effects::Effects;
 use super::fabric::{forget_foreign, note_foreign, replace_foreign};
@@ -27,18 +27,22 @@ const EEXIST: i32 = 17;
 
 impl World {
     /// The whole table, at the start and whenever events were lost. Ours are adopted, or deleted where they
-    /// lead nowhere we serve; missing ones are put back; those of others are noted.
-    pub(super) fn table_read(&mut self, routes: &[KernelRoute], effects: &mut Effects) {
+    /// lead nowhere we serve; missing ones are put back; those of others are noted. Ours to addresses in `written` are
+    /// left alone: what was written while the table was read is newer, and what others did after that is told apart.
+    pub(super) fn table_read(&mut self, routes: &[KernelRoute], written: &[Address], effects: &mut Effects) {
+        let written: BTreeSet<&Address> = written.iter().collect();
         let placed = routes.iter().map(|route| self.topology.placed(route));
         let (ours, others): (Vec<KernelRoute>, Vec<KernelRoute>) =
             placed.partition(|route| self.is_ours(route));
-        let expected = self.hosts.keys_where(|host| host.installed.is_standing());
+        let ours = ours.iter().filter(|route| !route.in_fabric_table && !written.contains(&route.address));
+        let mut expected = self.hosts.keys_where(|host| host.installed.is_standing());
+        expected.retain(|key| !written.contains(&key.address));
         let others = others.into_iter().filter(|route| self.topology.domain_of(route.address).is_some());
         for address in replace_foreign(self, &others.collect::<Vec<_>>(), effects) {
             self.touch_address(address);
         }
         let mut standing: BTreeMap<Key, SegmentId> = BTreeMap::new();
-        for route in ours.iter().filter(|route| !route.in_fabric_table) {
+        for route in ours {
             if let Some((key, segment)) = self.take_over(route, effects) {
                 standing.insert(key, segment);
             }

@@ -293,6 +293,8 @@ pub(crate) fn any_fact() -> impl Strategy<Value = Fact> {
             1 => proptest::collection::vec(any_address(), 0..4)
                 .prop_map(|addresses| Fact::AddressesChanged { addresses }),
             1 => proptest::collection::vec(any_route(), 0..12).prop_map(|routes| Fact::TableRead { routes }),
+            1 => (proptest::collection::vec(any_route(), 0..12), proptest::collection::vec(any_address(), 1..4))
+                .prop_map(|(routes, written)| Fact::TableReadWhileWriting { routes, written }),
             2 => any_route().prop_map(Fact::RouteAppeared),
             2 => any_route().prop_map(Fact::RouteVanished),
             1 => Just(Fact::CoverVanished { prefix: net("10.0.0.0/28") }),

@@ -198,6 +198,22 @@ fn the_table_shows_that_the_route_was_our_own_all_the_time() {
 }
 
 #[test]
+fn what_was_written_while_the_table_was_read_is_newer_and_others_routes_are_news_all_the_same() {
+    let mut bench = Bench::new();
+    bench.knows(A, host(9));
+    bench.knows(A, host(10));
+    let theirs = KernelRoute { metric: METRIC, ..foreign_route(9) };
+    let stray = our_route(B, 10);
+    let read = |written: &[u8]| Fact::TableReadWhileWriting {
+        routes: vec![stray, theirs],
+        written: written.iter().map(|last| ip(*last)).collect(),
+    };
+    let log = bench.give(read(&[9, 10]));
+    assert_eq!((log.routes(), log.events()), (vec![delete(A, 9)], vec![conflict(A, METRIC)]));
+    assert_eq!(bench.give(read(&[9])).routes(), [Order::Write(Write::DeleteStray(stray)), replace(A, 10)]);
+}
+
+#[test]
 fn a_leftover_in_the_way_gets_the_preferred_source_of_today() {
     let mut bench = Bench::new();
     bench.knows(A, host(9));
