@@ -88,8 +88,9 @@ impl FastLoad {
             let outcome = if wanted.is_empty() { Outcome::NotWanted } else { Outcome::Recording };
             return (Self(outcome), programs);
         }
+        let protocol = config.routes.protocol;
         for (netns, room) in wanted {
-            match FastAnswers::load(room) {
+            match FastAnswers::load(room, protocol) {
                 Ok(answers) => drop(programs.loaded.insert(netns, Arc::new(answers))),
                 Err(error) => return (Self(Outcome::Failed(error)), FastPrograms::default()),
             }

@@ -36,6 +36,8 @@ pub struct FastAnswers {
     answered: Map<4, 8>,
     /// How many segments there is room for.
     segments: u32,
+    /// The daemon's routing protocol number.
+    protocol: u8,
 }
 
 /// How much the maps have room for.
@@ -85,11 +87,12 @@ impl LoadError {
 }
 
 impl FastAnswers {
-    /// Makes the maps, all empty, and loads the program. It is attached nowhere yet.
+    /// Makes the maps, all empty, and loads the program. It is attached nowhere yet. `protocol`: the daemon's routing
+    /// protocol number, which tells those of two daemons on one interface apart.
     ///
     /// # Errors
     /// If a right is missing, or the kernel does not do it.
-    pub fn load(room: Room) -> Result<Self, LoadError> {
+    pub fn load(room: Room, protocol: u8) -> Result<Self, LoadError> {
         let refused = |cause| LoadError::of(cause, String::new());
         let links = Map::create(MapKind::Hash, "arpherd_links", room.segments).map_err(refused)?;
         let hosts = Map::create(MapKind::Hash, "arpherd_hosts", room.hosts).map_err(refused)?;
@@ -104,7 +107,7 @@ impl FastAnswers {
         let code = program::program(&maps).map_err(|error| refused(io::Error::other(error)))?;
         let program =
             call::load("arpherd_answer", &code).map_err(|(cause, log)| LoadError::of(cause, log))?;
-        Ok(Self { program, links, hosts, alive, answered, segments: room.segments })
+        Ok(Self { program, links, hosts, alive, answered, segments: room.segments, protocol })
     }
 
     /// Has the program answer from now on until this time has passed, or another is given.

@@ -36,7 +36,7 @@ impl RouteOwner {
         }
     }
 
-    /// Frames' writes were done but for these: nothing rests on what was refused, whoever wrote it.
+    /// What frames rest on was written, by whomever, but for what was refused: nobody is answered for that.
     fn was_written(&mut self, refusals: &[Refusal]) {
         self.dispatcher.cancel_replies(refusals);
         self.dispatcher.fast.cancel(refusals);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use arpherd_actors::io::bpf::FastAnswers;
 use arpherd_lab::{ArpFrame, Mac, Netns, Wire};
 
-use crate::rig::{ASKER, HERE, ROOM, TARGET, loaded, question};
+use crate::rig::{ASKER, HERE, PROTOCOL, ROOM, TARGET, loaded, loaded_by, question};
 
 const LIMIT: Duration = Duration::from_secs(5);
 /// So long an answer is awaited that is not to come; those that come take microseconds.
@@ -95,6 +95,27 @@ fn a_filter_that_a_killed_run_left_falls_silent_and_the_next_takes_its_place() {
     assert!(!rig.is_answered(), "nothing is left");
 }
 
+/// They have different routing protocol numbers, or the second would not serve the interface.
+#[harness::test]
+fn two_daemons_have_a_filter_each_and_neither_takes_the_others_away() {
+    let rig = Rig::new();
+    for second_goes_first in [false, true] {
+        let [first, second] = [169, 170].map(|protocol| loaded_by(protocol, rig.index(), rig.own()));
+        let [before, after] =
+            [&first, &second].map(|fast| rig.router.run(|| fast.attach_by_filter(rig.index())).unwrap());
+        assert!(rig.is_answered());
+        assert_eq!(first.answered(HERE).unwrap() + second.answered(HERE).unwrap(), 1, "once");
+        let (leaving, staying, stays) =
+            if second_goes_first { (after, before, &first) } else { (before, after, &second) };
+        drop(leaving);
+        let answered = stays.answered(HERE).unwrap();
+        assert!(rig.is_answered());
+        assert_eq!(stays.answered(HERE).unwrap(), answered + 1);
+        drop(staying);
+        assert!(!rig.is_answered());
+    }
+}
+
 #[harness::test]
 fn an_interface_that_is_not_there_is_an_error() {
     let rig = Rig::new();
@@ -122,7 +143,7 @@ fn a_question_in_a_vlan_is_not_the_parents() {
 fn programs_of_others_on_the_interface_go_on_beside_it() {
     let rig = Rig::new();
     let (first, second) = (loaded(rig.index(), rig.own()), loaded(rig.index(), rig.own()));
-    let stranger = FastAnswers::load(ROOM).unwrap();
+    let stranger = FastAnswers::load(ROOM, PROTOCOL).unwrap();
     let attach = |fast: &FastAnswers| rig.router.run(|| fast.attach(rig.index())).unwrap();
     let theirs = attach(&stranger);
     let before = attach(&first);

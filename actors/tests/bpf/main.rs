@@ -18,7 +18,7 @@ use arpherd_actors::io::bpf::{FastAnswers, LoadError};
 use harness::Suite;
 
 fn main() -> ExitCode {
-    let forbidden = match FastAnswers::load(rig::ROOM) {
+    let forbidden = match FastAnswers::load(rig::ROOM, rig::PROTOCOL) {
         Err(LoadError::Forbidden(error)) => Some(error),
         // Another error is shown by each test.
         Ok(_) | Err(LoadError::Refused { .. }) => None,

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use arpherd_actors::io::bpf::{FastAnswers, Resident, Room, Subject, Verdict};
 use arpherd_lab::Mac;
 
-use crate::rig::{ASKER, HERE, LOOPBACK, OWN, ROOM, THERE, loaded, question, resident, subject};
+use crate::rig::{ASKER, HERE, LOOPBACK, OWN, PROTOCOL, ROOM, THERE, loaded, question, resident, subject};
 
 fn many(count: u32) -> Vec<(Subject, Resident)> {
     let numbered = |number: u32| {
@@ -17,7 +17,7 @@ fn many(count: u32) -> Vec<(Subject, Resident)> {
 
 #[harness::test]
 fn many_hosts_are_put_at_once_and_each_is_as_if_alone() {
-    let fast = FastAnswers::load(Room { hosts: 10_000, ..ROOM }).unwrap();
+    let fast = FastAnswers::load(Room { hosts: 10_000, ..ROOM }, PROTOCOL).unwrap();
     let hosts = many(10_000);
     assert!(fast.put_hosts(&hosts).is_empty());
     for (subject, _) in &hosts {
@@ -29,7 +29,7 @@ fn many_hosts_are_put_at_once_and_each_is_as_if_alone() {
 
 #[harness::test]
 fn those_without_room_are_told_and_the_others_are_in() {
-    let fast = FastAnswers::load(ROOM).unwrap();
+    let fast = FastAnswers::load(ROOM, PROTOCOL).unwrap();
     let hosts = many(ROOM.hosts + 3);
     let failed = fast.put_hosts(&hosts);
     let is_in = |at: &usize| fast.noticed(hosts[*at].0).unwrap().is_some();

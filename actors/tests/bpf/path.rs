@@ -12,7 +12,7 @@ use arpherd_core::{DomainId, LinkAddr, SegmentId, Write};
 use arpherd_lab::{ArpFrame, Mac, Netns, Wire, wait_until};
 use slog::{Discard, Logger, o};
 
-use crate::rig::{ASKER, HERE, ROOM, TARGET, THERE, question};
+use crate::rig::{ASKER, HERE, PROTOCOL, ROOM, TARGET, THERE, question};
 
 const LIMIT: Duration = Duration::from_secs(5);
 const DOMAIN: DomainId = DomainId(3);
@@ -83,7 +83,7 @@ fn program() -> Arc<FastProgram> {
 }
 
 fn program_for(room: Room) -> Arc<FastProgram> {
-    let answers = Arc::new(FastAnswers::load(room).unwrap());
+    let answers = Arc::new(FastAnswers::load(room, PROTOCOL).unwrap());
     Arc::new(FastProgram::new(answers, Served::own(), log()))
 }
 

@@ -8,6 +8,8 @@ use arpherd_core::{LinkAddr, SegmentId};
 use arpherd_lab::{ArpFrame, Mac};
 
 pub(crate) const ROOM: Room = Room { segments: 8, hosts: 64 };
+/// The daemon's routing protocol number.
+pub(crate) const PROTOCOL: u8 = 169;
 pub(crate) const DOMAIN: u32 = 3;
 /// Where the asker lives.
 pub(crate) const HERE: SegmentId = SegmentId(0);
@@ -35,7 +37,12 @@ pub(crate) fn place(mac: Mac) -> Place {
 
 /// The program with the asker here and the target there, on the interface, for a minute.
 pub(crate) fn loaded(interface: u32, own: Mac) -> FastAnswers {
-    let fast = FastAnswers::load(ROOM).unwrap();
+    loaded_by(PROTOCOL, interface, own)
+}
+
+/// The same of a daemon with another number.
+pub(crate) fn loaded_by(protocol: u8, interface: u32, own: Mac) -> FastAnswers {
+    let fast = FastAnswers::load(ROOM, protocol).unwrap();
     fast.put_link(interface, &place(own)).unwrap();
     fast.put_host(subject(ASKER.1), &resident(ASKER.0, HERE)).unwrap();
     fast.put_host(subject(TARGET.1), &resident(TARGET.0, THERE)).unwrap();

@@ -6,7 +6,7 @@ use arpherd_actors::io::bpf::{FastAnswers, LoadError};
 use arpherd_lab::{ArpFrame, Netns, Wire};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
-use crate::rig::{ASKER, HERE, ROOM, TARGET, loaded, question, resident, subject};
+use crate::rig::{ASKER, HERE, PROTOCOL, ROOM, TARGET, loaded, question, resident, subject};
 
 /// Does the work in a thread with these rights alone.
 fn with<T: Send>(rights: CapabilitySet, work: impl FnOnce() -> T + Send) -> T {
@@ -21,7 +21,7 @@ fn with<T: Send>(rights: CapabilitySet, work: impl FnOnce() -> T + Send) -> T {
 
 #[harness::test]
 fn two_rights_are_enough_to_load_it_and_neither_alone() {
-    let load = || FastAnswers::load(ROOM).map(drop);
+    let load = || FastAnswers::load(ROOM, PROTOCOL).map(drop);
     with(CapabilitySet::BPF | CapabilitySet::NET_ADMIN, load).unwrap();
     for rights in [CapabilitySet::BPF, CapabilitySet::NET_ADMIN, CapabilitySet::empty()] {
         let refused = with(rights, load);

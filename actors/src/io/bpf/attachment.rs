@@ -22,13 +22,14 @@ impl FastAnswers {
     }
 
     /// The same by a filter of traffic control, in place of one that an earlier run left there: one that was killed leaves
-    /// its filter, which goes on answering for as long as [`Self::vouch`] said. An interface has one at a time: when either
-    /// of two is dropped, none is left.
+    /// its filter, which goes on answering for as long as [`Self::vouch`] said. An interface has one at a time of each
+    /// protocol number, as it has one daemon: when either of two is dropped, none is left.
     ///
     /// # Errors
     /// If `CAP_NET_ADMIN` is missing, there is no such interface, or the kernel has no `clsact` or `cls_bpf`.
     pub fn attach_by_filter(&self, interface: u32) -> io::Result<Attachment> {
-        IngressFilter::put(self.program.as_fd(), interface).map(|filter| Attachment(Way::Filter(filter)))
+        IngressFilter::put(self.program.as_fd(), interface, self.protocol)
+            .map(|filter| Attachment(Way::Filter(filter)))
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! tc qdisc add dev IF clsact
-//! tc filter add dev IF ingress pref 49321 handle 0x41525048 protocol arp bpf direct-action fd FD name arpherd_answer
+//! tc filter add dev IF ingress pref 49321 handle 0x415250a9 protocol arp bpf direct-action fd FD name arpherd_answer
 //! ```
 //! The filter is the interface's: it outlives the process. So the next one that is put there takes its place, and the
 //! program itself has to know when nobody looks after it any longer. The queueing discipline, which costs nothing without
@@ -29,8 +29,6 @@ const INGRESS: u32 = 0xffff_fff2;
 const DISCIPLINE: u32 = 0xffff_0000;
 /// Behind the filters of everybody who named no preference, which the kernel numbers downwards from 49152.
 const PREFERENCE: u32 = 49_321;
-/// "ARPH": which of the filters of that preference is ours.
-const HANDLE: u32 = 0x4152_5048;
 /// `TCA_BPF_FD`, `TCA_BPF_NAME`, `TCA_BPF_FLAGS` of include/uapi/linux/pkt_cls.h
 const FD: u16 = 6;
 const NAME: u16 = 7;
@@ -42,12 +40,13 @@ const DIRECT_ACTION: u32 = 1;
 pub(in crate::io) struct IngressFilter {
     channel: Channel,
     interface: u32,
+    protocol: u8,
 }
 
 impl IngressFilter {
     /// Has the program run for ARP that comes in on the interface of the calling thread's network namespace, in place of
     /// what an earlier run left there.
-    pub(in crate::io) fn put(program: BorrowedFd<'_>, interface: u32) -> io::Result<Self> {
+    pub(in crate::io) fn put(program: BorrowedFd<'_>, interface: u32, protocol: u8) -> io::Result<Self> {
         let channel = Channel::open(RECEIVE_BUFFER)?;
         channel.nonblock()?;
         let add = Verb::add(Rtm::Newqdisc);
@@ -56,22 +55,22 @@ impl IngressFilter {
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {}
             outcome => outcome?,
         }
-        delete(&channel, interface)?;
+        delete(&channel, interface, protocol)?;
         let options = [
             option(FD, &program.as_raw_fd().to_ne_bytes()),
             option(NAME, b"arpherd_answer\0"),
             option(FLAGS, &DIRECT_ACTION.to_ne_bytes()),
         ];
         let options = attributes("bpf", Some(&options.concat()));
-        send(&channel, Verb::add(Rtm::Newtfilter), interface, HANDLE, INGRESS, info(), options)?;
-        Ok(Self { channel, interface })
+        send(&channel, Verb::add(Rtm::Newtfilter), interface, handle(protocol), INGRESS, info(), options)?;
+        Ok(Self { channel, interface, protocol })
     }
 }
 
 impl Drop for IngressFilter {
     fn drop(&mut self) {
         // With the interface it has gone already.
-        let _ = delete(&self.channel, self.interface);
+        let _ = delete(&self.channel, self.interface, self.protocol);
     }
 }
 
@@ -81,15 +80,21 @@ impl std::fmt::Debug for IngressFilter {
     }
 }
 
+/// "ARP", and the routing protocol number of the daemon: which of the filters of that preference is ours. Daemons with other
+/// numbers may serve the interface, too, each with its filter: what one does not answer goes on to the next.
+fn handle(protocol: u8) -> u32 {
+    0x4152_5000 | u32::from(protocol)
+}
+
 /// Preference and protocol, as `tcm_info` has them.
 fn info() -> u32 {
     PREFERENCE << 16 | u32::from(0x0806_u16.to_be())
 }
 
 /// Deletes our filter if there is one, and no other.
-fn delete(channel: &Channel, interface: u32) -> io::Result<()> {
+fn delete(channel: &Channel, interface: u32, protocol: u8) -> io::Result<()> {
     let verb = Verb { kind: Rtm::Deltfilter, flags: NlmF::REQUEST };
-    match send(channel, verb, interface, HANDLE, INGRESS, info(), attributes("bpf", None)) {
+    match send(channel, verb, interface, handle(protocol), INGRESS, info(), attributes("bpf", None)) {
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV | libc::EINVAL)) => {
             Ok(())
         }
