@@ -1,5 +1,6 @@
 //! Answers inside the kernel: whether the program can be loaded, where it is attached, and who is before it.
 
+use arpherd_actors::io::netlink::FilterInfo;
 use arpherd_actors::io::process::{Capability, Rights};
 use arpherd_core::plan::AnswerMode;
 use arpherd_core::view::SegmentView;
@@ -35,6 +36,7 @@ pub(super) fn check(scope: &Scope, machine: &Machine, process: &Process) -> Vec<
         findings.push(missing(&what));
     }
     findings.extend(running.segments.iter().filter_map(|segment| attached(segment, machine)));
+    findings.extend(running.segments.iter().filter_map(|segment| filtered(segment, machine)));
     findings
 }
 
@@ -91,20 +93,39 @@ fn attached(segment: &SegmentView, machine: &Machine) -> Option<Finding> {
         ),
         "tcx" if others > 1 => {
             let found = format!("{others} programs run here for what comes in (tcx), arpherd's among them");
-            Some(before(segment, found))
+            Some(before(segment, found, "bpftool net"))
         }
         "clsact" if others > 0 => Some(before(
             segment,
             format!("{others} programs run here for what comes in (tcx), before arpherd's filter"),
+            "bpftool net",
         )),
         _ => None,
     }
 }
 
-fn before(segment: &SegmentView, found: String) -> Finding {
+/// Filters of others that see a request before arpherd's does. Where it is a program by tcx none does.
+fn filtered(segment: &SegmentView, machine: &Machine) -> Option<Finding> {
+    let filters = machine.ingress.get(&*segment.interface).filter(|_| state_of(segment) == Some("clsact"))?;
+    let first: Vec<_> = filters.iter().filter(|filter| filter.is_before_ours()).map(described).collect();
+    if first.is_empty() {
+        return None;
+    }
+    let found = format!("filters of others come before arpherd's (clsact): {}", first.join(", "));
+    Some(before(segment, found, &format!("tc filter show dev {} ingress", segment.interface)))
+}
+
+fn described(FilterInfo { preference, kind, name }: &FilterInfo) -> String {
+    let of = if name.is_empty() { String::new() } else { format!(" {name}") };
+    format!("{kind}{of} (pref {preference})")
+}
+
+fn before(segment: &SegmentView, found: String, shown_by: &str) -> Finding {
     Finding::info(&*segment.interface, found)
         .why("one that ends the matter for an ARP request before arpherd's is asked leaves the answer to the daemon")
-        .fix("nothing, if answered_in_kernel grows (arpherd segments); bpftool net shows whose they are")
+        .fix(format!(
+            "nothing, if answered_in_kernel grows (arpherd segments); {shown_by} shows whose they are"
+        ))
 }
 
 #[cfg(test)]
@@ -155,5 +176,17 @@ mod tests {
         crowded.programs.insert(daemon.segments[0].interface.to_string(), 2);
         assert!(words(&scope, &crowded, &process())[0].contains("2 programs run here"));
         assert!(words(&running("clsact"), &crowded, &process())[0].contains("before arpherd's filter"));
+        let filter = |preference, kind: &str, name: &str| FilterInfo {
+            preference,
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+        };
+        let filters = [(1, "bpf", "cil_from_netdev"), (10, "flower", ""), (49_321, "bpf", "arpherd_answer")];
+        let filters = filters.map(|(preference, kind, name)| filter(preference, kind, name));
+        let mut filtered = machine();
+        filtered.ingress.insert(daemon.segments[0].interface.to_string(), filters.to_vec());
+        let found = "filters of others come before arpherd's (clsact): bpf cil_from_netdev (pref 1), flower (pref 10)";
+        assert_eq!(words(&running("clsact"), &filtered, &process()), [found]);
+        assert!(words(&scope, &filtered, &process()).is_empty(), "tcx comes before all filters");
     }
 }

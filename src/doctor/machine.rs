@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use arpherd_actors::io::netlink::{AddressInfo, AnyRoute, LinkInfo, NeighbourInfo, PolicyRule, ProxyInfo};
+use arpherd_actors::io::netlink::{
+    AddressInfo, AnyRoute, FilterInfo, LinkInfo, NeighbourInfo, PolicyRule, ProxyInfo,
+};
 use arpherd_actors::io::packet_filter::ChainPolicy;
 use arpherd_actors::io::port_holders::PortHolder;
 use arpherd_actors::io::process::Rights;
@@ -45,6 +47,8 @@ pub(crate) struct Machine {
     /// How many programs run by tcx for packets that come in, by interface; none where the kernel has no tcx or does not
     /// say it.
     pub(crate) programs: BTreeMap<String, u32>,
+    /// The filters of traffic control that see ARP that comes in, by interface of the scope.
+    pub(crate) ingress: BTreeMap<String, Vec<FilterInfo>>,
     /// What DHCP meets here; `None` if no domain has it.
     pub(crate) dhcp: Option<DhcpState>,
     /// What routing daemons took of arpherd's routes; none of other namespaces, and without a fabric.

@@ -7,7 +7,7 @@ use std::path::Path;
 use arpherd_actors::io::bpf::count_programs;
 use arpherd_actors::io::dhcp::SERVER_PORT;
 use arpherd_actors::io::lock::served;
-use arpherd_actors::io::netlink::{LinkInfo, NetlinkError, Reader};
+use arpherd_actors::io::netlink::{LinkInfo, NetlinkError, Reader, find_link};
 use arpherd_actors::io::netns::Netns;
 use arpherd_actors::io::packet_filter::{Hook, policies};
 use arpherd_actors::io::port_holders::udp_port_holders;
@@ -34,6 +34,11 @@ pub(super) fn machine(scope: &mut Scope, netns: &Netns) -> Result<Machine, Netli
     scope.follow_addresses(&links, &addresses);
     let count = |link: &LinkInfo| Some((link.name.clone(), count_programs(link.index).ok()?));
     let programs = links.iter().filter_map(count).collect();
+    let mut filters_of = |segment: &CheckedSegment| {
+        let link = find_link(links.iter(), segment.interface())?;
+        Some((link.name.clone(), reader.ingress_filters(link.index).ok()?))
+    };
+    let ingress = scope.segments.iter().filter_map(&mut filters_of).collect();
     let links = links.into_iter().map(|info| MachineLink { kind: info.kind_in(netns), info }).collect();
     let mut rules = reader.rules().map_err(|error| error.to_string());
     if let Ok(rules) = &mut rules {
@@ -52,6 +57,7 @@ pub(super) fn machine(scope: &mut Scope, netns: &Netns) -> Result<Machine, Netli
         served: served().map_err(|error| error.to_string()),
         probed: None,
         programs,
+        ingress,
         dhcp: scope.has_dhcp().then(|| dhcp(netns)),
         keepalived: if scope.segments.iter().any(|it| it.ha.is_some()) {
             keepalived::find(netns.name().is_none())

@@ -130,6 +130,7 @@ pub(super) fn machine() -> Machine {
         served: Ok(Vec::new()),
         probed: None,
         programs: BTreeMap::new(),
+        ingress: BTreeMap::new(),
         dhcp: None,
         announced: Vec::new(),
         keepalived: None,

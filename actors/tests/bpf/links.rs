@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use arpherd_actors::io::bpf::FastAnswers;
+use arpherd_actors::io::netlink::Reader;
 use arpherd_lab::{ArpFrame, Mac, Netns, Wire};
 
 use crate::rig::{ASKER, HERE, PROTOCOL, ROOM, TARGET, loaded, loaded_by, question};
@@ -103,6 +104,10 @@ fn two_daemons_have_a_filter_each_and_neither_takes_the_others_away() {
         let [first, second] = [169, 170].map(|protocol| loaded_by(protocol, rig.index(), rig.own()));
         let [before, after] =
             [&first, &second].map(|fast| rig.router.run(|| fast.attach_by_filter(rig.index())).unwrap());
+        let listed = rig.router.run(|| Reader::open().unwrap().ingress_filters(rig.index())).unwrap();
+        let names: Vec<_> =
+            listed.iter().map(|filter| (filter.name.as_str(), filter.is_before_ours())).collect();
+        assert_eq!(names, [("arpherd_answer", false)], "of one preference, and listed once");
         assert!(rig.is_answered());
         assert_eq!(first.answered(HERE).unwrap() + second.answered(HERE).unwrap(), 1, "once");
         let (leaving, staying, stays) =

@@ -17,8 +17,12 @@ use neli::consts::rtnl::{Rtm, Tca};
 use neli::rtnl::TcmsgBuilder;
 use neli::types::RtBuffer;
 
+use super::NetlinkError;
 use super::compose::{Unwritable, Verb, append, attribute};
+use super::decode::{self, Decoded, Malformed};
+use super::read::Reader;
 use super::socket::Channel;
+use super::wire;
 
 /// Bytes for the kernel's answers.
 const RECEIVE_BUFFER: usize = 1 << 16;
@@ -29,6 +33,14 @@ const INGRESS: u32 = 0xffff_fff2;
 const DISCIPLINE: u32 = 0xffff_0000;
 /// Behind the filters of everybody who named no preference, which the kernel numbers downwards from 49152.
 const PREFERENCE: u32 = 49_321;
+/// Octets of `struct tcmsg`.
+const HEADER: usize = 20;
+/// `TCA_KIND`, `TCA_OPTIONS`, `TCA_CHAIN` of include/uapi/linux/rtnetlink.h
+const KIND: u16 = 1;
+const OPTIONS: u16 = 2;
+const CHAIN: u16 = 11;
+const ETH_P_ALL: u16 = 3;
+const ETH_P_ARP: u16 = 0x0806;
 /// `TCA_BPF_FD`, `TCA_BPF_NAME`, `TCA_BPF_FLAGS` of include/uapi/linux/pkt_cls.h
 const FD: u16 = 6;
 const NAME: u16 = 7;
@@ -88,7 +100,7 @@ fn handle(protocol: u8) -> u32 {
 
 /// Preference and protocol, as `tcm_info` has them.
 fn info() -> u32 {
-    PREFERENCE << 16 | u32::from(0x0806_u16.to_be())
+    PREFERENCE << 16 | u32::from(ETH_P_ARP.to_be())
 }
 
 /// Deletes our filter if there is one, and no other.
@@ -100,6 +112,67 @@ fn delete(channel: &Channel, interface: u32, protocol: u8) -> io::Result<()> {
         }
         outcome => outcome,
     }
+}
+
+/// A filter that others, or we, have at the ingress of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FilterInfo {
+    /// The lowest comes first.
+    pub preference: u16,
+    /// `flower`, `bpf`, …
+    pub kind: String,
+    /// What a program is called; empty for other kinds.
+    pub name: String,
+}
+
+impl FilterInfo {
+    /// Whether it sees packets before an arpherd's filter does.
+    pub fn is_before_ours(&self) -> bool {
+        u32::from(self.preference) < PREFERENCE
+    }
+}
+
+impl Reader {
+    /// The filters that see ARP that comes in on the interface, in their order. Those of one preference and kind count once.
+    ///
+    /// # Errors
+    /// See [`NetlinkError`].
+    pub fn ingress_filters(&mut self, interface: u32) -> Result<Vec<FilterInfo>, NetlinkError> {
+        let mut filters = self.list("filters", Rtm::Gettfilter, Rtm::Newtfilter, decode_filter, || {
+            let index = i32::try_from(interface).map_err(|_| Unwritable)?;
+            let body = TcmsgBuilder::default().tcm_family(0).tcm_ifindex(index).tcm_handle(0).tcm_info(0);
+            body.tcm_parent(INGRESS).rtattrs(RtBuffer::new()).build().map_err(|_| Unwritable)
+        })?;
+        filters.sort_unstable();
+        filters.dedup();
+        Ok(filters)
+    }
+}
+
+fn decode_filter(bytes: &[u8]) -> Decoded<FilterInfo> {
+    let (header, rest) = bytes.split_first_chunk::<HEADER>().ok_or(Malformed)?;
+    let word = |at: usize| header.get(at..at + 4).and_then(decode::number).ok_or(Malformed);
+    let (handle, info) = (word(8)?, word(16)?);
+    let [preference, protocol] = [info >> 16, info & 0xffff].map(|half| u16::try_from(half).unwrap_or(0));
+    let sees_arp = [ETH_P_ALL, ETH_P_ARP].contains(&u16::from_be(protocol));
+    // Each preference comes once by itself before its filters.
+    if handle == 0 || !sees_arp {
+        return Ok(None);
+    }
+    let mut filter = FilterInfo { preference, kind: String::new(), name: String::new() };
+    for (kind, payload) in wire::attributes(rest) {
+        match kind {
+            KIND => filter.kind = decode::text(payload),
+            // Only those of the first chain see every packet.
+            CHAIN if decode::number(payload) != Some(0) => return Ok(None),
+            OPTIONS if filter.kind == "bpf" => {
+                let name = wire::attributes(payload).find(|(kind, _)| *kind == NAME);
+                filter.name = name.map(|(_, name)| decode::text(name)).unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(filter))
 }
 
 type Attributes = RtBuffer<Tca, neli::types::Buffer>;

@@ -8,7 +8,7 @@
 //! nl80211       Radios ◄── RadioNews, RadioInfo: Wi-Fi interfaces and stations, by generic netlink
 //! monitor       Monitor ◄── Changed, as others change things
 //! shared_lladdr a second link-layer address, which several interfaces share, for RouteWriter
-//! clsact        a program at the ingress of an interface
+//! clsact        a program at the ingress of an interface; the filters there, for a diagnosis
 //! leftovers     deletes proxy entries of an earlier run
 //! socket, wire  one socket; the framing of messages
 //! ```
@@ -36,6 +36,7 @@ mod forms;
 
 use std::io;
 
+pub use clsact::FilterInfo;
 pub use info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo, find_link};
 pub use monitor::{Changed, Monitor, MonitorError};
 pub use nl80211::{RadioInfo, RadioNews, Radios};
