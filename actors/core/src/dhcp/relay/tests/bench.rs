@@ -106,7 +106,8 @@ impl Bench {
     }
 }
 
-fn link(index: u32, kind: LinkKind) -> Link {
+/// Its link-layer address ends in its number, from 200 on.
+pub(super) fn link(index: u32, kind: LinkKind) -> Link {
     let lladdr = mac(200 + u8::try_from(index).expect("a small number"));
     let addresses = vec![Prefix::new(GATEWAY, 32).expect("a host")];
     let (up, carrier, ineligible, name) = (true, true, None, String::new());

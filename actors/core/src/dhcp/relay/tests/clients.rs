@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::bench::*;
 use crate::address::Address;
-use crate::dhcp::{DhcpCount, DhcpNews, Message, RelayOrder};
-use crate::plan::{ClientOption82, DhcpPlan, DhcpServer, HaPlan, RoleRule, StandbyRoutes};
+use crate::dhcp::{DhcpCount, DhcpNews, Message, Path, RelayOrder};
+use crate::plan::{ClientOption82, DhcpPlan, DhcpServer, HaPlan, LinkKind, RoleRule, StandbyRoutes};
 
 #[test]
 fn a_broadcast_goes_to_the_server_with_one_hop_more_and_the_circuit() {
@@ -57,6 +57,28 @@ fn what_another_relay_sent_is_passed_unchanged_and_what_we_sent_is_not() {
     );
     let our_circuit = client_message(DISCOVER, b"\x52\x0a\x01\x08lan/eth1");
     assert!(to_servers(&bench.asks(ETH0, &our_circuit)).is_empty());
+}
+
+#[test]
+fn what_came_back_to_us_from_any_link_of_ours_is_passed_over() {
+    let mut bench = Bench::new();
+    let from = |last: u8| match broadcast_on(ETH1) {
+        Path::Link { segment, is_outgoing, source, destination, port, .. } => {
+            Path::Link { segment, is_outgoing, from: mac(last), source, destination, port }
+        }
+        other => other,
+    };
+    let is_passed = |bench: &mut Bench, last: u8| {
+        !to_servers(&bench.gives(from(last), &client_message(DISCOVER, &[]))).is_empty()
+    };
+    assert_eq!([9, 201, 202].map(|last| is_passed(&mut bench, last)), [true, false, false]);
+    // The first segment's link is another one.
+    bench.relay.link_changed(ETH0, Some(link(4, LinkKind::Ethernet)));
+    assert_eq!([201, 202, 204].map(|last| is_passed(&mut bench, last)), [true, false, false]);
+    let mut without_first = plan(dhcp_plan());
+    without_first.segments[0].interface.clear();
+    bench.relay.replan(&without_first);
+    assert_eq!([202, 204].map(|last| is_passed(&mut bench, last)), [false, true]);
 }
 
 #[test]
