@@ -1,6 +1,7 @@
 //! Link-layer addresses of any length a link we serve can have.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -14,7 +15,7 @@ pub const IPOIB_LEN: usize = 20;
 ///
 /// The empty address stands for "not known": a route adopted at start whose host has not spoken yet, or
 /// the frame source on a link whose frames carry none (IPoIB).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct LinkAddr {
     len: u8,
     octets: [u8; IPOIB_LEN],
@@ -111,6 +112,19 @@ impl LinkAddr {
     /// something only of addresses on one link.
     pub fn same_gid(&self, other: &Self) -> bool {
         self.len() == IPOIB_LEN && other.len() == IPOIB_LEN && self.octets[4..] == other.octets[4..]
+    }
+}
+
+impl Hash for LinkAddr {
+    /// In words: an Ethernet address is one of them, an IPoIB address three.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut octets = [0; 24];
+        octets[0] = self.len;
+        octets[1..=IPOIB_LEN].copy_from_slice(&self.octets);
+        let (words, _) = octets.as_chunks();
+        for word in words.iter().take(if self.len() > ETHERNET_LEN { 3 } else { 1 }) {
+            state.write_u64(u64::from_le_bytes(*word));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::host::{Host, Transition};
-use super::key::Key;
+use super::key::{Key, KeyHashing};
 use super::verification::Line;
 use crate::lladdr::{ETHERNET_LEN, LinkAddr};
 use crate::plan::{Behind, SegmentPlan, is_behind};
@@ -29,8 +29,8 @@ pub(super) struct Census {
 /// that of an IPoIB address.
 #[derive(Debug, Default)]
 struct Holders {
-    ethernet: HashMap<[u8; ETHERNET_LEN], Held>,
-    ipoib: HashMap<LinkAddr, Held>,
+    ethernet: HashMap<[u8; ETHERNET_LEN], Held, KeyHashing>,
+    ipoib: HashMap<LinkAddr, Held, KeyHashing>,
 }
 
 /// The hosts at one link-layer address, counted.

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::key::KeyHashing;
 use crate::address::Address;
 use crate::event::{Event, EventKind};
 use crate::lladdr::LinkAddr;
@@ -73,7 +74,7 @@ pub(super) struct Journal {
     /// In the order in which the addresses came in.
     records: VecDeque<Record>,
     /// The number of each address's record, counted from the first there ever was, and from 0 again after 2³².
-    numbers: HashMap<Address, u32>,
+    numbers: HashMap<Address, u32, KeyHashing>,
     /// The number of the first record.
     first: u32,
 }

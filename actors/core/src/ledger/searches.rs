@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::effects::Effects;
 use super::journal::Rule;
-use super::key::Key;
+use super::key::{Key, KeyHashing};
 use super::operator::OperatorProbes;
 use super::pacing::Pacing;
 use super::policy;
@@ -96,7 +96,7 @@ struct Search {
 pub(super) struct Searches {
     open: BTreeMap<Key, Search>,
     /// How many of them on behalf of each station.
-    by_station: HashMap<(SegmentId, LinkAddr), u32>,
+    by_station: HashMap<(SegmentId, LinkAddr), u32, KeyHashing>,
     /// Those of operators, each made once and not repeated.
     pub(super) probes: OperatorProbes,
 }

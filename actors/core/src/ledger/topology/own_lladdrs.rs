@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use super::super::key::KeyHashing;
 use super::Segment;
 use crate::lladdr::LinkAddr;
 
 /// How many times each address is ours: VLANs of one device have its address, all of them.
 #[derive(Debug, Default)]
-pub(super) struct OwnLladdrs(HashMap<LinkAddr, u32>);
+pub(super) struct OwnLladdrs(HashMap<LinkAddr, u32, KeyHashing>);
 
 impl OwnLladdrs {
     /// Whether the address is ours on any segment.
