@@ -70,7 +70,7 @@ fn end(log: &Logger, flush: &Flush, what: &'static str, names: &[ActorName]) -> 
     use_fields(false);
     for ActorName { actor, segment } in names {
         let log = match segment {
-            Some(segment) => log.new(o!("segment" => segment.clone())),
+            Some(segment) => log.new(o!("segment" => segment.to_string())),
             None => log.clone(),
         };
         error!(log, "{}", what; "actor" => actor,

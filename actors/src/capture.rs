@@ -4,6 +4,7 @@
 //! batch. When it opens the link it gives the route owner a second port to send on, so frames pass through the
 //! actors in one direction. It makes no decision except that a frame is malformed.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,8 +27,10 @@ const STATIONS_PAUSE: Duration = Duration::from_millis(10);
 /// Pause before a socket that could not be opened or broke is opened again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Frames for which room is kept from one batch to the next.
-const KEPT: usize = 8;
+thread_local! {
+    /// Room for the frames of a batch, for the capture actors of the thread: each is done with it before another's turn.
+    static HEARD: Cell<Vec<Heard>> = const { Cell::new(Vec::new()) };
+}
 
 /// So many full batches in a row are handled one by one. With more waiting, the socket is emptied first: what it has no room
 /// for is lost, and there is more room in the route owner's mailbox.
@@ -43,7 +46,6 @@ pub struct CaptureActor {
     log: Logger,
     link: LinkUpdate,
     open: Option<OpenLink>,
-    heard: Vec<Heard>,
     /// Frames are to be received with a time.
     timing: bool,
 }
@@ -55,7 +57,6 @@ struct OpenLink {
     stream: SpawnHandle,
     /// Batches in a row that were full; the next is not read yet if there are any.
     full_batches: u32,
-    tally: Tally,
     stations: Box<dyn StationPort>,
     station_stream: SpawnHandle,
 }
@@ -91,7 +92,6 @@ impl CaptureActor {
             log,
             link,
             open: None,
-            heard: Vec::new(),
             timing: false,
         }
     }
@@ -100,10 +100,10 @@ impl CaptureActor {
     fn read(&mut self, ctx: &mut Context<Self>) {
         let Some(open) = &mut self.open else { return };
         let full_batches = std::mem::take(&mut open.full_batches);
-        let before = open.tally;
-        let outcome = open.port.receive(&mut self.heard, &mut open.tally);
-        Counters::add(&self.counters.read, open.tally.read - before.read);
-        Counters::add(&self.counters.malformed, open.tally.malformed - before.malformed);
+        let (mut heard, mut tally) = (HEARD.take(), Tally::default());
+        let outcome = open.port.receive(&mut heard, &mut tally);
+        Counters::add(&self.counters.read, tally.read);
+        Counters::add(&self.counters.malformed, tally.malformed);
         let received = open.port.take_stamps();
         let more = match outcome {
             Ok(more) => more,
@@ -125,15 +125,12 @@ impl CaptureActor {
                 ctx.notify(ReadOn);
             }
         }
-        if !self.heard.is_empty() || full_batches > 0 {
+        if !heard.is_empty() || full_batches > 0 {
             let segment = self.segment;
-            let facts = self.heard.drain(..).map(|heard| Fact::Heard { segment, heard }).collect();
+            let facts = heard.drain(..).map(|heard| Fact::Heard { segment, heard }).collect();
             self.send(Observed { facts, more, received });
-            if !more {
-                // What a burst took is given back: segments may be thousands.
-                self.heard.shrink_to(KEPT);
-            }
         }
+        HEARD.set(heard);
     }
 
     /// Reads one batch of stations and sends it to the route owner, each once. After a full batch the next waits, so that
@@ -208,7 +205,7 @@ impl CaptureActor {
                 return;
             }
         }
-        self.report_link(self.link.0.as_ref().map(|(_, link)| link.clone()));
+        self.report_link(self.link.0.as_deref().map(|(_, link)| link.clone()));
     }
 
     fn open(&mut self, medium: Medium, ctx: &mut Context<Self>) -> Result<(), PortError> {
@@ -221,15 +218,7 @@ impl CaptureActor {
         let stream = ctx.add_stream(futures_util::StreamExt::map(readiness, |()| FramesReady));
         let station_stream =
             ctx.add_stream(futures_util::StreamExt::map(stations_readiness, |()| StationsReady));
-        self.open = Some(OpenLink {
-            medium,
-            port,
-            stream,
-            full_batches: 0,
-            tally: Tally::default(),
-            stations,
-            station_stream,
-        });
+        self.open = Some(OpenLink { medium, port, stream, full_batches: 0, stations, station_stream });
         info!(self.log, "capture_open"; "ifindex" => medium.interface, "kind" => medium.kind.as_str());
         Ok(())
     }
@@ -290,9 +279,9 @@ impl Handler<Barrier> for CaptureActor {
     /// Adds the kernel's drop count, because the counters are read after this message.
     fn handle(&mut self, _: Barrier, _: &mut Self::Context) {
         if let Some(open) = &mut self.open {
-            let before = open.tally.overrun;
-            open.port.count_overrun(&mut open.tally);
-            Counters::add(&self.counters.dropped, open.tally.overrun - before);
+            let mut tally = Tally::default();
+            open.port.count_overrun(&mut tally);
+            Counters::add(&self.counters.dropped, tally.overrun);
         }
     }
 }

@@ -286,7 +286,6 @@ struct HeldFrame {
 struct Outbox {
     /// `None` while there is no link.
     port: Option<Box<dyn FramePort>>,
-    tally: Tally,
     frames: Vec<Frame>,
     /// Of each of `frames`.
     purposes: Vec<Purpose>,
@@ -327,16 +326,16 @@ impl Outbox {
 
     /// Sends the frames. Those that cannot be sent are dropped and counted: requesters repeat their requests.
     fn transmit(&mut self, counters: &Counters) {
-        let before = self.tally.unsent;
+        let mut tally = Tally::default();
         // An error needs no report: the watch reports links that go down, and the tally counts the frames.
         if let Some(port) = &mut self.port
-            && port.send(&self.frames, &mut self.tally).is_ok()
+            && port.send(&self.frames, &mut tally).is_ok()
         {
             Counters::add(&counters.answered, self.count(&[Purpose::Answer]));
             Counters::add(&counters.probed, self.count(&[Purpose::Search, Purpose::Verify]));
             Counters::add(&counters.paced, self.count(&[Purpose::Verify, Purpose::Correct]));
         }
-        let lost = if self.port.is_some() { self.tally.unsent - before } else { self.frames.len() as u64 };
+        let lost = if self.port.is_some() { tally.unsent } else { self.frames.len() as u64 };
         Counters::add(&counters.dropped, lost);
         self.frames.clear();
         self.frames.shrink_to(KEPT);

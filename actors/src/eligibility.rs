@@ -27,7 +27,7 @@ pub(crate) fn link_update(info: &LinkInfo, netns: &Netns, addresses: &[Ipv4Netwo
         addresses: addresses.to_vec(),
         ineligible: ineligible(info, known_kind),
     };
-    LinkUpdate(Some((medium, link)))
+    LinkUpdate::present(medium, link)
 }
 
 /// Why the interface cannot serve a segment; `None` if it can.

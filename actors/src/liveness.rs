@@ -79,7 +79,7 @@ pub struct ActorName {
     /// Its kind, as in the key `actor` of its records.
     pub actor: &'static str,
     /// Its segment, if it has one.
-    pub segment: Option<String>,
+    pub segment: Option<Arc<str>>,
 }
 
 impl ActorName {

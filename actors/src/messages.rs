@@ -1,6 +1,7 @@
 //! The messages that actors send one another.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix::Message;
@@ -60,21 +61,26 @@ pub struct SendPort {
     pub port: Option<Box<dyn FramePort>>,
 }
 
-/// The present state of a segment's interface; `None`: there is no interface of its name.
+/// The present state of a segment's interface; `None`: there is no interface of its name. All that are told of it share it.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub struct LinkUpdate(pub Option<(Medium, Link)>);
+pub struct LinkUpdate(pub Option<Arc<(Medium, Link)>>);
 
 impl LinkUpdate {
+    /// There is an interface of its name, in this state.
+    pub fn present(medium: Medium, link: Link) -> Self {
+        Self(Some(Arc::new((medium, link))))
+    }
+
     /// Index and name of the interface; `None` if there is none or it is ineligible.
     pub(crate) fn served(&self) -> Option<(u32, &str)> {
-        let (_, link) = self.0.as_ref().filter(|(_, link)| link.ineligible.is_none())?;
+        let (_, link) = self.0.as_deref().filter(|(_, link)| link.ineligible.is_none())?;
         Some((link.index, &link.name))
     }
 
     /// What a port is to be opened on; `None` if there is no interface or it is ineligible.
     pub fn medium(&self) -> Option<Medium> {
-        self.0.as_ref().filter(|(_, link)| link.ineligible.is_none()).map(|(medium, _)| *medium)
+        self.0.as_deref().filter(|(_, link)| link.ineligible.is_none()).map(|(medium, _)| *medium)
     }
 }
 

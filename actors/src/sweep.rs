@@ -38,17 +38,20 @@ pub struct SweepActor {
     log: Logger,
     plan: Plan,
     medium: Option<Medium>,
-    port: Option<Box<dyn FramePort>>,
-    tally: Tally,
+    /// None between two rounds, which is nearly always: then a segment needs no descriptor for it, and no room.
+    round: Option<Box<Round>>,
+    timer: Option<SpawnHandle>,
+    /// A [`GetSweepContext`] is unanswered.
+    is_waiting_for_context: bool,
+}
+
+/// What a round is asked with.
+struct Round {
+    port: Box<dyn FramePort>,
     /// Senders of the probes: each address is asked in the name of each.
     senders: Vec<Ipv4Addr>,
     lladdr: LinkAddr,
     from: Option<LinkAddr>,
-    targets: Vec<Ipv4Addr>,
-    frames: Vec<Frame>,
-    timer: Option<SpawnHandle>,
-    /// A [`GetSweepContext`] is unanswered.
-    is_waiting_for_context: bool,
     /// Value of [`Counters::paced`] when the pace was last corrected by it.
     paced_before: u64,
 }
@@ -73,16 +76,9 @@ impl SweepActor {
             log,
             plan,
             medium: None,
-            port: None,
-            tally: Tally::default(),
-            senders: Vec::new(),
-            lladdr: LinkAddr::UNKNOWN,
-            from: None,
-            targets: Vec::new(),
-            frames: Vec::new(),
+            round: None,
             timer: None,
             is_waiting_for_context: false,
-            paced_before: 0,
         }
     }
 
@@ -96,25 +92,25 @@ impl SweepActor {
             self.request_context(ctx);
             return;
         }
-        let paced = self.counters.paced.load(Ordering::Relaxed);
-        self.plan.give_way(now, paced - std::mem::replace(&mut self.paced_before, paced));
-        self.targets.clear();
-        self.plan.next(now, BATCH, &mut self.targets);
-        self.probe();
+        if let Some(round) = &mut self.round {
+            let paced = self.counters.paced.load(Ordering::Relaxed);
+            self.plan.give_way(now, paced - std::mem::replace(&mut round.paced_before, paced));
+        }
+        let mut targets = Vec::new();
+        self.plan.next(now, BATCH, &mut targets);
+        self.probe(&targets);
         let continued = |(), this: &mut Self, ctx: &mut Context<Self>| {
             this.timer = None;
             this.continue_round(ctx);
         };
-        if self.targets.len() == BATCH {
+        if targets.len() == BATCH {
             // After the other actors of the thread had their turn.
             self.timer = Some(ctx.spawn(yield_now().into_actor(self).map(continued)));
         } else if let Some(at) = self.plan.deadline(now) {
             self.timer = Some(ctx.run_later(self.clock.until(at), move |this, ctx| continued((), this, ctx)));
         }
         if !self.plan.has_round() {
-            // Between two rounds, which is nearly always, a segment needs no descriptor for it, and no room.
-            self.port = None;
-            (self.targets, self.frames) = (Vec::new(), Vec::new());
+            self.round = None;
         }
     }
 
@@ -129,40 +125,35 @@ impl SweepActor {
             let now = this.clock.now();
             // Sweeping may have been stopped meanwhile.
             if this.plan.is_due(now) {
-                match context.ok().flatten() {
-                    Some(context) if this.ensure_port() => this.begin_round(now, context),
-                    _ => this.plan.postpone(now, RETRY),
+                match context.ok().flatten().zip(this.open()) {
+                    Some((context, port)) => this.begin_round(now, context, port),
+                    None => this.plan.postpone(now, RETRY),
                 }
             }
             this.continue_round(ctx);
         }));
     }
 
-    fn begin_round(&mut self, now: Time, context: SweepContext) {
-        debug!(self.log, "sweep_started"; "known" => context.skip.len());
-        self.plan.set_manner(context.senders.len(), context.patience);
-        self.senders = context.senders;
-        self.lladdr = context.lladdr;
-        self.from = context.from;
+    fn begin_round(&mut self, now: Time, context: SweepContext, port: Box<dyn FramePort>) {
+        let SweepContext { senders, lladdr, from, prefixes, skip, patience } = context;
+        debug!(self.log, "sweep_started"; "known" => skip.len());
+        self.plan.set_manner(senders.len(), patience);
         // What was sent between two rounds does not slow this one.
-        self.paced_before = self.counters.paced.load(Ordering::Relaxed);
-        self.plan.begin(now, context.prefixes, context.skip);
+        let paced_before = self.counters.paced.load(Ordering::Relaxed);
+        self.round = Some(Box::new(Round { port, senders, lladdr, from, paced_before }));
+        self.plan.begin(now, prefixes, skip);
     }
 
-    /// Opens the socket if there is a link and no socket yet; whether there is one.
-    fn ensure_port(&mut self) -> bool {
-        if let (None, Some(medium)) = (&self.port, self.medium) {
-            match self.opener.open_send_only(medium) {
-                Ok(port) => self.port = Some(port),
-                Err(error) => warn!(self.log, "sweep_failed"; "error" => %error),
-            }
-        }
-        self.port.is_some()
+    /// Opens the socket, if there is a link.
+    fn open(&self) -> Option<Box<dyn FramePort>> {
+        let opened = self.opener.open_send_only(self.medium?);
+        opened.inspect_err(|error| warn!(self.log, "sweep_failed"; "error" => %error)).ok()
     }
 
-    fn probe(&mut self) {
-        let Some(port) = self.port.as_mut().filter(|_| !self.targets.is_empty()) else { return };
-        let (sender_lladdr, from) = (self.lladdr, self.from);
+    fn probe(&mut self, targets: &[Ipv4Addr]) {
+        let Some(round) = self.round.as_mut().filter(|_| !targets.is_empty()) else { return };
+        let Round { port, senders, lladdr: sender_lladdr, from, .. } = &mut **round;
+        let (sender_lladdr, from) = (*sender_lladdr, *from);
         let probe = |target: Ipv4Addr, sender: Ipv4Addr| Frame {
             to: None,
             from,
@@ -174,16 +165,16 @@ impl SweepActor {
                 target,
             },
         };
-        self.frames.clear();
-        for target in &self.targets {
-            self.frames.extend(self.senders.iter().map(|sender| probe(*target, *sender)));
+        let mut frames = Vec::with_capacity(targets.len() * senders.len());
+        for target in targets {
+            frames.extend(senders.iter().map(|sender| probe(*target, *sender)));
         }
-        let before = self.tally.unsent;
-        if let Err(error) = port.send(&self.frames, &mut self.tally) {
+        let mut tally = Tally::default();
+        if let Err(error) = port.send(&frames, &mut tally) {
             debug!(self.log, "sweep_failed"; "error" => %error);
         }
-        Counters::add(&self.counters.probed, self.frames.len() as u64);
-        Counters::add(&self.counters.dropped, self.tally.unsent - before);
+        Counters::add(&self.counters.probed, frames.len() as u64);
+        Counters::add(&self.counters.dropped, tally.unsent);
     }
 }
 
@@ -201,7 +192,7 @@ impl Handler<LinkUpdate> for SweepActor {
     fn handle(&mut self, link: LinkUpdate, _: &mut Self::Context) {
         let medium = link.medium();
         if self.medium != medium {
-            self.port = None;
+            self.round = None;
             self.medium = medium;
         }
     }
@@ -267,7 +258,6 @@ impl Handler<Finish> for SweepActor {
 
     fn handle(&mut self, _: Finish, ctx: &mut Self::Context) {
         self.plan.stop();
-        self.port = None;
         self.medium = None;
         self.continue_round(ctx);
     }

@@ -31,7 +31,7 @@ mod links;
 mod replanning;
 mod tables;
 
-use links::places_of;
+use links::Places;
 pub use replanning::WatchSegments;
 pub use tables::Reports;
 
@@ -74,8 +74,7 @@ pub struct Watch {
     vrfs: VrfCheck,
     log: Logger,
     segments: Vec<WatchedSegment>,
-    /// Where in `segments` those are that name their interface so.
-    places: BTreeMap<String, Vec<usize>>,
+    places: Places,
     /// The update last sent for each segment.
     sent: Vec<LinkUpdate>,
     links: KnownLinks,
@@ -146,7 +145,7 @@ impl Watch {
             vrfs: VrfCheck::new(routes.table),
             log,
             sent: vec![LinkUpdate(None); segments.len()],
-            places: places_of(&segments),
+            places: Places::of(&segments),
             segments,
             links: KnownLinks::default(),
             addresses: BTreeMap::new(),

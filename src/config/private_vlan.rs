@@ -53,7 +53,7 @@ impl ConfigField<SegmentConfig> for PrivateVlanMode {
             let text = "found neither communities nor isolated, expected one of them; or off, or open";
             reader.problem(&table.path, text.to_owned());
         }
-        config.plan.private_vlan = PrivateVlan::Groups(groups);
+        config.plan.private_vlan = PrivateVlan::Groups(Box::new(groups));
     }
 
     fn describe(&self, defaults: &mut SegmentConfig) -> (ValueKind, DefaultValue) {

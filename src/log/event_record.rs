@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::net::Ipv4Addr;
 
 use arpherd_core::event::{EventLevel, FieldValue};
-use arpherd_core::{Event, Plan, SegmentId};
+use arpherd_core::{DomainId, Event, Plan, SegmentId};
 use slog::{
     BorrowedKV, Drain as _, KV, Key, Level, Logger, Record, RecordLocation, RecordStatic, Serializer,
 };
@@ -19,24 +19,27 @@ pub(crate) struct SegmentNames {
 
 #[derive(Debug, Clone)]
 struct NamedSegment {
-    domain: String,
-    segment: String,
-    interface: String,
+    domain: DomainId,
+    segment: Box<str>,
+    interface: Box<str>,
 }
 
 impl SegmentNames {
     /// The names of the plan's segments.
     pub(crate) fn new(plan: &Plan) -> Self {
-        let domain = |index: u16| plan.domains.get(usize::from(index)).map(|domain| domain.name.clone());
         let segments = plan.segments.iter().map(|segment| NamedSegment {
-            domain: domain(segment.domain.0).unwrap_or_default(),
-            segment: segment.name.clone(),
-            interface: segment.interface.clone(),
+            domain: segment.domain,
+            segment: segment.name.as_str().into(),
+            interface: segment.interface.as_str().into(),
         });
         Self {
             domains: plan.domains.iter().map(|domain| domain.name.clone()).collect(),
             segments: segments.collect(),
         }
+    }
+
+    fn domain(&self, id: DomainId) -> Option<&str> {
+        self.domains.get(usize::from(id.0)).map(String::as_str)
     }
 }
 
@@ -130,9 +133,11 @@ impl<'a> EventRecord<'a> {
             match value {
                 FieldValue::Segment(segment) => record.push_segment(segment_keys(field), segment, names),
                 FieldValue::Domain(domain) => {
-                    let name = names.domains.get(usize::from(domain.0)).map(String::as_str);
                     let number = RecordValue::Number(domain.0.into());
-                    record.push(key(field), name.map_or(number, |name| RecordValue::Str(name.into())));
+                    record.push(
+                        key(field),
+                        names.domain(domain).map_or(number, |name| RecordValue::Str(name.into())),
+                    );
                 }
                 FieldValue::Address(address) => record.push(key(field), RecordValue::Address(address)),
                 FieldValue::Number(number) => record.push(key(field), RecordValue::Number(number)),
@@ -154,9 +159,9 @@ impl<'a> EventRecord<'a> {
         let [domain, segment, interface] = keys;
         match names.segments.get(id.index()) {
             Some(named) => {
-                self.push(domain, RecordValue::Str(named.domain.as_str().into()));
-                self.push(segment, RecordValue::Str(named.segment.as_str().into()));
-                self.push(interface, RecordValue::Str(named.interface.as_str().into()));
+                self.push(domain, RecordValue::Str(names.domain(named.domain).unwrap_or_default().into()));
+                self.push(segment, RecordValue::Str((&*named.segment).into()));
+                self.push(interface, RecordValue::Str((&*named.interface).into()));
             }
             None => self.push(segment, RecordValue::Unnamed(id)),
         }

@@ -7,10 +7,10 @@ use crate::time::Time;
 /// A pace of events. Time is an argument; nothing here looks at a clock.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    /// Nanoseconds from one event to the next.
-    gap: u64,
-    /// How far ahead of its time an event may come, in nanoseconds: the burst.
-    slack: u64,
+    /// Nanoseconds from one event to the next, a second at the most.
+    gap: u32,
+    /// So many events may come before their time: the burst but for its last.
+    ahead: u32,
     /// When the next event would come if all came evenly.
     next: u64,
 }
@@ -18,8 +18,7 @@ pub struct Pace {
 impl Pace {
     /// `rate` events a second (at least 1), of which `burst` may come at once (at least 1).
     pub fn new(rate: u32, burst: u32) -> Self {
-        let gap = 1_000_000_000 / u64::from(rate.max(1));
-        Self { gap, slack: gap * u64::from(burst.max(1) - 1), next: 0 }
+        Self { gap: 1_000_000_000 / rate.max(1), ahead: burst.max(1) - 1, next: 0 }
     }
 
     /// The pace for work that is spread out: a burst of a hundredth of a second's worth.
@@ -29,13 +28,13 @@ impl Pace {
 
     /// When the next event may come: now or later. Takes no place.
     pub fn earliest(&self, now: Time) -> Time {
-        Time::from_nanos(self.next.saturating_sub(self.slack).max(now.as_nanos()))
+        Time::from_nanos(self.next.saturating_sub(self.slack()).max(now.as_nanos()))
     }
 
     /// Takes a place and says when it is: now, or later.
     pub fn reserve(&mut self, now: Time) -> Time {
         let at = self.earliest(now);
-        self.next = self.next.max(now.as_nanos()).saturating_add(self.gap);
+        self.next = self.next.max(now.as_nanos()).saturating_add(self.gap.into());
         at
     }
 
@@ -51,12 +50,17 @@ impl Pace {
     /// Takes so many places at once, if there is one now; later ones wait until the pace has caught up. With `reserve` it
     /// leaves half of the burst to others.
     pub fn take_many(&mut self, now: Time, count: u32, reserve: bool) -> bool {
-        let slack = if reserve { self.slack / 2 } else { self.slack };
+        let slack = if reserve { self.slack() / 2 } else { self.slack() };
         let free = self.next.saturating_sub(slack) <= now.as_nanos();
         if free {
-            self.next = self.next.max(now.as_nanos()).saturating_add(self.gap.saturating_mul(count.into()));
+            self.next = self.next.max(now.as_nanos()).saturating_add(u64::from(self.gap) * u64::from(count));
         }
         free
+    }
+
+    /// How far ahead of its time an event may come, in nanoseconds.
+    fn slack(&self) -> u64 {
+        u64::from(self.gap) * u64::from(self.ahead)
     }
 
     /// Gives back every place that was taken.

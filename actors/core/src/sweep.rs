@@ -1,6 +1,8 @@
 //! The plan and pace of sweeps: which address is probed when.
 
-use std::collections::{HashSet, VecDeque};
+mod in_flight;
+
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::address::{Address, Prefix};
@@ -8,10 +10,7 @@ use crate::lladdr::LinkAddr;
 use crate::pace::Pace;
 use crate::plan::SweepPlan;
 use crate::time::Time;
-
-/// How long a probe counts as in flight when nobody answers. Answers that come later are still heard; this
-/// only frees the place.
-const PATIENCE: Duration = Duration::from_millis(500);
+use in_flight::InFlight;
 
 /// How far probes of known hosts may put the next probe off.
 const LATEST: Duration = Duration::from_secs(1);
@@ -96,19 +95,17 @@ pub struct Sweep {
     is_periodic: bool,
     /// The segment can be swept.
     is_active: bool,
-    never: Vec<Prefix>,
+    never: Box<[Prefix]>,
     pace: Pace,
     /// Frames to each address.
-    frames: usize,
+    frames: u32,
     patience: u32,
     round: Option<Box<Round>>,
     /// Of the last round, as far as it is not to be worked out.
     tally: Tally,
     /// When the next round starts.
     next_round: Option<Time>,
-    waiting: HashSet<Address>,
-    /// Probes in flight in the order they were sent; answered ones are only taken out of `waiting`.
-    sent: VecDeque<(Time, Address)>,
+    in_flight: InFlight,
 }
 
 /// What is counted of a round.
@@ -120,8 +117,8 @@ struct Tally {
     probed: u64,
     found: u64,
     begun: Time,
-    /// When it ended, if it did.
-    ended: Option<Time>,
+    /// When its last probe was sent.
+    last: Time,
 }
 
 #[derive(Debug)]
@@ -142,12 +139,11 @@ impl Sweep {
             plan,
             is_periodic: true,
             is_active: false,
-            never,
+            never: never.into(),
             round: None,
             tally: Tally::default(),
             next_round: None,
-            waiting: HashSet::new(),
-            sent: VecDeque::new(),
+            in_flight: InFlight::default(),
         }
     }
 
@@ -177,8 +173,7 @@ impl Sweep {
         self.is_active = false;
         self.end_round();
         self.next_round = None;
-        self.waiting.clear();
-        self.sent.clear();
+        self.in_flight.clear();
     }
 
     /// Whether a round is to be begun, with [`Sweep::begin`].
@@ -190,19 +185,20 @@ impl Sweep {
     /// ourselves.
     pub fn begin(&mut self, now: Time, prefixes: Vec<Prefix>, skip: impl IntoIterator<Item = Address>) {
         let (skip, total) = (skip.into_iter().collect(), prefixes.iter().map(size).sum());
-        self.tally = Tally { rounds: self.tally.rounds + 1, total, begun: now, ..Tally::default() };
+        self.tally =
+            Tally { rounds: self.tally.rounds + 1, total, begun: now, last: now, ..Tally::default() };
         self.round = Some(Box::new(Round { prefixes, skip, prefix: 0, offset: 0 }));
         self.next_round = self.is_periodic.then(|| now + self.plan.interval * self.patience);
     }
 
     /// Each address costs so many frames of the pace, and the next round comes after so many intervals.
     pub fn set_manner(&mut self, frames: usize, patience: u32) {
-        (self.frames, self.patience) = (frames, patience);
+        (self.frames, self.patience) = (u32::try_from(frames).unwrap_or(u32::MAX), patience);
     }
 
     /// How far it is.
     pub fn progress(&self, now: Time) -> SweepProgress {
-        let Tally { rounds, total, probed, found, begun, ended, .. } = self.tally;
+        let Tally { rounds, total, probed, found, begun, last, .. } = self.tally;
         let state = match () {
             () if !self.is_active => SweepState::Inactive,
             () if self.is_under_way(now) => SweepState::Sweeping,
@@ -210,22 +206,20 @@ impl Sweep {
             () => SweepState::Idle,
         };
         let done = self.round.as_ref().map_or(self.tally.done, |round| round.passed());
-        let elapsed = if rounds == 0 { Duration::ZERO } else { ended.unwrap_or(now).since(begun) };
+        let end = if self.has_round() { now } else { last };
+        let elapsed = end.since(begun);
         let interval = self.is_periodic.then_some(self.plan.interval);
         SweepProgress { state, rounds, done, total, probed, found, elapsed, interval }
     }
 
     /// Whether addresses are still to be probed, or answers may still come.
     fn is_under_way(&self, now: Time) -> bool {
-        let is_awaited = || self.sent.back().is_some_and(|(at, _)| now.since(*at) < PATIENCE);
-        self.round.is_some() || !self.waiting.is_empty() && is_awaited()
+        self.round.is_some() || self.in_flight.are_awaited(now)
     }
 
     fn end_round(&mut self) {
         if let Some(round) = self.round.take() {
             self.tally.done = round.passed();
-            // The last probe is the last that the round did.
-            self.tally.ended = Some(self.sent.back().map_or(self.tally.begun, |(at, _)| *at));
         }
     }
 
@@ -241,21 +235,21 @@ impl Sweep {
 
     /// Whether a round is under way or probes are in flight.
     pub fn is_busy(&self) -> bool {
-        self.round.is_some() || !self.waiting.is_empty()
+        self.round.is_some() || self.in_flight.len() > 0
     }
 
     /// The host answered, or was heard in another way.
     pub fn found(&mut self, address: Address) {
         let is_new = self.round.as_mut().is_some_and(|round| round.skip.insert(address));
-        let is_answer = self.waiting.remove(&address);
+        let is_answer = self.in_flight.remove(address);
         self.tally.found += u64::from(is_new || is_answer);
     }
 
     /// Appends the addresses to probe now, `most` at the most.
     pub fn next(&mut self, now: Time, most: usize, targets: &mut Vec<Address>) {
-        self.give_up(now);
+        self.in_flight.give_up(now);
         for _ in 0..most {
-            if self.waiting.len() >= self.plan.in_flight as usize || self.pace.earliest(now) > now {
+            if self.in_flight.len() >= self.plan.in_flight as usize || self.pace.earliest(now) > now {
                 return;
             }
             let Some(address) = self.advance() else {
@@ -263,11 +257,11 @@ impl Sweep {
                 return;
             };
             self.tally.probed += 1;
+            self.tally.last = now;
             for _ in 0..self.frames {
                 self.pace.reserve(now);
             }
-            self.waiting.insert(address);
-            self.sent.push_back((now, address));
+            self.in_flight.add(now, address);
             targets.push(address);
         }
     }
@@ -286,26 +280,14 @@ impl Sweep {
     /// When to look again if nobody answers before: `None` while stopped.
     pub fn deadline(&self, now: Time) -> Option<Time> {
         if self.round.is_none() {
-            return self.next_round;
+            // What was in flight takes room until it is given up.
+            return self.next_round.into_iter().chain(self.in_flight.last_end()).min();
         }
         let paced = self.pace.earliest(now);
-        if self.waiting.len() < self.plan.in_flight as usize {
+        if self.in_flight.len() < self.plan.in_flight as usize {
             return Some(paced);
         }
-        self.sent.front().map(|(at, _)| paced.max(*at + PATIENCE))
-    }
-
-    /// Frees the places of probes nobody answered.
-    fn give_up(&mut self, now: Time) {
-        while let Some(&(at, address)) = self.sent.front() {
-            if self.waiting.contains(&address) {
-                if now.since(at) < PATIENCE {
-                    return;
-                }
-                self.waiting.remove(&address);
-            }
-            self.sent.pop_front();
-        }
+        self.in_flight.first_end().map(|end| paced.max(end))
     }
 
     /// The next address of the round that wants a probe.

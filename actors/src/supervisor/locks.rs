@@ -11,7 +11,7 @@ use crate::known_links::KnownLinks;
 pub(super) struct Locks {
     taken: BTreeMap<String, Lock>,
     /// By what the configuration calls an interface: its own name, where that is another one.
-    names: BTreeMap<String, Option<String>>,
+    own_names: BTreeMap<String, String>,
 }
 
 impl Locks {
@@ -35,18 +35,19 @@ impl Locks {
                     more.taken.insert(name.to_owned(), Lock::take(protocol, name)?);
                 }
             }
-            more.names.insert(interface.to_owned(), own.map(str::to_owned));
+            if let Some(own) = own {
+                more.own_names.insert(interface.to_owned(), own.to_owned());
+            }
         }
         self.taken.append(&mut more.taken);
-        self.names.append(&mut more.names);
+        self.own_names.append(&mut more.own_names);
         Ok(())
     }
 
     /// Releases the locks of other interfaces than those that fit.
     pub(super) fn keep_where(&mut self, fits: impl Fn(&str) -> bool) {
-        self.names.retain(|interface, _| fits(interface));
-        let kept: BTreeSet<&String> =
-            self.names.iter().flat_map(|(name, own)| std::iter::once(name).chain(own)).collect();
-        self.taken.retain(|name, _| kept.contains(name));
+        self.own_names.retain(|interface, _| fits(interface));
+        let kept: BTreeSet<&String> = self.own_names.values().collect();
+        self.taken.retain(|name, _| fits(name) || kept.contains(name));
     }
 }

@@ -12,7 +12,7 @@ use arpherd_core::SegmentId;
 use arpherd_core::plan::{SegmentPlan, Succession};
 
 use super::kernel_access::acquire_more;
-use super::segment_actors::{Surroundings, segment_log};
+use super::segment_actors::{SegmentNames, Surroundings, segment_log};
 use super::{Instance, StartError, log_if_gone};
 use crate::dhcp::ReplanDhcp;
 use crate::messages::{Barrier, Finish, Unwatch, UseLog};
@@ -142,9 +142,10 @@ impl Instance {
             else {
                 continue;
             };
-            handle.capture.do_send(UseLog(segment_log(&self.log, plan, segment, "capture")));
+            let names = Arc::new(SegmentNames::of(segment, plan));
+            handle.capture.do_send(UseLog(segment_log(&self.log, &names, "capture")));
             if let Some(sweep) = &handle.sweep {
-                sweep.do_send(UseLog(segment_log(&self.log, plan, segment, "sweep")));
+                sweep.do_send(UseLog(segment_log(&self.log, &names, "sweep")));
             }
         }
     }

@@ -7,7 +7,7 @@ use actix::{Addr, Arbiter, Recipient};
 use arpherd_core::plan::{KernelProxy, SegmentPlan};
 use arpherd_core::sweep::Sweep as SweepPlan;
 use arpherd_core::{Plan, SegmentId};
-use slog::{Logger, o};
+use slog::{KV, Logger, Record, Serializer, o};
 
 use super::InstanceConfig;
 use crate::capture::CaptureActor;
@@ -76,7 +76,8 @@ impl SegmentActors {
         let owners = Owners::of(surroundings.owner);
         let planned = (0..).map(SegmentId).zip(&surroundings.config.plan.segments).zip(&self.marks);
         for ((id, segment), mark) in planned.filter(|((_, segment), _)| !segment.is_retired()) {
-            let starter = SegmentStarter { surroundings, id, segment, mark, owners: &owners };
+            let names = Arc::new(SegmentNames::of(segment, &surroundings.config.plan));
+            let starter = SegmentStarter { surroundings, id, segment, mark, owners: &owners, names };
             let handle = self.handles.entry(id).or_insert_with(|| starter.start_capture());
             if handle.sweep.is_none() {
                 handle.sweep = Some(starter.start_sweep(&handle.counters));
@@ -165,6 +166,7 @@ struct SegmentStarter<'a> {
     segment: &'a SegmentPlan,
     mark: &'a MarkKey,
     owners: &'a Owners,
+    names: Arc<SegmentNames>,
 }
 
 /// The route owner, as all segments' actors know it.
@@ -192,12 +194,11 @@ impl SegmentStarter<'_> {
     }
 
     fn log(&self, actor: &'static str) -> Logger {
-        let Surroundings { config, log, .. } = self.surroundings;
-        segment_log(log, &config.plan, self.segment, actor)
+        segment_log(self.surroundings.log, &self.names, actor)
     }
 
     fn name(&self, actor: &'static str) -> ActorName {
-        ActorName { actor, segment: Some(self.segment.name.clone()) }
+        ActorName { actor, segment: Some(Arc::clone(&self.names.segment)) }
     }
 
     fn start_capture(&self) -> SegmentHandle {
@@ -231,12 +232,38 @@ impl SegmentStarter<'_> {
     }
 }
 
+/// What the operator calls a segment and its domain; its actors share it.
+pub(super) struct SegmentNames {
+    domain: Option<String>,
+    segment: Arc<str>,
+}
+
+impl SegmentNames {
+    pub(super) fn of(segment: &SegmentPlan, plan: &Plan) -> Self {
+        let domain = plan.domains.get(usize::from(segment.domain.0));
+        Self { domain: domain.map(|domain| domain.name.clone()), segment: segment.name.as_str().into() }
+    }
+}
+
+/// What all records of one of the segment's actors say.
+struct ActorKeys {
+    actor: &'static str,
+    names: Arc<SegmentNames>,
+}
+
+impl KV for ActorKeys {
+    /// The last one first, as slog has it.
+    fn serialize(&self, _: &Record<'_>, serializer: &mut dyn Serializer) -> slog::Result {
+        serializer.emit_str("segment".into(), &self.names.segment)?;
+        match &self.names.domain {
+            Some(domain) => serializer.emit_str("domain".into(), domain)?,
+            None => serializer.emit_none("domain".into())?,
+        }
+        serializer.emit_str("actor".into(), self.actor)
+    }
+}
+
 /// The log of one of the segment's actors.
-pub(super) fn segment_log(log: &Logger, plan: &Plan, segment: &SegmentPlan, actor: &'static str) -> Logger {
-    let domain = plan.domains.get(usize::from(segment.domain.0));
-    log.new(o!(
-        "actor" => actor,
-        "domain" => domain.map(|domain| domain.name.clone()),
-        "segment" => segment.name.clone(),
-    ))
+pub(super) fn segment_log(log: &Logger, names: &Arc<SegmentNames>, actor: &'static str) -> Logger {
+    log.new(o!(ActorKeys { actor, names: Arc::clone(names) }))
 }

@@ -4,37 +4,47 @@ use std::collections::BTreeMap;
 
 use crate::io::sysctl::{Setting, SettingName};
 
-/// By interface, so that its name is not kept once for each of its sysctls.
+/// The values of a handful of sysctls of each interface, of which there may be thousands: what the sysctls are called is
+/// kept once.
 #[derive(Debug, Default)]
-pub(super) struct ValidValues(BTreeMap<String, Vec<(SettingName, i32)>>);
+pub(super) struct ValidValues {
+    names: Vec<SettingName>,
+    /// By interface, in the order of the names; none of those that are not known.
+    values: BTreeMap<String, Vec<Option<i32>>>,
+}
 
 impl ValidValues {
     /// That of a sysctl, if it is known.
     pub(super) fn get(&self, setting: &Setting) -> Option<i32> {
-        let name = setting.name();
-        let values = self.0.get(setting.interface())?;
-        values.iter().find(|(its, _)| *its == name).map(|(_, value)| *value)
+        let place = self.place(&setting.name())?;
+        self.values.get(setting.interface())?.get(place).copied().flatten()
+    }
+
+    fn place(&self, name: &SettingName) -> Option<usize> {
+        self.names.iter().position(|known| known == name)
     }
 
     /// That of a sysctl is this now.
     pub(super) fn set(&mut self, setting: &Setting, value: i32) {
         let name = setting.name();
-        if !self.0.contains_key(setting.interface()) {
-            self.0.insert(setting.interface().to_owned(), Vec::new());
+        let place = self.place(&name).unwrap_or_else(|| {
+            self.names.push(name);
+            self.names.len() - 1
+        });
+        if !self.values.contains_key(setting.interface()) {
+            self.values.insert(setting.interface().to_owned(), Vec::new());
         }
-        let Some(values) = self.0.get_mut(setting.interface()) else { return };
-        match values.iter_mut().find(|(its, _)| *its == name) {
-            Some((_, known)) => *known = value,
-            None => {
-                values.reserve_exact(1);
-                values.push((name, value));
-            }
+        let Some(values) = self.values.get_mut(setting.interface()) else { return };
+        if values.len() <= place {
+            values.reserve_exact(self.names.len() - values.len());
+            values.resize(self.names.len(), None);
         }
+        values[place] = Some(value);
     }
 
     /// There is no interface of this name any more.
     pub(super) fn forget_interface(&mut self, interface: &str) {
-        self.0.remove(interface);
+        self.values.remove(interface);
     }
 }
 

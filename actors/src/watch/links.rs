@@ -1,6 +1,6 @@
 //! Reports addresses to the route owner, and links to the actors of their segments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use arpherd_core::Fact;
@@ -62,7 +62,7 @@ impl Watch {
 
     /// Where in `segments` those are that are reached through the link.
     pub(super) fn places_on<'l>(&'l self, link: &'l LinkInfo) -> impl Iterator<Item = usize> + 'l {
-        link.names().filter_map(|name| self.places.get(name)).flatten().copied()
+        link.names().flat_map(|name| self.places.named(name, &self.segments)).copied()
     }
 
     /// Reports those of the segments whose links changed; of two whose interfaces change names, the one that loses its
@@ -84,7 +84,7 @@ impl Watch {
                 sweep.do_send(update.clone());
             }
             if let Some(wifi) = &segment.wifi {
-                let link = update.0.as_ref().map(|(medium, _)| (medium.interface, medium.kind));
+                let link = update.0.as_deref().map(|(medium, _)| (medium.interface, medium.kind));
                 wifi.do_send(WifiLink { segment: segment.segment, link });
             }
             if let Some(dhcp) = &segment.dhcp {
@@ -112,7 +112,7 @@ impl Watch {
     /// What the interface's sysctls are to serve, for all segments that are reached through it, whatever they call it.
     pub(super) fn sysctl_mode_of(&self, link: &LinkInfo) -> Option<SysctlMode> {
         let of_name = |name| {
-            let last = self.places.get(name)?.last()?;
+            let last = self.places.named(name, &self.segments).last()?;
             Some(self.segments[*last].sysctl_mode)
         };
         let modes: Option<Vec<_>> = link.names().filter_map(of_name).collect();
@@ -126,11 +126,21 @@ impl Watch {
     }
 }
 
-/// Where those segments are that name their interface so, by that name.
-pub(super) fn places_of(segments: &[WatchedSegment]) -> BTreeMap<String, Vec<usize>> {
-    let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (place, segment) in segments.iter().enumerate() {
-        places.entry(segment.interface.clone()).or_default().push(place);
+/// Where in a list of segments each is, in the order of what they call their interfaces.
+pub(super) struct Places(Vec<usize>);
+
+impl Places {
+    pub(super) fn of(segments: &[WatchedSegment]) -> Self {
+        let mut places: Vec<usize> = (0..segments.len()).collect();
+        places.sort_by_key(|place| &segments[*place].interface);
+        Self(places)
     }
-    places
+
+    /// Where those are that call their interface so, the first one first. `segments`: the same list.
+    fn named(&self, name: &str, segments: &[WatchedSegment]) -> &[usize] {
+        let called = |place: &usize| segments[*place].interface.as_str();
+        let from = self.0.partition_point(|place| called(place) < name);
+        let (_, rest) = self.0.split_at(from);
+        &rest[..rest.partition_point(|place| called(place) == name)]
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix::{Context, Handler, Message};
 use arpherd_core::SegmentId;
 
-use super::{Watch, WatchedSegment, places_of};
+use super::{Places, Watch, WatchedSegment};
 use crate::messages::{DhcpUpdate, LinkUpdate, Unwatch, WifiLink};
 
 /// Follow the links of these segments from now on. Answered when the kernel's tables were read again, and new segments'
@@ -39,7 +39,7 @@ impl Handler<Unwatch> for Watch {
                 dhcp.do_send(DhcpUpdate::Link(segment.segment, LinkUpdate(None)));
             }
         }
-        self.places = places_of(&self.segments);
+        self.places = Places::of(&self.segments);
     }
 }
 
@@ -57,7 +57,7 @@ impl Handler<WatchSegments> for Watch {
             |segment: &WatchedSegment| before.get(&segment.segment).cloned().unwrap_or(LinkUpdate(None));
         self.sent = segments.iter().map(sent).collect();
         let has_new = segments.iter().any(|segment| !before.contains_key(&segment.segment));
-        self.places = places_of(&segments);
+        self.places = Places::of(&segments);
         self.segments = segments;
         for (segment, update) in self.segments.iter().zip(&self.sent) {
             if let Some(sweep) = segment.sweep.as_ref().filter(|_| new_sweeps.contains(&segment.segment)) {

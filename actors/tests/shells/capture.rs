@@ -10,7 +10,7 @@ use arpherd_actors::io::packet::BATCH;
 use arpherd_actors::messages::{LinkUpdate, Observed, SendPort};
 use arpherd_core::{Fact, LinkAddr, SegmentId};
 
-use crate::fakes::{FakeLink, in_virtual_time, link, quiet_log, request, settle};
+use crate::fakes::{FakeLink, in_virtual_time, link, quiet_log, request, settle, update};
 
 /// The facts of one message, and whether more were promised.
 type ObservedBatch = (Vec<Fact>, bool);
@@ -82,7 +82,7 @@ fn heard_in(observed: &[ObservedBatch]) -> usize {
 fn a_link_is_opened_before_it_is_reported_and_its_frames_follow() {
     in_virtual_time(async {
         let bench = bench();
-        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        bench.capture.do_send(update(7));
         settle().await;
         let observed = bench.owner.observed();
         assert!(
@@ -102,7 +102,7 @@ fn a_link_is_opened_before_it_is_reported_and_its_frames_follow() {
 fn a_burst_is_sent_in_batches_and_its_end_is_reported() {
     in_virtual_time(async {
         let bench = bench();
-        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        bench.capture.do_send(update(7));
         settle().await;
         bench.owner.observed();
         // Exactly full batches: nothing comes after them, and that must be reported, too.
@@ -119,7 +119,7 @@ fn a_burst_is_sent_in_batches_and_its_end_is_reported() {
 fn each_batch_of_a_burst_is_handled_before_the_next_is_read() {
     in_virtual_time(async {
         let bench = bench();
-        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        bench.capture.do_send(update(7));
         settle().await;
         bench.owner.read_by_then.lock().expect("no panic with the lock").clear();
         bench.wire.arrive((0..3 * BATCH).map(|_| request(11, 12)));
@@ -134,7 +134,7 @@ fn each_batch_of_a_burst_is_handled_before_the_next_is_read() {
 fn when_many_batches_wait_all_are_read_before_the_kernel_has_no_room_for_more() {
     in_virtual_time(async {
         let bench = bench();
-        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        bench.capture.do_send(update(7));
         settle().await;
         bench.owner.read_by_then.lock().expect("no panic with the lock").clear();
         bench.wire.arrive((0..20 * BATCH).map(|_| request(11, 12)));
@@ -151,7 +151,7 @@ fn when_many_batches_wait_all_are_read_before_the_kernel_has_no_room_for_more() 
 fn the_first_frame_after_a_link_was_down_is_not_left_waiting_for_the_second() {
     in_virtual_time(async {
         let bench = bench();
-        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        bench.capture.do_send(update(7));
         settle().await;
         bench.owner.observed();
         bench.wire.was_down();
@@ -166,7 +166,7 @@ fn a_link_that_cannot_be_opened_is_absent_and_tried_again() {
     in_virtual_time(async {
         let bench = bench();
         bench.wire.refuse_to_open(true);
-        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        bench.capture.do_send(update(7));
         settle().await;
         let observed = bench.owner.observed();
         assert!(
@@ -186,14 +186,14 @@ fn a_link_that_cannot_be_opened_is_absent_and_tried_again() {
 fn a_recreated_interface_gets_a_new_socket_and_a_changed_one_keeps_its() {
     in_virtual_time(async {
         let bench = bench();
-        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        bench.capture.do_send(update(7));
         let (medium, mut changed) = link(7);
         changed.carrier = false;
-        bench.capture.do_send(LinkUpdate(Some((medium, changed))));
+        bench.capture.do_send(LinkUpdate::present(medium, changed));
         settle().await;
         assert_eq!(bench.wire.opened().len(), 2, "one that receives, one that sends");
         bench.capture.do_send(LinkUpdate(None));
-        bench.capture.do_send(LinkUpdate(Some(link(8))));
+        bench.capture.do_send(update(8));
         settle().await;
         let opened: Vec<u32> = bench.wire.opened().iter().map(|medium| medium.interface).collect();
         assert_eq!(opened, [7, 7, 8, 8]);
@@ -204,7 +204,7 @@ fn a_recreated_interface_gets_a_new_socket_and_a_changed_one_keeps_its() {
 fn the_owner_gets_a_send_port_with_the_link_and_loses_it_with_the_link() {
     in_virtual_time(async {
         let bench = bench();
-        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        bench.capture.do_send(update(7));
         settle().await;
         assert_eq!(bench.owner.send_ports(), [true], "before the link is reported");
         bench.capture.do_send(LinkUpdate(None));
@@ -217,7 +217,7 @@ fn the_owner_gets_a_send_port_with_the_link_and_loses_it_with_the_link() {
 fn stations_are_reported_once_a_batch_and_a_flood_of_them_waits() {
     in_virtual_time(async {
         let bench = bench();
-        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        bench.capture.do_send(update(7));
         settle().await;
         bench.owner.observed();
         let station = |number: u8| LinkAddr::ethernet([2, 0, 0, 0, 0, number]);
@@ -238,7 +238,7 @@ fn stations_are_reported_once_a_batch_and_a_flood_of_them_waits() {
 fn nothing_is_read_from_a_link_that_is_gone() {
     in_virtual_time(async {
         let bench = bench();
-        bench.capture.do_send(LinkUpdate(Some(link(7))));
+        bench.capture.do_send(update(7));
         settle().await;
         bench.capture.do_send(LinkUpdate(None));
         settle().await;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use actix::System;
 use arpherd_actors::io::packet::{BATCH, Medium};
 use arpherd_actors::io::{FramePort, PortError, Refusal, RouteTable, StationPort, Tally};
+use arpherd_actors::messages::LinkUpdate;
 use arpherd_actors::port::{PortOpener, Readiness};
 use arpherd_core::Write;
 use arpherd_core::fact::Link;
@@ -296,6 +297,12 @@ pub(crate) fn link(index: u32) -> (Medium, Link) {
         ineligible: None,
     };
     (medium, link)
+}
+
+/// The update for the actors of a segment whose interface is that one.
+pub(crate) fn update(index: u32) -> LinkUpdate {
+    let (medium, link) = link(index);
+    LinkUpdate::present(medium, link)
 }
 
 /// Host `from` requests the address of host `target`; its link-layer address ends like its address.

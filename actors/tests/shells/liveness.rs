@@ -13,7 +13,7 @@ use arpherd_actors::cover::CoverActor;
 use arpherd_actors::io::packet::Medium;
 use arpherd_actors::io::{FramePort, PortError, Refusal, RouteTable, StationPort};
 use arpherd_actors::liveness::{ActorGroup, ActorList, ActorName, Ping, Verdict};
-use arpherd_actors::messages::{Finish, LinkUpdate, Observed, SetSweep};
+use arpherd_actors::messages::{Finish, Observed, SetSweep};
 use arpherd_actors::owner::RouteOwner;
 use arpherd_actors::port::{PortOpener, Readiness};
 use arpherd_actors::sweep::SweepActor;
@@ -22,7 +22,7 @@ use arpherd_core::plan::SweepPlan;
 use arpherd_core::sweep::Sweep as SweepRounds;
 use arpherd_core::{Fact, Ledger, SegmentId, Write};
 
-use crate::fakes::{FakeLink, FakeTable, link, plan, quiet_log, request};
+use crate::fakes::{FakeLink, FakeTable, link, plan, quiet_log, request, update};
 
 const PATIENCE: Duration = Duration::from_millis(400);
 /// How long pings may pass before an actor hangs.
@@ -92,7 +92,7 @@ fn verdict(start: impl FnOnce(&ActorGroup, Addr<RouteOwner>) + Send + 'static) -
 }
 
 fn hung(actor: &'static str, segment: Option<&str>) -> Verdict {
-    Verdict::Hung(vec![ActorName { actor, segment: segment.map(str::to_owned) }])
+    Verdict::Hung(vec![ActorName { actor, segment: segment.map(Into::into) }])
 }
 
 fn of_segment_a(actor: &'static str) -> ActorName {
@@ -108,7 +108,7 @@ fn capture(opener: Box<dyn PortOpener>, owner: &Addr<RouteOwner>) -> CaptureActo
 fn all_that_are_well_answer() {
     let found = verdict(|group, owner| {
         let capture = group.start(of_segment_a("capture"), capture(Box::new(FakeLink::default()), &owner));
-        capture.do_send(LinkUpdate(Some(link(7))));
+        capture.do_send(update(7));
         Box::leak(Box::new(capture));
     });
     assert_eq!(found, Verdict::Alive);
@@ -118,7 +118,7 @@ fn all_that_are_well_answer() {
 fn a_capture_that_hangs_is_named_and_not_the_actors_of_its_thread() {
     let found = verdict(|group, owner| {
         let capture = group.start(of_segment_a("capture"), capture(Box::new(HungKernel), &owner));
-        capture.do_send(LinkUpdate(Some(link(7))));
+        capture.do_send(update(7));
         Box::leak(Box::new(capture));
     });
     assert_eq!(found, hung("capture", Some("a")));
@@ -147,7 +147,7 @@ fn a_sweep_that_hangs_is_named() {
         let opener = Box::new(HungKernel);
         let sweep = SweepActor::new(SegmentId(0), plan, owner, opener, counters, Clock::start(), quiet_log());
         let sweep = group.start(of_segment_a("sweep"), sweep);
-        sweep.do_send(LinkUpdate(Some(link(7))));
+        sweep.do_send(update(7));
         sweep.do_send(SetSweep(true));
         Box::leak(Box::new(sweep));
     });

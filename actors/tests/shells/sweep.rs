@@ -7,13 +7,13 @@ use std::time::Duration;
 use actix::{Actor, Addr, Context, Handler, MessageResult, Recipient};
 use arpherd_actors::clock::Clock;
 use arpherd_actors::counters::Counters;
-use arpherd_actors::messages::{GetSweepContext, HostsSeen, LinkUpdate, SetSweep};
+use arpherd_actors::messages::{GetSweepContext, HostsSeen, SetSweep};
 use arpherd_actors::sweep::SweepActor;
 use arpherd_core::SegmentId;
 use arpherd_core::plan::SweepPlan;
 use arpherd_core::sweep::{Sweep as SweepRounds, SweepContext};
 
-use crate::fakes::{FakeLink, address, in_virtual_time, link, lladdr, quiet_log, settle};
+use crate::fakes::{FakeLink, address, in_virtual_time, lladdr, quiet_log, settle, update};
 
 /// In the route owner's place: 10.0.0.1 is ourselves, 10.0.0.5 is known.
 pub(crate) struct SweepOwner;
@@ -51,7 +51,7 @@ fn sweep(rate: u32, in_flight: u32) -> (FakeLink, Addr<SweepActor>) {
     let opener = Box::new(wire.clone());
     let sweep =
         SweepActor::new(SegmentId(0), plan, owner, opener, counters, Clock::start(), quiet_log()).start();
-    sweep.do_send(LinkUpdate(Some(link(7))));
+    sweep.do_send(update(7));
     (wire, sweep)
 }
 

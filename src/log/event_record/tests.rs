@@ -42,14 +42,14 @@ impl Drain for RecordStore {
 }
 
 fn names() -> SegmentNames {
-    let named = |domain: &str, segment: &str, interface: &str| NamedSegment {
-        domain: domain.into(),
+    let named = |segment: &str, interface: &str| NamedSegment {
+        domain: DomainId(0),
         segment: segment.into(),
         interface: interface.into(),
     };
     SegmentNames {
         domains: vec!["cluster".into()],
-        segments: vec![named("cluster", "lan", "eth0"), named("cluster", "vms", "br1")],
+        segments: vec![named("lan", "eth0"), named("vms", "br1")],
     }
 }
 

@@ -30,7 +30,9 @@ pub(super) struct Census {
 #[derive(Debug, Default)]
 struct Holders {
     ethernet: HashMap<[u8; ETHERNET_LEN], Held, KeyHashing>,
-    ipoib: HashMap<LinkAddr, Held, KeyHashing>,
+    /// None until there is one.
+    #[expect(clippy::box_collection, reason = "nearly all of thousands of segments have none")]
+    ipoib: Option<Box<HashMap<LinkAddr, Held, KeyHashing>>>,
 }
 
 /// The hosts at one link-layer address, counted.
@@ -127,22 +129,22 @@ impl Holders {
     fn get(&self, lladdr: &LinkAddr) -> Option<&Held> {
         match octets(lladdr) {
             Some(octets) => self.ethernet.get(&octets),
-            None => self.ipoib.get(&lladdr.port()),
+            None => self.ipoib.as_ref()?.get(&lladdr.port()),
         }
     }
 
     fn entry(&mut self, lladdr: &LinkAddr) -> &mut Held {
         match octets(lladdr) {
             Some(octets) => self.ethernet.entry(octets).or_default(),
-            None => self.ipoib.entry(lladdr.port()).or_default(),
+            None => self.ipoib.get_or_insert_default().entry(lladdr.port()).or_default(),
         }
     }
 
     fn remove(&mut self, lladdr: &LinkAddr) {
         match octets(lladdr) {
-            Some(octets) => self.ethernet.remove(&octets),
-            None => self.ipoib.remove(&lladdr.port()),
-        };
+            Some(octets) => drop(self.ethernet.remove(&octets)),
+            None => drop(self.ipoib.as_mut().map(|held| held.remove(&lladdr.port()))),
+        }
     }
 }
 

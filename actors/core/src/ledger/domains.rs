@@ -9,6 +9,7 @@
 //!
 //! Which prefixes an interface's addresses give is said in `subnet.rs`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::address::{Address, Prefix};
@@ -70,8 +71,8 @@ pub(super) struct Domains {
     domains: Vec<Domain>,
     /// Those whose prefixes follow addresses. Where there are none, news of a link takes no look at all the others.
     following: Vec<DomainId>,
-    /// By segment: its domain, and what its addresses give.
-    offers: Vec<(DomainId, Offer)>,
+    /// Of the segments of those: their domains, and what their addresses give.
+    offers: BTreeMap<SegmentId, (DomainId, Offer)>,
 }
 
 impl Domains {
@@ -85,10 +86,13 @@ impl Domains {
             plan: plan.clone(),
         };
         let numbered = (0..).map(DomainId).zip(&plan.domains);
+        let is_following =
+            |segment: &SegmentPlan| !segment.is_retired() && plan.domains[segment.domain.index()].auto;
+        let following = (0..).map(SegmentId).zip(&plan.segments).filter(|(_, segment)| is_following(segment));
         Self {
             domains: plan.domains.iter().map(domain).collect(),
             following: numbered.filter(|(_, domain)| domain.auto).map(|(id, _)| id).collect(),
-            offers: plan.segments.iter().map(|segment| (segment.domain, Offer::default())).collect(),
+            offers: following.map(|(id, segment)| (id, (segment.domain, Offer::default()))).collect(),
         }
     }
 
@@ -100,13 +104,9 @@ impl Domains {
                 *new = Domain { plan: new.plan.clone(), ..old };
             }
         }
-        let is_followed =
-            |segment: &SegmentPlan| !segment.is_retired() && plan.domains[segment.domain.index()].auto;
-        for ((new, old), segment) in
-            offers.iter_mut().zip(std::mem::take(&mut self.offers)).zip(&plan.segments)
-        {
-            if is_followed(segment) {
-                *new = old;
+        for (id, offer) in &mut offers {
+            if let Some(known) = self.offers.remove(id) {
+                *offer = known;
             }
         }
         *self = Self { domains, following, offers };
@@ -160,10 +160,7 @@ impl Domains {
 
     /// The addresses of a segment's interface give these prefixes from now on.
     pub(super) fn note_addresses(&mut self, segment: SegmentId, given: Vec<Prefix>, now: Time) {
-        let Some((id, offer)) = self.offers.get_mut(segment.index()) else { return };
-        if !self.domains[id.index()].plan.auto {
-            return;
-        }
+        let Some((id, offer)) = self.offers.get_mut(&segment) else { return };
         if given.is_empty() {
             if !offer.prefixes.is_empty() {
                 offer.held_until.get_or_insert(now + HELD);
@@ -176,8 +173,10 @@ impl Domains {
         // The machine is in another network: whatever is only kept will not come back soon.
         if is_elsewhere {
             let id = *id;
-            let held =
-                self.offers.iter_mut().filter(|(domain, offer)| *domain == id && offer.held_until.is_some());
+            let held = self
+                .offers
+                .values_mut()
+                .filter(|(domain, offer)| *domain == id && offer.held_until.is_some());
             held.for_each(|(_, offer)| *offer = Offer::default());
         }
     }
@@ -218,7 +217,7 @@ impl Domains {
     }
 
     fn settle_one(&mut self, id: DomainId) {
-        let offers = self.offers.iter().filter(|(domain, _)| *domain == id);
+        let offers = self.offers.values().filter(|(domain, _)| *domain == id);
         let wanted = widest(offers.flat_map(|(_, offer)| offer.prefixes.iter().copied()));
         let others = self.ids().filter(|other| *other != id);
         let taken: Vec<_> = others.flat_map(|other| self.domain(other).prefixes.iter().copied()).collect();
@@ -232,14 +231,14 @@ impl Domains {
     pub(super) fn next_deadline(&self) -> Option<Time> {
         // Only they wait for anything.
         self.following.first()?;
-        let held = self.offers.iter().filter_map(|(_, offer)| offer.held_until);
+        let held = self.offers.values().filter_map(|(_, offer)| offer.held_until);
         held.chain(self.domains.iter().filter_map(|domain| domain.settles)).min()
     }
 
     /// Gives up what was kept for long enough. Returns the domains whose prefixes are settled now; call
     /// [`Domains::settle`] before.
     pub(super) fn expire(&mut self, now: Time) {
-        for (_, offer) in &mut self.offers {
+        for (_, offer) in self.offers.values_mut() {
             if offer.held_until.is_some_and(|until| until <= now) {
                 *offer = Offer::default();
             }

@@ -1,6 +1,6 @@
 //! A segment as it is now: its plan, its link, and what follows from both.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::domains::Domain;
@@ -44,7 +44,7 @@ pub(super) struct Segment {
     /// The interface, a Wi-Fi station, lost its access point and has found none since.
     pub(super) is_disassociated: bool,
     /// Addresses of the interface that frames were sent with, the last one last.
-    own_lladdrs: VecDeque<LinkAddr>,
+    own_lladdrs: Vec<LinkAddr>,
     pub(super) shared: SharedLladdr,
     /// Whether we may be heard there.
     pub(super) voice: Voice,
@@ -135,7 +135,7 @@ impl Segment {
             came_up: None,
             untold: Untold::default(),
             is_disassociated: false,
-            own_lladdrs: VecDeque::new(),
+            own_lladdrs: Vec::new(),
             shared,
             voice: Voice::default(),
         }
@@ -298,15 +298,17 @@ impl Segment {
     fn note_own_lladdr(&mut self) -> bool {
         let is_other = self.shared.note_use();
         let lladdr = self.interface_lladdr();
-        let last = self.own_lladdrs.back().copied();
+        let last = self.own_lladdrs.last().copied();
         if last == Some(lladdr) {
             return is_other;
         }
         self.own_lladdrs.retain(|old| *old != lladdr);
-        self.own_lladdrs.push_back(lladdr);
-        if self.own_lladdrs.len() > OWN_LLADDRS {
-            self.own_lladdrs.pop_front();
+        if self.own_lladdrs.len() == OWN_LLADDRS {
+            self.own_lladdrs.remove(0);
         }
+        // Most have one for ever.
+        self.own_lladdrs.reserve_exact(1);
+        self.own_lladdrs.push(lladdr);
         last.is_some()
     }
 

@@ -121,26 +121,26 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Verification {
     pace: Pace,
-    lines: [VecDeque<(Key, Time)>; LINES],
+    /// None until anybody has waited: on most segments nobody ever does.
+    lines: Option<Box<[Waiters; LINES]>>,
     turn: u8,
     /// When the next one is to be asked.
     timer: Option<Token>,
-    /// By how much the one that was asked last of each line was late; nothing where nobody waits.
-    lateness: [Duration; LINES],
     /// Whether it was told that they are late.
     is_told: bool,
 }
 
+/// Those who wait in one line.
+#[derive(Debug, Default)]
+struct Waiters {
+    places: VecDeque<(Key, Time)>,
+    /// By how much the one that was asked last was late; nothing where nobody waits.
+    lateness: Duration,
+}
+
 impl Verification {
     pub(super) fn new(pace: Pace) -> Self {
-        Self {
-            pace,
-            lines: [const { VecDeque::new() }; LINES],
-            turn: 0,
-            timer: None,
-            lateness: [Duration::ZERO; LINES],
-            is_told: false,
-        }
+        Self { pace, lines: None, turn: 0, timer: None, is_told: false }
     }
 
     /// Those who wait do so for this pace from now on.
@@ -159,7 +159,7 @@ impl Verification {
 
     /// Whether nobody waits.
     pub(super) fn is_idle(&self) -> bool {
-        self.lines.iter().all(VecDeque::is_empty)
+        self.lines.as_ref().is_none_or(|lines| lines.iter().all(|line| line.places.is_empty()))
     }
 
     /// When the pace has a place.
@@ -192,7 +192,7 @@ impl Verification {
 
     /// The last of a line.
     pub(super) fn join(&mut self, line: Line, key: Key, now: Time) {
-        self.lines[line.index()].push_back((key, now));
+        self.lines.get_or_insert_default()[line.index()].places.push_back((key, now));
     }
 
     /// Whose turn it is, or was when it still waited.
@@ -204,12 +204,13 @@ impl Verification {
             7 => Line::Quiet,
             _ => Line::ALL[0],
         };
-        let is_any_in = |line: &Line| !self.lines[line.index()].is_empty();
+        let lines = self.lines.as_mut()?;
+        let is_any_in = |line: &Line| !lines[line.index()].places.is_empty();
         let line = [own].into_iter().chain(Line::ALL).find(is_any_in)?;
-        let places = &mut self.lines[line.index()];
+        let Waiters { places, lateness } = &mut lines[line.index()];
         let (key, since) = places.pop_front()?;
         if places.is_empty() {
-            self.lateness[line.index()] = Duration::ZERO;
+            *lateness = Duration::ZERO;
             if places.capacity() > KEPT {
                 *places = VecDeque::new();
             }
@@ -220,8 +221,9 @@ impl Verification {
     /// One of the line was asked, so much later than it should have been.
     pub(super) fn asked(&mut self, line: Line, lateness: Duration) {
         self.turn_over();
-        if !self.lines[line.index()].is_empty() {
-            self.lateness[line.index()] = lateness;
+        let waiters = self.lines.as_mut().map(|lines| &mut lines[line.index()]);
+        if let Some(waiters) = waiters.filter(|waiters| !waiters.places.is_empty()) {
+            waiters.lateness = lateness;
         }
     }
 
@@ -231,7 +233,7 @@ impl Verification {
 
     /// By how much hosts are asked too late.
     pub(super) fn lateness(&self) -> Duration {
-        self.lateness.into_iter().max().unwrap_or_default()
+        self.lines.iter().flat_map(|lines| lines.iter()).map(|line| line.lateness).max().unwrap_or_default()
     }
 
     /// Whether it is to be told that they are late by more than a span, or, once they are late by no more than a quarter of

@@ -25,12 +25,12 @@ const FRESH: Duration = Duration::from_secs(1);
 /// The quiet time is looked at in so many steps, so that many hosts cost few wake-ups.
 const STEPS: u32 = 16;
 
-/// What is known of the radios of all segments.
+/// What is known of the radios of all segments; nothing of most, whose interfaces are none.
 #[derive(Debug)]
-pub(super) struct Wifi(Vec<SegmentRadio>);
+pub(super) struct Wifi(Vec<Option<Box<SegmentRadio>>>);
 
 /// What is known of a segment's radio.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct SegmentRadio {
     /// What the interface is there; `None`: no radio reports of it.
     role: Option<WifiRole>,
@@ -80,35 +80,39 @@ impl SegmentRadio {
 
 impl Wifi {
     pub(super) fn new(segments: usize) -> Self {
-        Self((0..segments).map(|_| SegmentRadio::default()).collect())
+        Self(vec![None; segments])
     }
 
     /// There are so many segments from now on.
     pub(super) fn resize(&mut self, segments: usize) {
-        self.0.resize_with(segments, SegmentRadio::default);
+        self.0.resize(segments, None);
     }
 
     /// What the segment's interface is among radios.
     pub(super) fn role(&self, segment: SegmentId) -> Option<WifiRole> {
-        self.0[segment.index()].role
+        self.0[segment.index()].as_ref()?.role
+    }
+
+    fn radio_mut(&mut self, segment: SegmentId) -> &mut SegmentRadio {
+        self.0[segment.index()].get_or_insert_default()
     }
 
     /// The segment's interface is this among radios from now on.
     pub(super) fn set_role(&mut self, segment: SegmentId, role: Option<WifiRole>) {
-        let radio = &mut self.0[segment.index()];
-        if radio.role != role {
-            *radio = SegmentRadio { role, ..SegmentRadio::default() };
+        if self.role(segment) != role {
+            let radio = |role| Box::new(SegmentRadio { role: Some(role), ..SegmentRadio::default() });
+            self.0[segment.index()] = role.map(radio);
         }
     }
 
     /// A station associated.
     pub(super) fn note_joined(&mut self, segment: SegmentId, lladdr: LinkAddr, now: Time) {
-        self.0[segment.index()].stations.insert(lladdr, now);
+        self.radio_mut(segment).stations.insert(lladdr, now);
     }
 
     /// A station left.
     pub(super) fn note_left(&mut self, segment: SegmentId, lladdr: &LinkAddr) {
-        self.0[segment.index()].stations.remove(lladdr);
+        self.radio_mut(segment).stations.remove(lladdr);
     }
 
     /// All stations of an access point, each with the time since it was last heard.
@@ -118,7 +122,7 @@ impl Wifi {
         stations: &[(LinkAddr, Duration)],
         now: Time,
     ) -> StationsRead {
-        let radio = &mut self.0[segment.index()];
+        let radio = self.radio_mut(segment);
         let heard = stations.iter().map(|(lladdr, inactive)| (*lladdr, now - *inactive)).collect();
         let known = std::mem::replace(&mut radio.stations, heard);
         let is_first = radio.read.replace(now).is_none();
@@ -133,7 +137,8 @@ impl Wifi {
     pub(super) fn credit_station(&self, key: &Key, world: &mut World) {
         let Some(Host { segment, lladdr, .. }) = world.hosts.host(key) else { return };
         let is_alone = world.hosts.held_by(*segment, lladdr) <= 1;
-        if let Some(heard) = self.0[segment.index()].stations.get(lladdr).filter(|_| is_alone) {
+        let radio = self.0[segment.index()].as_ref().filter(|_| is_alone);
+        if let Some(heard) = radio.and_then(|radio| radio.stations.get(lladdr)) {
             world.hosts.credit(key, *heard);
         }
     }
@@ -149,7 +154,7 @@ impl Wifi {
     ) -> Option<Time> {
         let Host { segment: id, lladdr, .. } = *world.hosts.host(key)?;
         let segment = world.topology.segment(id);
-        let radio = &mut self.0[id.index()];
+        let radio = self.0[id.index()].as_mut()?;
         if radio.role != Some(WifiRole::AccessPoint) || !segment.is_up() || lladdr.is_empty() {
             return None;
         }

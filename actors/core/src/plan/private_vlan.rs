@@ -17,7 +17,7 @@ pub enum PrivateVlan {
     /// Answered between any two hosts.
     Open,
     /// Answered between hosts of the same group.
-    Groups(Groups),
+    Groups(Box<Groups>),
 }
 
 impl PrivateVlan {

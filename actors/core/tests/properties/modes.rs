@@ -55,7 +55,7 @@ impl Mode {
 
 fn groups(domain: u8) -> PrivateVlan {
     let communities = BTreeMap::from([("red".to_owned(), vec![net(domain, 8, 31)])]);
-    PrivateVlan::Groups(Groups { communities, isolated: vec![net(domain, 10, 32)] })
+    PrivateVlan::Groups(Box::new(Groups { communities, isolated: vec![net(domain, 10, 32)] }))
 }
 
 fn any_mode() -> impl Strategy<Value = Mode> {
@@ -69,7 +69,7 @@ fn any_mode() -> impl Strategy<Value = Mode> {
     let private = prop_oneof![
         2 => Just(PrivateVlan::Off),
         1 => Just(PrivateVlan::Open),
-        1 => Just(PrivateVlan::Groups(Groups::default())),
+        1 => Just(PrivateVlan::Groups(Box::default())),
     ];
     let rarely = || proptest::bool::weighted(0.3);
     let fast = proptest::bool::weighted(0.7);

@@ -85,7 +85,7 @@ fn a_route_of_somebody_else_is_the_reason_where_it_stands_in_the_way() {
 fn on_a_private_vlan_the_requester_matters() {
     let mut plan = plan(2);
     let groups = serde_json::from_str(r#"{"communities":{"red":["10.0.0.8/29"]},"isolated":[]}"#);
-    plan.segments[0].private_vlan = PrivateVlan::Groups(groups.expect("groups"));
+    plan.segments[0].private_vlan = PrivateVlan::Groups(Box::new(groups.expect("groups")));
     let mut bench = Bench::with(plan);
     bench.knows(A, host(9));
     bench.knows(A, host(10));

@@ -113,7 +113,7 @@ fn nothing_is_said_where_the_operator_will_not_have_it() {
     assert_eq!(kernel, all, "the kernel answers for the same hosts, and cannot say so by itself");
     let open = told_with(&|segment| segment.private_vlan = PrivateVlan::Open);
     assert!(open.contains(&(ip(20), own_mac(B))), "isolated ports reach one another through us: {open:?}");
-    let closed = told_with(&|segment| segment.private_vlan = PrivateVlan::Groups(isolated()));
+    let closed = told_with(&|segment| segment.private_vlan = PrivateVlan::Groups(isolated().into()));
     assert!(closed.iter().all(|(address, _)| *address != ip(20)), "and some do not: {closed:?}");
 }
 

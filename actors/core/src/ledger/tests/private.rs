@@ -20,7 +20,7 @@ fn groups() -> Plan {
         ("blue".to_owned(), vec![net("10.0.0.16/29")]),
     ]);
     let isolated = vec![net("10.0.0.32/30"), net("10.0.0.12/32")];
-    plan.segments[0].private_vlan = PrivateVlan::Groups(Groups { communities, isolated });
+    plan.segments[0].private_vlan = PrivateVlan::Groups(Box::new(Groups { communities, isolated }));
     plan
 }
 
