@@ -5,7 +5,7 @@
 //! packet path, not while a start or a link that comes and goes gives the kernel enough to do, and not for a thousand
 //! interfaces: those beyond the first few get a filter instead, which takes a millisecond to put and none to delete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -46,6 +46,10 @@ struct Shared {
 #[derive(Default)]
 struct State {
     wanted: BTreeMap<u32, Wanted>,
+    /// Those of them where it is to be tried, by when. Of thousands the next is found at once.
+    missing: BTreeSet<(Instant, u32)>,
+    /// Those that it may have to be detached from.
+    unwanted: BTreeSet<u32>,
     /// Where it is.
     hooks: BTreeMap<u32, Hook>,
     /// Numbers those that are wanted, because an interface's number may be another's meanwhile.
@@ -76,23 +80,49 @@ impl Shared {
 }
 
 impl State {
+    /// The interface is wanted from then on. False if it is already.
+    fn want(&mut self, interface: u32, from: Instant) -> bool {
+        if self.wanted.contains_key(&interface) {
+            return false;
+        }
+        self.last += 1;
+        self.wanted.insert(interface, Wanted { number: self.last, from });
+        self.missing.insert((from, interface));
+        true
+    }
+
+    fn unwant(&mut self, interface: u32) {
+        if let Some(wanted) = self.wanted.remove(&interface) {
+            self.missing.remove(&(wanted.from, interface));
+            self.unwanted.insert(interface);
+        }
+    }
+
+    /// It could not be attached: it is tried again then, if the interface is still wanted.
+    fn try_again(&mut self, interface: u32, wanted: Wanted, from: Instant) {
+        if let Some(known) = self.wanted.get_mut(&interface).filter(|known| **known == wanted) {
+            known.from = from;
+            self.missing.insert((from, interface));
+        }
+    }
+
     /// `attached`: the numbers of those that are.
-    fn next(&self, attached: &BTreeMap<u32, u64>, now: Instant) -> Step {
-        let is_wanted = |interface: &u32, number: u64| {
-            !self.is_stopping && self.wanted.get(interface).is_some_and(|wanted| wanted.number == number)
-        };
-        if let Some((interface, _)) =
-            attached.iter().find(|(interface, number)| !is_wanted(interface, **number))
-        {
-            return Step::Detach(*interface);
-        }
+    fn next(&mut self, attached: &BTreeMap<u32, u64>, now: Instant) -> Step {
         if self.is_stopping {
-            return Step::End;
+            return attached.keys().next().map_or(Step::End, |interface| Step::Detach(*interface));
         }
-        let missing = self.wanted.iter().filter(|(interface, _)| !attached.contains_key(interface));
-        match missing.min_by_key(|(_, wanted)| wanted.from) {
-            Some((interface, wanted)) if wanted.from <= now => Step::Attach(*interface, *wanted),
-            first => Step::Wait(first.map(|(_, wanted)| wanted.from)),
+        while let Some(interface) = self.unwanted.pop_first() {
+            if attached.contains_key(&interface) {
+                return Step::Detach(interface);
+            }
+        }
+        let first = self.missing.first().copied();
+        match first.and_then(|(from, interface)| Some((from, interface, *self.wanted.get(&interface)?))) {
+            Some((from, interface, wanted)) if from <= now => {
+                self.missing.remove(&(from, interface));
+                Step::Attach(interface, wanted)
+            }
+            first => Step::Wait(first.map(|(from, ..)| from)),
         }
     }
 }
@@ -105,21 +135,16 @@ impl Attacher {
 
     /// Has the program attached to the interface, unless it is.
     pub(super) fn want(&self, interface: u32) {
-        let mut state = self.shared.state();
-        if state.wanted.contains_key(&interface) {
-            return;
+        let is_new = self.shared.state().want(interface, Instant::now() + DELAY);
+        if is_new {
+            self.start();
+            self.shared.changed.notify_all();
         }
-        state.last += 1;
-        let wanted = Wanted { number: state.last, from: Instant::now() + DELAY };
-        state.wanted.insert(interface, wanted);
-        drop(state);
-        self.start();
-        self.shared.changed.notify_all();
     }
 
     /// Has it detached from the interface, which may be gone.
     pub(super) fn unwant(&self, interface: u32) {
-        self.shared.state().wanted.remove(&interface);
+        self.shared.state().unwant(interface);
         self.shared.changed.notify_all();
     }
 
@@ -182,7 +207,8 @@ impl Work {
                     state = shared.state();
                 }
                 Step::Attach(interface, wanted) => {
-                    let by_tcx = attachments.values().filter(|it| it.hook() == Hook::Tcx).count() < MOST_TCX;
+                    let by_tcx =
+                        attachments.values().filter(|it| it.hook() == Hook::Tcx).nth(MOST_TCX - 1).is_none();
                     drop(state);
                     let outcome = self.attach(interface, by_tcx);
                     state = shared.state();
@@ -194,10 +220,7 @@ impl Work {
                         }
                         Err(error) => {
                             self.tell(interface, &error, state.wanted.contains_key(&interface));
-                            if let Some(again) = state.wanted.get_mut(&interface).filter(|it| **it == wanted)
-                            {
-                                again.from = Instant::now() + RETRY;
-                            }
+                            state.try_again(interface, wanted, Instant::now() + RETRY);
                         }
                     }
                 }
@@ -232,14 +255,22 @@ mod tests {
         let now = Instant::now();
         let mut state = State::default();
         assert_eq!(state.next(&BTreeMap::new(), now), Step::Wait(None));
-        let (first, second) = (Wanted { number: 1, from: now + DELAY }, Wanted { number: 2, from: now });
-        state.wanted = [(7, first)].into();
+        let first = Wanted { number: 1, from: now + DELAY };
+        assert!(state.want(7, first.from) && !state.want(7, now));
         assert_eq!(state.next(&BTreeMap::new(), now), Step::Wait(Some(first.from)));
         assert_eq!(state.next(&BTreeMap::new(), first.from), Step::Attach(7, first));
         assert_eq!(state.next(&[(7, 1)].into(), first.from), Step::Wait(None), "it is");
-        state.wanted = [(7, second), (8, second)].into();
+        state.unwant(7);
+        assert!(state.want(7, now) && state.want(8, now));
         assert_eq!(state.next(&[(7, 1)].into(), now), Step::Detach(7), "another interface of that number");
+        let second = Wanted { number: 2, from: now };
         assert_eq!(state.next(&BTreeMap::new(), now), Step::Attach(7, second));
+        state.unwant(7);
+        state.try_again(7, second, now);
+        assert_eq!(state.next(&BTreeMap::new(), now), Step::Attach(8, Wanted { number: 3, from: now }));
+        let third = Wanted { number: 3, from: now };
+        state.try_again(8, third, first.from);
+        assert_eq!(state.next(&BTreeMap::new(), now), Step::Wait(Some(first.from)), "7 is not wanted");
         state.is_stopping = true;
         assert_eq!(state.next(&[(8, 2)].into(), now), Step::Detach(8));
         assert_eq!(state.next(&BTreeMap::new(), now), Step::End);
