@@ -254,12 +254,12 @@ struct ActorKeys {
 impl KV for ActorKeys {
     /// The last one first, as slog has it.
     fn serialize(&self, _: &Record<'_>, serializer: &mut dyn Serializer) -> slog::Result {
-        serializer.emit_str("segment".into(), &self.names.segment)?;
+        serializer.emit_str("segment", &self.names.segment)?;
         match &self.names.domain {
-            Some(domain) => serializer.emit_str("domain".into(), domain)?,
-            None => serializer.emit_none("domain".into())?,
+            Some(domain) => serializer.emit_str("domain", domain)?,
+            None => serializer.emit_none("domain")?,
         }
-        serializer.emit_str("actor".into(), self.actor)
+        serializer.emit_str("actor", self.actor)
     }
 }
 
