@@ -207,16 +207,13 @@ impl Dispatcher {
         }
     }
 
-    /// Collects again what waited for writes up to the batch of this number, but for replies for addresses whose route was
-    /// refused.
-    pub(crate) fn release(&mut self, number: u64, refusals: &[Refusal]) {
+    /// Collects again what waited for writes up to the batch of this number.
+    pub(crate) fn release(&mut self, number: u64) {
         let later = self.held.split_off(&number.saturating_add(1));
         let ready = std::mem::replace(&mut self.held, later);
         for HeldFrame { segment, frame, purpose } in ready.into_values().flatten() {
             self.held_count -= 1;
-            if !is_for_refused(&frame, refusals)
-                && let Some(outbox) = self.outbox(segment)
-            {
+            if let Some(outbox) = self.outbox(segment) {
                 outbox.push(frame, purpose);
             }
         }

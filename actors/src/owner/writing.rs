@@ -113,7 +113,7 @@ impl Handler<Written> for RouteOwner {
         let Written { number, refusals, lookups, was_long } = written;
         let now = self.clock.now();
         self.writer.note(number, was_long);
-        self.dispatcher.release(number, &refusals);
+        self.dispatcher.release(number);
         self.was_written(&refusals);
         self.send();
         self.emit_held(number);
