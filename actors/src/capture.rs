@@ -205,7 +205,7 @@ impl CaptureActor {
                 return;
             }
         }
-        self.report_link(self.link.0.as_deref().map(|(_, link)| link.clone()));
+        self.report_link(self.link.link().cloned());
     }
 
     fn open(&mut self, medium: Medium, ctx: &mut Context<Self>) -> Result<(), PortError> {

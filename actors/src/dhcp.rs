@@ -237,8 +237,7 @@ impl Handler<DhcpUpdate> for DhcpActor {
     fn handle(&mut self, update: DhcpUpdate, ctx: &mut Self::Context) {
         match update {
             DhcpUpdate::Link(segment, update) => {
-                let link = update.0.as_deref().map(|(_, link)| link.clone());
-                self.relay.link_changed(segment, link);
+                self.relay.link_changed(segment, update.link().cloned());
                 self.updates.insert(segment, update);
                 self.follow_link(segment, ctx);
             }

@@ -72,15 +72,23 @@ impl LinkUpdate {
         Self(Some(Arc::new((medium, link))))
     }
 
+    /// The interface; `None` if there is none.
+    pub(crate) fn link(&self) -> Option<&Link> {
+        self.0.as_deref().map(|(_, link)| link)
+    }
+
     /// Index and name of the interface; `None` if there is none or it is ineligible.
     pub(crate) fn served(&self) -> Option<(u32, &str)> {
-        let (_, link) = self.0.as_deref().filter(|(_, link)| link.ineligible.is_none())?;
-        Some((link.index, &link.name))
+        self.eligible().map(|(_, link)| (link.index, link.name.as_str()))
     }
 
     /// What a port is to be opened on; `None` if there is no interface or it is ineligible.
     pub fn medium(&self) -> Option<Medium> {
-        self.0.as_deref().filter(|(_, link)| link.ineligible.is_none()).map(|(medium, _)| *medium)
+        self.eligible().map(|(medium, _)| *medium)
+    }
+
+    fn eligible(&self) -> Option<&(Medium, Link)> {
+        self.0.as_deref().filter(|(_, link)| link.ineligible.is_none())
     }
 }
 
