@@ -1,4 +1,6 @@
-//! The program that answers inside the kernel: loaded at the start, before the daemon gives up the right to.
+//! The program that answers inside the kernel: loaded at the start, by a thread that keeps the right to until then.
+
+mod loading;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use arpherd_actors::io::netns::Netns;
 use slog::{Logger, info, warn};
 
 use crate::config::{Config, DomainConfig, FastMode};
-use crate::exit::Exit;
+pub(crate) use loading::Loading;
 
 /// Segments that there is room for at the least, because a reload may add some: 8 octets each.
 const LEAST_SEGMENTS: usize = 1_024;
@@ -80,15 +82,9 @@ fn is_demanded(config: &Config) -> bool {
 }
 
 impl FastLoad {
-    /// Loads the programs that the configuration wants.
-    pub(crate) fn load(config: &Config, is_recording: bool) -> (Self, FastPrograms) {
-        let wanted = wanted(config);
+    /// Loads a program for each of these namespaces, or for none of them.
+    fn load(wanted: BTreeMap<Name, Room>, protocol: u8) -> (Self, FastPrograms) {
         let mut programs = FastPrograms::default();
-        if wanted.is_empty() || is_recording {
-            let outcome = if wanted.is_empty() { Outcome::NotWanted } else { Outcome::Recording };
-            return (Self(outcome), programs);
-        }
-        let protocol = config.routes.protocol;
         for (netns, room) in wanted {
             match FastAnswers::load(room, protocol) {
                 Ok(answers) => drop(programs.loaded.insert(netns, Arc::new(answers))),
@@ -99,30 +95,19 @@ impl FastLoad {
     }
 
     /// Logs what became of it.
-    ///
-    /// # Errors
-    /// The exit code, if a segment has to have it and it could not be loaded; the reason is in the log.
-    pub(crate) fn log(&self, config: &Config, log: &Logger) -> Result<(), Exit> {
+    fn log(&self, log: &Logger) {
         match &self.0 {
-            Outcome::NotWanted => Ok(()),
+            Outcome::NotWanted => {}
             Outcome::Recording => {
                 info!(log, "fast_answers_off"; "reason" => "facts are recorded, and requests that are answered inside the \
                     kernel leave none");
-                Ok(())
             }
             Outcome::Loaded(namespaces) => {
                 info!(log, "fast_answers_loaded"; "namespaces" => namespaces.len());
-                Ok(())
-            }
-            Outcome::Failed(error) if is_demanded(config) => {
-                slog::error!(log, "not_started"; "error" => %format_args!("fast_answers is on, and {error}"),
-                    "hint" => "with fast_answers: auto the daemon answers instead (docs/fast-answers.md)");
-                Err(if matches!(error, LoadError::Forbidden(_)) { Exit::NoPerm } else { Exit::Unavailable })
             }
             Outcome::Failed(error) => {
                 info!(log, "fast_answers_off"; "reason" => %error,
                     "detail" => "the daemon answers all requests", "hint" => "see docs/fast-answers.md");
-                Ok(())
             }
         }
     }
@@ -178,7 +163,7 @@ impl FastPrograms {
 }
 
 #[cfg(test)]
-mod tests {
+mod testing {
     use super::*;
     use crate::config;
 
@@ -189,16 +174,22 @@ mod tests {
         config::from_file(&file, &[], &[]).unwrap_or_else(|error| panic!("{error}")).config
     }
 
-    fn with(daemon: &str, eth0: &str, eth1: &str) -> Config {
+    pub(super) fn with(daemon: &str, eth0: &str, eth1: &str) -> Config {
         configured(&format!(
             "daemon: {{ fast_answers: {daemon} }}\ndomains: {{ lan: {{ prefixes: [10.2.0.0/16], segments: {{ \
              eth0: {{ {eth0} }}, eth1: {{ {eth1} }} }} }} }}"
         ))
     }
 
-    fn failed() -> FastLoad {
+    pub(super) fn failed() -> FastLoad {
         FastLoad(Outcome::Failed(LoadError::Forbidden(std::io::ErrorKind::PermissionDenied.into())))
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{failed, with};
+    use super::*;
 
     #[test]
     fn a_segments_own_word_goes_before_the_daemons() {
@@ -233,14 +224,5 @@ mod tests {
         assert_eq!([&off, &auto, &on].map(|it| refused(&loaded, it)), [false, false, false]);
         let elsewhere = FastLoad(Outcome::Loaded([Some("blue".to_owned())].into()));
         assert_eq!([&off, &auto, &on].map(|it| refused(&elsewhere, it)), [false, false, true]);
-    }
-
-    #[test]
-    fn who_demands_it_does_not_start_without() {
-        let log = Logger::root(slog::Discard, slog::o!());
-        assert_eq!(failed().log(&with("auto", "", ""), &log), Ok(()));
-        assert_eq!(failed().log(&with("off", "fast_answers: on", ""), &log), Err(Exit::NoPerm));
-        let none = LoadError::Refused { cause: std::io::ErrorKind::Unsupported.into(), log: String::new() };
-        assert_eq!(FastLoad(Outcome::Failed(none)).log(&with("on", "", ""), &log), Err(Exit::Unavailable));
     }
 }

@@ -89,7 +89,7 @@ pub(crate) struct Instances {
     running: Vec<Running>,
     queries: Arc<AllInstances>,
     files: Files,
-    /// What answers inside the kernel.
+    /// What answers inside the kernel; none before they are loaded.
     programs: FastPrograms,
     /// Every actor that has to answer pings.
     actors: ActorList,
@@ -116,7 +116,6 @@ impl Instances {
         daemon: &DaemonConfig,
         parts: Vec<NetnsPlan>,
         files: Files,
-        programs: FastPrograms,
         reloads: ReloadSender,
         confinement: ConfinementView,
         log: &Logger,
@@ -130,7 +129,7 @@ impl Instances {
         let queries = Arc::new(AllInstances::new(reloads, confinement));
         let timing = daemon.http != HttpListen::Off;
         let actors = ActorList::default();
-        let (running, replacements) = (Vec::new(), 0);
+        let (running, programs, replacements) = (Vec::new(), FastPrograms::default(), 0);
         let mut instances = Self { running, queries, files, programs, actors, timing, replacements };
         for (part, netns) in parts.into_iter().zip(namespaces) {
             if let Err(error) = instances.start_one(part, netns, daemon.on_exit, Vec::new(), log).await {
@@ -161,14 +160,16 @@ impl Instances {
             record: record.map(|path| recording_path(path, netns.name(), self.replacements)),
             netns: netns.clone(),
             manage: part.manage.clone(),
-            fast: self.programs.of(&netns, &log),
             actors: self.actors.clone(),
             purge: on_exit == OnExit::Purge,
             plan: part.plan.clone(),
         };
-        let mut instance = Instance::start(config, sink, log).await?;
+        let mut instance = Instance::start(config, sink, log.clone()).await?;
         if self.timing {
             instance.set_timing(true);
+        }
+        if let Some(program) = self.programs.of(&netns, &log) {
+            instance.answer_in_kernel(program);
         }
         self.running.push(Running { part, netns, instance });
         Ok(())
@@ -189,6 +190,16 @@ impl Instances {
     fn set_timing(&mut self, timing: bool) {
         if std::mem::replace(&mut self.timing, timing) != timing {
             self.running.iter_mut().for_each(|running| running.instance.set_timing(timing));
+        }
+    }
+
+    /// Has these programs answer inside the kernel from now on, for the instances that run and those to come. Called once.
+    pub(crate) fn answer_in_kernel(&mut self, programs: FastPrograms, log: &Logger) {
+        self.programs = programs;
+        for Running { part, netns, instance } in &self.running {
+            if let Some(program) = self.programs.of(netns, &log_of(log, part.netns.as_deref())) {
+                instance.answer_in_kernel(program);
+            }
         }
     }
 

@@ -11,7 +11,7 @@ mod escape;
 mod event_record;
 mod journal;
 
-use std::io::{self, IsTerminal, LineWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -28,7 +28,10 @@ pub(crate) use journal::use_fields;
 pub(crate) use event_record::{SegmentNames, event_values, log_event};
 
 /// Records that may wait for the log's thread.
-const CHANNEL: usize = 4096;
+const CHANNEL: usize = 1024;
+
+/// Octets of a record that still goes out in one piece.
+const LONG_RECORD: usize = 4096;
 
 /// How records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -129,7 +132,7 @@ pub(crate) fn start(format: Format, level: Level) -> Log {
         Format::Text | Format::Auto if colours => {
             start_with(text(TermDecorator::new().stderr().build()), level)
         }
-        Format::Text | Format::Auto => start_with(text(PlainDecorator::new(io::stderr())), level),
+        Format::Text | Format::Auto => start_with(plain(io::stderr()), level),
         Format::Json => start_with(json(io::stderr()), level),
     }
 }
@@ -155,9 +158,17 @@ fn text<D: Decorator>(decorator: D) -> FullFormat<escape::Careful<D>> {
         .build()
 }
 
+fn plain<W: Write>(writer: W) -> FullFormat<escape::Careful<PlainDecorator<BufWriter<W>>>> {
+    text(PlainDecorator::new(buffered(writer)))
+}
+
 fn json<W: Write + Send + 'static>(writer: W) -> impl Drain<Ok = (), Err = io::Error> + Send {
-    // A record is written in dozens of pieces; this makes one call of them.
-    slog_json::Json::new(LineWriter::new(writer)).add_default_keys().build()
+    slog_json::Json::new(buffered(writer)).add_default_keys().set_flush(true).build()
+}
+
+/// A record is written in dozens of pieces, and then flushed; this makes one call of it.
+fn buffered<W: Write>(writer: W) -> BufWriter<W> {
+    BufWriter::with_capacity(LONG_RECORD, writer)
 }
 
 /// Keeps records below the level from everything behind it.
@@ -185,19 +196,24 @@ mod tests {
 
     use super::*;
 
-    /// What was written, readable after the log has ended.
+    /// What was written, call by call; readable after the log has ended.
     #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    struct Written(Arc<Mutex<Vec<Vec<u8>>>>);
 
     impl Written {
+        fn calls(&self) -> Vec<Vec<u8>> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        }
+
         fn text(&self) -> String {
-            String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+            String::from_utf8_lossy(&self.calls().concat()).into_owned()
         }
     }
 
     impl Write for Written {
         fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(octets)
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(octets.to_vec());
+            Ok(octets.len())
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -206,9 +222,28 @@ mod tests {
     }
 
     #[test]
+    fn record_goes_out_in_one_call() {
+        let (text, objects) = (Written::default(), Written::default());
+        for log in
+            [start_with(plain(text.clone()), Level::Info), start_with(json(objects.clone()), Level::Info)]
+        {
+            info!(log.logger, "segment_up"; "interface" => "eth0", "ssid" => "Caf\u{e9}\n\u{1f4f6}");
+            info!(log.logger, "ready"; "segments" => 2);
+            drop(log);
+        }
+        for written in [text, objects] {
+            let calls = written.calls();
+            let is_a_line = |call: &Vec<u8>| {
+                call.ends_with(b"\n") && call.iter().filter(|octet| **octet == b'\n').count() == 1
+            };
+            assert!(calls.len() == 2 && calls.iter().all(is_a_line), "{:?}", written.text());
+        }
+    }
+
+    #[test]
     fn text_records_are_one_harmless_line_each_with_keys_in_their_order() {
         let written = Written::default();
-        let log = start_with(text(PlainDecorator::new(written.clone())), Level::Info);
+        let log = start_with(plain(written.clone()), Level::Info);
         let logger = log.logger.new(o!("interface" => "wlan0"));
         info!(logger, "heard {}", "of\nERRO"; "ssid" => "\x1b]0;owned\x07", "lladdr" => "02:00:00:00:00:09");
         drop((logger, log));
@@ -243,7 +278,7 @@ mod tests {
     #[test]
     fn level_turns_while_running() {
         let written = Written::default();
-        let log = start_with(text(PlainDecorator::new(written.clone())), Level::Info);
+        let log = start_with(plain(written.clone()), Level::Info);
         debug!(log.logger, "first");
         assert!(!log.logger.is_debug_enabled());
         log.level.set(Level::Debug);
@@ -266,9 +301,7 @@ mod tests {
                 Err(io::ErrorKind::StorageFull.into())
             }
         }
-        for log in
-            [start_with(text(PlainDecorator::new(Full)), Level::Info), start_with(json(Full), Level::Info)]
-        {
+        for log in [start_with(plain(Full), Level::Info), start_with(json(Full), Level::Info)] {
             info!(log.logger, "ready"; "a" => 1, "b" => 2);
             // A panic of the log's thread would come out here.
             drop(log);

@@ -17,7 +17,7 @@ use crate::config::{Config, Loaded};
 use crate::confine::{Confinement, StartFiles};
 use crate::control::{Server, ServerHandle};
 use crate::exit::Exit;
-use crate::fast_answers::{FastLoad, FastPrograms};
+use crate::fast_answers::Loading;
 use crate::http::HttpService;
 use crate::instances::{Files, Instances};
 use crate::log;
@@ -41,7 +41,7 @@ pub(crate) fn run(
     let signals = BlockedSignals::new();
     let descriptors = raise_limit();
     let sockets = Sockets::bind(&loaded.config.daemon, spare);
-    let (fast, programs) = FastLoad::load(&loaded.config, report.record.is_some());
+    let loading = Loading::prepare(&loaded.config, report.record.is_some());
     let confinement = sockets.as_ref().map(|sockets| {
         let config = read.as_ref().map(ReadConfig::file);
         let files = StartFiles { control: sockets.server.path(), config, record: report.record.as_deref() };
@@ -68,7 +68,7 @@ pub(crate) fn run(
             "detail" => "another arpherd has the default socket");
     }
     confinement.log(&log.logger);
-    if let Err(code) = fast.log(&loaded.config, &log.logger) {
+    if let Err(code) = loading.check(&loaded.config, &log.logger) {
         return code.into();
     }
     warn_of_few_descriptors(&loaded.config, descriptors, &log.logger);
@@ -84,7 +84,7 @@ pub(crate) fn run(
             serve(
                 (loaded, read),
                 confinement,
-                (fast, programs),
+                loading,
                 (server, http),
                 record,
                 signals,
@@ -100,7 +100,7 @@ pub(crate) fn run(
 async fn serve(
     (mut loaded, read): (Loaded, Option<ReadConfig>),
     confinement: Confinement,
-    (fast, programs): (FastLoad, FastPrograms),
+    loading: Loading,
     (server, mut http): (Server, HttpService),
     record: Option<PathBuf>,
     signals: BlockedSignals,
@@ -122,10 +122,12 @@ async fn serve(
     let (domains, segments) = (loaded.config.domains.len(), loaded.config.segments().count());
     let parts = loaded.take_parts();
     let daemon = &loaded.config.daemon;
-    let instances = match Instances::start(daemon, parts, files, programs, reloads, confined, log).await {
+    let mut instances = match Instances::start(daemon, parts, files, reloads, confined, log).await {
         Ok(instances) => instances,
         Err(code) => return code.into(),
     };
+    let (fast, programs) = loading.load(log).await;
+    instances.answer_in_kernel(programs, log);
     let control = server.path().to_path_buf();
     let handler = WithLog { level: levels.switch.clone(), log: log.clone(), rest: instances.query_handler() };
     let mut handle = server.serve(Arc::new(handler));

@@ -54,11 +54,10 @@ pub struct FastPath {
 }
 
 impl FastPath {
-    /// Without hosts and links yet, whatever was before.
+    /// Without hosts and links yet: there are none in a program that was just loaded, nor in one that another instance
+    /// used before.
     pub fn new(program: Arc<FastProgram>, log: Logger) -> Self {
-        let path = Self { program, log, links: BTreeMap::new(), without_room: 0 };
-        path.clear();
-        path
+        Self { program, log, links: BTreeMap::new(), without_room: 0 }
     }
 
     fn clear(&self) {

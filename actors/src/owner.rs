@@ -77,9 +77,12 @@ pub struct Connect {
     pub leases: Option<Recipient<KeepLease>>,
     /// Writes every fact to a file; `None` if facts are not recorded.
     pub recorder: Option<Recipient<RecordFacts>>,
-    /// Answers inside the kernel; `None` where nothing is answered there.
-    pub fast: Option<Box<dyn FastTable>>,
 }
+
+/// Have requests between known hosts answered inside the kernel from now on. Sent once at the most.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct AnswerInKernel(pub Box<dyn FastTable>);
 
 /// The start is complete: the status reports the daemon as ready.
 #[derive(actix::Message)]
@@ -219,12 +222,11 @@ impl Actor for RouteOwner {
 impl Handler<Connect> for RouteOwner {
     type Result = ();
 
-    fn handle(&mut self, connect: Connect, ctx: &mut Self::Context) {
+    fn handle(&mut self, connect: Connect, _: &mut Self::Context) {
         let (cover, counters) = connect.cover.unzip();
         self.dispatcher.connect(connect.sinks, connect.watch, connect.wifi, cover, connect.leases);
         self.cover_counters = counters;
         self.recorder = connect.recorder;
-        self.answer_in_kernel(connect.fast, ctx);
     }
 }
 

@@ -31,15 +31,14 @@ use segment_actors::{SegmentActors, Surroundings};
 use crate::clock::Clock;
 use crate::cover::CoverActor;
 use crate::dhcp::DhcpActor;
-use crate::fast_path::FastPath;
-use crate::io::FastTable;
+use crate::fast_path::{FastPath, FastProgram};
 use crate::lease_keeper::LeaseKeeper;
 use crate::liveness::{ActorGroup, ActorName};
 use crate::messages::{
     Barrier, Begin, DemandSweep, Finish, GetSweepProgress, GiveWay, Observed, RecallHosts, RestoreSysctls,
     RunCommand, RunQuery, SetTiming,
 };
-use crate::owner::{Connect, EventSink, MarkReady, RouteOwner};
+use crate::owner::{AnswerInKernel, Connect, EventSink, MarkReady, RouteOwner};
 use crate::peer::Peer;
 use crate::recorder::Recorder;
 use crate::sweep::SweepActor;
@@ -111,9 +110,6 @@ impl Instance {
             cover: cover.as_ref().map(|cover| (cover.actor.clone().recipient(), Arc::clone(&cover.counters))),
             leases: lease_keeper.clone().map(Addr::recipient),
             recorder: recorder.clone().map(Addr::recipient),
-            fast: config.fast.clone().filter(|_| recorder.is_none()).map(|program| {
-                Box::new(FastPath::new(program, log.new(o!("actor" => "route_owner")))) as Box<dyn FastTable>
-            }),
         });
         if !known_leases.is_empty() {
             owner.do_send(Observed::of(vec![Fact::LeasesRemembered { leases: known_leases }]));
@@ -157,6 +153,13 @@ impl Instance {
             capture.send(Barrier).await?;
         }
         self.owner.send(MarkReady).await
+    }
+
+    /// Has requests answered inside the kernel from now on, on the segments whose plan wants it. Called once at the most,
+    /// and not while facts are recorded, because what is answered there leaves none.
+    pub fn answer_in_kernel(&self, program: Arc<FastProgram>) {
+        let path = FastPath::new(program, self.log.new(o!("actor" => "route_owner")));
+        self.owner.do_send(AnswerInKernel(Box::new(path)));
     }
 
     /// Measures from now on how long what frames cause takes, or no longer, which costs less.

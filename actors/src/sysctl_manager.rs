@@ -77,12 +77,10 @@ impl SysctlManager {
         Wake::on(watcher).inspect_err(|error| warn!(self.log, "sysctl_watch_failed"; "error" => %error)).ok()
     }
 
-    /// Corrects the sysctls if the watcher reports a write.
-    pub(crate) fn correct_if_written(&mut self) {
+    /// Whether the watcher reports a write, perhaps our own, since the last call.
+    pub(crate) fn any_written(&self) -> bool {
         let watcher = self.managed.as_ref().and_then(ManagedSysctls::watcher);
-        if watcher.is_some_and(SysctlWatcher::any_written) {
-            self.correct();
-        }
+        watcher.is_some_and(SysctlWatcher::any_written)
     }
 
     /// Corrects sysctls that others have changed.

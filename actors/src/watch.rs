@@ -20,7 +20,7 @@ use crate::io::Wake;
 use crate::io::netlink::{Changed, Monitor, MonitorError, NetlinkError, Reader};
 use crate::io::netns::Netns;
 use crate::known_links::KnownLinks;
-use crate::messages::{Begin, DhcpUpdate, Finish, LinkUpdate, Observed, ReadTable, RestoreSysctls, WifiLink};
+use crate::messages::{Begin, DhcpUpdate, Finish, LinkUpdate, Observed, ReadTable, WifiLink};
 use crate::peer::Peer;
 use crate::port::readiness;
 use crate::required_sysctls::SysctlMode;
@@ -29,10 +29,12 @@ use crate::vrf::VrfCheck;
 
 mod links;
 mod replanning;
+mod sysctls;
 mod tables;
 
 use links::Places;
 pub use replanning::WatchSegments;
+use sysctls::SysctlWritten;
 pub use tables::Reports;
 
 /// Pause before the kernel's tables are read again when that failed.
@@ -88,15 +90,14 @@ pub struct Watch {
     changes: Vec<Changed>,
     /// The kernel's proxy entries are read now and then.
     are_proxies_read: bool,
-    /// A notification since the last check says that sysctls changed, perhaps by our own writes.
+    /// A notification says that sysctls changed, perhaps by our own writes.
     are_sysctls_changed: bool,
+    /// They are about to be checked for that.
+    is_check_due: bool,
 }
 
 /// The monitor may have notifications to read.
 struct MonitorReady;
-
-/// Somebody, perhaps we, wrote a sysctl.
-struct SysctlWritten;
 
 /// Read the next notifications, after other messages were handled.
 #[derive(Message)]
@@ -154,6 +155,7 @@ impl Watch {
             changes: Vec::new(),
             are_proxies_read: false,
             are_sysctls_changed: false,
+            is_check_due: false,
         })
     }
 
@@ -197,7 +199,7 @@ impl Watch {
         self.changes = changes;
         match outcome {
             Ok(true) => ctx.notify(ReadMoreChanges),
-            Ok(false) if std::mem::take(&mut self.are_sysctls_changed) => self.sysctls.correct(),
+            Ok(false) if std::mem::take(&mut self.are_sysctls_changed) => self.check_sysctls_soon(ctx),
             Ok(false) => {}
             Err(MonitorError::Overrun) => {
                 info!(self.log, "kernel_overrun"; "detail" => "notifications were dropped; everything is read again");
@@ -300,15 +302,6 @@ impl StreamHandler<MonitorReady> for Watch {
     fn finished(&mut self, _: &mut Self::Context) {}
 }
 
-impl StreamHandler<SysctlWritten> for Watch {
-    fn handle(&mut self, _: SysctlWritten, _: &mut Self::Context) {
-        self.sysctls.correct_if_written();
-    }
-
-    /// The stream ends only with the runtime.
-    fn finished(&mut self, _: &mut Self::Context) {}
-}
-
 impl Handler<ReadMoreChanges> for Watch {
     type Result = ();
 
@@ -331,13 +324,5 @@ impl Handler<Finish> for Watch {
     /// Routes that are kept need their sysctls: without forwarding they would have no effect until the next start.
     fn handle(&mut self, Finish { purge }: Finish, _: &mut Self::Context) {
         if purge { self.sysctls.restore() } else { self.sysctls.release() }
-    }
-}
-
-impl Handler<RestoreSysctls> for Watch {
-    type Result = ();
-
-    fn handle(&mut self, RestoreSysctls(interfaces): RestoreSysctls, _: &mut Self::Context) {
-        self.sysctls.restore_interfaces(&interfaces);
     }
 }

@@ -1,6 +1,6 @@
 //! Foreign text made harmless: names of interfaces and networks, messages of the kernel, paths.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Write};
 
 use slog::{OwnedKVList, Record};
@@ -13,14 +13,13 @@ pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            if is_harmful(character) {
-                write!(f, "{}", character.escape_default())?;
-            } else {
-                f.write_char(character)?;
-            }
+        let mut rest = self.0;
+        while let Some((at, character)) = rest.char_indices().find(|(_, character)| is_harmful(*character)) {
+            let (harmless, from) = rest.split_at(at);
+            write!(f, "{harmless}{}", character.escape_default())?;
+            rest = &from[character.len_utf8()..];
         }
-        Ok(())
+        f.write_str(rest)
     }
 }
 

@@ -55,7 +55,7 @@ impl MarkKey {
     /// # Errors
     /// If the kernel gives no random numbers, as under a sandbox that forbids getrandom(2).
     pub fn draw(segments: usize) -> io::Result<Vec<Self>> {
-        let secrets: Arc<[u64]> = (0..segments).map(|_| random()).collect::<io::Result<_>>()?;
+        let secrets = random(segments)?;
         let ids = (0..=u16::MAX).map(SegmentId).take(segments);
         Ok(ids.map(|segment| Self { secrets: secrets.clone(), segment }).collect())
     }
@@ -84,15 +84,16 @@ pub(super) fn judge(key: Option<&MarkKey>, arp: &Arp, mark: Option<WireMark>) ->
     }
 }
 
-fn random() -> io::Result<u64> {
-    let mut octets = [0; 8];
-    // Up to 256 octets are given whole (getrandom(2)).
-    let length = getrandom(&mut octets[..], GetRandomFlags::empty())?;
-    if length < octets.len() {
-        Err(io::ErrorKind::UnexpectedEof.into())
-    } else {
-        Ok(u64::from_ne_bytes(octets))
+fn random(count: usize) -> io::Result<Arc<[u64]>> {
+    /// So many octets are given whole (getrandom(2)).
+    const WHOLE: usize = 256;
+    let mut octets = vec![[0; 8]; count];
+    for chunk in octets.as_flattened_mut().chunks_mut(WHOLE) {
+        if getrandom(&mut *chunk, GetRandomFlags::empty())? < chunk.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
     }
+    Ok(octets.into_iter().map(u64::from_ne_bytes).collect())
 }
 
 impl WireMark {

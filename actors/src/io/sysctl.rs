@@ -7,12 +7,15 @@ pub mod watcher;
 use std::borrow::Cow;
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use saved::{Change, SavedSysctls};
+
+/// Octets that the value of a setting takes at the most: that of every setting in use is a 32-bit number.
+const ROOM: usize = 64;
 
 /// One setting of one interface.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -153,7 +156,11 @@ impl Sysctls {
     /// If there is no such setting or interface, or it cannot be read, or is no number.
     pub fn read(&self, setting: &Setting) -> Result<i32, SysctlError> {
         let path = self.path(setting)?;
-        let text = fs::read_to_string(path).map_err(|cause| SysctlError::of("read", setting, cause))?;
+        let mut room = [0; ROOM];
+        // One call: the kernel gives a value as a whole, and a start reads hundreds.
+        let read = fs::File::open(path).and_then(|mut file| file.read(&mut room));
+        let length = read.map_err(|cause| SysctlError::of("read", setting, cause))?;
+        let text = String::from_utf8_lossy(&room[..length]);
         let value = text.trim_end();
         value.parse().map_err(|_| SysctlError::NoNumber { setting: setting.clone(), value: value.to_owned() })
     }

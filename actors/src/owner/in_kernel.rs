@@ -1,11 +1,11 @@
 //! What the route owner has answered inside the kernel.
 
-use actix::{AsyncContext, Context};
+use actix::{AsyncContext, Handler};
 use arpherd_core::view::SegmentView;
 use arpherd_core::{Fact, SegmentId, Time};
 
-use super::RouteOwner;
-use crate::io::{FastPlace, FastTable, VOUCH_INTERVAL};
+use super::{AnswerInKernel, RouteOwner};
+use crate::io::{FastPlace, VOUCH_INTERVAL};
 
 /// Which writes to the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,21 +16,22 @@ pub(super) enum Fast {
     Puts,
 }
 
-impl RouteOwner {
-    /// Has requests between known hosts answered inside the kernel from now on. The route owner itself says that the
-    /// daemon lives, so that a daemon that hangs answers nothing there, either.
-    pub(super) fn answer_in_kernel(&mut self, fast: Option<Box<dyn FastTable>>, ctx: &mut Context<Self>) {
-        self.fast = fast;
-        if self.fast.is_some() {
-            ctx.run_interval(VOUCH_INTERVAL, |this, _| {
-                if let Some(fast) = &mut this.fast {
-                    fast.vouch();
-                }
-            });
-            self.take(vec![Fact::FastAnswersReady(true)], false, &[], ctx);
-        }
-    }
+impl Handler<AnswerInKernel> for RouteOwner {
+    type Result = ();
 
+    /// The route owner itself says that the daemon lives, so that a daemon that hangs answers nothing in the kernel, either.
+    fn handle(&mut self, AnswerInKernel(fast): AnswerInKernel, ctx: &mut Self::Context) {
+        self.fast = Some(fast);
+        ctx.run_interval(VOUCH_INTERVAL, |this, _| {
+            if let Some(fast) = &mut this.fast {
+                fast.vouch();
+            }
+        });
+        self.take(vec![Fact::FastAnswersReady(true)], false, &[], ctx);
+    }
+}
+
+impl RouteOwner {
     pub(super) fn write_fast(&mut self, which: Fast) {
         let writes = match which {
             Fast::Withdrawals => std::mem::take(&mut self.dispatcher.fast.withdrawals),

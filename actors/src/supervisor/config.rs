@@ -8,7 +8,6 @@ use arpherd_core::Plan;
 use arpherd_core::memory::RememberedHost;
 use arpherd_core::plan::SegmentPlan;
 
-use crate::fast_path::FastProgram;
 use crate::io::PortError;
 use crate::io::lock::LockError;
 use crate::io::netlink::NetlinkError;
@@ -36,9 +35,6 @@ pub struct InstanceConfig {
     pub known_hosts: Vec<RememberedHost>,
     /// The file to which every fact is recorded, if any.
     pub record: Option<PathBuf>,
-    /// What answers inside the kernel on the segments whose plan wants it, if it could be loaded. Not used while facts are
-    /// recorded, because what is answered there leaves none.
-    pub fast: Option<Arc<FastProgram>>,
     /// Where the actors are listed that have to answer pings.
     pub actors: ActorList,
 }

@@ -9,7 +9,6 @@ use super::{Watch, WatchedSegment};
 use crate::eligibility::link_update;
 use crate::io::netlink::LinkInfo;
 use crate::messages::{DhcpUpdate, LinkUpdate, WifiLink};
-use crate::required_sysctls::SysctlMode;
 
 impl Watch {
     /// Reports the addresses of all interfaces if they changed.
@@ -95,30 +94,6 @@ impl Watch {
         }
     }
 
-    /// Has the sysctls follow the interface of a segment. They go by its own name, whatever the segment calls it.
-    fn follow_sysctls(&mut self, index: usize, update: &LinkUpdate) {
-        let (before, now) = (self.sent[index].served(), update.served());
-        if let Some((_, name)) = before.filter(|before| now.map(|(_, name)| name) != Some(before.1))
-            && !self.links.called(name).any(|link| link.name == name && self.sysctl_mode_of(link).is_some())
-        {
-            self.sysctls.link_changed(name, None, self.segments[index].sysctl_mode);
-        }
-        if let Some((interface, name)) = now {
-            let mode = self.links.get(interface).and_then(|link| self.sysctl_mode_of(link));
-            self.sysctls.link_changed(name, Some(interface), mode);
-        }
-    }
-
-    /// What the interface's sysctls are to serve, for all segments that are reached through it, whatever they call it.
-    pub(super) fn sysctl_mode_of(&self, link: &LinkInfo) -> Option<SysctlMode> {
-        let of_name = |name| {
-            let last = self.places.named(name, &self.segments).last()?;
-            Some(self.segments[*last].sysctl_mode)
-        };
-        let modes: Option<Vec<_>> = link.names().filter_map(of_name).collect();
-        modes?.into_iter().reduce(SysctlMode::beside)
-    }
-
     fn present_link(&self, index: usize) -> LinkUpdate {
         let Some(info) = self.links.find(&self.segments[index].interface) else { return LinkUpdate(None) };
         let addresses = self.addresses.get(&info.index).map_or(&[][..], Vec::as_slice);
@@ -137,7 +112,7 @@ impl Places {
     }
 
     /// Where those are that call their interface so, the first one first. `segments`: the same list.
-    fn named(&self, name: &str, segments: &[WatchedSegment]) -> &[usize] {
+    pub(super) fn named(&self, name: &str, segments: &[WatchedSegment]) -> &[usize] {
         let called = |place: &usize| segments[*place].interface.as_str();
         let from = self.0.partition_point(|place| called(place) < name);
         let (_, rest) = self.0.split_at(from);

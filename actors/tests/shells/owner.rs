@@ -82,7 +82,6 @@ impl OwnerBench {
             cover: None,
             leases: None,
             recorder,
-            fast: None,
         });
         for (segment, wire) in (0..).map(SegmentId).zip(&wires) {
             owner.do_send(SendPort { segment, port: Some(Box::new(wire.clone())) });
