@@ -192,6 +192,12 @@ fn fast_a_filter_that_outlives_its_daemon_falls_silent_and_the_next_takes_its_pl
         rig.r.up(name)?;
         config = config.segment(name, &[]);
     }
+    // The interfaces with the lowest numbers come first, so that these two are the last.
+    for (segment, name) in [(&rig.left, "eth0"), (&rig.right, "eth1")] {
+        rig.r.delete(name)?;
+        segment.plug(&rig.r, name)?;
+        rig.r.address_noprefix(name, &format!("{ROUTER}/32"))?;
+    }
     let config = config.top("daemon: { fast_answers: on }");
     let mut daemon = config.start(&rig.r)?;
     let (a, b) = (rig.left(10)?, rig.right(20)?);

@@ -14,8 +14,8 @@
 //! What becomes doubtful is taken from it in the same step, and given back when the doubt is over.
 //!
 //! Most questions that it answers are not heard. So it stamps whom it heard, which is read before a host is taken for
-//! quiet. And it passes on, besides answering, a question every two seconds of each asker, and for each target that it
-//! did not hear for as long: so a silent host that is wanted is probed, as without the program.
+//! quiet. And it passes on, besides answering, a question every two seconds of each asker, and for each target that asked
+//! nothing itself for five seconds: so a silent host that is wanted is probed, as without the program.
 
 use std::time::Duration;
 

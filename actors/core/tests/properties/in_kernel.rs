@@ -6,6 +6,7 @@ use std::time::Duration;
 use arpherd_core::{Fact, Order, SegmentId, Write};
 use proptest::prelude::*;
 
+use crate::program::TURN;
 use crate::stations::{HOSTS, SEGMENTS, Station, ip, mac, request};
 use crate::world::World;
 
@@ -124,7 +125,7 @@ proptest! {
         world.stations.remove(&ip(2));
         let died = world.now;
         // Five seconds of quiet, a question that is passed on, and the probes; or the usual time.
-        let most = Duration::from_millis((5_000 + gap + 2_000 + 7_500).min(30_000 + 2_000 + 7_500));
+        let most = Duration::from_millis((5_000 + gap + TURN / 1_000_000 + 1 + 7_500).min(30_000 + 2_000 + 7_500));
         let mut next = died;
         while !world.kernel.ours_to(ip(2)).is_empty() {
             if world.now >= next {

@@ -13,8 +13,10 @@ use arpherd_core::{DomainId, Fact, LinkAddr, Order, SegmentId, Time, Write};
 
 type Key = (DomainId, Ipv4Addr);
 
-/// Of each asker and for each target a question is passed on so often.
-const INTERVAL: Duration = Duration::from_secs(2);
+/// Of each asker and for each silent target a question is passed on in each turn of so many nanoseconds.
+pub(crate) const TURN: u64 = 1 << 31;
+/// A target that asked lately is not silent.
+const SILENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy)]
 struct Link {
@@ -161,12 +163,14 @@ impl Program {
     /// A frame comes in: its answer, if it has one.
     pub(crate) fn hears(&mut self, now: Time, interface: u32, heard: &Heard) -> Option<Answered> {
         let (asker, target, frame) = self.would_answer(interface, heard)?;
-        let is_lately = |at: Option<Time>| at.is_some_and(|at| now.since(at) < INTERVAL);
+        let turn = |at: Time| at.since(Time::ZERO).as_nanos() / u128::from(TURN);
+        let is_this_turn = |at: Option<Time>| at.is_some_and(|at| turn(at) == turn(now));
         self.hosts.get_mut(&asker)?.heard = Some(now);
         self.answered += 1;
         let wanted = self.hosts[&target];
-        let is_known = is_lately(self.hosts[&asker].passed_on)
-            && (is_lately(wanted.heard) || is_lately(wanted.passed_on));
+        let is_heard = wanted.heard.is_some_and(|at| now.since(at) < SILENCE);
+        let is_known =
+            is_this_turn(self.hosts[&asker].passed_on) && (is_heard || is_this_turn(wanted.passed_on));
         if !is_known {
             self.hosts.get_mut(&asker)?.passed_on = Some(now);
             self.hosts.get_mut(&target)?.passed_on = Some(now);

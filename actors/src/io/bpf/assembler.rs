@@ -94,6 +94,7 @@ const ADD: u8 = 0x00;
 const OR: u8 = 0x40;
 const AND: u8 = 0x50;
 const SHIFT_LEFT: u8 = 0x60;
+const SHIFT_RIGHT: u8 = 0x70;
 const LOAD: u8 = 0x61;
 const STORE: u8 = 0x63;
 const ATOMIC: u8 = 0xc3;
@@ -148,6 +149,11 @@ impl Assembler {
     /// `to <<= bits`.
     pub(super) fn shift_left(&mut self, to: Register, bits: i32) {
         self.push(ALU64 | SHIFT_LEFT, to as u8, 0, 0, bits);
+    }
+
+    /// `to >>= bits`, filled up with zeroes.
+    pub(super) fn shift_right(&mut self, to: Register, bits: i32) {
+        self.push(ALU64 | SHIFT_RIGHT, to as u8, 0, 0, bits);
     }
 
     /// `to |= from`.

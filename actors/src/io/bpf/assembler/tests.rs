@@ -20,12 +20,13 @@ fn assembled(write: impl FnOnce(&mut Assembler)) -> Vec<Instruction> {
 fn each_instruction_has_the_code_of_the_standard() {
     // What it is called in the text form that LLVM and the kernel's bpftool print.
     type Case = (&'static str, fn(&mut Assembler), Instruction);
-    let cases: [Case; 15] = [
+    let cases: [Case; 16] = [
         ("r2 = -1", |it| it.set(R2, -1), encoded(0xb7, 2, 0, 0, -1)),
         ("r6 = r1", |it| it.copy(R6, R1), encoded(0xbf, 6, 1, 0, 0)),
         ("r2 += -16", |it| it.add(R2, -16), encoded(0x07, 2, 0, 0, -16)),
         ("r2 &= 1", |it| it.and(R2, 1), encoded(0x57, 2, 0, 0, 1)),
         ("r2 <<= 32", |it| it.shift_left(R2, 32), encoded(0x67, 2, 0, 0, 32)),
+        ("r2 >>= 31", |it| it.shift_right(R2, 31), encoded(0x77, 2, 0, 0, 31)),
         ("r2 |= r6", |it| it.or(R2, R6), encoded(0x4f, 2, 6, 0, 0)),
         ("r2 = *(u16 *)(r7 + 4)", |it| it.load(Width::Half, R2, R7, 4), encoded(0x69, 2, 7, 4, 0)),
         ("r2 = *(u32 *)(r7 + 4)", |it| it.load(Width::Word, R2, R7, 4), encoded(0x61, 2, 7, 4, 0)),
