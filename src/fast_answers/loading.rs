@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use slog::{Logger, error};
 use tokio::sync::oneshot;
@@ -26,6 +26,7 @@ enum State {
 struct Loader {
     turn: mpsc::Sender<()>,
     outcome: oneshot::Receiver<(FastLoad, FastPrograms)>,
+    thread: JoinHandle<()>,
 }
 
 impl Loading {
@@ -53,7 +54,7 @@ impl Loading {
             }
         };
         match thread::Builder::new().name("load".to_owned()).spawn(load) {
-            Ok(_) => Self(State::Waiting(Loader { turn, outcome })),
+            Ok(thread) => Self(State::Waiting(Loader { turn, outcome, thread })),
             Err(cause) => ended(Outcome::Failed(LoadError::Refused { cause, log: String::new() })),
         }
     }
@@ -77,10 +78,13 @@ impl Loading {
     pub(crate) async fn load(self, log: &Logger) -> (FastLoad, FastPrograms) {
         let (load, programs) = match self.0 {
             State::Ended(load, programs) => (load, programs),
-            State::Waiting(Loader { turn, outcome }) => {
+            State::Waiting(Loader { turn, outcome, thread }) => {
                 // If the thread is gone that is the outcome.
                 let _ = turn.send(());
-                outcome.await.unwrap_or_else(|_| {
+                let outcome = outcome.await;
+                // It is at its end. From then on nobody has the rights.
+                let _ = thread.join();
+                outcome.unwrap_or_else(|_| {
                     let cause = io::Error::other("the thread that loads it has stopped");
                     let error = LoadError::Refused { cause, log: String::new() };
                     (FastLoad(Outcome::Failed(error)), FastPrograms::default())
@@ -115,7 +119,8 @@ mod tests {
     async fn a_loader_that_ends_without_an_outcome_has_failed() {
         let log = Logger::root(slog::Discard, slog::o!());
         let ((turn, _), (_, outcome)) = (mpsc::channel(), oneshot::channel());
-        let (load, _) = Loading(State::Waiting(Loader { turn, outcome })).load(&log).await;
+        let thread = thread::spawn(|| {});
+        let (load, _) = Loading(State::Waiting(Loader { turn, outcome, thread })).load(&log).await;
         assert!(matches!(load, FastLoad(Outcome::Failed(LoadError::Refused { .. }))));
     }
 }
