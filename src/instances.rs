@@ -168,10 +168,9 @@ impl Instances {
         if self.timing {
             instance.set_timing(true);
         }
-        if let Some(program) = self.programs.of(&netns, &log) {
-            instance.answer_in_kernel(program);
-        }
-        self.running.push(Running { part, netns, instance });
+        let running = Running { part, netns, instance };
+        running.answer_in_kernel(&mut self.programs, &log);
+        self.running.push(running);
         Ok(())
     }
 
@@ -196,10 +195,8 @@ impl Instances {
     /// Has these programs answer inside the kernel from now on, for the instances that run and those to come. Called once.
     pub(crate) fn answer_in_kernel(&mut self, programs: FastPrograms, log: &Logger) {
         self.programs = programs;
-        for Running { part, netns, instance } in &self.running {
-            if let Some(program) = self.programs.of(netns, &log_of(log, part.netns.as_deref())) {
-                instance.answer_in_kernel(program);
-            }
+        for running in &self.running {
+            running.answer_in_kernel(&mut self.programs, &log_of(log, running.part.netns.as_deref()));
         }
     }
 
@@ -238,6 +235,15 @@ impl Instances {
         self.programs.detach();
         // Together; at the end of the process the kernel would close one after the other.
         wait_until_closed(CLOSING_LIMIT);
+    }
+}
+
+impl Running {
+    /// Has the program of its namespace answer, if there is one. `log`: the namespace's.
+    fn answer_in_kernel(&self, programs: &mut FastPrograms, log: &Logger) {
+        if let Some(program) = programs.of(&self.netns, log) {
+            self.instance.answer_in_kernel(program);
+        }
     }
 }
 

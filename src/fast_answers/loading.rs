@@ -55,7 +55,7 @@ impl Loading {
         };
         match thread::Builder::new().name("load".to_owned()).spawn(load) {
             Ok(thread) => Self(State::Waiting(Loader { turn, outcome, thread })),
-            Err(cause) => ended(Outcome::Failed(LoadError::Refused { cause, log: String::new() })),
+            Err(cause) => ended(refused(cause)),
         }
     }
 
@@ -86,14 +86,18 @@ impl Loading {
                 let _ = thread.join();
                 outcome.unwrap_or_else(|_| {
                     let cause = io::Error::other("the thread that loads it has stopped");
-                    let error = LoadError::Refused { cause, log: String::new() };
-                    (FastLoad(Outcome::Failed(error)), FastPrograms::default())
+                    (FastLoad(refused(cause)), FastPrograms::default())
                 })
             }
         };
         load.log(log);
         (load, programs)
     }
+}
+
+/// It did not come so far that the kernel's verifier had a say.
+fn refused(cause: io::Error) -> Outcome {
+    Outcome::Failed(LoadError::Refused { cause, log: String::new() })
 }
 
 #[cfg(test)]
@@ -110,9 +114,8 @@ mod tests {
         let log = Logger::root(slog::Discard, slog::o!());
         assert_eq!(ended(failed()).check(&with("auto", "", ""), &log), Ok(()));
         assert_eq!(ended(failed()).check(&with("off", "fast_answers: on", ""), &log), Err(Exit::NoPerm));
-        let none = LoadError::Refused { cause: io::ErrorKind::Unsupported.into(), log: String::new() };
-        let refused = ended(FastLoad(Outcome::Failed(none)));
-        assert_eq!(refused.check(&with("on", "", ""), &log), Err(Exit::Unavailable));
+        let unsupported = ended(FastLoad(refused(io::ErrorKind::Unsupported.into())));
+        assert_eq!(unsupported.check(&with("on", "", ""), &log), Err(Exit::Unavailable));
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ const TARGETS: usize = 252;
 const SETTINGS: Settings = Settings {
     prefix: "10.64.0.0/24",
     sweep: "{ interval: 1h, rate: 1000000, in_flight: 65536 }",
-    // As it is where nobody says otherwise: a program is loaded beside the start.
+    // As it is where nobody says otherwise: a program is loaded at the end of the start.
     fast_answers: "auto",
     ..Settings::QUIET
 };
