@@ -1,9 +1,10 @@
-//! The floor: the least a program can do, in plain blocking code with one thread.
+//! The floor: the least a program can do, in plain blocking code with one thread, and once by actors.
 //!
 //! It reads ARP from a packet socket, one frame at a time, and adds a route or answers from a table. It
 //! checks nothing, expires nothing, repairs nothing and never looks whether the kernel refused. Whatever
 //! arpherd does beyond that shows as a ratio to it.
 
+mod actor;
 mod listen;
 mod sweep;
 
@@ -17,6 +18,8 @@ use arpherd_lab::Mac;
 pub(crate) enum Job {
     /// Adds a route for each new sender.
     Routes,
+    /// Does the same by two actors.
+    RoutesByActors,
     /// Does so too, and answers for senders seen on another link.
     Answers,
     /// On each line of input asks for all of this prefix on the last link, and routes who answers.
@@ -46,6 +49,7 @@ pub(crate) const COMMAND: &str = "floor";
 pub(crate) fn arguments(job: &Job, links: &[Link]) -> Vec<String> {
     let job = match job {
         Job::Routes => "routes".to_owned(),
+        Job::RoutesByActors => "actors".to_owned(),
         Job::Answers => "answers".to_owned(),
         Job::Sweep { network, length } => format!("{network}/{length}"),
     };
@@ -59,6 +63,7 @@ pub(crate) fn run(arguments: &[String]) -> io::Result<()> {
     let (job, links) = read(arguments).ok_or_else(|| io::Error::other("arguments do not read"))?;
     match job {
         Job::Routes => listen::routes(),
+        Job::RoutesByActors => actor::routes(),
         Job::Answers => listen::answers(&links),
         Job::Sweep { network, length } => {
             let link = links.last().ok_or_else(|| io::Error::other("a link to sweep is needed"))?;
@@ -78,6 +83,7 @@ fn read(arguments: &[String]) -> Option<(Job, Vec<Link>)> {
     let (job, links) = arguments.split_first()?;
     let job = match job.as_str() {
         "routes" => Job::Routes,
+        "actors" => Job::RoutesByActors,
         "answers" => Job::Answers,
         prefix => {
             let (network, length) = prefix.split_once('/')?;
@@ -102,7 +108,7 @@ mod tests {
         let mac = Mac([2, 0, 0, 0, 0, 9]);
         let links = [Link { index: 7, mac, source }, Link { index: 8, mac: Mac::ZERO, source }];
         let sweep = Job::Sweep { network: Ipv4Addr::new(10, 1, 0, 0), length: 16 };
-        for job in [Job::Routes, Job::Answers, sweep] {
+        for job in [Job::Routes, Job::RoutesByActors, Job::Answers, sweep] {
             let written = arguments(&job, &links);
             assert_eq!(read(&written[1..]), Some((job, links.to_vec())));
         }

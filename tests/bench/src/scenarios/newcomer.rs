@@ -1,41 +1,63 @@
 //! A frame of a new host, and its route.
 
+use crate::contender::Settings;
 use crate::error::Result;
 use crate::floor::Job;
 use crate::report::{Goal, Row, Unit};
-use crate::setup::{Bench, Contenders};
+use crate::setup::{Bench, Setup};
+use crate::stats::Samples;
 use crate::timing::Timing;
 
-/// Samples in a turn: long enough that both are warm, short enough that both see the same machine.
+/// Samples in a turn: long enough that all are warm, short enough that all see the same machine.
 const TURN: u32 = 25;
-/// Samples of each turn that do not count, for the other has just had the caches.
+/// Samples of each turn that do not count, for the others have just had the caches.
 const WARM: u32 = 3;
 
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
-    let mut contenders = Contenders::new(bench, &Job::Routes)?;
+    let mut setups = [
+        Setup::floor(&Job::Routes)?,
+        Setup::floor(&Job::RoutesByActors)?,
+        Setup::arpherd(bench, &Settings::QUIET)?,
+    ];
     let mut rows = Vec::new();
     for (mut timing, turns) in
         [(Timing::BackToBack, bench.scale(80, 6)), (Timing::random(), bench.scale(40, 4))]
     {
-        let measured = contenders.alternate(turns, |setup, samples| {
-            setup.listener.drain()?;
-            for sample in 0..WARM + TURN {
-                timing.pause();
-                let time = setup.newcomer()?;
-                if sample >= WARM {
-                    samples.push(time);
-                }
+        let mut measured = [(); 3].map(|()| Samples::default());
+        for round in 0..turns {
+            let mut order: Vec<_> = setups.iter_mut().zip(&mut measured).collect();
+            if round % 2 == 1 {
+                order.reverse();
             }
-            Ok(())
-        })?;
-        rows.push(Row {
+            for (setup, samples) in order {
+                turn(setup, &mut timing, samples)?;
+            }
+        }
+        let [floor, actors, arpherd] = measured.each_ref().map(Samples::spread);
+        let row = |what: String, base, arpherd, goal| Row {
             scenario: "newcomer",
-            what: format!("new host to its route, {}", timing.name()),
+            what,
             unit: Unit::Time,
-            base: Some(measured.floor.spread()),
-            arpherd: measured.arpherd.spread(),
-            goal: Goal::Ratio(1.3, Some(2.5)),
-        });
+            base: Some(base),
+            arpherd,
+            goal,
+        };
+        let name = timing.name();
+        rows.push(row(format!("new host to its route, {name}"), floor, arpherd, Goal::Ratio(1.3, Some(2.5))));
+        rows.push(row("  a floor of two actors".to_owned(), floor, actors, Goal::Told));
+        rows.push(row("  arpherd beside that".to_owned(), actors, arpherd, Goal::Told));
     }
     Ok(rows)
+}
+
+fn turn(setup: &mut Setup, timing: &mut Timing, samples: &mut Samples) -> Result<()> {
+    setup.listener.drain()?;
+    for sample in 0..WARM + TURN {
+        timing.pause();
+        let time = setup.newcomer()?;
+        if sample >= WARM {
+            samples.push(time);
+        }
+    }
+    setup.contender.still_there()
 }

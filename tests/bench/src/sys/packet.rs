@@ -50,6 +50,20 @@ impl ArpSocket {
         Ok(Self(fd))
     }
 
+    /// Like the one of all links, but it does not wait for frames.
+    pub(crate) fn open_nonblocking() -> io::Result<Self> {
+        let socket = Self::open(0)?;
+        let on: libc::c_int = 1;
+        // SAFETY: `on` is an int, as the request wants.
+        super::check(unsafe { libc::ioctl(socket.0.as_raw_fd(), libc::FIONBIO, &raw const on) })?;
+        Ok(socket)
+    }
+
+    /// A descriptor of the same socket, to be watched.
+    pub(crate) fn share(&self) -> io::Result<OwnedFd> {
+        self.0.try_clone()
+    }
+
     /// A socket in the calling thread's namespace that only sends.
     pub(crate) fn open_deaf(link: u32) -> io::Result<Self> {
         let fd = super::socket(libc::AF_PACKET, libc::SOCK_RAW, 0, 1 << 16)?;
