@@ -9,7 +9,7 @@ use arpherd_lab::{Daemon, Launch, Result, wait_until};
 
 use crate::namespaces::in_netns;
 use crate::reload::reload;
-use crate::rig::{Config, Rig, SOON, binary, echoes, events, introduce, segment_row, wait_event};
+use crate::rig::{Config, Rig, SOON, binary, echoes, events, introduce, is_attached, wait_event};
 use crate::settings::{read, write};
 
 /// linux/capability.h
@@ -84,9 +84,7 @@ fn confined_threads_keep_nothing_of_what_loading_the_program_took() -> Result<()
     for mode in ["auto", "on"] {
         let rig = Rig::new()?;
         let daemon = Config::common().top(&format!("daemon: {{ fast_answers: {mode} }}")).start(&rig.r)?;
-        wait_until(SOON, "the program at its hook", || {
-            ["tcx", "clsact"].contains(&segment_row(&daemon, "eth0")["fast_answers"].as_str().unwrap_or(""))
-        });
+        wait_until(SOON, "the program at its hook", || is_attached(&daemon, "eth0"));
         has_only(&daemon, &[CAP_NET_ADMIN, CAP_NET_RAW]);
     }
     Ok(())

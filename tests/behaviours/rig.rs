@@ -246,6 +246,11 @@ pub(crate) fn segment_row(daemon: &Daemon, segment: &str) -> Value {
     rows.iter().find(|row| row["segment"] == segment).cloned().expect("the segment is configured")
 }
 
+/// Whether the program that answers inside the kernel is attached to the segment's link.
+pub(crate) fn is_attached(daemon: &Daemon, segment: &str) -> bool {
+    ["tcx", "clsact"].contains(&segment_row(daemon, segment)["fast_answers"].as_str().unwrap_or(""))
+}
+
 /// A number of a segment's row, e.g. `malformed`.
 ///
 /// # Panics

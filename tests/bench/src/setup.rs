@@ -150,19 +150,29 @@ impl Contenders {
     pub(crate) fn alternate(
         &mut self,
         rounds: u32,
-        mut turn: impl FnMut(&mut Setup, &mut Samples) -> Result<()>,
+        turn: impl FnMut(&mut Setup, &mut Samples) -> Result<()>,
     ) -> Result<Measured> {
-        let mut measured = Measured::default();
-        for round in 0..rounds {
-            let mut order = [&mut self.floor, &mut self.arpherd];
-            if round % 2 == 1 {
-                order.reverse();
-            }
-            for setup in order {
-                turn(setup, measured.of(setup.who()))?;
-                setup.contender.still_there()?;
-            }
-        }
-        Ok(measured)
+        let [floor, arpherd] = in_turn([&mut self.floor, &mut self.arpherd], rounds, turn)?;
+        Ok(Measured { floor, arpherd })
     }
+}
+
+/// The same for any number of them. What each measured has its place.
+pub(crate) fn in_turn<const N: usize>(
+    mut setups: [&mut Setup; N],
+    rounds: u32,
+    mut turn: impl FnMut(&mut Setup, &mut Samples) -> Result<()>,
+) -> Result<[Samples; N]> {
+    let mut measured = [(); N].map(|()| Samples::default());
+    for round in 0..rounds {
+        let mut order: Vec<_> = setups.iter_mut().zip(&mut measured).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for (setup, samples) in order {
+            turn(setup, samples)?;
+            setup.contender.still_there()?;
+        }
+    }
+    Ok(measured)
 }

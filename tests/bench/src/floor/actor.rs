@@ -3,7 +3,6 @@
 //! Beside the floor in plain code it shows what of a distance to that is the executor's.
 
 use std::collections::HashSet;
-use std::future::pending;
 use std::io;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, StreamHandler, System};
@@ -38,9 +37,10 @@ struct RouteOwner {
 /// Adds a route for each new sender.
 #[expect(unsafe_code, reason = "tokio leaves it to the caller that a registered descriptor stays open")]
 pub(super) fn routes() -> io::Result<()> {
-    System::new().block_on(async {
+    let system = System::new();
+    system.block_on(async {
         let owner = RouteOwner { kernel: RouteAdder::open()?, known: HashSet::new() }.start();
-        let socket = ArpSocket::open_nonblocking()?;
+        let socket = ArpSocket::open(0)?;
         // SAFETY: the AsyncFd owns the descriptor, which stays open and the same until it has been taken out of the reactor.
         let watched = unsafe { AsyncFd::register_with_interest(socket.share()?, Interest::READABLE) }?;
         Capture::create(|context| {
@@ -51,9 +51,10 @@ pub(super) fn routes() -> io::Result<()> {
             }));
             Capture { socket, owner: owner.recipient() }
         });
-        super::ready()?;
-        pending().await
-    })
+        super::ready()
+    })?;
+    // Until an actor stops it.
+    system.run()
 }
 
 impl Actor for Capture {
@@ -63,8 +64,12 @@ impl Actor for Capture {
 impl StreamHandler<Ready> for Capture {
     fn handle(&mut self, Ready: Ready, _: &mut Context<Self>) {
         let mut frame: Frame = [0; 42];
-        while let Ok((_, link)) = self.socket.receive(&mut frame) {
-            self.owner.do_send(Seen { sender: four(&frame, at::SENDER_IP), link });
+        loop {
+            match self.socket.try_receive(&mut frame) {
+                Ok((_, link)) => self.owner.do_send(Seen { sender: four(&frame, at::SENDER_IP), link }),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => return System::current().stop_with_code(1),
+            }
         }
     }
 }
@@ -77,9 +82,8 @@ impl Handler<Seen> for RouteOwner {
     type Result = ();
 
     fn handle(&mut self, Seen { sender, link }: Seen, _: &mut Context<Self>) {
-        // The kernel's refusal would not be read either.
         if self.known.insert(sender) && self.kernel.add(sender, link).is_err() {
-            System::current().stop();
+            System::current().stop_with_code(1);
         }
     }
 }

@@ -18,9 +18,9 @@ use arpherd_lab::Mac;
 pub(crate) enum Job {
     /// Adds a route for each new sender.
     Routes,
-    /// Does the same by two actors.
+    /// Does so by two actors.
     RoutesByActors,
-    /// Does so too, and answers for senders seen on another link.
+    /// Adds a route for each new sender, and answers for senders seen on another link.
     Answers,
     /// On each line of input asks for all of this prefix on the last link, and routes who answers.
     Sweep {

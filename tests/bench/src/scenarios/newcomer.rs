@@ -4,7 +4,7 @@ use crate::contender::Settings;
 use crate::error::Result;
 use crate::floor::Job;
 use crate::report::{Goal, Row, Unit};
-use crate::setup::{Bench, Setup};
+use crate::setup::{Bench, Setup, in_turn};
 use crate::stats::Samples;
 use crate::timing::Timing;
 
@@ -23,16 +23,17 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
     for (mut timing, turns) in
         [(Timing::BackToBack, bench.scale(80, 6)), (Timing::random(), bench.scale(40, 4))]
     {
-        let mut measured = [(); 3].map(|()| Samples::default());
-        for round in 0..turns {
-            let mut order: Vec<_> = setups.iter_mut().zip(&mut measured).collect();
-            if round % 2 == 1 {
-                order.reverse();
+        let measured = in_turn(setups.each_mut(), turns, |setup, samples| {
+            setup.listener.drain()?;
+            for sample in 0..WARM + TURN {
+                timing.pause();
+                let time = setup.newcomer()?;
+                if sample >= WARM {
+                    samples.push(time);
+                }
             }
-            for (setup, samples) in order {
-                turn(setup, &mut timing, samples)?;
-            }
-        }
+            Ok(())
+        })?;
         let [floor, actors, arpherd] = measured.each_ref().map(Samples::spread);
         let row = |what: String, base, arpherd, goal| Row {
             scenario: "newcomer",
@@ -48,16 +49,4 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Row>> {
         rows.push(row("  arpherd beside that".to_owned(), actors, arpherd, Goal::Told));
     }
     Ok(rows)
-}
-
-fn turn(setup: &mut Setup, timing: &mut Timing, samples: &mut Samples) -> Result<()> {
-    setup.listener.drain()?;
-    for sample in 0..WARM + TURN {
-        timing.pause();
-        let time = setup.newcomer()?;
-        if sample >= WARM {
-            samples.push(time);
-        }
-    }
-    setup.contender.still_there()
 }

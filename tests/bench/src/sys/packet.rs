@@ -50,15 +50,6 @@ impl ArpSocket {
         Ok(Self(fd))
     }
 
-    /// Like the one of all links, but it does not wait for frames.
-    pub(crate) fn open_nonblocking() -> io::Result<Self> {
-        let socket = Self::open(0)?;
-        let on: libc::c_int = 1;
-        // SAFETY: `on` is an int, as the request wants.
-        super::check(unsafe { libc::ioctl(socket.0.as_raw_fd(), libc::FIONBIO, &raw const on) })?;
-        Ok(socket)
-    }
-
     /// A descriptor of the same socket, to be watched.
     pub(crate) fn share(&self) -> io::Result<OwnedFd> {
         self.0.try_clone()
@@ -73,6 +64,15 @@ impl ArpSocket {
 
     /// Waits for a frame; gives its length and the link it came in on.
     pub(crate) fn receive(&self, frame: &mut [u8]) -> io::Result<(usize, u32)> {
+        self.receive_with(frame, 0)
+    }
+
+    /// The same for one that is there already; an error of kind `WouldBlock` if there is none.
+    pub(crate) fn try_receive(&self, frame: &mut [u8]) -> io::Result<(usize, u32)> {
+        self.receive_with(frame, libc::MSG_DONTWAIT)
+    }
+
+    fn receive_with(&self, frame: &mut [u8], flags: libc::c_int) -> io::Result<(usize, u32)> {
         let mut from = on(0);
         let mut size = super::socklen::<libc::sockaddr_ll>();
         // SAFETY: the kernel writes at most the given lengths into `frame` and `from`.
@@ -81,7 +81,7 @@ impl ArpSocket {
                 self.0.as_raw_fd(),
                 frame.as_mut_ptr().cast(),
                 frame.len(),
-                0,
+                flags,
                 (&raw mut from).cast(),
                 &raw mut size,
             )
