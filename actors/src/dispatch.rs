@@ -3,9 +3,11 @@
 //! Writes and route lookups are collected for the route owner, which carries them out itself; frames are
 //! collected for each segment and sent together; the rest are messages to other actors.
 
+mod outbox;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use actix::Recipient;
 use arpherd_core::fact::PendingRequest;
@@ -13,15 +15,15 @@ use arpherd_core::memory::RememberedLease;
 use arpherd_core::order::Purpose;
 use arpherd_core::{DomainId, Fact, Frame, LinkAddr, Order, SegmentId, Write};
 
+use outbox::Outbox;
+
 use crate::counters::Counters;
 use crate::fast_batch::FastBatch;
-use crate::io::{FramePort, Refusal, RouteTable, Tally};
+use crate::io::{Refusal, RouteTable};
 use crate::messages::{HostsSeen, KeepLease, ReadStations, ReadTable, SendPort, SetSweep, SettlePackets};
 use crate::peer::Peer;
 use crate::table_writer::{Pending, is_for_refused};
 
-/// Frames for which each segment keeps room from one batch to the next. Bursts are rare, and segments may be thousands.
-const KEPT: usize = 16;
 /// Frames that wait for writes to the kernel's tables at the most. Others are dropped and counted.
 const MOST_HELD: usize = 4096;
 
@@ -122,6 +124,13 @@ impl Dispatcher {
         }
     }
 
+    /// Has hosts that are seen reported to the segment's sweep as long as that keeps what this points to.
+    pub(crate) fn report_hosts(&mut self, segment: SegmentId, wants_hosts: Weak<()>) {
+        if let Some(outbox) = self.outboxes.get_mut(segment.index()) {
+            outbox.sweep_wants_hosts = wants_hosts;
+        }
+    }
+
     /// Collects an order, or sends the message that carries it out. Events are left to the caller.
     pub(crate) fn collect(&mut self, order: &Order) {
         match *order {
@@ -143,7 +152,9 @@ impl Dispatcher {
             }
             Order::SendMagicPacket { segment, station } => self.send_magic_packet(segment, &station),
             Order::HostSeen { segment, address } => {
-                if let Some(outbox) = self.outbox(segment) {
+                if self.outboxes.get(segment.index()).is_some_and(Outbox::wants_hosts)
+                    && let Some(outbox) = self.outbox(segment)
+                {
                     outbox.hosts_seen.push(address);
                 }
             }
@@ -276,67 +287,4 @@ struct HeldFrame {
     segment: SegmentId,
     frame: Frame,
     purpose: Purpose,
-}
-
-/// What is collected for one segment.
-#[derive(Default)]
-struct Outbox {
-    /// `None` while there is no link.
-    port: Option<Box<dyn FramePort>>,
-    frames: Vec<Frame>,
-    /// Of each of `frames`.
-    purposes: Vec<Purpose>,
-    hosts_seen: Vec<Ipv4Addr>,
-}
-
-impl Outbox {
-    fn is_empty(&self) -> bool {
-        self.frames.is_empty() && self.hosts_seen.is_empty()
-    }
-
-    fn push(&mut self, frame: Frame, purpose: Purpose) {
-        self.frames.push(frame);
-        self.purposes.push(purpose);
-    }
-
-    /// Takes the frames for which there is a reason to.
-    fn take_where<R>(&mut self, reason: impl Fn(&Frame) -> Option<R>) -> Vec<(R, Frame, Purpose)> {
-        let mut taken = Vec::new();
-        let reasons: Vec<_> = self.frames.iter().map(reason).collect();
-        if reasons.iter().all(Option::is_none) {
-            return taken;
-        }
-        let (frames, purposes) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.purposes));
-        for ((frame, purpose), reason) in frames.into_iter().zip(purposes).zip(reasons) {
-            match reason {
-                Some(reason) => taken.push((reason, frame, purpose)),
-                None => self.push(frame, purpose),
-            }
-        }
-        taken
-    }
-
-    /// How many of the frames are for one of these purposes.
-    fn count(&self, purposes: &[Purpose]) -> u64 {
-        self.purposes.iter().filter(|purpose| purposes.contains(purpose)).count() as u64
-    }
-
-    /// Sends the frames. Those that cannot be sent are dropped and counted: requesters repeat their requests.
-    fn transmit(&mut self, counters: &Counters) {
-        let mut tally = Tally::default();
-        // An error needs no report: the watch reports links that go down, and the tally counts the frames.
-        if let Some(port) = &mut self.port
-            && port.send(&self.frames, &mut tally).is_ok()
-        {
-            Counters::add(&counters.answered, self.count(&[Purpose::Answer]));
-            Counters::add(&counters.probed, self.count(&[Purpose::Search, Purpose::Verify]));
-            Counters::add(&counters.paced, self.count(&[Purpose::Verify, Purpose::Correct]));
-        }
-        let lost = if self.port.is_some() { tally.unsent } else { self.frames.len() as u64 };
-        Counters::add(&counters.dropped, lost);
-        self.frames.clear();
-        self.frames.shrink_to(KEPT);
-        self.purposes.clear();
-        self.purposes.shrink_to(KEPT);
-    }
 }

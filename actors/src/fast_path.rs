@@ -91,15 +91,10 @@ impl FastPath {
 
 impl FastTable for FastPath {
     fn write(&mut self, writes: &[Write], refusals: &mut Vec<Refusal>) {
-        let mut hosts = Vec::new();
-        let mut put = Vec::new();
         for write in writes {
             let outcome = match *write {
-                Write::PutFastAnswer { domain, address, segment, lladdr, answered_for } => {
-                    hosts.push((subject(domain, address), Resident { segment, lladdr, answered_for }));
-                    put.push(write);
-                    continue;
-                }
+                // All at once below.
+                Write::PutFastAnswer { .. } => continue,
                 Write::DeleteFastAnswer { domain, address } => {
                     self.program.answers.remove_host(subject(domain, address))
                 }
@@ -111,9 +106,13 @@ impl FastTable for FastPath {
             };
             refusals.extend(outcome.err().map(|error| refusal(write, &error)));
         }
-        let failed = self.program.answers.put_hosts(&hosts);
+        let failed = self.program.answers.put_hosts(writes.iter().filter_map(host));
+        if failed.is_empty() {
+            return;
+        }
         self.told_of_no_room(failed.len());
-        let refused = |(at, error): (usize, io::Error)| Some(refusal(put.get(at)?, &error));
+        let hosts: Vec<_> = writes.iter().filter(|write| host(write).is_some()).collect();
+        let refused = |(at, error): (usize, io::Error)| Some(refusal(hosts.get(at)?, &error));
         refusals.extend(failed.into_iter().filter_map(refused));
     }
 
@@ -151,6 +150,15 @@ impl Drop for FastPath {
             self.program.attacher.unwant(interface);
         }
         self.clear();
+    }
+}
+
+fn host(write: &Write) -> Option<(Subject, Resident)> {
+    match *write {
+        Write::PutFastAnswer { domain, address, segment, lladdr, answered_for } => {
+            Some((subject(domain, address), Resident { segment, lladdr, answered_for }))
+        }
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The messages that actors send one another.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use actix::Message;
@@ -133,7 +133,8 @@ pub struct DemandSweep;
 #[rtype(result = "SweepProgress")]
 pub struct GetSweepProgress;
 
-/// Hosts that sent a packet since the last message of this type; the sweep need not wait for their replies.
+/// Hosts that sent a packet since the last message of this type; the sweep need not wait for their replies. Sent while the
+/// sweep wants it: see [`GetSweepContext`].
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct HostsSeen(pub Vec<Ipv4Addr>);
@@ -141,7 +142,12 @@ pub struct HostsSeen(pub Vec<Ipv4Addr>);
 /// Asks the route owner for what a round of sweeping needs; `None` if the segment's link is not usable.
 #[derive(Debug, Message)]
 #[rtype(result = "Option<SweepContext>")]
-pub struct GetSweepContext(pub SegmentId);
+pub struct GetSweepContext {
+    /// The swept segment.
+    pub segment: SegmentId,
+    /// As long as the sweep keeps this, hosts that are seen from now on are reported to it with [`HostsSeen`].
+    pub wants_hosts: Weak<()>,
+}
 
 /// Read the kernel's routes in full and report them to the route owner.
 #[derive(Debug, Message)]

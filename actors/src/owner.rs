@@ -257,7 +257,9 @@ impl Handler<SendPort> for RouteOwner {
 impl Handler<GetSweepContext> for RouteOwner {
     type Result = MessageResult<GetSweepContext>;
 
-    fn handle(&mut self, GetSweepContext(segment): GetSweepContext, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, request: GetSweepContext, _: &mut Self::Context) -> Self::Result {
+        let GetSweepContext { segment, wants_hosts } = request;
+        self.dispatcher.report_hosts(segment, wants_hosts);
         MessageResult(self.ledger.sweep_context(segment))
     }
 }

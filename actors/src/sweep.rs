@@ -43,6 +43,8 @@ pub struct SweepActor {
     timer: Option<SpawnHandle>,
     /// A [`GetSweepContext`] is unanswered.
     is_waiting_for_context: bool,
+    /// Kept while hosts that are seen are to be reported. Between rounds nobody wakes this thread for a new host.
+    wants_hosts: Option<Arc<()>>,
 }
 
 /// What a round is asked with.
@@ -79,6 +81,7 @@ impl SweepActor {
             round: None,
             timer: None,
             is_waiting_for_context: false,
+            wants_hosts: None,
         }
     }
 
@@ -112,6 +115,9 @@ impl SweepActor {
         if !self.plan.has_round() {
             self.round = None;
         }
+        if !self.plan.is_busy() && !self.is_waiting_for_context {
+            self.wants_hosts = None;
+        }
     }
 
     /// Asks the route owner for the round's context; the round begins with the answer.
@@ -119,7 +125,8 @@ impl SweepActor {
         if std::mem::replace(&mut self.is_waiting_for_context, true) {
             return;
         }
-        let answer = self.owner.send(GetSweepContext(self.segment)).into_actor(self);
+        let wants_hosts = Arc::downgrade(self.wants_hosts.get_or_insert_default());
+        let answer = self.owner.send(GetSweepContext { segment: self.segment, wants_hosts }).into_actor(self);
         ctx.spawn(answer.map(|context, this, ctx| {
             this.is_waiting_for_context = false;
             let now = this.clock.now();

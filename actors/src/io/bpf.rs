@@ -145,9 +145,9 @@ impl FastAnswers {
 
     /// The same for many, by fewer calls. Returns those, by their place in the list, for which the kernel has no room, and
     /// what it returned.
-    pub fn put_hosts(&self, hosts: &[(Subject, Resident)]) -> Vec<(usize, io::Error)> {
-        let keys: Vec<_> = hosts.iter().map(|(subject, _)| subject.key()).collect();
-        let values: Vec<_> = hosts.iter().map(|(_, resident)| resident.value()).collect();
+    pub fn put_hosts(&self, hosts: impl IntoIterator<Item = (Subject, Resident)>) -> Vec<(usize, io::Error)> {
+        let entries = hosts.into_iter().map(|(subject, resident)| (subject.key(), resident.value()));
+        let (keys, values): (Vec<_>, Vec<_>) = entries.unzip();
         self.hosts.put_all(&keys, &values)
     }
 

@@ -34,14 +34,14 @@ impl Pending {
         addresses.filter_map(|address| self.last.get(&address).copied()).max()
     }
 
-    pub(super) fn add(&mut self, number: u64, writes: &[Write]) {
+    pub(crate) fn add(&mut self, number: u64, writes: &[Write]) {
         let addresses: Vec<_> = writes.iter().filter_map(subject).collect();
         self.last.extend(addresses.iter().map(|address| (*address, number)));
         self.batches.push_back((number, addresses));
     }
 
     /// Returns what was written.
-    pub(super) fn remove_until(&mut self, number: u64) -> Vec<Ipv4Addr> {
+    pub(crate) fn remove_until(&mut self, number: u64) -> Vec<Ipv4Addr> {
         let mut removed = Vec::new();
         while let Some((written, addresses)) = self.batches.pop_front_if(|(written, _)| *written <= number) {
             for address in &addresses {

@@ -2,7 +2,7 @@
 
 use arpherd_core::Write;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Recipient};
@@ -10,9 +10,10 @@ use arpherd_actors::clock::Clock;
 use arpherd_actors::counters::Counters;
 use arpherd_actors::dispatch::SegmentSinks;
 use arpherd_actors::messages::{
-    Finish, GetSweepContext, Observed, ReadTable, RecordFacts, RunQuery, SendPort,
+    Finish, GetSweepContext, HostsSeen, Observed, ReadTable, RecordFacts, RunQuery, SendPort, SetSweep,
 };
 use arpherd_actors::owner::{Connect, RouteOwner};
+use arpherd_actors::peer::Peer;
 use arpherd_core::view::{Query, Response};
 use arpherd_core::{Event, Fact, Frame, Ledger, Operation, Plan, SegmentId};
 
@@ -36,12 +37,35 @@ impl Handler<ReadTable> for FakeWatch {
     }
 }
 
+/// In the sweep actors' place: remembers what hosts it was told of.
+#[derive(Clone, Default)]
+struct FakeSweep(Arc<Mutex<Vec<Ipv4Addr>>>);
+
+impl Actor for FakeSweep {
+    type Context = Context<Self>;
+}
+
+impl Handler<SetSweep> for FakeSweep {
+    type Result = ();
+
+    fn handle(&mut self, _: SetSweep, _: &mut Self::Context) {}
+}
+
+impl Handler<HostsSeen> for FakeSweep {
+    type Result = ();
+
+    fn handle(&mut self, HostsSeen(hosts): HostsSeen, _: &mut Self::Context) {
+        self.0.lock().expect("no panic with the lock").extend(hosts);
+    }
+}
+
 /// A route owner between two links.
 pub(crate) struct OwnerBench {
     pub(crate) table: FakeTable,
     wires: Vec<FakeLink>,
     pub(crate) counters: Vec<Arc<Counters>>,
     watch: FakeWatch,
+    sweep: FakeSweep,
     events: Arc<Mutex<Vec<Event>>>,
     pub(crate) owner: Addr<RouteOwner>,
 }
@@ -71,11 +95,13 @@ impl OwnerBench {
             RouteOwner::new(ledger, Box::new(table.clone()), Clock::start(), event_sink, quiet_log()).start();
         let wires = vec![FakeLink::default(), FakeLink::default()];
         let counters: Vec<Arc<Counters>> = vec![Arc::default(), Arc::default()];
-        let watch = FakeWatch::default();
+        let (watch, sweep_actor) = (FakeWatch::default(), FakeSweep::default());
+        let actor = Arc::new(sweep_actor.clone().start());
+        let sweep = Some((actor.clone() as Peer<SetSweep>, actor as Peer<HostsSeen>));
         owner.do_send(Connect {
             sinks: counters
                 .iter()
-                .map(|it| Some(SegmentSinks { sweep: None, counters: it.clone() }))
+                .map(|it| Some(SegmentSinks { sweep: sweep.clone(), counters: it.clone() }))
                 .collect(),
             watch: watch.clone().start().recipient(),
             wifi: None,
@@ -86,7 +112,7 @@ impl OwnerBench {
         for (segment, wire) in (0..).map(SegmentId).zip(&wires) {
             owner.do_send(SendPort { segment, port: Some(Box::new(wire.clone())) });
         }
-        let bench = Self { table, wires, counters, watch, events, owner };
+        let bench = Self { table, wires, counters, watch, sweep: sweep_actor, events, owner };
         bench.report(vec![
             Fact::AddressesChanged { addresses: vec![address(1)] },
             Fact::LinkChanged { segment: SegmentId(0), link: Some(link(7).1) },
@@ -117,6 +143,11 @@ impl OwnerBench {
     /// How often the owner has had the table read.
     pub(crate) fn tables_read(&self) -> u32 {
         *self.watch.0.lock().expect("no panic with the lock")
+    }
+
+    /// The hosts that were reported to sweeps since the last call.
+    fn reported(&self) -> Vec<Ipv4Addr> {
+        std::mem::take(&mut self.sweep.0.lock().expect("no panic with the lock"))
     }
 
     pub(crate) async fn hosts(&self) -> Vec<Ipv4Addr> {
@@ -231,7 +262,7 @@ fn a_sweep_gets_the_known_hosts_and_our_own_addresses() {
         bench.report(vec![bench.heard(1, 22, 99)]);
         let context = bench
             .owner
-            .send(GetSweepContext(SegmentId(0)))
+            .send(GetSweepContext { segment: SegmentId(0), wants_hosts: Weak::new() })
             .await
             .expect("the owner lives")
             .expect("it is up");
@@ -241,7 +272,38 @@ fn a_sweep_gets_the_known_hosts_and_our_own_addresses() {
         let nobodys = [address(0), address(255)];
         assert_eq!(skip, [nobodys[0], address(1), address(22), nobodys[1]]);
         bench.report(vec![Fact::LinkChanged { segment: SegmentId(0), link: None }]);
-        assert!(bench.owner.send(GetSweepContext(SegmentId(0))).await.expect("the owner lives").is_none());
+        assert!(
+            bench
+                .owner
+                .send(GetSweepContext { segment: SegmentId(0), wants_hosts: Weak::new() })
+                .await
+                .expect("the owner lives")
+                .is_none()
+        );
+    });
+}
+
+#[test]
+fn hosts_are_reported_to_a_sweep_from_its_context_on_until_it_wants_no_more() {
+    in_virtual_time(async {
+        let bench = OwnerBench::new().await;
+        let hear = async |last: u8| {
+            bench.report(vec![bench.heard(0, last, 99)]);
+            settle().await;
+        };
+        hear(11).await;
+        assert!(bench.reported().is_empty(), "nobody sweeps");
+        let wants_hosts = Arc::new(());
+        let request = GetSweepContext { segment: SegmentId(0), wants_hosts: Arc::downgrade(&wants_hosts) };
+        let context = bench.owner.send(request).await.expect("the owner lives").expect("it is up");
+        assert!(context.skip.contains(&address(11)));
+        hear(12).await;
+        bench.report(vec![bench.heard(1, 22, 99)]);
+        settle().await;
+        assert_eq!(bench.reported(), [address(12)], "of the swept segment");
+        drop(wants_hosts);
+        hear(13).await;
+        assert!(bench.reported().is_empty());
     });
 }
 
