@@ -25,7 +25,7 @@ use crate::counters::{Counters, CoverCounters};
 use crate::io::cover_device::PacketDevice;
 use crate::io::ipv4::{destination_of, host_unreachable};
 use crate::messages::{Finish, Observed, SettlePackets};
-use crate::port::Readiness;
+use crate::port::DeviceOpener;
 
 /// Packets read in one go, before other messages get their turn.
 const BATCH: usize = 64;
@@ -45,9 +45,6 @@ const REFUSALS: u32 = 200;
 const VAIN: Duration = Duration::from_secs(3);
 /// … of so many that are remembered.
 const VAIN_TARGETS: usize = 4096;
-
-/// Opens the device in the context of the actor, because readiness is bound to the thread.
-pub type DeviceOpener = Box<dyn FnOnce() -> std::io::Result<(Box<dyn PacketDevice>, Readiness)> + Send>;
 
 /// Holds packets.
 pub struct CoverActor {

@@ -10,19 +10,18 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Weak};
 
 use actix::Recipient;
-use arpherd_core::fact::PendingRequest;
 use arpherd_core::memory::RememberedLease;
 use arpherd_core::order::Purpose;
-use arpherd_core::{DomainId, Fact, Frame, LinkAddr, Order, SegmentId, Write};
+use arpherd_core::{DomainId, Frame, LinkAddr, Order, SegmentId, Write};
 
 use outbox::Outbox;
 
 use crate::counters::Counters;
 use crate::fast_batch::FastBatch;
-use crate::io::{Refusal, RouteTable};
+use crate::io::Refusal;
 use crate::messages::{HostsSeen, KeepLease, ReadStations, ReadTable, SendPort, SetSweep, SettlePackets};
 use crate::peer::Peer;
-use crate::table_writer::{Pending, is_for_refused};
+use crate::table_writer::{Pending, PendingLookup, is_for_refused};
 
 /// Frames that wait for writes to the kernel's tables at the most. Others are dropped and counted.
 const MOST_HELD: usize = 4096;
@@ -64,22 +63,6 @@ pub(crate) struct Dispatcher {
     packets: Vec<(Ipv4Addr, Option<u32>)>,
     cover: Option<Recipient<SettlePackets>>,
     leases: Option<Recipient<KeepLease>>,
-}
-
-/// A route lookup: by which interface the kernel would forward the packet that an ARP request announces.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PendingLookup {
-    interface: u32,
-    request: PendingRequest,
-}
-
-impl PendingLookup {
-    /// Looks the route up and returns the result as a fact.
-    pub(crate) fn run(self, table: &mut dyn RouteTable) -> Fact {
-        let Self { interface, request } = self;
-        let interface = table.lookup_route(interface, request.requester, request.target);
-        Fact::RouteLookedUp { request, interface }
-    }
 }
 
 impl Dispatcher {

@@ -6,8 +6,7 @@ use std::pin::Pin;
 use futures_util::Stream;
 use futures_util::stream::poll_fn;
 
-use crate::cover::DeviceOpener;
-use crate::io::cover_device::CoverDevice;
+use crate::io::cover_device::{CoverDevice, PacketDevice};
 use crate::io::mark::MarkKey;
 use crate::io::netlink::Radios;
 use crate::io::netns::Netns;
@@ -121,6 +120,9 @@ pub fn radio_opener(radios: Radios) -> RadioOpener {
         Ok((Box::new(radios), readiness(wake)))
     })
 }
+
+/// Gives an actor the covering device; for the same reason called in its context.
+pub type DeviceOpener = Box<dyn FnOnce() -> io::Result<(Box<dyn PacketDevice>, Readiness)> + Send>;
 
 /// An opener for a covering device that is open already, on another thread.
 pub fn device_opener(device: CoverDevice) -> DeviceOpener {

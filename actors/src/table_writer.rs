@@ -15,12 +15,13 @@ use std::time::{Duration, Instant};
 use actix::{Message, WeakRecipient};
 use arpherd_core::{Fact, Frame, Operation, Write};
 
-use crate::dispatch::PendingLookup;
 use crate::io::{Refusal, RouteTable};
 
+mod lookup;
 mod pending;
 mod recent;
 
+pub(crate) use lookup::PendingLookup;
 pub(crate) use pending::Pending;
 use pending::subject;
 use recent::Recent;
