@@ -11,10 +11,10 @@ use super::addresses::HostAddress;
 use super::field::{ConfigField, ConfigKey, ListField, ValueField, describe, read_keys};
 use super::kind::{DefaultValue, ValueKind};
 use super::model::DomainConfig;
+use super::network::is_reserved;
 use super::path::KeyPath;
 use super::pattern;
 use super::reader::{ConfigReader, ConfigTable};
-use super::rules::is_reserved;
 use super::value::{Choice, NameOrTable, RawValue, ValueParser};
 
 /// The word for a server on this machine.

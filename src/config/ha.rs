@@ -13,10 +13,10 @@ use super::field::{ConfigField, ConfigKey, DerivedField, TableField, ValueField,
 use super::gateway_lladdr::GatewayLladdr;
 use super::kind::{DefaultValue, ValueKind};
 use super::model::DomainConfig;
+use super::network::is_reserved;
 use super::path::KeyPath;
 use super::pattern;
 use super::reader::{ConfigReader, ConfigTable};
-use super::rules::is_reserved;
 use super::value::{Choice, DurationRange, NameOrTable, RawValue, ValueParser, WholeNumber};
 
 /// Everything but a table.

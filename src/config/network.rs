@@ -81,6 +81,11 @@ pub(crate) fn nested(networks: &[Ipv4Network]) -> Vec<(usize, usize)> {
     found
 }
 
+/// Whether it is the network's own or its broadcast address. RFC 3021: a /31 has neither, nor has a /32.
+pub(super) fn is_reserved(address: Ipv4Addr, network: Ipv4Network) -> bool {
+    network.prefix() <= 30 && (address == network.network() || address == network.broadcast())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

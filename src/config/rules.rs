@@ -14,7 +14,7 @@ use ipnetwork::Ipv4Network;
 
 use super::errors::ValueOrigin;
 use super::model::{Config, DomainConfig, SegmentConfig};
-use super::network::{nested, within};
+use super::network::{is_reserved, nested, within};
 use super::path::KeyPath;
 use super::reader::ConfigReader;
 use super::{dhcp, fabric, gateway_lladdr, ha, http};
@@ -139,11 +139,6 @@ fn placed(reader: &mut ConfigReader<'_>, place: &KeyPath, source: Ipv4Addr, doma
         }
         _ => {}
     }
-}
-
-/// RFC 3021: a /31 has no network and no broadcast address, nor has a /32.
-pub(super) fn is_reserved(address: Ipv4Addr, network: Ipv4Network) -> bool {
-    network.prefix() <= 30 && (address == network.network() || address == network.broadcast())
 }
 
 fn line(origin: &ValueOrigin) -> usize {

@@ -7,8 +7,9 @@ use arpherd_core::LinkAddr;
 use arpherd_core::lladdr::{ETHERNET_LEN, IPOIB_LEN};
 use arpherd_core::plan::LinkKind;
 
-use super::{is_reserved, join, line};
+use super::{join, line};
 use crate::config::model::{DomainConfig, SegmentConfig};
+use crate::config::network::is_reserved;
 use crate::config::path::KeyPath;
 use crate::config::reader::ConfigReader;
 
