@@ -14,6 +14,7 @@ use arpherd_actors::messages::{
 };
 use arpherd_actors::owner::{Connect, RouteOwner};
 use arpherd_actors::peer::Peer;
+use arpherd_core::sweep::SweepContext;
 use arpherd_core::view::{Query, Response};
 use arpherd_core::{Event, Fact, Frame, Ledger, Operation, Plan, SegmentId};
 
@@ -150,6 +151,12 @@ impl OwnerBench {
         std::mem::take(&mut self.sweep.0.lock().expect("no panic with the lock"))
     }
 
+    /// What the first segment's sweep is told. `wants_hosts`: see [`GetSweepContext`].
+    async fn sweep_context(&self, wants_hosts: Weak<()>) -> Option<SweepContext> {
+        let request = GetSweepContext { segment: SegmentId(0), wants_hosts };
+        self.owner.send(request).await.expect("the owner lives")
+    }
+
     pub(crate) async fn hosts(&self) -> Vec<Ipv4Addr> {
         let query = RunQuery { query: Query::Hosts, after: None };
         match self.owner.send(query).await.expect("the owner lives").response {
@@ -260,26 +267,14 @@ fn a_sweep_gets_the_known_hosts_and_our_own_addresses() {
     in_virtual_time(async {
         let bench = OwnerBench::new().await;
         bench.report(vec![bench.heard(1, 22, 99)]);
-        let context = bench
-            .owner
-            .send(GetSweepContext { segment: SegmentId(0), wants_hosts: Weak::new() })
-            .await
-            .expect("the owner lives")
-            .expect("it is up");
+        let context = bench.sweep_context(Weak::new()).await.expect("it is up");
         assert_eq!((context.senders, context.lladdr), (vec![address(1)], lladdr(7)));
         let mut skip = context.skip;
         skip.sort_unstable();
         let nobodys = [address(0), address(255)];
         assert_eq!(skip, [nobodys[0], address(1), address(22), nobodys[1]]);
         bench.report(vec![Fact::LinkChanged { segment: SegmentId(0), link: None }]);
-        assert!(
-            bench
-                .owner
-                .send(GetSweepContext { segment: SegmentId(0), wants_hosts: Weak::new() })
-                .await
-                .expect("the owner lives")
-                .is_none()
-        );
+        assert!(bench.sweep_context(Weak::new()).await.is_none());
     });
 }
 
@@ -294,8 +289,7 @@ fn hosts_are_reported_to_a_sweep_from_its_context_on_until_it_wants_no_more() {
         hear(11).await;
         assert!(bench.reported().is_empty(), "nobody sweeps");
         let wants_hosts = Arc::new(());
-        let request = GetSweepContext { segment: SegmentId(0), wants_hosts: Arc::downgrade(&wants_hosts) };
-        let context = bench.owner.send(request).await.expect("the owner lives").expect("it is up");
+        let context = bench.sweep_context(Arc::downgrade(&wants_hosts)).await.expect("it is up");
         assert!(context.skip.contains(&address(11)));
         hear(12).await;
         bench.report(vec![bench.heard(1, 22, 99)]);
