@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -203,7 +203,14 @@ pub(super) struct NetnsId {
 impl NetnsId {
     /// That of the calling thread.
     pub(super) fn current() -> io::Result<Self> {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned();
+        static BOOT: OnceLock<String> = OnceLock::new();
+        let boot = match BOOT.get() {
+            Some(boot) => boot.clone(),
+            None => {
+                let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+                BOOT.get_or_init(|| boot.trim_end().to_owned()).clone()
+            }
+        };
         let inode = fs::metadata(OWN)?.ino();
         let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
         // A u64 in the machine's order.

@@ -10,7 +10,7 @@ use socket2::SockRef;
 use super::NetlinkError;
 use super::decode::{self, Decoded};
 use super::info::{AddressInfo, LinkInfo};
-use super::socket::Channel;
+use super::socket::{Channel, Room};
 use super::wire::{Message, Messages};
 use crate::io::filter;
 
@@ -72,7 +72,7 @@ pub struct Monitor {
     table: u32,
     /// The table of the fabric, if it is another one.
     fabric_table: Option<u32>,
-    room: Vec<u8>,
+    room: Room,
     malformed: u64,
 }
 
@@ -99,7 +99,7 @@ impl Monitor {
             Ok(channel)
         };
         let channel = open().map_err(NetlinkError::socket("open a netlink socket to watch changes"))?;
-        Ok(Self { channel, table, fabric_table: None, room: vec![0; ROOM], malformed: 0 })
+        Ok(Self { channel, table, fabric_table: None, room: Room::for_bytes(ROOM), malformed: 0 })
     }
 
     /// Has host routes of a second table reported, too, and covering routes in that one only.
@@ -114,8 +114,8 @@ impl Monitor {
     /// [`MonitorError::Overrun`] when notifications were lost; those that wait are discarded too.
     pub fn read(&mut self, changes: &mut Vec<Changed>) -> Result<bool, MonitorError> {
         for _ in 0..BATCH {
-            let Some(length) = receive(&self.channel, &mut self.room)? else { return Ok(false) };
-            for message in Messages::of(&self.room[..length]) {
+            let Some(received) = receive(&self.channel, &mut self.room)? else { return Ok(false) };
+            for message in Messages::of(received) {
                 match decode(&message, self.table, self.fabric_table) {
                     Ok(Some(change)) => changes.push(change),
                     Ok(None) => {}
@@ -132,12 +132,12 @@ impl Monitor {
     }
 }
 
-/// Reads one datagram of notifications and returns its length; `None` if none waits, and 0 if a signal interrupted.
-pub(super) fn receive(channel: &Channel, room: &mut [u8]) -> Result<Option<usize>, MonitorError> {
-    match channel.receive(room) {
-        Ok(length) => Ok(Some(length)),
+/// Reads one datagram of notifications; `None` if none waits, and an empty one if a signal interrupted.
+pub(super) fn receive<'r>(channel: &Channel, room: &'r mut Room) -> Result<Option<&'r [u8]>, MonitorError> {
+    match channel.receive_in(room) {
+        Ok(received) => Ok(Some(received)),
         Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => Ok(None),
-        Err(cause) if cause.kind() == io::ErrorKind::Interrupted => Ok(Some(0)),
+        Err(cause) if cause.kind() == io::ErrorKind::Interrupted => Ok(Some(&[])),
         Err(cause) if cause.raw_os_error() == Some(libc::ENOBUFS) => {
             discard(channel);
             Err(MonitorError::Overrun)

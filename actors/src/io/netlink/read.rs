@@ -13,7 +13,7 @@ use neli::{Size, ToBytes};
 use super::compose::{self, Unwritable, Verb, attribute};
 use super::decode::{self, Decoded};
 use super::info::{AddressInfo, LinkInfo, NeighbourInfo, ProxyInfo, find_link};
-use super::socket::Channel;
+use super::socket::{Channel, Room};
 use super::wire::{Message, Messages, NetlinkAck};
 use super::{NetlinkError, errno_text};
 
@@ -29,7 +29,7 @@ const SKIP_STATS: u32 = 1 << 3;
 pub struct Reader {
     channel: Channel,
     sequence: u32,
-    room: Vec<u8>,
+    room: Room,
 }
 
 /// How reading a list ended.
@@ -50,7 +50,7 @@ impl Reader {
     pub(in crate::io) fn open_to(family: NlFamily) -> Result<Self, NetlinkError> {
         let channel = Channel::open_to(family, RECEIVE_BUFFER)
             .map_err(NetlinkError::socket("open a netlink socket to read lists"))?;
-        Ok(Self { channel, sequence: 0, room: vec![0; ROOM] })
+        Ok(Self { channel, sequence: 0, room: Room::for_bytes(ROOM) })
     }
 
     /// All interfaces.
@@ -208,11 +208,11 @@ impl Reader {
     ) -> Result<End, NetlinkError> {
         let mut end = End::Complete;
         loop {
-            let length = match self.channel.receive(&mut self.room) {
+            let received = match self.channel.receive_in(&mut self.room) {
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
                 other => other.map_err(NetlinkError::socket("read a netlink answer"))?,
             };
-            for message in Messages::of(&self.room[..length]) {
+            for message in Messages::of(received) {
                 if message.sequence != self.sequence {
                     continue;
                 }

@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use neli::consts::socket::{Msg, NlFamily};
 use neli::socket::NlSocket;
 use neli::utils::Groups;
+use rustix::buffer::spare_capacity;
+use rustix::net::RecvFlags;
 
 use super::wire::{Messages, NetlinkAck};
 use crate::io::sockopt;
@@ -16,6 +18,17 @@ use crate::io::sockopt;
 pub(in crate::io) struct Channel {
     socket: NlSocket,
     port: u32,
+}
+
+/// Room for the longest datagram that may come. The process has no memory for it before one came, and then no more than
+/// that one took.
+pub(in crate::io) struct Room(Vec<u8>);
+
+impl Room {
+    /// Room for so many bytes.
+    pub(in crate::io) fn for_bytes(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
 }
 
 impl Channel {
@@ -58,6 +71,13 @@ impl Channel {
     /// Receives one datagram of messages and returns how long it is.
     pub(in crate::io) fn receive(&self, room: &mut [u8]) -> io::Result<usize> {
         self.socket.recv(room, Msg::empty()).map(|(length, _groups)| length)
+    }
+
+    /// Receives one datagram of messages.
+    pub(in crate::io) fn receive_in<'r>(&self, room: &'r mut Room) -> io::Result<&'r [u8]> {
+        room.0.clear();
+        rustix::net::recv(self, spare_capacity(&mut room.0), RecvFlags::empty())?;
+        Ok(&room.0)
     }
 
     /// Sends messages that ask for no lists, and reads the first error that they brought, of a socket that does not wait.

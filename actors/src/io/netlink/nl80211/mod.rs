@@ -27,7 +27,7 @@ use super::compose::Verb;
 use super::decode::Decoded;
 use super::monitor::{BATCH, ROOM, receive};
 use super::read::Reader;
-use super::socket::Channel;
+use super::socket::{Channel, Room};
 use super::wire::{Message, Messages};
 use super::{MonitorError, NetlinkError};
 use crate::io::Radio;
@@ -116,7 +116,7 @@ pub struct Radios {
     channel: Channel,
     reader: Reader,
     family: Option<Family>,
-    room: Vec<u8>,
+    room: Room,
 }
 
 impl Radios {
@@ -133,7 +133,7 @@ impl Radios {
         };
         let channel = open().map_err(NetlinkError::socket("open a netlink socket for radios"))?;
         let reader = Reader::open_to(NlFamily::Generic)?;
-        Ok(Self { channel, reader, family: None, room: vec![0; ROOM] })
+        Ok(Self { channel, reader, family: None, room: Room::for_bytes(ROOM) })
     }
 
     fn join(&mut self, family: Family) -> io::Result<()> {
@@ -195,10 +195,9 @@ impl Radio for Radios {
 
     fn read(&mut self, news: &mut Vec<RadioNews>) -> Result<bool, MonitorError> {
         for _ in 0..BATCH {
-            let Some(length) = receive(&self.channel, &mut self.room)? else { return Ok(false) };
-            let incoming: Vec<Incoming> = Messages::of(&self.room[..length])
-                .filter_map(|message| decode(&message, self.family))
-                .collect();
+            let Some(received) = receive(&self.channel, &mut self.room)? else { return Ok(false) };
+            let incoming: Vec<Incoming> =
+                Messages::of(received).filter_map(|message| decode(&message, self.family)).collect();
             for item in incoming {
                 news.push(match item {
                     Incoming::Family(family) => self.apply(family).map_err(MonitorError::Failed)?,
