@@ -1,5 +1,6 @@
 //! The sysctls of one network namespace. Every call must be made inside it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -14,11 +15,16 @@ use crate::io::sysctl::watcher::SysctlWatcher;
 use crate::io::sysctl::{Restored, Setting, SysctlError, Sysctls};
 use crate::required_sysctls::{Combination, Enforcement, SysctlMode, required_sysctls};
 
+/// The name under which the kernel keeps the values that are combined with each interface's.
+const ALL: &str = "all";
+
 /// Sets, corrects and restores the sysctls of one network namespace's interfaces.
 pub(super) struct ManagedSysctls {
     sysctls: Sysctls,
     /// Reports writes of sysctls; `None`: they are only noticed when [`Self::correct`] is called.
     watcher: Option<SysctlWatcher>,
+    /// The sysctls of `all` that it watches. They are there as long as the namespace, and concern every interface.
+    watched: BTreeSet<Setting>,
     /// The managed interfaces that exist, with index and mode.
     interfaces: BTreeMap<String, (u32, SysctlMode)>,
     /// The value of each sysctl when it was last found, or made, valid. Another value is somebody else's.
@@ -52,6 +58,7 @@ impl ManagedSysctls {
                         "detail" => "changes by others are noticed up to a minute later");
                 })
                 .ok(),
+            watched: BTreeSet::new(),
             interfaces: BTreeMap::new(),
             valid: ValidValues::default(),
             rewrite_limits: BTreeMap::new(),
@@ -105,30 +112,48 @@ impl ManagedSysctls {
     }
 
     fn correct_interface(&mut self, interface: &str, index: u32, mode: SysctlMode) {
+        let readings = Readings::default();
         let table = required_sysctls(mode);
         for required in table.iter().filter(|required| required.enforcement == Enforcement::Set) {
-            let writes = required.corrections(interface, &|setting| self.sysctls.read(setting).ok());
+            let read = |setting: &Setting| readings.read(&self.sysctls, setting).ok();
+            let writes = required.corrections(interface, &read);
             for (setting, wanted) in writes.into_iter().flatten() {
+                let Ok(found) = readings.read(&self.sysctls, &setting) else { continue };
                 let index = if setting.interface() == interface { index } else { 0 };
-                self.set(&setting, index, wanted);
+                if self.set(&setting, index, found, wanted) {
+                    readings.written(&setting, wanted);
+                }
             }
-            self.observe(&required.setting(interface));
+            self.observe(&required.setting(interface), &readings);
             if required.combination != Combination::Own {
-                self.observe(&required.setting("all"));
+                self.observe(&required.setting(ALL), &readings);
             }
         }
     }
 
     /// Watches a sysctl whose value is valid now, and keeps that value unless one is kept already.
-    fn observe(&mut self, setting: &Setting) {
-        if let Some(Err(error)) = self.watcher.as_ref().map(|watcher| watcher.watch(&self.sysctls, setting)) {
-            self.log_refusal(setting, &error);
-        }
+    fn observe(&mut self, setting: &Setting, readings: &Readings) {
+        self.watch(setting);
         if self.valid.get(setting).is_some() {
             return;
         }
-        match self.sysctls.read(setting) {
+        match readings.read(&self.sysctls, setting) {
             Ok(value) => self.valid.set(setting, value),
+            Err(error) => self.log_refusal(setting, &error),
+        }
+    }
+
+    fn watch(&mut self, setting: &Setting) {
+        let Some(watcher) = &self.watcher else { return };
+        if self.watched.contains(setting) {
+            return;
+        }
+        match watcher.watch(&self.sysctls, setting) {
+            Ok(()) if setting.interface() == ALL => {
+                self.watched.insert(setting.clone());
+            }
+            // Again with each pass: an interface of the same name may be another one.
+            Ok(()) => {}
             Err(error) => self.log_refusal(setting, &error),
         }
     }
@@ -144,16 +169,18 @@ impl ManagedSysctls {
         }
     }
 
-    /// Sets a sysctl whose value is not valid: for the first time, or because somebody changed it.
-    fn set(&mut self, setting: &Setting, index: u32, wanted: i32) {
-        let Ok(found) = self.sysctls.read(setting) else { return };
+    /// Sets a sysctl whose value, `found`, is not valid: for the first time, or because somebody changed it. True if it
+    /// is as wanted now.
+    fn set(&mut self, setting: &Setting, index: u32, found: i32, wanted: i32) -> bool {
         let valid = self.valid.get(setting);
         let was_changed = valid.is_some_and(|valid| valid != found);
         if was_changed && !self.may_rewrite(setting) {
-            return;
+            return false;
         }
         // The value to restore is the one before the first change, not what others set meanwhile.
-        match self.sysctls.set(setting, index, valid.unwrap_or(found), wanted) {
+        let outcome = self.sysctls.set(setting, index, valid.unwrap_or(found), wanted);
+        let is_set = outcome.is_ok();
+        match outcome {
             Ok(()) => {
                 self.valid.set(setting, wanted);
                 self.refused.remove(setting);
@@ -171,6 +198,7 @@ impl ManagedSysctls {
                 "detail" => "as long as that is so, a start after a crash does not know the original values",
                 "hint" => "make room beside the control socket; it is tried again once a minute");
         }
+        is_set
     }
 
     /// Whether a sysctl that somebody changed is to be set again now.
@@ -225,5 +253,27 @@ impl ManagedSysctls {
                 Restored::Failed(error) => warn!(self.log, "sysctl_not_restored"; "error" => %error),
             }
         }
+    }
+}
+
+/// What the sysctls of one interface, and those of `all`, were in one pass: each is read once, although several conditions
+/// may concern it.
+#[derive(Default)]
+struct Readings(RefCell<Vec<(Setting, i32)>>);
+
+impl Readings {
+    fn read(&self, sysctls: &Sysctls, setting: &Setting) -> Result<i32, SysctlError> {
+        if let Some((_, value)) = self.0.borrow().iter().find(|(known, _)| known == setting) {
+            return Ok(*value);
+        }
+        let value = sysctls.read(setting)?;
+        self.0.borrow_mut().push((setting.clone(), value));
+        Ok(value)
+    }
+
+    /// A sysctl that was read has this value now.
+    fn written(&self, setting: &Setting, value: i32) {
+        self.0.borrow_mut().retain(|(known, _)| known != setting);
+        self.0.borrow_mut().push((setting.clone(), value));
     }
 }
