@@ -154,11 +154,6 @@ pub struct GetSweepContext {
 #[rtype(result = "()")]
 pub struct ReadTable;
 
-/// Start work. Answered when the initial state was read and reported.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Begin;
-
 /// Answered when every message sent to the actor before it was handled.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

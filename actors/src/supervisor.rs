@@ -35,14 +35,14 @@ use crate::fast_path::{FastPath, FastProgram};
 use crate::lease_keeper::LeaseKeeper;
 use crate::liveness::{ActorGroup, ActorName};
 use crate::messages::{
-    Barrier, Begin, DemandSweep, Finish, GetSweepProgress, GiveWay, Observed, RecallHosts, RestoreSysctls,
+    Barrier, DemandSweep, Finish, GetSweepProgress, GiveWay, Observed, RecallHosts, RestoreSysctls,
     RunCommand, RunQuery, SetTiming,
 };
 use crate::owner::{AnswerInKernel, Connect, EventSink, MarkReady, RouteOwner};
 use crate::peer::Peer;
 use crate::recorder::Recorder;
 use crate::sweep::SweepActor;
-use crate::watch::Watch;
+use crate::watch::{Begin, Reports, Watch};
 use crate::wifi::WifiMonitor;
 
 /// The running actors of one network namespace, whose tables have one owner. A daemon has an instance for each
@@ -81,16 +81,18 @@ impl Instance {
         event_sink: EventSink,
         log: Logger,
     ) -> Result<Self, StartError> {
-        let (table, locks) = config.netns.within(|| kernel_access::acquire(&config.plan, &log))??;
         let memory = HostMemory { netns: config.netns.clone(), file: config.saved_hosts.take() };
-        let known_hosts = memory.recall(std::mem::take(&mut config.known_hosts), &log);
-        let own_port = table.port();
+        let known_hosts = std::mem::take(&mut config.known_hosts);
+        let (table, locks, links) = config.netns.within(|| kernel_access::acquire(&config.plan, &log))??;
         let back = Arbiter::new();
         let group = config.actors.group();
         let starter = BackStarter { config: &config, back: &back, group: &group, log: &log };
+        let recorder = start_recorder(&starter)?;
+        // Before all that cannot fail for a reason of the operator's: it sets sysctls while the others start.
+        let watch = start_watch(&starter, table.port(), links)?;
+        let known_hosts = memory.recall(known_hosts, &log);
         let (lease_keeper, known_leases) = start_lease_keeper(&starter, memory.file.as_ref())?;
         let clock = Clock::start_after(oldest(&known_hosts, &known_leases));
-        let recorder = start_recorder(&starter)?;
         let ledger = Ledger::new(&config.plan);
         let owner_log = log.new(o!("actor" => "route_owner"));
         let owner = RouteOwner::new(ledger, Box::new(table), clock, event_sink, owner_log);
@@ -100,8 +102,10 @@ impl Instance {
             Surroundings { config: &config, owner: &owner, back: &back, group: &group, clock, log: &log };
         let segments = SegmentActors::start(&surroundings)?;
         let dhcp = start_dhcp(&starter, &owner, &segments, clock);
-        let watched = segments.watched(&config, wifi.as_ref(), dhcp.as_ref());
-        let watch = start_watch(&starter, own_port, watched, &owner)?;
+        let begin = Begin {
+            segments: segments.watched(&config, wifi.as_ref(), dhcp.as_ref()),
+            owner: Reports { facts: owner.clone().recipient(), tables: owner.clone().recipient() },
+        };
         let cover = start_cover(&starter, &owner, clock)?;
         owner.do_send(Connect {
             sinks: segments.sinks(config.plan.segments.len()),
@@ -139,13 +143,13 @@ impl Instance {
             log,
             locks,
         };
-        instance.wait_until_ready().await.map_err(|_| StartError::Stopped)?;
+        instance.wait_until_ready(begin).await.map_err(|_| StartError::Stopped)?;
         Ok(instance)
     }
 
     /// Has the kernel's state read, and waits until it has passed through the capture actors to the route owner.
-    async fn wait_until_ready(&self) -> Result<(), MailboxError> {
-        self.watch.send(Begin).await?;
+    async fn wait_until_ready(&self, begin: Begin) -> Result<(), MailboxError> {
+        self.watch.send(begin).await?;
         if let Some(wifi) = &self.wifi {
             wifi.send(Barrier).await?;
         }

@@ -7,6 +7,7 @@ mod managed;
 mod rewrite_limit;
 mod valid_values;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use managed::ManagedSysctls;
@@ -21,6 +22,8 @@ use crate::required_sysctls::SysctlMode;
 pub(crate) struct SysctlManager {
     netns: Netns,
     managed: Option<ManagedSysctls>,
+    /// What [`Self::prepare`] has set, as long as no link was reported.
+    prepared: BTreeMap<String, (u32, SysctlMode)>,
     log: Logger,
 }
 
@@ -40,7 +43,7 @@ impl SysctlManager {
             unmanaged.for_each(|(name, _)| managed.forget_interface(name));
             managed
         });
-        Self { netns: netns.clone(), managed, log }
+        Self { netns: netns.clone(), managed, prepared: BTreeMap::new(), log }
     }
 
     /// Whether any interface is managed.
@@ -48,9 +51,19 @@ impl SysctlManager {
         self.managed.is_some()
     }
 
+    /// Sets an interface's sysctls before its link is reported.
+    pub(crate) fn prepare(&mut self, interface: &str, index: u32, mode: SysctlMode) {
+        self.in_netns(|managed| managed.apply(interface, index, mode));
+        self.prepared.insert(interface.to_owned(), (index, mode));
+    }
+
     /// The interface's link changed; it has this index now, or there is none of its name.
     pub(crate) fn link_changed(&mut self, interface: &str, index: Option<u32>, mode: Option<SysctlMode>) {
         let Some(mode) = mode else { return };
+        let prepared = self.prepared.remove(interface);
+        if prepared.is_some() && prepared == index.map(|index| (index, mode)) {
+            return;
+        }
         self.in_netns(|managed| match index {
             // An interface that was set up again may have lost its settings, too.
             Some(index) => managed.apply(interface, index, mode),

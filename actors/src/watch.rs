@@ -20,7 +20,7 @@ use crate::io::Wake;
 use crate::io::netlink::{Changed, Monitor, MonitorError, NetlinkError, Reader};
 use crate::io::netns::Netns;
 use crate::known_links::KnownLinks;
-use crate::messages::{Begin, DhcpUpdate, Finish, LinkUpdate, Observed, ReadTable, WifiLink};
+use crate::messages::{DhcpUpdate, Finish, LinkUpdate, Observed, ReadTable, WifiLink};
 use crate::peer::Peer;
 use crate::port::readiness;
 use crate::required_sysctls::SysctlMode;
@@ -34,6 +34,7 @@ mod tables;
 
 use links::Places;
 pub use replanning::WatchSegments;
+pub(crate) use sysctls::ExpectedLinks;
 use sysctls::SysctlWritten;
 pub use tables::Reports;
 
@@ -71,10 +72,14 @@ pub struct Watch {
     monitor: Monitor,
     netns: Netns,
     routes: RoutePlan,
-    owner: Reports,
+    /// None before [`Begin`].
+    owner: Option<Reports>,
     sysctls: SysctlManager,
     vrfs: VrfCheck,
     log: Logger,
+    /// Interfaces whose sysctls are to be set when the watch starts; see [`ExpectedLinks`].
+    expected: BTreeMap<String, Option<SysctlMode>>,
+    /// None before [`Begin`].
     segments: Vec<WatchedSegment>,
     places: Places,
     /// The update last sent for each segment.
@@ -96,6 +101,15 @@ pub struct Watch {
     is_check_due: bool,
 }
 
+/// Follow the kernel's state from now on. Answered when it was read and reported. Sent once.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Begin {
+    /// The segments, in the order of their numbers.
+    pub(crate) segments: Vec<WatchedSegment>,
+    pub(crate) owner: Reports,
+}
+
 /// The monitor may have notifications to read.
 struct MonitorReady;
 
@@ -105,8 +119,8 @@ struct MonitorReady;
 struct ReadMoreChanges;
 
 impl Watch {
-    /// Opens the sockets. Called in the given network namespace. The monitor is opened before anything is read, so
-    /// that no change is missed.
+    /// Opens the sockets. Called in the given network namespace. The monitor is opened before anything is read and
+    /// reported, so that no change is missed.
     ///
     /// `own_port`: the netlink port of the route owner's socket, whose changes are not followed. `saved_sysctls`: the
     /// file that keeps the original values over a crash; see
@@ -114,13 +128,12 @@ impl Watch {
     ///
     /// # Errors
     /// If the kernel will not open a netlink socket.
-    pub fn open(
+    pub(crate) fn open(
         netns: &Netns,
         routes: RoutePlan,
         own_port: u32,
         saved_sysctls: Option<&Path>,
-        segments: Vec<WatchedSegment>,
-        owner: Reports,
+        expected: ExpectedLinks,
         log: Logger,
     ) -> Result<Self, NetlinkError> {
         if netns.interfaces().is_none() {
@@ -128,27 +141,24 @@ impl Watch {
         }
         let mut monitor = Monitor::open(routes.table, own_port)?;
         monitor.follow_fabric_table(routes.fabric_table);
-        let mut reader = Reader::open()?;
-        let links: KnownLinks = reader.links()?.into_iter().collect();
-        let name_of = |segment: &WatchedSegment| {
-            let link = links.find(&segment.interface);
-            link.map_or_else(|| segment.interface.clone(), |link| link.name.clone())
-        };
-        let modes: Vec<_> = segments.iter().map(|segment| (name_of(segment), segment.sysctl_mode)).collect();
-        let modes = modes.iter().map(|(name, mode)| (name.as_str(), *mode));
+        let ExpectedLinks { links, interfaces } = expected;
+        let own_name = |name| links.find(name).map_or(name, |link| link.name.as_str());
+        let modes = interfaces.iter().map(|(name, mode)| (own_name(name.as_str()), *mode));
+        let sysctls = SysctlManager::new(netns, saved_sysctls, modes, log.clone());
         Ok(Self {
             monitor,
-            reader,
+            reader: Reader::open()?,
             netns: netns.clone(),
             routes,
-            owner,
-            sysctls: SysctlManager::new(netns, saved_sysctls, modes, log.clone()),
+            owner: None,
+            sysctls,
             vrfs: VrfCheck::new(routes.table),
             log,
-            sent: vec![LinkUpdate(None); segments.len()],
-            places: Places::of(&segments),
-            segments,
-            links: KnownLinks::default(),
+            sent: Vec::new(),
+            places: Places::of(&[]),
+            segments: Vec::new(),
+            links,
+            expected: interfaces,
             addresses: BTreeMap::new(),
             fabric_interfaces: BTreeSet::new(),
             own: Vec::new(),
@@ -187,7 +197,9 @@ impl Watch {
 
     fn report(&self, fact: Fact) {
         // `do_send` ignores the mailbox's capacity: a notification must not be lost.
-        self.owner.facts.do_send(Observed::of(vec![fact]));
+        if let Some(owner) = &self.owner {
+            owner.facts.do_send(Observed::of(vec![fact]));
+        }
     }
 
     fn read(&mut self, ctx: &mut Context<Self>) {
@@ -270,12 +282,20 @@ impl Watch {
 
 impl Actor for Watch {
     type Context = Context<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        self.prepare_sysctls();
+    }
 }
 
 impl Handler<Begin> for Watch {
     type Result = ();
 
-    fn handle(&mut self, _: Begin, ctx: &mut Self::Context) {
+    fn handle(&mut self, Begin { segments, owner }: Begin, ctx: &mut Self::Context) {
+        self.owner = Some(owner);
+        self.sent = vec![LinkUpdate(None); segments.len()];
+        self.places = Places::of(&segments);
+        self.segments = segments;
         match Wake::on(&self.monitor) {
             Ok(wake) => {
                 ctx.add_stream(futures_util::StreamExt::map(readiness(wake), |()| MonitorReady));

@@ -18,12 +18,13 @@ use crate::dhcp::DhcpActor;
 use crate::io::cover_device::CoverDevice;
 use crate::io::netlink::Radios;
 use crate::io::saved_leases::LeaseFile;
+use crate::known_links::KnownLinks;
 use crate::lease_keeper::LeaseKeeper;
 use crate::liveness::{ActorGroup, ActorName, Ping};
 use crate::owner::RouteOwner;
 use crate::port::{device_opener, radio_opener};
 use crate::recorder::Recorder;
-use crate::watch::{Reports, Watch, WatchedSegment};
+use crate::watch::{ExpectedLinks, Watch};
 use crate::wifi::WifiMonitor;
 
 /// What the actors of the back thread are started with.
@@ -47,18 +48,17 @@ impl BackStarter<'_> {
     }
 }
 
-/// Opens the watch's sockets in the namespace, and starts it on the back thread.
+/// Opens the watch's sockets in the namespace, and starts it on the back thread. `links`: those of the namespace.
 pub(super) fn start_watch(
     starter: &BackStarter<'_>,
     own_port: u32,
-    segments: Vec<WatchedSegment>,
-    owner: &Addr<RouteOwner>,
+    links: KnownLinks,
 ) -> Result<Addr<Watch>, StartError> {
     let (config, log) = (starter.config, starter.log("watch"));
-    let owner = Reports { facts: owner.clone().recipient(), tables: owner.clone().recipient() };
     let (netns, saved) = (&config.netns, config.saved_sysctls.as_deref());
-    let watch =
-        netns.within(|| Watch::open(netns, config.plan.routes, own_port, saved, segments, owner, log))??;
+    let interfaces = config.sysctl_modes().into_iter().map(|(name, mode)| (name.to_owned(), mode)).collect();
+    let expected = ExpectedLinks { links, interfaces };
+    let watch = netns.within(|| Watch::open(netns, config.plan.routes, own_port, saved, expected, log))??;
     Ok(starter.start("watch", || watch))
 }
 

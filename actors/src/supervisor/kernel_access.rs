@@ -19,16 +19,18 @@ use crate::known_links::KnownLinks;
 const LOOPBACK: u32 = 1;
 const EPERM: i32 = 1;
 
-/// Opens the kernel's tables and locks the interfaces. Called in the instance's network namespace.
-pub(super) fn acquire(plan: &Plan, log: &Logger) -> Result<(RouteWriter, Locks), StartError> {
+/// Opens the kernel's tables and locks the interfaces. Called in the instance's network namespace, whose links are
+/// returned, too.
+pub(super) fn acquire(plan: &Plan, log: &Logger) -> Result<(RouteWriter, Locks, KnownLinks), StartError> {
     let mut table = RouteWriter::open(plan.routes)?;
     check_capabilities(&mut table)?;
     let mut locks = Locks::default();
     let interfaces = plan.segments.iter().map(|segment| segment.interface.as_str());
-    locks.take(plan.routes.protocol, interfaces.clone(), &links()?)?;
+    let links = links()?;
+    locks.take(plan.routes.protocol, interfaces.clone(), &links)?;
     clear_proxy_entries(&mut table, &interfaces.collect::<Vec<_>>(), plan, log);
     prepare_shared_lladdrs(&mut table, plan, log);
-    Ok((table, locks))
+    Ok((table, locks, links))
 }
 
 /// Locks more interfaces, of which all are locked or none, and clears what a run that crashed left there. Called in the

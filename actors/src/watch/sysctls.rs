@@ -1,17 +1,30 @@
 //! When the sysctls of the segments' interfaces are set, checked and restored.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, StreamHandler};
 
 use super::Watch;
+use crate::eligibility::link_update;
 use crate::io::netlink::LinkInfo;
+use crate::known_links::KnownLinks;
 use crate::messages::{LinkUpdate, RestoreSysctls};
 use crate::required_sysctls::SysctlMode;
 
 /// How long after a change of a sysctl they are checked: once for all that come together, as our own do at the start,
 /// and behind what is more urgent.
 const SYSCTL_DELAY: Duration = Duration::from_millis(20);
+
+/// What is known before the segments' actors have started. The sysctls are set by it meanwhile, for that is what a start
+/// takes longest for.
+pub(crate) struct ExpectedLinks {
+    /// Those of the namespace, a moment ago.
+    pub(crate) links: KnownLinks,
+    /// What will be served, as the configuration calls it, and what its sysctls are to serve; see
+    /// [`WatchedSegment::sysctl_mode`](super::WatchedSegment::sysctl_mode).
+    pub(crate) interfaces: BTreeMap<String, Option<SysctlMode>>,
+}
 
 /// Somebody, perhaps we, wrote a sysctl.
 pub(super) struct SysctlWritten;
@@ -24,6 +37,24 @@ impl Watch {
                 this.is_check_due = false;
                 this.sysctls.correct();
             });
+        }
+    }
+
+    /// Sets the sysctls of the interfaces that are expected to be served, before their segments are known.
+    pub(super) fn prepare_sysctls(&mut self) {
+        // By index, for several names may be of one interface.
+        let mut modes: BTreeMap<u32, Option<SysctlMode>> = BTreeMap::new();
+        for (name, mode) in std::mem::take(&mut self.expected) {
+            if let Some(link) = self.links.find(&name) {
+                let beside = |before: Option<SysctlMode>| Some(before?.beside(mode?));
+                modes.entry(link.index).and_modify(|before| *before = beside(*before)).or_insert(mode);
+            }
+        }
+        for (index, mode) in modes {
+            let Some((link, mode)) = self.links.get(index).zip(mode) else { continue };
+            if link_update(link, &self.netns, &[]).served().is_some() {
+                self.sysctls.prepare(&link.name, index, mode);
+            }
         }
     }
 

@@ -44,7 +44,9 @@ impl Watch {
             route.lladdr = neighbours.get(&(route.interface, route.address)).copied().unwrap_or_default();
         }
         // In one mailbox with the facts, and in their order.
-        self.owner.tables.do_send(TableRead { routes, begun });
+        if let Some(owner) = &self.owner {
+            owner.tables.do_send(TableRead { routes, begun });
+        }
         Ok(())
     }
 
