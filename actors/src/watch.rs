@@ -77,8 +77,8 @@ pub struct Watch {
     sysctls: SysctlManager,
     vrfs: VrfCheck,
     log: Logger,
-    /// Interfaces whose sysctls are to be set when the watch starts; see [`ExpectedLinks`].
-    expected: BTreeMap<String, Option<SysctlMode>>,
+    /// Interfaces whose sysctls are set before [`Begin`]; see [`ExpectedLinks`].
+    expected: Vec<(u32, SysctlMode)>,
     /// None before [`Begin`].
     segments: Vec<WatchedSegment>,
     places: Places,
@@ -141,6 +141,7 @@ impl Watch {
         }
         let mut monitor = Monitor::open(routes.table, own_port)?;
         monitor.follow_fabric_table(routes.fabric_table);
+        let expected_modes = expected.modes();
         let ExpectedLinks { links, interfaces } = expected;
         let own_name = |name| links.find(name).map_or(name, |link| link.name.as_str());
         let modes = interfaces.iter().map(|(name, mode)| (own_name(name.as_str()), *mode));
@@ -158,7 +159,7 @@ impl Watch {
             places: Places::of(&[]),
             segments: Vec::new(),
             links,
-            expected: interfaces,
+            expected: expected_modes,
             addresses: BTreeMap::new(),
             fabric_interfaces: BTreeSet::new(),
             own: Vec::new(),
@@ -283,8 +284,8 @@ impl Watch {
 impl Actor for Watch {
     type Context = Context<Self>;
 
-    fn started(&mut self, _: &mut Self::Context) {
-        self.prepare_sysctls();
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.prepare_next(ctx);
     }
 }
 
@@ -292,6 +293,7 @@ impl Handler<Begin> for Watch {
     type Result = ();
 
     fn handle(&mut self, Begin { segments, owner }: Begin, ctx: &mut Self::Context) {
+        self.expected.clear();
         self.owner = Some(owner);
         self.sent = vec![LinkUpdate(None); segments.len()];
         self.places = Places::of(&segments);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use actix::{AsyncContext, Context, Handler, StreamHandler};
+use actix::{AsyncContext, Context, Handler, Message, StreamHandler};
 
 use super::Watch;
 use crate::eligibility::link_update;
@@ -26,6 +26,26 @@ pub(crate) struct ExpectedLinks {
     pub(crate) interfaces: BTreeMap<String, Option<SysctlMode>>,
 }
 
+impl ExpectedLinks {
+    /// The index of each interface whose sysctls are to be set, and what they are to serve.
+    pub(super) fn modes(&self) -> Vec<(u32, SysctlMode)> {
+        // Several names may be of one interface.
+        let mut modes: BTreeMap<u32, Option<SysctlMode>> = BTreeMap::new();
+        for (name, mode) in &self.interfaces {
+            if let Some(link) = self.links.find(name) {
+                let beside = |before: Option<SysctlMode>| Some(before?.beside((*mode)?));
+                modes.entry(link.index).and_modify(|before| *before = beside(*before)).or_insert(*mode);
+            }
+        }
+        modes.into_iter().filter_map(|(index, mode)| Some((index, mode?))).collect()
+    }
+}
+
+/// Set the sysctls of the next interface that is expected to be served.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct PrepareNext;
+
 /// Somebody, perhaps we, wrote a sysctl.
 pub(super) struct SysctlWritten;
 
@@ -40,22 +60,16 @@ impl Watch {
         }
     }
 
-    /// Sets the sysctls of the interfaces that are expected to be served, before their segments are known.
-    pub(super) fn prepare_sysctls(&mut self) {
-        // By index, for several names may be of one interface.
-        let mut modes: BTreeMap<u32, Option<SysctlMode>> = BTreeMap::new();
-        for (name, mode) in std::mem::take(&mut self.expected) {
-            if let Some(link) = self.links.find(&name) {
-                let beside = |before: Option<SysctlMode>| Some(before?.beside(mode?));
-                modes.entry(link.index).and_modify(|before| *before = beside(*before)).or_insert(mode);
-            }
+    /// Sets the sysctls of an interface that is expected to be served, and has the next one follow behind other messages:
+    /// once the segments are known their interfaces are set while the links of those before are being opened.
+    pub(super) fn prepare_next(&mut self, ctx: &mut Context<Self>) {
+        let Some((index, mode)) = self.expected.pop() else { return };
+        if let Some(link) = self.links.get(index)
+            && link_update(link, &self.netns, &[]).served().is_some()
+        {
+            self.sysctls.prepare(&link.name, index, mode);
         }
-        for (index, mode) in modes {
-            let Some((link, mode)) = self.links.get(index).zip(mode) else { continue };
-            if link_update(link, &self.netns, &[]).served().is_some() {
-                self.sysctls.prepare(&link.name, index, mode);
-            }
-        }
+        ctx.notify(PrepareNext);
     }
 
     /// Has the sysctls follow the interface of a segment. They go by its own name, whatever the segment calls it.
@@ -83,6 +97,14 @@ impl Watch {
     }
 }
 
+impl Handler<PrepareNext> for Watch {
+    type Result = ();
+
+    fn handle(&mut self, _: PrepareNext, ctx: &mut Self::Context) {
+        self.prepare_next(ctx);
+    }
+}
+
 impl StreamHandler<SysctlWritten> for Watch {
     fn handle(&mut self, _: SysctlWritten, ctx: &mut Self::Context) {
         if self.sysctls.any_written() {
@@ -99,5 +121,38 @@ impl Handler<RestoreSysctls> for Watch {
 
     fn handle(&mut self, RestoreSysctls(interfaces): RestoreSysctls, _: &mut Self::Context) {
         self.sysctls.restore_interfaces(&interfaces);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROXIES: SysctlMode =
+        SysctlMode { proxies: true, entries: false, answers_on_link: false, hairpins: false };
+
+    fn link(index: u32, name: &str, alternative: &[&str]) -> LinkInfo {
+        let alternative_names = alternative.iter().map(|name| (*name).to_owned()).collect();
+        LinkInfo { index, name: name.to_owned(), alternative_names, ..LinkInfo::default() }
+    }
+
+    #[test]
+    fn expected_are_the_interfaces_that_are_there_and_none_that_is_left_to_the_administrator() {
+        let links = [link(2, "eth0", &["uplink"]), link(3, "eth1", &["vms", "lab"]), link(4, "eth2", &[])];
+        let plain = Some(SysctlMode::default());
+        let named = [
+            ("eth0", plain),
+            ("uplink", None),
+            ("vms", plain),
+            ("lab", Some(PROXIES)),
+            ("eth2", plain),
+            ("eth3", plain),
+        ];
+        let expected = ExpectedLinks {
+            links: links.into_iter().collect(),
+            interfaces: named.into_iter().map(|(name, mode)| (name.to_owned(), mode)).collect(),
+        };
+        let both = SysctlMode { hairpins: true, ..PROXIES };
+        assert_eq!(expected.modes(), [(3, both), (4, SysctlMode::default())]);
     }
 }
