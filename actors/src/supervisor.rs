@@ -83,13 +83,14 @@ impl Instance {
     ) -> Result<Self, StartError> {
         let memory = HostMemory { netns: config.netns.clone(), file: config.saved_hosts.take() };
         let known_hosts = std::mem::take(&mut config.known_hosts);
-        let (table, locks, links) = config.netns.within(|| kernel_access::acquire(&config.plan, &log))??;
+        let (mut table, locks, links) = config.netns.within(|| kernel_access::acquire(&config.plan))??;
         let back = Arbiter::new();
         let group = config.actors.group();
         let starter = BackStarter { config: &config, back: &back, group: &group, log: &log };
         let recorder = start_recorder(&starter)?;
         // Before all that cannot fail for a reason of the operator's: it sets sysctls while the others start.
         let watch = start_watch(&starter, table.port(), links)?;
+        config.netns.within(|| kernel_access::clean(&mut table, &config.plan, &log))?;
         let known_hosts = memory.recall(known_hosts, &log);
         let (lease_keeper, known_leases) = start_lease_keeper(&starter, memory.file.as_ref())?;
         let clock = Clock::start_after(oldest(&known_hosts, &known_leases));

@@ -21,16 +21,24 @@ const EPERM: i32 = 1;
 
 /// Opens the kernel's tables and locks the interfaces. Called in the instance's network namespace, whose links are
 /// returned, too.
-pub(super) fn acquire(plan: &Plan, log: &Logger) -> Result<(RouteWriter, Locks, KnownLinks), StartError> {
+pub(super) fn acquire(plan: &Plan) -> Result<(RouteWriter, Locks, KnownLinks), StartError> {
     let mut table = RouteWriter::open(plan.routes)?;
     check_capabilities(&mut table)?;
     let mut locks = Locks::default();
-    let interfaces = plan.segments.iter().map(|segment| segment.interface.as_str());
     let links = links()?;
-    locks.take(plan.routes.protocol, interfaces.clone(), &links)?;
-    clear_proxy_entries(&mut table, &interfaces.collect::<Vec<_>>(), plan, log);
-    prepare_shared_lladdrs(&mut table, plan, log);
+    locks.take(plan.routes.protocol, interfaces(plan), &links)?;
     Ok((table, locks, links))
+}
+
+/// Clears what a run that crashed left on the plan's interfaces, and opens what the tables need besides routes. The locks
+/// must be held. Called in the instance's network namespace.
+pub(super) fn clean(table: &mut RouteWriter, plan: &Plan, log: &Logger) {
+    clear_proxy_entries(table, &interfaces(plan).collect::<Vec<_>>(), plan, log);
+    prepare_shared_lladdrs(table, plan, log);
+}
+
+fn interfaces(plan: &Plan) -> impl Iterator<Item = &str> {
+    plan.segments.iter().map(|segment| segment.interface.as_str())
 }
 
 /// Locks more interfaces, of which all are locked or none, and clears what a run that crashed left there. Called in the
