@@ -88,7 +88,7 @@ impl Instance {
         let group = config.actors.group();
         let starter = BackStarter { config: &config, back: &back, group: &group, log: &log };
         let recorder = start_recorder(&starter)?;
-        // Before all that cannot fail for a reason of the operator's: it sets sysctls while the others start.
+        // As soon as whatever the operator may have to mend is checked: it sets sysctls while the others start.
         let watch = start_watch(&starter, table.port(), links)?;
         config.netns.within(|| kernel_access::clean(&mut table, &config.plan, &log))?;
         let known_hosts = memory.recall(known_hosts, &log);

@@ -22,7 +22,7 @@ use crate::required_sysctls::SysctlMode;
 pub(crate) struct SysctlManager {
     netns: Netns,
     managed: Option<ManagedSysctls>,
-    /// What [`Self::prepare`] has set, as long as no link was reported.
+    /// What [`Self::prepare`] has set and no link was reported of.
     prepared: BTreeMap<String, (u32, SysctlMode)>,
     log: Logger,
 }
@@ -51,10 +51,15 @@ impl SysctlManager {
         self.managed.is_some()
     }
 
-    /// Sets an interface's sysctls before its link is reported.
+    /// Sets an interface's sysctls before its link is reported for the first time.
     pub(crate) fn prepare(&mut self, interface: &str, index: u32, mode: SysctlMode) {
         self.in_netns(|managed| managed.apply(interface, index, mode));
         self.prepared.insert(interface.to_owned(), (index, mode));
+    }
+
+    /// Links have been reported: those that come later may have lost what was prepared.
+    pub(crate) fn forget_prepared(&mut self) {
+        self.prepared = BTreeMap::new();
     }
 
     /// The interface's link changed; it has this index now, or there is none of its name.

@@ -141,10 +141,8 @@ impl Watch {
         }
         let mut monitor = Monitor::open(routes.table, own_port)?;
         monitor.follow_fabric_table(routes.fabric_table);
-        let expected_modes = expected.modes();
-        let ExpectedLinks { links, interfaces } = expected;
-        let own_name = |name| links.find(name).map_or(name, |link| link.name.as_str());
-        let modes = interfaces.iter().map(|(name, mode)| (own_name(name.as_str()), *mode));
+        let own_name = |name| expected.links.find(name).map_or(name, |link| link.name.as_str());
+        let modes = expected.interfaces.iter().map(|(name, mode)| (own_name(name.as_str()), *mode));
         let sysctls = SysctlManager::new(netns, saved_sysctls, modes, log.clone());
         Ok(Self {
             monitor,
@@ -158,8 +156,8 @@ impl Watch {
             sent: Vec::new(),
             places: Places::of(&[]),
             segments: Vec::new(),
-            links,
-            expected: expected_modes,
+            expected: expected.modes(),
+            links: expected.links,
             addresses: BTreeMap::new(),
             fabric_interfaces: BTreeSet::new(),
             own: Vec::new(),
@@ -305,6 +303,7 @@ impl Handler<Begin> for Watch {
             Err(error) => warn!(self.log, "monitor_failed"; "error" => %error),
         }
         self.read_everything(ctx);
+        self.sysctls.forget_prepared();
         if self.sysctls.is_active() {
             ctx.run_interval(SYSCTL_INTERVAL, |this, _| this.sysctls.correct());
         }
