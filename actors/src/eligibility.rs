@@ -30,6 +30,11 @@ pub(crate) fn link_update(info: &LinkInfo, netns: &Netns, addresses: &[Ipv4Netwo
     LinkUpdate::present(medium, link)
 }
 
+/// Whether the interface can serve a segment.
+pub(crate) fn is_eligible(info: &LinkInfo, netns: &Netns) -> bool {
+    ineligible(info, info.kind_in(netns)).is_none()
+}
+
 /// Why the interface cannot serve a segment; `None` if it can.
 ///
 /// Frames received by a port go to its bridge, bond or team before IP sees them, and replies to the port's own

@@ -7,7 +7,6 @@ mod managed;
 mod rewrite_limit;
 mod valid_values;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use managed::ManagedSysctls;
@@ -22,8 +21,8 @@ use crate::required_sysctls::SysctlMode;
 pub(crate) struct SysctlManager {
     netns: Netns,
     managed: Option<ManagedSysctls>,
-    /// What [`Self::prepare`] has set and no link was reported of.
-    prepared: BTreeMap<String, (u32, SysctlMode)>,
+    /// Links are being reported for the first time: none has lost what was set on it.
+    is_starting: bool,
     log: Logger,
 }
 
@@ -43,7 +42,7 @@ impl SysctlManager {
             unmanaged.for_each(|(name, _)| managed.forget_interface(name));
             managed
         });
-        Self { netns: netns.clone(), managed, prepared: BTreeMap::new(), log }
+        Self { netns: netns.clone(), managed, is_starting: true, log }
     }
 
     /// Whether any interface is managed.
@@ -51,25 +50,18 @@ impl SysctlManager {
         self.managed.is_some()
     }
 
-    /// Sets an interface's sysctls before its link is reported for the first time.
-    pub(crate) fn prepare(&mut self, interface: &str, index: u32, mode: SysctlMode) {
-        self.in_netns(|managed| managed.apply(interface, index, mode));
-        self.prepared.insert(interface.to_owned(), (index, mode));
-    }
-
-    /// Links have been reported: those that come later may have lost what was prepared.
-    pub(crate) fn forget_prepared(&mut self) {
-        self.prepared = BTreeMap::new();
+    /// All links were reported once: whatever changes from now on may have lost its settings. Before, an interface's are set
+    /// once.
+    pub(crate) fn end_start(&mut self) {
+        self.is_starting = false;
     }
 
     /// The interface's link changed; it has this index now, or there is none of its name.
     pub(crate) fn link_changed(&mut self, interface: &str, index: Option<u32>, mode: Option<SysctlMode>) {
         let Some(mode) = mode else { return };
-        let prepared = self.prepared.remove(interface);
-        if prepared.is_some() && prepared == index.map(|index| (index, mode)) {
-            return;
-        }
+        let is_starting = self.is_starting;
         self.in_netns(|managed| match index {
+            Some(index) if is_starting && managed.is_applied(interface, index, mode) => {}
             // An interface that was set up again may have lost its settings, too.
             Some(index) => managed.apply(interface, index, mode),
             None => managed.name_vanished(interface),

@@ -303,7 +303,7 @@ impl Handler<Begin> for Watch {
             Err(error) => warn!(self.log, "monitor_failed"; "error" => %error),
         }
         self.read_everything(ctx);
-        self.sysctls.forget_prepared();
+        self.sysctls.end_start();
         if self.sysctls.is_active() {
             ctx.run_interval(SYSCTL_INTERVAL, |this, _| this.sysctls.correct());
         }

@@ -82,6 +82,11 @@ impl ManagedSysctls {
         self.correct_interface(interface, index, mode);
     }
 
+    /// Whether that was done, for this interface and this mode.
+    pub(super) fn is_applied(&self, interface: &str, index: u32, mode: SysctlMode) -> bool {
+        self.interfaces.get(interface) == Some(&(index, mode))
+    }
+
     /// There is no interface of this name any more; a later one starts with values of its own.
     pub(super) fn name_vanished(&mut self, interface: &str) {
         if self.interfaces.remove(interface).is_some() {
@@ -118,11 +123,8 @@ impl ManagedSysctls {
             let read = |setting: &Setting| readings.read(&self.sysctls, setting).ok();
             let writes = required.corrections(interface, &read);
             for (setting, wanted) in writes.into_iter().flatten() {
-                let Ok(found) = readings.read(&self.sysctls, &setting) else { continue };
                 let index = if setting.interface() == interface { index } else { 0 };
-                if self.set(&setting, index, found, wanted) {
-                    readings.written(&setting, wanted);
-                }
+                self.set(&setting, index, wanted, &readings);
             }
             self.observe(&required.setting(interface), &readings);
             if required.combination != Combination::Own {
@@ -169,19 +171,18 @@ impl ManagedSysctls {
         }
     }
 
-    /// Sets a sysctl whose value, `found`, is not valid: for the first time, or because somebody changed it. True if it
-    /// is as wanted now.
-    fn set(&mut self, setting: &Setting, index: u32, found: i32, wanted: i32) -> bool {
+    /// Sets a sysctl whose value is not valid: for the first time, or because somebody changed it.
+    fn set(&mut self, setting: &Setting, index: u32, wanted: i32, readings: &Readings) {
+        let Ok(found) = readings.read(&self.sysctls, setting) else { return };
         let valid = self.valid.get(setting);
         let was_changed = valid.is_some_and(|valid| valid != found);
         if was_changed && !self.may_rewrite(setting) {
-            return false;
+            return;
         }
         // The value to restore is the one before the first change, not what others set meanwhile.
-        let outcome = self.sysctls.set(setting, index, valid.unwrap_or(found), wanted);
-        let is_set = outcome.is_ok();
-        match outcome {
+        match self.sysctls.set(setting, index, valid.unwrap_or(found), wanted) {
             Ok(()) => {
+                readings.written(setting, wanted);
                 self.valid.set(setting, wanted);
                 self.refused.remove(setting);
                 if was_changed {
@@ -198,7 +199,6 @@ impl ManagedSysctls {
                 "detail" => "as long as that is so, a start after a crash does not know the original values",
                 "hint" => "make room beside the control socket; it is tried again once a minute");
         }
-        is_set
     }
 
     /// Whether a sysctl that somebody changed is to be set again now.
@@ -273,7 +273,8 @@ impl Readings {
 
     /// A sysctl that was read has this value now.
     fn written(&self, setting: &Setting, value: i32) {
-        self.0.borrow_mut().retain(|(known, _)| known != setting);
-        self.0.borrow_mut().push((setting.clone(), value));
+        if let Some((_, read)) = self.0.borrow_mut().iter_mut().find(|(known, _)| known == setting) {
+            *read = value;
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! When the sysctls of the segments' interfaces are set, checked and restored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message, StreamHandler};
 
 use super::Watch;
-use crate::eligibility::link_update;
+use crate::eligibility::is_eligible;
 use crate::io::netlink::LinkInfo;
 use crate::known_links::KnownLinks;
 use crate::messages::{LinkUpdate, RestoreSysctls};
@@ -30,15 +30,25 @@ impl ExpectedLinks {
     /// The index of each interface whose sysctls are to be set, and what they are to serve.
     pub(super) fn modes(&self) -> Vec<(u32, SysctlMode)> {
         // Several names may be of one interface.
-        let mut modes: BTreeMap<u32, Option<SysctlMode>> = BTreeMap::new();
-        for (name, mode) in &self.interfaces {
-            if let Some(link) = self.links.find(name) {
-                let beside = |before: Option<SysctlMode>| Some(before?.beside((*mode)?));
-                modes.entry(link.index).and_modify(|before| *before = beside(*before)).or_insert(*mode);
-            }
-        }
-        modes.into_iter().filter_map(|(index, mode)| Some((index, mode?))).collect()
+        let found: BTreeSet<u32> =
+            self.interfaces.keys().filter_map(|name| self.links.find(name)).map(|link| link.index).collect();
+        let mode_of = |index| {
+            let link = self.links.get(index)?;
+            mode_by_names(link, |name| self.interfaces.get(name).copied()).map(|mode| (index, mode))
+        };
+        found.into_iter().filter_map(mode_of).collect()
     }
+}
+
+/// What the sysctls of an interface are to serve for everything that is reached through it, whatever it is called there.
+/// `None`: they are left to the administrator under one of its names, or it has none that counts. `of_name`: the same of
+/// one name.
+fn mode_by_names(
+    link: &LinkInfo,
+    of_name: impl Fn(&str) -> Option<Option<SysctlMode>>,
+) -> Option<SysctlMode> {
+    let modes: Option<Vec<_>> = link.names().filter_map(of_name).collect();
+    modes?.into_iter().reduce(SysctlMode::beside)
 }
 
 /// Set the sysctls of the next interface that is expected to be served.
@@ -65,9 +75,9 @@ impl Watch {
     pub(super) fn prepare_next(&mut self, ctx: &mut Context<Self>) {
         let Some((index, mode)) = self.expected.pop() else { return };
         if let Some(link) = self.links.get(index)
-            && link_update(link, &self.netns, &[]).served().is_some()
+            && is_eligible(link, &self.netns)
         {
-            self.sysctls.prepare(&link.name, index, mode);
+            self.sysctls.link_changed(&link.name, Some(index), Some(mode));
         }
         ctx.notify(PrepareNext);
     }
@@ -88,12 +98,10 @@ impl Watch {
 
     /// What the interface's sysctls are to serve, for all segments that are reached through it, whatever they call it.
     pub(super) fn sysctl_mode_of(&self, link: &LinkInfo) -> Option<SysctlMode> {
-        let of_name = |name| {
+        mode_by_names(link, |name| {
             let last = self.places.named(name, &self.segments).last()?;
             Some(self.segments[*last].sysctl_mode)
-        };
-        let modes: Option<Vec<_>> = link.names().filter_map(of_name).collect();
-        modes?.into_iter().reduce(SysctlMode::beside)
+        })
     }
 }
 
