@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use actix::System;
 use arpherd_actors::io::descriptors::{limit, raise_limit};
+use arpherd_actors::io::time_slice;
 use arpherd_actors::liveness::{ActorGroup, ActorName, Ping};
 use sd_notify::NotifyState;
-use slog::{Logger, error, info, warn};
+use slog::{Logger, debug, error, info, warn};
 use tokio::sync::mpsc;
 
 use crate::cli::{LogFormat, LogLevel, ReportArgs};
@@ -37,9 +38,11 @@ pub(crate) fn run(
     spare: Option<&Path>,
     read: Option<ReadConfig>,
 ) -> ExitCode {
-    // Before the log starts its thread, because threads have signals, capabilities and access to files of their own.
+    // Before the log starts its thread, because threads have signals, capabilities, time slices and access to files of their
+    // own.
     let signals = BlockedSignals::new();
     let descriptors = raise_limit();
+    let time_slice = time_slice::shorten();
     let sockets = Sockets::bind(&loaded.config.daemon, spare);
     let loading = Loading::prepare(&loaded.config, report.record.is_some());
     let confinement = sockets.as_ref().map(|sockets| {
@@ -68,6 +71,10 @@ pub(crate) fn run(
             "detail" => "another arpherd has the default socket");
     }
     confinement.log(&log.logger);
+    if let Err(error) = time_slice {
+        debug!(log.logger, "time_slice_kept"; "error" => %error,
+            "detail" => "frames may wait longer where the processors are busy");
+    }
     if let Err(code) = loading.check(&loaded.config, &log.logger) {
         return code.into();
     }

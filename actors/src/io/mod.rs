@@ -52,6 +52,7 @@ pub mod saved_leases;
 mod sockopt;
 pub mod stamp;
 pub mod sysctl;
+pub mod time_slice;
 pub mod wake;
 
 use std::io;
