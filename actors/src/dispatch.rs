@@ -157,6 +157,11 @@ impl Dispatcher {
         }
     }
 
+    /// Whether nothing is to be sent.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.filled.is_empty()
+    }
+
     /// The segment's outbox, into which something is put now.
     fn outbox(&mut self, segment: SegmentId) -> Option<&mut Outbox> {
         let outbox = self.outboxes.get_mut(segment.index())?;

@@ -128,11 +128,11 @@ impl RouteOwner {
             let cause = received.get(index).and_then(|received| cause_of(&fact, *received));
             self.step(now, fact, cause);
         }
-        self.carry_out(now);
+        self.carry_out(now, more);
         if !more {
             self.write_deferred(now);
             // A refusal is a step of the ledger, too.
-            self.carry_out(now);
+            self.carry_out(now, more);
         }
         self.arm(ctx);
     }
@@ -146,14 +146,14 @@ impl RouteOwner {
         }
     }
 
-    fn carry_out(&mut self, now: Time) {
+    fn carry_out(&mut self, now: Time, more: bool) {
         for _ in 0..ROUNDS {
             if self.orders.is_empty() {
                 return;
             }
             let orders = std::mem::take(&mut self.orders);
             orders.iter().for_each(|order| self.dispatcher.collect(order));
-            self.write_urgent();
+            self.write_urgent(more);
             self.send();
             self.emit(&orders);
             // Keeps the allocation for the next round's orders.

@@ -21,11 +21,15 @@ impl RouteOwner {
         self.writer.wait_for_writes(before);
     }
 
-    /// Writes what frames rely on; replies for a refused route are not sent.
-    pub(super) fn write_urgent(&mut self) {
+    /// Writes what frames rely on; replies for a refused route are not sent. Where no frame waits for it, what would be
+    /// written after the frames is written along: that is two system calls less for each new host. `more`: as in [`Observed`](crate::messages::Observed).
+    pub(super) fn write_urgent(&mut self, more: bool) {
         self.write_fast(Fast::Withdrawals);
         if self.dispatcher.urgent.is_empty() {
             return;
+        }
+        if !more && self.dispatcher.is_silent() {
+            self.dispatcher.urgent.append(&mut self.dispatcher.deferred);
         }
         let is_written = self.writer.write(&self.dispatcher.urgent, &mut self.refusals);
         self.dispatcher.urgent.clear();

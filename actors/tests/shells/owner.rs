@@ -195,6 +195,18 @@ fn routes_are_written_before_anybody_is_answered_and_neighbours_after_the_burst(
 }
 
 #[test]
+fn where_nobody_waits_for_an_answer_route_and_neighbour_are_one_message() {
+    in_virtual_time(async {
+        let bench = OwnerBench::new().await;
+        bench.report(vec![bench.heard(0, 11, 11)]);
+        settle().await;
+        let batches = bench.table.batches();
+        let [batch] = &batches[..] else { panic!("{batches:?}") };
+        assert!(matches!(batch[..], [Write::PutRoute { .. }, Write::PutNeighbour { .. }]), "{batch:?}");
+    });
+}
+
+#[test]
 fn a_silent_host_is_verified_and_dropped_by_the_one_timer() {
     in_virtual_time(async {
         let bench = OwnerBench::new().await;
