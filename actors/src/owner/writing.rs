@@ -22,7 +22,8 @@ impl RouteOwner {
     }
 
     /// Writes what frames rely on; replies for a refused route are not sent. Where no frame waits for it, what would be
-    /// written after the frames is written along: that is two system calls less for each new host. `more`: as in [`Observed`](crate::messages::Observed).
+    /// written after the frames is written along: that is two system calls less for each new host.
+    /// `more`: as in [`Observed`](crate::messages::Observed).
     pub(super) fn write_urgent(&mut self, more: bool) {
         self.write_fast(Fast::Withdrawals);
         if self.dispatcher.urgent.is_empty() {
