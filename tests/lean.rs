@@ -8,8 +8,8 @@ use std::process::Command;
 
 /// Crates that only the demo needs.
 const LAB: [&str; 4] = ["arpherd-lab", "netlink-packet-core", "netlink-packet-route", "netlink-sys"];
-/// Places of unsafe code in what is packaged, at the most. One of them is bpf(2), which no crate of ours wraps and which
-/// nothing else can load a program with.
+/// Places of unsafe code in what is packaged, at the most. Among them are bpf(2), which nothing else can load a program with,
+/// and sched_setattr(2), which nothing else can ask for a time slice with; no crate of ours wraps either.
 const UNSAFE_PLACES: usize = 14;
 
 fn root() -> &'static Path {

@@ -157,7 +157,7 @@ impl Dispatcher {
         }
     }
 
-    /// Whether nothing is to be sent.
+    /// Whether nothing is to be sent, neither frames nor what sweeps are told.
     pub(crate) fn is_silent(&self) -> bool {
         self.filled.is_empty()
     }
