@@ -1,14 +1,11 @@
-//! The key `fabric` of a domain: whose routes lead to hosts behind other gateways. And the rules between it and `routes`.
+//! The key `fabric` of a domain: whose routes lead to hosts behind other gateways.
 
-use arpherd_core::plan::{FABRIC_METRIC, FabricPlan, RoutePlan};
+use arpherd_core::plan::FabricPlan;
 use serde_json::json;
 
 use super::field::{ConfigKey, ListField};
 use super::kind::ValueKind;
-use super::model::{Config, DomainConfig};
-use super::path::KeyPath;
 use super::pattern;
-use super::reader::ConfigReader;
 use super::value::{RawValue, ValueParser};
 
 /// Routing daemons by name, with their numbers in /etc/iproute2/rt_protos (linux/rtnetlink.h).
@@ -24,9 +21,8 @@ const NAMES: [(&str, u8); 10] = [
     ("rip", 189),
     ("eigrp", 192),
 ];
-const BIRD: u8 = 12;
-/// The metric of BIRD's routes in the kernel, if its configuration sets none.
-const BIRD_METRIC: u32 = 32;
+/// BIRD's.
+pub(super) const BIRD: u8 = 12;
 /// 0 to 2 are the kernel's.
 const LEAST: u8 = 3;
 
@@ -55,7 +51,7 @@ pub(super) static KEYS: &[ConfigKey<FabricConfig>] = &[ConfigKey {
 }];
 
 /// Parses the name or number of a routing protocol.
-struct ProtocolParser;
+pub(super) struct ProtocolParser;
 
 impl ValueParser for ProtocolParser {
     type Value = u8;
@@ -87,47 +83,5 @@ impl ValueParser for ProtocolParser {
             names,
             ValueKind::Integer { from, to, unit: "the number of a route protocol", except: &[] },
         ])
-    }
-}
-
-/// Each protocol once, and not our own.
-pub(super) fn check(
-    reader: &mut ConfigReader<'_>,
-    path: &KeyPath,
-    domain: &DomainConfig,
-    routes: &RoutePlan,
-) {
-    let path = path.key("fabric").key("protocols");
-    let protocols = &domain.fabric.protocols;
-    for (index, protocol) in protocols.iter().enumerate() {
-        if *protocol == routes.protocol {
-            let text = format!("found {protocol}, expected another daemon's: it is routes.protocol, our own");
-            reader.problem(&path.item(index), text);
-        } else if protocols.iter().take(index).any(|earlier| earlier == protocol) {
-            let found = ProtocolParser.show(protocol);
-            reader.problem(&path.item(index), format!("found {found} a second time, expected it once"));
-        }
-    }
-}
-
-/// What a fabric asks of `routes`.
-pub(super) fn check_routes(reader: &mut ConfigReader<'_>, config: &Config) {
-    let RoutePlan { table, metric, fabric_table, .. } = config.routes;
-    let path = KeyPath::root().key("routes");
-    if fabric_table == Some(table) {
-        let text = format!("found {table}, expected another table than routes.table, or no value");
-        return reader.problem(&path.key("fabric_table"), text);
-    }
-    let protocols = || config.domains.iter().flat_map(|domain| &domain.fabric.protocols);
-    if protocols().next().is_none() || fabric_table.is_some() {
-        return;
-    }
-    let theirs = if protocols().all(|protocol| *protocol == BIRD) { BIRD_METRIC } else { FABRIC_METRIC };
-    if metric >= theirs {
-        let text = format!(
-            "{metric} is not below the metric of the fabric's routes ({theirs}): a host that comes here from behind \
-             another gateway has no route of ours as long as the fabric's stands; set it to 10, say"
-        );
-        reader.warning(&path.key("metric"), text);
     }
 }

@@ -3,6 +3,9 @@
 //! A list or name that already had an error is empty here, and nothing more is reported about it.
 
 mod answering;
+mod fabric;
+mod gateway_lladdr;
+mod http;
 mod netns;
 mod stations;
 mod verification;
@@ -17,7 +20,7 @@ use super::model::{Config, DomainConfig, SegmentConfig};
 use super::network::{is_reserved, nested, within};
 use super::path::KeyPath;
 use super::reader::ConfigReader;
-use super::{dhcp, fabric, gateway_lladdr, ha, http};
+use super::{dhcp, ha};
 
 /// Maximum number of segments: ids have 16 bits.
 const MOST_SEGMENTS: usize = 65_535;

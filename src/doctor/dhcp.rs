@@ -10,6 +10,7 @@ mod answers;
 mod firewall;
 mod holders;
 pub(super) mod kea;
+pub(super) mod offers;
 pub(super) mod probe;
 mod question;
 

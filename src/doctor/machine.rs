@@ -14,7 +14,7 @@ use arpherd_core::LinkAddr;
 use arpherd_core::plan::LinkKind;
 
 use super::dhcp::kea::KeaConfig;
-use super::dhcp::probe::DhcpAnswers;
+use super::dhcp::offers::DhcpAnswers;
 use super::fabric::announced::Announced;
 use super::standby::keepalived::KeepalivedConfig;
 

@@ -16,6 +16,7 @@ use super::budget::Share;
 use super::listener::{Listener, Stream};
 use super::routes::{self, Client};
 use super::site::{Counts, Site};
+use super::state::PageCache;
 
 /// What clients may use.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +55,7 @@ pub(super) async fn serve(
     mut stopped: oneshot::Receiver<()>,
 ) {
     let mut open: VecDeque<AbortHandle> = VecDeque::new();
-    let is_loopback = listener.is_loopback();
+    let (page, is_loopback) = (Arc::<PageCache>::default(), listener.is_loopback());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -78,7 +79,7 @@ pub(super) async fn serve(
             }
         }
         let share = Arc::new(Share::new(&site.budget));
-        let client = Client { site: Arc::clone(&site), is_loopback, share };
+        let client = Client { site: Arc::clone(&site), page: Arc::clone(&page), is_loopback, share };
         let connection = serve_connection(stream, client, limits);
         open.push_back(tokio::spawn(connection).abort_handle());
     }

@@ -5,12 +5,11 @@ use std::fmt::Write as _;
 use arpherd_core::view::{Query, Response, SegmentView};
 use hyper::StatusCode;
 
-use super::routes::{Asked, Reply, text};
-use crate::control::Failure;
+use super::reply::{Reply, text, unavailable};
+use super::site::Site;
 
 /// 200 while the packet path answers queries.
-pub(super) async fn alive(asked: Asked) -> Reply {
-    let site = &*asked.site;
+pub(super) async fn alive(site: &Site) -> Reply {
     match site.status.get(site.ask(Query::Status)).await {
         Ok(_) => text(StatusCode::OK, "alive\n"),
         Err(failure) => unavailable(&failure),
@@ -18,8 +17,7 @@ pub(super) async fn alive(asked: Asked) -> Reply {
 }
 
 /// 200 when the start is complete and at least one segment is up.
-pub(super) async fn ready(asked: Asked) -> Reply {
-    let site = &*asked.site;
+pub(super) async fn ready(site: &Site) -> Reply {
     let status = site.status.get(site.ask(Query::Status)).await;
     let segments = site.segments.get(site.ask(Query::Segments)).await;
     match (status, segments) {
@@ -33,15 +31,6 @@ pub(super) async fn ready(asked: Asked) -> Reply {
         (Err(failure), _) | (_, Err(failure)) => unavailable(&failure),
         (Ok(_), Ok(_)) => text(StatusCode::INTERNAL_SERVER_ERROR, "not ready: no answer\n"),
     }
-}
-
-/// 503, and why.
-pub(super) fn unavailable(failure: &Failure) -> Reply {
-    let reason: &str = match failure {
-        Failure::Unavailable(reason) => reason,
-        Failure::Refused(reason) | Failure::NotFound(reason) => reason,
-    };
-    text(StatusCode::SERVICE_UNAVAILABLE, &format!("unavailable: {reason}\n"))
 }
 
 /// The states of the segments, if none of them is up.

@@ -4,16 +4,14 @@ use arpherd_core::view::{Query, Response};
 use hyper::StatusCode;
 use hyper::body::Bytes;
 
-use super::health::unavailable;
-use super::routes::{Asked, Reply, body_of};
+use super::reply::{Reply, body_of, unavailable};
 use super::site::Site;
 use crate::control::Failure;
 use crate::metrics::{Format, ProcessView, Snapshot};
 
-/// The metrics in a format that the client accepts.
-pub(super) async fn metrics(asked: Asked) -> Reply {
-    let format = Format::accepted(asked.accept.as_deref());
-    let site = &*asked.site;
+/// The metrics in a format that the client accepts. `accept`: the header of that name.
+pub(super) async fn metrics(site: &Site, accept: Option<&str>) -> Reply {
+    let format = Format::accepted(accept);
     let shared = match format {
         Format::OpenMetrics => &site.open_metrics,
         Format::Prometheus => &site.prometheus,

@@ -15,6 +15,7 @@ mod health;
 mod listener;
 mod metrics;
 mod page;
+mod reply;
 mod routes;
 mod service;
 mod site;

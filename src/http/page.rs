@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY};
 
-use super::routes::{Reply, body_of};
+use super::reply::{Reply, body_of};
 
 /// The page's own files and answers, and nothing else; no text becomes a script.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \

@@ -3,19 +3,17 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http_body_util::Full;
-use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::body::{Body, Incoming};
+use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Method, Request, StatusCode};
 
 use super::budget::Share;
 use super::page::Part;
+use super::reply::{Reply, text};
 use super::site::{Counts, Site};
+use super::state::PageCache;
 use super::{health, metrics, page, state};
 use crate::control::BoxFuture;
-
-/// A response as it is sent.
-pub(super) type Reply = Response<Full<Bytes>>;
 
 /// One path.
 struct Route {
@@ -25,13 +23,15 @@ struct Route {
 }
 
 /// A GET of a path.
-pub(super) struct Asked {
+struct Asked {
     /// What the response is made of.
-    pub(super) site: Arc<Site>,
+    site: Arc<Site>,
+    /// What all who look at the page share.
+    page: Arc<PageCache>,
     /// The header `Accept`.
-    pub(super) accept: Option<String>,
+    accept: Option<String>,
     /// The URL's query without its question mark.
-    pub(super) query: Option<String>,
+    query: Option<String>,
 }
 
 /// All paths. To add one, add an entry; HEAD, other methods and headers are dealt with for all of them.
@@ -40,11 +40,24 @@ static ROUTES: &[Route] = &[
     Route { path: "/page.js", respond: |_| Box::pin(async { page::part(Part::Script) }) },
     Route { path: "/page.css", respond: |_| Box::pin(async { page::part(Part::Style) }) },
     Route { path: "/icon.svg", respond: |_| Box::pin(async { page::part(Part::Icon) }) },
-    Route { path: "/state.json", respond: |asked| Box::pin(state::state(asked)) },
-    Route { path: "/explain.json", respond: |asked| Box::pin(state::explain(asked)) },
-    Route { path: "/metrics", respond: |asked| Box::pin(metrics::metrics(asked)) },
-    Route { path: "/healthz", respond: |asked| Box::pin(health::alive(asked)) },
-    Route { path: "/readyz", respond: |asked| Box::pin(health::ready(asked)) },
+    Route {
+        path: "/state.json",
+        respond: |asked| Box::pin(async move { state::state(&asked.site, &asked.page).await }),
+    },
+    Route {
+        path: "/explain.json",
+        respond: |asked| {
+            Box::pin(async move { state::explain(&asked.site, &asked.page, asked.query.as_deref()).await })
+        },
+    },
+    Route {
+        path: "/metrics",
+        respond: |asked| {
+            Box::pin(async move { metrics::metrics(&asked.site, asked.accept.as_deref()).await })
+        },
+    },
+    Route { path: "/healthz", respond: |asked| Box::pin(async move { health::alive(&asked.site).await }) },
+    Route { path: "/readyz", respond: |asked| Box::pin(async move { health::ready(&asked.site).await }) },
 ];
 
 /// Who asks.
@@ -52,6 +65,8 @@ static ROUTES: &[Route] = &[
 pub(super) struct Client {
     /// What it asks.
     pub(super) site: Arc<Site>,
+    /// What all who look at the page share.
+    pub(super) page: Arc<PageCache>,
     /// Whether it came over the loopback interface.
     pub(super) is_loopback: bool,
     /// The memory of its response.
@@ -69,9 +84,9 @@ pub(super) async fn respond(request: &Request<Incoming>, client: &Client) -> Rep
         None => text(StatusCode::NOT_FOUND, &format!("There are: {}\n", paths())),
         Some(route) if matches!(*request.method(), Method::GET | Method::HEAD) => {
             let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
-            let (site, accept) = (Arc::clone(&client.site), accept.map(str::to_owned));
-            let query = request.uri().query().map(str::to_owned);
-            (route.respond)(Asked { site, accept, query }).await
+            let (site, page) = (Arc::clone(&client.site), Arc::clone(&client.page));
+            let (accept, query) = (accept.map(str::to_owned), request.uri().query().map(str::to_owned));
+            (route.respond)(Asked { site, page, accept, query }).await
         }
         Some(_) => {
             let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "Nothing can be changed here.\n");
@@ -92,19 +107,6 @@ pub(super) async fn respond(request: &Request<Incoming>, client: &Client) -> Rep
 
 fn paths() -> String {
     ROUTES.iter().map(|route| route.path).collect::<Vec<_>>().join(" ")
-}
-
-/// A response of plain text.
-pub(super) fn text(status: StatusCode, body: &str) -> Reply {
-    body_of(status, "text/plain; charset=utf-8", Bytes::copy_from_slice(body.as_bytes()))
-}
-
-/// A response of any type.
-pub(super) fn body_of(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
-    let mut reply = Response::new(Full::new(body));
-    *reply.status_mut() = status;
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    reply
 }
 
 /// Whether a browser that asks for this host was not led here by a name of somebody else, whose pages could read the

@@ -10,7 +10,6 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::budget::Budget;
-use super::state::PageCache;
 use crate::control::{ControlQuery, ControlResponse, Failure, QueryHandler};
 use crate::events::{EventsQuery, EventsView};
 use crate::metrics::HttpView;
@@ -32,8 +31,6 @@ pub(super) struct Site {
     /// The metrics in each of their formats.
     pub(super) open_metrics: Shared<Result<Bytes, Failure>>,
     pub(super) prometheus: Shared<Result<Bytes, Failure>>,
-    /// What those who look at the page share.
-    pub(super) page: PageCache,
 }
 
 impl Site {
@@ -47,7 +44,6 @@ impl Site {
             segments: Shared::default(),
             open_metrics: Shared::default(),
             prometheus: Shared::default(),
-            page: PageCache::default(),
         }
     }
 

@@ -1,7 +1,6 @@
 //! `/state.json` and `/explain.json`: what the page draws, of a bounded size however many hosts there are.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use arpherd_core::view::{ExplainQuery, HostView, Keyword, Label, Query, Response, SegmentView, StatusView};
@@ -12,8 +11,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::health::unavailable;
-use super::routes::{Asked, Reply, body_of, text};
+use super::reply::{Reply, body_of, text, unavailable};
 use super::site::{Pace, Site};
 use crate::control::Failure;
 use crate::events::{EventView, EventsQuery};
@@ -80,9 +78,8 @@ struct HostState {
 }
 
 /// The state.
-pub(super) async fn state(asked: Asked) -> Reply {
-    let site = &*asked.site;
-    let mut made = site.page.made.lock().await;
+pub(super) async fn state(site: &Site, cache: &PageCache) -> Reply {
+    let mut made = cache.made.lock().await;
     if made.until.is_none_or(|until| Instant::now() >= until) {
         made.pace.wait(PACE).await;
         let begun = Instant::now();
@@ -159,14 +156,14 @@ fn with_hosts(segments: Vec<SegmentView>, mut hosts: Vec<HostView>) -> Vec<Segme
     segments.into_iter().map(with_hosts).collect()
 }
 
-/// What is known of an address, and where it is answered for: `?address=10.2.0.9`.
-pub(super) async fn explain(asked: Asked) -> Reply {
-    let address = asked.query.as_deref().and_then(|query| query.strip_prefix("address="));
+/// What is known of an address, and where it is answered for: `?address=10.2.0.9`. `query`: what is after the question
+/// mark.
+pub(super) async fn explain(site: &Site, cache: &PageCache, query: Option<&str>) -> Reply {
+    let address = query.and_then(|query| query.strip_prefix("address="));
     let Some(address) = address.and_then(|address| address.parse().ok()) else {
         return text(StatusCode::BAD_REQUEST, "Ask for one address: ?address=10.2.0.9\n");
     };
-    let site: Arc<Site> = asked.site;
-    site.page.explanations.lock().await.wait(PACE).await;
+    cache.explanations.lock().await.wait(PACE).await;
     match site.ask(Query::Explain(ExplainQuery { address, from: None })).await {
         Ok(response) => match serde_json::to_vec(&response) {
             Ok(text) => json(text.into()),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use arpherd_core::plan::{DhcpPlan, DhcpRole, DhcpServer};
 
-use super::probe::{DhcpAnswers, Offer, Question};
+use super::offers::{DhcpAnswers, Offer, Question};
 use crate::doctor::finding::{Finding, list_of};
 use crate::doctor::machine::Machine;
 use crate::doctor::scope::{CheckedSegment, Scope};

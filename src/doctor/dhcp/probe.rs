@@ -18,6 +18,7 @@ use arpherd_core::dhcp::BOOT_REPLY;
 use arpherd_core::plan::DhcpServer;
 use tokio::time::{Instant, timeout_at};
 
+use super::offers::{DhcpAnswers, Offer, Question};
 use super::question;
 use crate::doctor::machine::{Machine, MachineLink};
 use crate::doctor::scope::{CheckedSegment, Scope};
@@ -30,41 +31,6 @@ const SHORTEST: Duration = Duration::from_millis(1_500);
 const MOST: usize = 64;
 /// The loopback interface is the first of every network namespace.
 const LOOPBACK: u32 = 1;
-
-/// What servers answered to the questions of one segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DhcpAnswers {
-    /// Its domain.
-    pub(crate) domain: String,
-    /// Its interface.
-    pub(crate) interface: String,
-    /// Who was asked by name.
-    pub(crate) asked: Vec<DhcpServer>,
-    /// Their offers; or why none could be asked.
-    pub(crate) offers: Result<Vec<Offer>, String>,
-}
-
-/// An offer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Offer {
-    /// What it answers.
-    pub(crate) question: Question,
-    /// Whose it is.
-    pub(crate) server: Ipv4Addr,
-    /// The address it offers.
-    pub(crate) address: Ipv4Addr,
-    /// The server was told the clients' network by link selection (RFC 3527).
-    pub(crate) is_selecting: bool,
-}
-
-/// How servers were asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Question {
-    /// By broadcast on the segment, as its clients do.
-    OnLink,
-    /// This one alone, as the relay does.
-    Relayed(DhcpServer),
-}
 
 /// Asks from all segments that take part in DHCP, in the calling thread's network namespace.
 ///

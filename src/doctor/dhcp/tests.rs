@@ -4,7 +4,7 @@ use arpherd_actors::io::packet_filter::{AcceptRule, ChainPolicy, NamePattern};
 use arpherd_actors::io::port_holders::{PortHolder, Program};
 use arpherd_core::plan::{DhcpRole, DhcpServer};
 
-use super::probe::{DhcpAnswers, Offer, Question};
+use super::offers::{DhcpAnswers, Offer, Question};
 use super::*;
 use crate::doctor::finding::Severity;
 use crate::doctor::machine::{DhcpState, Filters};
