@@ -3,7 +3,7 @@
 use super::fabric::speaks_for_remote;
 use super::journal::Rule;
 use super::policy::{self, Silence};
-use super::remotes::remote_host;
+use super::remote_hosts::remote_host;
 use super::segment::Segment;
 use super::world::World;
 use crate::arp::Arp;

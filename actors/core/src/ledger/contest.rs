@@ -16,7 +16,7 @@ use super::key::Key;
 use super::learning::Evidence;
 use super::policy;
 use super::proxies::Party;
-use super::remotes::route_elsewhere;
+use super::remote_hosts::route_elsewhere;
 use super::reports::Subject;
 use super::timers::{Timer, Token};
 use super::world::World;

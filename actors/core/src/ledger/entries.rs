@@ -7,13 +7,10 @@ use std::collections::BTreeSet;
 
 use super::effects::Effects;
 use super::host::Host;
-use super::hosts::Hosts;
 use super::installed::RouteState;
 use super::kernel_state::KernelState;
 use super::key::Key;
-use super::published::PublishedUsers;
-use super::remote_hosts::remotes_of;
-use super::remotes::remote_host;
+use super::remote_hosts::{remote_host, remotes_of};
 use super::segment::Segment;
 use super::topology::Topology;
 use super::world::World;
@@ -21,55 +18,46 @@ use crate::address::Address;
 use crate::plan::SegmentId;
 use crate::write::Write;
 
-/// What decides whether the kernel is to answer for an address.
-pub(super) struct Reasons<'a> {
-    pub(super) hosts: &'a Hosts,
-    pub(super) topology: &'a Topology,
-    pub(super) published: &'a PublishedUsers,
-    pub(super) world: &'a World,
+/// Whether the kernel is to answer for the address on the segment.
+fn is_wanted(world: &World, segment: &Segment, key: &Key) -> bool {
+    let address = key.address;
+    let is_carried = |host: &Host| {
+        host.is_live() && host.segment != segment.id && host.installed.route() == RouteState::Written
+    };
+    let is_known = world.hosts.host(key).is_some_and(is_carried)
+        || speaks_by_entry(world, segment, key)
+        || segment.publishes(address) && !world.published.is_used(segment.id, address);
+    is_known && segment.voice.is_heard() && !segment.is_never(address) && !world.topology.is_own(address)
 }
 
-impl Reasons<'_> {
-    fn wants_entry(&self, segment: &Segment, key: &Key) -> bool {
-        let address = key.address;
-        let is_carried = |host: &Host| {
-            host.is_live() && host.segment != segment.id && host.installed.route() == RouteState::Written
-        };
-        let is_wanted = self.hosts.host(key).is_some_and(is_carried)
-            || speaks_by_entry(self.world, segment, key)
-            || segment.publishes(address) && !self.published.is_used(segment.id, address);
-        is_wanted && segment.voice.is_heard() && !segment.is_never(address) && !self.topology.is_own(address)
-    }
+/// What the segment's entries should be.
+fn wanted_entries(world: &World, segment: &Segment) -> BTreeSet<Address> {
+    let domain = segment.plan.domain;
+    let hosts = world.hosts.keys_where(|host| host.is_live() && host.segment != segment.id);
+    let hosts = hosts.into_iter().filter(|key| key.domain == domain);
+    let remotes = remotes_of(world, domain, None).map(|address| Key { domain, address });
+    let published = published_addresses(segment).map(|address| Key { domain, address });
+    let keys = hosts.chain(remotes).chain(published);
+    keys.filter(|key| is_wanted(world, segment, key)).map(|key| key.address).collect()
+}
 
-    /// What the segment's entries should be.
-    fn wanted_entries(&self, segment: &Segment) -> BTreeSet<Address> {
-        let domain = segment.plan.domain;
-        let hosts = self.hosts.keys_where(|host| host.is_live() && host.segment != segment.id);
-        let hosts = hosts.into_iter().filter(|key| key.domain == domain);
-        let remotes = remotes_of(self.world, domain, None).map(|address| Key { domain, address });
-        let hosts = hosts.chain(remotes);
-        let keys = hosts.chain(published_addresses(segment).map(|address| Key { domain, address }));
-        keys.filter(|key| self.wants_entry(segment, key)).map(|key| key.address).collect()
-    }
-
-    /// Has the kernel answer for the address on the segment, or no longer. While the segment's interface is down
-    /// it has no entries.
-    fn write_entry(&self, segment: &Segment, address: Address, effects: &mut Effects) {
-        let Some(interface) = segment.last_index.filter(|_| segment.keeps_kernel_state()) else { return };
-        effects.write(if self.wants_entry(segment, &Key { domain: segment.plan.domain, address }) {
-            Write::PutProxy { interface, address }
-        } else {
-            Write::DeleteProxy { interface, address }
-        });
-    }
+/// Has the kernel answer for the address on the segment, or no longer. While the segment's interface is down it has no
+/// entries.
+fn write_entry(world: &World, segment: &Segment, address: Address, effects: &mut Effects) {
+    let Some(interface) = segment.last_index.filter(|_| segment.keeps_kernel_state()) else { return };
+    effects.write(if is_wanted(world, segment, &Key { domain: segment.plan.domain, address }) {
+        Write::PutProxy { interface, address }
+    } else {
+        Write::DeleteProxy { interface, address }
+    });
 }
 
 impl KernelState {
     /// Has the host's entries as they should be now: wherever it is answered for by one, and nowhere else.
-    pub(super) fn follow_entries(&self, key: &Key, reasons: &Reasons<'_>, effects: &mut Effects) {
-        for segment in self.entry_segments.iter().map(|id| reasons.topology.segment(*id)) {
+    pub(super) fn follow_entries(&self, key: &Key, world: &World, effects: &mut Effects) {
+        for segment in self.entry_segments.iter().map(|id| world.topology.segment(*id)) {
             if segment.plan.domain == key.domain {
-                reasons.write_entry(segment, key.address, effects);
+                write_entry(world, segment, key.address, effects);
             }
         }
     }
@@ -85,18 +73,13 @@ impl KernelState {
     }
 
     /// Takes away all entries on segments that are no longer served.
-    pub(super) fn delete_entries_on(
-        &self,
-        retired: &[SegmentId],
-        reasons: &Reasons<'_>,
-        effects: &mut Effects,
-    ) {
+    pub(super) fn delete_entries_on(&self, retired: &[SegmentId], world: &World, effects: &mut Effects) {
         for segment in retired.iter().filter(|id| self.entry_segments.contains(id)) {
-            let segment = reasons.topology.segment(*segment);
+            let segment = world.topology.segment(*segment);
             let Some(interface) = segment.last_index.filter(|_| segment.keeps_kernel_state()) else {
                 continue;
             };
-            for address in reasons.wanted_entries(segment) {
+            for address in wanted_entries(world, segment) {
                 effects.write(Write::DeleteProxy { interface, address });
             }
         }
@@ -107,13 +90,13 @@ impl KernelState {
     pub(super) fn proxies_read(
         &self,
         proxies: &[(SegmentId, Address)],
-        reasons: &Reasons<'_>,
+        world: &World,
         effects: &mut Effects,
     ) {
-        let segments = self.entry_segments.iter().map(|id| reasons.topology.segment(*id));
+        let segments = self.entry_segments.iter().map(|id| world.topology.segment(*id));
         for segment in segments.filter(|segment| segment.is_up()) {
             let Some(interface) = segment.last_index else { continue };
-            let wanted = reasons.wanted_entries(segment);
+            let wanted = wanted_entries(world, segment);
             let there = proxies.iter().filter(|(place, _)| *place == segment.id);
             let there: BTreeSet<Address> = there.map(|(_, address)| *address).collect();
             for &address in wanted.difference(&there) {
@@ -127,26 +110,26 @@ impl KernelState {
 }
 
 /// The segment came up, and the kernel has none of its entries.
-pub(super) fn put_entries(segment: &Segment, reasons: &Reasons<'_>, effects: &mut Effects) {
+pub(super) fn put_entries(segment: &Segment, world: &World, effects: &mut Effects) {
     let Some(interface) = segment.last_index.filter(|_| segment.has_entries()) else { return };
-    for address in reasons.wanted_entries(segment) {
+    for address in wanted_entries(world, segment) {
         effects.write(Write::PutProxy { interface, address });
     }
 }
 
 /// The segment went down, or its interface is another one from now on. The kernel removes the entries of an
 /// interface that was set down or deleted, but not those of one that only has another name.
-pub(super) fn delete_entries(segment: &Segment, reasons: &Reasons<'_>, effects: &mut Effects) {
+pub(super) fn delete_entries(segment: &Segment, world: &World, effects: &mut Effects) {
     let Some(interface) = segment.last_index.filter(|_| segment.has_entries()) else { return };
-    for address in reasons.wanted_entries(segment) {
+    for address in wanted_entries(world, segment) {
         effects.write(Write::DeleteProxy { interface, address });
     }
 }
 
 /// A published address came into use, or is free again; or it is this machine's from now on, or no longer.
-pub(super) fn follow_use(segment: &Segment, address: Address, reasons: &Reasons<'_>, effects: &mut Effects) {
+pub(super) fn follow_use(segment: &Segment, address: Address, world: &World, effects: &mut Effects) {
     if segment.has_entries() {
-        reasons.write_entry(segment, address, effects);
+        write_entry(world, segment, address, effects);
     }
 }
 

@@ -7,7 +7,7 @@ use super::host::Host;
 use super::journal::{Decision, Outcome, Rule};
 use super::key::Key;
 use super::policy;
-use super::remotes::{Unfit, unfitness};
+use super::remote_hosts::{Unfit, unfitness};
 use super::segment::Segment;
 use crate::address::Address;
 use crate::arp::{Arp, Operation};

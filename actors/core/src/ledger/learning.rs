@@ -6,7 +6,7 @@ use super::host::{Host, HostState, Origin, Sighting};
 use super::journal::{NOT_LEASED, Rule};
 use super::policy;
 use super::proxies::Proxies;
-use super::remotes::remote_host;
+use super::remote_hosts::remote_host;
 use super::segment::Segment;
 use super::topology::Pin;
 use super::world::World;

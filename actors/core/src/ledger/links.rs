@@ -63,7 +63,7 @@ impl World {
         self.addressed.follow(self.topology.own_addresses(), effects);
         for &address in &changed {
             for segment in self.topology.segments().iter().filter(|segment| segment.publishes(address)) {
-                follow_use(segment, address, &self.reasons(), effects);
+                follow_use(segment, address, self, effects);
             }
         }
         let mut taken = self.hosts.keys_where(|_| true);
@@ -107,7 +107,7 @@ impl World {
         }
         let segment = self.topology.segment(id);
         if had_kernel_state && !segment.keeps_kernel_state() {
-            delete_entries(segment, &self.reasons(), effects);
+            delete_entries(segment, self, effects);
         }
         if refreshed.before.is_some() && down.is_none() {
             self.topology.segment_mut(id).shared.doubt_written();
@@ -137,7 +137,7 @@ impl World {
         if standby_routes(&self.topology, segment) != Some(StandbyRoutes::None) {
             self.kernel.cover(domain, &self.topology, effects);
         }
-        put_entries(segment, &self.reasons(), effects);
+        put_entries(segment, self, effects);
         // Hosts kept over a lost carrier keep their routes; others are probed before they get them back.
         self.pacing.pace_mut(id).verification.refill();
         for key in self.hosts.keys_where(|host| host.segment == id) {

@@ -7,14 +7,13 @@
 //!
 //! The kernel's table decides: while nobody looked after it, others may have changed it.
 
-use std::collections::BTreeMap;
+pub(super) mod recollection;
 
 use super::Ledger;
 use super::effects::Effects;
 use super::host::{Host, HostState, Origin, Sighting};
 use super::key::Key;
 use super::world::{REMEMBERED, World};
-use crate::address::Address;
 use crate::fact::KernelRoute;
 use crate::memory::RememberedHost;
 use crate::plan::SegmentId;
@@ -40,19 +39,6 @@ pub fn memory_of(ledger: &Ledger, now: Time) -> Vec<RememberedHost> {
     hosts.keys_where(is_known).into_iter().filter_map(remembered).collect()
 }
 
-/// Hosts that an earlier ledger knew.
-#[derive(Debug, Default)]
-pub(super) struct Recollection(BTreeMap<Address, RememberedHost>);
-
-impl Recollection {
-    /// This is what it knew.
-    pub(super) fn set(&mut self, hosts: Vec<RememberedHost>) {
-        let is_usable =
-            |host: &RememberedHost| host.learned_from != Origin::Static && host.lladdr.is_station();
-        self.0 = hosts.into_iter().filter(is_usable).map(|host| (host.address, host)).collect();
-    }
-}
-
 /// The host for which a route of an earlier run stands on the segment, as it was known; `None` if it was not, or the
 /// kernel knows it at another link-layer address by now.
 pub(super) fn recall(
@@ -61,7 +47,7 @@ pub(super) fn recall(
     route: &KernelRoute,
     effects: &Effects,
 ) -> Option<Host> {
-    let known = world.recollection.0.remove(&route.address)?;
+    let known = world.recollection.take(route.address)?;
     let key = world.topology.key(id, known.address);
     let is_there = world.topology.segment(id).plan.interface == known.interface
         && (route.lladdr.is_empty() || route.lladdr.same_port(&known.lladdr))
@@ -72,11 +58,11 @@ pub(super) fn recall(
 /// The kernel's routes were read. Those of whom it has none are remembered as gone, and asked for if they were not: with
 /// their segment, or at once where that is up already.
 pub(super) fn recall_others(world: &mut World, effects: &mut Effects) {
-    for (address, known) in std::mem::take(&mut world.recollection.0) {
+    for (address, known) in world.recollection.take_all() {
         let Some(id) = place_of(world, &known) else {
             // The prefixes that it belongs to may be yet to come.
             if world.topology.domains.are_unsettled() {
-                world.recollection.0.insert(address, known);
+                world.recollection.keep(address, known);
             }
             continue;
         };

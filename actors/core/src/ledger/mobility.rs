@@ -15,7 +15,8 @@ use super::fabric::{check_at, set_timer};
 use super::host::{Origin, Sighting};
 use super::key::Key;
 use super::probing::may_probe_wanted;
-use super::remotes::{Check, route_elsewhere};
+use super::remote_hosts::route_elsewhere;
+use super::remotes::Check;
 use super::timers::{Timer, Token};
 use crate::time::Time;
 

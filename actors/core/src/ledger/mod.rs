@@ -235,7 +235,7 @@ impl Ledger {
             Fact::Associated { segment } => self.associated(segment),
             Fact::Disassociated { segment } => self.disassociated(segment),
             Fact::ProxiesRead { proxies } => {
-                world.kernel.proxies_read(&proxies, &world.reasons(), effects);
+                world.kernel.proxies_read(&proxies, world, effects);
             }
             Fact::Remembered { hosts } => world.recollection.set(hosts),
             Fact::ProbeRequested { address } => operator::probe(address, world, &mut self.searches, effects),

@@ -4,9 +4,11 @@
 //! hold the address, and one to the host itself where one is known, because not every host hears broadcasts. What is
 //! learned from the answers is decided where all answers are judged; here they are only noted for who asked.
 
-use std::collections::VecDeque;
+pub(super) mod probes;
+
 use std::time::Duration;
 
+use self::probes::{Answer, Probe};
 use super::Ledger;
 use super::duties::Duty;
 use super::effects::Effects;
@@ -17,7 +19,6 @@ use super::segment::Segment;
 use super::topology::Topology;
 use super::world::World;
 use crate::address::Address;
-use crate::arp::Arp;
 use crate::event::Event;
 use crate::lladdr::LinkAddr;
 use crate::order::Purpose;
@@ -27,13 +28,6 @@ use crate::view::{
     ExplainedHostView, ForgottenView, Keyword, Label, OrderedRoleView, ProbeAnswerView, ProbeView,
     ProbedSegmentView, RoleCommand, RoleView,
 };
-
-/// Probes that are remembered; the newest.
-const PROBES: usize = 16;
-/// Answers that are remembered of one segment.
-const ANSWERS: usize = 8;
-/// What comes later is no answer any more.
-const WINDOW: Duration = Duration::from_secs(5);
 
 /// Commands of operators, and what came of them.
 #[derive(Debug)]
@@ -212,54 +206,5 @@ fn probed_on(
         asked,
         because: (!asked).then(|| Keyword::from(reason())),
         answers: answers.map(view).collect(),
-    }
-}
-
-/// An address that was asked for.
-#[derive(Debug)]
-struct Probe {
-    address: Address,
-    at: Time,
-    asked: Vec<SegmentId>,
-    /// Where there were too many searches already.
-    shed: Vec<SegmentId>,
-    answers: Vec<Answer>,
-}
-
-#[derive(Debug)]
-struct Answer {
-    segment: SegmentId,
-    lladdr: LinkAddr,
-    after: Duration,
-}
-
-/// Probes of operators.
-#[derive(Debug, Default)]
-pub(super) struct OperatorProbes(VecDeque<Probe>);
-
-impl OperatorProbes {
-    /// An ARP packet came in: it may be an answer to one of them.
-    pub(super) fn note_answer(&mut self, now: Time, segment: &Segment, arp: &Arp) {
-        let is_fresh = |probe: &&mut Probe| probe.address == arp.sender && now.since(probe.at) < WINDOW;
-        let Some(probe) = self.0.iter_mut().rev().find(is_fresh) else { return };
-        let mut of_segment = probe.answers.iter().filter(|it| it.segment == segment.id);
-        let has_room = of_segment.clone().count() < ANSWERS;
-        let is_new = of_segment.all(|it| !it.lladdr.same_port(&arp.sender_lladdr));
-        if has_room && is_new && probe.asked.contains(&segment.id) && segment.is_answer(arp) {
-            let after = now.since(probe.at);
-            probe.answers.push(Answer { segment: segment.id, lladdr: arp.sender_lladdr, after });
-        }
-    }
-
-    fn remember(&mut self, probe: Probe) {
-        self.0.retain(|old| old.address != probe.address);
-        if self.0.len() >= PROBES {
-            self.0.pop_front();
-        }
-        self.0.push_back(probe);
-    }
-
-    fn newest(&self, address: Address) -> Option<&Probe> {
-        self.0.iter().find(|probe| probe.address == address)
     }
 }

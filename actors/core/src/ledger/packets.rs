@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::effects::Effects;
 use super::key::Key;
 use super::policy;
-use super::remotes::remote_host;
+use super::remote_hosts::remote_host;
 use super::timers::{Timer, Token};
 use super::world::World;
 use crate::address::Address;

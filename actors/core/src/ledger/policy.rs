@@ -7,7 +7,7 @@ use super::host::{Host, HostState, Origin, Sighting};
 use super::installed::RouteState;
 use super::journal::Rule;
 use super::key::Key;
-use super::remotes::remote_host;
+use super::remote_hosts::remote_host;
 use super::segment::{Segment, Voice};
 use super::topology::Topology;
 use super::world::World;

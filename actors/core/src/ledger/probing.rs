@@ -110,7 +110,7 @@ impl World {
             let timer = effects.after(quiet, Timer::Published(id, address));
             if self.published.note_use(id, address, lladdr, timer) {
                 let segment = self.topology.segment(id);
-                follow_use(segment, address, &self.reasons(), effects);
+                follow_use(segment, address, self, effects);
             }
         }
         let event = Event::PublishedAddressUsed { address, lladdr, segment: id };
@@ -131,7 +131,7 @@ impl World {
         if probes >= expiry.unicast_on(segment.kind()) || !segment.is_up() {
             self.published.release(id, address);
             let segment = self.topology.segment(id);
-            follow_use(segment, address, &self.reasons(), effects);
+            follow_use(segment, address, self, effects);
             return;
         }
         let timer = effects.after(expiry.interval, Timer::Published(id, address));

@@ -1,12 +1,53 @@
-//! All hosts behind other gateways: in order, part by part, and how many. There may be a million.
+//! Hosts behind other gateways: which routes of the fabric stand for one, and all of them in order, part by part. There may
+//! be a million.
 
 use std::collections::BTreeSet;
 
 use super::key::Key;
-use super::remotes::remote_host;
+use super::remotes::{Remote, is_same};
 use super::world::World;
 use crate::address::Address;
 use crate::plan::DomainId;
+
+/// Why a route of the fabric does not stand for a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// The address is this machine's.
+    Own,
+    /// The operator says where it is.
+    Pinned,
+    /// Somebody else's route is preferred to it.
+    Outranked,
+}
+
+/// The route of the fabric to an address, whether or not a host of ours has it too: it stands for a host behind another
+/// gateway, unless the operator or the kernel knows better.
+pub(super) fn route_elsewhere<'w>(world: &'w World, key: &Key) -> Option<&'w Remote> {
+    let remote = world.kernel.remotes.best(key.address)?;
+    unfitness(world, key, remote).is_none().then_some(remote)
+}
+
+/// Why the route does not count.
+pub(super) fn unfitness(world: &World, key: &Key, remote: &Remote) -> Option<Unfit> {
+    let route = &remote.route;
+    let other = world.kernel.foreign.in_use(key.address).filter(|other| {
+        let is_itself = is_same(other, route) && other.metric == route.metric;
+        !is_itself && (route.in_fabric_table || other.metric <= route.metric)
+    });
+    if world.topology.is_own(key.address) {
+        Some(Unfit::Own)
+    } else if world.topology.is_pinned(key) {
+        Some(Unfit::Pinned)
+    } else {
+        other.map(|_| Unfit::Outranked)
+    }
+}
+
+/// The host behind another gateway that has the address: there is a route of the fabric that counts, and no live host on
+/// a segment of ours.
+pub(super) fn remote_host<'w>(world: &'w World, key: &Key) -> Option<&'w Remote> {
+    route_elsewhere(world, key).filter(|_| world.hosts.live_host(key).is_none())
+}
 
 /// Those of a domain by address, those that follow one.
 pub(super) fn remotes_of(

@@ -1,12 +1,10 @@
-//! Hosts that live behind other gateways, known by the routes that routing daemons of the fabric wrote: which there are,
-//! and which of them count.
+//! Routes to hosts behind other gateways, as routing daemons of the fabric wrote them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::host::Sighting;
 use super::key::Key;
 use super::timers::Token;
-use super::world::World;
 use crate::address::{Address, Prefix};
 use crate::event::Event;
 use crate::fact::KernelRoute;
@@ -61,7 +59,8 @@ fn place_of(route: &KernelRoute) -> Place {
     (route.address, route.in_fabric_table, route.metric)
 }
 
-fn is_same(one: &KernelRoute, other: &KernelRoute) -> bool {
+/// Whether they are the same but for their metric.
+pub(super) fn is_same(one: &KernelRoute, other: &KernelRoute) -> bool {
     (one.protocol, one.interface, one.next_hop) == (other.protocol, other.interface, other.next_hop)
 }
 
@@ -189,46 +188,6 @@ impl Remotes {
     fn at(&self, place: Place) -> impl Iterator<Item = (&(Place, u32), &Remote)> {
         self.routes.range((place, 0)..=(place, u32::MAX))
     }
-}
-
-/// Why a route of the fabric does not stand for a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unfit {
-    /// The address is this machine's.
-    Own,
-    /// The operator says where it is.
-    Pinned,
-    /// Somebody else's route is preferred to it.
-    Outranked,
-}
-
-/// The route of the fabric to an address, whether or not a host of ours has it too: it stands for a host behind another
-/// gateway, unless the operator or the kernel knows better.
-pub(super) fn route_elsewhere<'w>(world: &'w World, key: &Key) -> Option<&'w Remote> {
-    let remote = world.kernel.remotes.best(key.address)?;
-    unfitness(world, key, remote).is_none().then_some(remote)
-}
-
-/// Why the route does not count.
-pub(super) fn unfitness(world: &World, key: &Key, remote: &Remote) -> Option<Unfit> {
-    let route = &remote.route;
-    let other = world.kernel.foreign.in_use(key.address).filter(|other| {
-        let is_itself = is_same(other, route) && other.metric == route.metric;
-        !is_itself && (route.in_fabric_table || other.metric <= route.metric)
-    });
-    if world.topology.is_own(key.address) {
-        Some(Unfit::Own)
-    } else if world.topology.is_pinned(key) {
-        Some(Unfit::Pinned)
-    } else {
-        other.map(|_| Unfit::Outranked)
-    }
-}
-
-/// The host behind another gateway that has the address: there is a route of the fabric that counts, and no live host on
-/// a segment of ours.
-pub(super) fn remote_host<'w>(world: &'w World, key: &Key) -> Option<&'w Remote> {
-    route_elsewhere(world, key).filter(|_| world.hosts.live_host(key).is_none())
 }
 
 /// Whether a route of the fabric would be preferred to ours, which is then not written as long as it stands.

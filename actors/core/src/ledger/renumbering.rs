@@ -74,7 +74,7 @@ fn follow_prefixes(world: &mut World, renumbered: &Renumbered, effects: &mut Eff
         standing.filter(|segment| segment.keeps_kernel_state()).map(|segment| segment.id).collect::<Vec<_>>()
     };
     for id in standing(world) {
-        delete_entries(world.topology.segment(id), &world.reasons(), effects);
+        delete_entries(world.topology.segment(id), world, effects);
     }
     world.topology.follow_prefixes(domain);
     let is_outside = |key: &Key| {
@@ -87,7 +87,7 @@ fn follow_prefixes(world: &mut World, renumbered: &Renumbered, effects: &mut Eff
     }
     world.kernel.follow_prefixes(domain, &renumbered.before, &world.topology, effects);
     for id in standing(world) {
-        put_entries(world.topology.segment(id), &world.reasons(), effects);
+        put_entries(world.topology.segment(id), world, effects);
     }
     // Those that came up because of it are swept by themselves.
     if !world.topology.domain(domain).prefixes.is_empty() {

@@ -45,7 +45,7 @@ pub(super) fn replan(ledger: &mut Ledger, next: &Plan) {
     for (id, _) in pairs().filter(|(_, (old, new))| old != new) {
         let segment = world.topology.segment(id);
         if segment.keeps_kernel_state() {
-            delete_entries(segment, &world.reasons(), effects);
+            delete_entries(segment, world, effects);
         }
     }
     for id in &gone {
@@ -171,7 +171,7 @@ fn follow(world: &mut World, changes: &[Change], before: &[Vec<Prefix>], effects
         let segment = world.topology.segment(*id);
         is_renumbered |= segment.prefixes != *prefixes;
         if segment.plan != *before && segment.keeps_kernel_state() {
-            put_entries(segment, &world.reasons(), effects);
+            put_entries(segment, world, effects);
         }
         let is_other_sweep = segment.prefixes != *prefixes || !segment.plan.is_swept_like(before);
         if is_other_sweep && segment.is_up() {

@@ -9,7 +9,7 @@ use super::host::{Origin, Sighting};
 use super::key::Key;
 use super::policy;
 use super::probing::may_probe_wanted;
-use super::remotes::remote_host;
+use super::remote_hosts::remote_host;
 use super::reports::Subject;
 use super::searches::Requester;
 use super::verifying::note_wanted;

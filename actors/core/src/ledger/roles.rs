@@ -100,7 +100,7 @@ fn settle_voice(world: &mut World, domain: DomainId, effects: &mut Effects) {
     for (id, _) in &changed {
         let segment = world.topology.segment(*id);
         if segment.voice.is_heard() && segment.keeps_kernel_state() {
-            delete_entries(segment, &world.reasons(), effects);
+            delete_entries(segment, world, effects);
         }
         world.topology.segment_mut(*id).voice = voice;
     }
@@ -113,7 +113,7 @@ fn settle_voice(world: &mut World, domain: DomainId, effects: &mut Effects) {
             continue;
         }
         if segment.keeps_kernel_state() {
-            put_entries(segment, &world.reasons(), effects);
+            put_entries(segment, world, effects);
         }
         if segment.is_up() {
             world.announce_all_on(*id);

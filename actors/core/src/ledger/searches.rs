@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::effects::Effects;
 use super::journal::Rule;
 use super::key::{Key, KeyHashing};
-use super::operator::OperatorProbes;
+use super::operator::probes::OperatorProbes;
 use super::pacing::Pacing;
 use super::policy;
 use super::reports::Subject;

@@ -34,7 +34,7 @@ impl World {
             }
             End::Kept => {}
             End::Replaced { retired, prefixes } => {
-                self.kernel.delete_entries_on(retired, &self.reasons(), effects);
+                self.kernel.delete_entries_on(retired, self, effects);
                 forget_hosts(self, |host| host.is_live() && retired.contains(&host.segment), effects);
                 drop_shared_lladdrs(&mut self.topology, |id| retired.contains(&id), effects);
                 let covers: Vec<Prefix> = self.kernel.covers(&self.topology).collect();

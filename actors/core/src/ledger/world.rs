@@ -7,18 +7,18 @@ use std::time::Duration;
 use super::addressed::AddressedPrefixes;
 use super::duties::Duties;
 use super::effects::Effects;
-use super::entries::Reasons;
 use super::fast_answers::FastAnswers;
 use super::host::{Host, Origin, Sighting};
 use super::hosts::Hosts;
 use super::kernel_state::KernelState;
 use super::key::Key;
 use super::leases::Leases;
-use super::memory::Recollection;
+use super::memory::recollection::Recollection;
 use super::own_claims::OwnClaims;
 use super::pacing::Pacing;
 use super::published::PublishedUsers;
-use super::remotes::{host_came, host_left, remote_host, route_elsewhere};
+use super::remote_hosts::{remote_host, route_elsewhere};
+use super::remotes::{host_came, host_left};
 use super::segment::Segment;
 use super::timers::{Timer, Token};
 use super::topology::Topology;
@@ -288,11 +288,6 @@ impl World {
         is_named
     }
 
-    /// What the kernel's proxy entries depend on.
-    pub(super) fn reasons(&self) -> Reasons<'_> {
-        Reasons { hosts: &self.hosts, topology: &self.topology, published: &self.published, world: self }
-    }
-
     /// Whether nothing has changed since the ledger settled.
     pub(super) fn is_settled(&self) -> bool {
         let Pending { arrived, moved, departed, came, taken, relabelled, is_renumbered } = &self.pending;
@@ -306,7 +301,7 @@ impl World {
         for key in &touched {
             let has_fabric = self.topology.domain(key.domain).plan.fabric.is_some();
             if self.kernel.reconcile(key, &mut self.hosts, &self.topology, effects) || has_fabric {
-                self.kernel.follow_entries(key, &self.reasons(), effects);
+                self.kernel.follow_entries(key, self, effects);
             }
         }
         self.fast.doubtful.extend(&touched);
