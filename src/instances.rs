@@ -1,6 +1,8 @@
 //! One instance of the actors for each network namespace, because each namespace has kernel tables of its own.
 //! Instances are started one after another, queried as one, and stopped in reverse order.
 
+mod instance_queries;
+mod merging;
 mod operate;
 mod queries;
 mod replacement;
@@ -26,8 +28,9 @@ use crate::events::EventSource;
 use crate::exit::Exit;
 use crate::fast_answers::FastPrograms;
 use crate::log;
-use crate::reload::ReloadSender;
-use queries::{AllInstances, InstanceQueries};
+use crate::reload::command::ReloadSender;
+use instance_queries::InstanceQueries;
+use queries::AllInstances;
 pub(crate) use replacement::ReplaceError;
 
 /// How long the stop waits for packet sockets to be closed.

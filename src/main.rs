@@ -45,7 +45,8 @@ use doctor::{DoctorError, Target};
 use events::EventsQuery;
 use exit::Exit;
 use operate::{LevelName, LogCommand, SweepQuery};
-use reload::{ReadConfig, ReloadCommand};
+use reload::ReadConfig;
+use reload::command::ReloadCommand;
 
 fn main() -> ExitCode {
     // First, because the environment may be changed only while there is a single thread.

@@ -20,7 +20,7 @@ use super::table::{self, StandardOutput};
 use crate::events::{EventsQuery, EventsView};
 use crate::exit::Exit;
 use crate::log::Escaped;
-use crate::reload::ReloadCommand;
+use crate::reload::command::ReloadCommand;
 
 /// Limit for each step: connecting, sending the query, and receiving each piece of the response. The daemon's
 /// own limit is shorter and yields an error response.

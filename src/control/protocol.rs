@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use crate::events::{EventsQuery, EventsView};
 use crate::operate::{AddressQuery, LogCommand, LogView, SweepQuery, SweepView, WakeCommand};
-use crate::reload::{ReloadCommand, ReloadView};
+use crate::reload::command::{ReloadCommand, ReloadView};
 
 /// What a client may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]

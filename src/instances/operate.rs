@@ -10,7 +10,8 @@ use arpherd_core::view::{
 };
 use arpherd_core::wake::Sleeper;
 
-use super::queries::{InstanceQueries, in_netns, merged};
+use super::instance_queries::InstanceQueries;
+use super::merging::{in_netns, merged};
 use crate::control::Failure;
 use crate::operate::{SweepQuery, SweepView};
 

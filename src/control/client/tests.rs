@@ -90,7 +90,7 @@ fn responses_of_an_older_daemon_are_understood() {
                 assert_eq!(view.events.len(), 3);
             }
             ControlQuery::Reload(command) => {
-                let view: crate::reload::ReloadView =
+                let view: crate::reload::command::ReloadView =
                     fetch_as(&path, ControlQuery::Reload(command)).unwrap_or_else(|error| panic!("{error}"));
                 assert!(!view.applied);
             }

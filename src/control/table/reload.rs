@@ -5,7 +5,7 @@ use std::io;
 use serde_json::Value;
 
 use super::{Left, Output, TextTable, none, text};
-use crate::reload::{KeyChange, ReloadView};
+use crate::reload::command::{KeyChange, ReloadView};
 
 /// Writes what changed, or would change; with `json` as one object.
 pub(in super::super) fn write_reload(out: &mut impl Output, view: &ReloadView, json: bool) -> io::Result<()> {

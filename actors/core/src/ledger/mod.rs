@@ -121,6 +121,8 @@ use claims::{Claims, Stake};
 use confirmations::Confirmations;
 use effects::Effects;
 use key::Key;
+pub use lease_memory::leases_of;
+pub use memory::memory_of;
 use movers::Movers;
 pub use operator::Operator;
 use packets::HeldPackets;
@@ -133,9 +135,6 @@ use traces::Traces;
 use trials::Trials;
 use wifi::Wifi;
 use world::World;
-
-pub use lease_memory::leases_of;
-pub use memory::memory_of;
 
 use crate::fact::Fact;
 use crate::order::Order;

@@ -1,5 +1,8 @@
-//! What is known: links, hosts, and what the kernel holds. And what can happen to a host: it arrives, moves, is
-//! doubted, given up, woken. Each of these is one verb here, with all that belongs to it.
+//! What is known: links, hosts, and what the kernel holds. And what can happen to a host that stays: it is doubted, woken,
+//! looked after. Each of these is one verb here, with all that belongs to it; those that come, move and go are in
+//! `arrivals`.
+
+mod arrivals;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +11,7 @@ use super::addressed::AddressedPrefixes;
 use super::duties::Duties;
 use super::effects::Effects;
 use super::fast_answers::FastAnswers;
-use super::host::{Host, Origin, Sighting};
+use super::host::{Host, Sighting};
 use super::hosts::Hosts;
 use super::kernel_state::KernelState;
 use super::key::Key;
@@ -17,16 +20,13 @@ use super::memory::recollection::Recollection;
 use super::own_claims::OwnClaims;
 use super::pacing::Pacing;
 use super::published::PublishedUsers;
-use super::remote_hosts::{remote_host, route_elsewhere};
-use super::remotes::{host_came, host_left};
 use super::segment::Segment;
 use super::timers::{Timer, Token};
 use super::topology::Topology;
 use crate::address::Address;
 use crate::arp::Arp;
-use crate::event::{Event, Limit};
+use crate::event::Limit;
 use crate::lladdr::LinkAddr;
-use crate::order::Order;
 use crate::plan::{DomainId, Plan, SegmentId};
 use crate::time::Time;
 
@@ -118,53 +118,7 @@ impl World {
         self.arrive(sighting, effects);
     }
 
-    /// A host lives here from now on.
-    pub(super) fn arrive(&mut self, sighting: &Sighting, effects: &mut Effects) {
-        let Sighting { key, segment, lladdr, .. } = *sighting;
-        let came_from = remote_host(self, &key).map(|remote| remote.route.next_hop);
-        let before = self.hosts.insert(key, Host::seen(sighting, effects.now()));
-        self.look_after_quiet_time(&key, segment, effects);
-        effects.order(Order::HostSeen { segment, address: key.address });
-        self.pending.arrived.push(key);
-        if let Some(next_hop) = came_from {
-            effects.emit(host_came(sighting, next_hop));
-            self.pending.came.push(key);
-            return;
-        }
-        effects.emit(Event::HostFound { address: key.address, lladdr, segment });
-        // Those who knew its old place would go on sending there until their caches give it up.
-        if let Some(old) = before {
-            self.note_move(sighting, old.lived_on.unwrap_or(old.segment), old.lladdr, effects);
-        }
-    }
-
-    /// A live host is at another place, on its segment or elsewhere.
-    pub(super) fn relocate(&mut self, to: &Sighting, effects: &mut Effects) {
-        let Some((old_segment, old_lladdr)) = self.hosts.relocate(to, effects.now()) else { return };
-        self.look_after_quiet_time(&to.key, to.segment, effects);
-        effects.order(Order::HostSeen { segment: to.segment, address: to.key.address });
-        if old_segment == to.segment {
-            effects.emit(host_moved(to, old_segment, old_lladdr));
-        } else {
-            self.note_move(to, old_segment, old_lladdr, effects);
-        }
-    }
-
-    fn note_move(
-        &mut self,
-        to: &Sighting,
-        old_segment: SegmentId,
-        old_lladdr: LinkAddr,
-        effects: &mut Effects,
-    ) {
-        if old_segment != to.segment {
-            effects.emit(host_moved(to, old_segment, old_lladdr));
-            let is_same_station =
-                old_lladdr.is_empty() || old_lladdr.same_port(&to.lladdr) || old_lladdr.same_gid(&to.lladdr);
-            self.pending.moved.push(Moved { key: to.key, from: old_segment, is_same_station });
-        }
-    }
-
+    /// Has the host's timer fire when it was quiet for as long as its segment allows.
     pub(super) fn look_after_quiet_time(&mut self, key: &Key, segment: SegmentId, effects: &mut Effects) {
         let quiet = self.topology.segment(segment).quiet();
         self.look_after(key, effects.now() + quiet, effects);
@@ -188,32 +142,6 @@ impl World {
         if self.hosts.wake(key) {
             self.look_after(key, effects.now(), effects);
         }
-    }
-
-    /// Gives a live host up: route and neighbour entry go, the address is remembered for a while.
-    pub(super) fn give_up(&mut self, key: &Key, effects: &mut Effects) {
-        let Some(host) = self.put_to_sleep(key, effects) else { return };
-        let (lladdr, segment) = (host.lladdr, host.segment);
-        match route_elsewhere(self, key).map(|remote| remote.route.next_hop) {
-            Some(next_hop) => {
-                effects.emit(host_left(key, segment, lladdr, next_hop));
-                self.pending.departed.push(*key);
-            }
-            None => effects.emit(Event::HostGone { address: key.address, lladdr, segment }),
-        }
-        let came_up = self.topology.segment(segment).came_up;
-        if came_up.is_some_and(|then| host.last_heard < then) {
-            self.wake(key, effects);
-        }
-    }
-
-    /// Makes a live host a remembered one. Returns it as it was.
-    pub(super) fn put_to_sleep(&mut self, key: &Key, effects: &mut Effects) -> Option<Host> {
-        let before = self.hosts.sleep(key)?;
-        if self.hosts.host(key).is_some() {
-            self.look_after(key, effects.now() + REMEMBERED, effects);
-        }
-        Some(before)
     }
 
     /// A dormant host's station is on that segment now: it is remembered for it, and probed there. Where it
@@ -308,16 +236,6 @@ impl World {
         touched
     }
 
-    /// A host's address is this machine's: the host is gone. On its segment the address is announced, unless it is at
-    /// the virtual link-layer address of a VRRP router, which comes along with it.
-    pub(super) fn take_from_host(&mut self, key: &Key, effects: &mut Effects) {
-        self.give_up(key, effects);
-        let Some(host) = self.hosts.remove(key) else { return };
-        if host.origin != Origin::Kernel && !host.lladdr.is_vrrp() {
-            self.pending.taken.push((host.lived_on.unwrap_or(host.segment), key.address));
-        }
-    }
-
     /// Everything is to be announced on the segment.
     pub(super) fn announce_all_on(&mut self, segment: SegmentId) {
         self.pending.relabelled.push(segment);
@@ -332,10 +250,4 @@ impl World {
     pub(super) fn take_pending(&mut self) -> Pending {
         std::mem::take(&mut self.pending)
     }
-}
-
-fn host_moved(to: &Sighting, old_segment: SegmentId, old_lladdr: LinkAddr) -> Event {
-    let Sighting { key, segment, lladdr, .. } = *to;
-    let (segment, old_segment) = (Some(segment), Some(old_segment));
-    Event::HostMoved { address: key.address, old_lladdr, lladdr, old_segment, segment, next_hop: None }
 }
