@@ -156,7 +156,7 @@ impl TableWriter {
         if self.shared.write(writes, refusals) {
             self.busy_until = Some(Instant::now() + BUSY);
         }
-        self.recent.note(writes.iter().filter_map(subject));
+        self.recent.note(Instant::now(), writes.iter().filter_map(subject));
         true
     }
 
@@ -183,7 +183,7 @@ impl TableWriter {
     /// The thread reported a batch.
     pub(crate) fn note(&mut self, number: u64, was_long: bool) {
         self.reported = number;
-        self.recent.note(self.pending.remove_until(number).into_iter());
+        self.recent.note(Instant::now(), self.pending.remove_until(number).into_iter());
         if was_long {
             self.busy_until = Some(Instant::now() + BUSY);
         }

@@ -4,6 +4,7 @@
 //! answered, that neighbours asked each other. `explain` works that out anew, by the functions that decide it.
 
 use std::collections::{HashMap, VecDeque};
+use std::slice;
 
 use super::key::KeyHashing;
 use crate::address::Address;
@@ -79,52 +80,90 @@ pub(super) struct Journal {
     first: u32,
 }
 
-/// What was decided about an address, the newest last.
+/// What was decided about an address.
 #[derive(Debug)]
 struct Record {
     address: Address,
-    decisions: Vec<Decision>,
+    decisions: Decisions,
+}
+
+/// Decisions about an address, the newest last. Of most addresses nothing is decided but that a host was found, and that
+/// takes no allocation.
+#[derive(Debug)]
+enum Decisions {
+    One(Decision),
+    More(Vec<Decision>),
+}
+
+impl Decisions {
+    fn as_slice(&self) -> &[Decision] {
+        match self {
+            Self::One(decision) => slice::from_ref(decision),
+            Self::More(decisions) => decisions,
+        }
+    }
+
+    /// A decision again, or one more.
+    fn note(&mut self, now: Time, outcome: Outcome) {
+        match self {
+            Self::One(known) if known.outcome == outcome => known.repeat(now),
+            Self::One(known) => *self = Self::More(vec![known.clone(), Decision::new(now, outcome)]),
+            Self::More(decisions) => {
+                // Two that alternate, such as a duplicate and its refusal, are two entries and not sixteen.
+                let same = decisions.iter().position(|known| known.outcome == outcome);
+                let decision = match same.map(|at| decisions.remove(at)) {
+                    Some(mut known) => {
+                        known.repeat(now);
+                        known
+                    }
+                    None => Decision::new(now, outcome),
+                };
+                if decisions.len() >= DECISIONS {
+                    decisions.remove(0);
+                }
+                decisions.push(decision);
+            }
+        }
+    }
+}
+
+impl Decision {
+    fn new(now: Time, outcome: Outcome) -> Self {
+        Self { outcome, first: now, last: now, times: 1 }
+    }
+
+    fn repeat(&mut self, now: Time) {
+        self.last = now;
+        self.times = self.times.saturating_add(1);
+    }
 }
 
 impl Journal {
-    /// Remembers a decision.
+    /// Remembers a decision. If there is none about the address yet, whoever came in first makes room for it.
     pub(super) fn note(&mut self, now: Time, address: Address, outcome: Outcome) {
-        let Some(decisions) = self.record_of(address) else { return };
-        // Two that alternate, such as a duplicate and its refusal, are two entries and not sixteen.
-        let same = decisions.iter().position(|known| known.outcome == outcome);
-        let known = same.map(|at| decisions.remove(at));
-        if known.is_none() && decisions.len() >= DECISIONS {
-            decisions.remove(0);
+        if let Some(number) = self.numbers.get(&address) {
+            let place = self.place(*number);
+            if let Some(record) = self.records.get_mut(place) {
+                record.decisions.note(now, outcome);
+            }
+            return;
         }
-        let (first, times) = known.map_or((now, 0), |known| (known.first, known.times));
-        decisions.push(Decision { outcome, first, last: now, times: times.saturating_add(1) });
+        if self.records.len() >= ADDRESSES
+            && let Some(oldest) = self.records.pop_front()
+        {
+            self.numbers.remove(&oldest.address);
+            self.first = self.first.wrapping_add(1);
+        }
+        let number = self.first.wrapping_add(u32::try_from(self.records.len()).unwrap_or_default());
+        let decisions = Decisions::One(Decision::new(now, outcome));
+        self.records.push_back(Record { address, decisions });
+        self.numbers.insert(address, number);
     }
 
     /// The decisions about an address, the newest first.
     pub(super) fn of(&self, address: Address) -> impl Iterator<Item = &Decision> {
         let record = self.numbers.get(&address).and_then(|number| self.records.get(self.place(*number)));
-        record.into_iter().flat_map(|record| record.decisions.iter().rev())
-    }
-
-    /// The decisions about an address; if there are none yet, whoever came in first makes room for them.
-    fn record_of(&mut self, address: Address) -> Option<&mut Vec<Decision>> {
-        let number = if let Some(number) = self.numbers.get(&address) {
-            *number
-        } else {
-            if self.records.len() >= ADDRESSES
-                && let Some(oldest) = self.records.pop_front()
-            {
-                self.numbers.remove(&oldest.address);
-                self.first = self.first.wrapping_add(1);
-            }
-            let number = self.first.wrapping_add(u32::try_from(self.records.len()).unwrap_or_default());
-            // Of most addresses nothing is decided but that a host was found.
-            self.records.push_back(Record { address, decisions: Vec::with_capacity(1) });
-            self.numbers.insert(address, number);
-            number
-        };
-        let place = self.place(number);
-        self.records.get_mut(place).map(|record| &mut record.decisions)
+        record.into_iter().flat_map(|record| record.decisions.as_slice().iter().rev())
     }
 
     fn place(&self, number: u32) -> usize {
