@@ -11,15 +11,15 @@ const MOST: usize = 8192;
 #[derive(Debug)]
 pub(super) struct Recent {
     /// Each with a time after its write.
-    writes: VecDeque<(Milliseconds, Ipv4Addr)>,
+    writes: VecDeque<(Microseconds, Ipv4Addr)>,
     /// From when the times count.
     origin: Instant,
     /// The time of the last that is no longer remembered.
-    forgotten: Option<Milliseconds>,
+    forgotten: Option<Microseconds>,
 }
 
-/// Milliseconds after the origin, which moves before they overflow, after 49 days.
-type Milliseconds = u32;
+/// Microseconds after the origin, which moves before they overflow, after 71 minutes.
+type Microseconds = u32;
 
 impl Default for Recent {
     fn default() -> Self {
@@ -30,7 +30,7 @@ impl Default for Recent {
 impl Recent {
     /// These have just been written.
     pub(super) fn note(&mut self, now: Instant, addresses: impl Iterator<Item = Ipv4Addr>) {
-        let Some(now) = self.milliseconds(now) else {
+        let Some(now) = self.microseconds(now) else {
             // All are forgotten, these as well.
             (self.origin, self.forgotten) = (now, Some(0));
             return self.writes.clear();
@@ -48,7 +48,7 @@ impl Recent {
     /// What was written after that, and perhaps some of what was written right before; `None` if that is not known any more.
     pub(super) fn since(&self, then: Instant) -> Option<Vec<Ipv4Addr>> {
         // All that is remembered is earlier than that.
-        let Some(then) = self.milliseconds(then) else { return Some(Vec::new()) };
+        let Some(then) = self.microseconds(then) else { return Some(Vec::new()) };
         if self.forgotten.is_some_and(|last| last >= then) {
             return None;
         }
@@ -57,8 +57,8 @@ impl Recent {
     }
 
     /// `None`: too long after the origin.
-    fn milliseconds(&self, at: Instant) -> Option<Milliseconds> {
-        Milliseconds::try_from(at.saturating_duration_since(self.origin).as_millis()).ok()
+    fn microseconds(&self, at: Instant) -> Option<Microseconds> {
+        Microseconds::try_from(at.saturating_duration_since(self.origin).as_micros()).ok()
     }
 }
 
@@ -72,7 +72,7 @@ mod tests {
         numbers.map(|number| Ipv4Addr::from_bits(u32::try_from(number).expect("a small number")))
     }
 
-    const SHORT: Duration = Duration::from_millis(2);
+    const SHORT: Duration = Duration::from_micros(2);
 
     #[test]
     fn what_was_written_before_is_left_out_and_what_is_forgotten_is_not_passed_over() {
@@ -92,18 +92,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_in_the_same_millisecond_is_not_left_out() {
+    fn what_is_written_in_the_same_microsecond_is_not_left_out() {
         let mut recent = Recent::default();
-        let then = recent.origin + Duration::from_micros(5_999);
+        let then = recent.origin + Duration::from_nanos(5_999);
         recent.note(then, addresses(0..1));
         assert_eq!(recent.since(then), Some(vec![Ipv4Addr::from_bits(0)]));
     }
 
     #[test]
-    fn after_seven_weeks_the_table_is_read_again_and_nothing_is_passed_over() {
+    fn after_71_minutes_the_table_is_read_again_and_nothing_is_passed_over() {
         let mut recent = Recent::default();
         recent.note(recent.origin, addresses(0..3));
-        let late = recent.origin + Duration::from_millis(u64::from(Milliseconds::MAX) + 1);
+        let late = recent.origin + Duration::from_micros(u64::from(Microseconds::MAX) + 1);
         assert_eq!(recent.since(late), Some(Vec::new()));
         recent.note(late, addresses(3..4));
         assert_eq!((recent.since(late - SHORT), recent.since(late)), (None, None));
