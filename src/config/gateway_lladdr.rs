@@ -92,7 +92,7 @@ impl ValueParser for GatewayLladdrParser {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::tests::yaml;
 
@@ -105,7 +105,9 @@ mod tests {
             assert!(derived(name).is_station(), "{name}");
         }
     }
-    fn load(value: &str, segments: &str) -> Result<Option<LinkAddr>, String> {
+
+    /// The address of a domain with that value and these segments.
+    pub(in crate::config) fn load(value: &str, segments: &str) -> Result<Option<LinkAddr>, String> {
         let text = format!(
             "domains: {{ lan: {{ prefixes: [10.2.0.0/24], gateway_lladdr: {value}, segments: {{ {segments} }} }} }}"
         );

@@ -76,11 +76,12 @@ impl ValueParser for HttpListenParser {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::tests::yaml;
 
-    fn load(value: &str) -> Result<(HttpListen, Vec<String>), String> {
+    /// Where HTTP is served with that value, and the warnings.
+    pub(in crate::config) fn load(value: &str) -> Result<(HttpListen, Vec<String>), String> {
         let text = format!(
             "daemon: {{ control: /run/a.sock, http: {value} }}\n\
              domains: {{ lan: {{ prefixes: [10.2.0.0/24], segments: {{ eth0: {{}} }} }} }}"

@@ -37,20 +37,13 @@ pub(super) fn check(reader: &mut ConfigReader<'_>, path: &KeyPath, domain: &Doma
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::yaml;
-
-    fn refusal(segments: &str) -> String {
-        let text = format!(
-            "domains: {{ lan: {{ prefixes: [10.2.0.0/24], gateway_lladdr: shared, segments: {{ {segments} }} }} }}"
-        );
-        yaml(&text).map(drop).expect_err(segments)
-    }
+    use crate::config::gateway_lladdr::tests::load;
 
     #[test]
     fn it_is_refused_where_it_cannot_be() {
-        let error = refusal("eth0: {}, eth1: { answer: kernel }");
+        let error = load("shared", "eth0: {}, eth1: { answer: kernel }").expect_err("the kernel answers");
         assert!(error.contains("found shared, expected own: with answer: kernel on eth1"), "{error}");
-        let error = refusal("wlan0: { kind: wifi }, ib0: { kind: ipoib }");
+        let error = load("shared", "wlan0: { kind: wifi }, ib0: { kind: ipoib }").expect_err("no Ethernet");
         assert!(error.contains("no segment of the domain is Ethernet"), "{error}");
     }
 }

@@ -26,15 +26,7 @@ pub(super) fn check(reader: &mut ConfigReader<'_>, daemon: &DaemonConfig) {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::yaml;
-
-    fn load(value: &str) -> Result<Vec<String>, String> {
-        let text = format!(
-            "daemon: {{ control: /run/a.sock, http: {value} }}\n\
-             domains: {{ lan: {{ prefixes: [10.2.0.0/24], segments: {{ eth0: {{}} }} }} }}"
-        );
-        yaml(&text).map(|loaded| loaded.warnings)
-    }
+    use crate::config::http::tests::load;
 
     #[test]
     fn it_is_not_the_control_socket() {
@@ -45,7 +37,7 @@ mod tests {
     #[test]
     fn who_lets_others_read_it_is_warned() {
         for value in ["0.0.0.0:9477", "10.2.0.1:9477", "\"[::]:9477\""] {
-            let warnings = load(value).expect("valid");
+            let (_, warnings) = load(value).expect("valid");
             let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
             assert!(
                 warning.contains("daemon.http") && warning.contains("can be reached by others"),
